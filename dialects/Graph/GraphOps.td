@@ -1,0 +1,33 @@
+//===- GraphOps.td - Operators of the graph dialect --------*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPHOPS_TD
+#define ACC_DIALECTS_GRAPH_GRAPHOPS_TD
+
+include "dialects/Graph/GraphDialect.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike]> {
+  let summary = "A tensor known at compile time";
+  let description = [{
+    Holds weights and folded values. A quantized result type is allowed; the
+    value then holds the integers of its storage type.
+
+    ```mlir
+    %w = graph.constant dense<1.0> : tensor<2x2xf32> : tensor<2x2xf32>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "attr-dict $value `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+#endif // ACC_DIALECTS_GRAPH_GRAPHOPS_TD

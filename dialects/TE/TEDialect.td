@@ -1,0 +1,24 @@
+//===- TEDialect.td - The te dialect -----------------------*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_TE_TEDIALECT_TD
+#define ACC_DIALECTS_TE_TEDIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def TE_Dialect : Dialect {
+  let name = "te";
+  let cppNamespace = "::acc::te";
+  let summary = "How to compute it: kernels of linalg and their schedules";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+
+}
+
+class TE_Op<string mnemonic, list<Trait> traits = []>
+    : Op<TE_Dialect, mnemonic, traits>;
+
+#endif // ACC_DIALECTS_TE_TEDIALECT_TD

@@ -1,0 +1,23 @@
+//===- Passes.h - TE passes ------------------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_TE_PASSES_H
+#define ACC_PASSES_TE_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace acc::te {
+
+#define GEN_PASS_DECL
+#include "passes/TE/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/TE/Passes.h.inc"
+
+} // namespace acc::te
+
+#endif // ACC_PASSES_TE_PASSES_H
