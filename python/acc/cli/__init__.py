@@ -10,13 +10,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import pkgutil
 import sys
 
 from acc import __version__
 from acc.errors import AccError
-
-COMMANDS = ("compile", "run", "info", "disasm", "sim")
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -24,8 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"acc {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name in COMMANDS:
-        importlib.import_module(f"acc.cli.{name}").register(subparsers)
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"acc.cli.{module.name}").register(subparsers)
     return parser
 
 
