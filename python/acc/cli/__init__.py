@@ -16,6 +16,7 @@ import sys
 from acc import __version__
 from acc.errors import AccError
 
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="acc", description="Compile ONNX models to native code or to a VTA accelerator, and run them."

@@ -1,0 +1,30 @@
+# The two commands of the README, and what they are made of. Every target does its own set-up.
+.PHONY: demo test test-long setup build bench lint clean
+
+PYTHON := .venv/bin/python
+
+demo: ## real input through the whole path: digits, then ResNet-18
+	@scripts/setup.sh demo
+	@PYTHONPATH=python $(PYTHON) demo/run.py
+
+test: ## every test that CI runs
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+test-long: ## the slower sweeps too
+	@scripts/setup.sh test
+	@ACC_TEST_LONG=1 scripts/test.sh
+
+build: ## set up and build, nothing more
+	@scripts/setup.sh build
+
+lint: ## formatting and static checks
+	@scripts/setup.sh test
+	@scripts/lint.sh
+
+bench: ## every figure the README quotes
+	@scripts/setup.sh demo
+	@PYTHONPATH=python $(PYTHON) benchmarks/run.py
+
+clean:
+	rm -rf build .venv python/acc/_lib
