@@ -27,4 +27,17 @@ def VTA_MemAttr : EnumAttr<VTA_Dialect, VTA_MemorySpace, "mem"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
+// Numbered as the instruction set encodes them.
+def VTA_AluKind : I32EnumAttr<"AluKind", "an operation of the vector unit", [
+    I32EnumAttrCase<"Min", 0, "min">,
+    I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"Add", 2, "add">,
+    I32EnumAttrCase<"Shr", 3, "shr">,
+    I32EnumAttrCase<"Mul", 4, "mul">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::acc::vta";
+}
+
+def VTA_AluKindAttr : EnumAttr<VTA_Dialect, VTA_AluKind, "alu_op">;
+
 #endif // ACC_DIALECTS_VTA_VTAATTRIBUTES_TD

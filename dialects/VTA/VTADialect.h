@@ -31,4 +31,13 @@
 #define GET_OP_CLASSES
 #include "dialects/VTA/VTAOps.h.inc"
 
+namespace acc::vta {
+
+/// The coefficients of a linear expression without symbols, one per dimension,
+/// and then its constant. Fails if \p expr is not linear.
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+getLinearCoefficients(mlir::AffineExpr expr, unsigned numDims);
+
+} // namespace acc::vta
+
 #endif // ACC_DIALECTS_VTA_VTADIALECT_H

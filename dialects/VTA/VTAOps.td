@@ -10,5 +10,6 @@
 
 include "dialects/VTA/VTADialect.td"
 include "dialects/VTA/VTAAttributes.td"
+include "dialects/VTA/VTAStructuredOps.td"
 
 #endif // ACC_DIALECTS_VTA_VTAOPS_TD
