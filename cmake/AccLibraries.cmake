@@ -60,7 +60,7 @@ function(acc_add_plugin_library)
   add_library(acc SHARED ${objects})
   set_target_properties(acc PROPERTIES LINKER_LANGUAGE CXX
       INSTALL_RPATH "$ORIGIN;/usr/lib/llvm-22/lib")
-  target_link_libraries(acc PRIVATE MLIR LLVM)
+  target_link_libraries(acc PRIVATE acc_isa MLIR LLVM)
 endfunction()
 
 function(acc_add_tool name)

@@ -1,0 +1,179 @@
+/// Instructions and micro-ops as structs, and their binary form.
+
+#ifndef ACC_ISA_INSTRUCTION_H
+#define ACC_ISA_INSTRUCTION_H
+
+#include "acc/isa/Config.h"
+
+#include <array>
+#include <variant>
+
+namespace acc::isa {
+
+enum class Opcode : uint8_t {
+  Load = 0,
+  Store = 1,
+  Gemm = 2,
+  Finish = 3,
+  Alu = 4
+};
+enum class AluOp : uint8_t { Min = 0, Max = 1, Add = 2, Shr = 3, Mul = 4 };
+
+/// "min", "max", "add", "shr", "mul".
+const char *aluOpName(AluOp op);
+std::optional<AluOp> aluOpFromName(std::string_view name);
+
+/// The three modules that execute concurrently, each in program order.
+enum class Module : uint8_t { Load = 0, Compute = 1, Store = 2 };
+inline constexpr int kNumModules = 3;
+const char *moduleName(Module module);
+
+/// The dependence flags. `prev` and `next` name the neighbour of the
+/// instruction's own module in the order load, compute, store.
+struct Deps {
+  bool popPrev = false;
+  bool popNext = false;
+  bool pushPrev = false;
+  bool pushNext = false;
+  bool operator==(const Deps &) const = default;
+};
+
+/// LOAD and STORE: a two-dimensional strided copy. Sizes, strides and bases
+/// count elements of `memory`.
+struct MemInsn {
+  bool store = false;
+  Memory memory = Memory::Inp;
+  uint32_t sramBase = 0;
+  uint32_t dramBase = 0;
+  uint32_t ySize = 0;
+  uint32_t xSize = 0;
+  uint32_t xStride = 0;
+  uint32_t yPad0 = 0, yPad1 = 0, xPad0 = 0, xPad1 = 0;
+  bool operator==(const MemInsn &) const = default;
+
+  /// Does nothing but its dependence flags.
+  bool isNop() const { return xSize == 0; }
+  uint32_t sramRows() const { return yPad0 + ySize + yPad1; }
+  uint32_t sramCols() const { return xPad0 + xSize + xPad1; }
+  /// Number of consecutive scratchpad entries touched.
+  uint32_t sramEntries() const { return isNop() ? 0 : sramRows() * sramCols(); }
+};
+
+/// The two hardware loops around a range of micro-ops, common to GEMM and ALU.
+struct MicroLoop {
+  bool reset = false;
+  uint32_t uopBgn = 0, uopEnd = 0;
+  uint32_t iterOut = 0, iterIn = 0;
+  uint32_t dstOut = 0, dstIn = 0;
+  uint32_t srcOut = 0, srcIn = 0;
+  bool operator==(const MicroLoop &) const = default;
+
+  uint64_t uopCount() const { return uopEnd > uopBgn ? uopEnd - uopBgn : 0; }
+  /// Number of micro-op executions.
+  uint64_t steps() const { return uopCount() * iterOut * iterIn; }
+};
+
+struct GemmInsn : MicroLoop {
+  uint32_t wgtOut = 0, wgtIn = 0;
+  bool operator==(const GemmInsn &) const = default;
+};
+
+/// `reset` is carried for round trips; the ALU ignores it.
+struct AluInsn : MicroLoop {
+  AluOp op = AluOp::Add;
+  bool useImm = false;
+  int32_t imm = 0;
+  bool operator==(const AluInsn &) const = default;
+};
+
+struct FinishInsn {
+  bool operator==(const FinishInsn &) const = default;
+};
+
+struct Instruction {
+  std::variant<MemInsn, GemmInsn, AluInsn, FinishInsn> body;
+  Deps deps;
+  bool operator==(const Instruction &) const = default;
+
+  Opcode opcode() const;
+  /// The module that executes this instruction.
+  Module module() const;
+  const MemInsn *mem() const { return std::get_if<MemInsn>(&body); }
+  const GemmInsn *gemm() const { return std::get_if<GemmInsn>(&body); }
+  const AluInsn *alu() const { return std::get_if<AluInsn>(&body); }
+  bool isFinish() const { return std::holds_alternative<FinishInsn>(body); }
+  /// The hardware loops of a GEMM or ALU instruction, else null.
+  const MicroLoop *loop() const;
+
+  /// A compute instruction that does nothing but its dependence flags.
+  static Instruction computeNop();
+};
+
+/// "LOAD inp", "GEMM", "ALU max", ...: the short name used in messages.
+std::string describe(const Instruction &insn);
+
+struct Uop {
+  uint32_t dst = 0, src = 0, wgt = 0;
+  bool operator==(const Uop &) const = default;
+};
+
+/// A 128-bit instruction: two little-endian words, word 0 first.
+using Word128 = std::array<uint64_t, 2>;
+
+/// Where one field lies. A field never straddles the two words.
+struct Field {
+  uint8_t pos = 0;
+  uint8_t width = 0;
+};
+
+/// Positions and widths of every field under one configuration.
+struct Layout {
+  struct {
+    Field memory, sramBase, dramBase, ySize, xSize, xStride, yPad0, yPad1,
+        xPad0, xPad1;
+  } mem;
+  struct {
+    Field reset, uopBgn, uopEnd, iterOut, iterIn, dstOut, dstIn, srcOut, srcIn,
+        wgtOut, wgtIn;
+  } gemm;
+  struct {
+    Field reset, uopBgn, uopEnd, iterOut, iterIn, dstOut, dstIn, srcOut, srcIn,
+        op, useImm, imm;
+  } alu;
+  struct {
+    Field dst, src, wgt;
+  } uop;
+  /// One past the last bit used by each.
+  int memEnd = 0, gemmEnd = 0, aluEnd = 0, uopEnd = 0;
+
+  explicit Layout(const Config &config);
+};
+
+/// Encoder and decoder for one legal configuration.
+class Codec {
+public:
+  explicit Codec(const Config &config) : layout(config) {}
+
+  /// Names the first field whose value does not fit, or nothing. encode()
+  /// requires that this returned nothing.
+  std::optional<std::string> check(const Instruction &insn) const;
+  std::optional<std::string> check(const Uop &uop) const;
+
+  Word128 encode(const Instruction &insn) const;
+  /// Nothing (and the reason) for an undefined opcode, memory type or ALU
+  /// operation. Bits that belong to no field are ignored.
+  std::optional<Instruction> decode(const Word128 &word,
+                                    std::string *error = nullptr) const;
+
+  uint32_t encode(const Uop &uop) const;
+  Uop decode(uint32_t word) const;
+
+  const Layout &getLayout() const { return layout; }
+
+private:
+  Layout layout;
+};
+
+} // namespace acc::isa
+
+#endif // ACC_ISA_INSTRUCTION_H

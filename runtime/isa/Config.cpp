@@ -1,0 +1,306 @@
+#include "acc/isa/Config.h"
+#include "acc/isa/Instruction.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+using namespace acc::isa;
+
+namespace {
+
+/// One integer key of vta_config.json and the range that makes sense at all.
+struct Key {
+  const char *name;
+  int Config::*member;
+  int lo, hi;
+};
+
+// The widths are checked further by validate(); the bounds here keep every
+// derived value within 64 bits.
+constexpr Key kKeys[] = {
+    {"LOG_INP_WIDTH", &Config::logInpWidth, 1, 3},
+    {"LOG_WGT_WIDTH", &Config::logWgtWidth, 1, 3},
+    {"LOG_ACC_WIDTH", &Config::logAccWidth, 5, 5},
+    {"LOG_BATCH", &Config::logBatch, 0, 12},
+    {"LOG_BLOCK_IN", &Config::logBlockIn, 0, 12},
+    {"LOG_BLOCK_OUT", &Config::logBlockOut, 0, 12},
+    {"LOG_UOP_BUFF_SIZE", &Config::logUopBuffSize, 0, 30},
+    {"LOG_INP_BUFF_SIZE", &Config::logInpBuffSize, 0, 30},
+    {"LOG_WGT_BUFF_SIZE", &Config::logWgtBuffSize, 0, 30},
+    {"LOG_ACC_BUFF_SIZE", &Config::logAccBuffSize, 0, 30},
+};
+
+std::string inQuotes(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
+void checkRange(const Key &key, int64_t value,
+                std::vector<std::string> &problems) {
+  if (value >= key.lo && value <= key.hi)
+    return;
+  std::string text =
+      std::string(key.name) + " is " + std::to_string(value) + ", ";
+  if (key.member == &Config::logAccWidth)
+    text += "but accumulators are 32-bit: it must be 5";
+  else
+    text += "but must be from " + std::to_string(key.lo) + " to " +
+            std::to_string(key.hi);
+  problems.push_back(text);
+}
+
+/// Reads integer and string keys, whatever they come from, into a Config.
+class Reader {
+public:
+  explicit Reader(std::vector<std::string> &problems) : problems(problems) {}
+
+  void readInteger(const std::string &key, int64_t value) {
+    if (key == "LOG_BLOCK") {
+      logBlock = value;
+      checkRange({"LOG_BLOCK", nullptr, 0, 12}, value, problems);
+      return;
+    }
+    if (key == "LOG_OUT_WIDTH") {
+      logOutWidth = value;
+      return;
+    }
+    if (key == "LOG_OUT_BUFF_SIZE") {
+      logOutBuffSize = value;
+      return;
+    }
+    const Key *found =
+        std::find_if(std::begin(kKeys), std::end(kKeys),
+                     [&](const Key &k) { return key == k.name; });
+    if (found == std::end(kKeys)) {
+      if (key.starts_with("LOG_"))
+        problems.push_back("unknown key " + inQuotes(key));
+      return;
+    }
+    checkRange(*found, value, problems);
+    if (found->member == &Config::logBlockIn)
+      logBlockIn = value;
+    if (found->member == &Config::logBlockOut)
+      logBlockOut = value;
+    config.*found->member =
+        static_cast<int>(std::clamp<int64_t>(value, -1, 64));
+  }
+
+  /// Resolves the keys that stand for others. Returns whether all is well.
+  std::optional<Config> finish() {
+    if (logBlock) {
+      for (const auto &[name, given] :
+           {std::pair{"LOG_BLOCK_IN", logBlockIn},
+            std::pair{"LOG_BLOCK_OUT", logBlockOut}})
+        if (given && *given != *logBlock)
+          problems.push_back(
+              std::string(name) + " is " + std::to_string(*given) +
+              " but LOG_BLOCK, which stands for it, is " +
+              std::to_string(*logBlock) + ": give only one of them");
+      int value = static_cast<int>(std::clamp<int64_t>(*logBlock, -1, 64));
+      if (!logBlockIn)
+        config.logBlockIn = value;
+      if (!logBlockOut)
+        config.logBlockOut = value;
+    }
+    if (logOutWidth && *logOutWidth != config.logInpWidth)
+      problems.push_back("LOG_OUT_WIDTH is " + std::to_string(*logOutWidth) +
+                         " but outputs are as wide as inputs (LOG_INP_WIDTH " +
+                         std::to_string(config.logInpWidth) + ")");
+    int derived =
+        config.logAccBuffSize - config.logAccWidth + config.logInpWidth;
+    if (logOutBuffSize && *logOutBuffSize != derived)
+      problems.push_back(
+          "LOG_OUT_BUFF_SIZE is " + std::to_string(*logOutBuffSize) +
+          " but follows from the accumulator buffer: it must be " +
+          std::to_string(derived));
+    if (!problems.empty())
+      return std::nullopt;
+    problems = config.validate();
+    if (!problems.empty())
+      return std::nullopt;
+    return config;
+  }
+
+  Config config;
+
+private:
+  std::vector<std::string> &problems;
+  std::optional<int64_t> logBlock, logBlockIn, logBlockOut, logOutWidth,
+      logOutBuffSize;
+};
+
+} // namespace
+
+const char *acc::isa::memoryName(Memory memory) {
+  constexpr const char *names[] = {"uop", "wgt", "inp", "acc", "out", "acc8"};
+  return names[static_cast<int>(memory)];
+}
+
+std::optional<Memory> acc::isa::memoryFromName(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(Memory::Acc8); ++i)
+    if (name == memoryName(static_cast<Memory>(i)))
+      return static_cast<Memory>(i);
+  return std::nullopt;
+}
+
+std::optional<Config>
+Config::fromMap(const std::map<std::string, int64_t> &keys,
+                std::vector<std::string> &problems) {
+  problems.clear();
+  Reader reader(problems);
+  for (const auto &[key, value] : keys)
+    reader.readInteger(key, value);
+  return reader.finish();
+}
+
+std::optional<Config> Config::fromJson(std::string_view text,
+                                       std::vector<std::string> &problems) {
+  problems.clear();
+  auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) {
+    problems.push_back("not valid JSON");
+    return std::nullopt;
+  }
+  if (!json.is_object()) {
+    problems.push_back("not a JSON object of keys and values");
+    return std::nullopt;
+  }
+  Reader reader(problems);
+  for (const auto &[key, value] : json.items()) {
+    if (key == "TARGET" || key == "HW_VER" || key == "ALU_OPCODE_4") {
+      if (!value.is_string())
+        problems.push_back(key + " must be a string");
+      else if (key == "TARGET")
+        reader.config.target = value.get<std::string>();
+      else if (key == "HW_VER")
+        reader.config.hwVersion = value.get<std::string>();
+      else if (value.get<std::string>() != "MUL")
+        problems.push_back(
+            "ALU_OPCODE_4 must be 'MUL': the variant that shifts left is not "
+            "supported");
+      continue;
+    }
+    // Other tools keep further keys in the same file; only those that name a
+    // size matter here.
+    if (!key.starts_with("LOG_"))
+      continue;
+    if (value.is_number_unsigned() &&
+        value.get<uint64_t>() >
+            static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      problems.push_back(key + " is out of range");
+    else if (value.is_number_integer())
+      reader.readInteger(key, value.get<int64_t>());
+    else
+      problems.push_back(key + " must be an integer, not " + value.dump());
+  }
+  return reader.finish();
+}
+
+std::string Config::toJson(bool pretty) const {
+  nlohmann::ordered_json json;
+  json["TARGET"] = target;
+  json["HW_VER"] = hwVersion;
+  for (const Key &key : kKeys) {
+    if (logBlockIn == logBlockOut && key.member == &Config::logBlockIn)
+      json["LOG_BLOCK"] = logBlockIn;
+    else if (logBlockIn != logBlockOut || key.member != &Config::logBlockOut)
+      json[key.name] = this->*key.member;
+  }
+  // Published designs disagree about ALU opcode 4; ours multiplies.
+  json["ALU_OPCODE_4"] = "MUL";
+  return json.dump(pretty ? 2 : -1, ' ', false,
+                   nlohmann::json::error_handler_t::replace);
+}
+
+int Config::logElementBits(Memory memory) const {
+  switch (memory) {
+  case Memory::Uop:
+    return 5;
+  case Memory::Wgt:
+    return logBlockOut + logBlockIn + logWgtWidth;
+  case Memory::Inp:
+    return logBatch + logBlockIn + logInpWidth;
+  case Memory::Acc:
+    return logBatch + logBlockOut + logAccWidth;
+  case Memory::Out:
+  case Memory::Acc8:
+    return logBatch + logBlockOut + logInpWidth;
+  }
+  return 0;
+}
+
+int Config::logDepth(Memory memory) const {
+  switch (memory) {
+  case Memory::Uop:
+    return logUopBuffSize + 3 - logElementBits(Memory::Uop);
+  case Memory::Wgt:
+    return logWgtBuffSize + 3 - logElementBits(Memory::Wgt);
+  case Memory::Inp:
+    return logInpBuffSize + 3 - logElementBits(Memory::Inp);
+  case Memory::Acc:
+  case Memory::Out:
+  case Memory::Acc8:
+    return logAccBuffSize + 3 - logElementBits(Memory::Acc);
+  }
+  return 0;
+}
+
+std::vector<std::string> Config::validate() const {
+  std::vector<std::string> problems;
+  if (hwVersion != "0.0.2")
+    problems.push_back(
+        "HW_VER is " + inQuotes(hwVersion) +
+        ", but the instruction set implemented is that of version '0.0.2'");
+  for (const Key &key : kKeys)
+    checkRange(key, this->*key.member, problems);
+  if (!problems.empty())
+    return problems;
+
+  struct Pad {
+    Memory memory;
+    const char *key;
+    int size;
+  };
+  for (auto [memory, key, size] :
+       {Pad{Memory::Uop, "LOG_UOP_BUFF_SIZE", logUopBuffSize},
+        Pad{Memory::Inp, "LOG_INP_BUFF_SIZE", logInpBuffSize},
+        Pad{Memory::Wgt, "LOG_WGT_BUFF_SIZE", logWgtBuffSize},
+        Pad{Memory::Acc, "LOG_ACC_BUFF_SIZE", logAccBuffSize}}) {
+    int bits = logElementBits(memory);
+    std::string element = std::string("one ") + memoryName(memory) +
+                          " element (2^" + std::to_string(bits) + " bits)";
+    if (bits < 3)
+      problems.push_back(
+          element + " is less than a byte: enlarge LOG_BATCH or LOG_BLOCK");
+    else if (size + 3 < bits)
+      problems.push_back(std::string(key) + " is " + std::to_string(size) +
+                         ": the buffer cannot hold " + element);
+    else if (logDepth(memory) > 16)
+      problems.push_back(
+          std::string(key) + " is " + std::to_string(size) + ": 2^" +
+          std::to_string(logDepth(memory)) +
+          " entries, but the 16-bit sram_base reaches only 2^16");
+  }
+  if (logElementBits(Memory::Out) < 3)
+    problems.push_back(
+        "one out element (2^" + std::to_string(logElementBits(Memory::Out)) +
+        " bits) is less than a byte: enlarge LOG_BATCH or LOG_BLOCK");
+  if (!problems.empty())
+    return problems;
+
+  Layout layout(*this);
+  auto checkEnd = [&](const char *what, int end, int limit) {
+    if (end > limit)
+      problems.push_back(
+          std::string("the ") + what + " needs " + std::to_string(end) +
+          " bits but has " + std::to_string(limit) + " (log2 depths: uop " +
+          std::to_string(logDepth(Memory::Uop)) + ", inp " +
+          std::to_string(logDepth(Memory::Inp)) + ", wgt " +
+          std::to_string(logDepth(Memory::Wgt)) + ", acc " +
+          std::to_string(logDepth(Memory::Acc)) + "): make buffers smaller");
+  };
+  checkEnd("micro-op", layout.uopEnd, 32);
+  checkEnd("GEMM instruction", layout.gemmEnd, 128);
+  checkEnd("ALU instruction", layout.aluEnd, 128);
+  return problems;
+}

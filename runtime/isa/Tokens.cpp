@@ -1,0 +1,315 @@
+#include "acc/isa/Hazards.h"
+
+#include <algorithm>
+
+using namespace acc::isa;
+
+namespace {
+
+/// The queues between neighbours, as numbered in Schedule::left.
+enum Queue {
+  LoadToCompute,
+  ComputeToLoad,
+  ComputeToStore,
+  StoreToCompute,
+  NumQueues
+};
+
+constexpr int index(Module module) { return static_cast<int>(module); }
+
+/// Queues that the flags of an instruction name; -1 for none.
+struct Ends {
+  std::array<int, 2> pops = {-1, -1}, pushes = {-1, -1};
+
+  explicit Ends(const Instruction &insn) {
+    const Deps &deps = insn.deps;
+    switch (insn.module()) {
+    case Module::Load:
+      pops = {-1, deps.popNext ? ComputeToLoad : -1};
+      pushes = {-1, deps.pushNext ? LoadToCompute : -1};
+      break;
+    case Module::Compute:
+      pops = {deps.popPrev ? LoadToCompute : -1,
+              deps.popNext ? StoreToCompute : -1};
+      pushes = {deps.pushPrev ? ComputeToLoad : -1,
+                deps.pushNext ? ComputeToStore : -1};
+      break;
+    case Module::Store:
+      pops = {deps.popPrev ? ComputeToStore : -1, -1};
+      pushes = {deps.pushPrev ? StoreToCompute : -1, -1};
+      break;
+    }
+  }
+};
+
+constexpr Module kProducer[] = {Module::Load, Module::Compute, Module::Compute,
+                                Module::Store};
+
+/// Tokens in flight; each carries the clock of its push if clocks are wanted.
+struct TokenQueue {
+  uint64_t pushed = 0, popped = 0;
+  std::vector<Clock> clocks;
+};
+
+} // namespace
+
+const char *acc::isa::queueName(int queue) {
+  constexpr const char *names[] = {"load->compute", "compute->load",
+                                   "compute->store", "store->compute"};
+  return names[queue];
+}
+
+Schedule acc::isa::schedule(const std::vector<Instruction> &insns,
+                            bool wantClocks) {
+  Schedule result;
+  result.order.reserve(insns.size());
+  if (wantClocks)
+    result.before.resize(insns.size());
+
+  std::array<std::vector<uint32_t>, kNumModules> lists;
+  for (uint32_t i = 0; i < insns.size(); ++i)
+    lists[index(insns[i].module())].push_back(i);
+
+  std::array<size_t, kNumModules> heads = {};
+  std::array<Clock, kNumModules> clocks = {};
+  std::array<TokenQueue, NumQueues> queues;
+
+  auto head = [&](int m) -> std::optional<uint32_t> {
+    if (heads[m] == lists[m].size())
+      return std::nullopt;
+    return lists[m][heads[m]];
+  };
+  auto missing = [&](uint32_t insn) {
+    for (int q : Ends(insns[insn]).pops)
+      if (q >= 0 && queues[q].popped == queues[q].pushed)
+        return q;
+    return -1;
+  };
+  auto execute = [&](int m, uint32_t insn) {
+    Ends ends(insns[insn]);
+    for (int q : ends.pops)
+      if (q >= 0) {
+        if (wantClocks)
+          join(clocks[m], queues[q].clocks[queues[q].popped]);
+        ++queues[q].popped;
+      }
+    if (wantClocks)
+      result.before[insn] = clocks[m];
+    clocks[m][m] = insn + 1;
+    for (int q : ends.pushes)
+      if (q >= 0) {
+        ++queues[q].pushed;
+        if (wantClocks)
+          queues[q].clocks.push_back(clocks[m]);
+      }
+    result.order.push_back(insn);
+    ++heads[m];
+  };
+
+  while (result.order.size() < insns.size()) {
+    int chosen = -1;
+    uint32_t lowest = ~0u;
+    for (int m = 0; m < kNumModules; ++m)
+      if (auto insn = head(m); insn && *insn < lowest && missing(*insn) < 0) {
+        chosen = m;
+        lowest = *insn;
+      }
+    if (chosen >= 0) {
+      execute(chosen, lowest);
+      continue;
+    }
+    // Nobody can go on: every module with work left waits for a token.
+    std::string text = "deadlock: ";
+    result.blocked = ~0u;
+    for (int m = 0; m < kNumModules; ++m) {
+      auto insn = head(m);
+      if (!insn)
+        continue;
+      int q = missing(*insn);
+      if (result.blocked != ~0u)
+        text += "; ";
+      result.blocked = std::min(result.blocked, *insn);
+      text += std::string(moduleName(static_cast<Module>(m))) +
+              " waits at instruction " + std::to_string(*insn) + " (" +
+              describe(insns[*insn]) + ") for a token from " +
+              moduleName(kProducer[q]);
+      auto producer = head(index(kProducer[q]));
+      text += producer
+                  ? ", which is at instruction " + std::to_string(*producer)
+                  : std::string(", which has nothing left to do");
+    }
+    result.deadlock = text;
+    break;
+  }
+  for (int q = 0; q < NumQueues; ++q)
+    result.left[q] = queues[q].pushed - queues[q].popped;
+  return result;
+}
+
+namespace {
+
+class Planner {
+public:
+  explicit Planner(const Program &program)
+      : program(program), tracker(program.config, tableReader(program)) {
+    tracker.restrictTo(program);
+    plan.deps.resize(program.insns.size());
+  }
+
+  TokenPlan run() {
+    for (uint32_t i = 0; i < program.insns.size(); ++i)
+      visit(i);
+    return std::move(plan);
+  }
+
+private:
+  /// Something that can push a token: an instruction or a NOP of the plan.
+  struct Source {
+    uint32_t index;
+    bool isNop;
+  };
+  /// A compute instruction and what is known once it has completed. Stamps of
+  /// compute in clocks are positions in `computes` plus one, so that NOPs have
+  /// their place; those of load and store are instruction indices plus one.
+  struct ComputePoint {
+    Source source;
+    Clock clock;
+  };
+
+  const Program &program;
+  HazardTracker tracker;
+  TokenPlan plan;
+  std::array<Clock, kNumModules> clocks = {};
+  /// Clock after each instruction of load and store.
+  std::vector<Clock> after = std::vector<Clock>(program.insns.size());
+  std::vector<ComputePoint> computes;
+  /// Position in `computes` of each compute instruction.
+  std::vector<uint32_t> position = std::vector<uint32_t>(program.insns.size());
+  std::array<uint32_t, kNumModules> last = {};
+
+  Deps &depsOf(Source source) {
+    return source.isNop ? plan.nops[source.index].deps
+                        : plan.deps[source.index];
+  }
+
+  /// Adds a token from compute point \p from to an instruction of load or
+  /// store.
+  void waitForCompute(Module module, uint32_t insn, uint32_t from) {
+    Deps &push = depsOf(computes[from].source);
+    if (module == Module::Load) {
+      push.pushPrev = true;
+      plan.deps[insn].popNext = true;
+    } else {
+      push.pushNext = true;
+      plan.deps[insn].popPrev = true;
+    }
+    join(clocks[index(module)], computes[from].clock);
+  }
+
+  /// Adds a token from instruction \p from of load or store to compute.
+  void computeWaitsFor(Module module, uint32_t from, Deps &pop) {
+    if (module == Module::Load) {
+      plan.deps[from].pushNext = true;
+      pop.popPrev = true;
+    } else {
+      plan.deps[from].pushPrev = true;
+      pop.popNext = true;
+    }
+    join(clocks[index(Module::Compute)], after[from]);
+  }
+
+  void completeCompute(Source source) {
+    Clock &clock = clocks[index(Module::Compute)];
+    clock[index(Module::Compute)] = computes.size() + 1;
+    computes.push_back({source, clock});
+  }
+
+  /// The earliest compute point that knows instruction \p need - 1 of \p other
+  /// to be complete. Load and store have no queue between them, so compute
+  /// passes the word on, if need be by a NOP before instruction \p insn.
+  uint32_t relay(uint32_t insn, Module other, uint32_t need) {
+    auto found = std::partition_point(computes.begin(), computes.end(),
+                                      [&](const ComputePoint &point) {
+                                        return point.clock[index(other)] < need;
+                                      });
+    if (found == computes.end()) {
+      plan.nops.push_back({insn, {}});
+      Source nop = {static_cast<uint32_t>(plan.nops.size() - 1), true};
+      computeWaitsFor(other, need - 1, plan.nops.back().deps);
+      completeCompute(nop);
+      found = std::prev(computes.end());
+    }
+    return static_cast<uint32_t>(found - computes.begin());
+  }
+
+  void visit(uint32_t i);
+};
+
+void Planner::visit(uint32_t i) {
+  const Instruction &insn = program.insns[i];
+  Module module = insn.module();
+  Clock need = tracker.visit(i, insn, program.bufferOfInsn(i)).after;
+  if (insn.isFinish())
+    for (Module other : {Module::Load, Module::Store})
+      need[index(other)] = last[index(other)];
+
+  if (module == Module::Compute) {
+    Clock &clock = clocks[index(module)];
+    // One of the two tokens may imply the other.
+    for (Module first : {Module::Load, Module::Store}) {
+      Module second = first == Module::Load ? Module::Store : Module::Load;
+      bool implied =
+          need[index(second)] > clock[index(second)] &&
+          need[index(first)] <= after[need[index(second)] - 1][index(first)];
+      if (need[index(first)] > clock[index(first)] && !implied)
+        computeWaitsFor(first, need[index(first)] - 1, plan.deps[i]);
+    }
+    position[i] = computes.size();
+    completeCompute({i, false});
+  } else {
+    Clock &clock = clocks[index(module)];
+    Module other = module == Module::Load ? Module::Store : Module::Load;
+    uint32_t needCompute = need[index(Module::Compute)];
+    if (needCompute)
+      needCompute = position[needCompute - 1] + 1;
+    // Of two points of compute the later serves both needs.
+    if (need[index(other)] > clock[index(other)])
+      needCompute =
+          std::max(needCompute, relay(i, other, need[index(other)]) + 1);
+    if (needCompute > clock[index(Module::Compute)])
+      waitForCompute(module, i, needCompute - 1);
+    clock[index(module)] = i + 1;
+    after[i] = clock;
+  }
+  last[index(module)] = i + 1;
+}
+
+} // namespace
+
+TokenPlan acc::isa::planTokens(const Program &program) {
+  return Planner(program).run();
+}
+
+void acc::isa::insertTokens(Program &program) {
+  TokenPlan plan = planTokens(program);
+  for (size_t i = 0; i < program.insns.size(); ++i)
+    program.insns[i].deps = plan.deps[i];
+  if (plan.nops.empty())
+    return;
+  Program result = program;
+  result.insns.clear();
+  result.bufferOf.clear();
+  result.layerOf.clear();
+  auto nop = plan.nops.begin();
+  for (uint32_t i = 0; i < program.insns.size(); ++i) {
+    int32_t layer =
+        i < program.layerOf.size() ? program.layerOf[i] : Program::kNone;
+    for (; nop != plan.nops.end() && nop->before == i; ++nop) {
+      Instruction insn = Instruction::computeNop();
+      insn.deps = nop->deps;
+      result.append(insn, Program::kNone, layer);
+    }
+    result.append(program.insns[i], program.bufferOfInsn(i), layer);
+  }
+  program = std::move(result);
+}

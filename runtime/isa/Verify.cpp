@@ -1,0 +1,146 @@
+#include "acc/isa/Verify.h"
+
+using namespace acc::isa;
+
+namespace {
+
+class Verifier {
+public:
+  Verifier(const Program &program, const VerifyOptions &options,
+           UopReader reader)
+      : program(program), options(options), codec(program.config),
+        tracker(program.config,
+                reader ? std::move(reader) : tableReader(program)) {
+    tracker.restrictTo(program);
+  }
+
+  std::vector<Diagnostic> run() {
+    checkForm();
+    if (!diagnostics.empty())
+      return std::move(diagnostics);
+    Schedule order = schedule(program.insns, /*wantClocks=*/true);
+    if (order.deadlock)
+      report(order.blocked, *order.deadlock);
+    for (int q = 0; q < 4; ++q)
+      if (order.left[q] && !order.deadlock)
+        report(-1, std::to_string(order.left[q]) + " tokens of " +
+                       queueName(q) + " are pushed but never popped");
+    Clock executed = {};
+    for (uint32_t i : order.order) {
+      if (diagnostics.size() >= options.maxDiagnostics ||
+          !checkDataflow(i, order.before[i]))
+        break;
+      executed[static_cast<int>(program.insns[i].module())] = i + 1;
+    }
+    if (!order.deadlock)
+      checkFinish(order, executed);
+    return std::move(diagnostics);
+  }
+
+private:
+  void report(int64_t insn, std::string message) {
+    if (diagnostics.size() >= options.maxDiagnostics)
+      return;
+    std::string layer(insn < 0 ? "" : program.layerOfInsn(insn));
+    diagnostics.push_back({insn, std::move(message), std::move(layer)});
+  }
+
+  /// What can be seen of each instruction by itself.
+  void checkForm() {
+    for (size_t i = 0; i < program.insns.size(); ++i) {
+      const Instruction &insn = program.insns[i];
+      if (auto problem = codec.check(insn))
+        report(i, *problem);
+      if (auto problem = checkDeps(insn))
+        report(i, *problem);
+      int32_t buffer = program.bufferOfInsn(i);
+      if (buffer != Program::kNone &&
+          (buffer < 0 || static_cast<size_t>(buffer) >= program.buffers.size()))
+        report(i, "refers to buffer " + std::to_string(buffer) + " of " +
+                      std::to_string(program.buffers.size()));
+      if (insn.isFinish() && i + 1 != program.insns.size())
+        report(i, "FINISH is not the last instruction");
+    }
+    if (program.insns.empty() || !program.insns.back().isFinish())
+      report(-1, "the stream does not end with FINISH");
+  }
+
+  /// Ranges and hazards; false where nothing further can be known.
+  bool checkDataflow(uint32_t i, const Clock &before) {
+    const Instruction &insn = program.insns[i];
+    int32_t buffer = program.bufferOfInsn(i);
+    const Buffer *region =
+        buffer == Program::kNone ? nullptr : &program.buffers[buffer];
+    if (auto problem =
+            checkRanges(program.config, insn, tracker.uops(), region)) {
+      report(i, *problem);
+      // The scratchpads can no longer be followed.
+      return false;
+    }
+    HazardTracker::Conflict conflict = tracker.visit(i, insn, buffer);
+    if (conflict.uninitialised) {
+      auto [memory, entry] = *conflict.uninitialised;
+      if (memory == Memory::Uop) {
+        report(i, "executes micro-op " + std::to_string(entry) +
+                      ", whose contents are not known");
+        return false;
+      }
+      if (options.uninitialised)
+        report(i, "reads " + std::string(memoryName(memory)) + "[" +
+                      std::to_string(entry) + "], which nothing has written");
+    }
+    for (int m = 0; m < kNumModules; ++m)
+      if (conflict.after[m] > before[m])
+        report(i, describeConflict(conflict, static_cast<Module>(m),
+                                   program.insns));
+    return true;
+  }
+
+  void checkFinish(const Schedule &order, const Clock &executed) {
+    if (program.insns.empty() || !program.insns.back().isFinish())
+      return;
+    const Clock &before = order.before.back();
+    for (Module module : {Module::Load, Module::Store}) {
+      int m = static_cast<int>(module);
+      if (executed[m] > before[m])
+        report(program.insns.size() - 1,
+               "FINISH does not wait for instruction " +
+                   std::to_string(executed[m] - 1) + " (" +
+                   describe(program.insns[executed[m] - 1]) + ")");
+    }
+  }
+
+  const Program &program;
+  const VerifyOptions &options;
+  Codec codec;
+  HazardTracker tracker;
+  std::vector<Diagnostic> diagnostics;
+};
+
+} // namespace
+
+std::vector<Diagnostic> acc::isa::verify(const Program &program,
+                                         const VerifyOptions &options,
+                                         UopReader reader) {
+  std::vector<std::string> problems = program.config.validate();
+  if (!problems.empty()) {
+    std::vector<Diagnostic> diagnostics;
+    for (std::string &problem : problems)
+      diagnostics.push_back({-1, std::move(problem), ""});
+    return diagnostics;
+  }
+  return Verifier(program, options, std::move(reader)).run();
+}
+
+std::string acc::isa::format(const Diagnostic &diagnostic,
+                             const Program &program) {
+  if (diagnostic.instruction < 0)
+    return diagnostic.message;
+  std::string text = "instruction " + std::to_string(diagnostic.instruction);
+  if (static_cast<size_t>(diagnostic.instruction) < program.insns.size())
+    text +=
+        " (" + describe(program.insns[diagnostic.instruction]) +
+        (diagnostic.layer.empty() ? "" : ", layer '" + diagnostic.layer + "'") +
+        ")";
+  return text + ": " + diagnostic.message;
+}
