@@ -1,0 +1,85 @@
+"""What a compiled model does, layer by layer: the data behind `exe.report()`, `acc info` and the demo's table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+MEMORIES = ("inp", "wgt", "acc", "uop", "out")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerReport:
+    """One kernel: a layer of the model with what was fused into it.
+
+    `macs` counts multiply-accumulates of the ONNX operators, without padding to the hardware's blocks.
+    `dram_bytes` is what the accelerator's DMA moves, by memory (`out` is written, the others are read);
+    `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. Kernels on the CPU
+    have no accelerator figures, and `reason` says why they are not on the accelerator.
+    """
+
+    layers: tuple[str, ...]
+    kernel: str
+    target: str
+    reason: str = ""
+    macs: int = 0
+    instructions: int = 0
+    dram_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
+    gemm_steps: int = 0
+    alu_steps: int = 0
+    schedule: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> LayerReport:
+        return LayerReport(**{**data, "layers": tuple(data["layers"])})
+
+    @property
+    def name(self) -> str:
+        """The ONNX nodes, abbreviated to the first and the number of those fused into it."""
+        if not self.layers:
+            return self.kernel
+        rest = len(self.layers) - 1
+        return self.layers[0] + (f" (+{rest})" if rest else "")
+
+
+def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    """Aligned columns: text to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    numeric = [
+        all(row[i].replace(",", "").replace(".", "").replace("-", "").isdigit() or not row[i] for row in rows)
+        for i in range(len(header))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True))
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([line(header), "  ".join("-" * w for w in widths), *map(line, rows)])
+
+
+def format_layers(layers: Iterable[LayerReport]) -> str:
+    """The per-layer table with a line of totals; then, for kernels kept on the CPU, why."""
+    layers = list(layers)
+    header = ["layer", "target", "MACs", "insns", *(f"{m} bytes" for m in MEMORIES), "GEMM steps", "ALU steps"]
+
+    def row(name: str, target: str, part: Sequence[LayerReport]) -> list[str]:
+        figures = [
+            sum(p.macs for p in part),
+            sum(p.instructions for p in part),
+            *(sum(p.dram_bytes.get(m, 0) for p in part) for m in MEMORIES),
+            sum(p.gemm_steps for p in part),
+            sum(p.alu_steps for p in part),
+        ]
+        return [name, target, *(f"{f:,}" if f else "-" for f in figures)]
+
+    rows = [row(layer.name, layer.target, [layer]) for layer in layers]
+    rows.append(row("total", "", layers))
+    text = format_table(rows, header)
+    reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]
+    if reasons:
+        text += "\n\nOn the CPU because:\n" + "\n".join(reasons)
+    return text
