@@ -1,0 +1,97 @@
+"""Quantized networks end to end: native code and VTA agree bit for bit, and both with ONNX Runtime per layer."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from qdq_models import random_network
+
+import acc
+from acc.layerwise import compare_layers, onnx_runtime
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "demo"))
+
+CONFIGS = {
+    "default": {},
+    "1x8x8": {"LOG_BLOCK": 3},
+    "1x32x32": {"LOG_BLOCK": 5, "LOG_WGT_BUFF_SIZE": 18, "LOG_ACC_BUFF_SIZE": 16},
+    "2x16x16": {"LOG_BATCH": 1},
+    "1x16x8": {"LOG_BLOCK_IN": 4, "LOG_BLOCK_OUT": 3},
+    "1x4x4 small": {
+        "LOG_BLOCK": 2,
+        "LOG_UOP_BUFF_SIZE": 10,
+        "LOG_INP_BUFF_SIZE": 11,
+        "LOG_WGT_BUFF_SIZE": 11,
+        "LOG_ACC_BUFF_SIZE": 12,
+    },
+}
+
+
+def feeds(model: onnx.ModelProto, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        value.name: rng.normal(0, 1, [d.dim_value for d in value.type.tensor_type.shape.dim]).astype(np.float32)
+        for value in model.graph.input
+    }
+
+
+def run_on(target: str, config: dict[str, int] | None = None):
+    def run(model: onnx.ModelProto, inputs) -> dict[str, np.ndarray]:
+        return acc.compile(model, target=target, config=config).run(dict(inputs))
+
+    return run
+
+
+def check_bit_for_bit(seed: int, config: dict[str, int]) -> None:
+    model = random_network(seed)
+    inputs = feeds(model, seed)
+    native, accelerator = run_on("cpu")(model, inputs), run_on("vta", config)(model, inputs)
+    for name in native:
+        np.testing.assert_array_equal(native[name], accelerator[name], err_msg=f"seed {seed}, {config}")
+
+
+def check_against_onnx_runtime(seed: int, target: str) -> None:
+    model = random_network(seed)
+    for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, run_on(target)):
+        assert agreement.largest <= 1, f"seed {seed}: {agreement}"
+        allowed = max(0.02 * agreement.elements, 1)
+        assert (1 - agreement.equal) * agreement.elements <= allowed, f"seed {seed}: {agreement}"
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("seed", range(3))
+def test_native_code_and_vta_agree_bit_for_bit(seed: int, config: str) -> None:
+    check_bit_for_bit(seed, CONFIGS[config])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_native_code_and_vta_agree_bit_for_bit_long(seed: int, config: str) -> None:
+    check_bit_for_bit(seed, CONFIGS[config])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_layers_agree_with_onnx_runtime(seed: int) -> None:
+    check_against_onnx_runtime(seed, "vta")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(200, 260))
+def test_layers_agree_with_onnx_runtime_long(seed: int) -> None:
+    check_against_onnx_runtime(seed, "vta")
+
+
+def test_resnet18_layers_agree_with_onnx_runtime() -> None:
+    from quantize import quantize_qdq
+    from resnet18 import build_resnet18
+
+    rng = np.random.default_rng(7)
+    images = rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)
+    model = quantize_qdq(build_resnet18(seed=3, size=64), images, per_channel=True)
+    for agreement in compare_layers(model, {"input": images[:1]}, onnx_runtime, run_on("vta")):
+        assert agreement.largest <= 1 and agreement.equal >= 0.98, agreement
