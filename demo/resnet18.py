@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+
 from onnx_builder import NetworkBuilder
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))

@@ -12,12 +12,12 @@ import time
 import numpy as np
 import onnx
 import onnxruntime
-from digits_data import load_split
-from quantize import quantize_qdq
-from resnet18 import build_resnet18
 
 import acc
 from acc.report import format_layers, format_table
+from digits_data import load_split
+from quantize import quantize_qdq
+from resnet18 import build_resnet18
 
 HERE = pathlib.Path(__file__).parent
 

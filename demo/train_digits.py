@@ -13,9 +13,10 @@ import pathlib
 import numpy as np
 import onnx
 import torch
+from torch import nn
+
 from digits_data import load_split
 from onnx_builder import NetworkBuilder
-from torch import nn
 
 CHANNELS = (16, 32, 64)
 EPOCHS = 40

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
-import sys
-
 import numpy as np
 import onnx
 import pytest
-from qdq_models import random_network
 
 import acc
 from acc.layerwise import compare_layers, onnx_runtime
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "demo"))
+from qdq_models import random_network
 
 CONFIGS = {
     "default": {},
