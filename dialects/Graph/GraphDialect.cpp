@@ -23,6 +23,10 @@ using namespace acc::graph;
 #include "dialects/Graph/GraphAttributes.cpp.inc"
 
 void GraphDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Graph/GraphAttributes.cpp.inc"
+      >();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Graph/GraphOps.cpp.inc"

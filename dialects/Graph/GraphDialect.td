@@ -15,6 +15,7 @@ def Graph_Dialect : Dialect {
   let cppNamespace = "::acc::graph";
   let summary = "What to compute: ONNX-level operators on tensors";
   let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let useDefaultAttributePrinterParser = 1;
 
 }
 

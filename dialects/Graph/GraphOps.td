@@ -9,6 +9,7 @@
 #define ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 
 include "dialects/Graph/GraphDialect.td"
+include "dialects/Graph/GraphIntegerOps.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"

@@ -1,0 +1,209 @@
+//===- GraphIntegerOps.td - Exact integer operators --------*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What quantized operators become: integer arithmetic that every target
+// computes bit for bit, each step of it one ALU instruction of the accelerator.
+// docs/dialects/graph.md derives the parameters and bounds the error.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD
+#define ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD
+
+include "dialects/Graph/GraphDialect.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Graph_I8Tensor : StaticShapeTensorOf<[I8]>;
+def Graph_I32Tensor : StaticShapeTensorOf<[I32]>;
+
+class Graph_IntegerOp<string mnemonic>
+    : Graph_Op<mnemonic, [Pure, InferTypeOpAdaptor]> {
+  let assemblyFormat =
+      "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Graph_ConvIntegerOp : Graph_IntegerOp<"conv_integer"> {
+  let summary = "Integer convolution with bias";
+  let description = [{
+    input (N, C, D1...) i8, weight (O, C / group, K1...) i8, bias (O) i32;
+    attributes as those of graph.conv. With `xpad` the input padded with
+    `pad_value`,
+
+        result[n, o, d...] = bias[o] + sum over c, k...
+            xpad[n, c, d * stride + k * dilation...] * weight[o, c, k...]
+
+    in 32 bits, wrapping. Stored integers are multiplied as they are: the
+    zero point of the input is `pad_value`, so that padding stands for zero, and
+    -zero_point * sum(weight[o]) is part of `bias`.
+
+    ```mlir
+    %acc = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,
+        pad_value = -3 : i8, pads = array<i64: 1, 1, 1, 1>,
+        strides = array<i64: 1, 1>}
+        : (tensor<1x3x8x8xi8>, tensor<4x3x3x3xi8>, tensor<4xi32>)
+        -> tensor<1x4x8x8xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$input, Graph_I8Tensor:$weight,
+                       Graph_I32Tensor:$bias,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations,
+                       DefaultValuedAttr<I64Attr, "1">:$group,
+                       DefaultValuedAttr<I8Attr, "0">:$pad_value);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
+def Graph_GemmIntegerOp : Graph_IntegerOp<"gemm_integer"> {
+  let summary = "Integer matrix product with bias";
+  let description = [{
+    input (M, K) i8, weight (N, K) i8, bias (N) i32:
+
+        result[m, n] = bias[n] + sum over k of input[m, k] * weight[n, k]
+
+    in 32 bits, wrapping. The zero point of the input is part of `bias`.
+
+    ```mlir
+    %acc = graph.gemm_integer %x, %w, %b
+        : (tensor<1x64xi8>, tensor<10x64xi8>, tensor<10xi32>) -> tensor<1x10xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$input, Graph_I8Tensor:$weight,
+                       Graph_I32Tensor:$bias);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
+def Graph_WeightedSumOp : Graph_IntegerOp<"weighted_sum"> {
+  let summary = "Sum of i8 tensors, each moved by an offset and multiplied";
+  let description = [{
+        result = sum over i of (inputs[i] + offsets[i]) * multipliers[i]
+
+    in 32 bits, wrapping; shapes broadcast as in numpy. Followed by
+    graph.requantize this adds, subtracts or rescales quantized tensors.
+
+    A multiplier is 15 bits and a sign, shifted left at will: m * 2^k with
+    |m| < 2^15, so that a 16-bit immediate multiplies and a shift does the rest.
+
+    ```mlir
+    %acc = graph.weighted_sum %a, %b {multipliers = array<i32: 16384, 12000>,
+        offsets = array<i32: 3, -7>}
+        : (tensor<1x16x8x8xi8>, tensor<1x16x8x8xi8>) -> tensor<1x16x8x8xi32>
+    ```
+  }];
+  let arguments = (ins Variadic<Graph_I8Tensor>:$inputs,
+                       DenseI32ArrayAttr:$offsets,
+                       DenseI32ArrayAttr:$multipliers);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
+def Graph_GlobalSumIntegerOp : Graph_IntegerOp<"global_sum_integer"> {
+  let summary = "Sum over all spatial axes, which become 1";
+  let description = [{
+    input (N, C, D1...):
+
+        result[n, c, 0...] = offset + sum over d... of input[n, c, d...]
+
+    in 32 bits, wrapping. Followed by graph.requantize this is a global average
+    pool, whose division is part of the multiplier.
+
+    ```mlir
+    %acc = graph.global_sum_integer %x {offset = 384 : i32}
+        : (tensor<1x512x7x7xi8>) -> tensor<1x512x1x1xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$input,
+                       DefaultValuedAttr<I32Attr, "0">:$offset);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
+def Graph_RoundingAttr
+    : I32EnumAttr<"Rounding", "what becomes of one half", [
+        I32EnumAttrCase<"HalfUp", 0, "half_up">,
+        I32EnumAttrCase<"HalfEven", 1, "half_even">]> {
+  let cppNamespace = "::acc::graph";
+  let genSpecializedAttr = 0;
+}
+def Graph_Rounding : EnumAttr<Graph_Dialect, Graph_RoundingAttr, "rounding"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
+  let summary = "From accumulators to i8: clip, scale in fixed point, round";
+  let description = [{
+    Element by element, in 32-bit arithmetic that wraps. `clip_lo`, `clip_hi`,
+    `pre_shift` and `multiplier` hold one value, or one per channel (axis 1);
+    `>>` is arithmetic.
+
+        a = acc
+        a = max(a, clip_lo); a = min(a, clip_hi)      each where present
+        a = a >> pre_shift                            left by -pre_shift if negative
+        p = a * multiplier
+
+    then, with s = post_shift, for rounding half_up
+
+        y = p + zero_point                                     if s == 0
+        y = ((p >> (s - 1)) + 2 * zero_point + 1) >> 1         otherwise
+
+    and for half_even (0 < s <= 14)
+
+        t = p                                                  if mid_shift == 0
+        t = (p + (1 << (mid_shift - 1))) >> mid_shift          otherwise
+        y = ((t + (1 << (s - 1)) - 1 + ((t >> s) & 1)) >> s) + zero_point
+
+    finally
+
+        y = max(y, out_lo); y = min(y, out_hi)        each where present
+        result = the low 8 bits of y
+
+    Legalization chooses the clip bounds such that the result saturates outside
+    of them, p does not wrap, and y fits 8 bits; a ReLU or a clip is a narrower
+    pair of bounds.
+
+    ```mlir
+    %y = graph.requantize %acc {clip_hi = array<i32: 91220>,
+        clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>,
+        post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32}
+        : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8>
+    ```
+  }];
+  let arguments = (ins Graph_I32Tensor:$input,
+                       OptionalAttr<DenseI32ArrayAttr>:$clip_lo,
+                       OptionalAttr<DenseI32ArrayAttr>:$clip_hi,
+                       DenseI32ArrayAttr:$pre_shift,
+                       DenseI32ArrayAttr:$multiplier,
+                       DefaultValuedAttr<I32Attr, "0">:$mid_shift,
+                       I32Attr:$post_shift,
+                       DefaultValuedAttr<I32Attr, "0">:$zero_point,
+                       DefaultValuedAttr<Graph_Rounding,
+                                         "::acc::graph::Rounding::HalfUp">:$rounding,
+                       OptionalAttr<I32Attr>:$out_lo,
+                       OptionalAttr<I32Attr>:$out_hi);
+  let results = (outs Graph_I8Tensor:$result);
+  let hasVerifier = 1;
+}
+
+def Graph_RebaseOp : Graph_Op<"rebase", [Pure]> {
+  let summary = "uint8 to int8 by subtracting 128, or back";
+  let description = [{
+    Flips the sign bit of every element. Integer operators know only i8; uint8
+    tensors become i8 where they enter the integer graph, with a zero point that
+    is 128 less, and come back where they leave it.
+
+    ```mlir
+    %y = graph.rebase %x : (tensor<1x8xui8>) -> tensor<1x8xi8>
+    ```
+  }];
+  let arguments = (ins StaticShapeTensorOf<[I8, UI8]>:$input);
+  let results = (outs StaticShapeTensorOf<[I8, UI8]>:$result);
+  let assemblyFormat =
+      "operands attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+#endif // ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD

@@ -1,0 +1,115 @@
+// RUN: acc-opt %s -split-input-file -verify-diagnostics
+
+func.func @conv_rank(%x: tensor<4x8xi8>, %w: tensor<6x4xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{input needs at least 3 axes, has shape [4, 8]}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<4x8xi8>, tensor<6x4xi8>, tensor<6xi32>) -> tensor<4x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_weight_rank(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{weight has 3 axes, but the input has 4}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8x8xi8>, tensor<6x4x3xi8>, tensor<6xi32>) -> tensor<1x6x6x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_attributes(%x: tensor<1x4x8xi8>, %w: tensor<6x4x3xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{needs 1 strides, 1 dilations and 2 pads}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8xi8>, tensor<6x4x3xi8>, tensor<6xi32>) -> tensor<1x6x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_stride(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{strides and dilations must be positive}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 0, 1>} : (tensor<1x4x8x8xi8>, tensor<6x4x3x3xi8>, tensor<6xi32>) -> tensor<1x6x6x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_group(%x: tensor<1x4x8x8xi8>, %w: tensor<6x2x3x3xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{group 4 does not fit input [1, 4, 8, 8] and weight [6, 2, 3, 3]}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>, group = 4 : i64, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8x8xi8>, tensor<6x2x3x3xi8>, tensor<6xi32>) -> tensor<1x6x6x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_bias(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<5xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{bias must have shape [6], has [5]}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8x8xi8>, tensor<6x4x3x3xi8>, tensor<5xi32>) -> tensor<1x6x6x6xi32>
+  return
+}
+
+// -----
+
+func.func @conv_window(%x: tensor<1x4x2x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<6xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{window of 3 elements does not fit spatial axis 0}}
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x2x8xi8>, tensor<6x4x3x3xi8>, tensor<6xi32>) -> tensor<1x6x0x6xi32>
+  return
+}
+
+// -----
+
+func.func @gemm(%x: tensor<2x4xi8>, %w: tensor<4x3xi8>, %b: tensor<3xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{needs input (M, K) and weight (N, K), has [2, 4] and [4, 3]}}
+  %0 = graph.gemm_integer %x, %w, %b : (tensor<2x4xi8>, tensor<4x3xi8>, tensor<3xi32>) -> tensor<2x3xi32>
+  return
+}
+
+// -----
+
+func.func @sum_offsets(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{needs one offset and one multiplier for each of its 2 inputs}}
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 2>, offsets = array<i32: 1>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @sum_multiplier(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{multiplier -32769 has more than 15 significant bits}}
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, -32769>, offsets = array<i32: 0, 0>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @sum_shapes(%a: tensor<2x4xi8>, %b: tensor<2x3xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{shapes [2, 4] and [2, 3] do not broadcast}}
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 1>, offsets = array<i32: 0, 0>} : (tensor<2x4xi8>, tensor<2x3xi8>) -> tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @global_sum(%x: tensor<2x4xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{input needs at least 3 axes, has shape [2, 4]}}
+  %0 = graph.global_sum_integer %x : (tensor<2x4xi8>) -> tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @rebase(%x: tensor<2xi8>) {
+  // expected-error@+1 {{must convert between ui8 and i8}}
+  %0 = graph.rebase %x : (tensor<2xi8>) -> tensor<2xi8>
+  return
+}

@@ -1,0 +1,48 @@
+// RUN: acc-opt %s | acc-opt | FileCheck %s
+// RUN: acc-opt -emit-bytecode %s | acc-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @conv
+// CHECK: graph.conv_integer %{{.*}}, %{{.*}}, %{{.*}} {dilations = array<i64: 1, 2>, group = 2 : i64, pad_value = -3 : i8, pads = array<i64: 1, 0, 1, 0>, strides = array<i64: 2, 1>} : (tensor<1x4x8x9xi8>, tensor<6x2x3x3xi8>, tensor<6xi32>) -> tensor<1x6x4x5xi32>
+// CHECK: graph.conv_integer %{{.*}}, %{{.*}}, %{{.*}} {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>}
+func.func @conv(%x: tensor<1x4x8x9xi8>, %w: tensor<6x2x3x3xi8>, %b: tensor<6xi32>,
+                %x1: tensor<2x3x7xi8>, %w1: tensor<6x3x3xi8>) -> (tensor<1x6x4x5xi32>, tensor<2x6x5xi32>) {
+  %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 2>, group = 2 : i64, pad_value = -3 : i8, pads = array<i64: 1, 0, 1, 0>, strides = array<i64: 2, 1>} : (tensor<1x4x8x9xi8>, tensor<6x2x3x3xi8>, tensor<6xi32>) -> tensor<1x6x4x5xi32>
+  %1 = graph.conv_integer %x1, %w1, %b {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>} : (tensor<2x3x7xi8>, tensor<6x3x3xi8>, tensor<6xi32>) -> tensor<2x6x5xi32>
+  return %0, %1 : tensor<1x6x4x5xi32>, tensor<2x6x5xi32>
+}
+
+// CHECK-LABEL: func.func @gemm
+// CHECK: graph.gemm_integer %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x64xi8>, tensor<10x64xi8>, tensor<10xi32>) -> tensor<2x10xi32>
+func.func @gemm(%x: tensor<2x64xi8>, %w: tensor<10x64xi8>, %b: tensor<10xi32>) -> tensor<2x10xi32> {
+  %0 = graph.gemm_integer %x, %w, %b : (tensor<2x64xi8>, tensor<10x64xi8>, tensor<10xi32>) -> tensor<2x10xi32>
+  return %0 : tensor<2x10xi32>
+}
+
+// CHECK-LABEL: func.func @sum
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 4194176, -12000>, offsets = array<i32: 3, -7>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
+// CHECK: graph.global_sum_integer %{{.*}} {offset = 384 : i32} : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
+// CHECK: graph.global_sum_integer %{{.*}} : (tensor<1x16x8x8xi8>)
+func.func @sum(%a: tensor<1x16x8x8xi8>, %b: tensor<16x1x1xi8>) -> (tensor<1x16x8x8xi32>, tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>) {
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 4194176, -12000>, offsets = array<i32: 3, -7>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
+  %1 = graph.global_sum_integer %a {offset = 384 : i32} : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
+  %2 = graph.global_sum_integer %a : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
+  return %0, %1, %2 : tensor<1x16x8x8xi32>, tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>
+}
+
+// CHECK-LABEL: func.func @requantize
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32}
+// CHECK: graph.requantize %{{.*}} {mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = 4 : i32, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>}
+func.func @requantize(%acc: tensor<1x3x8x8xi32>) -> (tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>) {
+  %0 = graph.requantize %acc {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
+  %1 = graph.requantize %acc {mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_lo = -128 : i32, out_hi = 127 : i32, post_shift = 4 : i32, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
+  return %0, %1 : tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>
+}
+
+// CHECK-LABEL: func.func @rebase
+// CHECK: graph.rebase %{{.*}} : (tensor<1x8xui8>) -> tensor<1x8xi8>
+// CHECK: graph.rebase %{{.*}} : (tensor<1x8xi8>) -> tensor<1x8xui8>
+func.func @rebase(%x: tensor<1x8xui8>, %y: tensor<1x8xi8>) -> (tensor<1x8xi8>, tensor<1x8xui8>) {
+  %0 = graph.rebase %x : (tensor<1x8xui8>) -> tensor<1x8xi8>
+  %1 = graph.rebase %y : (tensor<1x8xi8>) -> tensor<1x8xui8>
+  return %0, %1 : tensor<1x8xi8>, tensor<1x8xui8>
+}
