@@ -15,8 +15,8 @@ def Graph_Dialect : Dialect {
   let cppNamespace = "::acc::graph";
   let summary = "What to compute: ONNX-level operators on tensors";
   let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let hasConstantMaterializer = 1;
   let useDefaultAttributePrinterParser = 1;
-
 }
 
 class Graph_Op<string mnemonic, list<Trait> traits = []>

@@ -7,6 +7,8 @@
 
 #include "dialects/Graph/GraphDialect.h"
 
+#include "dialects/Graph/Inference.h"
+
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -17,14 +19,11 @@ using namespace acc::graph;
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphOps.cpp.inc"
 
-OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
-
-LogicalResult ConstantOp::verify() {
-  auto value = cast<ShapedType>(getValue().getType());
-  auto result = cast<RankedTensorType>(getType());
-  if (value.getShape() != result.getShape())
-    return emitOpError("value has shape [")
-           << value.getShape() << "] but the result has shape ["
-           << result.getShape() << "]";
-  return success();
+Operation *GraphDialect::materializeConstant(OpBuilder &builder,
+                                             Attribute value, Type type,
+                                             Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || !isa<RankedTensorType>(type))
+    return nullptr;
+  return ConstantOp::create(builder, loc, type, elements);
 }

@@ -8,27 +8,11 @@
 #ifndef ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 #define ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 
-include "dialects/Graph/GraphDialect.td"
+include "dialects/Graph/GraphContraction.td"
+include "dialects/Graph/GraphElementwise.td"
 include "dialects/Graph/GraphIntegerOps.td"
-include "mlir/IR/BuiltinAttributeInterfaces.td"
-include "mlir/Interfaces/InferTypeOpInterface.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
-
-def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike]> {
-  let summary = "A tensor known at compile time";
-  let description = [{
-    Holds weights and folded values. A quantized result type is allowed; the
-    value then holds the integers of its storage type.
-
-    ```mlir
-    %w = graph.constant dense<1.0> : tensor<2x2xf32> : tensor<2x2xf32>
-    ```
-  }];
-  let arguments = (ins ElementsAttr:$value);
-  let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "attr-dict $value `:` type($result)";
-  let hasFolder = 1;
-  let hasVerifier = 1;
-}
+include "dialects/Graph/GraphMovement.td"
+include "dialects/Graph/GraphPooling.td"
+include "dialects/Graph/GraphQuantization.td"
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHOPS_TD

@@ -1,0 +1,218 @@
+//===- GraphContraction.cpp - Convolutions, matrix products ---------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Inference.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+static LogicalResult checkElementTypes(InferenceSite site,
+                                       ValueRange operands) {
+  for (Value operand : operands)
+    if (getElementTypeOrSelf(operand) != getElementTypeOrSelf(operands[0]))
+      return site.error("operands have different element types: ",
+                        getElementTypeOrSelf(operands[0]), " and ",
+                        getElementTypeOrSelf(operand));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// conv
+//===----------------------------------------------------------------------===//
+
+LogicalResult ConvOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  InferenceSite site{location, getOperationName()};
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  auto weight = cast<RankedTensorType>(adaptor.getWeight().getType());
+  if (failed(checkElementTypes(site, adaptor.getOperands())))
+    return failure();
+  if (input.getRank() < 3)
+    return site.error("input has rank ", input.getRank(),
+                      " but needs a batch, a channel and a spatial axis");
+  if (weight.getRank() != input.getRank())
+    return site.error("input has rank ", input.getRank(),
+                      " but weight has rank ", weight.getRank());
+  int64_t group = adaptor.getGroup();
+  int64_t channels = input.getDimSize(1), outputs = weight.getDimSize(0);
+  if (group < 1 || channels % group != 0 || outputs % group != 0)
+    return site.error("'group' is ", group, ", which does not divide both ",
+                      channels, " input channels and ", outputs,
+                      " output channels");
+  if (weight.getDimSize(1) != channels / group)
+    return site.error("weight has ", weight.getDimSize(1),
+                      " input channels per group but the input has ",
+                      channels / group);
+  if (Value bias = adaptor.getBias()) {
+    auto type = cast<RankedTensorType>(bias.getType());
+    if (type.getRank() != 1 || type.getDimSize(0) != outputs)
+      return site.error("bias is ", type, " but needs one element for each of ",
+                        outputs, " output channels");
+  }
+  FailureOr<SmallVector<int64_t>> spatial = inferWindows(
+      site, input.getShape().drop_front(2),
+      {weight.getShape().drop_front(2), adaptor.getStrides(), adaptor.getPads(),
+       adaptor.getDilations()});
+  if (failed(spatial))
+    return failure();
+  SmallVector<int64_t> shape{input.getDimSize(0), outputs};
+  llvm::append_range(shape, *spatial);
+  return inferTensor(site, shape, input.getElementType(), types);
+}
+
+/// Padding with zeros in front of a convolution becomes the padding of the
+/// convolution.
+struct FoldPadIntoConv : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ConvOp conv,
+                                PatternRewriter &rewriter) const override {
+    auto pad = conv.getInput().getDefiningOp<PadOp>();
+    if (!pad)
+      return rewriter.notifyMatchFailure(conv, "input is not padded");
+    if (pad.getMode() != PadMode::Constant || !pad.getConstantValue().isZero())
+      return rewriter.notifyMatchFailure(conv, "padding is not zero");
+    size_t rank = pad.getInput().getType().getRank();
+    ArrayRef<int64_t> begin = pad.getPads().take_front(rank);
+    ArrayRef<int64_t> end = pad.getPads().drop_front(rank);
+    if (begin[0] || begin[1] || end[0] || end[1])
+      return rewriter.notifyMatchFailure(conv, "batch or channels are padded");
+    if (llvm::any_of(pad.getPads(), [](int64_t size) { return size < 0; }))
+      return rewriter.notifyMatchFailure(conv, "the padding crops");
+
+    SmallVector<int64_t> pads(conv.getPads());
+    for (size_t axis = 2; axis < rank; ++axis) {
+      pads[axis - 2] += begin[axis];
+      pads[axis - 2 + rank - 2] += end[axis];
+    }
+    Location loc =
+        FusedLoc::get(getContext(), {pad.getLoc(), conv.getLoc()});
+    rewriter.modifyOpInPlace(conv, [&] {
+      conv.getInputMutable().assign(pad.getInput());
+      conv.setPads(pads);
+      conv->setLoc(loc);
+    });
+    return success();
+  }
+};
+
+void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                         MLIRContext *context) {
+  patterns.add<FoldPadIntoConv>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// gemm, mat_mul
+//===----------------------------------------------------------------------===//
+
+LogicalResult GemmOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  InferenceSite site{location, getOperationName()};
+  auto a = cast<RankedTensorType>(adaptor.getA().getType());
+  auto b = cast<RankedTensorType>(adaptor.getB().getType());
+  if (failed(checkElementTypes(site, adaptor.getOperands())))
+    return failure();
+  if (a.getRank() != 2 || b.getRank() != 2)
+    return site.error("operands have ranks ", a.getRank(), " and ",
+                      b.getRank(), " but must be matrices");
+  bool transA = adaptor.getTransA(), transB = adaptor.getTransB();
+  int64_t rows = a.getDimSize(transA ? 1 : 0);
+  int64_t inner = a.getDimSize(transA ? 0 : 1);
+  int64_t columns = b.getDimSize(transB ? 0 : 1);
+  if (b.getDimSize(transB ? 1 : 0) != inner)
+    return site.error("sums over ", inner, " elements of a but ",
+                      b.getDimSize(transB ? 1 : 0), " elements of b");
+  if (Value c = adaptor.getC()) {
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(c.getType()).getShape();
+    FailureOr<SmallVector<int64_t>> merged =
+        broadcastShapes(site, {{rows, columns}, shape});
+    if (failed(merged))
+      return failure();
+    if (*merged != SmallVector<int64_t>{rows, columns})
+      return site.error("c does not broadcast to ", rows, "x", columns);
+  }
+  return inferTensor(site, {rows, columns}, a.getElementType(), types);
+}
+
+LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
+                                         std::optional<Location> location,
+                                         Adaptor adaptor,
+                                         SmallVectorImpl<Type> &types) {
+  InferenceSite site{location, getOperationName()};
+  auto aType = cast<RankedTensorType>(adaptor.getA().getType());
+  auto bType = cast<RankedTensorType>(adaptor.getB().getType());
+  if (failed(checkElementTypes(site, adaptor.getOperands())))
+    return failure();
+  ArrayRef<int64_t> a = aType.getShape(), b = bType.getShape();
+  if (a.empty() || b.empty())
+    return site.error("does not take scalars");
+  int64_t innerA = a.back();
+  int64_t innerB = b.size() == 1 ? b[0] : b[b.size() - 2];
+  if (innerA != innerB)
+    return site.error("sums over ", innerA, " elements of a but ", innerB,
+                      " elements of b");
+  FailureOr<SmallVector<int64_t>> shape = broadcastShapes(
+      site, {a.drop_back(std::min<size_t>(a.size(), 2)),
+             b.drop_back(std::min<size_t>(b.size(), 2))});
+  if (failed(shape))
+    return failure();
+  if (a.size() > 1)
+    shape->push_back(a[a.size() - 2]);
+  if (b.size() > 1)
+    shape->push_back(b.back());
+  return inferTensor(site, *shape, aType.getElementType(), types);
+}
+
+//===----------------------------------------------------------------------===//
+// Normalizations
+//===----------------------------------------------------------------------===//
+
+LogicalResult BatchNormalizationOp::verify() {
+  RankedTensorType input = getInput().getType();
+  if (input.getRank() < 2)
+    return emitOpError("input has rank ")
+           << input.getRank() << " but needs a batch and a channel axis";
+  int64_t channels = input.getDimSize(1);
+  for (auto [name, value] :
+       {std::pair<StringRef, Value>{"scale", getScale()},
+        {"bias", getBias()},
+        {"mean", getMean()},
+        {"variance", getVariance()}}) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getRank() != 1 || type.getDimSize(0) != channels)
+      return emitOpError() << name << " is " << type
+                           << " but needs one element for each of " << channels
+                           << " channels";
+  }
+  return success();
+}
+
+LogicalResult LrnOp::verify() {
+  if (getInput().getType().getRank() < 2)
+    return emitOpError("input has rank ") << getInput().getType().getRank()
+                                          << " but needs a channel axis";
+  if (static_cast<int64_t>(getSize()) < 1)
+    return emitOpError("'size' is ")
+           << static_cast<int64_t>(getSize()) << " but must be positive";
+  return success();
+}
+
+LogicalResult SoftmaxOp::verify() {
+  int64_t axis = getAxis(), rank = getInput().getType().getRank();
+  if (axis < 0 || axis >= rank)
+    return emitOpError("'axis' is ")
+           << axis << " but the input has rank " << rank;
+  return success();
+}

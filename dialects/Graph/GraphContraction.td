@@ -1,0 +1,99 @@
+//===- GraphContraction.td - Convolutions, matrix products, normalizations -*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPHCONTRACTION_TD
+#define ACC_DIALECTS_GRAPH_GRAPHCONTRACTION_TD
+
+include "dialects/Graph/GraphBase.td"
+
+def Graph_ConvOp : Graph_InferredOp<"conv"> {
+  let summary = "Convolution (cross-correlation), any number of spatial axes";
+  let description = [{
+    input (N, C, D1...), weight (O, C / group, K1...), bias (O). `pads` holds
+    the begin paddings of all spatial axes, then the end paddings; padding is
+    zero. `auto_pad` is resolved before this operator is made.
+
+    ```mlir
+    %y = graph.conv %x, %w, %b {dilations = array<i64: 1, 1>, group = 1 : i64,
+        pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>}
+        : (tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>, tensor<4xf32>)
+        -> tensor<1x4x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Graph_FloatTensor:$input, Graph_FloatTensor:$weight,
+                       Optional<Graph_FloatTensor>:$bias,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations,
+                       DefaultValuedAttr<I64Attr, "1">:$group);
+  let results = (outs Graph_FloatTensor:$result);
+  let hasCanonicalizer = 1;
+}
+
+def Graph_GemmOp : Graph_InferredOp<"gemm"> {
+  let summary = "alpha * a' * b' + beta * c";
+  let description = [{
+    a' is a (M, K), or its transpose when `transA`; b' is b (K, N), or its
+    transpose when `transB`. c broadcasts to (M, N).
+  }];
+  let arguments = (ins Graph_FloatTensor:$a, Graph_FloatTensor:$b,
+                       Optional<Graph_FloatTensor>:$c,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$alpha,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$beta,
+                       DefaultValuedAttr<BoolAttr, "false">:$transA,
+                       DefaultValuedAttr<BoolAttr, "false">:$transB);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
+def Graph_MatMulOp : Graph_InferredOp<"mat_mul"> {
+  let summary = "Matrix product of the last two axes, as numpy.matmul";
+  let description = [{
+    Leading axes broadcast. A vector on the left is a row, a vector on the
+    right a column; the axis that this adds is dropped from the result.
+  }];
+  let arguments = (ins Graph_FloatTensor:$a, Graph_FloatTensor:$b);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
+def Graph_BatchNormalizationOp
+    : Graph_ShapePreservingOp<"batch_normalization"> {
+  let summary = "(x - mean) / sqrt(variance + epsilon) * scale + bias";
+  let description = "Inference only; all parameters are per channel (axis 1).";
+  let arguments = (ins Graph_FloatTensor:$input, Graph_FloatTensor:$scale,
+                       Graph_FloatTensor:$bias, Graph_FloatTensor:$mean,
+                       Graph_FloatTensor:$variance,
+                       DefaultValuedAttr<F32Attr, "1.0e-5f">:$epsilon);
+  let results = (outs Graph_FloatTensor:$result);
+  let hasVerifier = 1;
+}
+
+def Graph_LrnOp : Graph_ShapePreservingOp<"lrn"> {
+  let summary = "Local response normalization across channels";
+  let description = [{
+    x / (bias + alpha / size * s)^beta, where s is the sum of the squares of the
+    channels c - floor((size - 1) / 2) ... c + ceil((size - 1) / 2).
+  }];
+  let arguments = (ins Graph_FloatTensor:$input,
+                       DefaultValuedAttr<F32Attr, "0.0001f">:$alpha,
+                       DefaultValuedAttr<F32Attr, "0.75f">:$beta,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$bias,
+                       I64Attr:$size);
+  let results = (outs Graph_FloatTensor:$result);
+  let hasVerifier = 1;
+}
+
+def Graph_SoftmaxOp : Graph_ShapePreservingOp<"softmax"> {
+  let summary = "exp(x) / sum(exp(x)) along one axis";
+  let description = [{
+    The axis is not negative. The flattening semantics before opset 13 are
+    written with graph.reshape.
+  }];
+  let arguments = (ins Graph_FloatTensor:$input, I64Attr:$axis);
+  let results = (outs Graph_FloatTensor:$result);
+  let hasVerifier = 1;
+}
+
+#endif // ACC_DIALECTS_GRAPH_GRAPHCONTRACTION_TD

@@ -1,0 +1,109 @@
+//===- GraphMovement.td - Operators that only move data ----*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPHMOVEMENT_TD
+#define ACC_DIALECTS_GRAPH_GRAPHMOVEMENT_TD
+
+include "dialects/Graph/GraphBase.td"
+
+def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike]> {
+  let summary = "A tensor known at compile time";
+  let description = [{
+    Holds weights and folded values, splats as splats. A quantized result type
+    is allowed; the value then holds the integers of its storage type (i8, ui8,
+    i32, ...).
+
+    ```mlir
+    %w = graph.constant dense<1.0> : tensor<2x2xf32> : tensor<2x2xf32>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Graph_AnyTensor:$result);
+  let assemblyFormat = "attr-dict $value `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def Graph_FlattenOp : Graph_InferredOp<"flatten"> {
+  let summary = "Merges the axes before `axis` into one and the rest into another";
+  let arguments = (ins Graph_AnyTensor:$input, I64Attr:$axis);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Graph_ReshapeOp : Graph_Op<"reshape", [Pure]> {
+  let summary = "The same elements in row-major order under another shape";
+  let description = "The shape is the result's; ONNX's 0 and -1 are resolved.";
+  let arguments = (ins Graph_AnyTensor:$input);
+  let results = (outs Graph_AnyTensor:$result);
+  let assemblyFormat =
+      "operands attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+  let hasVerifier = 1;
+}
+
+def Graph_TransposeOp : Graph_InferredOp<"transpose"> {
+  let summary = "Permutes axes: result axis i is input axis perm[i]";
+  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$perm);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Graph_ConcatOp : Graph_InferredOp<"concat"> {
+  let summary = "Tensors one after the other along one axis";
+  let arguments = (ins Variadic<Graph_AnyTensor>:$inputs, I64Attr:$axis);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+}
+
+def Graph_PadModeAttr
+    : I32EnumAttr<"PadMode", "what padded elements hold", [
+        I32EnumAttrCase<"Constant", 0, "constant">,
+        I32EnumAttrCase<"Reflect", 1, "reflect">,
+        I32EnumAttrCase<"Edge", 2, "edge">,
+        I32EnumAttrCase<"Wrap", 3, "wrap">]> {
+  let cppNamespace = "::acc::graph";
+  let genSpecializedAttr = 0;
+}
+def Graph_PadMode : EnumAttr<Graph_Dialect, Graph_PadModeAttr, "pad_mode"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Graph_PadOp : Graph_InferredOp<"pad"> {
+  let summary = "Grows (or, where negative, crops) every axis";
+  let description = [{
+    `pads` holds the begin paddings of all axes, then the end paddings.
+    `constant_value` is what mode constant pads with; for a quantized tensor it
+    is a storage integer.
+  }];
+  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$pads,
+                       DefaultValuedAttr<Graph_PadMode, "PadMode::Constant">:$mode,
+                       DefaultValuedAttr<F64Attr, "0.0">:$constant_value);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+}
+
+def Graph_SqueezeOp : Graph_InferredOp<"squeeze"> {
+  let summary = "Drops axes of size 1";
+  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Graph_UnsqueezeOp : Graph_InferredOp<"unsqueeze"> {
+  let summary = "Adds axes of size 1, at `axes` of the result";
+  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
+  let results = (outs Graph_AnyTensor:$result);
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+#endif // ACC_DIALECTS_GRAPH_GRAPHMOVEMENT_TD

@@ -1,0 +1,169 @@
+//===- GraphQuantization.cpp - Operators that enter and leave quantized types -===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Inference.h"
+
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace acc::graph;
+
+/// Scale and zero point along the quantized axis (one entry per tensor
+/// otherwise), and how many consecutive elements share an entry.
+struct QuantizationParameters {
+  SmallVector<double> scales;
+  SmallVector<int64_t> zeroPoints;
+  int64_t inner = 1;
+
+  explicit QuantizationParameters(RankedTensorType type) {
+    if (auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(
+            type.getElementType())) {
+      llvm::append_range(scales, perAxis.getScales());
+      llvm::append_range(zeroPoints, perAxis.getZeroPoints());
+      for (int64_t size :
+           type.getShape().drop_front(perAxis.getQuantizedDimension() + 1))
+        inner *= size;
+      return;
+    }
+    auto uniform = cast<quant::UniformQuantizedType>(type.getElementType());
+    scales.push_back(uniform.getScale());
+    zeroPoints.push_back(uniform.getZeroPoint());
+  }
+};
+
+LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
+                                               RankedTensorType type) {
+  Type element = type.getElementType();
+  if (!isa<quant::UniformQuantizedType, quant::UniformQuantizedPerAxisType>(
+          element))
+    return site.error("supports uniform quantization per tensor or per axis, "
+                      "not ",
+                      element);
+  auto quantized = cast<quant::QuantizedType>(element);
+  unsigned width = quantized.getStorageTypeIntegralWidth();
+  if (width != 8 && width != 16 && width != 32)
+    return site.error("supports storage of 8, 16 or 32 bits, not ", width);
+  auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(element);
+  if (!perAxis)
+    return success();
+  int64_t axis = perAxis.getQuantizedDimension();
+  if (axis < 0 || axis >= type.getRank())
+    return site.error("quantized axis ", axis, " is not an axis of rank ",
+                      type.getRank());
+  if (static_cast<int64_t>(perAxis.getScales().size()) !=
+      type.getDimSize(axis))
+    return site.error("has ", perAxis.getScales().size(), " scales but ",
+                      type.getDimSize(axis), " elements along axis ", axis);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// quantize_linear, dequantize_linear
+//===----------------------------------------------------------------------===//
+
+LogicalResult QuantizeLinearOp::verify() {
+  RankedTensorType type = getType();
+  if (failed(checkQuantizedTensor({getLoc(), getOperationName()}, type)))
+    return failure();
+  if (getInput().getType().getShape() != type.getShape())
+    return emitOpError("input and result have different shapes");
+  auto quantized = cast<quant::QuantizedType>(type.getElementType());
+  if (quantized.getExpressedType() != getInput().getType().getElementType())
+    return emitOpError("input holds ")
+           << getInput().getType().getElementType()
+           << " but the result expresses " << quantized.getExpressedType();
+  return success();
+}
+
+/// Quantizes weights that a model stores as floats. ONNX computes in the
+/// precision of the input, which this reproduces for f32.
+OpFoldResult QuantizeLinearOp::fold(FoldAdaptor adaptor) {
+  auto value = dyn_cast_if_present<ElementsAttr>(adaptor.getInput());
+  if (!value || !value.getElementType().isF32())
+    return {};
+  RankedTensorType type = getType();
+  auto quantized = cast<quant::QuantizedType>(type.getElementType());
+  std::optional<ArrayRef<char>> raw = getRawElements(value);
+  if (!raw)
+    return {};
+  QuantizationParameters parameters(type);
+  double low = quantized.getStorageTypeMin();
+  double high = quantized.getStorageTypeMax();
+  size_t bytes = quantized.getStorageTypeIntegralWidth() / 8;
+  bool splat = value.isSplat() && parameters.scales.size() == 1;
+  auto storage = RankedTensorType::get(
+      splat ? ArrayRef<int64_t>{} : type.getShape(),
+      getStorageInteger(quantized));
+
+  bool finite = true;
+  ElementsAttr result = makeElements(storage, [&](MutableArrayRef<char> data) {
+    for (size_t index = 0; index * bytes < data.size(); ++index) {
+      float number;
+      size_t from = value.isSplat() ? 0 : index;
+      std::memcpy(&number, raw->data() + from * sizeof(float), sizeof(float));
+      size_t entry = index / parameters.inner % parameters.scales.size();
+      float scaled = number / static_cast<float>(parameters.scales[entry]);
+      finite &= !std::isnan(scaled);
+      double rounded =
+          std::nearbyint(scaled) + double(parameters.zeroPoints[entry]);
+      int64_t integer = finite ? std::clamp(rounded, low, high) : 0;
+      std::memcpy(&data[index * bytes], &integer, bytes);
+    }
+  });
+  if (!finite)
+    return {};
+  if (splat)
+    result = cast<DenseElementsAttr>(result).resizeSplat(
+        storage.clone(type.getShape()));
+  return result;
+}
+
+LogicalResult DequantizeLinearOp::inferReturnTypes(
+    MLIRContext *, std::optional<Location> location, Adaptor adaptor,
+    SmallVectorImpl<Type> &types) {
+  InferenceSite site{location, getOperationName()};
+  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+  if (failed(checkQuantizedTensor(site, input)))
+    return failure();
+  return inferTensor(
+      site, input.getShape(),
+      cast<quant::QuantizedType>(input.getElementType()).getExpressedType(),
+      types);
+}
+
+//===----------------------------------------------------------------------===//
+// storage_cast
+//===----------------------------------------------------------------------===//
+
+LogicalResult StorageCastOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getType();
+  auto from = dyn_cast<quant::QuantizedType>(input.getElementType());
+  auto to = dyn_cast<quant::QuantizedType>(result.getElementType());
+  if (bool(from) == bool(to))
+    return emitOpError("needs one quantized and one integer tensor");
+  if (failed(checkQuantizedTensor({getLoc(), getOperationName()},
+                                  from ? input : result)))
+    return failure();
+  if (input.getShape() != result.getShape())
+    return emitOpError("input and result have different shapes");
+  Type expected = getStorageInteger(from ? from : to);
+  Type integer = (from ? result : input).getElementType();
+  if (integer != expected)
+    return emitOpError("the storage is ") << expected << ", not " << integer;
+  return success();
+}
+
+OpFoldResult StorageCastOp::fold(FoldAdaptor adaptor) {
+  if (auto previous = getInput().getDefiningOp<StorageCastOp>())
+    if (previous.getInput().getType() == getType())
+      return previous.getInput();
+  return adaptor.getInput();
+}
