@@ -40,4 +40,65 @@ def VTA_AluKind : I32EnumAttr<"AluKind", "an operation of the vector unit", [
 
 def VTA_AluKindAttr : EnumAttr<VTA_Dialect, VTA_AluKind, "alu_op">;
 
+class VTA_Attr<string name, string attrMnemonic> : AttrDef<VTA_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
+  let summary = "Description of the accelerator, as in vta_config.json";
+  let description = [{
+    The parameters are the keys of `vta_config.json` in lower case. Those not
+    written have their documented defaults; `log_block` stands for both
+    `log_block_in` and `log_block_out`. A configuration that the instruction set
+    cannot express is refused with the reason.
+
+    The module attribute `vta.config` holds the accelerator that a module is
+    compiled for.
+
+    ```mlir
+    module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {}
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<>:$target, StringRefParameter<>:$hwVersion,
+    "int":$logInpWidth, "int":$logWgtWidth, "int":$logAccWidth,
+    "int":$logBatch, "int":$logBlockIn, "int":$logBlockOut,
+    "int":$logUopBuffSize, "int":$logInpBuffSize,
+    "int":$logWgtBuffSize, "int":$logAccBuffSize);
+  let builders = [
+    // The attribute of a legal configuration.
+    AttrBuilder<(ins "const ::acc::isa::Config &":$config)>];
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The same as a struct, with all derived values.
+    ::acc::isa::Config getConfig() const;
+    /// The configuration that \p op is compiled for: the `vta.config` of the
+    /// closest module that has one, or null.
+    static ConfigAttr lookup(::mlir::Operation *op);
+    /// Name of that module attribute.
+    static constexpr ::llvm::StringLiteral kName = "vta.config";
+  }];
+}
+
+def VTA_UopsAttr : VTA_Attr<"Uops", "uops"> {
+  let summary = "A table of micro-ops";
+  let description = [{
+    Micro-ops as triples of accumulator, source and weight index.
+
+    ```mlir
+    #vta.uops<[0, 0, 0], [0, 1, 9]>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"int32_t">:$values);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    size_t size() const { return getValues().size() / 3; }
+    ::acc::isa::Uop operator[](size_t index) const;
+  }];
+  let builders = [
+    AttrBuilder<(ins "::llvm::ArrayRef<::acc::isa::Uop>":$uops)>];
+}
+
 #endif // ACC_DIALECTS_VTA_VTAATTRIBUTES_TD

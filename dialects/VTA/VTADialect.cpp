@@ -8,26 +8,26 @@
 #include "dialects/VTA/VTADialect.h"
 
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/DialectImplementation.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace acc::vta;
 
 #include "dialects/VTA/VTADialect.cpp.inc"
 
-#include "dialects/VTA/VTAEnums.cpp.inc"
-
-#define GET_ATTRDEF_CLASSES
-#include "dialects/VTA/VTAAttributes.cpp.inc"
-
 void VTADialect::initialize() {
-  addAttributes<
-#define GET_ATTRDEF_LIST
-#include "dialects/VTA/VTAAttributes.cpp.inc"
-      >();
+  registerAttributes();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/VTA/VTAOps.cpp.inc"
       >();
+}
+
+LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
+                                                   NamedAttribute attribute) {
+  if (attribute.getName() != ConfigAttr::kName)
+    return success();
+  if (!mlir::isa<ConfigAttr>(attribute.getValue()))
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be a #vta.config";
+  return success();
 }

@@ -8,7 +8,10 @@
 #ifndef ACC_DIALECTS_VTA_VTADIALECT_H
 #define ACC_DIALECTS_VTA_VTADIALECT_H
 
+#include "acc/isa/Hazards.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
@@ -37,6 +40,19 @@ namespace acc::vta {
 /// and then its constant. Fails if \p expr is not linear.
 mlir::FailureOr<llvm::SmallVector<int64_t>>
 getLinearCoefficients(mlir::AffineExpr expr, unsigned numDims);
+
+/// The instruction that an op of a vta.program stands for, and in \p buffer the
+/// index of the buffer that it addresses (or isa::Program::kNone).
+isa::Instruction getInstruction(mlir::Operation *op, int32_t *buffer = nullptr);
+
+/// Creates the op of an instruction.
+mlir::Operation *createInstruction(mlir::OpBuilder &builder, mlir::Location loc,
+                                   const isa::Instruction &insn,
+                                   int32_t buffer = isa::Program::kNone);
+
+/// The ONNX layer that a location names: fused layers are joined by "+", and
+/// the name of a location without names is empty.
+std::string getLayerName(mlir::Location loc);
 
 } // namespace acc::vta
 

@@ -16,6 +16,10 @@ def VTA_Dialect : Dialect {
   let summary = "The accelerator: scratchpads, tensor instructions, programs";
   let dependentDialects = [];
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+  }];
 }
 
 class VTA_Op<string mnemonic, list<Trait> traits = []>

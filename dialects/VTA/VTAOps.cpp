@@ -13,5 +13,23 @@
 using namespace mlir;
 using namespace acc::vta;
 
+static ParseResult parseBufferTypes(OpAsmParser &parser, ArrayAttr &buffers) {
+  SmallVector<Type> types;
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&] {
+        return parser.parseType(types.emplace_back());
+      }))
+    return failure();
+  buffers = parser.getBuilder().getTypeArrayAttr(types);
+  return success();
+}
+
+static void printBufferTypes(OpAsmPrinter &printer, Operation *,
+                             ArrayAttr buffers) {
+  printer << "(";
+  llvm::interleaveComma(buffers.getAsRange<TypeAttr>(), printer,
+                        [&](TypeAttr type) { printer << type.getValue(); });
+  printer << ")";
+}
+
 #define GET_OP_CLASSES
 #include "dialects/VTA/VTAOps.cpp.inc"

@@ -10,6 +10,7 @@
 
 include "dialects/VTA/VTADialect.td"
 include "dialects/VTA/VTAAttributes.td"
+include "dialects/VTA/VTAProgramOps.td"
 include "dialects/VTA/VTAStructuredOps.td"
 
 #endif // ACC_DIALECTS_VTA_VTAOPS_TD

@@ -1,0 +1,232 @@
+//===- VTAAttributes.cpp - Attributes of the vta dialect ------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/VTA/VTADialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::vta;
+
+#include "dialects/VTA/VTAEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/VTA/VTAAttributes.cpp.inc"
+
+void VTADialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/VTA/VTAAttributes.cpp.inc"
+      >();
+}
+
+namespace {
+
+/// An integer parameter of #vta.config.
+struct ConfigKey {
+  StringLiteral name;
+  int isa::Config::*member;
+};
+
+constexpr ConfigKey kConfigKeys[] = {
+    {"log_inp_width", &isa::Config::logInpWidth},
+    {"log_wgt_width", &isa::Config::logWgtWidth},
+    {"log_acc_width", &isa::Config::logAccWidth},
+    {"log_batch", &isa::Config::logBatch},
+    {"log_block_in", &isa::Config::logBlockIn},
+    {"log_block_out", &isa::Config::logBlockOut},
+    {"log_uop_buff_size", &isa::Config::logUopBuffSize},
+    {"log_inp_buff_size", &isa::Config::logInpBuffSize},
+    {"log_wgt_buff_size", &isa::Config::logWgtBuffSize},
+    {"log_acc_buff_size", &isa::Config::logAccBuffSize},
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// ConfigAttr
+//===----------------------------------------------------------------------===//
+
+ConfigAttr ConfigAttr::get(MLIRContext *context, const isa::Config &config) {
+  return get(context, config.target, config.hwVersion, config.logInpWidth,
+             config.logWgtWidth, config.logAccWidth, config.logBatch,
+             config.logBlockIn, config.logBlockOut, config.logUopBuffSize,
+             config.logInpBuffSize, config.logWgtBuffSize,
+             config.logAccBuffSize);
+}
+
+isa::Config ConfigAttr::getConfig() const {
+  isa::Config config;
+  config.target = getTarget().str();
+  config.hwVersion = getHwVersion().str();
+  config.logInpWidth = getLogInpWidth();
+  config.logWgtWidth = getLogWgtWidth();
+  config.logAccWidth = getLogAccWidth();
+  config.logBatch = getLogBatch();
+  config.logBlockIn = getLogBlockIn();
+  config.logBlockOut = getLogBlockOut();
+  config.logUopBuffSize = getLogUopBuffSize();
+  config.logInpBuffSize = getLogInpBuffSize();
+  config.logWgtBuffSize = getLogWgtBuffSize();
+  config.logAccBuffSize = getLogAccBuffSize();
+  return config;
+}
+
+ConfigAttr ConfigAttr::lookup(Operation *op) {
+  for (; op; op = op->getParentOp())
+    if (auto module = dyn_cast<ModuleOp>(op))
+      if (auto config = module->getAttrOfType<ConfigAttr>(kName))
+        return config;
+  return {};
+}
+
+LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef target, StringRef hwVersion,
+                                 int logInpWidth, int logWgtWidth,
+                                 int logAccWidth, int logBatch, int logBlockIn,
+                                 int logBlockOut, int logUopBuffSize,
+                                 int logInpBuffSize, int logWgtBuffSize,
+                                 int logAccBuffSize) {
+  isa::Config config;
+  config.target = target.str();
+  config.hwVersion = hwVersion.str();
+  config.logInpWidth = logInpWidth;
+  config.logWgtWidth = logWgtWidth;
+  config.logAccWidth = logAccWidth;
+  config.logBatch = logBatch;
+  config.logBlockIn = logBlockIn;
+  config.logBlockOut = logBlockOut;
+  config.logUopBuffSize = logUopBuffSize;
+  config.logInpBuffSize = logInpBuffSize;
+  config.logWgtBuffSize = logWgtBuffSize;
+  config.logAccBuffSize = logAccBuffSize;
+  std::vector<std::string> problems = config.validate();
+  if (problems.empty())
+    return success();
+  return emitError() << "illegal accelerator configuration: "
+                     << llvm::join(problems, "; ");
+}
+
+Attribute ConfigAttr::parse(AsmParser &parser, Type) {
+  SMLoc loc = parser.getCurrentLocation();
+  isa::Config config;
+  auto parseParameter = [&]() -> ParseResult {
+    StringRef name;
+    SMLoc nameLoc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&name) || parser.parseEqual())
+      return failure();
+    if (name == "target")
+      return parser.parseString(&config.target);
+    if (name == "hw_ver")
+      return parser.parseString(&config.hwVersion);
+    int value;
+    if (parser.parseInteger(value))
+      return failure();
+    if (name == "log_block") {
+      config.logBlockIn = config.logBlockOut = value;
+      return success();
+    }
+    const auto *key = llvm::find_if(
+        kConfigKeys, [&](const ConfigKey &k) { return k.name == name; });
+    if (key == std::end(kConfigKeys))
+      return parser.emitError(nameLoc) << "unknown parameter '" << name << "'";
+    config.*key->member = value;
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseParameter))
+    return {};
+  return parser.getChecked<ConfigAttr>(
+      loc, parser.getContext(), StringRef(config.target),
+      StringRef(config.hwVersion), config.logInpWidth, config.logWgtWidth,
+      config.logAccWidth, config.logBatch, config.logBlockIn,
+      config.logBlockOut, config.logUopBuffSize, config.logInpBuffSize,
+      config.logWgtBuffSize, config.logAccBuffSize);
+}
+
+void ConfigAttr::print(AsmPrinter &printer) const {
+  isa::Config config = getConfig(), defaults;
+  printer << "<";
+  // Sizes are always visible, the rest where it is not the default.
+  if (config.target != defaults.target) {
+    printer << "target = ";
+    printer.printString(config.target);
+    printer << ", ";
+  }
+  if (config.hwVersion != defaults.hwVersion) {
+    printer << "hw_ver = ";
+    printer.printString(config.hwVersion);
+    printer << ", ";
+  }
+  llvm::interleaveComma(kConfigKeys, printer, [&](const ConfigKey &key) {
+    printer << key.name << " = " << config.*key.member;
+  });
+  printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// UopsAttr
+//===----------------------------------------------------------------------===//
+
+UopsAttr UopsAttr::get(MLIRContext *context, ArrayRef<isa::Uop> uops) {
+  SmallVector<int32_t> values;
+  values.reserve(uops.size() * 3);
+  for (const isa::Uop &uop : uops)
+    values.append({int32_t(uop.dst), int32_t(uop.src), int32_t(uop.wgt)});
+  return get(context, values);
+}
+
+isa::Uop UopsAttr::operator[](size_t index) const {
+  ArrayRef<int32_t> uop = getValues().slice(index * 3, 3);
+  return {uint32_t(uop[0]), uint32_t(uop[1]), uint32_t(uop[2])};
+}
+
+LogicalResult UopsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               ArrayRef<int32_t> values) {
+  if (values.size() % 3 != 0)
+    return emitError() << "a micro-op is a triple, but there are "
+                       << values.size() << " integers";
+  if (llvm::any_of(values, [](int32_t value) { return value < 0; }))
+    return emitError() << "indices of micro-ops must not be negative";
+  return success();
+}
+
+Attribute UopsAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int32_t> values;
+  SMLoc loc = parser.getCurrentLocation();
+  auto parseInteger = [&] {
+    return parser.parseInteger(values.emplace_back());
+  };
+  auto parseUop = [&]() -> ParseResult {
+    size_t before = values.size();
+    SMLoc uopLoc = parser.getCurrentLocation();
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                       parseInteger))
+      return failure();
+    if (values.size() != before + 3)
+      return parser.emitError(uopLoc, "expected [dst, src, wgt]");
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseUop))
+    return {};
+  return parser.getChecked<UopsAttr>(loc, parser.getContext(), values);
+}
+
+void UopsAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  ArrayRef<int32_t> values = getValues();
+  for (size_t i = 0; i < values.size(); i += 3)
+    printer << (i ? ", [" : "[") << values[i] << ", " << values[i + 1] << ", "
+            << values[i + 2] << "]";
+  printer << ">";
+}

@@ -1,0 +1,539 @@
+//===- VTAProgramOps.cpp - Programs and instructions ----------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/VTA/VTADialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::vta;
+
+//===----------------------------------------------------------------------===//
+// Text of the fields
+//===----------------------------------------------------------------------===//
+
+/// Parses `[a, b, ...]` with one integer per destination.
+template <typename... T>
+static ParseResult parseIntegers(OpAsmParser &parser, T &...destinations) {
+  if (parser.parseLSquare())
+    return failure();
+  bool first = true;
+  auto parseOne = [&](auto &destination) -> ParseResult {
+    if (!first && parser.parseComma())
+      return failure();
+    first = false;
+    return parser.parseInteger(destination);
+  };
+  if ((failed(parseOne(destinations)) || ...))
+    return failure();
+  return parser.parseRSquare();
+}
+
+/// Parses what follows `pop` or `push`: `(prev)`, `(next)` or `(prev, next)`.
+static ParseResult parseDeps(OpAsmParser &parser, int32_t &deps, int shift) {
+  return parser.parseCommaSeparatedList(
+      AsmParser::Delimiter::Paren, [&]() -> ParseResult {
+        StringRef name;
+        if (parser.parseOptionalKeyword(&name, {"prev", "next"}))
+          return parser.emitError(parser.getCurrentLocation(),
+                                  "expected 'prev' or 'next'");
+        deps |= (name == "prev" ? 1 : 2) << shift;
+        return success();
+      });
+}
+
+static void printDeps(OpAsmPrinter &printer, int32_t deps) {
+  for (auto [name, shift] : {std::pair{"pop", 0}, {"push", 2}}) {
+    int32_t bits = (deps >> shift) & 3;
+    if (bits)
+      printer << " " << name << "("
+              << (bits == 3   ? "prev, next"
+                  : bits == 1 ? "prev"
+                              : "next")
+              << ")";
+  }
+}
+
+/// Parses keywords of \p names, each at most once and in any order, as long as
+/// there are some; \p parseField is called with each.
+static ParseResult
+parseFields(OpAsmParser &parser, OperationState &state,
+            ArrayRef<StringRef> names,
+            function_ref<ParseResult(StringRef)> parseField) {
+  SmallVector<StringRef> left(names);
+  StringRef name;
+  while (succeeded(parser.parseOptionalKeyword(&name, left))) {
+    llvm::erase(left, name);
+    if (parseField(name))
+      return failure();
+  }
+  return parser.parseOptionalAttrDict(state.attributes);
+}
+
+template <typename Op>
+static ParseResult parseTransfer(OpAsmParser &parser, OperationState &state) {
+  auto &fields = state.getOrAddProperties<typename Op::Properties>();
+  StringRef memory;
+  if (parser.parseKeyword(&memory))
+    return failure();
+  std::optional<isa::Memory> kind = isa::memoryFromName(memory);
+  if (!kind)
+    return parser.emitError(parser.getNameLoc())
+           << "unknown memory '" << memory
+           << "', expected uop, wgt, inp, acc, out or acc8";
+  fields.memory = int32_t(*kind);
+  return parseFields(
+      parser, state, {"sram", "dram", "size", "stride", "pad", "pop", "push"},
+      [&](StringRef name) -> ParseResult {
+        if (name == "sram")
+          return parser.parseInteger(fields.sram);
+        if (name == "dram") {
+          OptionalParseResult buffer =
+              parser.parseOptionalInteger(fields.buffer);
+          if (buffer.has_value() && failed(*buffer))
+            return failure();
+          return parseIntegers(parser, fields.dram);
+        }
+        if (name == "size")
+          return parseIntegers(parser, fields.y_size, fields.x_size);
+        if (name == "stride")
+          return parser.parseInteger(fields.x_stride);
+        if (name == "pad")
+          return parseIntegers(parser, fields.y_pad_0, fields.y_pad_1,
+                               fields.x_pad_0, fields.x_pad_1);
+        return parseDeps(parser, fields.deps, name == "pop" ? 0 : 2);
+      });
+}
+
+template <typename Op> static void printTransfer(OpAsmPrinter &printer, Op op) {
+  const auto &fields = op.getProperties();
+  printer << " " << isa::memoryName(isa::Memory(fields.memory)) << " sram "
+          << fields.sram << " dram ";
+  if (fields.buffer >= 0)
+    printer << fields.buffer;
+  printer << "[" << fields.dram << "] size [" << fields.y_size << ", "
+          << fields.x_size << "] stride " << fields.x_stride;
+  if (fields.y_pad_0 || fields.y_pad_1 || fields.x_pad_0 || fields.x_pad_1)
+    printer << " pad [" << fields.y_pad_0 << ", " << fields.y_pad_1 << ", "
+            << fields.x_pad_0 << ", " << fields.x_pad_1 << "]";
+  printDeps(printer, fields.deps);
+  printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
+}
+
+/// The fields that GEMM and ALU share.
+template <typename Fields>
+static ParseResult parseLoopField(OpAsmParser &parser, Fields &fields,
+                                  StringRef name) {
+  if (name == "uop")
+    return parseIntegers(parser, fields.uop_bgn, fields.uop_end);
+  if (name == "iter")
+    return parseIntegers(parser, fields.iter_out, fields.iter_in);
+  if (name == "dst")
+    return parseIntegers(parser, fields.dst_out, fields.dst_in);
+  if (name == "src")
+    return parseIntegers(parser, fields.src_out, fields.src_in);
+  if (name == "reset")
+    return fields.reset = 1, success();
+  return parseDeps(parser, fields.deps, name == "pop" ? 0 : 2);
+}
+
+static void printPair(OpAsmPrinter &printer, StringRef name, int32_t first,
+                      int32_t second, int32_t unit = 0) {
+  if (first != unit || second != unit)
+    printer << " " << name << " [" << first << ", " << second << "]";
+}
+
+template <typename Fields>
+static void printLoop(OpAsmPrinter &printer, const Fields &fields) {
+  printer << " uop [" << fields.uop_bgn << ", " << fields.uop_end << "]";
+  printPair(printer, "iter", fields.iter_out, fields.iter_in, 1);
+  printPair(printer, "dst", fields.dst_out, fields.dst_in);
+  printPair(printer, "src", fields.src_out, fields.src_in);
+}
+
+ParseResult InsnLoadOp::parse(OpAsmParser &parser, OperationState &state) {
+  return parseTransfer<InsnLoadOp>(parser, state);
+}
+void InsnLoadOp::print(OpAsmPrinter &printer) { printTransfer(printer, *this); }
+
+ParseResult InsnStoreOp::parse(OpAsmParser &parser, OperationState &state) {
+  return parseTransfer<InsnStoreOp>(parser, state);
+}
+void InsnStoreOp::print(OpAsmPrinter &printer) {
+  printTransfer(printer, *this);
+}
+
+ParseResult InsnGemmOp::parse(OpAsmParser &parser, OperationState &state) {
+  auto &fields = state.getOrAddProperties<Properties>();
+  return parseFields(
+      parser, state,
+      {"reset", "uop", "iter", "dst", "src", "wgt", "pop", "push"},
+      [&](StringRef name) -> ParseResult {
+        if (name == "wgt")
+          return parseIntegers(parser, fields.wgt_out, fields.wgt_in);
+        return parseLoopField(parser, fields, name);
+      });
+}
+
+void InsnGemmOp::print(OpAsmPrinter &printer) {
+  const Properties &fields = getProperties();
+  if (fields.reset)
+    printer << " reset";
+  printLoop(printer, fields);
+  printPair(printer, "wgt", fields.wgt_out, fields.wgt_in);
+  printDeps(printer, fields.deps);
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
+}
+
+ParseResult InsnAluOp::parse(OpAsmParser &parser, OperationState &state) {
+  auto &fields = state.getOrAddProperties<Properties>();
+  StringRef name;
+  if (parser.parseKeyword(&name))
+    return failure();
+  std::optional<isa::AluOp> op = isa::aluOpFromName(name);
+  if (!op)
+    return parser.emitError(parser.getNameLoc())
+           << "unknown operation '" << name
+           << "', expected min, max, add, shr or mul";
+  fields.alu_op = int32_t(*op);
+  return parseFields(parser, state,
+                     {"reset", "imm", "unused_imm", "uop", "iter", "dst", "src",
+                      "pop", "push"},
+                     [&](StringRef name) -> ParseResult {
+                       if (name == "imm" || name == "unused_imm") {
+                         fields.use_imm = name == "imm";
+                         return parser.parseInteger(fields.imm);
+                       }
+                       return parseLoopField(parser, fields, name);
+                     });
+}
+
+void InsnAluOp::print(OpAsmPrinter &printer) {
+  const Properties &fields = getProperties();
+  printer << " " << isa::aluOpName(isa::AluOp(fields.alu_op));
+  if (fields.reset)
+    printer << " reset";
+  // A stream that others wrote may carry an immediate that it does not use.
+  if (fields.use_imm || fields.imm)
+    printer << (fields.use_imm ? " imm " : " unused_imm ") << fields.imm;
+  printLoop(printer, fields);
+  printDeps(printer, fields.deps);
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
+}
+
+ParseResult InsnFinishOp::parse(OpAsmParser &parser, OperationState &state) {
+  auto &fields = state.getOrAddProperties<Properties>();
+  return parseFields(parser, state, {"pop", "push"}, [&](StringRef name) {
+    return parseDeps(parser, fields.deps, name == "pop" ? 0 : 2);
+  });
+}
+
+void InsnFinishOp::print(OpAsmPrinter &printer) {
+  printDeps(printer, getProperties().deps);
+  printer.printOptionalAttrDict(
+      (*this)->getDiscardableAttrDictionary().getValue());
+}
+
+//===----------------------------------------------------------------------===//
+// Conversion to and from the structs of the instruction set library
+//===----------------------------------------------------------------------===//
+
+static isa::Deps unpackDeps(int32_t bits) {
+  return {bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8)};
+}
+
+static int32_t packDeps(const isa::Deps &deps) {
+  return deps.popPrev | deps.popNext << 1 | deps.pushPrev << 2 |
+         deps.pushNext << 3;
+}
+
+template <typename Fields>
+static isa::Instruction unpackTransfer(const Fields &fields, bool store) {
+  isa::MemInsn mem;
+  mem.store = store;
+  mem.memory = isa::Memory(fields.memory);
+  mem.sramBase = fields.sram;
+  mem.dramBase = uint32_t(fields.dram);
+  mem.ySize = fields.y_size;
+  mem.xSize = fields.x_size;
+  mem.xStride = fields.x_stride;
+  mem.yPad0 = fields.y_pad_0;
+  mem.yPad1 = fields.y_pad_1;
+  mem.xPad0 = fields.x_pad_0;
+  mem.xPad1 = fields.x_pad_1;
+  return {mem, unpackDeps(fields.deps)};
+}
+
+template <typename Fields>
+static void packTransfer(Fields &fields, const isa::MemInsn &mem,
+                         int32_t buffer) {
+  fields.memory = int32_t(mem.memory);
+  fields.sram = mem.sramBase;
+  fields.buffer = buffer;
+  fields.dram = mem.dramBase;
+  fields.y_size = mem.ySize;
+  fields.x_size = mem.xSize;
+  fields.x_stride = mem.xStride;
+  fields.y_pad_0 = mem.yPad0;
+  fields.y_pad_1 = mem.yPad1;
+  fields.x_pad_0 = mem.xPad0;
+  fields.x_pad_1 = mem.xPad1;
+}
+
+template <typename Fields>
+static void unpackLoop(const Fields &fields, isa::MicroLoop &loop) {
+  loop.reset = fields.reset;
+  loop.uopBgn = fields.uop_bgn;
+  loop.uopEnd = fields.uop_end;
+  loop.iterOut = fields.iter_out;
+  loop.iterIn = fields.iter_in;
+  loop.dstOut = fields.dst_out;
+  loop.dstIn = fields.dst_in;
+  loop.srcOut = fields.src_out;
+  loop.srcIn = fields.src_in;
+}
+
+template <typename Fields>
+static void packLoop(Fields &fields, const isa::MicroLoop &loop) {
+  fields.reset = loop.reset;
+  fields.uop_bgn = loop.uopBgn;
+  fields.uop_end = loop.uopEnd;
+  fields.iter_out = loop.iterOut;
+  fields.iter_in = loop.iterIn;
+  fields.dst_out = loop.dstOut;
+  fields.dst_in = loop.dstIn;
+  fields.src_out = loop.srcOut;
+  fields.src_in = loop.srcIn;
+}
+
+isa::Instruction acc::vta::getInstruction(Operation *op, int32_t *buffer) {
+  if (buffer)
+    *buffer = isa::Program::kNone;
+  if (auto load = dyn_cast<InsnLoadOp>(op)) {
+    if (buffer)
+      *buffer = load.getProperties().buffer;
+    return unpackTransfer(load.getProperties(), /*store=*/false);
+  }
+  if (auto store = dyn_cast<InsnStoreOp>(op)) {
+    if (buffer)
+      *buffer = store.getProperties().buffer;
+    return unpackTransfer(store.getProperties(), /*store=*/true);
+  }
+  if (auto gemm = dyn_cast<InsnGemmOp>(op)) {
+    const auto &fields = gemm.getProperties();
+    isa::GemmInsn insn;
+    unpackLoop(fields, insn);
+    insn.wgtOut = fields.wgt_out;
+    insn.wgtIn = fields.wgt_in;
+    return {insn, unpackDeps(fields.deps)};
+  }
+  if (auto alu = dyn_cast<InsnAluOp>(op)) {
+    const auto &fields = alu.getProperties();
+    isa::AluInsn insn;
+    unpackLoop(fields, insn);
+    insn.op = isa::AluOp(fields.alu_op);
+    insn.useImm = fields.use_imm;
+    insn.imm = fields.imm;
+    return {insn, unpackDeps(fields.deps)};
+  }
+  return {isa::FinishInsn(),
+          unpackDeps(cast<InsnFinishOp>(op).getProperties().deps)};
+}
+
+template <typename Op, typename Fill>
+static Operation *createInsn(OpBuilder &builder, Location loc,
+                             const isa::Deps &deps, Fill fill) {
+  OperationState state(loc, Op::getOperationName());
+  auto &fields = state.getOrAddProperties<typename Op::Properties>();
+  fill(fields);
+  fields.deps = packDeps(deps);
+  return builder.create(state);
+}
+
+Operation *acc::vta::createInstruction(OpBuilder &builder, Location loc,
+                                       const isa::Instruction &insn,
+                                       int32_t buffer) {
+  if (const isa::MemInsn *mem = insn.mem()) {
+    auto fill = [&](auto &fields) { packTransfer(fields, *mem, buffer); };
+    return mem->store ? createInsn<InsnStoreOp>(builder, loc, insn.deps, fill)
+                      : createInsn<InsnLoadOp>(builder, loc, insn.deps, fill);
+  }
+  if (const isa::GemmInsn *gemm = insn.gemm())
+    return createInsn<InsnGemmOp>(builder, loc, insn.deps, [&](auto &fields) {
+      packLoop(fields, *gemm);
+      fields.wgt_out = gemm->wgtOut;
+      fields.wgt_in = gemm->wgtIn;
+    });
+  if (const isa::AluInsn *alu = insn.alu())
+    return createInsn<InsnAluOp>(builder, loc, insn.deps, [&](auto &fields) {
+      packLoop(fields, *alu);
+      fields.alu_op = int32_t(alu->op);
+      fields.use_imm = alu->useImm;
+      fields.imm = alu->imm;
+    });
+  return createInsn<InsnFinishOp>(builder, loc, insn.deps, [](auto &) {});
+}
+
+/// Appends the names in \p loc, outermost first, without repetition.
+static void collectNames(Location loc, SmallVectorImpl<StringRef> &names) {
+  auto add = [&](StringRef name) {
+    if (!llvm::is_contained(names, name))
+      names.push_back(name);
+  };
+  if (auto name = dyn_cast<NameLoc>(loc))
+    add(name.getName());
+  else if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+  else if (auto call = dyn_cast<CallSiteLoc>(loc))
+    collectNames(call.getCallee(), names);
+}
+
+std::string acc::vta::getLayerName(Location loc) {
+  SmallVector<StringRef> names;
+  collectNames(loc, names);
+  return llvm::join(names, "+");
+}
+
+isa::Program ProgramOp::getProgram() {
+  isa::Program program;
+  program.config = ConfigAttr::lookup(*this).getConfig();
+  isa::Codec codec(program.config);
+  for (auto [index, attribute] : llvm::enumerate(getBuffers())) {
+    auto type = cast<MemRefType>(cast<TypeAttr>(attribute).getValue());
+    uint64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
+    program.buffers.push_back({"arg" + std::to_string(index), (bits + 7) / 8});
+  }
+  if (UopsAttr uops = getUopsAttr()) {
+    program.uopBuffer = program.buffers.size();
+    program.buffers.push_back({"uops", uops.size() * sizeof(uint32_t)});
+    for (size_t i = 0; i < uops.size(); ++i)
+      program.uops.push_back(codec.encode(uops[i]));
+  }
+  // Neighbours mostly share a location.
+  DenseMap<Location, int32_t> layers;
+  for (Operation &op : *getBody().begin()) {
+    auto [layer, isNew] = layers.try_emplace(op.getLoc(), isa::Program::kNone);
+    if (isNew) {
+      std::string name = getLayerName(op.getLoc());
+      if (!name.empty())
+        layer->second = program.addLayer(name);
+    }
+    int32_t buffer;
+    isa::Instruction insn = getInstruction(&op, &buffer);
+    program.append(insn, buffer, layer->second);
+  }
+  return program;
+}
+
+void ProgramOp::setInstructions(const isa::Program &program,
+                                ArrayRef<Location> locations) {
+  Block &body = getBody().front();
+  body.clear();
+  OpBuilder builder = OpBuilder::atBlockEnd(&body);
+  for (size_t i = 0; i < program.insns.size(); ++i)
+    createInstruction(builder, locations[i], program.insns[i],
+                      program.bufferOfInsn(i));
+}
+
+//===----------------------------------------------------------------------===//
+// ProgramOp
+//===----------------------------------------------------------------------===//
+
+void ProgramOp::build(OpBuilder &builder, OperationState &state, StringRef name,
+                      TypeRange buffers) {
+  state.addAttribute(getSymNameAttrName(state.name),
+                     builder.getStringAttr(name));
+  state.addAttribute(getBuffersAttrName(state.name),
+                     builder.getTypeArrayAttr(llvm::to_vector(buffers)));
+  state.addRegion()->emplaceBlock();
+}
+
+LogicalResult ProgramOp::verify() {
+  for (auto [index, type] :
+       llvm::enumerate(getBuffers().getAsValueRange<TypeAttr>())) {
+    auto memref = dyn_cast<MemRefType>(type);
+    if (!memref || !memref.hasStaticShape() ||
+        !memref.getLayout().isIdentity() ||
+        !memref.getElementType().isSignlessInteger())
+      return emitOpError() << "buffer #" << index << " must be a memref of "
+                           << "integers with static shape and identity layout, "
+                           << "but is " << type;
+  }
+  if (getCached() && !getUops())
+    return emitOpError(
+        "'cached' speaks of a table of micro-ops, but there is none");
+  if (!ConfigAttr::lookup(*this))
+    return emitOpError() << "needs a module with a '" << ConfigAttr::kName
+                         << "' attribute";
+  return success();
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  isa::Config config = ConfigAttr::lookup(*this).getConfig();
+  isa::Codec codec(config);
+  UopsAttr uops = getUopsAttr();
+  int64_t tableSize = uops ? uops.size() : 0;
+  for (int64_t i = 0; i < tableSize; ++i)
+    if (auto problem = codec.check(uops[i]))
+      return emitOpError() << "micro-op " << i << ": " << *problem;
+  int64_t numBuffers = getBuffers().size() + (uops ? 1 : 0);
+  for (Operation &op : getBody().front()) {
+    if (!mlir::isa<InsnLoadOp, InsnStoreOp, InsnGemmOp, InsnAluOp,
+                   InsnFinishOp>(op))
+      return op.emitOpError("is not an instruction");
+    int32_t buffer;
+    isa::Instruction insn = getInstruction(&op, &buffer);
+    if (buffer >= numBuffers || buffer < isa::Program::kNone)
+      return op.emitOpError() << "addresses buffer " << buffer
+                              << ", but the program has " << numBuffers;
+    if (auto *loop = const_cast<isa::MicroLoop *>(insn.loop());
+        loop && !getCached()) {
+      if (loop->uopBgn > loop->uopEnd || loop->uopEnd > tableSize)
+        return op.emitOpError()
+               << "executes micro-ops [" << loop->uopBgn << ", " << loop->uopEnd
+               << "), but the table has " << tableSize;
+      loop->uopBgn = loop->uopEnd = 0;
+    }
+    if (auto problem = codec.check(insn))
+      return op.emitOpError() << *problem;
+    if (auto problem = isa::checkDeps(insn))
+      return op.emitOpError() << *problem;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// LaunchOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto program =
+      symbols.lookupNearestSymbolFrom<ProgramOp>(*this, getProgramAttr());
+  if (!program)
+    return emitOpError() << "'" << getProgram() << "' is not a vta.program";
+  if (program.getBuffers().size() != getOperands().size())
+    return emitOpError() << "passes " << getOperands().size()
+                         << " buffers, but '" << getProgram() << "' takes "
+                         << program.getBuffers().size();
+  for (auto [index, operand] : llvm::enumerate(getOperands())) {
+    auto given = cast<MemRefType>(operand.getType());
+    auto expected = cast<MemRefType>(
+        cast<TypeAttr>(program.getBuffers()[index]).getValue());
+    if (given.getShape() != expected.getShape() ||
+        given.getElementType() != expected.getElementType() ||
+        !given.getLayout().isIdentity())
+      return emitOpError() << "buffer #" << index << " has type " << given
+                           << ", but '" << getProgram() << "' takes "
+                           << expected;
+  }
+  return success();
+}
