@@ -4,6 +4,11 @@ Every one carries a message that names the ONNX node, file or option concerned a
 The command line prints the message and exits with code 2; a traceback means a defect of acc.
 """
 
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
 
 class AccError(Exception):
     """Base of all errors that input to acc can cause."""
@@ -27,3 +32,46 @@ class ModelFileError(AccError):
 
 class RunError(AccError):
     """A compiled model or an instruction stream was given wrong inputs or failed while running."""
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message of the compiler.
+
+    `location` is MLIR's text of the location; `name` holds the ONNX node names in it, joined by commas,
+    `file`, `line` and `column` the position in a source file. Each is None where unknown.
+    """
+
+    severity: str
+    message: str
+    location: str = "unknown"
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    name: str | None = None
+    notes: tuple[Diagnostic, ...] = ()
+
+    def __str__(self) -> str:
+        """The message behind the place it belongs to, notes on further lines."""
+        place = self.name or (f"{self.file}:{self.line}:{self.column}" if self.file else None)
+        text = f"{place}: {self.message}" if place else self.message
+        return "\n".join([text, *(f"  note: {note}" for note in self.notes)])
+
+
+class MLIRError(AccError):
+    """The compiler refused something: `diagnostics` holds what it said, in order.
+
+    `message` is a summary for when it said nothing.
+    """
+
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        self.message = message
+        self.diagnostics = diagnostics
+        errors = [str(diagnostic) for diagnostic in diagnostics if diagnostic.severity == "error"]
+        super().__init__("\n".join(errors) or message)
+
+
+def log_diagnostic(diagnostic: Diagnostic) -> None:
+    """Passes a warning or remark of a successful compilation on to the logger `acc.mlir`."""
+    level = logging.WARNING if diagnostic.severity in ("warning", "error") else logging.INFO
+    logging.getLogger("acc.mlir").log(level, "%s", diagnostic)

@@ -1,0 +1,7 @@
+"""The native module behind `acc.ir` and `acc.passmanager`; its types are in `_mlir.pyi`."""
+
+try:
+    from acc._lib._mlir import *  # noqa: F403
+    from acc._lib._mlir import PassManager as PassManager
+except ImportError as error:  # pragma: no cover - only in a broken installation
+    raise ImportError(f"acc's native module cannot be loaded ({error}): build it with `ninja -C build`") from error

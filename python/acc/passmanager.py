@@ -1,0 +1,83 @@
+"""Pass managers, named and shaped after upstream's `mlir.passmanager`.
+
+    pm = PassManager.parse("builtin.module(canonicalize,cse)")
+    pm.add(my_function)          # called with the operation; raising fails the pass and reaches the caller of run
+    pm.enable_dump("stages/")    # 000-canonicalize.mlir, 001-cse.mlir, ...
+    pm.run(module)               # raises MLIRError with the diagnostics; other Python threads run meanwhile
+    pm.timings                   # [("canonicalize", seconds), ...] of the last run
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from acc import _mlir
+from acc._mlir import Context, Module, Operation
+
+__all__ = ["PassManager"]
+
+
+class PassManager:
+    """A pipeline of passes over one kind of operation."""
+
+    def __init__(self, anchor_op: str = "builtin.module", context: Context | None = None) -> None:
+        """An empty pipeline for operations called `anchor_op` ("any" for any)."""
+        self._native = _mlir.PassManager(anchor_op, context)
+
+    @classmethod
+    def parse(cls, pipeline: str, context: Context | None = None) -> PassManager:
+        """A pipeline from its text, such as "builtin.module(canonicalize)"; raises MLIRError."""
+        manager = cls.__new__(cls)
+        manager._native = _mlir.PassManager.parse(pipeline, context)
+        return manager
+
+    @property
+    def context(self) -> Context:
+        return self._native.context
+
+    def add(self, passes: str | Callable[[Operation], object], name: str | None = None) -> None:
+        """Appends passes by their text ("canonicalize,func.func(cse)") or one callable as a pass.
+
+        The callable gets the operation and must not keep references into it. What it raises, `run` raises.
+        """
+        self._native.add(passes, name)
+
+    def run(self, operation: Module | Operation) -> None:
+        """Runs the pipeline; raises MLIRError with the diagnostics if a pass fails."""
+        self._native.run(operation)
+
+    def enable_verifier(self, enable: bool = True) -> None:
+        """Whether the IR is verified after every pass, which it is by default."""
+        self._native.enable_verifier(enable)
+
+    def enable_dump(self, to: str | os.PathLike[str] | Callable[[str, str, bool], object]) -> None:
+        """Shows the whole IR after every pass, without large constants; threads are off while it is enabled.
+
+        `to` is a folder, which gets a numbered file per pass, or is called with the pass's name, the text and
+        whether the pass failed.
+        """
+        if callable(to):
+            self._native._set_dump(to)
+            return
+        folder = Path(to)
+        folder.mkdir(parents=True, exist_ok=True)
+        count = 0
+
+        def write(name: str, text: str, failed: bool) -> None:
+            nonlocal count
+            safe = re.sub(r"[^\w.-]+", "-", name)
+            (folder / f"{count:03}-{safe}{'-failed' if failed else ''}.mlir").write_text(text)
+            count += 1
+
+        self._native._set_dump(write)
+
+    @property
+    def timings(self) -> list[tuple[str, float]]:
+        """Pass name and wall-clock seconds, in the order the passes of the last run ended."""
+        return self._native.timings
+
+    def __str__(self) -> str:
+        return str(self._native)
