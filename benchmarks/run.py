@@ -1,0 +1,28 @@
+"""Runs every benchmark, one after the other; these are the figures that the README quotes.
+
+python benchmarks/run.py [name ...]
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def main() -> int:
+    names = sys.argv[1:] or sorted(p.stem for p in HERE.glob("*.py") if p != pathlib.Path(__file__).resolve())
+    failed = []
+    for name in names:
+        print(f"\n===== {name} =====", flush=True)
+        if subprocess.run([sys.executable, HERE / f"{name}.py"], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
