@@ -17,14 +17,13 @@ import onnx
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "test" / "python")]
 
+import acc  # noqa: E402
+from acc.layerwise import Agreement, compare_layers, onnx_runtime  # noqa: E402
+from acc.report import format_table  # noqa: E402
 from digits_data import load_split  # noqa: E402
 from qdq_models import random_network  # noqa: E402
 from quantize import quantize_qdq  # noqa: E402
 from resnet18 import build_resnet18  # noqa: E402
-
-import acc  # noqa: E402
-from acc.layerwise import Agreement, compare_layers, onnx_runtime  # noqa: E402
-from acc.report import format_table  # noqa: E402
 
 
 def measure(model: onnx.ModelProto, feeds: dict[str, np.ndarray], target: str) -> list[Agreement]:

@@ -15,11 +15,10 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "demo"))
 
-from quantize import quantize_qdq  # noqa: E402
-from resnet18 import build_resnet18  # noqa: E402
-
 import acc  # noqa: E402
 from acc.report import MEMORIES, format_layers, format_table  # noqa: E402
+from quantize import quantize_qdq  # noqa: E402
+from resnet18 import build_resnet18  # noqa: E402
 
 
 def main() -> None:
