@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from qdq_models import QdqModel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
