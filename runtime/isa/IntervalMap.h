@@ -67,6 +67,16 @@ public:
     return hit;
   }
 
+  /// The first byte of [begin, end) to which nothing was assigned, or \p end.
+  uint64_t firstGap(uint64_t begin, uint64_t end) const {
+    auto it = ranges.upper_bound(begin);
+    if (it != ranges.begin() && std::prev(it)->second.end > begin)
+      --it;
+    for (; begin < end && it != ranges.end() && it->first <= begin; ++it)
+      begin = it->second.end;
+    return std::min(begin, end);
+  }
+
 private:
   struct Range {
     uint64_t end;

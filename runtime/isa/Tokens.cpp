@@ -146,6 +146,15 @@ Schedule acc::isa::schedule(const std::vector<Instruction> &insns,
   return result;
 }
 
+std::vector<std::string> acc::isa::balanceComplaints(const Schedule &schedule) {
+  std::vector<std::string> result;
+  for (int q = 0; q < NumQueues; ++q)
+    if (schedule.left[q])
+      result.push_back(std::to_string(schedule.left[q]) + " tokens of " + queueName(q) +
+                       " are pushed but never popped");
+  return result;
+}
+
 namespace {
 
 class Planner {

@@ -21,19 +21,15 @@ public:
     Schedule order = schedule(program.insns, /*wantClocks=*/true);
     if (order.deadlock)
       report(order.blocked, *order.deadlock);
-    for (int q = 0; q < 4; ++q)
-      if (order.left[q] && !order.deadlock)
-        report(-1, std::to_string(order.left[q]) + " tokens of " +
-                       queueName(q) + " are pushed but never popped");
-    Clock executed = {};
-    for (uint32_t i : order.order) {
-      if (diagnostics.size() >= options.maxDiagnostics ||
-          !checkDataflow(i, order.before[i]))
-        break;
-      executed[static_cast<int>(program.insns[i].module())] = i + 1;
-    }
+    else
+      for (std::string &problem : balanceComplaints(order))
+        report(-1, std::move(problem));
+    for (uint32_t i : order.order)
+      if (diagnostics.size() >= options.maxDiagnostics || !checkDataflow(i, order.before[i]))
+        return std::move(diagnostics);
     if (!order.deadlock)
-      checkFinish(order, executed);
+      for (std::string &problem : finishComplaints(program.insns, order.before.back()))
+        report(program.insns.size() - 1, std::move(problem));
     return std::move(diagnostics);
   }
 
@@ -78,36 +74,15 @@ private:
       return false;
     }
     HazardTracker::Conflict conflict = tracker.visit(i, insn, buffer);
-    if (conflict.uninitialised) {
-      auto [memory, entry] = *conflict.uninitialised;
-      if (memory == Memory::Uop) {
-        report(i, "executes micro-op " + std::to_string(entry) +
-                      ", whose contents are not known");
-        return false;
-      }
-      if (options.uninitialised)
-        report(i, "reads " + std::string(memoryName(memory)) + "[" +
-                      std::to_string(entry) + "], which nothing has written");
+    if (conflict.uninitialised && conflict.uninitialised->first == Memory::Uop) {
+      report(i, "executes micro-op " + std::to_string(conflict.uninitialised->second) +
+                    ", whose contents are not known");
+      return false;
     }
-    for (int m = 0; m < kNumModules; ++m)
-      if (conflict.after[m] > before[m])
-        report(i, describeConflict(conflict, static_cast<Module>(m),
-                                   program.insns));
+    for (std::string &problem :
+         complaints(conflict, before, program.insns, options.uninitialised))
+      report(i, std::move(problem));
     return true;
-  }
-
-  void checkFinish(const Schedule &order, const Clock &executed) {
-    if (program.insns.empty() || !program.insns.back().isFinish())
-      return;
-    const Clock &before = order.before.back();
-    for (Module module : {Module::Load, Module::Store}) {
-      int m = static_cast<int>(module);
-      if (executed[m] > before[m])
-        report(program.insns.size() - 1,
-               "FINISH does not wait for instruction " +
-                   std::to_string(executed[m] - 1) + " (" +
-                   describe(program.insns[executed[m] - 1]) + ")");
-    }
   }
 
   const Program &program;

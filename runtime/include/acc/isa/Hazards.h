@@ -83,12 +83,6 @@ private:
   std::unique_ptr<State> state;
 };
 
-/// A message such as "reads inp[12] written by instruction 3 (LOAD inp)
-/// without waiting for it".
-std::string describeConflict(const HazardTracker::Conflict &conflict,
-                             Module module,
-                             const std::vector<Instruction> &insns);
-
 /// An order in which the three modules may execute a stream: the lowest
 /// instruction whose turn it is and whose tokens are there goes first, so that
 /// a stream written in dependence order executes in program order. Tokens form
@@ -113,6 +107,19 @@ const char *queueName(int queue);
 
 Schedule schedule(const std::vector<Instruction> &insns,
                   bool wantClocks = false);
+
+/// What is wrong with an instruction that found \p conflict when only \p before
+/// is certain to have completed: one sentence per hazard that no token orders
+/// and, if \p uninitialised, for a read of what nothing wrote.
+std::vector<std::string> complaints(const HazardTracker::Conflict &conflict, const Clock &before,
+                                    const std::vector<Instruction> &insns, bool uninitialised);
+
+/// The instructions that may still run when FINISH retires, one sentence each.
+std::vector<std::string> finishComplaints(const std::vector<Instruction> &insns,
+                                          const Clock &beforeFinish);
+
+/// Sentences about tokens left in queues at the end.
+std::vector<std::string> balanceComplaints(const Schedule &schedule);
 
 /// The tokens that order every hazard of a program in program order.
 struct TokenPlan {

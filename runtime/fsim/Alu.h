@@ -1,0 +1,18 @@
+/// The tensor ALU of the functional simulator.
+
+#ifndef ACC_RUNTIME_FSIM_ALU_H
+#define ACC_RUNTIME_FSIM_ALU_H
+
+#include "acc/isa/Instruction.h"
+
+namespace acc::fsim {
+
+/// Executes an ALU instruction whose ranges were checked, micro-op by
+/// micro-op in the order of the specification, on accumulators of \p lanes
+/// elements (a power of two). Shifts by 32 or more behave as such a shift of an
+/// unbounded number does: right leaves the sign, left leaves zero.
+void runAlu(const isa::AluInsn &alu, const isa::Uop *uops, int32_t *acc, size_t lanes);
+
+} // namespace acc::fsim
+
+#endif // ACC_RUNTIME_FSIM_ALU_H

@@ -1,0 +1,190 @@
+#include "acc/fsim.h"
+#include "Alu.h"
+#include "GemmPlan.h"
+#include "Sanitizer.h"
+
+#include <algorithm>
+
+using namespace acc;
+using namespace acc::fsim;
+using isa::Instruction;
+
+namespace {
+
+constexpr size_t kMaxDiagnostics = 20;
+
+/// The state of one run; memory persists in the simulator.
+class Run {
+public:
+  Run(const isa::Config &config, Dram &dram, Scratchpads &pads, GemmPlan &plan,
+      const RunOptions &options)
+      : config(config), dram(dram), pads(pads), plan(plan), options(options) {
+    result.layers.resize(options.layers.size());
+  }
+
+  RunResult execute(std::span<const isa::Word128> stream) {
+    if (decode(stream) && checkForm()) {
+      isa::Schedule schedule = isa::schedule(insns, options.sanitize);
+      if (schedule.deadlock)
+        report(schedule.blocked, *schedule.deadlock);
+      else
+        executeAll(schedule);
+    }
+    for (const isa::Diagnostic &diagnostic : result.diagnostics)
+      result.message += (result.message.empty() ? "" : "\n") + text(diagnostic);
+    return std::move(result);
+  }
+
+private:
+  void report(int64_t index, std::string message) {
+    if (result.diagnostics.size() < kMaxDiagnostics)
+      result.diagnostics.push_back({index, std::move(message), std::string(layerName(index))});
+  }
+
+  int32_t layerOf(int64_t index) const {
+    if (index < 0 || static_cast<size_t>(index) >= options.layerOf.size())
+      return -1;
+    int32_t layer = options.layerOf[index];
+    return layer >= 0 && static_cast<size_t>(layer) < options.layers.size() ? layer : -1;
+  }
+  std::string_view layerName(int64_t index) const {
+    int32_t layer = layerOf(index);
+    return layer < 0 ? std::string_view() : options.layers[layer];
+  }
+
+  std::string text(const isa::Diagnostic &diagnostic) const {
+    if (diagnostic.instruction < 0)
+      return diagnostic.message;
+    std::string where = "instruction " + std::to_string(diagnostic.instruction);
+    std::string details;
+    if (static_cast<size_t>(diagnostic.instruction) < insns.size())
+      details = describe(insns[diagnostic.instruction]);
+    if (!diagnostic.layer.empty())
+      details += (details.empty() ? "" : ", ") + ("layer '" + diagnostic.layer + "'");
+    return where + (details.empty() ? "" : " (" + details + ")") + ": " + diagnostic.message;
+  }
+
+  bool decode(std::span<const isa::Word128> stream) {
+    isa::Codec codec(config);
+    insns.reserve(stream.size());
+    for (const isa::Word128 &word : stream) {
+      std::string reason;
+      std::optional<Instruction> insn = codec.decode(word, &reason);
+      if (!insn) {
+        report(insns.size(), reason);
+        return false;
+      }
+      insns.push_back(*insn);
+    }
+    return true;
+  }
+
+  /// What has to hold before the modules can be scheduled at all.
+  bool checkForm() {
+    for (size_t i = 0; i < insns.size(); ++i) {
+      if (auto problem = isa::checkDeps(insns[i]))
+        report(i, *problem);
+      if (insns[i].isFinish() && i + 1 != insns.size())
+        report(i + 1, "follows FINISH, which ends a stream");
+    }
+    if (insns.empty() || !insns.back().isFinish())
+      report(-1, "the stream does not end with FINISH");
+    return result.ok();
+  }
+
+  void executeAll(const isa::Schedule &schedule) {
+    std::optional<Sanitizer> sanitizer;
+    if (options.sanitize)
+      sanitizer.emplace(config, dram, insns, schedule, options);
+    pads.clear();
+    for (uint32_t i : schedule.order) {
+      if (auto problem = isa::checkRanges(config, insns[i], pads.uops, nullptr)) {
+        report(i, *problem);
+        return;
+      }
+      if (sanitizer)
+        for (std::string &problem : sanitizer->visit(i))
+          report(i, std::move(problem));
+      if (auto problem = executeOne(insns[i])) {
+        report(i, *problem);
+        return;
+      }
+      count(i);
+      if (result.diagnostics.size() >= kMaxDiagnostics)
+        return;
+    }
+    if (sanitizer)
+      for (std::string &problem : sanitizer->finish())
+        report(-1, std::move(problem));
+  }
+
+  std::optional<std::string> executeOne(const Instruction &insn) {
+    if (const isa::MemInsn *mem = insn.mem())
+      return pads.copy(*mem, dram);
+    if (const isa::GemmInsn *gemm = insn.gemm())
+      plan.run(*gemm);
+    else if (const isa::AluInsn *alu = insn.alu())
+      runAlu(*alu, pads.uops.data(), pads.acc(), pads.lanes());
+    return std::nullopt;
+  }
+
+  void count(uint32_t index) {
+    const Instruction &insn = insns[index];
+    Counters one;
+    one.instructions[static_cast<int>(insn.opcode())] = 1;
+    if (const isa::MemInsn *mem = insn.mem())
+      one.dramBytes[static_cast<int>(mem->memory)] =
+          uint64_t(mem->xSize) * mem->ySize * config.elementBytes(mem->memory);
+    else if (const isa::GemmInsn *gemm = insn.gemm())
+      (gemm->reset ? one.resetSteps : one.gemmSteps) = gemm->steps();
+    else if (const isa::AluInsn *alu = insn.alu())
+      one.aluSteps = alu->steps();
+    result.total += one;
+    if (int32_t layer = layerOf(index); layer >= 0)
+      result.layers[layer] += one;
+  }
+
+  const isa::Config &config;
+  Dram &dram;
+  Scratchpads &pads;
+  GemmPlan &plan;
+  const RunOptions &options;
+  std::vector<Instruction> insns;
+  RunResult result;
+};
+
+class Fsim final : public Device {
+public:
+  Fsim(const isa::Config &config, std::unique_ptr<GemmEngine> gemmEngine)
+      : Device(config), engine(std::move(gemmEngine)), pads(config, *engine), plan(pads, *engine) {}
+
+  std::string_view name() const override { return "fsim"; }
+
+  using Device::run;
+  RunResult run(std::span<const isa::Word128> stream, const RunOptions &options) override {
+    return Run(configuration, memory, pads, plan, options).execute(stream);
+  }
+
+private:
+  std::unique_ptr<GemmEngine> engine;
+  Scratchpads pads;
+  GemmPlan plan;
+};
+
+} // namespace
+
+std::unique_ptr<Device> acc::fsim::create(const isa::Config &config, std::string_view kernel,
+                                          std::string *error) {
+  auto fail = [&](std::string message) {
+    if (error)
+      *error = std::move(message);
+    return nullptr;
+  };
+  std::vector<std::string> problems = config.validate();
+  if (!problems.empty())
+    return fail("illegal configuration: " + problems.front());
+  auto engine = createEngine(kernel, {config.batch(), config.blockIn(), config.blockOut()});
+  if (!engine)
+    return fail("the GEMM kernel '" + std::string(kernel) + "' cannot run on this machine");
+  return std::make_unique<Fsim>(config, std::move(engine));
+}

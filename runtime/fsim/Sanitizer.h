@@ -1,0 +1,29 @@
+/// The checks of the simulator's sanitizer mode.
+
+#ifndef ACC_RUNTIME_FSIM_SANITIZER_H
+#define ACC_RUNTIME_FSIM_SANITIZER_H
+
+#include "acc/device.h"
+
+namespace acc::fsim {
+
+class Sanitizer {
+public:
+  Sanitizer(const isa::Config &config, const Dram &dram, const std::vector<isa::Instruction> &insns,
+            const isa::Schedule &schedule, const RunOptions &options);
+  ~Sanitizer();
+
+  /// What is wrong with executing instruction \p index now; its ranges were
+  /// checked. Called in the order of execution, before the instruction.
+  std::vector<std::string> visit(uint32_t index);
+  /// What is wrong with the stream as a whole.
+  std::vector<std::string> finish();
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+};
+
+} // namespace acc::fsim
+
+#endif // ACC_RUNTIME_FSIM_SANITIZER_H

@@ -1,0 +1,123 @@
+/// What every device offers: memory it can reach, and running an instruction
+/// stream. The functional simulator implements it; cycle models, the simulated
+/// circuit and boards are meant to.
+
+#ifndef ACC_DEVICE_H
+#define ACC_DEVICE_H
+
+#include "acc/isa/Verify.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace acc {
+
+/// The DRAM address space of a device: regions of host memory at DRAM byte
+/// addresses. Nothing outside of the regions exists.
+class Dram {
+public:
+  /// Shows \p bytes of host memory at \p address. The memory must outlive the
+  /// mapping. False and a message if it would overlap another region.
+  bool mapAt(uint64_t address, void *host, uint64_t bytes, std::string *error = nullptr);
+  /// The same at a free address aligned to \p alignment (a power of two),
+  /// which is returned. Regions placed so never adjoin, so that an access
+  /// running off the end of one is noticed.
+  uint64_t map(void *host, uint64_t bytes, uint64_t alignment);
+  /// Removes the region that starts at \p address.
+  void unmap(uint64_t address);
+
+  /// Host memory of [address, address + bytes), or null if that is not within
+  /// one region.
+  uint8_t *lookup(uint64_t address, uint64_t bytes) const;
+
+private:
+  struct Region {
+    uint64_t begin, end;
+    uint8_t *host;
+  };
+  /// Sorted by address, disjoint.
+  std::vector<Region> regions;
+};
+
+/// What a run did.
+struct Counters {
+  /// Instructions by opcode (see isa::Opcode).
+  std::array<uint64_t, 5> instructions = {};
+  /// Bytes moved to or from DRAM by memory type (see isa::Memory).
+  std::array<uint64_t, 6> dramBytes = {};
+  /// Micro-op executions: each GEMM step is BATCH x BLOCK_IN x BLOCK_OUT
+  /// multiply-accumulates (resets are counted apart), each ALU step BATCH x
+  /// BLOCK_OUT operations.
+  uint64_t gemmSteps = 0;
+  uint64_t resetSteps = 0;
+  uint64_t aluSteps = 0;
+
+  Counters &operator+=(const Counters &other);
+};
+
+struct RunOptions {
+  /// Check for reads of uninitialised scratchpads and hazards that no token
+  /// orders. Slower.
+  bool sanitize = false;
+  /// With sanitize: also check that DRAM is read only within these byte ranges
+  /// [begin, end) or where the stream has stored. Empty: not checked.
+  std::vector<std::pair<uint64_t, uint64_t>> initialised;
+  /// Layer names, and per instruction an index into them or -1.
+  std::span<const std::string> layers;
+  std::span<const int32_t> layerOf;
+};
+
+struct RunResult {
+  /// Empty if the stream ran to its end without complaint.
+  std::vector<isa::Diagnostic> diagnostics;
+  /// The diagnostics as lines of text for people; empty if none.
+  std::string message;
+  Counters total;
+  /// One per layer name of the options.
+  std::vector<Counters> layers;
+
+  bool ok() const { return diagnostics.empty(); }
+};
+
+class Device {
+public:
+  explicit Device(const isa::Config &config) : configuration(config) {}
+  virtual ~Device();
+  Device(const Device &) = delete;
+  Device &operator=(const Device &) = delete;
+
+  const isa::Config &config() const { return configuration; }
+  virtual std::string_view name() const = 0;
+
+  /// Shows host memory to the device and returns its DRAM byte address,
+  /// aligned to the largest element of the configuration.
+  virtual uint64_t attach(void *host, uint64_t bytes);
+  virtual void detach(uint64_t address);
+  Dram &dram() { return memory; }
+
+  /// Runs a stream to its FINISH. Never hangs: a stream that cannot finish is
+  /// refused with the reason. After a failure the contents of memory the
+  /// stream writes are unspecified.
+  virtual RunResult run(std::span<const isa::Word128> stream, const RunOptions &options = {}) = 0;
+
+  /// Links \p program to the buffers' addresses and runs it with its layer
+  /// names.
+  RunResult run(const isa::Program &program, std::span<const uint64_t> addresses,
+                bool sanitize = false);
+
+protected:
+  isa::Config configuration;
+  Dram memory;
+};
+
+/// Creates a device by name ("fsim"). Null and a message if there is none of
+/// that name or the configuration is illegal.
+std::unique_ptr<Device> createDevice(std::string_view name, const isa::Config &config,
+                                     std::string *error = nullptr);
+
+} // namespace acc
+
+#endif // ACC_DEVICE_H

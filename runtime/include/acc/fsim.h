@@ -1,0 +1,22 @@
+/// The functional simulator: bit-exact, without notion of time.
+
+#ifndef ACC_FSIM_H
+#define ACC_FSIM_H
+
+#include "acc/device.h"
+
+namespace acc::fsim {
+
+/// Implementations of the matrix product, best first: "avx512vnni", "avx2",
+/// "portable", as far as this machine can run them.
+std::vector<std::string> availableKernels();
+
+/// Creates a simulator; \p kernel is one of availableKernels() or "" for the
+/// best. Null and a message if that cannot be had or the configuration is
+/// illegal.
+std::unique_ptr<Device> create(const isa::Config &config, std::string_view kernel = "",
+                               std::string *error = nullptr);
+
+} // namespace acc::fsim
+
+#endif // ACC_FSIM_H
