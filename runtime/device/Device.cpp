@@ -5,16 +5,18 @@
 
 using namespace acc;
 
-bool Dram::mapAt(uint64_t address, void *host, uint64_t bytes, std::string *error) {
-  auto at = std::lower_bound(regions.begin(), regions.end(), address,
-                             [](const Region &r, uint64_t a) { return r.begin < a; });
+bool Dram::mapAt(uint64_t address, void *host, uint64_t bytes,
+                 std::string *error) {
+  auto at =
+      std::lower_bound(regions.begin(), regions.end(), address,
+                       [](const Region &r, uint64_t a) { return r.begin < a; });
   uint64_t end = address + bytes;
   bool overlaps = end < address || (at != regions.end() && at->begin < end) ||
                   (at != regions.begin() && std::prev(at)->end > address);
   if (overlaps) {
     if (error)
-      *error = "DRAM bytes " + std::to_string(address) + " to " + std::to_string(end) +
-               " overlap another region";
+      *error = "DRAM bytes " + std::to_string(address) + " to " +
+               std::to_string(end) + " overlap another region";
     return false;
   }
   regions.insert(at, {address, end, static_cast<uint8_t *>(host)});
@@ -29,19 +31,22 @@ uint64_t Dram::map(void *host, uint64_t bytes, uint64_t alignment) {
   for (const Region &region : regions) {
     if (address + bytes + kPage <= region.begin)
       break;
-    address = std::max(address, (region.end + kPage + alignment - 1) / alignment * alignment);
+    address = std::max(address, (region.end + kPage + alignment - 1) /
+                                    alignment * alignment);
   }
   mapAt(address, host, bytes);
   return address;
 }
 
 void Dram::unmap(uint64_t address) {
-  std::erase_if(regions, [&](const Region &region) { return region.begin == address; });
+  std::erase_if(regions,
+                [&](const Region &region) { return region.begin == address; });
 }
 
 uint8_t *Dram::lookup(uint64_t address, uint64_t bytes) const {
-  auto at = std::upper_bound(regions.begin(), regions.end(), address,
-                             [](uint64_t a, const Region &r) { return a < r.begin; });
+  auto at =
+      std::upper_bound(regions.begin(), regions.end(), address,
+                       [](uint64_t a, const Region &r) { return a < r.begin; });
   if (at == regions.begin())
     return nullptr;
   --at;
@@ -65,15 +70,16 @@ Device::~Device() = default;
 
 uint64_t Device::attach(void *host, uint64_t bytes) {
   uint64_t alignment = 1;
-  for (isa::Memory m : {isa::Memory::Uop, isa::Memory::Wgt, isa::Memory::Inp, isa::Memory::Acc})
+  for (isa::Memory m :
+       {isa::Memory::Uop, isa::Memory::Wgt, isa::Memory::Inp, isa::Memory::Acc})
     alignment = std::max<uint64_t>(alignment, configuration.elementBytes(m));
   return memory.map(host, bytes, alignment);
 }
 
 void Device::detach(uint64_t address) { memory.unmap(address); }
 
-RunResult Device::run(const isa::Program &program, std::span<const uint64_t> addresses,
-                      bool sanitize) {
+RunResult Device::run(const isa::Program &program,
+                      std::span<const uint64_t> addresses, bool sanitize) {
   std::string error;
   auto stream = program.link(addresses, &error);
   if (!stream) {
@@ -89,7 +95,8 @@ RunResult Device::run(const isa::Program &program, std::span<const uint64_t> add
   return run(*stream, options);
 }
 
-std::unique_ptr<Device> acc::createDevice(std::string_view name, const isa::Config &config,
+std::unique_ptr<Device> acc::createDevice(std::string_view name,
+                                          const isa::Config &config,
                                           std::string *error) {
   if (name == "fsim")
     return fsim::create(config, "", error);

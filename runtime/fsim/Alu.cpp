@@ -16,7 +16,8 @@ template <int N> using Unsigned = uint32_t __attribute__((vector_size(N * 4)));
 
 #define INLINE __attribute__((always_inline)) inline
 
-template <AluOp Op, int N> INLINE void apply(int32_t *dst, const int32_t *src, int lanes) {
+template <AluOp Op, int N>
+INLINE void apply(int32_t *dst, const int32_t *src, int lanes) {
   for (int at = 0; at < lanes; at += N) {
     Signed<N> a, b;
     std::memcpy(&a, dst + at, sizeof(a));
@@ -42,7 +43,8 @@ template <AluOp Op, int N> INLINE void apply(int32_t *dst, const int32_t *src, i
 }
 
 template <AluOp Op, int N>
-INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                  int lanes) {
   int32_t imm[N];
   for (int32_t &lane : imm)
     lane = alu.imm;
@@ -55,12 +57,15 @@ INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) 
           for (int at = 0; at < lanes; at += N)
             apply<Op, N>(dst + size_t(u->dst) * lanes + at, imm, N);
         else
-          apply<Op, N>(dst + size_t(u->dst) * lanes, src + size_t(u->src) * lanes, lanes);
+          apply<Op, N>(dst + size_t(u->dst) * lanes,
+                       src + size_t(u->src) * lanes, lanes);
       }
     }
 }
 
-template <int N> INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+template <int N>
+INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                   int lanes) {
   switch (alu.op) {
   case AluOp::Min:
     return loops<AluOp::Min, N>(alu, uops, acc, lanes);
@@ -94,8 +99,8 @@ void runPortable(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void runAvx2(const AluInsn &alu, const Uop *uops, int32_t *acc,
-                                             int lanes) {
+__attribute__((target("avx2"))) void
+runAvx2(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
   run(alu, uops, acc, lanes);
 }
 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void
@@ -117,7 +122,8 @@ Run choose() {
 
 } // namespace
 
-void fsim::runAlu(const AluInsn &alu, const Uop *uops, int32_t *acc, size_t lanes) {
+void fsim::runAlu(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                  size_t lanes) {
   static const Run best = choose();
   best(alu, uops, acc, static_cast<int>(lanes));
 }

@@ -11,7 +11,8 @@ namespace acc::fsim {
 /// micro-op in the order of the specification, on accumulators of \p lanes
 /// elements (a power of two). Shifts by 32 or more behave as such a shift of an
 /// unbounded number does: right leaves the sign, left leaves zero.
-void runAlu(const isa::AluInsn &alu, const isa::Uop *uops, int32_t *acc, size_t lanes);
+void runAlu(const isa::AluInsn &alu, const isa::Uop *uops, int32_t *acc,
+            size_t lanes);
 
 } // namespace acc::fsim
 

@@ -38,14 +38,17 @@ public:
 private:
   void report(int64_t index, std::string message) {
     if (result.diagnostics.size() < kMaxDiagnostics)
-      result.diagnostics.push_back({index, std::move(message), std::string(layerName(index))});
+      result.diagnostics.push_back(
+          {index, std::move(message), std::string(layerName(index))});
   }
 
   int32_t layerOf(int64_t index) const {
     if (index < 0 || static_cast<size_t>(index) >= options.layerOf.size())
       return -1;
     int32_t layer = options.layerOf[index];
-    return layer >= 0 && static_cast<size_t>(layer) < options.layers.size() ? layer : -1;
+    return layer >= 0 && static_cast<size_t>(layer) < options.layers.size()
+               ? layer
+               : -1;
   }
   std::string_view layerName(int64_t index) const {
     int32_t layer = layerOf(index);
@@ -60,8 +63,10 @@ private:
     if (static_cast<size_t>(diagnostic.instruction) < insns.size())
       details = describe(insns[diagnostic.instruction]);
     if (!diagnostic.layer.empty())
-      details += (details.empty() ? "" : ", ") + ("layer '" + diagnostic.layer + "'");
-    return where + (details.empty() ? "" : " (" + details + ")") + ": " + diagnostic.message;
+      details +=
+          (details.empty() ? "" : ", ") + ("layer '" + diagnostic.layer + "'");
+    return where + (details.empty() ? "" : " (" + details + ")") + ": " +
+           diagnostic.message;
   }
 
   bool decode(std::span<const isa::Word128> stream) {
@@ -98,7 +103,8 @@ private:
       sanitizer.emplace(config, dram, insns, schedule, options);
     pads.clear();
     for (uint32_t i : schedule.order) {
-      if (auto problem = isa::checkRanges(config, insns[i], pads.uops, nullptr)) {
+      if (auto problem =
+              isa::checkRanges(config, insns[i], pads.uops, nullptr)) {
         report(i, *problem);
         return;
       }
@@ -156,12 +162,14 @@ private:
 class Fsim final : public Device {
 public:
   Fsim(const isa::Config &config, std::unique_ptr<GemmEngine> gemmEngine)
-      : Device(config), engine(std::move(gemmEngine)), pads(config, *engine), plan(pads, *engine) {}
+      : Device(config), engine(std::move(gemmEngine)), pads(config, *engine),
+        plan(pads, *engine) {}
 
   std::string_view name() const override { return "fsim"; }
 
   using Device::run;
-  RunResult run(std::span<const isa::Word128> stream, const RunOptions &options) override {
+  RunResult run(std::span<const isa::Word128> stream,
+                const RunOptions &options) override {
     return Run(configuration, memory, pads, plan, options).execute(stream);
   }
 
@@ -173,7 +181,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Device> acc::fsim::create(const isa::Config &config, std::string_view kernel,
+std::unique_ptr<Device> acc::fsim::create(const isa::Config &config,
+                                          std::string_view kernel,
                                           std::string *error) {
   auto fail = [&](std::string message) {
     if (error)
@@ -183,8 +192,10 @@ std::unique_ptr<Device> acc::fsim::create(const isa::Config &config, std::string
   std::vector<std::string> problems = config.validate();
   if (!problems.empty())
     return fail("illegal configuration: " + problems.front());
-  auto engine = createEngine(kernel, {config.batch(), config.blockIn(), config.blockOut()});
+  auto engine = createEngine(
+      kernel, {config.batch(), config.blockIn(), config.blockOut()});
   if (!engine)
-    return fail("the GEMM kernel '" + std::string(kernel) + "' cannot run on this machine");
+    return fail("the GEMM kernel '" + std::string(kernel) +
+                "' cannot run on this machine");
   return std::make_unique<Fsim>(config, std::move(engine));
 }

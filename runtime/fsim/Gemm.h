@@ -43,14 +43,17 @@ public:
   virtual size_t wgtBytes() const = 0;
   /// Packs consecutive entries, given as int8 in the order of the
   /// specification. \p dst is 64-byte aligned for weights.
-  virtual void packInp(uint8_t *dst, const int8_t *src, size_t entries) const = 0;
-  virtual void packWgt(uint8_t *dst, const int8_t *src, size_t entries) const = 0;
+  virtual void packInp(uint8_t *dst, const int8_t *src,
+                       size_t entries) const = 0;
+  virtual void packWgt(uint8_t *dst, const int8_t *src,
+                       size_t entries) const = 0;
 
   /// For each position: acc[p.dst] += sum of inp[p.src + t.src] @ wgt[t.wgt +
   /// wgtOffset]. Positions may repeat a dst.
-  virtual void multiply(const Position *positions, size_t numPositions, const Term *terms,
-                        size_t numTerms, uint32_t wgtOffset, const uint8_t *inp,
-                        const uint8_t *wgt, int32_t *acc) const = 0;
+  virtual void multiply(const Position *positions, size_t numPositions,
+                        const Term *terms, size_t numTerms, uint32_t wgtOffset,
+                        const uint8_t *inp, const uint8_t *wgt,
+                        int32_t *acc) const = 0;
 
 protected:
   Shape shape;

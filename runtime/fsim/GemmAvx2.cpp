@@ -21,7 +21,8 @@ namespace {
 class Avx2 final : public GemmEngine {
 public:
   explicit Avx2(Shape shape)
-      : GemmEngine(shape), pairs((shape.blockIn + 1) / 2), panels((shape.blockOut + 7) / 8) {}
+      : GemmEngine(shape), pairs((shape.blockIn + 1) / 2),
+        panels((shape.blockOut + 7) / 8) {}
 
   size_t rowBytes() const { return size_t(pairs) * 4; }
   size_t inpBytes() const override { return shape.batch * rowBytes(); }
@@ -51,9 +52,11 @@ public:
 
   /// Adds the sum of the terms to T rows of P panels, kept in registers.
   template <int T, int P>
-  TARGET void tile(const uint8_t *const *rows, int32_t *const *sums, const Term *terms,
-                   size_t numTerms, const uint8_t *wgt, int outputs) const {
-    const size_t inpStride = inpBytes(), wgtStride = wgtBytes(), panelStride = panelBytes();
+  TARGET void tile(const uint8_t *const *rows, int32_t *const *sums,
+                   const Term *terms, size_t numTerms, const uint8_t *wgt,
+                   int outputs) const {
+    const size_t inpStride = inpBytes(), wgtStride = wgtBytes(),
+                 panelStride = panelBytes();
     __m256i total[T][P];
     for (auto &row : total)
       for (__m256i &sum : row)
@@ -72,7 +75,8 @@ public:
           std::memcpy(&two, rows[t] + at + k * 4, 4);
           __m256i input = _mm256_set1_epi32(two);
           for (int p = 0; p < P; ++p)
-            total[t][p] = _mm256_add_epi32(total[t][p], _mm256_madd_epi16(input, weights[p]));
+            total[t][p] = _mm256_add_epi32(
+                total[t][p], _mm256_madd_epi16(input, weights[p]));
         }
       }
     }
@@ -84,23 +88,26 @@ public:
   TARGET static void addTo(int32_t *sums, __m256i total, int outputs) {
     auto *vector = reinterpret_cast<__m256i *>(sums);
     if (outputs >= 8) {
-      _mm256_storeu_si256(vector, _mm256_add_epi32(_mm256_loadu_si256(vector), total));
+      _mm256_storeu_si256(vector,
+                          _mm256_add_epi32(_mm256_loadu_si256(vector), total));
       return;
     }
-    __m256i lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(outputs),
-                                       _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256i lanes = _mm256_cmpgt_epi32(
+        _mm256_set1_epi32(outputs), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     __m256i old = _mm256_maskload_epi32(sums, lanes);
     _mm256_maskstore_epi32(sums, lanes, _mm256_add_epi32(old, total));
   }
 
-  void multiply(const Position *positions, size_t numPositions, const Term *terms, size_t numTerms,
-                uint32_t wgtOffset, const uint8_t *inp, const uint8_t *wgt,
+  void multiply(const Position *positions, size_t numPositions,
+                const Term *terms, size_t numTerms, uint32_t wgtOffset,
+                const uint8_t *inp, const uint8_t *wgt,
                 int32_t *acc) const override {
     constexpr int kTile = 4;
     wgt += wgtOffset * wgtBytes();
     const size_t rows = numPositions * shape.batch;
     const int step = panels > 1 ? 2 : 1;
-    for (int panel = 0; panel < panels; panel += step, wgt += step * panelBytes()) {
+    for (int panel = 0; panel < panels;
+         panel += step, wgt += step * panelBytes()) {
       const int outputs = shape.blockOut - panel * 8;
       size_t p = 0;
       int b = 0;
@@ -110,7 +117,10 @@ public:
         int n = static_cast<int>(std::min<size_t>(kTile, rows - done));
         for (int t = 0; t < n; ++t) {
           in[t] = inp + positions[p].src * inpBytes() + b * rowBytes();
-          out[t] = acc + (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut + panel * 8;
+          out[t] =
+              acc +
+              (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut +
+              panel * 8;
           if (++b == shape.batch) {
             b = 0;
             ++p;

@@ -23,7 +23,8 @@ namespace {
 class Avx512Vnni final : public GemmEngine {
 public:
   explicit Avx512Vnni(Shape shape)
-      : GemmEngine(shape), quads((shape.blockIn + 3) / 4), panels((shape.blockOut + 15) / 16) {}
+      : GemmEngine(shape), quads((shape.blockIn + 3) / 4),
+        panels((shape.blockOut + 15) / 16) {}
 
   size_t rowBytes() const { return size_t(quads) * 4; }
   size_t inpBytes() const override { return shape.batch * rowBytes(); }
@@ -39,7 +40,8 @@ public:
     }
     for (size_t r = 0; r < rows; ++r)
       for (int k = 0; k < shape.blockIn; ++k)
-        dst[r * rowBytes() + k] = static_cast<uint8_t>(src[r * shape.blockIn + k]) ^ 0x80;
+        dst[r * rowBytes() + k] =
+            static_cast<uint8_t>(src[r * shape.blockIn + k]) ^ 0x80;
   }
 
   void packWgt(uint8_t *dst, const int8_t *src, size_t entries) const override {
@@ -63,8 +65,9 @@ public:
 
   /// Adds the sum of the terms to \p T rows at a time, kept in registers.
   template <int T, int Quads>
-  TARGET void tile(const uint8_t *const *rows, int32_t *const *sums, const Term *terms,
-                   size_t numTerms, const uint8_t *wgt, __mmask16 lanes) const {
+  TARGET void tile(const uint8_t *const *rows, int32_t *const *sums,
+                   const Term *terms, size_t numTerms, const uint8_t *wgt,
+                   __mmask16 lanes) const {
     const int quads = Quads ? Quads : this->quads;
     const size_t inpStride = inpBytes(), wgtStride = wgtBytes();
     __m512i total[T];
@@ -81,10 +84,12 @@ public:
         for (int t = 0; t < T; ++t) {
           int32_t four;
           std::memcpy(&four, rows[t] + at + q * 4, 4);
-          total[t] = _mm512_dpbusd_epi32(total[t], _mm512_set1_epi32(four), weights);
+          total[t] =
+              _mm512_dpbusd_epi32(total[t], _mm512_set1_epi32(four), weights);
         }
       }
-      correction = _mm512_add_epi32(correction, _mm512_load_si512(w + quads * 64));
+      correction =
+          _mm512_add_epi32(correction, _mm512_load_si512(w + quads * 64));
     }
     for (int t = 0; t < T; ++t) {
       __m512i sum = _mm512_maskz_loadu_epi32(lanes, sums[t]);
@@ -95,17 +100,20 @@ public:
 
   /// One row: the quads go to separate registers, or each product would wait
   /// for the one before.
-  TARGET void single(const uint8_t *row, int32_t *sums, const Term *terms, size_t numTerms,
-                     const uint8_t *wgt, __mmask16 lanes) const {
+  TARGET void single(const uint8_t *row, int32_t *sums, const Term *terms,
+                     size_t numTerms, const uint8_t *wgt,
+                     __mmask16 lanes) const {
     const size_t inpStride = inpBytes(), wgtStride = wgtBytes();
     __m512i total[4];
     for (__m512i &t : total)
       t = _mm512_setzero_si512();
     __m512i correction = _mm512_setzero_si512();
-    auto product = [&](__m512i sum, const uint8_t *w, const uint8_t *in) TARGET {
+    auto product = [&](__m512i sum, const uint8_t *w,
+                       const uint8_t *in) TARGET {
       int32_t four;
       std::memcpy(&four, in, 4);
-      return _mm512_dpbusd_epi32(sum, _mm512_set1_epi32(four), _mm512_load_si512(w));
+      return _mm512_dpbusd_epi32(sum, _mm512_set1_epi32(four),
+                                 _mm512_load_si512(w));
     };
     for (size_t n = 0; n < numTerms; ++n) {
       const uint8_t *w = wgt + terms[n].wgt * wgtStride;
@@ -116,7 +124,8 @@ public:
           total[j] = product(total[j], w + (q + j) * 64, in + (q + j) * 4);
       for (; q < quads; ++q)
         total[0] = product(total[0], w + q * 64, in + q * 4);
-      correction = _mm512_add_epi32(correction, _mm512_load_si512(w + quads * 64));
+      correction =
+          _mm512_add_epi32(correction, _mm512_load_si512(w + quads * 64));
     }
     __m512i sum = _mm512_add_epi32(_mm512_add_epi32(total[0], total[1]),
                                    _mm512_add_epi32(total[2], total[3]));
@@ -125,15 +134,17 @@ public:
     _mm512_mask_storeu_epi32(sums, lanes, sum);
   }
 
-  void multiply(const Position *positions, size_t numPositions, const Term *terms, size_t numTerms,
-                uint32_t wgtOffset, const uint8_t *inp, const uint8_t *wgt,
+  void multiply(const Position *positions, size_t numPositions,
+                const Term *terms, size_t numTerms, uint32_t wgtOffset,
+                const uint8_t *inp, const uint8_t *wgt,
                 int32_t *acc) const override {
     constexpr int kTile = 8;
     wgt += wgtOffset * wgtBytes();
     const size_t rows = numPositions * shape.batch;
     const int lastLanes = shape.blockOut - (panels - 1) * 16;
     for (int panel = 0; panel < panels; ++panel, wgt += panelBytes()) {
-      const __mmask16 lanes = panel + 1 < panels ? 0xffff : (1u << lastLanes) - 1;
+      const __mmask16 lanes =
+          panel + 1 < panels ? 0xffff : (1u << lastLanes) - 1;
       size_t p = 0;
       int b = 0;
       const uint8_t *in[kTile];
@@ -142,7 +153,10 @@ public:
         int n = static_cast<int>(std::min<size_t>(kTile, rows - done));
         for (int t = 0; t < n; ++t) {
           in[t] = inp + positions[p].src * inpBytes() + b * rowBytes();
-          out[t] = acc + (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut + panel * 16;
+          out[t] =
+              acc +
+              (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut +
+              panel * 16;
           if (++b == shape.batch) {
             b = 0;
             ++p;
@@ -178,14 +192,18 @@ private:
 } // namespace
 
 std::unique_ptr<GemmEngine> acc::fsim::createAvx512Vnni(Shape shape) {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
+  if (!__builtin_cpu_supports("avx512f") ||
+      !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512vnni"))
     return nullptr;
   return std::make_unique<Avx512Vnni>(shape);
 }
 
 #else
 
-std::unique_ptr<GemmEngine> acc::fsim::createAvx512Vnni(Shape) { return nullptr; }
+std::unique_ptr<GemmEngine> acc::fsim::createAvx512Vnni(Shape) {
+  return nullptr;
+}
 
 #endif

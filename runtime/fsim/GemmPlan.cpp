@@ -10,7 +10,8 @@ using isa::Uop;
 
 void GemmPlan::reset(const isa::GemmInsn &gemm) {
   size_t lanes = pads.lanes();
-  uint32_t outs = gemm.dstOut ? gemm.iterOut : 1, ins = gemm.dstIn ? gemm.iterIn : 1;
+  uint32_t outs = gemm.dstOut ? gemm.iterOut : 1,
+           ins = gemm.dstIn ? gemm.iterIn : 1;
   for (uint32_t o = 0; o < outs; ++o)
     for (uint32_t i = 0; i < ins; ++i)
       for (uint32_t u = gemm.uopBgn; u < gemm.uopEnd; ++u) {
@@ -20,7 +21,8 @@ void GemmPlan::reset(const isa::GemmInsn &gemm) {
 }
 
 void GemmPlan::sortByDestination(const isa::GemmInsn &gemm) {
-  sorted.assign(pads.uops.begin() + gemm.uopBgn, pads.uops.begin() + gemm.uopEnd);
+  sorted.assign(pads.uops.begin() + gemm.uopBgn,
+                pads.uops.begin() + gemm.uopEnd);
   // Sums may be reordered; a canonical order lets equal sums be recognised.
   std::sort(sorted.begin(), sorted.end(), [](const Uop &a, const Uop &b) {
     return std::tie(a.dst, a.wgt, a.src) < std::tie(b.dst, b.wgt, b.src);
@@ -47,7 +49,8 @@ void GemmPlan::makeGroups(const isa::GemmInsn &gemm) {
   };
   uint32_t count = static_cast<uint32_t>(gemm.uopCount());
   terms = pads.terms.data() + gemm.uopBgn;
-  if (collect(pads.uops.data() + gemm.uopBgn, count) || groups.size() * 4 < count)
+  if (collect(pads.uops.data() + gemm.uopBgn, count) ||
+      groups.size() * 4 < count)
     return;
   // Short runs that return to earlier destinations: bring them together.
   sortByDestination(gemm);
@@ -67,23 +70,27 @@ bool GemmPlan::sameTerms(const Group &a, const Group &b) const {
   return true;
 }
 
-void GemmPlan::product(const Group *first, size_t numGroups, Loop outer, Loop inner) {
+void GemmPlan::product(const Group *first, size_t numGroups, Loop outer,
+                       Loop inner) {
   // Positions are relative to the group that reads the lowest entries.
-  const Group *base = std::min_element(first, first + numGroups, [&](const Group &a, const Group &b) {
-    return terms[a.first].src < terms[b.first].src;
-  });
+  const Group *base = std::min_element(
+      first, first + numGroups, [&](const Group &a, const Group &b) {
+        return terms[a.first].src < terms[b.first].src;
+      });
   const Term *list = terms + base->first;
   size_t numTerms = base->count;
 
   // Loops that do not move the destination only add terms.
   constexpr size_t kMaxTerms = 1 << 16;
   for (Loop *loop : {&inner, &outer})
-    if (loop->count > 1 && loop->dst == 0 && numTerms * loop->count <= kMaxTerms) {
+    if (loop->count > 1 && loop->dst == 0 &&
+        numTerms * loop->count <= kMaxTerms) {
       std::vector<Term> longer;
       longer.reserve(numTerms * loop->count);
       for (uint32_t n = 0; n < loop->count; ++n)
         for (size_t t = 0; t < numTerms; ++t)
-          longer.push_back({list[t].src + n * loop->src, list[t].wgt + n * loop->wgt});
+          longer.push_back(
+              {list[t].src + n * loop->src, list[t].wgt + n * loop->wgt});
       expanded = std::move(longer);
       list = expanded.data();
       numTerms = expanded.size();
@@ -106,13 +113,14 @@ void GemmPlan::product(const Group *first, size_t numGroups, Loop outer, Loop in
       uint32_t wgt = a * outside[0].wgt + b * outside[1].wgt;
       positions.clear();
       auto flush = [&] {
-        engine.multiply(positions.data(), positions.size(), list, numTerms, wgt, pads.inp(),
-                        pads.wgt(), pads.acc());
+        engine.multiply(positions.data(), positions.size(), list, numTerms, wgt,
+                        pads.inp(), pads.wgt(), pads.acc());
         positions.clear();
       };
       for (const Group *group = first; group != first + numGroups; ++group) {
         uint32_t groupDst = dst + group->dst;
-        uint32_t groupSrc = src + terms[group->first].src - terms[base->first].src;
+        uint32_t groupSrc =
+            src + terms[group->first].src - terms[base->first].src;
         for (uint32_t o = 0; o < outer.count; ++o)
           for (uint32_t i = 0; i < inner.count; ++i) {
             positions.push_back({groupDst + o * outer.dst + i * inner.dst,

@@ -14,7 +14,8 @@ namespace acc::fsim {
 /// fetched once for many positions.
 class GemmPlan {
 public:
-  GemmPlan(Scratchpads &pads, const GemmEngine &engine) : pads(pads), engine(engine) {}
+  GemmPlan(Scratchpads &pads, const GemmEngine &engine)
+      : pads(pads), engine(engine) {}
 
   /// Executes an instruction whose ranges were checked.
   void run(const isa::GemmInsn &gemm);

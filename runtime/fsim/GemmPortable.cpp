@@ -14,8 +14,12 @@ class Portable final : public GemmEngine {
 public:
   using GemmEngine::GemmEngine;
 
-  size_t inpBytes() const override { return size_t(shape.batch) * shape.blockIn; }
-  size_t wgtBytes() const override { return size_t(shape.blockOut) * shape.blockIn; }
+  size_t inpBytes() const override {
+    return size_t(shape.batch) * shape.blockIn;
+  }
+  size_t wgtBytes() const override {
+    return size_t(shape.blockOut) * shape.blockIn;
+  }
   void packInp(uint8_t *dst, const int8_t *src, size_t entries) const override {
     std::memcpy(dst, src, entries * inpBytes());
   }
@@ -23,8 +27,9 @@ public:
     std::memcpy(dst, src, entries * wgtBytes());
   }
 
-  void multiply(const Position *positions, size_t numPositions, const Term *terms, size_t numTerms,
-                uint32_t wgtOffset, const uint8_t *inp, const uint8_t *wgt,
+  void multiply(const Position *positions, size_t numPositions,
+                const Term *terms, size_t numTerms, uint32_t wgtOffset,
+                const uint8_t *inp, const uint8_t *wgt,
                 int32_t *acc) const override {
     int in = shape.blockIn, out = shape.blockOut;
     for (size_t p = 0; p < numPositions; ++p)
@@ -39,7 +44,8 @@ public:
             uint32_t sum = 0;
             for (int k = 0; k < in; ++k)
               sum += static_cast<uint32_t>(a[b * in + k] * w[o * in + k]);
-            c[b * out + o] = static_cast<int32_t>(static_cast<uint32_t>(c[b * out + o]) + sum);
+            c[b * out + o] = static_cast<int32_t>(
+                static_cast<uint32_t>(c[b * out + o]) + sum);
           }
       }
   }
@@ -51,10 +57,13 @@ std::unique_ptr<GemmEngine> acc::fsim::createPortable(Shape shape) {
   return std::make_unique<Portable>(shape);
 }
 
-std::unique_ptr<GemmEngine> acc::fsim::createEngine(std::string_view name, Shape shape) {
+std::unique_ptr<GemmEngine> acc::fsim::createEngine(std::string_view name,
+                                                    Shape shape) {
   using Create = std::unique_ptr<GemmEngine> (*)(Shape);
   constexpr std::pair<std::string_view, Create> kinds[] = {
-      {"avx512vnni", createAvx512Vnni}, {"avx2", createAvx2}, {"portable", createPortable}};
+      {"avx512vnni", createAvx512Vnni},
+      {"avx2", createAvx2},
+      {"portable", createPortable}};
   for (auto [kind, create] : kinds)
     if (name.empty() || name == kind)
       if (auto engine = create(shape))

@@ -19,8 +19,8 @@ struct Sanitizer::State {
 };
 
 Sanitizer::Sanitizer(const isa::Config &config, const Dram &dram,
-                     const std::vector<isa::Instruction> &insns, const isa::Schedule &schedule,
-                     const RunOptions &options) {
+                     const std::vector<isa::Instruction> &insns,
+                     const isa::Schedule &schedule, const RunOptions &options) {
   auto reader = [&dram](int32_t, uint64_t element) -> std::optional<uint32_t> {
     const uint8_t *host = dram.lookup(element * 4, 4);
     if (!host)
@@ -29,16 +29,20 @@ Sanitizer::Sanitizer(const isa::Config &config, const Dram &dram,
     std::memcpy(&word, host, 4);
     return word;
   };
-  state = std::make_unique<State>(State{config, insns, schedule,
+  state = std::make_unique<State>(State{config,
+                                        insns,
+                                        schedule,
                                         isa::HazardTracker(config, reader),
-                                        !options.initialised.empty(), {}});
+                                        !options.initialised.empty(),
+                                        {}});
   for (auto [begin, end] : options.initialised)
     state->written.assign(begin, end, 1);
 }
 
 Sanitizer::~Sanitizer() = default;
 
-std::optional<std::string> Sanitizer::State::visitDram(const isa::MemInsn &mem) {
+std::optional<std::string>
+Sanitizer::State::visitDram(const isa::MemInsn &mem) {
   uint64_t element = config.elementBytes(mem.memory);
   for (uint32_t y = 0; y < mem.ySize; ++y) {
     uint64_t begin = (mem.dramBase + uint64_t(y) * mem.xStride) * element;
@@ -46,7 +50,8 @@ std::optional<std::string> Sanitizer::State::visitDram(const isa::MemInsn &mem) 
     if (mem.store) {
       written.assign(begin, end, 1);
     } else if (uint64_t gap = written.firstGap(begin, end); gap != end) {
-      return "reads DRAM byte " + std::to_string(gap) + ", which nothing has written";
+      return "reads DRAM byte " + std::to_string(gap) +
+             ", which nothing has written";
     }
   }
   return std::nullopt;
@@ -58,7 +63,8 @@ std::vector<std::string> Sanitizer::visit(uint32_t index) {
   isa::HazardTracker::Conflict conflict = state->tracker.visit(index, insn);
   std::vector<std::string> problems =
       isa::complaints(conflict, before, state->insns, /*uninitialised=*/true);
-  if (const isa::MemInsn *mem = insn.mem(); mem && state->checkDram && !mem->isNop())
+  if (const isa::MemInsn *mem = insn.mem();
+      mem && state->checkDram && !mem->isNop())
     if (auto problem = state->visitDram(*mem))
       problems.push_back(*problem);
   if (insn.isFinish())
@@ -67,4 +73,6 @@ std::vector<std::string> Sanitizer::visit(uint32_t index) {
   return problems;
 }
 
-std::vector<std::string> Sanitizer::finish() { return isa::balanceComplaints(state->schedule); }
+std::vector<std::string> Sanitizer::finish() {
+  return isa::balanceComplaints(state->schedule);
+}

@@ -9,7 +9,8 @@ namespace acc::fsim {
 
 class Sanitizer {
 public:
-  Sanitizer(const isa::Config &config, const Dram &dram, const std::vector<isa::Instruction> &insns,
+  Sanitizer(const isa::Config &config, const Dram &dram,
+            const std::vector<isa::Instruction> &insns,
             const isa::Schedule &schedule, const RunOptions &options);
   ~Sanitizer();
 

@@ -7,8 +7,9 @@ using namespace acc::fsim;
 using isa::Memory;
 
 Scratchpads::Scratchpads(const isa::Config &config, const GemmEngine &engine)
-    : uops(config.depth(Memory::Uop)), terms(uops.size()), config(config), codec(config),
-      engine(engine), accLanes(size_t(config.batch()) * config.blockOut()),
+    : uops(config.depth(Memory::Uop)), terms(uops.size()), config(config),
+      codec(config), engine(engine),
+      accLanes(size_t(config.batch()) * config.blockOut()),
       inpElements(size_t(config.batch()) * config.blockIn()),
       wgtElements(size_t(config.blockOut()) * config.blockIn()),
       inpBytes(config.depth(Memory::Inp) * engine.inpBytes()),
@@ -40,7 +41,8 @@ const int8_t *Scratchpads::unpack(const uint8_t *src, size_t count, int bits) {
   return unpacked.data();
 }
 
-void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src, uint32_t entries) {
+void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src,
+                          uint32_t entries) {
   switch (memory) {
   case Memory::Uop:
     for (uint32_t i = 0; i < entries; ++i) {
@@ -53,14 +55,17 @@ void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src, uin
     return;
   case Memory::Inp:
     engine.packInp(inp() + entry * engine.inpBytes(),
-                   unpack(src, entries * inpElements, config.inpBits()), entries);
+                   unpack(src, entries * inpElements, config.inpBits()),
+                   entries);
     return;
   case Memory::Wgt:
     engine.packWgt(wgt() + entry * engine.wgtBytes(),
-                   unpack(src, entries * wgtElements, config.wgtBits()), entries);
+                   unpack(src, entries * wgtElements, config.wgtBits()),
+                   entries);
     return;
   case Memory::Acc:
-    std::memcpy(acc() + entry * accLanes, src, entries * accLanes * sizeof(int32_t));
+    std::memcpy(acc() + entry * accLanes, src,
+                entries * accLanes * sizeof(int32_t));
     return;
   case Memory::Acc8: {
     size_t count = entries * accLanes;
@@ -87,7 +92,8 @@ void Scratchpads::zero(Memory memory, uint32_t entry, uint32_t entries) {
     return;
   case Memory::Acc:
   case Memory::Acc8:
-    std::memset(acc() + entry * accLanes, 0, entries * accLanes * sizeof(int32_t));
+    std::memset(acc() + entry * accLanes, 0,
+                entries * accLanes * sizeof(int32_t));
     return;
   case Memory::Uop:
   case Memory::Out:
@@ -95,7 +101,8 @@ void Scratchpads::zero(Memory memory, uint32_t entry, uint32_t entries) {
   }
 }
 
-void Scratchpads::storeRow(uint32_t entry, uint8_t *dst, uint32_t entries) const {
+void Scratchpads::storeRow(uint32_t entry, uint8_t *dst,
+                           uint32_t entries) const {
   const int32_t *src = acc() + entry * accLanes;
   size_t count = entries * accLanes;
   int bits = config.outBits();
@@ -108,18 +115,22 @@ void Scratchpads::storeRow(uint32_t entry, uint8_t *dst, uint32_t entries) const
   for (size_t i = 0; i < count; i += perByte) {
     unsigned byte = 0;
     for (int j = 0; j < perByte; ++j)
-      byte |= (static_cast<unsigned>(src[i + j]) & ((1u << bits) - 1)) << (j * bits);
+      byte |= (static_cast<unsigned>(src[i + j]) & ((1u << bits) - 1))
+              << (j * bits);
     dst[i / perByte] = static_cast<uint8_t>(byte);
   }
 }
 
-std::optional<std::string> Scratchpads::copy(const isa::MemInsn &mem, const Dram &dram) {
+std::optional<std::string> Scratchpads::copy(const isa::MemInsn &mem,
+                                             const Dram &dram) {
   if (mem.isNop())
     return std::nullopt;
   const uint64_t element = config.elementBytes(mem.memory);
   const uint64_t rowBytes = mem.xSize * element, stride = mem.xStride * element;
   const uint64_t base = mem.dramBase * element;
-  uint8_t *whole = mem.ySize ? dram.lookup(base, (mem.ySize - 1) * stride + rowBytes) : nullptr;
+  uint8_t *whole = mem.ySize
+                       ? dram.lookup(base, (mem.ySize - 1) * stride + rowBytes)
+                       : nullptr;
 
   uint32_t entry = mem.sramBase;
   zero(mem.memory, entry, mem.yPad0 * mem.sramCols());
@@ -129,7 +140,8 @@ std::optional<std::string> Scratchpads::copy(const isa::MemInsn &mem, const Dram
     uint8_t *row = whole ? whole + y * stride : dram.lookup(address, rowBytes);
     if (!row)
       return std::string(mem.store ? "writes" : "reads") + " DRAM bytes " +
-             std::to_string(address) + " to " + std::to_string(address + rowBytes - 1) +
+             std::to_string(address) + " to " +
+             std::to_string(address + rowBytes - 1) +
              ", which are outside of the memory there is";
     if (mem.store) {
       storeRow(entry, row, mem.xSize);

@@ -12,12 +12,15 @@ namespace acc::fsim {
 /// Memory aligned for vectors.
 class AlignedBytes {
 public:
-  explicit AlignedBytes(size_t bytes) : storage(new(std::align_val_t(64)) uint8_t[bytes]()) {}
+  explicit AlignedBytes(size_t bytes)
+      : storage(new (std::align_val_t(64)) uint8_t[bytes]()) {}
   uint8_t *data() const { return storage.get(); }
 
 private:
   struct Free {
-    void operator()(uint8_t *p) const { ::operator delete[](p, std::align_val_t(64)); }
+    void operator()(uint8_t *p) const {
+      ::operator delete[](p, std::align_val_t(64));
+    }
   };
   std::unique_ptr<uint8_t[], Free> storage;
 };
@@ -44,7 +47,8 @@ public:
   size_t lanes() const { return accLanes; }
 
 private:
-  void loadRow(isa::Memory memory, uint32_t entry, const uint8_t *src, uint32_t entries);
+  void loadRow(isa::Memory memory, uint32_t entry, const uint8_t *src,
+               uint32_t entries);
   void zero(isa::Memory memory, uint32_t entry, uint32_t entries);
   void storeRow(uint32_t entry, uint8_t *dst, uint32_t entries) const;
   /// The int8 values of \p count elements of \p bits bits each, low bits first.

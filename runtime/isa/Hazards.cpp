@@ -263,43 +263,48 @@ HazardTracker::Conflict HazardTracker::visit(uint32_t instruction,
 
 std::span<const Uop> HazardTracker::uops() const { return state->uops; }
 
-static std::string describe(const HazardTracker::Conflict::What &what, uint32_t other,
+static std::string describe(const HazardTracker::Conflict::What &what,
+                            uint32_t other,
                             const std::vector<Instruction> &insns) {
   std::string text = what.verb;
   if (what.memory)
-    text += std::string(" ") + memoryName(*what.memory) + "[" + std::to_string(what.index) + "] ";
+    text += std::string(" ") + memoryName(*what.memory) + "[" +
+            std::to_string(what.index) + "] ";
   else
     text += " DRAM byte " + std::to_string(what.index) + " ";
   text += text.starts_with("reads") ? "written by" : "read by";
-  return text + " instruction " + std::to_string(other) + " (" + describe(insns[other]) +
-         "), but no token orders it after that";
+  return text + " instruction " + std::to_string(other) + " (" +
+         describe(insns[other]) + "), but no token orders it after that";
 }
 
-std::vector<std::string> acc::isa::complaints(const HazardTracker::Conflict &conflict,
-                                              const Clock &before,
-                                              const std::vector<Instruction> &insns,
-                                              bool uninitialised) {
+std::vector<std::string>
+acc::isa::complaints(const HazardTracker::Conflict &conflict,
+                     const Clock &before, const std::vector<Instruction> &insns,
+                     bool uninitialised) {
   std::vector<std::string> result;
   if (uninitialised && conflict.uninitialised) {
     auto [memory, entry] = *conflict.uninitialised;
-    result.push_back("reads " + std::string(memoryName(memory)) + "[" + std::to_string(entry) +
-                     "], which nothing has written");
+    result.push_back("reads " + std::string(memoryName(memory)) + "[" +
+                     std::to_string(entry) + "], which nothing has written");
   }
   for (int m = 0; m < kNumModules; ++m)
     if (conflict.after[m] > before[m])
-      result.push_back(::describe(conflict.what[m], conflict.after[m] - 1, insns));
+      result.push_back(
+          ::describe(conflict.what[m], conflict.after[m] - 1, insns));
   return result;
 }
 
-std::vector<std::string> acc::isa::finishComplaints(const std::vector<Instruction> &insns,
-                                                    const Clock &beforeFinish) {
+std::vector<std::string>
+acc::isa::finishComplaints(const std::vector<Instruction> &insns,
+                           const Clock &beforeFinish) {
   std::vector<std::string> result;
   for (Module module : {Module::Load, Module::Store}) {
     uint32_t last = insns.size();
     while (last > 0 && insns[last - 1].module() != module)
       --last;
     if (last > beforeFinish[index(module)])
-      result.push_back("FINISH does not wait for instruction " + std::to_string(last - 1) + " (" +
+      result.push_back("FINISH does not wait for instruction " +
+                       std::to_string(last - 1) + " (" +
                        describe(insns[last - 1]) + ")");
   }
   return result;

@@ -150,8 +150,8 @@ std::vector<std::string> acc::isa::balanceComplaints(const Schedule &schedule) {
   std::vector<std::string> result;
   for (int q = 0; q < NumQueues; ++q)
     if (schedule.left[q])
-      result.push_back(std::to_string(schedule.left[q]) + " tokens of " + queueName(q) +
-                       " are pushed but never popped");
+      result.push_back(std::to_string(schedule.left[q]) + " tokens of " +
+                       queueName(q) + " are pushed but never popped");
   return result;
 }
 

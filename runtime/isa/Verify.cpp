@@ -25,10 +25,12 @@ public:
       for (std::string &problem : balanceComplaints(order))
         report(-1, std::move(problem));
     for (uint32_t i : order.order)
-      if (diagnostics.size() >= options.maxDiagnostics || !checkDataflow(i, order.before[i]))
+      if (diagnostics.size() >= options.maxDiagnostics ||
+          !checkDataflow(i, order.before[i]))
         return std::move(diagnostics);
     if (!order.deadlock)
-      for (std::string &problem : finishComplaints(program.insns, order.before.back()))
+      for (std::string &problem :
+           finishComplaints(program.insns, order.before.back()))
         report(program.insns.size() - 1, std::move(problem));
     return std::move(diagnostics);
   }
@@ -74,8 +76,10 @@ private:
       return false;
     }
     HazardTracker::Conflict conflict = tracker.visit(i, insn, buffer);
-    if (conflict.uninitialised && conflict.uninitialised->first == Memory::Uop) {
-      report(i, "executes micro-op " + std::to_string(conflict.uninitialised->second) +
+    if (conflict.uninitialised &&
+        conflict.uninitialised->first == Memory::Uop) {
+      report(i, "executes micro-op " +
+                    std::to_string(conflict.uninitialised->second) +
                     ", whose contents are not known");
       return false;
     }

@@ -21,7 +21,8 @@ class Dram {
 public:
   /// Shows \p bytes of host memory at \p address. The memory must outlive the
   /// mapping. False and a message if it would overlap another region.
-  bool mapAt(uint64_t address, void *host, uint64_t bytes, std::string *error = nullptr);
+  bool mapAt(uint64_t address, void *host, uint64_t bytes,
+             std::string *error = nullptr);
   /// The same at a free address aligned to \p alignment (a power of two),
   /// which is returned. Regions placed so never adjoin, so that an access
   /// running off the end of one is noticed.
@@ -101,12 +102,13 @@ public:
   /// Runs a stream to its FINISH. Never hangs: a stream that cannot finish is
   /// refused with the reason. After a failure the contents of memory the
   /// stream writes are unspecified.
-  virtual RunResult run(std::span<const isa::Word128> stream, const RunOptions &options = {}) = 0;
+  virtual RunResult run(std::span<const isa::Word128> stream,
+                        const RunOptions &options = {}) = 0;
 
   /// Links \p program to the buffers' addresses and runs it with its layer
   /// names.
-  RunResult run(const isa::Program &program, std::span<const uint64_t> addresses,
-                bool sanitize = false);
+  RunResult run(const isa::Program &program,
+                std::span<const uint64_t> addresses, bool sanitize = false);
 
 protected:
   isa::Config configuration;
@@ -115,7 +117,8 @@ protected:
 
 /// Creates a device by name ("fsim"). Null and a message if there is none of
 /// that name or the configuration is illegal.
-std::unique_ptr<Device> createDevice(std::string_view name, const isa::Config &config,
+std::unique_ptr<Device> createDevice(std::string_view name,
+                                     const isa::Config &config,
                                      std::string *error = nullptr);
 
 } // namespace acc

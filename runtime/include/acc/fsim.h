@@ -14,7 +14,8 @@ std::vector<std::string> availableKernels();
 /// Creates a simulator; \p kernel is one of availableKernels() or "" for the
 /// best. Null and a message if that cannot be had or the configuration is
 /// illegal.
-std::unique_ptr<Device> create(const isa::Config &config, std::string_view kernel = "",
+std::unique_ptr<Device> create(const isa::Config &config,
+                               std::string_view kernel = "",
                                std::string *error = nullptr);
 
 } // namespace acc::fsim

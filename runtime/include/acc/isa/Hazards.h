@@ -111,8 +111,10 @@ Schedule schedule(const std::vector<Instruction> &insns,
 /// What is wrong with an instruction that found \p conflict when only \p before
 /// is certain to have completed: one sentence per hazard that no token orders
 /// and, if \p uninitialised, for a read of what nothing wrote.
-std::vector<std::string> complaints(const HazardTracker::Conflict &conflict, const Clock &before,
-                                    const std::vector<Instruction> &insns, bool uninitialised);
+std::vector<std::string> complaints(const HazardTracker::Conflict &conflict,
+                                    const Clock &before,
+                                    const std::vector<Instruction> &insns,
+                                    bool uninitialised);
 
 /// The instructions that may still run when FINISH retires, one sentence each.
 std::vector<std::string> finishComplaints(const std::vector<Instruction> &insns,

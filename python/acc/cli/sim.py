@@ -1,0 +1,188 @@
+"""`acc sim`: runs a raw instruction stream, compiled by whatever, on a simulated device.
+
+DRAM is one zero-filled arena from byte address 0. Files are loaded into it at the addresses given, the
+stream runs to its FINISH, and regions are written to files: each whole or not at all, and none if
+anything went wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from acc.errors import ConfigError, RunError
+
+DEFAULT_DRAM = 64 << 20
+# Beyond the reach of a 32-bit dram_base with the largest elements anybody builds.
+LIMIT = 1 << 40
+
+
+class Load(NamedTuple):
+    """A file to put into DRAM at a byte address."""
+
+    address: int
+    path: Path
+
+
+class Dump(NamedTuple):
+    """Bytes of DRAM to write to a file after the run."""
+
+    address: int
+    size: int
+    path: Path
+
+
+def _number(text: str, option: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < LIMIT:
+        raise RunError(f"{option}: '{text}' is not a byte count or address (decimal or 0x)")
+    return value
+
+
+def _load(text: str) -> Load:
+    address, equals, path = text.partition("=")
+    if not equals or not path:
+        raise RunError(f"--load takes ADDR=FILE, not '{text}'")
+    return Load(_number(address, "--load"), Path(path))
+
+
+def _dump(text: str) -> Dump:
+    where, equals, path = text.partition("=")
+    address, colon, size = where.partition(":")
+    if not equals or not path or not colon:
+        raise RunError(f"--dump takes ADDR:BYTES=FILE, not '{text}'")
+    return Dump(_number(address, "--dump"), _number(size, "--dump"), Path(path))
+
+
+def register(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "sim",
+        help="run a raw instruction stream on a simulated accelerator",
+        description="Runs a raw VTA instruction stream (16 bytes per instruction) on a simulated device. "
+        "ADDR are DRAM byte addresses, decimal or 0x.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
+    parser.add_argument("--device", default="fsim", help="fsim, the functional simulator (default)")
+    parser.add_argument("--insns", metavar="FILE", required=True, help="the instruction stream")
+    parser.add_argument(
+        "--load", metavar="ADDR=FILE", action="append", default=[], help="put a file into DRAM before the run"
+    )
+    parser.add_argument(
+        "--dump", metavar="ADDR:BYTES=FILE", action="append", default=[], help="write DRAM to a file after the run"
+    )
+    parser.add_argument(
+        "--dram",
+        metavar="BYTES",
+        help="size of DRAM (default: 64 MiB, or up to the end of the last --load or --dump if that is more)",
+    )
+    parser.add_argument(
+        "--sanitize", action="store_true", help="report uninitialised reads and hazards that no token orders"
+    )
+    parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
+    parser.set_defaults(run=run)
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {what} '{path}': {error.strerror}") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all; raises RunError (disk full, no permission, ...)."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # Temporary files are private; the result gets the permissions any new file has.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"cannot write '{path}': {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def _dram(size: int) -> np.ndarray:
+    """A zero-filled arena, uint8 of `size` bytes, whose pages cost nothing until touched."""
+    try:
+        return np.zeros(size, np.uint8)
+    except MemoryError:
+        raise RunError(f"cannot reserve {size} bytes for DRAM") from None
+
+
+def _print_table(result: dict[str, Any]) -> None:
+    total = result["total"]
+    counts = ", ".join(f"{count} {name}" for name, count in total["instructions"].items() if count)
+    traffic = ", ".join(f"{size} {name}" for name, size in total["dram_bytes"].items() if size)
+    print(f"instructions  {counts}")
+    print(f"DRAM bytes    {traffic or 'none'}")
+    print(f"GEMM steps    {total['gemm_steps']} (and {total['reset_steps']} resets)")
+    print(f"ALU steps     {total['alu_steps']}")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; raises AccError on bad input."""
+    from acc._lib import _runtime
+
+    loads = [_load(text) for text in args.load]
+    dumps = [_dump(text) for text in args.dump]
+    text = "{}"
+    if args.config is not None:
+        try:
+            text = _read(Path(args.config), "configuration").decode()
+        except UnicodeDecodeError:
+            raise ConfigError(f"'{args.config}' is not a vta_config.json: not UTF-8 text") from None
+    try:
+        config = _runtime.Config(text)
+    except ConfigError as error:
+        raise ConfigError(f"{args.config}: {error}") from None
+    stream = _read(Path(args.insns), "instructions")
+    files = [(load, _read(load.path, "file to load")) for load in loads]
+
+    end = max([load.address + len(data) for load, data in files] + [d.address + d.size for d in dumps], default=0)
+    size = _number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
+    if size == 0 or end > size:
+        raise RunError(f"--load and --dump reach byte {end}, but DRAM has {size}")
+    dram = _dram(size)
+    taken: list[tuple[int, int, Path]] = []
+    for load, data in files:
+        begin, stop = load.address, load.address + len(data)
+        for other_begin, other_stop, other in taken:
+            if begin < other_stop and other_begin < stop:
+                raise RunError(f"'{load.path}' and '{other}' overlap in DRAM at byte {max(begin, other_begin)}")
+        taken.append((begin, stop, load.path))
+        dram[begin:stop] = np.frombuffer(data, np.uint8)
+
+    device = _runtime.Device(args.device, config)
+    device.attach_at(0, dram)
+    initialised = [(begin, stop) for begin, stop, _ in taken if begin != stop] if args.sanitize else []
+    result = device.run(stream, sanitize=args.sanitize, initialised=initialised)
+    if not result["ok"]:
+        raise RunError(f"{args.insns}: {result['message']}")
+    for dump in dumps:
+        write_atomically(dump.path, dram[dump.address : dump.address + dump.size].tobytes())
+    if args.json:
+        print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"]}))
+    else:
+        _print_table(result)
+    return 0

@@ -1,0 +1,151 @@
+#include "acc/device.h"
+#include "Runtime.h"
+#include "acc/fsim.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <map>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace acc;
+using namespace acc::python;
+
+namespace {
+
+using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+/// A device that keeps the arrays alive which it shows to the accelerator.
+class PyDevice {
+public:
+  PyDevice(const std::string &name, const isa::Config &config,
+           const std::string &kernel) {
+    std::string error;
+    device = name == "fsim" ? fsim::create(config, kernel, &error)
+                            : createDevice(name, config, &error);
+    if (!device)
+      raise("RunError", error);
+  }
+
+  uint64_t attach(Bytes array) {
+    uint64_t address = device->attach(array.data(), array.size());
+    arrays[address] = array;
+    return address;
+  }
+  void attachAt(uint64_t address, Bytes array) {
+    std::string error;
+    if (!device->dram().mapAt(address, array.data(), array.size(), &error))
+      raise("RunError", error);
+    arrays[address] = array;
+  }
+  void detach(uint64_t address) {
+    device->detach(address);
+    arrays.erase(address);
+  }
+
+  nb::dict run(nb::bytes stream, bool sanitize,
+               const std::vector<std::pair<uint64_t, uint64_t>> &initialised,
+               const std::vector<std::string> &layers,
+               const std::vector<int32_t> &layerOf) {
+    if (stream.size() % sizeof(isa::Word128) != 0)
+      raise("RunError", "an instruction stream consists of 16-byte "
+                        "instructions, but this one has " +
+                            std::to_string(stream.size()) + " bytes");
+    std::vector<isa::Word128> words(stream.size() / sizeof(isa::Word128));
+    std::memcpy(words.data(), stream.c_str(), stream.size());
+    RunResult result;
+    {
+      nb::gil_scoped_release release;
+      RunOptions options;
+      options.sanitize = sanitize;
+      options.initialised = initialised;
+      options.layers = layers;
+      options.layerOf = layerOf;
+      result = device->run(words, options);
+    }
+    return toDict(result, layers);
+  }
+
+  nb::dict runProgram(const isa::Program &program,
+                      const std::vector<uint64_t> &addresses, bool sanitize) {
+    RunResult result;
+    {
+      nb::gil_scoped_release release;
+      result = device->run(program, addresses, sanitize);
+    }
+    return toDict(result, program.layers);
+  }
+
+  std::unique_ptr<Device> device;
+
+private:
+  static nb::dict toDict(const Counters &counters) {
+    nb::dict instructions, dram, result;
+    constexpr const char *opcodes[] = {"load", "store", "gemm", "finish",
+                                       "alu"};
+    for (size_t i = 0; i < counters.instructions.size(); ++i)
+      instructions[opcodes[i]] = counters.instructions[i];
+    for (size_t i = 0; i < counters.dramBytes.size(); ++i)
+      dram[isa::memoryName(static_cast<isa::Memory>(i))] =
+          counters.dramBytes[i];
+    result["instructions"] = instructions;
+    result["dram_bytes"] = dram;
+    result["gemm_steps"] = counters.gemmSteps;
+    result["reset_steps"] = counters.resetSteps;
+    result["alu_steps"] = counters.aluSteps;
+    return result;
+  }
+
+  static nb::dict toDict(const RunResult &result,
+                         const std::vector<std::string> &layers) {
+    nb::list diagnostics;
+    for (const isa::Diagnostic &d : result.diagnostics)
+      diagnostics.append(nb::make_tuple(d.instruction, d.layer, d.message));
+    nb::dict perLayer, dict;
+    for (size_t i = 0; i < layers.size() && i < result.layers.size(); ++i)
+      perLayer[nb::str(layers[i].c_str())] = toDict(result.layers[i]);
+    dict["ok"] = result.ok();
+    dict["message"] = result.message;
+    dict["diagnostics"] = diagnostics;
+    dict["total"] = toDict(result.total);
+    dict["layers"] = perLayer;
+    return dict;
+  }
+
+  std::map<uint64_t, Bytes> arrays;
+};
+
+} // namespace
+
+void acc::python::registerDevice(nb::module_ &m) {
+  m.def("fsim_kernels", &fsim::availableKernels,
+        "GEMM kernels of the functional simulator that this machine runs, best "
+        "first.");
+  nb::class_<PyDevice>(m, "Device",
+                       "Executes instruction streams on arrays it is shown.")
+      .def(nb::init<const std::string &, const isa::Config &,
+                    const std::string &>(),
+           "name"_a, "config"_a, "kernel"_a = "")
+      .def_prop_ro(
+          "name",
+          [](const PyDevice &d) { return std::string(d.device->name()); })
+      .def("attach", &PyDevice::attach, "array"_a,
+           "Shows a contiguous uint8 array at a free DRAM byte address, which "
+           "is returned.")
+      .def("attach_at", &PyDevice::attachAt, "address"_a, "array"_a)
+      .def("detach", &PyDevice::detach, "address"_a)
+      .def("run", &PyDevice::run, "stream"_a, "sanitize"_a = false,
+           "initialised"_a = std::vector<std::pair<uint64_t, uint64_t>>(),
+           "layers"_a = std::vector<std::string>(),
+           "layer_of"_a = std::vector<int32_t>(),
+           "Runs a raw stream (bytes). Returns a dict: ok, message, "
+           "diagnostics (instruction, "
+           "layer, message), total and layers (counters).")
+      .def("run_program", &PyDevice::runProgram, "program"_a, "addresses"_a,
+           "sanitize"_a = false,
+           "Links a Program to the DRAM addresses of its buffers and runs it.");
+}

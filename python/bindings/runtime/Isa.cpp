@@ -1,0 +1,183 @@
+#include "Runtime.h"
+#include "acc/isa/Assembly.h"
+#include "acc/isa/Verify.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace acc::isa;
+using namespace acc::python;
+
+namespace {
+
+Config parseConfig(const std::string &text) {
+  std::vector<std::string> problems;
+  std::optional<Config> config = Config::fromJson(text, problems);
+  if (!config)
+    raise("ConfigError", joined("illegal hardware configuration", problems));
+  return *config;
+}
+
+Memory parseMemory(const std::string &name) {
+  std::optional<Memory> memory = memoryFromName(name);
+  if (!memory)
+    throw nb::value_error(("unknown memory '" + name + "'").c_str());
+  return *memory;
+}
+
+std::vector<Word128> words(nb::bytes stream) {
+  if (stream.size() % sizeof(Word128) != 0)
+    raise("RunError", "an instruction stream consists of 16-byte instructions, "
+                      "but this one has " +
+                          std::to_string(stream.size()) + " bytes");
+  std::vector<Word128> result(stream.size() / sizeof(Word128));
+  std::memcpy(result.data(), stream.c_str(), stream.size());
+  return result;
+}
+
+template <typename T> nb::bytes toBytes(const std::vector<T> &values) {
+  return nb::bytes(reinterpret_cast<const char *>(values.data()),
+                   values.size() * sizeof(T));
+}
+
+using Message = std::tuple<int64_t, std::string, std::string>;
+
+} // namespace
+
+void acc::python::registerIsa(nb::module_ &m) {
+  nb::class_<Config>(m, "Config",
+                     "A hardware configuration (vta_config.json). Immutable.")
+      .def(
+          "__init__",
+          [](Config *self, const std::string &text) {
+            new (self) Config(parseConfig(text));
+          },
+          "text"_a = "{}",
+          "Parses the text of a vta_config.json; absent keys take their "
+          "defaults. Raises "
+          "acc.ConfigError with every problem found.")
+      .def("to_json", &Config::toJson, "pretty"_a = false)
+      .def("__repr__",
+           [](const Config &c) { return "Config('" + c.toJson() + "')"; })
+      .def("__eq__", [](const Config &a, const Config &b) { return a == b; })
+      .def("__hash__",
+           [](const Config &c) { return std::hash<std::string>()(c.toJson()); })
+      .def_ro("target", &Config::target)
+      .def_ro("log_inp_width", &Config::logInpWidth)
+      .def_ro("log_wgt_width", &Config::logWgtWidth)
+      .def_ro("log_acc_width", &Config::logAccWidth)
+      .def_ro("log_batch", &Config::logBatch)
+      .def_ro("log_block_in", &Config::logBlockIn)
+      .def_ro("log_block_out", &Config::logBlockOut)
+      .def_ro("log_uop_buff_size", &Config::logUopBuffSize)
+      .def_ro("log_inp_buff_size", &Config::logInpBuffSize)
+      .def_ro("log_wgt_buff_size", &Config::logWgtBuffSize)
+      .def_ro("log_acc_buff_size", &Config::logAccBuffSize)
+      .def_prop_ro("batch", &Config::batch)
+      .def_prop_ro("block_in", &Config::blockIn)
+      .def_prop_ro("block_out", &Config::blockOut)
+      .def_prop_ro("inp_bits", &Config::inpBits)
+      .def_prop_ro("wgt_bits", &Config::wgtBits)
+      .def(
+          "depth",
+          [](const Config &c, const std::string &m) {
+            return c.depth(parseMemory(m));
+          },
+          "memory"_a,
+          "Entries of the scratchpad 'uop', 'wgt', 'inp', 'acc' ('out', "
+          "'acc8').")
+      .def(
+          "element_bytes",
+          [](const Config &c, const std::string &m) {
+            return c.elementBytes(parseMemory(m));
+          },
+          "memory"_a, "Bytes of one element in DRAM.");
+
+  nb::class_<Program>(m, "Program",
+                      "An instruction stream with what is known about it.")
+      .def_static(
+          "decode",
+          [](const Config &config, nb::bytes stream) {
+            std::string error;
+            std::optional<Program> program =
+                Program::decode(config, words(stream), &error);
+            if (!program)
+              raise("RunError", error);
+            return *program;
+          },
+          "config"_a, "stream"_a,
+          "Reads a raw stream (16 bytes per instruction).")
+      .def_static(
+          "parse",
+          [](const std::string &text, const Config &config) {
+            std::vector<std::string> problems;
+            std::optional<Program> program =
+                parseProgram(text, config, problems);
+            if (!program)
+              raise("RunError", joined("cannot assemble", problems));
+            return *program;
+          },
+          "text"_a, "config"_a = Config(),
+          "Parses assembly text. Raises acc.RunError naming every wrong line.")
+      .def("__len__", [](const Program &p) { return p.insns.size(); })
+      .def("__str__", &printProgram)
+      .def("__eq__", [](const Program &a, const Program &b) { return a == b; })
+      .def_ro("config", &Program::config)
+      .def_prop_ro(
+          "uops", [](const Program &p) { return toBytes(p.uops); },
+          "The micro-op table: 4 bytes each.")
+      .def_prop_ro(
+          "buffers",
+          [](const Program &p) {
+            std::vector<std::pair<std::string, uint64_t>> result;
+            for (const Buffer &buffer : p.buffers)
+              result.emplace_back(buffer.name, buffer.bytes);
+            return result;
+          },
+          "Name and size in bytes (0: unknown) of each buffer.")
+      .def("layer", [](const Program &p,
+                       size_t i) { return std::string(p.layerOfInsn(i)); })
+      .def(
+          "encode", [](const Program &p) { return toBytes(p.encode()); },
+          "The stream as bytes, unrelocated.")
+      .def(
+          "link",
+          [](const Program &p, const std::vector<uint64_t> &addresses) {
+            std::string error;
+            auto result = p.link(addresses, &error);
+            if (!result)
+              raise("RunError", error);
+            return toBytes(*result);
+          },
+          "addresses"_a,
+          "The stream as bytes, with the buffers at DRAM byte addresses.")
+      .def(
+          "insert_tokens", [](Program &p) { insertTokens(p); },
+          "Replaces all dependence flags by the fewest that order every "
+          "hazard.")
+      .def(
+          "verify",
+          [](const Program &p, bool uninitialised) {
+            VerifyOptions options;
+            options.uninitialised = uninitialised;
+            std::vector<Diagnostic> diagnostics;
+            {
+              nb::gil_scoped_release release;
+              diagnostics = verify(p, options);
+            }
+            std::vector<Message> result;
+            for (const Diagnostic &d : diagnostics)
+              result.emplace_back(d.instruction, d.layer, format(d, p));
+            return result;
+          },
+          "uninitialised"_a = false,
+          "What makes the program ill-formed: (instruction or -1, layer, "
+          "message) each.");
+}

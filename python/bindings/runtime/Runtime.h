@@ -1,0 +1,29 @@
+/// The pieces of the `_runtime` module, each registered by its own file.
+
+#ifndef ACC_PYTHON_RUNTIME_H
+#define ACC_PYTHON_RUNTIME_H
+
+#include "acc/isa/Config.h"
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <vector>
+
+namespace acc::python {
+
+void registerIsa(nanobind::module_ &m);
+void registerDevice(nanobind::module_ &m);
+/// Defined once compiled models can be loaded.
+__attribute__((weak)) void registerModel(nanobind::module_ &m);
+
+/// Raises the exception of acc.errors with that name.
+[[noreturn]] void raise(const char *errorClass, const std::string &message);
+
+/// The messages as one: alone, or as a list of lines.
+std::string joined(const std::string &title,
+                   const std::vector<std::string> &problems);
+
+} // namespace acc::python
+
+#endif // ACC_PYTHON_RUNTIME_H
