@@ -10,4 +10,64 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "Lower graph operators to linalg on tensors";
+  let description = [{
+    Every operator becomes named linalg operations where they exist and
+    linalg.generic otherwise. Element types become signless: quantized types
+    their storage, ui8 i8. Constants stay graph.constant. In a te.kernel the
+    results are written into its initial values.
+
+    ```mlir
+    %y = graph.relu %x : (tensor<8xf32>) -> tensor<8xf32>
+    ```
+    becomes
+    ```mlir
+    %e = tensor.empty() : tensor<8xf32>
+    %y = linalg.generic {...} ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %zero = arith.constant 0.0 : f32
+      %m = arith.maximumf %in, %zero : f32
+      linalg.yield %m : f32
+    } -> tensor<8xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "Move everything that computes into te.kernels";
+  let description = [{
+    Operations with the same `graph.kernel` become one te.kernel for their
+    `graph.target` (default "cpu"); an operation without becomes a cpu kernel of
+    its own. What remains in the function is constants, reshapes, which cost
+    nothing, and te.launch. `layers` are the names in the locations;
+    `graph.reason` moves to the kernel.
+
+    A result whose destination is made outside of the group keeps it; the
+    others are given a tensor.empty.
+
+    ```mlir
+    %0 = graph.conv %x, %w {graph.kernel = "conv1", ...} : ...
+    %1 = graph.relu %0 {graph.kernel = "conv1"} : ...
+    ```
+    becomes
+    ```mlir
+    te.kernel @conv1(%x: ..., %w: ..., %out: ...) -> ...
+        attributes {layers = ["conv1", "relu1"], target = "cpu"} {
+      %0 = graph.conv %x, %w ...
+      %1 = graph.relu %0 ...
+      te.return %1 : ...
+    }
+    ...
+    %e = tensor.empty() : ...
+    %1 = te.launch @conv1 ins(%x, %w : ...) outs(%e : ...) -> ...
+    ```
+  }];
+  let dependentDialects = [
+    "::acc::te::TEDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // ACC_PASSES_GRAPH_PASSES_TD

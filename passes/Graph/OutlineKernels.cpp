@@ -1,0 +1,288 @@
+//===- OutlineKernels.cpp - The pass graph-outline-kernels ----------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/TE/TEDialect.h"
+#include "passes/Graph/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace acc::graph {
+#define GEN_PASS_DEF_GRAPHOUTLINEKERNELS
+#include "passes/Graph/Passes.h.inc"
+} // namespace acc::graph
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::graph;
+
+namespace {
+
+constexpr StringLiteral kernelAttr = "graph.kernel",
+                        targetAttr = "graph.target",
+                        reasonAttr = "graph.reason";
+
+/// The ONNX nodes that a location names, outermost first.
+void collectNames(Location location, SetVector<StringAttr> &names) {
+  if (auto name = dyn_cast<NameLoc>(location))
+    names.insert(name.getName());
+  else if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+}
+
+/// Whether an operation costs nothing at run time and so stays in main.
+bool isFree(Operation *op) {
+  return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
+             tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+             te::LaunchOp>(op) ||
+         op->hasTrait<OpTrait::ConstantLike>() ||
+         op->hasTrait<OpTrait::IsTerminator>();
+}
+
+/// The operations of one kernel, in their order in the function.
+struct Group {
+  std::string name;
+  StringRef target = "cpu";
+  StringAttr reason;
+  SetVector<Operation *> ops;
+
+  SetVector<Value> inputs, results;
+  /// The initial value of each result, defined outside; null if there is none.
+  SmallVector<Value> inits;
+
+  bool contains(Operation *op) const { return op && ops.contains(op); }
+
+  /// The group's operation that `op` is or is nested in.
+  Operation *findMember(Operation *op) const {
+    while (op && !ops.contains(op))
+      op = op->getParentOp();
+    return op;
+  }
+};
+
+/// Follows destinations from a result to a value that the group does not
+/// define.
+Value findInit(const Group &group, Value result) {
+  Value value = result;
+  while (Operation *op = value.getDefiningOp()) {
+    if (!group.contains(op))
+      return value.getType() == result.getType() ? value : Value();
+    if (auto styled = dyn_cast<DestinationStyleOpInterface>(op))
+      value = styled.getTiedOpOperand(cast<OpResult>(value))->get();
+    else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+      value = insert.getDest();
+    else
+      return {};
+  }
+  return {};
+}
+
+LogicalResult findInterface(Group &group) {
+  Operation *last = group.ops.back();
+  for (Operation *op : group.ops) {
+    op->walk([&](Operation *nested) {
+      for (Value operand : nested->getOperands()) {
+        Operation *owner = operand.getDefiningOp();
+        if (!owner)
+          owner = operand.getParentBlock()->getParentOp();
+        bool isInside = group.findMember(owner) != nullptr;
+        // Scalars and empty tensors are cheaper to repeat than to pass.
+        if (!isInside && !isa<tensor::EmptyOp, arith::ConstantOp>(owner))
+          group.inputs.insert(operand);
+      }
+    });
+    for (Value result : op->getResults())
+      for (Operation *user : result.getUsers()) {
+        if (group.findMember(user))
+          continue;
+        Operation *top = last->getBlock()->findAncestorOpInBlock(*user);
+        if (!top || !last->isBeforeInBlock(top))
+          return user->emitOpError("uses a result of kernel '")
+                 << group.name << "' before the kernel is complete";
+        group.results.insert(result);
+      }
+  }
+  SmallPtrSet<Value, 4> taken;
+  for (Value result : group.results) {
+    Value init = findInit(group, result);
+    if (init && !taken.insert(init).second)
+      init = {};
+    group.inits.push_back(init);
+    if (init)
+      group.inputs.remove(init);
+  }
+  return success();
+}
+
+/// Letters, digits, '_' and '.'; everything else becomes '_'.
+std::string sanitize(StringRef name) {
+  std::string text;
+  for (char c : name)
+    text += llvm::isAlnum(c) || c == '.' ? c : '_';
+  return text.empty() ? "kernel" : text;
+}
+
+class Outliner {
+public:
+  Outliner(ModuleOp module) : symbols(module), builder(module.getContext()) {}
+
+  LogicalResult run(func::FuncOp function) {
+    llvm::MapVector<StringRef, Group> groups;
+    for (Operation &op : function.getBody().front())
+      if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
+        addTo(groups[name.getValue()], op, name.getValue());
+    SmallVector<Group> all;
+    for (Operation &op : function.getBody().front()) {
+      auto name = op.getAttrOfType<StringAttr>(kernelAttr);
+      if (!name && !isFree(&op)) {
+        Group single;
+        SetVector<StringAttr> names;
+        collectNames(op.getLoc(), names);
+        addTo(single, op,
+              names.empty() ? op.getName().stripDialect()
+                            : names.front().getValue());
+        all.push_back(std::move(single));
+      } else if (name && groups[name.getValue()].ops.back() == &op) {
+        all.push_back(std::move(groups[name.getValue()]));
+      }
+    }
+    for (Group &group : all)
+      if (failed(outline(group, function)))
+        return failure();
+    return success();
+  }
+
+private:
+  static void addTo(Group &group, Operation &op, StringRef name) {
+    group.name = name.str();
+    group.ops.insert(&op);
+    if (auto target = op.getAttrOfType<StringAttr>(targetAttr))
+      group.target = target.getValue();
+    if (auto reason = op.getAttrOfType<StringAttr>(reasonAttr))
+      group.reason = reason;
+  }
+
+  LogicalResult outline(Group &group, func::FuncOp function) {
+    if (failed(findInterface(group)))
+      return failure();
+    SmallVector<Location> locations;
+    SetVector<StringAttr> names;
+    for (Operation *op : group.ops) {
+      locations.push_back(op->getLoc());
+      collectNames(op->getLoc(), names);
+    }
+    Location loc = FusedLoc::get(builder.getContext(), locations);
+
+    SmallVector<Type> arguments, results;
+    for (Value input : group.inputs)
+      arguments.push_back(input.getType());
+    for (Value result : group.results)
+      results.push_back(result.getType());
+    llvm::append_range(arguments, results);
+
+    builder.setInsertionPoint(function);
+    auto kernel = te::KernelOp::create(
+        builder, loc, builder.getStringAttr(sanitize(group.name)),
+        TypeAttr::get(builder.getFunctionType(arguments, results)),
+        builder.getStringAttr(group.target), /*schedule=*/Attribute(),
+        getLayers(names), /*arg_attrs=*/ArrayAttr(), /*res_attrs=*/ArrayAttr());
+    if (group.reason)
+      kernel->setAttr(reasonAttr, group.reason);
+    StringAttr symbol = symbols.insert(kernel);
+    fillBody(kernel, group);
+
+    builder.setInsertionPointAfter(group.ops.back());
+    SmallVector<Value> inits;
+    for (auto [result, init] : llvm::zip(group.results, group.inits)) {
+      auto type = cast<RankedTensorType>(result.getType());
+      inits.push_back(init ? init
+                           : tensor::EmptyOp::create(builder, loc,
+                                                     type.getShape(),
+                                                     type.getElementType()));
+    }
+    auto call = te::LaunchOp::create(builder, loc, results,
+                                     FlatSymbolRefAttr::get(symbol),
+                                     group.inputs.getArrayRef(), inits);
+    for (auto [original, replacement] :
+         llvm::zip(group.results, call.getResults())) {
+      Value result = original;
+      result.replaceUsesWithIf(replacement, [&](OpOperand &use) {
+        return !group.findMember(use.getOwner());
+      });
+    }
+    for (Operation *op : llvm::reverse(group.ops))
+      op->erase();
+    return success();
+  }
+
+  ArrayAttr getLayers(const SetVector<StringAttr> &names) {
+    if (names.empty())
+      return {};
+    return builder.getArrayAttr(
+        SmallVector<Attribute>(names.begin(), names.end()));
+  }
+
+  void fillBody(te::KernelOp kernel, const Group &group) {
+    Block *body = builder.createBlock(&kernel.getBody());
+    IRMapping mapping;
+    for (Value input : group.inputs)
+      mapping.map(input, body->addArgument(input.getType(), input.getLoc()));
+    for (auto [result, init] : llvm::zip(group.results, group.inits)) {
+      BlockArgument argument =
+          body->addArgument(result.getType(), result.getLoc());
+      if (init)
+        mapping.map(init, argument);
+    }
+    builder.setInsertionPointToEnd(body);
+    for (Operation *op : group.ops) {
+      op->walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands())
+          if (Operation *owner = operand.getDefiningOp();
+              owner && !group.findMember(owner) && !mapping.contains(operand))
+            builder.clone(*owner, mapping);
+      });
+      Operation *copy = builder.clone(*op, mapping);
+      for (StringRef name : {kernelAttr, targetAttr, reasonAttr})
+        copy->removeAttr(name);
+    }
+    SmallVector<Value> results;
+    for (Value result : group.results)
+      results.push_back(mapping.lookup(result));
+    te::ReturnOp::create(builder, kernel.getLoc(), results);
+  }
+
+  SymbolTable symbols;
+  OpBuilder builder;
+};
+
+class GraphOutlineKernels
+    : public graph::impl::GraphOutlineKernelsBase<GraphOutlineKernels> {
+  void runOnOperation() override {
+    Outliner outliner(getOperation());
+    for (auto function :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (function.isExternal())
+        continue;
+      if (!function.getBody().hasOneBlock()) {
+        function.emitOpError("must have one block to be split into kernels");
+        return signalPassFailure();
+      }
+      if (failed(outliner.run(function)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,145 @@
+//===- ToLinalg.cpp - The pass graph-to-linalg ----------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Graph/ToLinalg.h"
+
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/TE/TEDialect.h"
+#include "passes/Graph/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Func/Transforms/FuncConversions.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace acc::graph {
+#define GEN_PASS_DEF_GRAPHTOLINALG
+#include "passes/Graph/Passes.h.inc"
+} // namespace acc::graph
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::graph;
+
+namespace {
+
+/// Rebuilds an operation of another dialect with converted types; the
+/// attributes (the operand segments too) stay as they are.
+template <typename Op> class RetypePattern : public OpConversionPattern<Op> {
+  using OpConversionPattern<Op>::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Type> types;
+    if (failed(this->getTypeConverter()->convertTypes(op->getResultTypes(),
+                                                      types)))
+      return rewriter.notifyMatchFailure(op, "a result type has no storage");
+    rewriter.replaceOp(op, Op::create(rewriter, op.getLoc(), types,
+                                      adaptor.getOperands(), op->getAttrs()));
+    return success();
+  }
+};
+
+/// Makes the computation of `value` write to `init`, by following the chain of
+/// destinations back to the tensor.empty that it starts from. Fails when it
+/// starts from anything else, or when others read what would be overwritten.
+LogicalResult writeInto(Value value, Value init) {
+  Value destination = value;
+  while (true) {
+    if (destination.getType() != init.getType())
+      return failure();
+    Operation *op = destination.getDefiningOp();
+    if (!op)
+      return success(destination == init);
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+      // Several computations may share one empty tensor after CSE; each keeps
+      // its own unless there is one user only.
+      if (!empty->hasOneUse())
+        return failure();
+      empty.replaceAllUsesWith(init);
+      empty.erase();
+      return success();
+    }
+    auto styled = dyn_cast<DestinationStyleOpInterface>(op);
+    if (styled)
+      destination = styled.getTiedOpOperand(cast<OpResult>(destination))->get();
+    else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+      destination = insert.getDest();
+    else
+      return failure();
+    if (isa_and_nonnull<linalg::LinalgOp, tensor::InsertSliceOp>(
+            destination.getDefiningOp()) &&
+        !destination.hasOneUse())
+      return failure();
+  }
+}
+
+/// Kernels write their results through their initial values.
+void writeResultsIntoInits(te::KernelOp kernel) {
+  if (kernel.getBody().empty())
+    return;
+  auto terminator =
+      dyn_cast<te::ReturnOp>(kernel.getBody().front().getTerminator());
+  if (!terminator)
+    return;
+  Block &block = kernel.getBody().front();
+  unsigned numResults = terminator.getNumOperands();
+  for (auto [operand, init] :
+       llvm::zip(terminator->getOpOperands(),
+                 block.getArguments().take_back(numResults))) {
+    if (succeeded(writeInto(operand.get(), init)))
+      continue;
+    OpBuilder builder(terminator);
+    operand.set(linalg::CopyOp::create(builder, terminator.getLoc(),
+                                       operand.get(), init)
+                    .getResult(0));
+  }
+}
+
+class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    StorageTypeConverter converter;
+    RewritePatternSet patterns(context);
+    populateElementwiseToLinalg(converter, patterns);
+    populateContractionToLinalg(converter, patterns);
+    populateNormalizationToLinalg(converter, patterns);
+    populatePoolingToLinalg(converter, patterns);
+    populateMovementToLinalg(converter, patterns);
+    populateQuantizationToLinalg(converter, patterns);
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
+                                                                   converter);
+    populateFunctionOpInterfaceTypeConversionPattern<te::KernelOp>(patterns,
+                                                                   converter);
+    patterns.add<RetypePattern<tensor::EmptyOp>, RetypePattern<func::ReturnOp>,
+                 RetypePattern<te::ReturnOp>, RetypePattern<te::LaunchOp>>(
+        converter, context);
+
+    ConversionTarget target(*context);
+    target.markUnknownOpDynamicallyLegal(
+        [&](Operation *op) { return converter.isLegal(op); });
+    target.addDynamicallyLegalDialect<GraphDialect>([&](Operation *op) {
+      return isa<ConstantOp>(op) && converter.isLegal(op);
+    });
+    auto isLegalFunction = [&](FunctionOpInterface function) {
+      auto isLegal = [&](Type type) { return converter.isLegal(type); };
+      return llvm::all_of(function.getArgumentTypes(), isLegal) &&
+             llvm::all_of(function.getResultTypes(), isLegal);
+    };
+    target.addDynamicallyLegalOp<func::FuncOp>(isLegalFunction);
+    target.addDynamicallyLegalOp<te::KernelOp>(isLegalFunction);
+    if (failed(
+            applyFullConversion(getOperation(), target, std::move(patterns))))
+      return signalPassFailure();
+    getOperation().walk(writeResultsIntoInits);
+  }
+};
+
+} // namespace

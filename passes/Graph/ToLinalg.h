@@ -1,0 +1,116 @@
+//===- ToLinalg.h - Shared by the lowering of graph to linalg ---*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One file per family of operators; each adds its patterns to one set.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_GRAPH_TOLINALG_H
+#define ACC_PASSES_GRAPH_TOLINALG_H
+
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace acc::graph {
+
+/// Maps tensors of quantized, unsigned and signed elements to tensors of the
+/// signless integers that arith and linalg compute on.
+class StorageTypeConverter : public mlir::TypeConverter {
+public:
+  StorageTypeConverter();
+};
+
+/// The integer (or float) that holds an element of type `type`, signless.
+mlir::Type getStorageType(mlir::Type type);
+
+/// Whether elements of `type`, possibly quantized, are unsigned integers.
+bool isUnsignedElement(mlir::Type type);
+
+/// A uniform view of the two quantized types: per tensor (one scale, axis -1)
+/// and per axis.
+struct QuantizedElement {
+  llvm::SmallVector<double> scales;
+  llvm::SmallVector<int64_t> zeroPoints;
+  int64_t axis = -1;
+  bool isUnsigned = false;
+  int64_t minimum = 0, maximum = 0;
+  /// Fails for quantized types that ONNX does not have (sub-channel, any).
+  static mlir::FailureOr<QuantizedElement> get(mlir::Type elementType);
+};
+
+/// Computes one element from one element of each operand.
+using ScalarBody = llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
+                                                  mlir::ValueRange)>;
+
+mlir::Value createEmpty(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType);
+mlir::Value createFilled(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType,
+                         mlir::TypedAttr value);
+
+/// Zero or, for max pools, the least value of a type.
+mlir::TypedAttr getZero(mlir::Type type);
+mlir::TypedAttr getLowest(mlir::Type type, bool isUnsigned);
+
+/// An all-parallel linalg.generic whose operands broadcast to `resultType`
+/// from the right, as numpy does.
+mlir::Value createElementwise(mlir::ImplicitLocOpBuilder &b,
+                              mlir::RankedTensorType resultType,
+                              mlir::ValueRange operands, ScalarBody body);
+
+/// As above with one indexing map per operand.
+mlir::Value createElementwise(mlir::ImplicitLocOpBuilder &b,
+                              mlir::RankedTensorType resultType,
+                              mlir::ValueRange operands,
+                              llvm::ArrayRef<mlir::AffineMap> maps,
+                              ScalarBody body);
+
+/// Reduces `input` over `axes`, which disappear from the result.
+mlir::Value createReduction(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
+                            llvm::ArrayRef<int64_t> axes, mlir::TypedAttr init,
+                            mlir::Type elementType, ScalarBody body);
+
+/// tensor.pad with a constant, or `input` itself if there is nothing to pad.
+mlir::Value createPadded(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
+                         llvm::ArrayRef<int64_t> low,
+                         llvm::ArrayRef<int64_t> high, mlir::TypedAttr value);
+
+/// Zero pads in front of the spatial ones: ONNX lists only spatial pads, begins
+/// first; the results cover every axis of a tensor of `rank`.
+void splitSpatialPads(llvm::ArrayRef<int64_t> pads, int64_t rank,
+                      llvm::SmallVectorImpl<int64_t> &low,
+                      llvm::SmallVectorImpl<int64_t> &high);
+
+/// The same elements under another static shape; no copy.
+mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
+                          llvm::ArrayRef<int64_t> shape);
+
+/// Adds a value per index of `axis`: a scalar when all are equal, otherwise an
+/// extra operand and its map.
+struct PerAxisOperand {
+  /// Scalar constant, or null when the value is the next body argument.
+  mlir::Value scalar;
+};
+PerAxisOperand addPerAxisOperand(mlir::ImplicitLocOpBuilder &b,
+                                 llvm::ArrayRef<mlir::Attribute> values,
+                                 int64_t axis, int64_t rank,
+                                 llvm::SmallVectorImpl<mlir::Value> &operands,
+                                 llvm::SmallVectorImpl<mlir::AffineMap> &maps);
+
+void populateElementwiseToLinalg(const mlir::TypeConverter &converter,
+                                 mlir::RewritePatternSet &patterns);
+void populateContractionToLinalg(const mlir::TypeConverter &converter,
+                                 mlir::RewritePatternSet &patterns);
+void populateNormalizationToLinalg(const mlir::TypeConverter &converter,
+                                   mlir::RewritePatternSet &patterns);
+void populatePoolingToLinalg(const mlir::TypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
+void populateMovementToLinalg(const mlir::TypeConverter &converter,
+                              mlir::RewritePatternSet &patterns);
+void populateQuantizationToLinalg(const mlir::TypeConverter &converter,
+                                  mlir::RewritePatternSet &patterns);
+
+} // namespace acc::graph
+
+#endif // ACC_PASSES_GRAPH_TOLINALG_H

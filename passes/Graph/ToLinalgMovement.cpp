@@ -1,0 +1,208 @@
+//===- ToLinalgMovement.cpp - Data movement to linalg and tensor ----------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/GraphDialect.h"
+#include "passes/Graph/ToLinalg.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+namespace {
+
+RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// Constants stay; only their elements lose sign and scale.
+class ConstantPattern : public OpConversionPattern<ConstantOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ConstantOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    ElementsAttr value;
+    if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue()))
+      value = dense.bitcast(type.getElementType());
+    else if (auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue()))
+      value = DenseResourceElementsAttr::get(type, resource.getRawHandle());
+    if (!value)
+      return rewriter.notifyMatchFailure(
+          op, "value is neither dense nor dense_resource");
+    rewriter.replaceOpWithNewOp<ConstantOp>(op, type, value);
+    return success();
+  }
+};
+
+/// Every operator that keeps the elements in order, whatever decides the shape.
+template <typename Op> class ReshapePattern : public OpConversionPattern<Op> {
+  using OpConversionPattern<Op>::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, createReshape(b, adaptor.getInput(),
+                                         typeOf(op.getResult()).getShape()));
+    return success();
+  }
+};
+
+class TransposePattern : public OpConversionPattern<TransposeOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(TransposeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    // Result axis i is input axis perm[i], so input axis perm[i] reads loop i.
+    SmallVector<AffineExpr> source(type.getRank());
+    for (auto [axis, inputAxis] : llvm::enumerate(op.getPerm()))
+      source[inputAxis] = b.getAffineDimExpr(axis);
+    rewriter.replaceOp(
+        op, createElementwise(
+                b, type, adaptor.getInput(),
+                AffineMap::get(type.getRank(), 0, source, b.getContext()),
+                [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; }));
+    return success();
+  }
+};
+
+class ConcatPattern : public OpConversionPattern<ConcatOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ConcatOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value result =
+        createEmpty(b, getTypeConverter()->convertType(op.getType()));
+    int64_t rank = typeOf(result).getRank(), position = 0;
+    for (Value input : adaptor.getInputs()) {
+      SmallVector<OpFoldResult> offsets(rank, b.getIndexAttr(0)),
+          strides(rank, b.getIndexAttr(1));
+      offsets[op.getAxis()] = b.getIndexAttr(position);
+      position += typeOf(input).getDimSize(op.getAxis());
+      result = tensor::InsertSliceOp::create(
+          b, input, result, offsets,
+          getAsIndexOpFoldResult(b.getContext(), typeOf(input).getShape()),
+          strides);
+    }
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+class PadPattern : public OpConversionPattern<PadOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(PadOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto type =
+        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
+    if (op.getMode() == PadMode::Constant)
+      rewriter.replaceOp(op,
+                         createConstantPad(b, op, adaptor.getInput(), type));
+    else
+      rewriter.replaceOp(op, createGather(b, op, adaptor.getInput(), type));
+    return success();
+  }
+
+  /// Negative pads crop first, positive ones then grow.
+  static Value createConstantPad(ImplicitLocOpBuilder &b, PadOp op, Value input,
+                                 RankedTensorType type) {
+    int64_t rank = type.getRank();
+    SmallVector<int64_t> low, high, offsets, sizes;
+    for (int64_t axis = 0; axis < rank; ++axis) {
+      int64_t begin = op.getPads()[axis], end = op.getPads()[rank + axis];
+      offsets.push_back(std::max<int64_t>(-begin, 0));
+      sizes.push_back(typeOf(input).getDimSize(axis) +
+                      std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0));
+      low.push_back(std::max<int64_t>(begin, 0));
+      high.push_back(std::max<int64_t>(end, 0));
+    }
+    if (ArrayRef<int64_t>(sizes) != typeOf(input).getShape())
+      input = tensor::ExtractSliceOp::create(
+          b, input, getAsIndexOpFoldResult(b.getContext(), offsets),
+          getAsIndexOpFoldResult(b.getContext(), sizes),
+          SmallVector<OpFoldResult>(rank, b.getIndexAttr(1)));
+    Type element = type.getElementType();
+    double value = op.getConstantValue().convertToDouble();
+    TypedAttr fill =
+        isa<FloatType>(element)
+            ? TypedAttr(FloatAttr::get(element, value))
+            : IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(),
+                                              static_cast<int64_t>(value),
+                                              /*isSigned=*/true,
+                                              /*implicitTrunc=*/true));
+    return createPadded(b, input, low, high, fill);
+  }
+
+  /// Every element read from where its mode takes it.
+  static Value createGather(ImplicitLocOpBuilder &b, PadOp op, Value input,
+                            RankedTensorType type) {
+    return createElementwise(
+        b, type, ValueRange{},
+        [&](ImplicitLocOpBuilder &inner, ValueRange) -> Value {
+          SmallVector<Value> indices;
+          for (int64_t axis = 0; axis < type.getRank(); ++axis)
+            indices.push_back(
+                createSourceIndex(inner, op.getMode(), axis, op.getPads()[axis],
+                                  typeOf(input).getDimSize(axis)));
+          return tensor::ExtractOp::create(inner, input, indices);
+        });
+  }
+
+  static Value createSourceIndex(ImplicitLocOpBuilder &b, PadMode mode,
+                                 int64_t axis, int64_t begin, int64_t size) {
+    auto constant = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(b, value);
+    };
+    Value index = linalg::IndexOp::create(b, axis);
+    index = arith::SubIOp::create(b, index, constant(begin));
+    Value last = constant(size - 1);
+    switch (mode) {
+    case PadMode::Edge:
+      index = arith::MaxSIOp::create(b, index, constant(0));
+      return arith::MinSIOp::create(b, index, last);
+    case PadMode::Reflect: {
+      // Mirror below zero, then beyond the last element.
+      Value mirrored = arith::SubIOp::create(b, constant(0), index);
+      index = arith::MaxSIOp::create(b, index, mirrored);
+      Value beyond = arith::SubIOp::create(b, constant(2 * (size - 1)), index);
+      return arith::MinSIOp::create(b, index, beyond);
+    }
+    default: {
+      Value period = constant(size);
+      index = arith::RemSIOp::create(b, index, period);
+      index = arith::AddIOp::create(b, index, period);
+      return arith::RemSIOp::create(b, index, period);
+    }
+    }
+  }
+};
+
+} // namespace
+
+void acc::graph::populateMovementToLinalg(const TypeConverter &converter,
+                                          RewritePatternSet &patterns) {
+  patterns.add<ConstantPattern, ReshapePattern<FlattenOp>,
+               ReshapePattern<ReshapeOp>, ReshapePattern<SqueezeOp>,
+               ReshapePattern<UnsqueezeOp>, ReshapePattern<StorageCastOp>,
+               TransposePattern, ConcatPattern, PadPattern>(
+      converter, patterns.getContext());
+}

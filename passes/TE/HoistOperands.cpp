@@ -1,0 +1,124 @@
+//===- HoistOperands.cpp - The pass te-hoist-operands ---------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/TE/TEDialect.h"
+#include "passes/TE/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+namespace acc::te {
+#define GEN_PASS_DEF_TEHOISTOPERANDS
+#include "passes/TE/Passes.h.inc"
+} // namespace acc::te
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::te;
+
+namespace {
+
+/// The same constant under another shape, sharing its data.
+ElementsAttr reshapeConstant(ElementsAttr value, RankedTensorType type) {
+  if (auto dense = dyn_cast<DenseElementsAttr>(value))
+    return dense.reshape(type);
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    return DenseResourceElementsAttr::get(type, resource.getRawHandle());
+  return {};
+}
+
+/// The constant that an operation of a kernel makes, if it is worth passing.
+ElementsAttr getTensorConstant(Operation &op) {
+  ElementsAttr value;
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    value = dyn_cast<ElementsAttr>(constant.getValue());
+  else if (auto constant = dyn_cast<graph::ConstantOp>(op))
+    value = constant.getValue();
+  return value;
+}
+
+/// The argument that a reshape reads, when the kernel has no other use for it.
+BlockArgument getReshapedInput(KernelOp kernel, Operation &op) {
+  if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+    return {};
+  auto argument = dyn_cast<BlockArgument>(op.getOperand(0));
+  if (!argument || argument.getArgNumber() >= kernel.getNumInputs() ||
+      !argument.hasOneUse())
+    return {};
+  return argument;
+}
+
+class TEHoistOperands : public te::impl::TEHoistOperandsBase<TEHoistOperands> {
+  void runOnOperation() override {
+    DenseMap<StringAttr, SmallVector<LaunchOp>> launches;
+    getOperation().walk([&](LaunchOp launch) {
+      launches[launch.getKernelAttr().getAttr()].push_back(launch);
+    });
+    for (auto kernel : getOperation().getOps<KernelOp>()) {
+      if (kernel.getBody().empty())
+        continue;
+      for (Operation &op :
+           llvm::make_early_inc_range(kernel.getBody().front())) {
+        if (ElementsAttr value = getTensorConstant(op))
+          hoistConstant(kernel, op, value, launches[kernel.getSymNameAttr()]);
+        else if (BlockArgument input = getReshapedInput(kernel, op))
+          hoistReshape(kernel, op, input, launches[kernel.getSymNameAttr()]);
+      }
+    }
+  }
+
+  static void setArgumentTypes(KernelOp kernel) {
+    kernel.setFunctionType(FunctionType::get(
+        kernel.getContext(), kernel.getBody().front().getArgumentTypes(),
+        kernel.getResultTypes()));
+  }
+
+  void hoistConstant(KernelOp kernel, Operation &op, ElementsAttr value,
+                     ArrayRef<LaunchOp> calls) {
+    unsigned position = kernel.getNumInputs();
+    Type type = op.getResult(0).getType();
+    BlockArgument argument =
+        kernel.getBody().front().insertArgument(position, type, op.getLoc());
+    op.getResult(0).replaceAllUsesWith(argument);
+    op.erase();
+    setArgumentTypes(kernel);
+    for (LaunchOp call : calls) {
+      OpBuilder builder(call);
+      Value constant =
+          graph::ConstantOp::create(builder, call.getLoc(), type, value);
+      call.getInputsMutable().append(constant);
+    }
+  }
+
+  void hoistReshape(KernelOp kernel, Operation &op, BlockArgument input,
+                    ArrayRef<LaunchOp> calls) {
+    auto type = cast<RankedTensorType>(op.getResult(0).getType());
+    unsigned position = input.getArgNumber();
+    for (LaunchOp call : calls) {
+      OpBuilder builder(call);
+      Value operand = call.getInputs()[position], reshaped;
+      if (auto constant = operand.getDefiningOp<graph::ConstantOp>())
+        if (ElementsAttr value = reshapeConstant(constant.getValue(), type))
+          reshaped = graph::ConstantOp::create(builder, constant.getLoc(), type,
+                                               value);
+      if (!reshaped) {
+        IRMapping mapping;
+        mapping.map(input, operand);
+        reshaped = builder.clone(op, mapping)->getResult(0);
+      }
+      call.getInputsMutable()[position].set(reshaped);
+    }
+    op.getResult(0).replaceAllUsesWith(input);
+    op.erase();
+    input.setType(type);
+    setArgumentTypes(kernel);
+  }
+};
+
+} // namespace
