@@ -1,10 +1,10 @@
 """Pass managers, named and shaped after upstream's `mlir.passmanager`.
 
-    pm = PassManager.parse("builtin.module(canonicalize,cse)")
-    pm.add(my_function)          # called with the operation; raising fails the pass and reaches the caller of run
-    pm.enable_dump("stages/")    # 000-canonicalize.mlir, 001-cse.mlir, ...
-    pm.run(module)               # raises MLIRError with the diagnostics; other Python threads run meanwhile
-    pm.timings                   # [("canonicalize", seconds), ...] of the last run
+pm = PassManager.parse("builtin.module(canonicalize,cse)")
+pm.add(my_function)          # called with the operation; raising fails the pass and reaches the caller of run
+pm.enable_dump("stages/")    # 000-canonicalize.mlir, 001-cse.mlir, ...
+pm.run(module)               # raises MLIRError with the diagnostics; other Python threads run meanwhile
+pm.timings                   # [("canonicalize", seconds), ...] of the last run
 """
 
 from __future__ import annotations

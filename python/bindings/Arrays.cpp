@@ -110,11 +110,10 @@ struct ArrayBytes {
     if (!shaped)
       shaped = type.clone(given);
     if (shaped.getShape() != type.getShape())
-      throw nb::value_error(
-          ("an array of shape " +
-           nb::cast<std::string>(nb::str(array.attr("shape"))) +
-           " cannot be a " + toString(given))
-              .c_str());
+      throw nb::value_error(("an array of shape " +
+                             pythonText(nb::object(array.attr("shape"))) +
+                             " cannot be a " + toString(given))
+                                .c_str());
     if (storageBits(shaped.getElementType()) !=
             storageBits(type.getElementType()) ||
         shaped.getElementType().isInteger(1) !=

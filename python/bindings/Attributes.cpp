@@ -122,7 +122,7 @@ mlir::Attribute acc::python::toAttribute(const ContextRef &context,
   if (mlir::Attribute attr = numpyToAttribute(context, value))
     return attr;
   std::string message = "no attribute for a Python value of type ";
-  message += nb::cast<std::string>(nb::str(value.type()));
+  message += pythonText(value.type());
   throw nb::type_error(message.c_str());
 }
 
@@ -234,7 +234,7 @@ static void bindBase(nb::module_ &m) {
           },
           nb::arg("asm"), nb::arg("context") = nb::none())
       .def_static(
-          "get",
+          "from_python",
           [](nb::handle value, nb::object context) {
             ContextRef owner = resolveContext(context);
             return wrap(owner, toAttribute(owner, value));

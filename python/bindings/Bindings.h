@@ -172,6 +172,11 @@ template <typename T> std::string toString(T value) {
   return text;
 }
 
+/// Python's str() of an object.
+inline std::string pythonText(nb::handle object) {
+  return nb::cast<std::string>(nb::steal(PyObject_Str(object.ptr())));
+}
+
 void bindContext(nb::module_ &m);
 void bindArrays(nb::module_ &m);
 void bindTypes(nb::module_ &m);

@@ -27,6 +27,9 @@ acc::python::Context::Context() {
   }();
   mlir = std::make_unique<mlir::MLIRContext>(
       *registry, mlir::MLIRContext::Threading::ENABLED);
+  // Diagnostics carry names and places; the operation's text would be noise and
+  // could hold weights.
+  mlir->printOpOnDiagnostic(false);
   // Python passes create operations while passes run, when it is too late to
   // load a dialect; those that lowering meets are therefore loaded up front.
   for (const char *name :

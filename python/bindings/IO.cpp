@@ -7,6 +7,7 @@
 
 #include "IO.h"
 
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 using namespace acc::python;
+
+/// What the resources in bytecode may ask of the buffer they are used in.
+static const llvm::Align bytecodeAlignment(64);
 
 std::string acc::python::printOp(const OpRef &self,
                                  const mlir::OpPrintingFlags &flags) {
@@ -135,16 +139,24 @@ Module acc::python::parseModule(nb::object text, nb::object context) {
     view = nb::cast<std::string_view>(text);
   }
   // Copied: resources of bytecode live in this buffer as long as the context.
-  return parse(llvm::MemoryBuffer::getMemBufferCopy(
-                   llvm::StringRef(view.data(), view.size()), "-"),
-               owner);
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
+      view.size(), "-", bytecodeAlignment);
+  std::memcpy(buffer->getBufferStart(), view.data(), view.size());
+  return parse(std::move(buffer), owner);
 }
 
 Module acc::python::parseModuleFile(nb::object given, nb::object context) {
   ContextRef owner = resolveContext(context);
   std::string path = toPath(given);
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                            /*RequiresNullTerminator=*/true);
+  // Text needs a terminator behind it, for which a file whose size is a
+  // multiple of the page size would be read instead of mapped.
+  auto open = [&](bool terminated) {
+    return llvm::MemoryBuffer::getFile(path, /*IsText=*/false, terminated,
+                                       /*IsVolatile=*/false, bytecodeAlignment);
+  };
+  auto buffer = open(false);
+  if (buffer && !mlir::isBytecode(**buffer))
+    buffer = open(true);
   if (!buffer)
     raiseOSError(buffer.getError(), path);
   return parse(std::move(*buffer), owner);
