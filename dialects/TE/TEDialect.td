@@ -15,7 +15,16 @@ def TE_Dialect : Dialect {
   let cppNamespace = "::acc::te";
   let summary = "How to compute it: kernels of linalg and their schedules";
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
-
+  let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let extraClassDeclaration = [{
+    /// Discardable attribute of an scf.for: how many consecutive iterations
+    /// are virtual threads.
+    static constexpr ::llvm::StringLiteral kVThread = "te.vthread";
+    /// Discardable attribute of an scf.for, [level, axis]: the level of the
+    /// schedule that made it and the axis it tiles.
+    static constexpr ::llvm::StringLiteral kLoop = "te.loop";
+  }];
 }
 
 class TE_Op<string mnemonic, list<Trait> traits = []>

@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 using namespace acc::te;
@@ -97,4 +98,150 @@ void LaunchOp::getEffects(
     if (isDpsInit(&operand))
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
   }
+}
+
+//===----------------------------------------------------------------------===//
+// CacheReadOp, CacheWriteOp
+//===----------------------------------------------------------------------===//
+
+/// Checks what both transfers share: same rank, integers or the same element
+/// type, and on tensors the target's type as result.
+static LogicalResult verifyTransfer(Operation *op, ShapedType source,
+                                    ShapedType target, Value result) {
+  if (source.getRank() != target.getRank())
+    return op->emitOpError("source and target have ranks ")
+           << source.getRank() << " and " << target.getRank();
+  if (isa<MemRefType>(source) != isa<MemRefType>(target))
+    return op->emitOpError("source and target must both be tensors or memrefs");
+  if (isa<MemRefType>(target) == static_cast<bool>(result))
+    return op->emitOpError("must have a result on tensors and none on memrefs");
+  if (result && result.getType() != target)
+    return op->emitOpError("result type ")
+           << result.getType() << " differs from the target's, " << target;
+  return success();
+}
+
+/// Reads and writes of memref operands; tensors have none.
+static void getTransferEffects(
+    OpOperand &source, OpOperand &target,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  if (!isa<MemRefType>(target.get().getType()))
+    return;
+  effects.emplace_back(MemoryEffects::Read::get(), &source);
+  effects.emplace_back(MemoryEffects::Write::get(), &target);
+}
+
+void CacheReadOp::build(OpBuilder &builder, OperationState &state, Value source,
+                        Value target, ArrayRef<OpFoldResult> low,
+                        ArrayRef<OpFoldResult> high) {
+  SmallVector<Value> dynamicLow, dynamicHigh;
+  SmallVector<int64_t> staticLow, staticHigh;
+  dispatchIndexOpFoldResults(low, dynamicLow, staticLow);
+  dispatchIndexOpFoldResults(high, dynamicHigh, staticHigh);
+  SmallVector<Type> results;
+  if (isa<RankedTensorType>(target.getType()))
+    results.push_back(target.getType());
+  build(builder, state, results, source, target, dynamicLow, dynamicHigh,
+        staticLow, staticHigh);
+}
+
+SmallVector<OpFoldResult> CacheReadOp::getMixedLow() {
+  return getMixedValues(getStaticLow(), getLow(), getContext());
+}
+
+SmallVector<OpFoldResult> CacheReadOp::getMixedHigh() {
+  return getMixedValues(getStaticHigh(), getHigh(), getContext());
+}
+
+void CacheReadOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  getTransferEffects(getSourceMutable(), getTargetMutable(), effects);
+}
+
+LogicalResult CacheReadOp::verify() {
+  auto source = cast<ShapedType>(getSource().getType());
+  auto target = cast<ShapedType>(getTarget().getType());
+  if (failed(verifyTransfer(*this, source, target, getResult())))
+    return failure();
+  Type from = source.getElementType(), to = target.getElementType();
+  if (from != to && !(from.isInteger() && to.isInteger() &&
+                      from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()))
+    return emitOpError("cannot read ") << from << " as " << to;
+  auto rank = static_cast<size_t>(target.getRank());
+  if (getStaticLow().size() != rank || getStaticHigh().size() != rank)
+    return emitOpError("needs ") << rank << " low and high paddings";
+  for (size_t dim = 0; dim < rank; ++dim) {
+    int64_t low = getStaticLow()[dim], high = getStaticHigh()[dim];
+    if ((!ShapedType::isDynamic(low) && low < 0) ||
+        (!ShapedType::isDynamic(high) && high < 0))
+      return emitOpError("padding of dimension ") << dim << " is negative";
+    if (ShapedType::isDynamic(low) || ShapedType::isDynamic(high) ||
+        source.isDynamicDim(dim) || target.isDynamicDim(dim))
+      continue;
+    if (low + source.getDimSize(dim) + high != target.getDimSize(dim))
+      return emitOpError("dimension ")
+             << dim << " of the target is " << target.getDimSize(dim)
+             << ", not " << low << " + " << source.getDimSize(dim) << " + "
+             << high;
+  }
+  return success();
+}
+
+void CacheWriteOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  getTransferEffects(getSourceMutable(), getTargetMutable(), effects);
+}
+
+LogicalResult CacheWriteOp::verify() {
+  auto source = cast<ShapedType>(getSource().getType());
+  auto target = cast<ShapedType>(getTarget().getType());
+  if (failed(verifyTransfer(*this, source, target, getResult())))
+    return failure();
+  Type from = source.getElementType(), to = target.getElementType();
+  if (from != to && !(from.isInteger() && to.isInteger() &&
+                      from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth()))
+    return emitOpError("cannot write ") << from << " as " << to;
+  if (failed(verifyCompatibleShape(source, target)))
+    return emitOpError("source and target have different shapes, ")
+           << source << " and " << target;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// IntrinOp
+//===----------------------------------------------------------------------===//
+
+linalg::LinalgOp IntrinOp::getDefinition() {
+  return cast<linalg::LinalgOp>(getBody().front().back());
+}
+
+LogicalResult IntrinOp::verifyRegions() {
+  Block &block = getBody().front();
+  linalg::LinalgOp definition;
+  for (Operation &op : block) {
+    if (op.hasTrait<OpTrait::ConstantLike>())
+      continue;
+    if (definition || !isa<linalg::LinalgOp>(op))
+      return emitOpError("body must be a single linalg operation");
+    definition = cast<linalg::LinalgOp>(op);
+  }
+  if (!definition || &block.back() != definition.getOperation())
+    return emitOpError("body must be a single linalg operation");
+  if (!definition.hasPureBufferSemantics())
+    return emitOpError("must be defined on memrefs");
+  for (BlockArgument argument : block.getArguments()) {
+    auto type = dyn_cast<MemRefType>(argument.getType());
+    if (!type && !argument.getType().isIntOrFloat())
+      return emitOpError("argument #")
+             << argument.getArgNumber()
+             << " must be a memref or a scalar immediate, got "
+             << argument.getType();
+    if (type && !type.hasStaticShape())
+      return emitOpError("argument #")
+             << argument.getArgNumber() << " must have a static shape";
+  }
+  return success();
 }

@@ -8,7 +8,7 @@
 #ifndef ACC_DIALECTS_TE_TEOPS_TD
 #define ACC_DIALECTS_TE_TEOPS_TD
 
-include "dialects/TE/TEDialect.td"
+include "dialects/TE/TEAttributes.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
@@ -100,6 +100,122 @@ def TE_LaunchOp : TE_Op<"launch", [
       return getInitsMutable();
     }
   }];
+}
+
+def TE_CacheReadOp : TE_Op<"cache_read", [
+    AttrSizedOperandSegments, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Stages a slice in another memory";
+  let description = [{
+    Copies `source` to `target`, whose allocation names the memory, with zeros
+    around it: `low` in front and `high` behind, per dimension. The sizes of
+    `target` are `low + source + high`. Integers are sign-extended when the
+    target's are wider.
+
+    ```mlir
+    %buffer = bufferization.alloc_tensor() {memory_space = #vta.mem<inp>}
+        : tensor<1x4x10x58x1x16xi8>
+    %tile = te.cache_read ins(%slice : tensor<1x4x?x57x1x16xi8>)
+        outs(%buffer : tensor<1x4x10x58x1x16xi8>)
+        low [0, 0, %lo, 1, 0, 0] high [0, 0, %hi, 0, 0, 0]
+        -> tensor<1x4x10x58x1x16xi8>
+    ```
+  }];
+  let arguments = (ins
+    AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$source,
+    AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$target,
+    Variadic<Index>:$low, Variadic<Index>:$high,
+    DenseI64ArrayAttr:$static_low, DenseI64ArrayAttr:$static_high);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $source `:` type($source) `)`
+    `outs` `(` $target `:` type($target) `)`
+    `low` custom<DynamicIndexList>($low, $static_low)
+    `high` custom<DynamicIndexList>($high, $static_high)
+    attr-dict (`->` type($result)^)?
+  }];
+  let builders = [
+    OpBuilder<(ins "::mlir::Value":$source, "::mlir::Value":$target,
+                   "::llvm::ArrayRef<::mlir::OpFoldResult>":$low,
+                   "::llvm::ArrayRef<::mlir::OpFoldResult>":$high)>];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getTargetMutable();
+    }
+    ::llvm::SmallVector<::mlir::OpFoldResult> getMixedLow();
+    ::llvm::SmallVector<::mlir::OpFoldResult> getMixedHigh();
+  }];
+  let hasVerifier = 1;
+}
+
+def TE_CacheWriteOp : TE_Op<"cache_write", [
+    DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Brings a staged slice back";
+  let description = [{
+    Copies `source` to `target`, of the same shape. Integers are truncated when
+    the target's are narrower.
+
+    ```mlir
+    %q = te.cache_write ins(%acc : tensor<1x2x8x28x1x16xi32>)
+        outs(%slice : tensor<1x2x8x28x1x16xi8>) -> tensor<1x2x8x28x1x16xi8>
+    ```
+  }];
+  let arguments = (ins
+    AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$source,
+    AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$target);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $source `:` type($source) `)`
+    `outs` `(` $target `:` type($target) `)`
+    attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getTargetMutable();
+    }
+  }];
+  let hasVerifier = 1;
+}
+
+def TE_IntrinOp : TE_Op<"intrin", [
+    IsolatedFromAbove, Symbol, NoTerminator, SingleBlock]> {
+  let summary = "Declares a hardware intrinsic";
+  let description = [{
+    The body is one linalg operation on the block's arguments: its meaning. The
+    arguments are the operands, one hardware element each, whose types say
+    their layout and memory; a scalar argument is an immediate. `emits` names
+    the operation that stands for it, and `with` the attributes it is given.
+
+    `te-tensorize` replaces a linalg operation whose innermost iterators and
+    body are those of an intrinsic; the outer iterators become the domain of
+    the emitted operation.
+
+    ```mlir
+    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta.alu_op<max>} {
+    ^bb0(%acc: memref<1x16xi32, #vta.mem<acc>>, %imm: i32):
+      linalg.generic {indexing_maps = [affine_map<(b, o) -> (b, o)>],
+                      iterator_types = ["parallel", "parallel"]}
+          outs(%acc : memref<1x16xi32, #vta.mem<acc>>) {
+      ^bb0(%a: i32):
+        %0 = arith.maxsi %a, %imm : i32
+        linalg.yield %0 : i32
+      }
+    }
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name, StrAttr:$emits,
+    OptionalAttr<DictionaryAttr>:$given);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `emits` $emits (`with` $given^)? attr-dict-with-keyword $body
+  }];
+  let extraClassDeclaration = [{
+    /// The operation that is the intrinsic's meaning.
+    ::mlir::linalg::LinalgOp getDefinition();
+  }];
+  let hasRegionVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_TE_TEOPS_TD

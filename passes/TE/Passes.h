@@ -8,6 +8,13 @@
 #ifndef ACC_PASSES_TE_PASSES_H
 #define ACC_PASSES_TE_PASSES_H
 
+#include "dialects/TE/TEDialect.h"
+#include "dialects/VTA/VTADialect.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/Pass.h"
 
 namespace acc::te {
@@ -17,6 +24,16 @@ namespace acc::te {
 
 #define GEN_PASS_REGISTRATION
 #include "passes/TE/Passes.h.inc"
+
+/// The kernel's schedule, or null if it has none of this dialect.
+inline ScheduleAttr getSchedule(KernelOp kernel) {
+  return mlir::dyn_cast_or_null<ScheduleAttr>(kernel.getScheduleAttr());
+}
+
+/// The [level, axis] that te-tile put on a loop, or null.
+inline mlir::DenseI64ArrayAttr getTiledAxis(mlir::Operation *loop) {
+  return loop->getAttrOfType<mlir::DenseI64ArrayAttr>(TEDialect::kLoop);
+}
 
 } // namespace acc::te
 

@@ -32,4 +32,100 @@ def TEHoistOperands : Pass<"te-hoist-operands", "::mlir::ModuleOp"> {
   let dependentDialects = ["::acc::graph::GraphDialect"];
 }
 
+def TeTile : Pass<"te-tile", "::acc::te::KernelOp"> {
+  let summary = "Tile a kernel as its schedule says";
+  let description = [{
+    The first level of the `#te.schedule` tiles the last operation of the kernel
+    and fuses its producers into the tiles; each further level tiles the anchor
+    (the operation that reduces, else the last one) in place. A size of at
+    least the axis's extent makes no loop. Sizes need not divide the extent: the
+    last tile is then smaller. Loops carry `te.loop = [level, axis]`. `tensor.pad`
+    stays where it is and is read through slices.
+
+    Before (anchor and epilogue, `tiles = [<sizes = [1, 2]>, <sizes = [0, 0, 4]>]`):
+    ```mlir
+    %conv = linalg.generic {...} ins(%x, %w) outs(%zero)
+    %q = linalg.generic {...} ins(%conv) outs(%out)
+    ```
+    After:
+    ```mlir
+    %q = scf.for %oc = %c0 to %c8 step %c2 iter_args(%o = %out) {
+      %fill = linalg.fill ...
+      %conv = scf.for %ic = %c0 to %c16 step %c4 iter_args(%acc = %fill) {
+        %xs = tensor.extract_slice %x[%ic]...
+        linalg.generic {...} ins(%xs, %ws) outs(%acc)
+      } {te.loop = array<i64: 1, 2>}
+      %os = tensor.extract_slice %o[%oc]...
+      %t = linalg.generic {...} ins(%conv) outs(%os)
+      tensor.insert_slice %t into %o[%oc]...
+    } {te.loop = array<i64: 0, 1>}
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
+}
+
+def TeVThread : Pass<"te-vthread", "::acc::te::KernelOp"> {
+  let summary = "Mark the loop whose iterations are virtual threads";
+  let description = [{
+    Puts `te.vthread` on the loop of the first level that the schedule names.
+
+    ```mlir
+    scf.for ... {...} {te.loop = array<i64: 0, 1>, te.vthread = 2 : i64}
+    ```
+  }];
+}
+
+def TeCache : Pass<"te-cache", "::acc::te::KernelOp"> {
+  let summary = "Stage slices of DRAM operands in scratchpads";
+  let description = [{
+    Every operand that is a slice of a kernel argument is read through a
+    `te.cache_read` into the memory that the schedule names for the argument,
+    inside the loops of the schedule's level but outside of those it does not
+    depend on. A `tensor.pad` with zero on the way becomes the padding of the
+    read. A generic that only sign-extends an argument is the read itself, one
+    that only truncates into a kernel result is a `te.cache_write`.
+    Intermediate values are allocated in the schedule's `accumulator`.
+
+    Before:
+    ```mlir
+    %pad = tensor.pad %x low[0, 0, 1, 1, 0, 0] high[0, 0, 1, 1, 0, 0] {...}
+    scf.for %oh = ... {
+      %s = tensor.extract_slice %pad[0, 0, %oh, 0, 0, 0] [1, 4, 10, 58, 1, 16] ...
+      linalg.generic {...} ins(%s, %w) outs(%acc)
+    ```
+    After:
+    ```mlir
+    scf.for %oh = ... {
+      %s = tensor.extract_slice %x[0, 0, %start, 0, 0, 0] [1, 4, %size, 56, 1, 16] ...
+      %b = bufferization.alloc_tensor() {memory_space = #vta.mem<inp>} : tensor<1x4x10x58x1x16xi8>
+      %c = te.cache_read ins(%s) outs(%b) low [0, 0, %lo, 1, 0, 0] high [0, 0, %hi, 1, 0, 0]
+      linalg.generic {...} ins(%c, %cw) outs(%acc)
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+                           "::mlir::bufferization::BufferizationDialect"];
+}
+
+def TeBufferize : Pass<"te-bufferize", "::acc::te::KernelOp"> {
+  let summary = "From tensors to memrefs";
+  let description = [{
+    Runs upstream's one-shot bufferization on the body of a scheduled kernel. The
+    arguments become memrefs in `#vta.mem<dram>`, the results, which are
+    computed in the trailing arguments, disappear. A value that would need a copy is
+    an error: scratchpads are sized by the schedule.
+
+    Before:
+    ```mlir
+    te.kernel @k(%x: tensor<4x1x16xi8>, %out: tensor<4x1x16xi8>) -> tensor<4x1x16xi8>
+    ```
+    After:
+    ```mlir
+    te.kernel @k(%x: memref<4x1x16xi8, #vta.mem<dram>>, %out: memref<4x1x16xi8, #vta.mem<dram>>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::acc::vta::VTADialect"];
+}
+
 #endif // ACC_PASSES_TE_PASSES_TD

@@ -1,0 +1,111 @@
+//===- TEAttributes.td - Attributes of the te dialect ------*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_TE_TEATTRIBUTES_TD
+#define ACC_DIALECTS_TE_TEATTRIBUTES_TD
+
+include "dialects/TE/TEDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+
+class TE_Attr<string name, string attrMnemonic>
+    : AttrDef<TE_Dialect, name> {
+  let mnemonic = attrMnemonic;
+  let genVerifyDecl = 1;
+}
+
+def TE_TileAttr : TE_Attr<"Tile", "tile"> {
+  let summary = "Tile sizes of one level, per axis";
+  let description = [{
+    `sizes` holds one size per loop of the tiled operation, in the order of its
+    iterators; 0, or nothing for the trailing ones, leaves a loop whole.
+    `order` lists the tiled axes, outermost first; without it they nest in the
+    order of the iterators.
+
+    ```mlir
+    #te.tile<sizes = [1, 2, 8, 28], order = [0, 2, 3, 1]>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::DenseI64ArrayAttr":$sizes,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$order);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    /// The tiled axes, outermost first.
+    ::llvm::SmallVector<int64_t> getLoopOrder();
+  }];
+}
+
+def TE_VThreadAttr : TE_Attr<"VThread", "vthread"> {
+  let summary = "Which axis becomes virtual threads, and how many";
+  let description = [{
+    `count` consecutive iterations of the loop over `axis` of the first level
+    run interleaved, each with its own scratchpad buffers.
+
+    ```mlir
+    #te.vthread<axis = 1, count = 2>
+    ```
+  }];
+  let parameters = (ins "int64_t":$axis, "int64_t":$count);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def TE_CacheAttr : TE_Attr<"Cache", "cache"> {
+  let summary = "Where a kernel argument is staged";
+  let description = [{
+    Argument number `arg` of the kernel is read through slices in `memory`,
+    taken inside the loops of the tile levels up to `level`, and outside of those
+    among them that they do not depend on.
+
+    ```mlir
+    #te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>
+    ```
+  }];
+  let parameters = (ins
+    "int64_t":$arg, "::mlir::Attribute":$memory, "int64_t":$level);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def TE_ScheduleAttr : TE_Attr<"Schedule", "schedule"> {
+  let summary = "The whole scheduling decision of a kernel";
+  let description = [{
+    Chosen by a policy, obeyed by the passes.
+
+    - `tiles`: the levels, `#te.tile` each. The first tiles the last operation
+      of the kernel over parallel axes and fuses its producers into the tiles;
+      the others tile the anchor alone.
+    - `vthread`: the axis of virtual threads.
+    - `caches`: `#te.cache` per staged argument; `accumulator` is the memory of
+      every intermediate value.
+    - `intrinsic`: the `te.intrin` that the anchor must become.
+    - `parallel`, `vector`: axes for the host's threads and vectors.
+
+    ```mlir
+    #te.schedule<
+      tiles = [#te.tile<sizes = [1, 2, 8, 28]>, #te.tile<sizes = [0, 0, 0, 0, 2]>],
+      vthread = #te.vthread<axis = 1, count = 2>,
+      caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>,
+                #te.cache<arg = 1, memory = #vta.mem<wgt>, level = 0>],
+      accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::ArrayAttr":$tiles,
+    OptionalParameter<"::acc::te::VThreadAttr">:$vthread,
+    OptionalParameter<"::mlir::ArrayAttr">:$caches,
+    OptionalParameter<"::mlir::Attribute">:$accumulator,
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$intrinsic,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$parallel,
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$vector);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<::acc::te::TileAttr> getLevels();
+    /// The entry for argument `arg`, or null.
+    ::acc::te::CacheAttr getCacheOf(unsigned arg);
+  }];
+}
+
+#endif // ACC_DIALECTS_TE_TEATTRIBUTES_TD

@@ -1,0 +1,367 @@
+//===- Cache.cpp - Stage slices of DRAM operands in scratchpads -----------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TE/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+
+namespace acc::te {
+#define GEN_PASS_DEF_TECACHE
+#include "passes/TE/Passes.h.inc"
+} // namespace acc::te
+
+using namespace mlir;
+using namespace acc::te;
+
+using OFRs = SmallVector<OpFoldResult>;
+
+namespace {
+/// A box of a kernel argument, possibly reaching over its border into padding.
+/// Per dimension: the slice [offset, offset + size) of the padded argument.
+struct Box {
+  BlockArgument argument;
+  /// What the box is cut from: slices of the argument before the padding.
+  OFRs baseOffsets, baseSizes;
+  OFRs low;
+  SmallVector<bool> padded;
+  OFRs offsets, sizes;
+};
+
+class Cacher {
+public:
+  Cacher(KernelOp kernel, ScheduleAttr schedule)
+      : kernel(kernel), schedule(schedule), rewriter(kernel.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult cacheOperands(linalg::LinalgOp op);
+  FailureOr<Value> read(Value value, Operation *user, Type element,
+                        bool readOnly);
+  FailureOr<Box> trace(Value value, Operation *user);
+  void setInsertionPoint(Value value, Operation *user, CacheAttr cache,
+                         bool hoist);
+  Value allocate(Location loc, ArrayRef<OpFoldResult> sizes, Type element,
+                 Attribute memory);
+  OpFoldResult compute(Location loc, AffineExpr expr,
+                       ArrayRef<OpFoldResult> operands);
+  OpFoldResult clamp(Location loc, OpFoldResult value, OpFoldResult upper);
+
+  KernelOp kernel;
+  ScheduleAttr schedule;
+  IRRewriter rewriter;
+  DenseMap<std::pair<Value, Attribute>, SmallVector<Value>> cached;
+};
+} // namespace
+
+/// Whether the body is `yield cast(argument)` with the given cast.
+template <typename CastOp>
+static bool isOnlyCast(linalg::LinalgOp op) {
+  Block *body = op.getBlock();
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      !llvm::hasNItems(*body, 2))
+    return false;
+  auto cast = dyn_cast<CastOp>(body->front());
+  return cast && cast.getIn() == body->getArgument(0) &&
+         body->getTerminator()->getOperand(0) == cast.getOut() &&
+         llvm::all_of(op.getIndexingMapsArray(),
+                      [](AffineMap map) { return map.isIdentity(); });
+}
+
+/// The kernel argument that `value` is a slice of, padded or not; or null.
+static BlockArgument findArgument(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+      value = slice.getSource();
+    else if (auto pad = dyn_cast<tensor::PadOp>(op))
+      value = pad.getSource();
+    else
+      return {};
+  }
+  auto argument = cast<BlockArgument>(value);
+  return isa<KernelOp>(argument.getOwner()->getParentOp()) ? argument
+                                                           : BlockArgument();
+}
+
+OpFoldResult Cacher::compute(Location loc, AffineExpr expr,
+                             ArrayRef<OpFoldResult> operands) {
+  return affine::makeComposedFoldedAffineApply(rewriter, loc, expr, operands);
+}
+
+/// min(max(value, 0), upper)
+OpFoldResult Cacher::clamp(Location loc, OpFoldResult value,
+                           OpFoldResult upper) {
+  MLIRContext *context = rewriter.getContext();
+  AffineExpr d0 = getAffineDimExpr(0, context), d1 = getAffineDimExpr(1, context);
+  AffineExpr zero = getAffineConstantExpr(0, context);
+  OpFoldResult positive = affine::makeComposedFoldedAffineMax(
+      rewriter, loc, AffineMap::get(1, 0, {d0, zero}, context), {value});
+  return affine::makeComposedFoldedAffineMin(
+      rewriter, loc, AffineMap::get(2, 0, {d0, d1}, context),
+      {positive, upper});
+}
+
+/// Composes the slices and the padding between a kernel argument and `value`.
+FailureOr<Box> Cacher::trace(Value value, Operation *user) {
+  Location loc = user->getLoc();
+  Operation *op = value.getDefiningOp();
+  if (!op) {
+    Box region;
+    region.argument = cast<BlockArgument>(value);
+    OFRs sizes = tensor::getMixedSizes(rewriter, loc, value);
+    OFRs zeros(sizes.size(), rewriter.getIndexAttr(0));
+    region.baseOffsets = region.low = region.offsets = zeros;
+    region.baseSizes = region.sizes = sizes;
+    region.padded.assign(sizes.size(), false);
+    return region;
+  }
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    FailureOr<Box> region = trace(slice.getSource(), user);
+    if (failed(region))
+      return failure();
+    if (!slice.hasUnitStride() ||
+        slice.getSourceType().getRank() != slice.getType().getRank())
+      return user->emitOpError("reads a slice with strides or of lower rank, "
+                               "which cannot be cached");
+    AffineExpr d0 = rewriter.getAffineDimExpr(0),
+               d1 = rewriter.getAffineDimExpr(1);
+    for (auto [offset, added] :
+         llvm::zip(region->offsets, slice.getMixedOffsets()))
+      offset = compute(loc, d0 + d1, {offset, added});
+    region->sizes = slice.getMixedSizes();
+    return region;
+  }
+  auto pad = cast<tensor::PadOp>(op);
+  FailureOr<Box> region = trace(pad.getSource(), user);
+  if (failed(region))
+    return failure();
+  if (llvm::is_contained(region->padded, true))
+    return user->emitOpError("reads through two paddings; only one can be part "
+                             "of a cached slice");
+  Value padding = pad.getConstantPaddingValue();
+  if (!padding || !matchPattern(padding, m_Zero()))
+    return pad.emitOpError("pads with something else than zero, which a "
+                           "transfer cannot do");
+  region->baseOffsets = region->offsets;
+  region->baseSizes = region->sizes;
+  region->low = pad.getMixedLowPad();
+  region->offsets.assign(region->low.size(), rewriter.getIndexAttr(0));
+  AffineExpr sum = rewriter.getAffineDimExpr(0) + rewriter.getAffineDimExpr(1) +
+                   rewriter.getAffineDimExpr(2);
+  OFRs high = pad.getMixedHighPad();
+  for (size_t i = 0; i < high.size(); ++i) {
+    region->padded[i] =
+        !isZeroInteger(region->low[i]) || !isZeroInteger(high[i]);
+    region->sizes[i] =
+        compute(loc, sum, {region->sizes[i], region->low[i], high[i]});
+  }
+  return region;
+}
+
+/// The outermost loop around `user` that is deeper than `level`, or `user`.
+static Operation *getLevelEntry(Operation *user, int64_t level) {
+  Operation *entry = user;
+  for (auto loop = user->getParentOfType<scf::ForOp>(); loop;
+       loop = loop->getParentOfType<scf::ForOp>()) {
+    DenseI64ArrayAttr axis = getTiledAxis(loop);
+    if (axis && axis[0] > level)
+      entry = loop;
+  }
+  return entry;
+}
+
+/// Goes in front of the loops deeper than the cache's level and, with `hoist`,
+/// in front of those that no index of the slice depends on.
+void Cacher::setInsertionPoint(Value value, Operation *user, CacheAttr cache,
+                               bool hoist) {
+  Operation *point = getLevelEntry(user, cache.getLevel());
+  SmallVector<Value> indices;
+  for (Value v = value; Operation *op = v.getDefiningOp(); v = op->getOperand(0))
+    llvm::append_range(indices, llvm::drop_begin(op->getOperands()));
+  while (hoist) {
+    auto loop = dyn_cast<scf::ForOp>(point->getParentOp());
+    if (!loop || !llvm::all_of(indices, [&](Value index) {
+          return loop.isDefinedOutsideOfLoop(index);
+        }))
+      break;
+    point = loop;
+  }
+  rewriter.setInsertionPoint(point);
+}
+
+Value Cacher::allocate(Location loc, ArrayRef<OpFoldResult> sizes, Type element,
+                       Attribute memory) {
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(sizes, dynamic, shape);
+  auto type = RankedTensorType::get(shape, element);
+  auto alloc = bufferization::AllocTensorOp::create(rewriter, loc, type, dynamic);
+  if (memory)
+    alloc.setMemorySpaceAttr(memory);
+  return alloc;
+}
+
+/// Reads `value`, a slice of a kernel argument, for `user`. The part of the
+/// slicing that happens in loops deeper than the cache's level is left to be
+/// done in the scratchpad.
+FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
+                              bool readOnly) {
+  BlockArgument argument = findArgument(value);
+  CacheAttr cache = schedule.getCacheOf(argument.getArgNumber());
+  if (!cache)
+    return user->emitOpError("reads argument #")
+           << argument.getArgNumber()
+           << ", which the schedule caches in no memory";
+  Operation *entry = getLevelEntry(user, cache.getLevel());
+  SmallVector<tensor::ExtractSliceOp> inner;
+  while (auto slice = value.getDefiningOp<tensor::ExtractSliceOp>()) {
+    if (entry == user || !entry->isAncestor(slice))
+      break;
+    inner.push_back(slice);
+    value = slice.getSource();
+  }
+
+  Location loc = user->getLoc();
+  SmallVector<Value> &known = cached[{value, cache.getMemory()}];
+  Value staged;
+  for (Value candidate : known)
+    if (readOnly &&
+        candidate.getDefiningOp()->getBlock()->findAncestorOpInBlock(*user))
+      staged = candidate;
+  if (!staged) {
+    setInsertionPoint(value, user, cache, /*hoist=*/readOnly);
+    FailureOr<Box> region = trace(value, user);
+    if (failed(region))
+      return failure();
+    AffineExpr d0 = rewriter.getAffineDimExpr(0),
+               d1 = rewriter.getAffineDimExpr(1),
+               d2 = rewriter.getAffineDimExpr(2);
+    size_t rank = region->sizes.size();
+    OFRs offsets(rank), sizes(rank), low(rank), high(rank);
+    OpFoldResult zero = rewriter.getIndexAttr(0);
+    OFRs ones(rank, rewriter.getIndexAttr(1));
+    for (size_t i = 0; i < rank; ++i) {
+      OpFoldResult start = region->offsets[i], size = region->sizes[i];
+      low[i] = high[i] = zero;
+      sizes[i] = size;
+      if (region->padded[i]) {
+        start = compute(loc, d0 - d1, {start, region->low[i]});
+        OpFoldResult end = compute(loc, d0 + d1, {start, size});
+        low[i] = clamp(loc, compute(loc, -d0, {start}), size);
+        start = clamp(loc, start, region->baseSizes[i]);
+        end = clamp(loc, end, region->baseSizes[i]);
+        sizes[i] = compute(loc, d0 - d1, {end, start});
+        high[i] = compute(loc, d0 - d1 - d2, {size, low[i], sizes[i]});
+      }
+      offsets[i] = compute(loc, d0 + d1, {start, region->baseOffsets[i]});
+    }
+    Value slice = tensor::ExtractSliceOp::create(
+        rewriter, loc, argument, offsets, sizes, ones);
+    Value buffer = allocate(loc, region->sizes, element, cache.getMemory());
+    auto read =
+        CacheReadOp::create(rewriter, loc, slice, buffer, low, high);
+    staged = read.getResult();
+    if (readOnly)
+      known.push_back(staged);
+  }
+  for (tensor::ExtractSliceOp slice : llvm::reverse(inner)) {
+    rewriter.setInsertionPoint(slice);
+    staged = tensor::ExtractSliceOp::create(
+        rewriter, slice.getLoc(), staged, slice.getMixedOffsets(),
+        slice.getMixedSizes(), slice.getMixedStrides());
+  }
+  return staged;
+}
+
+LogicalResult Cacher::cacheOperands(linalg::LinalgOp op) {
+  if (isOnlyCast<arith::ExtSIOp>(op)) {
+    Value source = op.getDpsInputs()[0], result = op->getResult(0);
+    if (findArgument(source)) {
+      // What is changed in place must be read anew in every iteration.
+      bool readOnly = llvm::all_of(result.getUses(), [](OpOperand &use) {
+        auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+        return !user || user.isDpsInput(&use);
+      });
+      FailureOr<Value> staged = read(
+          source, op, getElementTypeOrSelf(result.getType()), readOnly);
+      if (failed(staged))
+        return failure();
+      rewriter.replaceOp(op, *staged);
+      return success();
+    }
+  }
+  if (isOnlyCast<arith::TruncIOp>(op)) {
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<CacheWriteOp>(
+        op, op->getResultTypes(), op.getDpsInputs()[0], op.getDpsInits()[0]);
+    return success();
+  }
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    Value value = operand->get();
+    if (!isa<RankedTensorType>(value.getType()) || !findArgument(value))
+      continue;
+    FailureOr<Value> staged =
+        read(value, op, getElementTypeOrSelf(value.getType()), true);
+    if (failed(staged))
+      return failure();
+    rewriter.modifyOpInPlace(op, [&] { operand->set(*staged); });
+  }
+  for (OpOperand &operand : op.getDpsInitsMutable()) {
+    auto empty = operand.get().getDefiningOp<tensor::EmptyOp>();
+    if (!empty)
+      continue;
+    rewriter.setInsertionPoint(op);
+    Value buffer =
+        allocate(op.getLoc(), empty.getMixedSizes(),
+                 empty.getType().getElementType(), schedule.getAccumulator());
+    rewriter.modifyOpInPlace(op, [&] { operand.set(buffer); });
+  }
+  return success();
+}
+
+LogicalResult Cacher::run() {
+  // Slices and their indices leave the loops they do not depend on, so that
+  // where an index is defined says which loops a slice needs.
+  kernel.walk([](scf::ForOp loop) {
+    moveLoopInvariantCode(
+        loop.getLoopRegions(),
+        [&](Value value, Region *) { return loop.isDefinedOutsideOfLoop(value); },
+        [](Operation *op, Region *) {
+          return isa<affine::AffineApplyOp, affine::AffineMinOp,
+                     affine::AffineMaxOp, tensor::ExtractSliceOp>(op);
+        },
+        [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
+  });
+  SmallVector<linalg::LinalgOp> ops;
+  kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+  for (linalg::LinalgOp op : ops)
+    if (failed(cacheOperands(op)))
+      return failure();
+  // Dead slices and paddings of the arguments would still be bufferized.
+  SmallVector<Operation *> all;
+  kernel.getBody().walk([&](Operation *op) { all.push_back(op); });
+  for (Operation *op : llvm::reverse(all))
+    if (isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::EmptyOp>(op) &&
+        op->use_empty())
+      rewriter.eraseOp(op);
+  return success();
+}
+
+namespace {
+struct Cache : acc::te::impl::TeCacheBase<Cache> {
+  void runOnOperation() override {
+    ScheduleAttr schedule = getSchedule(getOperation());
+    if (schedule && failed(Cacher(getOperation(), schedule).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

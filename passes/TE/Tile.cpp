@@ -1,0 +1,238 @@
+//===- Tile.cpp - Tile a kernel as its schedule says ----------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TE/Passes.h"
+
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace acc::te {
+#define GEN_PASS_DEF_TETILE
+#include "passes/TE/Passes.h.inc"
+} // namespace acc::te
+
+using namespace mlir;
+using namespace acc::te;
+
+/// The operation that computes the kernel's result.
+static FailureOr<TilingInterface> findLast(KernelOp kernel) {
+  Operation *terminator = kernel.getBody().front().getTerminator();
+  if (terminator->getNumOperands() != 1)
+    return kernel.emitOpError("must have one result to be tiled, has ")
+           << terminator->getNumOperands();
+  Value value = terminator->getOperand(0);
+  if (auto insert = value.getDefiningOp<tensor::InsertSliceOp>())
+    value = insert.getSource();
+  auto last = value.getDefiningOp<TilingInterface>();
+  if (!last)
+    return kernel.emitOpError("does not end in an operation that can be tiled");
+  return last;
+}
+
+/// The operation that further levels tile: the one that reduces, else `last`.
+static FailureOr<TilingInterface> findAnchor(KernelOp kernel) {
+  linalg::LinalgOp anchor, last;
+  bool ambiguous = false;
+  kernel.walk([&](linalg::LinalgOp op) {
+    last = op;
+    if (op.getNumReductionLoops() == 0)
+      return;
+    ambiguous |= static_cast<bool>(anchor);
+    anchor = op;
+  });
+  if (ambiguous)
+    return kernel.emitOpError("has several operations that reduce; only one "
+                              "can be the anchor of a schedule");
+  if (!anchor)
+    anchor = last;
+  if (!anchor)
+    return kernel.emitOpError("has no anchor to tile");
+  return cast<TilingInterface>(anchor.getOperation());
+}
+
+/// Upstream's options for one level, and the axes of the loops it makes.
+static FailureOr<std::pair<scf::SCFTilingOptions, SmallVector<int64_t>>>
+makeOptions(TilingInterface op, TileAttr tile, bool reductions) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op.getOperation());
+  if (!linalgOp)
+    return op.emitOpError("is not a linalg operation: it cannot be tiled");
+  SmallVector<int64_t> extents = linalgOp.getStaticLoopRanges();
+  SmallVector<utils::IteratorType> kinds = linalgOp.getIteratorTypesArray();
+  ArrayRef<int64_t> given = tile.getSizes().asArrayRef();
+  if (given.size() > extents.size())
+    return op.emitOpError("has ")
+           << extents.size() << " loops, but its schedule gives "
+           << given.size() << " tile sizes";
+  MLIRContext *context = op.getContext();
+  Builder builder(context);
+  SmallVector<OpFoldResult> sizes(extents.size(), builder.getIndexAttr(0));
+  SmallVector<int64_t> axes;
+  for (int64_t axis : tile.getLoopOrder()) {
+    bool whole = !ShapedType::isDynamic(extents[axis]) &&
+                 given[axis] >= extents[axis];
+    if (whole)
+      continue;
+    if (!reductions && kinds[axis] != utils::IteratorType::parallel)
+      return op.emitOpError("axis ")
+             << axis << " reduces: it cannot be tiled in the first level";
+    sizes[axis] = builder.getIndexAttr(given[axis]);
+    axes.push_back(axis);
+  }
+  SmallVector<int64_t> interchange(axes);
+  for (int64_t axis = 0, e = extents.size(); axis < e; ++axis)
+    if (!llvm::is_contained(axes, axis))
+      interchange.push_back(axis);
+  scf::SCFTilingOptions options;
+  options.setTileSizes(sizes);
+  options.setInterchange(interchange);
+  options.setLoopType(scf::SCFTilingOptions::LoopType::ForOp);
+  return std::make_pair(options, axes);
+}
+
+static void labelLoops(ArrayRef<LoopLikeOpInterface> loops, int64_t level,
+                       ArrayRef<int64_t> axes) {
+  for (auto [loop, axis] : llvm::zip_equal(loops, axes))
+    loop->setAttr(TEDialect::kLoop, DenseI64ArrayAttr::get(loop->getContext(),
+                                                           {level, axis}));
+}
+
+/// Removes what fusion left without users and merges what it computed twice.
+static LogicalResult cleanUp(RewriterBase &rewriter, KernelOp kernel) {
+  RewritePatternSet patterns(kernel.getContext());
+  tensor::populateFoldTensorEmptyPatterns(patterns);
+  affine::AffineApplyOp::getCanonicalizationPatterns(patterns,
+                                                     kernel.getContext());
+  affine::AffineMinOp::getCanonicalizationPatterns(patterns,
+                                                   kernel.getContext());
+  tensor::DimOp::getCanonicalizationPatterns(patterns, kernel.getContext());
+  tensor::EmptyOp::getCanonicalizationPatterns(patterns, kernel.getContext());
+  if (failed(applyPatternsGreedily(kernel, std::move(patterns))))
+    return failure();
+  DominanceInfo dominance(kernel);
+  eliminateCommonSubExpressions(rewriter, dominance, kernel);
+  return success();
+}
+
+/// Tiles `op` and computes its linalg producers inside of the loops.
+static LogicalResult tileAndFuse(RewriterBase &rewriter, KernelOp kernel,
+                                 TilingInterface op,
+                                 const scf::SCFTilingOptions &tiling,
+                                 int64_t level, ArrayRef<int64_t> axes,
+                                 bool fuseInits) {
+  scf::SCFTileAndFuseOptions fusing;
+  fusing.setTilingOptions(tiling);
+  fusing.setFusionControlFn(
+      [fuseInits](tensor::ExtractSliceOp, OpResult producer, bool isInit)
+          -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+        if (!isa<linalg::LinalgOp>(producer.getOwner()) ||
+            (isInit && !fuseInits))
+          return std::nullopt;
+        return scf::SCFTileAndFuseOptions::ControlFnResult{};
+      });
+  rewriter.setInsertionPoint(op);
+  FailureOr<scf::SCFTileAndFuseResult> result =
+      scf::tileConsumerAndFuseProducersUsingSCF(rewriter, op, fusing);
+  if (failed(result))
+    return op.emitOpError("could not be tiled");
+  labelLoops(result->loops, level, axes);
+  for (auto [value, replacement] : result->replacements)
+    rewriter.replaceAllUsesWith(value, replacement);
+  return cleanUp(rewriter, kernel);
+}
+
+static LogicalResult tileFirstLevel(RewriterBase &rewriter, KernelOp kernel,
+                                    TileAttr tile) {
+  FailureOr<TilingInterface> last = findLast(kernel);
+  if (failed(last))
+    return failure();
+  auto options = makeOptions(*last, tile, /*reductions=*/false);
+  if (failed(options))
+    return failure();
+  auto &[tiling, axes] = *options;
+  if (axes.empty())
+    return success();
+  return tileAndFuse(rewriter, kernel, *last, tiling, /*level=*/0, axes,
+                     /*fuseInits=*/true);
+}
+
+static LogicalResult tileAnchor(RewriterBase &rewriter, KernelOp kernel,
+                                TileAttr tile, int64_t level) {
+  FailureOr<TilingInterface> anchor = findAnchor(kernel);
+  if (failed(anchor))
+    return failure();
+  auto options = makeOptions(*anchor, tile, /*reductions=*/true);
+  if (failed(options))
+    return failure();
+  auto &[tiling, axes] = *options;
+  if (axes.empty())
+    return success();
+  // What initialises the accumulation stays in front of the loops.
+  return tileAndFuse(rewriter, kernel, *anchor, tiling, level, axes,
+                     /*fuseInits=*/false);
+}
+
+/// Upstream tiles through results accessed by permutations of the loops only.
+/// A constant 0 in the result's map of a reduction becomes a loop of one
+/// iteration.
+static void addUnitLoops(RewriterBase &rewriter, linalg::GenericOp op) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  if (op.getNumDpsInits() != 1)
+    return;
+  AffineMap out = maps.back();
+  SmallVector<unsigned> constants;
+  for (auto [position, expr] : llvm::enumerate(out.getResults()))
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      if (constant.getValue() == 0)
+        constants.push_back(position);
+  if (constants.empty())
+    return;
+  // The new loops stand where the result has them, before the reductions.
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  unsigned first = 0;
+  while (first < kinds.size() && kinds[first] == utils::IteratorType::parallel)
+    ++first;
+  unsigned count = constants.size(), loops = kinds.size() + count;
+  SmallVector<AffineExpr> shifted;
+  for (unsigned dim = 0; dim < kinds.size(); ++dim)
+    shifted.push_back(
+        rewriter.getAffineDimExpr(dim < first ? dim : dim + count));
+  for (AffineMap &map : maps)
+    map = map.replaceDimsAndSymbols(shifted, {}, loops, 0);
+  SmallVector<AffineExpr> results(maps.back().getResults());
+  for (auto [index, position] : llvm::enumerate(constants))
+    results[position] = rewriter.getAffineDimExpr(first + index);
+  maps.back() = AffineMap::get(loops, 0, results, op.getContext());
+  kinds.insert(kinds.begin() + first, count, utils::IteratorType::parallel);
+  rewriter.modifyOpInPlace(op, [&] {
+    op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    op.setIteratorTypesAttr(rewriter.getArrayAttr(llvm::map_to_vector(
+        kinds, [&](utils::IteratorType kind) -> Attribute {
+          return linalg::IteratorTypeAttr::get(op.getContext(), kind);
+        })));
+  });
+}
+
+namespace {
+struct Tile : acc::te::impl::TeTileBase<Tile> {
+  void runOnOperation() override {
+    KernelOp kernel = getOperation();
+    ScheduleAttr schedule = getSchedule(kernel);
+    if (!schedule)
+      return;
+    IRRewriter rewriter(kernel.getContext());
+    kernel.walk([&](linalg::GenericOp op) { addUnitLoops(rewriter, op); });
+    for (auto [level, tile] : llvm::enumerate(schedule.getLevels()))
+      if (failed(level == 0 ? tileFirstLevel(rewriter, kernel, tile)
+                            : tileAnchor(rewriter, kernel, tile, level)))
+        return signalPassFailure();
+  }
+};
+} // namespace
