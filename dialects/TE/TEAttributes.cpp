@@ -114,7 +114,8 @@ LogicalResult ScheduleAttr::verify(EmitError emitError, ArrayAttr tiles,
     if (cache.getLevel() >= std::max<int64_t>(tiles.size(), 1))
       return emitError() << "argument " << cache.getArg()
                          << " is cached at level " << cache.getLevel()
-                         << ", but there are " << tiles.size() << " tile levels";
+                         << ", but there are " << tiles.size()
+                         << " tile levels";
   }
   return success();
 }

@@ -23,12 +23,10 @@ using namespace acc::te;
 //===----------------------------------------------------------------------===//
 
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
-  auto buildFunctionType = [](Builder &builder, ArrayRef<Type> inputs,
-                              ArrayRef<Type> results,
-                              function_interface_impl::VariadicFlag,
-                              std::string &) {
-    return builder.getFunctionType(inputs, results);
-  };
+  auto buildFunctionType =
+      [](Builder &builder, ArrayRef<Type> inputs, ArrayRef<Type> results,
+         function_interface_impl::VariadicFlag,
+         std::string &) { return builder.getFunctionType(inputs, results); };
   return function_interface_impl::parseFunctionOp(
       parser, result, /*allowVariadic=*/false,
       getFunctionTypeAttrName(result.name), buildFunctionType,
@@ -49,9 +47,8 @@ LogicalResult KernelOp::verify() {
            << type.getNumInputs()
            << " arguments; the trailing arguments must be the initial values "
               "of the results";
-  for (auto [result, init] :
-       llvm::zip(type.getResults(),
-                 type.getInputs().take_back(type.getNumResults())))
+  for (auto [result, init] : llvm::zip(
+           type.getResults(), type.getInputs().take_back(type.getNumResults())))
     if (result != init)
       return emitOpError("result type ")
              << result << " differs from its initial value's type " << init;
@@ -166,8 +163,9 @@ LogicalResult CacheReadOp::verify() {
   if (failed(verifyTransfer(*this, source, target, getResult())))
     return failure();
   Type from = source.getElementType(), to = target.getElementType();
-  if (from != to && !(from.isInteger() && to.isInteger() &&
-                      from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()))
+  if (from != to &&
+      !(from.isInteger() && to.isInteger() &&
+        from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()))
     return emitOpError("cannot read ") << from << " as " << to;
   auto rank = static_cast<size_t>(target.getRank());
   if (getStaticLow().size() != rank || getStaticHigh().size() != rank)
@@ -201,8 +199,9 @@ LogicalResult CacheWriteOp::verify() {
   if (failed(verifyTransfer(*this, source, target, getResult())))
     return failure();
   Type from = source.getElementType(), to = target.getElementType();
-  if (from != to && !(from.isInteger() && to.isInteger() &&
-                      from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth()))
+  if (from != to &&
+      !(from.isInteger() && to.isInteger() &&
+        from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth()))
     return emitOpError("cannot write ") << from << " as " << to;
   if (failed(verifyCompatibleShape(source, target)))
     return emitOpError("source and target have different shapes, ")

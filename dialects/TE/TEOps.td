@@ -192,7 +192,7 @@ def TE_IntrinOp : TE_Op<"intrin", [
     the emitted operation.
 
     ```mlir
-    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta.alu_op<max>} {
+    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta<alu_op max>} {
     ^bb0(%acc: memref<1x16xi32, #vta.mem<acc>>, %imm: i32):
       linalg.generic {indexing_maps = [affine_map<(b, o) -> (b, o)>],
                       iterator_types = ["parallel", "parallel"]}

@@ -26,7 +26,7 @@ using namespace acc::te;
 /// the results into writes of the trailing arguments.
 static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
   auto dram = acc::vta::MemorySpaceAttr::get(kernel.getContext(),
-                                     acc::vta::MemorySpace::Dram);
+                                             acc::vta::MemorySpace::Dram);
   Block &entry = kernel.getBody().front();
   rewriter.setInsertionPointToStart(&entry);
   SmallVector<Type> inputs;

@@ -64,8 +64,7 @@ private:
 } // namespace
 
 /// Whether the body is `yield cast(argument)` with the given cast.
-template <typename CastOp>
-static bool isOnlyCast(linalg::LinalgOp op) {
+template <typename CastOp> static bool isOnlyCast(linalg::LinalgOp op) {
   Block *body = op.getBlock();
   if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
       !llvm::hasNItems(*body, 2))
@@ -101,7 +100,8 @@ OpFoldResult Cacher::compute(Location loc, AffineExpr expr,
 OpFoldResult Cacher::clamp(Location loc, OpFoldResult value,
                            OpFoldResult upper) {
   MLIRContext *context = rewriter.getContext();
-  AffineExpr d0 = getAffineDimExpr(0, context), d1 = getAffineDimExpr(1, context);
+  AffineExpr d0 = getAffineDimExpr(0, context),
+             d1 = getAffineDimExpr(1, context);
   AffineExpr zero = getAffineConstantExpr(0, context);
   OpFoldResult positive = affine::makeComposedFoldedAffineMax(
       rewriter, loc, AffineMap::get(1, 0, {d0, zero}, context), {value});
@@ -185,7 +185,8 @@ void Cacher::setInsertionPoint(Value value, Operation *user, CacheAttr cache,
                                bool hoist) {
   Operation *point = getLevelEntry(user, cache.getLevel());
   SmallVector<Value> indices;
-  for (Value v = value; Operation *op = v.getDefiningOp(); v = op->getOperand(0))
+  for (Value v = value; Operation *op = v.getDefiningOp();
+       v = op->getOperand(0))
     llvm::append_range(indices, llvm::drop_begin(op->getOperands()));
   while (hoist) {
     auto loop = dyn_cast<scf::ForOp>(point->getParentOp());
@@ -204,7 +205,8 @@ Value Cacher::allocate(Location loc, ArrayRef<OpFoldResult> sizes, Type element,
   SmallVector<Value> dynamic;
   dispatchIndexOpFoldResults(sizes, dynamic, shape);
   auto type = RankedTensorType::get(shape, element);
-  auto alloc = bufferization::AllocTensorOp::create(rewriter, loc, type, dynamic);
+  auto alloc =
+      bufferization::AllocTensorOp::create(rewriter, loc, type, dynamic);
   if (memory)
     alloc.setMemorySpaceAttr(memory);
   return alloc;
@@ -264,11 +266,10 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
       }
       offsets[i] = compute(loc, d0 + d1, {start, region->baseOffsets[i]});
     }
-    Value slice = tensor::ExtractSliceOp::create(
-        rewriter, loc, argument, offsets, sizes, ones);
+    Value slice = tensor::ExtractSliceOp::create(rewriter, loc, argument,
+                                                 offsets, sizes, ones);
     Value buffer = allocate(loc, region->sizes, element, cache.getMemory());
-    auto read =
-        CacheReadOp::create(rewriter, loc, slice, buffer, low, high);
+    auto read = CacheReadOp::create(rewriter, loc, slice, buffer, low, high);
     staged = read.getResult();
     if (readOnly)
       known.push_back(staged);
@@ -291,8 +292,8 @@ LogicalResult Cacher::cacheOperands(linalg::LinalgOp op) {
         auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
         return !user || user.isDpsInput(&use);
       });
-      FailureOr<Value> staged = read(
-          source, op, getElementTypeOrSelf(result.getType()), readOnly);
+      FailureOr<Value> staged =
+          read(source, op, getElementTypeOrSelf(result.getType()), readOnly);
       if (failed(staged))
         return failure();
       rewriter.replaceOp(op, *staged);
@@ -334,7 +335,9 @@ LogicalResult Cacher::run() {
   kernel.walk([](scf::ForOp loop) {
     moveLoopInvariantCode(
         loop.getLoopRegions(),
-        [&](Value value, Region *) { return loop.isDefinedOutsideOfLoop(value); },
+        [&](Value value, Region *) {
+          return loop.isDefinedOutsideOfLoop(value);
+        },
         [](Operation *op, Region *) {
           return isa<affine::AffineApplyOp, affine::AffineMinOp,
                      affine::AffineMaxOp, tensor::ExtractSliceOp>(op);

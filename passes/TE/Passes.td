@@ -128,4 +128,98 @@ def TeBufferize : Pass<"te-bufferize", "::acc::te::KernelOp"> {
                            "::acc::vta::VTADialect"];
 }
 
+def TeDeclareIntrins : Pass<"te-declare-intrins", "::mlir::ModuleOp"> {
+  let summary = "Declare the intrinsics of the module's accelerator";
+  let description = [{
+    Adds a `te.intrin` for the matrix unit (multiply-accumulate and reset) and for
+    each operation of the vector unit, with the element sizes of the module's
+    `vta.config`. Intrinsics that are declared already are left alone.
+
+    After, among others:
+    ```mlir
+    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta<alu_op max>} {...}
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::acc::vta::VTADialect"];
+}
+
+def TeTensorize : Pass<"te-tensorize", "::mlir::ModuleOp"> {
+  let summary = "Replace linalg operations by declared intrinsics";
+  let description = [{
+    Every linalg operation of a bufferized, scheduled kernel is compared with the
+    module's `te.intrin`s: its innermost loops, the shape and memory of one
+    element of each operand, and its body. The first that is equal is emitted,
+    over the remaining, outer loops. None is an error that says why not.
+
+    Before:
+    ```mlir
+    linalg.generic {indexing_maps = [affine_map<(c, h, b, o) -> (c, h, b, o)>], ...}
+        outs(%acc : memref<2x14x1x16xi32, #vta.mem<acc>>) {
+    ^bb0(%a: i32):
+      %0 = arith.maxsi %a, %c0_i32 : i32
+      linalg.yield %0 : i32
+    }
+    ```
+    After:
+    ```mlir
+    vta.alu max outs(%acc : memref<2x14x1x16xi32, #vta.mem<acc>>) imm 0 bounds [2, 14]
+        maps [affine_map<(d0, d1) -> (d0, d1)>]
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::acc::vta::VTADialect"];
+}
+
+def TeDma : Pass<"te-dma", "::acc::te::KernelOp"> {
+  let summary = "Lower cached transfers to the accelerator's DMA";
+  let description = [{
+    Before:
+    ```mlir
+    te.cache_read ins(%s) outs(%inp) low [0, 0, %lo, 1, 0, 0] high [0, 0, %hi, 1, 0, 0]
+    te.cache_write ins(%acc) outs(%t)
+    ```
+    After:
+    ```mlir
+    vta.load %s, %inp low [0, 0, %lo, 1] high [0, 0, %hi, 1]
+    vta.store %acc, %t
+    ```
+  }];
+  let dependentDialects = ["::acc::vta::VTADialect"];
+}
+
+def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
+  let summary = "Interleave virtual threads statement by statement";
+  let description = [{
+    A loop marked `te.vthread = n` becomes one that takes `n` of its iterations at
+    a time. Every statement that depends on the iteration is repeated for each,
+    one after the other, and the scratchpad buffers that such statements fill are
+    allocated once per virtual thread: one loads while the other computes.
+    Statements and buffers that all virtual threads have in common stay single.
+    Inner loops with the same bounds for all virtual threads are shared; others
+    follow each other. Left-over iterations follow the loop.
+
+    Before:
+    ```mlir
+    scf.for %i = %c0 to %c8 step %c2 {
+      %b = memref.alloc() : memref<4x1x16xi8, #vta.mem<inp>>
+      vta.load %x[%i], %b
+      vta.gemm ins(%b, %w) outs(%acc) ...
+    } {te.vthread = 2 : i64}
+    ```
+    After:
+    ```mlir
+    scf.for %i = %c0 to %c8 step %c4 {
+      %j = affine.apply affine_map<(d0) -> (d0 + 2)>(%i)
+      %b0 = memref.alloc() ...
+      %b1 = memref.alloc() ...
+      vta.load %x[%i], %b0
+      vta.load %x[%j], %b1
+      vta.gemm ins(%b0, %w) ...
+      vta.gemm ins(%b1, %w) ...
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
+}
+
 #endif // ACC_PASSES_TE_PASSES_TD

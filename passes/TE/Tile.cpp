@@ -76,8 +76,8 @@ makeOptions(TilingInterface op, TileAttr tile, bool reductions) {
   SmallVector<OpFoldResult> sizes(extents.size(), builder.getIndexAttr(0));
   SmallVector<int64_t> axes;
   for (int64_t axis : tile.getLoopOrder()) {
-    bool whole = !ShapedType::isDynamic(extents[axis]) &&
-                 given[axis] >= extents[axis];
+    bool whole =
+        !ShapedType::isDynamic(extents[axis]) && given[axis] >= extents[axis];
     if (whole)
       continue;
     if (!reductions && kinds[axis] != utils::IteratorType::parallel)
@@ -100,8 +100,8 @@ makeOptions(TilingInterface op, TileAttr tile, bool reductions) {
 static void labelLoops(ArrayRef<LoopLikeOpInterface> loops, int64_t level,
                        ArrayRef<int64_t> axes) {
   for (auto [loop, axis] : llvm::zip_equal(loops, axes))
-    loop->setAttr(TEDialect::kLoop, DenseI64ArrayAttr::get(loop->getContext(),
-                                                           {level, axis}));
+    loop->setAttr(TEDialect::kLoop,
+                  DenseI64ArrayAttr::get(loop->getContext(), {level, axis}));
 }
 
 /// Removes what fusion left without users and merges what it computed twice.
@@ -213,8 +213,8 @@ static void addUnitLoops(RewriterBase &rewriter, linalg::GenericOp op) {
   kinds.insert(kinds.begin() + first, count, utils::IteratorType::parallel);
   rewriter.modifyOpInPlace(op, [&] {
     op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
-    op.setIteratorTypesAttr(rewriter.getArrayAttr(llvm::map_to_vector(
-        kinds, [&](utils::IteratorType kind) -> Attribute {
+    op.setIteratorTypesAttr(rewriter.getArrayAttr(
+        llvm::map_to_vector(kinds, [&](utils::IteratorType kind) -> Attribute {
           return linalg::IteratorTypeAttr::get(op.getContext(), kind);
         })));
   });

@@ -36,8 +36,9 @@ struct VThread : acc::te::impl::TeVThreadBase<VThread> {
           << vthread.getAxis() << " for its virtual threads";
       return signalPassFailure();
     }
-    found->setAttr(TEDialect::kVThread,
-                   Builder(&getContext()).getI64IntegerAttr(vthread.getCount()));
+    found->setAttr(
+        TEDialect::kVThread,
+        Builder(&getContext()).getI64IntegerAttr(vthread.getCount()));
   }
 };
 } // namespace

@@ -1,0 +1,170 @@
+//===- Tensorize.cpp - Replace linalg by declared intrinsics --------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TE/IntrinsicMatch.h"
+#include "passes/TE/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace acc::te {
+#define GEN_PASS_DEF_TETENSORIZE
+#include "passes/TE/Passes.h.inc"
+} // namespace acc::te
+
+using namespace mlir;
+using namespace acc::te;
+using namespace acc;
+
+/// What an emitter is given: the matched operands in the order of the
+/// intrinsic's arguments and the part of the iteration space that the
+/// hardware element does not cover.
+struct Emission {
+  RewriterBase &rewriter;
+  Location loc;
+  const IntrinsicMatch &match;
+  DictionaryAttr given;
+  SmallVector<OpFoldResult> bounds;
+};
+
+static LogicalResult emitGemm(const Emission &e) {
+  vta::GemmOp::create(e.rewriter, e.loc, e.match.operands[0],
+                      e.match.operands[1], e.match.operands[2], e.bounds,
+                      e.match.maps);
+  return success();
+}
+
+static LogicalResult emitReset(const Emission &e) {
+  vta::ResetOp::create(e.rewriter, e.loc, e.match.operands[0]);
+  return success();
+}
+
+static LogicalResult emitAlu(const Emission &e) {
+  auto kind = e.given ? e.given.getAs<vta::AluKindAttr>("op") : nullptr;
+  if (!kind)
+    return failure();
+  if (!e.match.immediate) {
+    vta::AluOp::create(e.rewriter, e.loc, kind.getValue(), e.match.operands[0],
+                       e.match.operands[1], e.bounds, e.match.maps);
+    return success();
+  }
+  int64_t immediate = *e.match.immediate;
+  if (e.given.contains("negate"))
+    immediate = -immediate;
+  if (!llvm::isInt<16>(immediate))
+    return failure();
+  vta::AluOp::create(e.rewriter, e.loc, kind.getValue(), e.match.operands[0],
+                     static_cast<int32_t>(immediate), e.bounds,
+                     e.match.maps[0]);
+  return success();
+}
+
+/// The operations that a te.intrin may name.
+static LogicalResult emitIntrinsic(StringRef name, const Emission &emission) {
+  return llvm::StringSwitch<LogicalResult (*)(const Emission &)>(name)
+      .Case("vta.gemm", emitGemm)
+      .Case("vta.alu", emitAlu)
+      .Case("vta.reset", emitReset)
+      .Default([](const Emission &) { return failure(); })(emission);
+}
+
+/// Accumulators can be zeroed, not set: fill(c) becomes fill(0) and an
+/// addition.
+static void splitFill(linalg::FillOp fill, RewriterBase &rewriter) {
+  APInt value;
+  if (!matchPattern(fill.getInputs()[0], m_ConstantInt(&value)) ||
+      value.isZero())
+    return;
+  Location loc = fill.getLoc();
+  Value buffer = fill.getOutputs()[0];
+  auto type = cast<MemRefType>(buffer.getType());
+  rewriter.setInsertionPoint(fill);
+  Value zero = arith::ConstantOp::create(
+      rewriter, loc, rewriter.getZeroAttr(type.getElementType()));
+  linalg::FillOp::create(rewriter, loc, zero, buffer);
+  SmallVector<utils::IteratorType> kinds(type.getRank(),
+                                         utils::IteratorType::parallel);
+  Value constant = fill.getInputs()[0];
+  linalg::GenericOp::create(
+      rewriter, loc, TypeRange(), ValueRange(), buffer,
+      rewriter.getMultiDimIdentityMap(type.getRank()), kinds,
+      [&](OpBuilder &builder, Location nested, ValueRange args) {
+        Value sum = arith::AddIOp::create(builder, nested, args[0], constant);
+        linalg::YieldOp::create(builder, nested, sum);
+      });
+  rewriter.eraseOp(fill);
+}
+
+static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
+                               FlatSymbolRefAttr anchor,
+                               RewriterBase &rewriter) {
+  SmallVector<std::string> reasons;
+  for (IntrinOp intrin : intrins) {
+    std::string reason;
+    FailureOr<IntrinsicMatch> match = matchIntrinsic(op, intrin, reason);
+    if (failed(match)) {
+      reasons.push_back(("@" + intrin.getSymName() + ": " + reason).str());
+      continue;
+    }
+    if (anchor && op.getNumReductionLoops() > 0 &&
+        anchor.getValue() != intrin.getSymName())
+      return op->emitOpError("is @")
+             << intrin.getSymName() << ", but the schedule wants " << anchor;
+    rewriter.setInsertionPoint(op);
+    SmallVector<OpFoldResult> bounds;
+    for (Range range : op.createLoopRanges(rewriter, op.getLoc()))
+      bounds.push_back(range.size);
+    bounds.resize(match->outerLoops);
+    Emission emission{rewriter, op.getLoc(), *match, intrin.getGivenAttr(),
+                      bounds};
+    if (failed(emitIntrinsic(intrin.getEmits(), emission))) {
+      reasons.push_back(("@" + intrin.getSymName() +
+                         ": its operands cannot be encoded in " +
+                         intrin.getEmits())
+                            .str());
+      continue;
+    }
+    rewriter.eraseOp(op);
+    return success();
+  }
+  InFlightDiagnostic error =
+      op->emitOpError("is no declared intrinsic of the accelerator");
+  for (const std::string &reason : reasons)
+    error.attachNote() << reason;
+  return error;
+}
+
+namespace {
+struct Tensorize : acc::te::impl::TeTensorizeBase<Tensorize> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SmallVector<IntrinOp> intrins(module.getOps<IntrinOp>());
+    IRRewriter rewriter(&getContext());
+    for (KernelOp kernel : module.getOps<KernelOp>()) {
+      ScheduleAttr schedule = getSchedule(kernel);
+      if (!schedule)
+        continue;
+      SmallVector<linalg::FillOp> fills;
+      kernel.walk([&](linalg::FillOp op) { fills.push_back(op); });
+      for (linalg::FillOp fill : fills)
+        splitFill(fill, rewriter);
+      SmallVector<linalg::LinalgOp> ops;
+      kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+      for (linalg::LinalgOp op : ops)
+        if (failed(tensorize(op, intrins, schedule.getIntrinsic(), rewriter)))
+          return signalPassFailure();
+      RewritePatternSet patterns(&getContext());
+      memref::DimOp::getCanonicalizationPatterns(patterns, &getContext());
+      memref::AllocOp::getCanonicalizationPatterns(patterns, &getContext());
+      if (failed(applyPatternsGreedily(kernel, std::move(patterns))))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace
