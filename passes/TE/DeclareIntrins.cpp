@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/VTA/VTADialect.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"

@@ -9,7 +9,6 @@
 #define ACC_PASSES_TE_PASSES_H
 
 #include "dialects/TE/TEDialect.h"
-#include "dialects/VTA/VTADialect.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
