@@ -71,17 +71,40 @@ LogicalResult ReturnOp::verify() {
 // LaunchOp
 //===----------------------------------------------------------------------===//
 
+/// Kernels and their callers are bufferized one at a time, so a tensor may meet
+/// a memref, in whatever memory space; shape and element type stay.
+static bool isSameBuffer(Type lhs, Type rhs) {
+  auto lhsShaped = dyn_cast<ShapedType>(lhs);
+  auto rhsShaped = dyn_cast<ShapedType>(rhs);
+  if (!lhsShaped || !rhsShaped)
+    return lhs == rhs;
+  return lhsShaped.getElementType() == rhsShaped.getElementType() &&
+         lhsShaped.hasRank() && rhsShaped.hasRank() &&
+         lhsShaped.getShape() == rhsShaped.getShape();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel =
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
     return emitOpError("refers to no te.kernel named @") << getKernel();
-  if (getOperandTypes() != TypeRange(kernel.getArgumentTypes()))
+  if (!llvm::equal(getOperandTypes(), kernel.getArgumentTypes(), isSameBuffer))
     return emitOpError("operand types must be the argument types of @")
            << getKernel() << ", " << kernel.getFunctionType();
-  if (getResultTypes() != TypeRange(kernel.getResultTypes()))
-    return emitOpError("result types must be those of @")
-           << getKernel() << ", " << kernel.getFunctionType();
+  auto outs = getInits().getTypes();
+  for (auto [result, init] : llvm::zip(getResultTypes(), outs))
+    if (result != init)
+      return emitOpError("result type ")
+             << result << " differs from its initial value's type " << init;
+  size_t tensors = llvm::count_if(outs, llvm::IsaPred<TensorType>);
+  if (getNumResults() != tensors)
+    return emitOpError("has ") << getNumResults() << " results but " << tensors
+                               << " initial values on tensors";
+  if (!kernel.getResultTypes().empty() &&
+      kernel.getResultTypes().size() != getInits().size())
+    return emitOpError("has ")
+           << getInits().size() << " initial values but @" << getKernel()
+           << " has " << kernel.getResultTypes().size() << " results";
   return success();
 }
 
