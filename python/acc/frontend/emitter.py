@@ -1,0 +1,142 @@
+"""Builds graph operators; the only module of the front end that touches the IR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acc import ir
+from acc.errors import ModelError
+from acc.frontend.folding import is_splat
+from acc.frontend.problems import Unsupported
+
+# Constants up to this size print inline; larger ones are resources, which share numpy's memory.
+_MAX_INLINE_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How integers stand for reals: real = (integer - zero_point) * scale.
+
+    Attributes:
+        storage: int8, uint8, int16, uint16 or int32.
+        scales, zero_points: one entry, or one per element of `axis`.
+        axis: the quantized axis, or None per tensor.
+    """
+
+    storage: np.dtype
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int | None
+
+    def __str__(self) -> str:
+        """The type in MLIR's notation."""
+        sign = "u" if self.storage.kind == "u" else "i"
+        # MLIR's grammar wants a point in every number, which repr leaves out at times.
+        entries = [f"{scale:.17e}:{zero}" for scale, zero in zip(self.scales, self.zero_points, strict=True)]
+        if self.axis is None:
+            return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32, {entries[0]}>"
+        return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32:{self.axis}, {{{','.join(entries)}}}>"
+
+
+class Emitter:
+    """Appends operators to one block."""
+
+    def __init__(self, context: ir.Context, block: ir.Block) -> None:
+        self._context = context
+        self._point = ir.InsertionPoint(block)
+
+    def location(self, name: str) -> ir.Location:
+        return ir.Location.name(name, context=self._context)
+
+    def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
+        return ir.RankedTensorType.get(list(shape), self._element(element))
+
+    def _element(self, element: np.dtype | Quantization | ir.Type) -> ir.Type:
+        if isinstance(element, Quantization):
+            return ir.Type.parse(str(element), self._context)
+        if not isinstance(element, np.dtype):
+            return element
+        bits = element.itemsize * 8
+        names = {"b": "i1", "i": f"i{bits}", "u": f"ui{bits}", "f": f"f{bits}"}
+        return ir.Type.parse(names[element.kind], self._context)
+
+    def emit(
+        self,
+        operator: str,
+        operands: Sequence[ir.Value],
+        attributes: Mapping[str, object],
+        name: str,
+        result: ir.Type | None = None,
+    ) -> ir.Value:
+        """Appends `graph.<operator>`; its result type is inferred unless given.
+
+        Raises Unsupported with the words of the verifier if the operator is not valid.
+        """
+        try:
+            op = ir.Operation.create(
+                f"graph.{operator}",
+                operands=list(operands),
+                attributes={key: self.attribute(value) for key, value in attributes.items()},
+                results=None if result is None else [result],
+                infer_type=result is None,
+                loc=self.location(name),
+                ip=self._point,
+            )
+            op.verify()
+        except ir.MLIRError as error:
+            raise Unsupported(_reason(error, operator)) from error
+        return op.results[0]
+
+    def attribute(self, value: object) -> ir.Attribute:
+        """Floats are f32 attributes, sequences of integers are arrays, numpy doubles are f64 attributes."""
+        match value:
+            case bool():
+                return ir.BoolAttr.get(value, context=self._context)
+            case np.float64():
+                return ir.FloatAttr.get_f64(float(value), context=self._context)
+            case int():
+                return ir.IntegerAttr.get(ir.IntegerType.get_signless(64, context=self._context), value)
+            case float():
+                return ir.FloatAttr.get_f32(value, context=self._context)
+            case str():
+                return ir.Attribute.parse(value, context=self._context)
+            case list() | tuple():
+                return ir.DenseI64ArrayAttr.get(list(value), context=self._context)
+            case ir.Attribute():
+                return value
+        raise ModelError(f"no attribute for {value!r}")
+
+    def constant(self, array: np.ndarray, name: str, quantization: Quantization | None = None) -> ir.Value:
+        """Appends a graph.constant; with `quantization`, of a quantized type that stores `array`."""
+        element = quantization or array.dtype
+        value = self._elements(array, name)
+        return self.emit("constant", [], {"value": value}, name, self.tensor_type(array.shape, element))
+
+    def _elements(self, array: np.ndarray, name: str) -> ir.Attribute:
+        type = self.tensor_type(array.shape, array.dtype)
+        if is_splat(array):
+            return ir.DenseElementsAttr.get_splat(type, self._scalar(array[(0,) * array.ndim]))
+        if array.nbytes <= _MAX_INLINE_BYTES or array.dtype.kind == "b":
+            return ir.DenseElementsAttr.get(array, type=type)
+        return ir.DenseResourceElementsAttr.get(array, name, type=type)
+
+    def _scalar(self, value: np.generic) -> ir.Attribute:
+        element = self._element(value.dtype)
+        if value.dtype.kind == "f":
+            return ir.FloatAttr.get(element, float(value))
+        if value.dtype.kind == "b":
+            return ir.BoolAttr.get(bool(value), context=self._context)
+        # Attributes carry bits: the upper half of uint64 is the negative half of int64.
+        return ir.IntegerAttr.get(element, int(value.astype(np.int64)))
+
+
+def _reason(error: ir.MLIRError, operator: str) -> str:
+    """The first thing that MLIR says about the operator, without where it says it."""
+    diagnostics = getattr(error, "error_diagnostics", None) or []
+    message = str(getattr(diagnostics[0], "message", "")) if diagnostics else str(error)
+    message = message.splitlines()[0] if message else "is not valid"
+    prefix = f"'graph.{operator}' op "
+    return message.split(prefix, 1)[-1] if prefix in message else message

@@ -1,0 +1,270 @@
+"""`import_onnx`: an ONNX model becomes a module of the graph dialect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from acc import ir
+from acc.errors import ModelError
+from acc.frontend.call import Call, Tensor, check_node
+from acc.frontend.emitter import Emitter, Quantization
+from acc.frontend.folding import fold
+from acc.frontend.model import Graph, Node, read_graph
+from acc.frontend.operators import OPERATORS
+from acc.frontend.problems import Problems, Unsupported
+from acc.frontend.source import load_model, read_dtype, read_tensor
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None) -> ir.Module:
+    """Imports an ONNX model for inference.
+
+    Args:
+        model: path of an ONNX file, whose external data lies in the same folder; or the parsed model.
+        shapes: sizes of inputs, by name; needed for inputs that the model declares with unknown sizes.
+
+    Returns:
+        A module with one function `main`, whose arguments and results are the inputs and outputs of the model
+        in order, named by the attribute `graph.name`. All shapes are static. Every operator's location is the
+        name of the ONNX node it came from.
+
+    Raises:
+        ModelError: the file is not an ONNX model, or some of it is not supported; the message lists every node
+            concerned, with the reason.
+    """
+    if isinstance(model, onnx.ModelProto):
+        problems, folder = Problems("the model"), None
+    elif isinstance(model, str | os.PathLike):
+        problems, folder = Problems(os.fspath(model)), Path(model).parent
+        model = load_model(model)
+    else:
+        raise ModelError(f"a model is a path or an onnx.ModelProto, not {type(model).__name__}")
+    graph = read_graph(model, problems)
+    return _Importer(graph, folder, shapes or {}, problems).run()
+
+
+class _Importer:
+    """Imports one graph.
+
+    `values` maps ONNX names to what is known of them; None stands for the result of a node that failed, so
+    that its consumers are not blamed.
+    """
+
+    def __init__(self, graph: Graph, folder: Path | None, shapes: Shapes, problems: Problems) -> None:
+        self.graph = graph
+        self.folder = folder
+        self.shapes = shapes
+        self.problems = problems
+        self.values: dict[str, Tensor | None] = {}
+        self.materialized: dict[tuple[str, str], ir.Value] = {}
+
+    def run(self) -> ir.Module:
+        types = self._input_types()
+        supported = [node for node in self.graph.nodes if self._check(node)]
+        context = ir.Context()
+        module = ir.Module.create(loc=ir.Location.name(self.problems.source, context=context))
+        function = ir.Operation.create(
+            "func.func",
+            attributes={
+                "sym_name": "main",
+                "function_type": ir.FunctionType.get([], [], context=context),
+            },
+            regions=1,
+            loc=ir.Location.name("main", context=context),
+            ip=ir.InsertionPoint(module.body),
+        )
+        block = function.regions[0].blocks.append()
+        self.emitter = Emitter(context, block)
+        for value in self.graph.inputs:
+            self.values[value.name] = None
+            if value.name in types:
+                type = self.emitter.tensor_type(*types[value.name])
+                self.values[value.name] = block.add_argument(type, self.emitter.location(value.name))
+        self._read_initializers()
+        alive = set(map(id, supported))
+        for node in self.graph.nodes:
+            self.values.update(dict.fromkeys((name for name in node.outputs if name), None))
+            if id(node) in alive:
+                self._import(node)
+        self.problems.raise_if_any()
+
+        outputs = [self._output(name) for name in self.graph.outputs]
+        self.problems.raise_if_any()
+        ir.Operation.create(
+            "func.return",
+            operands=outputs,
+            loc=self.emitter.location("outputs"),
+            ip=ir.InsertionPoint(block),
+        )
+        arguments = [argument.type for argument in block.arguments]
+        results = [value.type for value in outputs]
+        function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
+        inputs = [value.name for value in self.graph.inputs]
+        function.attributes["arg_attrs"] = _names(inputs, context)
+        function.attributes["res_attrs"] = _names(self.graph.outputs, context)
+        try:
+            module.operation.verify()
+        except ir.MLIRError as error:
+            raise ModelError(f"{self.problems.source}: {error}") from error
+        return module
+
+    def _input_types(self) -> dict[str, tuple[list[int], np.dtype]]:
+        """Shape and element type of every input; problems are noted."""
+        types = {}
+        names = [value.name for value in self.graph.inputs]
+        for name in self.shapes:
+            if name not in names:
+                known = ", ".join(f"'{other}'" for other in names) or "none"
+                self.problems.add(f"shapes for '{name}'", f"the model has no such input; its inputs are {known}")
+        for value in self.graph.inputs:
+            try:
+                types[value.name] = _input_type(value, self.shapes.get(value.name))
+            except Unsupported as error:
+                self.problems.add(f"input '{value.name}'", str(error))
+        return types
+
+    def _check(self, node: Node) -> bool:
+        """Whether the node can be imported as far as that shows without its operands; problems are noted."""
+        if node.domain:
+            self.problems.add(str(node), f"unsupported operator of domain '{node.domain}'")
+            return False
+        operator = OPERATORS.get(node.op_type)
+        if operator is None:
+            # It may still turn out to be a constant.
+            return True
+        reasons = check_node(node, operator, self.graph.used)
+        for reason in reasons:
+            self.problems.add(str(node), reason)
+        return not reasons
+
+    def _read_initializers(self) -> None:
+        for name, tensor in self.graph.initializers.items():
+            if name not in self.graph.used:
+                continue
+            try:
+                self.values[name] = read_tensor(tensor, self.folder)
+            except Unsupported as error:
+                self.problems.add(f"initializer '{name}'", str(error))
+                self.values[name] = None
+
+    def _import(self, node: Node) -> None:
+        inputs = [self.values[name] if name else None for name in node.inputs]
+        operator = OPERATORS.get(node.op_type)
+        known = {name: tensor for name, tensor in zip(node.inputs, inputs, strict=True) if name}
+        outputs: Sequence[Tensor] | None = None
+        if operator is None or not operator.keeps_constants:
+            arrays = {name: tensor for name, tensor in known.items() if isinstance(tensor, np.ndarray)}
+            if len(arrays) == len(known):
+                outputs = fold(node, arrays, self.graph.opset)
+        if outputs is None and operator is None:
+            self.problems.add(str(node), "unsupported operator")
+            return
+        if outputs is not None:
+            names = [name for name in node.outputs if name]
+        else:
+            if any(tensor is None for tensor in known.values()):
+                return
+            assert operator is not None
+            try:
+                call = Call(node, operator, inputs, self.graph.opset, self.emitter, self._materialize)
+                outputs = call.convert()
+                self._check_outputs(node, len(outputs))
+            except Unsupported as error:
+                self.problems.add(str(node), str(error))
+                return
+            names = node.outputs
+        for name, tensor in zip(names, outputs, strict=False):
+            if name:
+                self.values[name] = tensor
+
+    def _check_outputs(self, node: Node, count: int) -> None:
+        for index, name in enumerate(node.outputs[count:], count):
+            if name and name in self.graph.used:
+                raise Unsupported(f"output {index} ('{name}') is used but not supported")
+
+    def _materialize(self, name: str, quantization: Quantization | None) -> ir.Value:
+        """The constant called `name` as a value, made at most once for each type."""
+        key = (name, str(quantization))
+        if key not in self.materialized:
+            array = self.values[name]
+            assert isinstance(array, np.ndarray)
+            self.materialized[key] = self.emitter.constant(array, name, quantization)
+        return self.materialized[key]
+
+    def _output(self, name: str) -> ir.Value:
+        """A value for a graph output: constants appear, quantized tensors become their integers."""
+        tensor = self.values[name]
+        if isinstance(tensor, np.ndarray):
+            return self._materialize(name, None)
+        assert tensor is not None
+        element = tensor.type.element_type
+        if not isinstance(element, ir.QuantizedType):
+            return tensor
+        storage = np.dtype(f"{'i' if element.is_signed else 'u'}{element.storage_type.width // 8}")
+        type = self.emitter.tensor_type(tensor.type.shape, storage)
+        return self.emitter.emit("storage_cast", [tensor], {}, name, type)
+
+
+def _names(names: Sequence[str], context: ir.Context) -> ir.Attribute:
+    return ir.ArrayAttr.get([{"graph.name": name} for name in names], context=context)
+
+
+def _input_type(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple[list[int], np.dtype]:
+    """Shape and element type of an input, with the sizes that the user gave."""
+    if not value.type.HasField("tensor_type"):
+        raise Unsupported("is not a tensor")
+    tensor = value.type.tensor_type
+    dtype = read_dtype(tensor.elem_type)
+    declared: list[int | str] | None = None
+    if tensor.HasField("shape"):
+        declared = [
+            dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
+            for dim in tensor.shape.dim
+        ]
+    if given is not None:
+        shape = _check_given(given)
+        if declared is not None:
+            fits = len(shape) == len(declared) and all(
+                isinstance(old, str) or old == new for old, new in zip(declared, shape, strict=True)
+            )
+            if not fits:
+                raise Unsupported(f"is declared as {_show(declared)}, which shape {_show(shape)} does not fit")
+        return shape, dtype
+    if declared is None or any(isinstance(size, str) for size in declared):
+        unknown = "unknown rank" if declared is None else f"unknown sizes {_show(declared)}"
+        example = _example(declared)
+        listing = ", ".join(map(str, example)) + ("," if len(example) == 1 else "")
+        raise Unsupported(
+            f'has {unknown}: give them, for example shapes={{"{value.name}": ({listing})}} '
+            f"or --shape {value.name}={','.join(map(str, example))}"
+        )
+    return [size for size in declared if isinstance(size, int)], dtype
+
+
+def _check_given(given: Sequence[int]) -> list[int]:
+    try:
+        shape = [int(size) for size in given]
+        whole = all(size == old for size, old in zip(shape, given, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        raise Unsupported(f"shape {given!r} is not a sequence of integers") from None
+    if not whole or any(not 0 < size < 2**31 for size in shape):
+        raise Unsupported(f"shape {_show(shape)} has a size that is not positive")
+    return shape
+
+
+def _example(declared: Sequence[int | str] | None) -> list[int]:
+    """Plausible sizes where the model leaves them open: a batch of one, images of 224x224."""
+    if declared is None:
+        return [1, 3, 224, 224]
+    usual = [1, 3, 224, 224] if len(declared) == 4 else [1] * len(declared)
+    return [size if isinstance(size, int) else usual[axis] for axis, size in enumerate(declared)]
+
+
+def _show(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))})"

@@ -1,0 +1,95 @@
+"""QuantizeLinear and DequantizeLinear: scales and zero points move into the types of tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from acc import ir
+from acc.frontend.call import Attr, Call, Tensor
+from acc.frontend.emitter import Quantization
+from acc.frontend.problems import Unsupported
+from acc.frontend.source import DTYPES, dtype_name
+
+QUANTIZE = {
+    "axis": Attr("int", 1),
+    "block_size": Attr("int", 0, only=(0,)),
+    "output_dtype": Attr("int", 0),
+    "precision": Attr("int", 0, only=(0, 1)),
+    "saturate": Attr("int", ignored=True),
+}
+DEQUANTIZE = {
+    "axis": Attr("int", 1),
+    "block_size": Attr("int", 0, only=(0,)),
+    "output_dtype": Attr("int", 0, only=(0, 1)),
+}
+
+_STORAGE = ("int8", "uint8", "int16", "uint16", "int32")
+
+
+def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
+    """The quantization that inputs 1 (scale) and 2 (zero point) describe, for input 0."""
+    if storage.name not in _STORAGE:
+        raise Unsupported(f"quantization to {storage} is not supported")
+    scales = call.constant(1, "the scale")
+    if scales.dtype != np.float32:
+        raise Unsupported(f"the scale has elements of {scales.dtype}, supported is float32")
+    if not np.all(np.isfinite(scales)) or not np.all(scales > 0):
+        wrong = scales[~(np.isfinite(scales) & (scales > 0))].reshape(-1)[0]
+        raise Unsupported(f"the scale '{call.node.inputs[1]}' holds {wrong}, which is not a positive number")
+    zeros = np.zeros(scales.shape, storage)
+    if call.has(2):
+        zeros = call.constant(2, "the zero point")
+        if zeros.dtype != storage:
+            raise Unsupported(f"the zero point has elements of {zeros.dtype} but the integers are {storage}")
+        if zeros.size != scales.size:
+            raise Unsupported(f"there are {scales.size} scales but {zeros.size} zero points")
+    if scales.ndim > 1:
+        raise Unsupported(f"the scale has rank {scales.ndim}: block quantization is not supported")
+    axis = None
+    if scales.ndim == 1 and scales.size != 1:
+        shape = call.shape(0)
+        declared = call.attributes["axis"]
+        assert isinstance(declared, int)
+        axis = call.axis(declared, len(shape))
+        if shape[axis] != scales.size:
+            raise Unsupported(f"there are {scales.size} scales but axis {axis} has {shape[axis]} elements")
+    elif scales.size != 1:
+        raise Unsupported("the scale is empty")
+    return Quantization(
+        storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis
+    )
+
+
+def convert_quantize(call: Call) -> list[Tensor]:
+    declared = call.attributes["output_dtype"]
+    assert isinstance(declared, int)
+    if declared and declared not in DTYPES:
+        raise Unsupported(f"quantization to {dtype_name(declared)} is not supported")
+    storage = np.dtype(np.uint8)
+    if call.has(2):
+        storage = call.constant(2, "the zero point").dtype
+        if declared and DTYPES[declared] != storage:
+            raise Unsupported(f"attribute 'output_dtype' is {DTYPES[declared]} but the zero point is {storage}")
+    elif declared:
+        storage = DTYPES[declared]
+    operand = call.operand(0)
+    quantization = _read_quantization(call, storage)
+    return [call.emit("quantize_linear", [operand], (operand.type.shape, quantization))]
+
+
+def convert_dequantize(call: Call) -> list[Tensor]:
+    tensor = call.tensor(0)
+    if isinstance(tensor, np.ndarray):
+        value = call.quantized_constant(0, _read_quantization(call, tensor.dtype))
+        return [call.emit("dequantize_linear", [value])]
+    element = tensor.type.element_type
+    if isinstance(element, ir.QuantizedType):
+        storage = np.dtype(f"{'i' if element.is_signed else 'u'}{element.storage_type.width // 8}")
+    elif isinstance(element, ir.IntegerType):
+        storage = np.dtype(f"{'u' if element.is_unsigned else 'i'}{max(element.width // 8, 1)}")
+    else:
+        raise Unsupported(f"the operand has elements of {element} instead of integers")
+    wanted = (tensor.type.shape, _read_quantization(call, storage))
+    if call.tensor_type(*wanted) != tensor.type:
+        tensor = call.emit("storage_cast", [call.storage(tensor)], wanted)
+    return [call.emit("dequantize_linear", [tensor])]

@@ -1,0 +1,235 @@
+"""Operators that move data or make constants, whose differences between operator sets end here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from onnx import TensorProto
+
+from acc import ir
+from acc.frontend.call import Call, Tensor, shape_of
+from acc.frontend.problems import Unsupported
+from acc.frontend.source import read_dtype, read_tensor
+
+
+def _ints(call: Call, name: str) -> list[int]:
+    values = call.attributes[name]
+    assert isinstance(values, list)
+    return values
+
+
+def _int(call: Call, name: str) -> int:
+    value = call.attributes[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _reshape(call: Call, value: ir.Value, shape: list[int]) -> ir.Value:
+    return call.emit("reshape", [value], (shape, value.type.element_type))
+
+
+def convert_identity(call: Call) -> list[Tensor]:
+    return [call.tensor(0)]
+
+
+def convert_dropout(call: Call) -> list[Tensor]:
+    if call.has(2) and bool(call.scalar(2, "training_mode")):
+        raise Unsupported("training mode is not supported")
+    tensor = call.tensor(0)
+    return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
+
+
+def convert_constant(call: Call) -> list[Tensor]:
+    given = list(call.attributes.items())
+    if len(given) != 1:
+        raise Unsupported(f"has {len(given)} values instead of one")
+    name, value = given[0]
+    if isinstance(value, TensorProto):
+        if value.data_location == TensorProto.EXTERNAL:
+            raise Unsupported("external data in attributes is not supported")
+        return [read_tensor(value, None)]
+    return [np.asarray(value, np.float32 if name.startswith("value_float") else np.int64)]
+
+
+def convert_constant_of_shape(call: Call) -> list[Tensor]:
+    shape = call.integers(0, "the shape")
+    if any(size < 0 for size in shape) or math.prod(shape) > 1 << 40:
+        raise Unsupported(f"a tensor cannot have the shape {shape}")
+    value = call.attributes.get("value")
+    element = np.zeros(1, np.float32) if value is None else read_tensor(value, None)  # pyright: ignore[reportArgumentType]
+    if element.size != 1:
+        raise Unsupported(f"attribute 'value' has {element.size} elements instead of one")
+    return [np.broadcast_to(element.reshape(-1)[0], shape)]
+
+
+def convert_shape(call: Call) -> list[Tensor]:
+    shape = call.shape(0)
+    rank = len(shape)
+    start, end = _int(call, "start"), call.attributes.get("end", rank)
+    assert isinstance(end, int)
+    clamp = lambda value: min(max(value + rank if value < 0 else value, 0), rank)  # noqa: E731
+    return [np.array(shape[clamp(start) : clamp(end)], np.int64)]
+
+
+def convert_size(call: Call) -> list[Tensor]:
+    return [np.array(math.prod(call.shape(0)), np.int64)]
+
+
+def convert_cast(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    return [call.emit("cast", [value], (value.type.shape, read_dtype(_int(call, "to"))))]
+
+
+def convert_clip(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    bounds = {}
+    for index, name in ((1, "min"), (2, "max")):
+        if call.opset < 11:
+            if call.has(index):
+                raise Unsupported(f"takes '{name}' as an attribute before operator set 11")
+            bound = call.attributes.get(name)
+        else:
+            if name in call.attributes:
+                raise Unsupported(f"takes '{name}' as an input since operator set 11")
+            bound = call.scalar(index, name) if call.has(index) else None
+        if bound is None:
+            continue
+        if math.isnan(float(bound)):  # pyright: ignore[reportArgumentType]
+            raise Unsupported(f"'{name}' is not a number")
+        if int(bound) != float(bound) if isinstance(bound, np.integer) else False:
+            raise Unsupported(f"'{name}' is {bound}, which a double does not hold")
+        # The bounds that older exporters write where there is none.
+        if abs(float(bound)) < float(np.finfo(np.float32).max):  # pyright: ignore[reportArgumentType]
+            bounds[name] = np.float64(bound)  # pyright: ignore[reportArgumentType]
+    return [call.emit("clip", [value], **bounds)] if bounds else [value]
+
+
+def convert_concat(call: Call) -> list[Tensor]:
+    values = call.operands()
+    if len({str(value.type.element_type) for value in values}) > 1:
+        values = [call.storage(value) for value in values]
+    return [call.emit("concat", values, axis=call.axis(_int(call, "axis"), len(call.shape(0))))]
+
+
+def convert_flatten(call: Call) -> list[Tensor]:
+    rank = len(call.shape(0))
+    axis = _int(call, "axis")
+    return [call.emit("flatten", [call.operand(0)], axis=axis if axis == rank else call.axis(axis, rank))]
+
+
+def convert_pad(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    rank = len(call.shape(0))
+    constant: object = call.attributes.get("value", 0.0)
+    if call.opset < 11:
+        if "pads" not in call.attributes or len(call.inputs) > 1:
+            raise Unsupported("takes 'pads' as an attribute before operator set 11")
+        pads = _ints(call, "pads")
+    else:
+        if "pads" in call.attributes or "value" in call.attributes:
+            raise Unsupported("takes 'pads' as an input since operator set 11")
+        pads = call.integers(1, "pads")
+        if call.has(2):
+            constant = call.scalar(2, "constant_value")
+    axes = list(range(rank))
+    if call.has(3):
+        axes = [call.axis(axis, rank) for axis in call.integers(3, "axes")]
+        call.axes(axes, rank)
+    if len(pads) != 2 * len(axes):
+        raise Unsupported(f"'pads' has {len(pads)} values but {len(axes)} axes need {2 * len(axes)}")
+    full = [0] * 2 * rank
+    for position, axis in enumerate(axes):
+        full[axis] = pads[position]
+        full[axis + rank] = pads[position + len(axes)]
+    mode = call.attributes["mode"]
+    if mode not in ("constant", "reflect", "edge", "wrap"):
+        raise Unsupported(f"attribute 'mode' is '{mode}'")
+    return [
+        call.emit(
+            "pad",
+            [value],
+            pads=full,
+            mode=f"#graph.pad_mode<{mode}>",
+            constant_value=np.float64(constant),  # pyright: ignore[reportArgumentType]
+        )
+    ]
+
+
+def convert_reshape(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    source = list(value.type.shape)
+    shape = call.integers(1, "the shape")
+    if not call.attributes["allowzero"]:
+        if any(size == 0 for size in shape[len(source) :]):
+            raise Unsupported(f"shape {shape} copies a size that the input {source} does not have")
+        shape = [source[axis] if size == 0 else size for axis, size in enumerate(shape)]
+    elif -1 in shape and 0 in shape:
+        raise Unsupported(f"shape {shape} holds both 0 and -1 with allowzero")
+    if any(size < -1 for size in shape) or shape.count(-1) > 1:
+        raise Unsupported(f"shape {shape} is not valid")
+    total = math.prod(source)
+    if -1 in shape:
+        known = math.prod(size for size in shape if size != -1)
+        if known == 0 or total % known:
+            raise Unsupported(f"input {source} cannot be reshaped to {shape}")
+        shape = [total // known if size == -1 else size for size in shape]
+    if math.prod(shape) != total:
+        raise Unsupported(f"input {source} cannot be reshaped to {shape}")
+    return [_reshape(call, value, shape)]
+
+
+def _given_axes(call: Call) -> list[int] | None:
+    """The axes of Squeeze and Unsqueeze, an attribute before operator set 13."""
+    if call.opset < 13:
+        if len(call.inputs) > 1:
+            raise Unsupported("takes 'axes' as an attribute before operator set 13")
+        axes = call.attributes.get("axes")
+        assert axes is None or isinstance(axes, list)
+        return axes
+    if "axes" in call.attributes:
+        raise Unsupported("takes 'axes' as an input since operator set 13")
+    return call.integers(1, "axes") if call.has(1) else None
+
+
+def convert_squeeze(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape = value.type.shape
+    given = _given_axes(call)
+    if given is None:
+        axes = [axis for axis, size in enumerate(shape) if size == 1]
+    else:
+        axes = call.axes(given, len(shape))
+    return [call.emit("squeeze", [value], axes=axes)]
+
+
+def convert_unsqueeze(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    given = _given_axes(call)
+    if given is None:
+        raise Unsupported("needs axes")
+    return [call.emit("unsqueeze", [value], axes=call.axes(given, len(value.type.shape) + len(given)))]
+
+
+def convert_transpose(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    rank = len(value.type.shape)
+    perm = call.attributes.get("perm", list(range(rank))[::-1])
+    return [call.emit("transpose", [value], perm=perm)]
+
+
+def convert_softmax(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape = list(value.type.shape)
+    if call.opset >= 13:
+        axis = call.attributes.get("axis", -1)
+        assert isinstance(axis, int)
+        return [call.emit("softmax", [value], axis=call.axis(axis, len(shape)))]
+    axis = call.attributes.get("axis", 1)
+    assert isinstance(axis, int)
+    axis = axis if axis == len(shape) else call.axis(axis, len(shape))
+    if axis < len(shape) and math.prod(shape[axis + 1 :]) == 1:
+        return [call.emit("softmax", [value], axis=axis)]
+    # Older operator sets normalize over all axes from `axis` on together.
+    flat = _reshape(call, value, [math.prod(shape[:axis]), math.prod(shape[axis:])])
+    return [_reshape(call, call.emit("softmax", [flat], axis=1), shape)]

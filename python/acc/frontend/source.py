@@ -1,0 +1,173 @@
+"""Reading ONNX files and the tensors in them.
+
+A model file is untrusted input. Nothing is allocated because a file says so: the sizes it declares are
+checked against the bytes that are there, and external data is only read from regular files inside the
+folder of the model.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, numpy_helper
+
+from acc.errors import ModelError
+from acc.frontend.problems import Unsupported
+
+_MAX_PROTOBUF = 2**31 - 1
+
+DTYPES: dict[int, np.dtype] = {
+    TensorProto.FLOAT: np.dtype(np.float32),
+    TensorProto.DOUBLE: np.dtype(np.float64),
+    TensorProto.FLOAT16: np.dtype(np.float16),
+    TensorProto.INT8: np.dtype(np.int8),
+    TensorProto.INT16: np.dtype(np.int16),
+    TensorProto.INT32: np.dtype(np.int32),
+    TensorProto.INT64: np.dtype(np.int64),
+    TensorProto.UINT8: np.dtype(np.uint8),
+    TensorProto.UINT16: np.dtype(np.uint16),
+    TensorProto.UINT32: np.dtype(np.uint32),
+    TensorProto.UINT64: np.dtype(np.uint64),
+    TensorProto.BOOL: np.dtype(np.bool_),
+}
+"""The element types that acc computes with, by their number in ONNX."""
+
+# The field of TensorProto that holds elements which are not in raw_data.
+_TYPED_FIELDS = {
+    TensorProto.FLOAT: "float_data",
+    TensorProto.DOUBLE: "double_data",
+    TensorProto.INT64: "int64_data",
+    TensorProto.UINT32: "uint64_data",
+    TensorProto.UINT64: "uint64_data",
+}
+
+
+def dtype_name(data_type: int) -> str:
+    """ONNX's name of an element type, in lower case; for messages."""
+    try:
+        return TensorProto.DataType.Name(data_type).lower()  # pyright: ignore[reportArgumentType]
+    except ValueError:
+        return f"number {data_type}"
+
+
+def read_dtype(data_type: int) -> np.dtype:
+    """The numpy element type, or Unsupported with the reason."""
+    if data_type not in DTYPES:
+        raise Unsupported(f"element type {dtype_name(data_type)} is not supported")
+    return DTYPES[data_type]
+
+
+def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """Parses a model file, without its external data.
+
+    Raises ModelError if the file is missing, empty, too large, or not an ONNX model.
+    """
+    file = Path(path)
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"{file}: not a file")
+        if status.st_size == 0:
+            raise ModelError(f"{file}: the file is empty")
+        if status.st_size > _MAX_PROTOBUF:
+            raise ModelError(f"{file}: larger than 2 GiB; store the weights as external data")
+        data = file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelError(f"{file}: cannot be read: {reason}") from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        raise ModelError(f"{file}: not an ONNX model, or a truncated one") from error
+    if not model.HasField("graph") or model.ir_version < 1:
+        raise ModelError(f"{file}: not an ONNX model: it has no graph")
+    return model
+
+
+def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
+    """The elements of a tensor, read-only where they are bytes of a file or of the model.
+
+    Raises Unsupported if the element type is not supported or data is missing or of the wrong size.
+    """
+    dtype = read_dtype(tensor.data_type)
+    if any(size < 0 for size in tensor.dims):
+        raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
+    if tensor.HasField("segment"):
+        raise Unsupported("is stored in segments")
+    count = math.prod(tensor.dims)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return _read_external(tensor, folder, dtype, count)
+    if tensor.HasField("raw_data"):
+        data = tensor.raw_data
+        _check_count(len(data), count * dtype.itemsize, "bytes", tensor, dtype)
+        return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(tensor.dims)
+    field = _TYPED_FIELDS.get(tensor.data_type, "int32_data")
+    _check_count(len(getattr(tensor, field)), count, "elements", tensor, dtype)
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Unsupported(f"cannot be read: {error}") from error
+
+
+def _check_count(given: int, needed: int, unit: str, tensor: TensorProto, dtype: np.dtype) -> None:
+    if given != needed:
+        raise Unsupported(f"has {given} {unit} but its shape {list(tensor.dims)} of {dtype} needs {needed}")
+
+
+def _read_external(tensor: TensorProto, folder: Path | None, dtype: np.dtype, count: int) -> np.ndarray:
+    if folder is None:
+        raise Unsupported("has external data, which is found beside a model file: import the path, not a ModelProto")
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    file = confined_path(folder, entries.get("location", ""))
+    try:
+        offset = int(entries.get("offset") or 0)
+        length = int(entries["length"]) if entries.get("length") else None
+    except ValueError:
+        raise Unsupported("has external data with a malformed offset or length") from None
+    needed = count * dtype.itemsize
+    if length is not None and length != needed:
+        _check_count(length, needed, "external bytes", tensor, dtype)
+    if offset < 0:
+        raise Unsupported("has external data at a negative offset")
+    try:
+        # O_NOFOLLOW: the last component cannot have become a link since it was checked.
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(handle, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Unsupported(f"has external data in '{file.name}', which is not a file")
+            if offset + needed > status.st_size:
+                raise Unsupported(
+                    f"needs {needed} bytes at offset {offset} of '{file.name}', which has {status.st_size}"
+                )
+            if needed == 0:
+                return np.zeros(tuple(tensor.dims), dtype)
+            mapped = np.memmap(stream, dtype.newbyteorder("<"), "r", offset, (count,))
+    except OSError as error:
+        raise Unsupported(f"has external data in '{file.name}', which cannot be read: {error.strerror}") from error
+    return np.asarray(mapped).astype(dtype, copy=False).reshape(tuple(tensor.dims))
+
+
+def confined_path(folder: Path, location: str) -> Path:
+    """The file `location` inside `folder`; Unsupported if it is not, or leads through a link."""
+    parts = PurePosixPath(location.replace("\\", "/")).parts
+    if not parts or "\0" in location:
+        raise Unsupported("has external data without a location")
+    outside = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor or ".." in parts
+    if outside:
+        raise Unsupported(f"has external data outside of the model's folder: '{location}'")
+    file = folder
+    for part in parts:
+        file = file / part
+        if file.is_symlink():
+            raise Unsupported(f"has external data behind the symbolic link '{location}'")
+    if not file.exists():
+        raise Unsupported(f"has external data in '{location}', which is missing")
+    return file
