@@ -7,8 +7,8 @@
 
 #include "dialects/Graph/Constants.h"
 
-#include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/AsmState.h"
+#include "mlir/IR/BuiltinAttributes.h"
 
 #include <cstring>
 
@@ -24,9 +24,11 @@ static std::optional<size_t> getElementBytes(Type element) {
   return element.getIntOrFloatBitWidth() / 8;
 }
 
-ElementsAttr acc::graph::makeElements(
-    ShapedType type, llvm::function_ref<void(MutableArrayRef<char>)> fill) {
-  size_t bytes = type.getNumElements() * *getElementBytes(type.getElementType());
+ElementsAttr
+acc::graph::makeElements(ShapedType type,
+                         llvm::function_ref<void(MutableArrayRef<char>)> fill) {
+  size_t bytes =
+      type.getNumElements() * *getElementBytes(type.getElementType());
   if (bytes <= maxInlineBytes) {
     SmallVector<char> data(bytes);
     fill(data);
@@ -37,8 +39,7 @@ ElementsAttr acc::graph::makeElements(
   return DenseResourceElementsAttr::get(type, "folded", std::move(blob));
 }
 
-std::optional<ArrayRef<char>>
-acc::graph::getRawElements(ElementsAttr value) {
+std::optional<ArrayRef<char>> acc::graph::getRawElements(ElementsAttr value) {
   std::optional<size_t> bytes = getElementBytes(value.getElementType());
   if (!bytes)
     return std::nullopt;
@@ -78,25 +79,24 @@ ElementsAttr acc::graph::transposeElements(ElementsAttr value,
   int64_t stride = bytes;
   for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis])
     strides[axis] = stride;
-  return makeElements(
-      value.getShapedType().clone(result), [&](MutableArrayRef<char> target) {
-        SmallVector<int64_t> index(result.size(), 0);
-        int64_t offset = 0;
-        for (size_t to = 0; to < target.size(); to += bytes) {
-          std::memcpy(&target[to], &(*source)[offset], bytes);
-          for (size_t axis = result.size(); axis-- > 0;) {
-            offset += strides[permutation[axis]];
-            if (++index[axis] < result[axis])
-              break;
-            offset -= strides[permutation[axis]] * result[axis];
-            index[axis] = 0;
-          }
-        }
-      });
+  return makeElements(value.getShapedType().clone(result),
+                      [&](MutableArrayRef<char> target) {
+                        SmallVector<int64_t> index(result.size(), 0);
+                        int64_t offset = 0;
+                        for (size_t to = 0; to < target.size(); to += bytes) {
+                          std::memcpy(&target[to], &(*source)[offset], bytes);
+                          for (size_t axis = result.size(); axis-- > 0;) {
+                            offset += strides[permutation[axis]];
+                            if (++index[axis] < result[axis])
+                              break;
+                            offset -= strides[permutation[axis]] * result[axis];
+                            index[axis] = 0;
+                          }
+                        }
+                      });
 }
 
-std::optional<SmallVector<double>>
-acc::graph::getDoubles(ElementsAttr value) {
+std::optional<SmallVector<double>> acc::graph::getDoubles(ElementsAttr value) {
   auto element = dyn_cast<FloatType>(value.getElementType());
   std::optional<ArrayRef<char>> raw = getRawElements(value);
   if (!element || !raw)

@@ -59,10 +59,10 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *,
       return site.error("bias is ", type, " but needs one element for each of ",
                         outputs, " output channels");
   }
-  FailureOr<SmallVector<int64_t>> spatial = inferWindows(
-      site, input.getShape().drop_front(2),
-      {weight.getShape().drop_front(2), adaptor.getStrides(), adaptor.getPads(),
-       adaptor.getDilations()});
+  FailureOr<SmallVector<int64_t>> spatial =
+      inferWindows(site, input.getShape().drop_front(2),
+                   {weight.getShape().drop_front(2), adaptor.getStrides(),
+                    adaptor.getPads(), adaptor.getDilations()});
   if (failed(spatial))
     return failure();
   SmallVector<int64_t> shape{input.getDimSize(0), outputs};
@@ -95,8 +95,7 @@ struct FoldPadIntoConv : OpRewritePattern<ConvOp> {
       pads[axis - 2] += begin[axis];
       pads[axis - 2 + rank - 2] += end[axis];
     }
-    Location loc =
-        FusedLoc::get(getContext(), {pad.getLoc(), conv.getLoc()});
+    Location loc = FusedLoc::get(getContext(), {pad.getLoc(), conv.getLoc()});
     rewriter.modifyOpInPlace(conv, [&] {
       conv.getInputMutable().assign(pad.getInput());
       conv.setPads(pads);
@@ -125,8 +124,8 @@ LogicalResult GemmOp::inferReturnTypes(MLIRContext *,
   if (failed(checkElementTypes(site, adaptor.getOperands())))
     return failure();
   if (a.getRank() != 2 || b.getRank() != 2)
-    return site.error("operands have ranks ", a.getRank(), " and ",
-                      b.getRank(), " but must be matrices");
+    return site.error("operands have ranks ", a.getRank(), " and ", b.getRank(),
+                      " but must be matrices");
   bool transA = adaptor.getTransA(), transB = adaptor.getTransB();
   int64_t rows = a.getDimSize(transA ? 1 : 0);
   int64_t inner = a.getDimSize(transA ? 0 : 1);
@@ -163,9 +162,9 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
   if (innerA != innerB)
     return site.error("sums over ", innerA, " elements of a but ", innerB,
                       " elements of b");
-  FailureOr<SmallVector<int64_t>> shape = broadcastShapes(
-      site, {a.drop_back(std::min<size_t>(a.size(), 2)),
-             b.drop_back(std::min<size_t>(b.size(), 2))});
+  FailureOr<SmallVector<int64_t>> shape =
+      broadcastShapes(site, {a.drop_back(std::min<size_t>(a.size(), 2)),
+                             b.drop_back(std::min<size_t>(b.size(), 2))});
   if (failed(shape))
     return failure();
   if (a.size() > 1)
@@ -185,11 +184,10 @@ LogicalResult BatchNormalizationOp::verify() {
     return emitOpError("input has rank ")
            << input.getRank() << " but needs a batch and a channel axis";
   int64_t channels = input.getDimSize(1);
-  for (auto [name, value] :
-       {std::pair<StringRef, Value>{"scale", getScale()},
-        {"bias", getBias()},
-        {"mean", getMean()},
-        {"variance", getVariance()}}) {
+  for (auto [name, value] : {std::pair<StringRef, Value>{"scale", getScale()},
+                             {"bias", getBias()},
+                             {"mean", getMean()},
+                             {"variance", getVariance()}}) {
     auto type = cast<RankedTensorType>(value.getType());
     if (type.getRank() != 1 || type.getDimSize(0) != channels)
       return emitOpError() << name << " is " << type
@@ -201,8 +199,8 @@ LogicalResult BatchNormalizationOp::verify() {
 
 LogicalResult LrnOp::verify() {
   if (getInput().getType().getRank() < 2)
-    return emitOpError("input has rank ") << getInput().getType().getRank()
-                                          << " but needs a channel axis";
+    return emitOpError("input has rank ")
+           << getInput().getType().getRank() << " but needs a channel axis";
   if (static_cast<int64_t>(getSize()) < 1)
     return emitOpError("'size' is ")
            << static_cast<int64_t>(getSize()) << " but must be positive";

@@ -7,8 +7,8 @@
 
 #include "dialects/Graph/GraphDialect.h"
 
-#include "mlir/IR/Builders.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 

@@ -59,8 +59,7 @@ static bool isReshape(Operation *op) {
 }
 
 /// Two reshapes in a row are one.
-template <typename Op>
-struct MergeReshapes : OpRewritePattern<Op> {
+template <typename Op> struct MergeReshapes : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
   LogicalResult matchAndRewrite(Op op,
@@ -69,8 +68,8 @@ struct MergeReshapes : OpRewritePattern<Op> {
     if (!isReshape(producer))
       return rewriter.notifyMatchFailure(op, "input is not a reshape");
     Location loc = rewriter.getFusedLoc({producer->getLoc(), op.getLoc()});
-    auto reshape = ReshapeOp::create(rewriter, loc, op.getType(),
-                                     producer->getOperand(0));
+    auto reshape =
+        ReshapeOp::create(rewriter, loc, op.getType(), producer->getOperand(0));
     rewriter.replaceOp(op, reshape);
     return success();
   }
@@ -178,9 +177,8 @@ LogicalResult UnsqueezeOp::inferReturnTypes(MLIRContext *,
                                             SmallVectorImpl<Type> &types) {
   InferenceSite site{location, getOperationName()};
   auto input = cast<RankedTensorType>(adaptor.getInput().getType());
-  FailureOr<SmallVector<bool>> added =
-      selectAxes(site, adaptor.getAxes(),
-                 input.getRank() + adaptor.getAxes().size());
+  FailureOr<SmallVector<bool>> added = selectAxes(
+      site, adaptor.getAxes(), input.getRank() + adaptor.getAxes().size());
   if (failed(added) || failed(rejectPerAxis(site, input)))
     return failure();
   SmallVector<int64_t> shape;
@@ -346,8 +344,8 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *,
       return site.error("'pads' crops more than the ", size,
                         " elements along axis ", axis);
     // Cropping happens first; the other modes copy what it leaves.
-    int64_t kept = size + std::min<int64_t>(begin, 0) +
-                   std::min<int64_t>(end, 0);
+    int64_t kept =
+        size + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
     int64_t largest = std::max(begin, end);
     if (mode == PadMode::Reflect && largest > 0 && largest >= kept)
       return site.error("mode reflect cannot pad ", kept, " elements by ",

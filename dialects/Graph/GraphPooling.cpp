@@ -12,9 +12,10 @@ using namespace mlir;
 using namespace acc::graph;
 
 /// The first output along an axis whose window meets nothing but padding.
-static std::optional<int64_t>
-findEmptyWindow(int64_t size, int64_t outputs, int64_t kernel, int64_t stride,
-                int64_t padBegin, int64_t dilation) {
+static std::optional<int64_t> findEmptyWindow(int64_t size, int64_t outputs,
+                                              int64_t kernel, int64_t stride,
+                                              int64_t padBegin,
+                                              int64_t dilation) {
   for (int64_t output = 0; output < outputs; ++output) {
     int64_t start = output * stride - padBegin;
     int64_t skipped = start < 0 ? (-start + dilation - 1) / dilation : 0;

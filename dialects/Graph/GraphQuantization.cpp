@@ -1,4 +1,5 @@
-//===- GraphQuantization.cpp - Operators that enter and leave quantized types -===//
+//===- GraphQuantization.cpp - Operators that enter and leave quantized types
+//-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -58,8 +59,7 @@ LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
   if (axis < 0 || axis >= type.getRank())
     return site.error("quantized axis ", axis, " is not an axis of rank ",
                       type.getRank());
-  if (static_cast<int64_t>(perAxis.getScales().size()) !=
-      type.getDimSize(axis))
+  if (static_cast<int64_t>(perAxis.getScales().size()) != type.getDimSize(axis))
     return site.error("has ", perAxis.getScales().size(), " scales but ",
                       type.getDimSize(axis), " elements along axis ", axis);
   return success();
@@ -99,9 +99,9 @@ OpFoldResult QuantizeLinearOp::fold(FoldAdaptor adaptor) {
   double high = quantized.getStorageTypeMax();
   size_t bytes = quantized.getStorageTypeIntegralWidth() / 8;
   bool splat = value.isSplat() && parameters.scales.size() == 1;
-  auto storage = RankedTensorType::get(
-      splat ? ArrayRef<int64_t>{} : type.getShape(),
-      getStorageInteger(quantized));
+  auto storage =
+      RankedTensorType::get(splat ? ArrayRef<int64_t>{} : type.getShape(),
+                            getStorageInteger(quantized));
 
   bool finite = true;
   ElementsAttr result = makeElements(storage, [&](MutableArrayRef<char> data) {

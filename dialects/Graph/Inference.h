@@ -23,8 +23,7 @@ struct InferenceSite {
   std::optional<mlir::Location> location;
   llvm::StringRef operation;
 
-  template <typename... Args>
-  llvm::LogicalResult error(Args &&...args) const {
+  template <typename... Args> llvm::LogicalResult error(Args &&...args) const {
     return mlir::emitOptionalError(location, "'", operation, "' op ",
                                    std::forward<Args>(args)...);
   }

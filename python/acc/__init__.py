@@ -1,5 +1,10 @@
 """acc, the accelerator compiler collection: ONNX models to native code or to a VTA accelerator."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from acc.errors import (
     AccError,
     CompileError,
@@ -9,7 +14,13 @@ from acc.errors import (
     RunError,
 )
 
+if TYPE_CHECKING:
+    from acc.frontend import import_onnx
+
 __version__ = "0.1.0"
+
+# What needs the compiler or the onnx package is imported on first use, so that `import acc` is quick.
+_LAZY = {"import_onnx": "acc.frontend"}
 
 __all__ = [
     "AccError",
@@ -18,4 +29,13 @@ __all__ = [
     "ModelError",
     "ModelFileError",
     "RunError",
+    "import_onnx",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'acc' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value

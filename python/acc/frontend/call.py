@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from onnx import AttributeProto
@@ -126,6 +126,14 @@ class Call:
     def shape(self, index: int) -> tuple[int, ...]:
         return shape_of(self.tensor(index))
 
+    def integer(self, name: str) -> int:
+        """An attribute of kind int, bool or axis that the node has or that has a default."""
+        return cast(int, self.attributes[name])
+
+    def integer_list(self, name: str) -> list[int]:
+        """An attribute of kind ints that the node has or that has a default."""
+        return cast(list[int], self.attributes[name])
+
     def axis(self, value: int, rank: int, what: str = "axis") -> int:
         """`value` counted from the front; rank is what it counts in."""
         if not -rank <= value < rank:
@@ -144,7 +152,7 @@ class Call:
         tensor = self.tensor(index)
         name = self.node.inputs[index]
         value = self._materialize(name, None) if isinstance(tensor, np.ndarray) else tensor
-        element = value.type.element_type
+        element = element_of(value)
         if isinstance(element, ir.QuantizedType):
             if self.operator.elements == "any" and element.axis is None:
                 return value
@@ -165,25 +173,22 @@ class Call:
 
     def storage(self, value: ir.Value) -> ir.Value:
         """The integers of a quantized tensor; other tensors as they are."""
-        element = value.type.element_type
+        element = element_of(value)
         if not isinstance(element, ir.QuantizedType):
             return value
-        integer = np.dtype(f"{'i' if element.is_signed else 'u'}{_width(element) // 8}")
-        return self.emit("storage_cast", [value], result=(value.type.shape, integer))
+        integer = storage_of(element)
+        return self.emit_as(self.tensor_type(shape_of(value), integer), "storage_cast", value)
 
     def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
         return self._emitter.tensor_type(shape, element)
 
-    def emit(
-        self,
-        operator: str,
-        operands: Sequence[ir.Value],
-        result: tuple[Sequence[int], np.dtype | Quantization | ir.Type] | None = None,
-        **attributes: object,
-    ) -> ir.Value:
-        """Appends a graph operator at this node's location; `result` where its type is not inferred."""
-        type = None if result is None else self.tensor_type(*result)
-        return self._emitter.emit(operator, operands, attributes, self.node.name, type)
+    def emit(self, operator: str, operands: Sequence[ir.Value], **attributes: object) -> ir.Value:
+        """Appends a graph operator at this node's location; its result type is inferred."""
+        return self._emitter.emit(operator, operands, attributes, self.node.name)
+
+    def emit_as(self, result: ir.Type, operator: str, operand: ir.Value) -> ir.Value:
+        """Appends a graph operator whose result type is not inferred."""
+        return self._emitter.emit(operator, [operand], {}, self.node.name, result)
 
     def convert(self) -> Sequence[Tensor]:
         """The node's outputs."""
@@ -198,11 +203,16 @@ class Call:
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    return tensor.shape if isinstance(tensor, np.ndarray) else tuple(tensor.type.shape)
+    return tensor.shape if isinstance(tensor, np.ndarray) else tuple(cast(ir.RankedTensorType, tensor.type).shape)
 
 
-def _width(element: ir.QuantizedType) -> int:
-    return element.storage_type.width
+def element_of(value: ir.Value) -> ir.Type:
+    return cast(ir.RankedTensorType, value.type).element_type
+
+
+def storage_of(element: ir.QuantizedType) -> np.dtype:
+    """The element type of the integers of a quantized tensor."""
+    return np.dtype(f"{'i' if element.is_signed else 'u'}{cast(ir.IntegerType, element.storage_type).width // 8}")
 
 
 def check_node(node: Node, operator: Operator, used: frozenset[str]) -> list[str]:

@@ -134,9 +134,6 @@ class Emitter:
 
 
 def _reason(error: ir.MLIRError, operator: str) -> str:
-    """The first thing that MLIR says about the operator, without where it says it."""
-    diagnostics = getattr(error, "error_diagnostics", None) or []
-    message = str(getattr(diagnostics[0], "message", "")) if diagnostics else str(error)
-    message = message.splitlines()[0] if message else "is not valid"
-    prefix = f"'graph.{operator}' op "
-    return message.split(prefix, 1)[-1] if prefix in message else message
+    """The first thing that MLIR says about the operator, without its name."""
+    message = error.diagnostics[0].message if error.diagnostics else error.message
+    return message.removeprefix(f"'graph.{operator}' op ")

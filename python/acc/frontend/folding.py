@@ -76,12 +76,13 @@ def keep_splat(array: np.ndarray) -> np.ndarray:
 
 def is_splat(array: np.ndarray) -> bool:
     """Whether the array is one element broadcast to its shape, without a look at the elements."""
-    return array.size > 1 and not any(stride for stride, size in zip(array.strides, array.shape, strict=True) if size > 1)
+    steps = zip(array.strides, array.shape, strict=True)
+    return array.size > 1 and not any(stride for stride, size in steps if size > 1)
 
 
 def _single_node_model(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> onnx.ModelProto:
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
-    tensors = [numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name) for name, array in inputs.items()]
+    tensors = [numpy_helper.from_array(array.copy(), name) for name, array in inputs.items()]
     graph = helper.make_graph([node.proto], "fold", [], outputs, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 

@@ -11,7 +11,7 @@ import onnx
 
 from acc import ir
 from acc.errors import ModelError
-from acc.frontend.call import Call, Tensor, check_node
+from acc.frontend.call import Call, Tensor, check_node, element_of, shape_of, storage_of
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
 from acc.frontend.model import Graph, Node, read_graph
@@ -203,11 +203,10 @@ class _Importer:
         if isinstance(tensor, np.ndarray):
             return self._materialize(name, None)
         assert tensor is not None
-        element = tensor.type.element_type
+        element = element_of(tensor)
         if not isinstance(element, ir.QuantizedType):
             return tensor
-        storage = np.dtype(f"{'i' if element.is_signed else 'u'}{element.storage_type.width // 8}")
-        type = self.emitter.tensor_type(tensor.type.shape, storage)
+        type = self.emitter.tensor_type(shape_of(tensor), storage_of(element))
         return self.emitter.emit("storage_cast", [tensor], {}, name, type)
 
 

@@ -59,9 +59,7 @@ OPERATORS: dict[str, Operator] = {
     "GlobalAveragePool": Operator("global_average_pool"),
     # Element by element
     "Relu": Operator("relu", elements="number"),
-    "Clip": Operator(
-        "clip", (1, 3), {"min": Attr("float"), "max": Attr("float")}, "number", shapes.convert_clip
-    ),
+    "Clip": Operator("clip", (1, 3), {"min": Attr("float"), "max": Attr("float")}, "number", shapes.convert_clip),
     "Add": Operator("add", (2, 2), elements="number"),
     "Sub": Operator("sub", (2, 2), elements="number"),
     "Mul": Operator("mul", (2, 2), elements="number"),
@@ -92,9 +90,7 @@ OPERATORS: dict[str, Operator] = {
     "Unsqueeze": Operator("unsqueeze", (1, 2), {"axes": Attr("ints")}, "any", shapes.convert_unsqueeze),
     "Transpose": Operator("transpose", (1, 1), {"perm": Attr("ints")}, "any", shapes.convert_transpose),
     # Quantization
-    "QuantizeLinear": Operator(
-        "quantize_linear", (2, 3), quantization.QUANTIZE, convert=quantization.convert_quantize
-    ),
+    "QuantizeLinear": Operator("quantize_linear", (2, 3), quantization.QUANTIZE, convert=quantization.convert_quantize),
     "DequantizeLinear": Operator(
         "dequantize_linear", (2, 3), quantization.DEQUANTIZE, "any", quantization.convert_dequantize
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import Attr, Call, Tensor
+from acc.frontend.call import Attr, Call, element_of, shape_of, storage_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import DTYPES, dtype_name
@@ -48,21 +48,16 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
     axis = None
     if scales.ndim == 1 and scales.size != 1:
         shape = call.shape(0)
-        declared = call.attributes["axis"]
-        assert isinstance(declared, int)
-        axis = call.axis(declared, len(shape))
+        axis = call.axis(call.integer("axis"), len(shape))
         if shape[axis] != scales.size:
             raise Unsupported(f"there are {scales.size} scales but axis {axis} has {shape[axis]} elements")
     elif scales.size != 1:
         raise Unsupported("the scale is empty")
-    return Quantization(
-        storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis
-    )
+    return Quantization(storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis)
 
 
-def convert_quantize(call: Call) -> list[Tensor]:
-    declared = call.attributes["output_dtype"]
-    assert isinstance(declared, int)
+def convert_quantize(call: Call) -> list[ir.Value]:
+    declared = call.integer("output_dtype")
     if declared and declared not in DTYPES:
         raise Unsupported(f"quantization to {dtype_name(declared)} is not supported")
     storage = np.dtype(np.uint8)
@@ -74,22 +69,22 @@ def convert_quantize(call: Call) -> list[Tensor]:
         storage = DTYPES[declared]
     operand = call.operand(0)
     quantization = _read_quantization(call, storage)
-    return [call.emit("quantize_linear", [operand], (operand.type.shape, quantization))]
+    return [call.emit_as(call.tensor_type(shape_of(operand), quantization), "quantize_linear", operand)]
 
 
-def convert_dequantize(call: Call) -> list[Tensor]:
+def convert_dequantize(call: Call) -> list[ir.Value]:
     tensor = call.tensor(0)
     if isinstance(tensor, np.ndarray):
         value = call.quantized_constant(0, _read_quantization(call, tensor.dtype))
         return [call.emit("dequantize_linear", [value])]
-    element = tensor.type.element_type
+    element = element_of(tensor)
     if isinstance(element, ir.QuantizedType):
-        storage = np.dtype(f"{'i' if element.is_signed else 'u'}{element.storage_type.width // 8}")
+        storage = storage_of(element)
     elif isinstance(element, ir.IntegerType):
         storage = np.dtype(f"{'u' if element.is_unsigned else 'i'}{max(element.width // 8, 1)}")
     else:
         raise Unsupported(f"the operand has elements of {element} instead of integers")
-    wanted = (tensor.type.shape, _read_quantization(call, storage))
-    if call.tensor_type(*wanted) != tensor.type:
-        tensor = call.emit("storage_cast", [call.storage(tensor)], wanted)
+    wanted = call.tensor_type(shape_of(tensor), _read_quantization(call, storage))
+    if wanted != tensor.type:
+        tensor = call.emit_as(wanted, "storage_cast", call.storage(tensor))
     return [call.emit("dequantize_linear", [tensor])]

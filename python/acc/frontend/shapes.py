@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from onnx import TensorProto
 
 from acc import ir
-from acc.frontend.call import Call, Tensor, shape_of
+from acc.frontend.call import Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import read_dtype, read_tensor
 
 
-def _ints(call: Call, name: str) -> list[int]:
-    values = call.attributes[name]
-    assert isinstance(values, list)
-    return values
-
-
-def _int(call: Call, name: str) -> int:
-    value = call.attributes[name]
-    assert isinstance(value, int)
-    return value
-
-
-def _reshape(call: Call, value: ir.Value, shape: list[int]) -> ir.Value:
-    return call.emit("reshape", [value], (shape, value.type.element_type))
+def _reshape(call: Call, value: ir.Value, shape: Sequence[int]) -> ir.Value:
+    return call.emit_as(call.tensor_type(shape, element_of(value)), "reshape", value)
 
 
 def convert_identity(call: Call) -> list[Tensor]:
@@ -56,8 +46,8 @@ def convert_constant_of_shape(call: Call) -> list[Tensor]:
     shape = call.integers(0, "the shape")
     if any(size < 0 for size in shape) or math.prod(shape) > 1 << 40:
         raise Unsupported(f"a tensor cannot have the shape {shape}")
-    value = call.attributes.get("value")
-    element = np.zeros(1, np.float32) if value is None else read_tensor(value, None)  # pyright: ignore[reportArgumentType]
+    value = cast(TensorProto | None, call.attributes.get("value"))
+    element = np.zeros(1, np.float32) if value is None else read_tensor(value, None)
     if element.size != 1:
         raise Unsupported(f"attribute 'value' has {element.size} elements instead of one")
     return [np.broadcast_to(element.reshape(-1)[0], shape)]
@@ -66,10 +56,9 @@ def convert_constant_of_shape(call: Call) -> list[Tensor]:
 def convert_shape(call: Call) -> list[Tensor]:
     shape = call.shape(0)
     rank = len(shape)
-    start, end = _int(call, "start"), call.attributes.get("end", rank)
-    assert isinstance(end, int)
-    clamp = lambda value: min(max(value + rank if value < 0 else value, 0), rank)  # noqa: E731
-    return [np.array(shape[clamp(start) : clamp(end)], np.int64)]
+    # Bounds beyond the rank are as good as the rank, as in Python's slices.
+    end = call.integer("end") if "end" in call.attributes else rank
+    return [np.array(shape[call.integer("start") : end], np.int64)]
 
 
 def convert_size(call: Call) -> list[Tensor]:
@@ -78,60 +67,64 @@ def convert_size(call: Call) -> list[Tensor]:
 
 def convert_cast(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    return [call.emit("cast", [value], (value.type.shape, read_dtype(_int(call, "to"))))]
+    return [call.emit_as(call.tensor_type(shape_of(value), read_dtype(call.integer("to"))), "cast", value)]
 
 
 def convert_clip(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    bounds = {}
+    bounds: dict[str, object] = {}
     for index, name in ((1, "min"), (2, "max")):
         if call.opset < 11:
             if call.has(index):
                 raise Unsupported(f"takes '{name}' as an attribute before operator set 11")
-            bound = call.attributes.get(name)
+            bound = cast(float | None, call.attributes.get(name))
         else:
             if name in call.attributes:
                 raise Unsupported(f"takes '{name}' as an input since operator set 11")
-            bound = call.scalar(index, name) if call.has(index) else None
+            bound = call.scalar(index, name).item() if call.has(index) else None
         if bound is None:
             continue
-        if math.isnan(float(bound)):  # pyright: ignore[reportArgumentType]
+        if math.isnan(bound):
             raise Unsupported(f"'{name}' is not a number")
-        if int(bound) != float(bound) if isinstance(bound, np.integer) else False:
+        if float(bound) != bound:
             raise Unsupported(f"'{name}' is {bound}, which a double does not hold")
-        # The bounds that older exporters write where there is none.
-        if abs(float(bound)) < float(np.finfo(np.float32).max):  # pyright: ignore[reportArgumentType]
-            bounds[name] = np.float64(bound)  # pyright: ignore[reportArgumentType]
+        bounds[name] = np.float64(bound)
+    # What older exporters write where there is no bound.
+    largest = float(np.finfo(np.float32).max)
+    if bounds.get("min") in (-largest, -math.inf):
+        del bounds["min"]
+    if bounds.get("max") in (largest, math.inf):
+        del bounds["max"]
     return [call.emit("clip", [value], **bounds)] if bounds else [value]
 
 
 def convert_concat(call: Call) -> list[Tensor]:
     values = call.operands()
-    if len({str(value.type.element_type) for value in values}) > 1:
+    if len({element_of(value) for value in values}) > 1:
         values = [call.storage(value) for value in values]
-    return [call.emit("concat", values, axis=call.axis(_int(call, "axis"), len(call.shape(0))))]
+    return [call.emit("concat", values, axis=call.axis(call.integer("axis"), len(call.shape(0))))]
 
 
 def convert_flatten(call: Call) -> list[Tensor]:
     rank = len(call.shape(0))
-    axis = _int(call, "axis")
+    axis = call.integer("axis")
     return [call.emit("flatten", [call.operand(0)], axis=axis if axis == rank else call.axis(axis, rank))]
 
 
 def convert_pad(call: Call) -> list[Tensor]:
     value = call.operand(0)
     rank = len(call.shape(0))
-    constant: object = call.attributes.get("value", 0.0)
+    constant = cast(float, call.attributes.get("value", 0.0))
     if call.opset < 11:
         if "pads" not in call.attributes or len(call.inputs) > 1:
             raise Unsupported("takes 'pads' as an attribute before operator set 11")
-        pads = _ints(call, "pads")
+        pads = call.integer_list("pads")
     else:
         if "pads" in call.attributes or "value" in call.attributes:
             raise Unsupported("takes 'pads' as an input since operator set 11")
         pads = call.integers(1, "pads")
         if call.has(2):
-            constant = call.scalar(2, "constant_value")
+            constant = call.scalar(2, "constant_value").item()
     axes = list(range(rank))
     if call.has(3):
         axes = [call.axis(axis, rank) for axis in call.integers(3, "axes")]
@@ -145,20 +138,15 @@ def convert_pad(call: Call) -> list[Tensor]:
     mode = call.attributes["mode"]
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise Unsupported(f"attribute 'mode' is '{mode}'")
-    return [
-        call.emit(
-            "pad",
-            [value],
-            pads=full,
-            mode=f"#graph.pad_mode<{mode}>",
-            constant_value=np.float64(constant),  # pyright: ignore[reportArgumentType]
-        )
-    ]
+    if float(constant) != constant and constant == constant:
+        raise Unsupported(f"pads with {constant}, which a double does not hold")
+    mode = f"#graph.pad_mode<{mode}>"
+    return [call.emit("pad", [value], pads=full, mode=mode, constant_value=np.float64(constant))]
 
 
 def convert_reshape(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    source = list(value.type.shape)
+    source = list(shape_of(value))
     shape = call.integers(1, "the shape")
     if not call.attributes["allowzero"]:
         if any(size == 0 for size in shape[len(source) :]):
@@ -184,9 +172,7 @@ def _given_axes(call: Call) -> list[int] | None:
     if call.opset < 13:
         if len(call.inputs) > 1:
             raise Unsupported("takes 'axes' as an attribute before operator set 13")
-        axes = call.attributes.get("axes")
-        assert axes is None or isinstance(axes, list)
-        return axes
+        return call.integer_list("axes") if "axes" in call.attributes else None
     if "axes" in call.attributes:
         raise Unsupported("takes 'axes' as an input since operator set 13")
     return call.integers(1, "axes") if call.has(1) else None
@@ -194,12 +180,10 @@ def _given_axes(call: Call) -> list[int] | None:
 
 def convert_squeeze(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    shape = value.type.shape
+    shape = shape_of(value)
     given = _given_axes(call)
-    if given is None:
-        axes = [axis for axis, size in enumerate(shape) if size == 1]
-    else:
-        axes = call.axes(given, len(shape))
+    units = [axis for axis, size in enumerate(shape) if size == 1]
+    axes = units if given is None else call.axes(given, len(shape))
     return [call.emit("squeeze", [value], axes=axes)]
 
 
@@ -208,25 +192,24 @@ def convert_unsqueeze(call: Call) -> list[Tensor]:
     given = _given_axes(call)
     if given is None:
         raise Unsupported("needs axes")
-    return [call.emit("unsqueeze", [value], axes=call.axes(given, len(value.type.shape) + len(given)))]
+    return [call.emit("unsqueeze", [value], axes=call.axes(given, len(shape_of(value)) + len(given)))]
 
 
 def convert_transpose(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    rank = len(value.type.shape)
+    rank = len(shape_of(value))
     perm = call.attributes.get("perm", list(range(rank))[::-1])
     return [call.emit("transpose", [value], perm=perm)]
 
 
 def convert_softmax(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    shape = list(value.type.shape)
+    shape = shape_of(value)
+    given = call.integer("axis") if "axis" in call.attributes else None
     if call.opset >= 13:
-        axis = call.attributes.get("axis", -1)
-        assert isinstance(axis, int)
+        axis = -1 if given is None else given
         return [call.emit("softmax", [value], axis=call.axis(axis, len(shape)))]
-    axis = call.attributes.get("axis", 1)
-    assert isinstance(axis, int)
+    axis = 1 if given is None else given
     axis = axis if axis == len(shape) else call.axis(axis, len(shape))
     if axis < len(shape) and math.prod(shape[axis + 1 :]) == 1:
         return [call.emit("softmax", [value], axis=axis)]

@@ -39,7 +39,7 @@ DTYPES: dict[int, np.dtype] = {
 """The element types that acc computes with, by their number in ONNX."""
 
 # The field of TensorProto that holds elements which are not in raw_data.
-_TYPED_FIELDS = {
+_TYPED_FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
     TensorProto.INT64: "int64_data",

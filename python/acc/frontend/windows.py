@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from acc.frontend.call import REQUIRED, Attr, Call, Tensor
+from acc import ir
+from acc.frontend.call import REQUIRED, Attr, Call
 from acc.frontend.problems import Unsupported
 
 WINDOW = {
@@ -32,7 +33,7 @@ class _Window:
         """Elements from the first to the last of one window."""
         return [(kernel - 1) * dilation + 1 for kernel, dilation in zip(self.kernel, self.dilations, strict=True)]
 
-    def attributes(self) -> dict[str, object]:
+    def attributes(self) -> dict[str, list[int]]:
         return {"strides": self.strides, "pads": self.pads, "dilations": self.dilations}
 
 
@@ -40,8 +41,7 @@ def _read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Wi
     rank = len(sizes)
 
     def read(name: str, count: int, default: list[int], least: int) -> list[int]:
-        values = call.attributes.get(name, default)
-        assert isinstance(values, list)
+        values = call.integer_list(name) if name in call.attributes else default
         if len(values) != count:
             raise Unsupported(f"attribute '{name}' has {len(values)} values but {rank} spatial axes need {count}")
         if any(value < least for value in values):
@@ -71,7 +71,7 @@ def _read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Wi
     return _Window(sizes, window.kernel, strides, dilations, begin + end)
 
 
-def convert_conv(call: Call) -> list[Tensor]:
+def convert_conv(call: Call) -> list[ir.Value]:
     shape, weight = call.shape(0), call.shape(1)
     if len(shape) < 3 or len(weight) != len(shape):
         raise Unsupported(f"input {list(shape)} and weight {list(weight)} do not make a convolution")
@@ -96,30 +96,24 @@ def _ceil_padding(window: _Window) -> list[int]:
     return extra
 
 
-def convert_pool(call: Call) -> list[Tensor]:
+def convert_pool(call: Call) -> list[ir.Value]:
     shape = call.shape(0)
     if len(shape) < 3:
         raise Unsupported(f"input {list(shape)} has no spatial axes")
-    kernel = call.attributes["kernel_shape"]
-    assert isinstance(kernel, list)
+    kernel = call.integer_list("kernel_shape")
     window = _read_window(call, shape[2:], kernel)
     operand = call.operand(0)
     extra = [0] * len(kernel)
     if call.attributes["ceil_mode"] and call.attributes["auto_pad"] in ("NOTSET", ""):
         extra = _ceil_padding(window)
-    attributes = window.attributes() | {"kernel_shape": window.kernel}
-    if call.operator.graph == "average_pool":
-        include = call.attributes["count_include_pad"]
-        if include and any(extra):
-            # Explicit padding counts, what ceil mode reaches beyond it does not.
-            rank = len(kernel)
-            pads = [0, 0, *window.pads[:rank], 0, 0, *window.pads[rank:]]
-            operand = call.emit("pad", [operand], pads=pads)
-            attributes["pads"] = [0] * 2 * rank
-            include = False
+    rank, pads = len(kernel), window.pads
+    include = bool(call.attributes.get("count_include_pad"))
+    if include and any(extra):
+        # Explicit padding counts, what ceil mode reaches beyond it does not.
+        operand = call.emit("pad", [operand], pads=[0, 0, *pads[:rank], 0, 0, *pads[rank:]])
+        pads, include = [0] * 2 * rank, False
+    pads = pads[:rank] + [pad + more for pad, more in zip(pads[rank:], extra, strict=True)]
+    attributes: dict[str, object] = {**window.attributes(), "kernel_shape": kernel, "pads": pads}
+    if "count_include_pad" in call.attributes:
         attributes["count_include_pad"] = include
-    pads = attributes["pads"]
-    assert isinstance(pads, list)
-    rank = len(kernel)
-    attributes["pads"] = pads[:rank] + [pad + more for pad, more in zip(pads[rank:], extra, strict=True)]
     return [call.emit(call.operator.graph, [operand], **attributes)]
