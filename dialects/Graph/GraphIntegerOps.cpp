@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/Constants.h"
 #include "dialects/Graph/GraphDialect.h"
 
 #include "mlir/Dialect/Traits.h"
@@ -237,11 +238,21 @@ LogicalResult RequantizeOp::verify() {
 // RebaseOp
 //===----------------------------------------------------------------------===//
 
-OpFoldResult RebaseOp::fold(FoldAdaptor) {
+OpFoldResult RebaseOp::fold(FoldAdaptor adaptor) {
   auto producer = getInput().getDefiningOp<RebaseOp>();
   if (producer && producer.getInput().getType() == getType())
     return producer.getInput();
-  return {};
+  auto value = dyn_cast_if_present<ElementsAttr>(adaptor.getInput());
+  std::optional<ArrayRef<char>> raw;
+  if (value)
+    raw = getRawElements(value);
+  if (!raw)
+    return {};
+  auto type = cast<RankedTensorType>(getType());
+  return makeElements(type, [&](MutableArrayRef<char> data) {
+    for (auto [index, byte] : llvm::enumerate(data))
+      byte = (*raw)[raw->size() == 1 ? 0 : index] ^ char(0x80);
+  });
 }
 
 LogicalResult RebaseOp::verify() {

@@ -70,4 +70,41 @@ def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
     "::acc::te::TEDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def GraphLegalizeQuantization
+    : Pass<"graph-legalize-quantization", "::mlir::func::FuncOp"> {
+  let summary = "Turn dequantize, float operator, quantize into integer arithmetic";
+  let description = [{
+    A convolution, matrix product, sum, pool, concatenation, ReLU or clip whose
+    operands are dequantized and whose result is quantized becomes exact integer
+    arithmetic, with all parameters derived from the scales. Quantization is
+    moved through operators that only move data first. Activations are 8 bits,
+    quantized per tensor; weights are constant, quantized per tensor or per
+    output channel. What does not fit stays float and says why in
+    `graph.reason`.
+
+    Before:
+
+    ```mlir
+    %x = graph.dequantize_linear %q : (tensor<1x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4xf32>
+    %y = graph.relu %x : (tensor<1x4xf32>) -> tensor<1x4xf32>
+    %r = graph.quantize_linear %y : (tensor<1x4xf32>) -> tensor<1x4x!quant.uniform<i8:f32, 1.0>>
+    ```
+
+    After:
+
+    ```mlir
+    %i = graph.storage_cast %q : (tensor<1x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4xi8>
+    %s = graph.weighted_sum %i {multipliers = array<i32: 1>, offsets = array<i32: 0>} : (tensor<1x4xi8>) -> tensor<1x4xi32>
+    %j = graph.requantize %s {clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 1 : i32,
+        pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>} : (tensor<1x4xi32>) -> tensor<1x4xi8>
+    %r = graph.storage_cast %j : (tensor<1x4xi8>) -> tensor<1x4x!quant.uniform<i8:f32, 1.0>>
+    ```
+  }];
+  let dependentDialects = ["::acc::graph::GraphDialect"];
+  let statistics = [
+    Statistic<"numInteger", "integer-layers", "Layers turned into integer arithmetic">,
+    Statistic<"numFloat", "float-layers", "Quantized layers left to float arithmetic">
+  ];
+}
+
 #endif // ACC_PASSES_GRAPH_PASSES_TD

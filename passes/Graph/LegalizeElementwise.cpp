@@ -1,0 +1,221 @@
+//===- LegalizeElementwise.cpp - Sums, pools, concatenations, rescaling ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The part of graph-legalize-quantization that handles operators without
+// weights.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Graph/QuantizedLayer.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+namespace {
+
+/// A tensor of the integer graph and what its integers mean.
+struct Operand {
+  Value integers;
+  Grid grid;
+};
+
+class Legalizer {
+public:
+  Legalizer(OpBuilder &builder, QuantizedLayer &layer, std::string &reason)
+      : builder(builder), layer(layer), loc(layer.getLoc()), reason(reason) {}
+
+  FailureOr<Value> run();
+
+private:
+  FailureOr<Operand> getOperand(Value value);
+  FailureOr<Value> sum(ArrayRef<Operand> operands, ArrayRef<int> signs);
+  FailureOr<Value> rescale(Operand operand);
+  FailureOr<Value> legalizeSum(ArrayRef<int> signs);
+  FailureOr<Value> legalizeConcat(ConcatOp op);
+  FailureOr<Value> legalizeMaxPool(MaxPoolOp op);
+  FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
+  FailureOr<Value> legalizeAverage(AveragePoolOp op);
+  FailureOr<FixedPoint> deriveMean(Grid input, int64_t count);
+
+  OpBuilder &builder;
+  QuantizedLayer &layer;
+  Location loc;
+  std::string &reason;
+};
+
+} // namespace
+
+FailureOr<Operand> Legalizer::getOperand(Value value) {
+  Value source = getQuantizedSource(value);
+  if (!source) {
+    reason = "an operand is not quantized";
+    return failure();
+  }
+  FailureOr<Grid> grid = getGrid(source.getType(), reason);
+  if (failed(grid))
+    return failure();
+  return Operand{toInteger(builder, loc, source), *grid};
+}
+
+/// The sum of operands with signs 1 or -1, in the grid of the layer's output.
+FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
+                                ArrayRef<int> signs) {
+  SmallVector<double> ratios;
+  SmallVector<Interval> ranges;
+  SmallVector<int32_t> offsets;
+  SmallVector<Value> inputs;
+  for (auto [operand, sign] : llvm::zip(operands, signs)) {
+    ratios.push_back(sign * operand.grid.scale / layer.output.scale);
+    ranges.push_back(operand.grid.centered());
+    offsets.push_back(-operand.grid.zeroPoint);
+    inputs.push_back(operand.integers);
+  }
+  FailureOr<WeightedSum> parameters =
+      deriveWeightedSum(ratios, ranges, layer.output.output(), reason);
+  if (failed(parameters))
+    return failure();
+  Value accumulator = WeightedSumOp::create(builder, loc, inputs, offsets,
+                                            parameters->multipliers);
+  return makeRequantize(builder, loc, accumulator, parameters->requantize);
+}
+
+FailureOr<Value> Legalizer::rescale(Operand operand) {
+  const Grid &to = layer.output;
+  if (operand.grid.matches(to) && operand.grid.lo >= to.lo &&
+      operand.grid.hi <= to.hi)
+    return operand.integers;
+  return sum(operand, 1);
+}
+
+FailureOr<Value> Legalizer::legalizeSum(ArrayRef<int> signs) {
+  SmallVector<Operand> operands;
+  for (Value value : layer.anchor->getOperands()) {
+    FailureOr<Operand> operand = getOperand(value);
+    if (failed(operand))
+      return failure();
+    operands.push_back(*operand);
+  }
+  return sum(operands, signs);
+}
+
+FailureOr<Value> Legalizer::legalizeConcat(ConcatOp op) {
+  SmallVector<Value> parts;
+  for (Value value : op.getInputs()) {
+    FailureOr<Operand> operand = getOperand(value);
+    if (failed(operand))
+      return failure();
+    FailureOr<Value> part = rescale(*operand);
+    if (failed(part))
+      return failure();
+    parts.push_back(*part);
+  }
+  return Value(ConcatOp::create(builder, loc, parts, op.getAxisAttr()));
+}
+
+FailureOr<Value> Legalizer::legalizeMaxPool(MaxPoolOp op) {
+  FailureOr<Operand> operand = getOperand(op.getInput());
+  if (failed(operand))
+    return failure();
+  operand->integers = MaxPoolOp::create(
+      builder, loc, operand->integers, op.getKernelShapeAttr(),
+      op.getStridesAttr(), op.getPadsAttr(), op.getDilationsAttr());
+  return rescale(*operand);
+}
+
+/// The parameters of a mean over `count` elements. Its `offset` includes what
+/// the zero point contributes to a sum of stored integers.
+FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count) {
+  if (count >= int64_t(1) << 23) {
+    reason = "the accumulator may exceed 32 bits";
+    return failure();
+  }
+  Interval centered = input.centered();
+  FailureOr<FixedPoint> point =
+      deriveFixedPoint(input.scale / (layer.output.scale * double(count)),
+                       Interval{centered.lo * count, centered.hi * count},
+                       layer.output.output(), reason);
+  if (succeeded(point))
+    point->offset[0] -= input.zeroPoint * count;
+  return point;
+}
+
+FailureOr<Value> Legalizer::legalizeGlobalAverage(GlobalAveragePoolOp op) {
+  FailureOr<Operand> operand = getOperand(op.getInput());
+  if (failed(operand))
+    return failure();
+  int64_t count = 1;
+  for (int64_t size : op.getInput().getType().getShape().drop_front(2))
+    count *= size;
+  FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
+  if (failed(point))
+    return failure();
+  Value accumulator = GlobalSumIntegerOp::create(
+      builder, loc, operand->integers,
+      builder.getI32IntegerAttr(int32_t(point->offset[0])));
+  return makeRequantize(builder, loc, accumulator, *point);
+}
+
+/// A mean over windows of one size is a convolution of each channel with ones.
+FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
+  bool padded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad; });
+  if (padded && !op.getCountIncludePad()) {
+    reason = "the windows of the average differ in size";
+    return failure();
+  }
+  FailureOr<Operand> operand = getOperand(op.getInput());
+  if (failed(operand))
+    return failure();
+  int64_t channels = op.getInput().getType().getDimSize(1);
+  SmallVector<int64_t> shape{channels, 1};
+  int64_t count = 1;
+  for (int64_t size : op.getKernelShape()) {
+    shape.push_back(size);
+    count *= size;
+  }
+  FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
+  if (failed(point))
+    return failure();
+  SmallVector<int8_t> ones(channels * count, 1);
+  SmallVector<int32_t> bias(channels, int32_t(point->offset[0]));
+  Value accumulator = ConvIntegerOp::create(
+      builder, loc, operand->integers, makeConstant(builder, loc, shape, ones),
+      makeConstant(builder, loc, channels, bias), op.getStridesAttr(),
+      op.getPadsAttr(), op.getDilationsAttr(),
+      builder.getI64IntegerAttr(channels),
+      builder.getI8IntegerAttr(int8_t(operand->grid.zeroPoint)));
+  return makeRequantize(builder, loc, accumulator, *point);
+}
+
+FailureOr<Value> Legalizer::run() {
+  Operation *op = layer.anchor;
+  if (auto dequantize = dyn_cast<DequantizeLinearOp>(op)) {
+    FailureOr<Operand> operand = getOperand(dequantize.getResult());
+    if (failed(operand))
+      return failure();
+    return rescale(*operand);
+  }
+  if (isa<AddOp, SumOp>(op))
+    return legalizeSum(SmallVector<int>(op->getNumOperands(), 1));
+  if (isa<SubOp>(op))
+    return legalizeSum({1, -1});
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return legalizeConcat(concat);
+  if (auto pool = dyn_cast<MaxPoolOp>(op))
+    return legalizeMaxPool(pool);
+  if (auto pool = dyn_cast<GlobalAveragePoolOp>(op))
+    return legalizeGlobalAverage(pool);
+  if (auto pool = dyn_cast<AveragePoolOp>(op))
+    return legalizeAverage(pool);
+  reason = "the operator has no integer form";
+  return failure();
+}
+
+FailureOr<Value> acc::graph::legalizeElementwise(OpBuilder &builder,
+                                                 QuantizedLayer &layer,
+                                                 std::string &reason) {
+  return Legalizer(builder, layer, reason).run();
+}

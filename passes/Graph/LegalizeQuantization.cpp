@@ -1,0 +1,209 @@
+//===- LegalizeQuantization.cpp - Float between integers to integers ------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Graph/Passes.h"
+#include "passes/Graph/QuantizedLayer.h"
+
+#include <cmath>
+
+namespace acc::graph {
+#define GEN_PASS_DEF_GRAPHLEGALIZEQUANTIZATION
+#include "passes/Graph/Passes.h.inc"
+} // namespace acc::graph
+
+using namespace mlir;
+using namespace acc::graph;
+
+/// Says on a float operator why it is not integer arithmetic.
+static constexpr StringLiteral kReason = "graph.reason";
+
+Value acc::graph::getQuantizedSource(Value value) {
+  auto dequantize = value.getDefiningOp<DequantizeLinearOp>();
+  return dequantize ? dequantize.getInput() : Value();
+}
+
+Location QuantizedLayer::getLoc() const {
+  SmallVector<Location> locations;
+  if (!isa<DequantizeLinearOp>(anchor))
+    locations.push_back(anchor->getLoc());
+  if (biasAdd)
+    locations.push_back(AddOp(biasAdd).getLoc());
+  for (Operation *activation : activations)
+    locations.push_back(activation->getLoc());
+  if (locations.empty())
+    locations.push_back(QuantizeLinearOp(quantize).getLoc());
+  return FusedLoc::get(quantize->getContext(), locations);
+}
+
+/// The stored integer of a real number, as graph.quantize_linear computes it.
+static int32_t quantize(double real, const Grid &grid) {
+  double scaled = std::nearbyint(float(real) / float(grid.scale));
+  return int32_t(std::clamp<double>(scaled + grid.zeroPoint, grid.lo, grid.hi));
+}
+
+/// Narrows the bounds of `grid`, which hold for what comes behind it, to what
+/// passes through `activation`.
+static void applyActivation(Operation *activation, Grid &grid) {
+  int32_t lo = grid.lo, hi = grid.hi;
+  if (isa<ReluOp>(activation)) {
+    lo = std::max(lo, quantize(0, grid));
+  } else {
+    auto clip = cast<ClipOp>(activation);
+    if (clip.getMin())
+      lo = std::max(lo, quantize(clip.getMin()->convertToDouble(), grid));
+    if (clip.getMax())
+      hi = std::min(hi, quantize(clip.getMax()->convertToDouble(), grid));
+  }
+  // ONNX applies the upper bound last: it wins over a lower bound above it.
+  // What follows has narrowed the grid already and wins over both.
+  hi = std::max(hi, grid.lo);
+  lo = std::min(std::min(lo, hi), grid.hi);
+  grid.lo = lo;
+  grid.hi = hi;
+}
+
+LogicalResult acc::graph::findLayer(QuantizeLinearOp quantize,
+                                    QuantizedLayer &layer,
+                                    std::string &reason) {
+  layer.quantize = quantize;
+  Value value = quantize.getInput();
+  for (;;) {
+    Operation *op = value.getDefiningOp();
+    if (!op || isa<ConstantOp>(op)) {
+      reason = "nothing to compute";
+      return failure();
+    }
+    layer.anchor = op;
+    if (isa<DequantizeLinearOp>(op))
+      break;
+    if (!op->hasOneUse()) {
+      reason = "its float result has other uses";
+      return failure();
+    }
+    if (!isa<ReluOp, ClipOp>(op))
+      break;
+    if (auto clip = dyn_cast<ClipOp>(op);
+        clip && ((clip.getMin() && clip.getMin()->isNaN()) ||
+                 (clip.getMax() && clip.getMax()->isNaN()))) {
+      reason = "a bound is not a number";
+      return failure();
+    }
+    layer.activations.push_back(op);
+    value = op->getOperand(0);
+  }
+  FailureOr<Grid> output = getGrid(quantize.getType(), reason);
+  if (failed(output))
+    return failure();
+  layer.output = *output;
+  for (Operation *activation : layer.activations)
+    applyActivation(activation, layer.output);
+  std::reverse(layer.activations.begin(), layer.activations.end());
+
+  // The sum of a product and a constant is a product with a bias.
+  if (auto add = dyn_cast<AddOp>(layer.anchor))
+    for (auto [product, bias] : {std::pair(add.getLhs(), add.getRhs()),
+                                 std::pair(add.getRhs(), add.getLhs())}) {
+      Value source = getQuantizedSource(bias);
+      if (isContraction(product.getDefiningOp()) && product.hasOneUse() &&
+          product.getType() == add.getType() &&
+          matchPattern(source ? source : bias, m_Constant())) {
+        layer.biasAdd = add;
+        layer.anchor = product.getDefiningOp();
+        break;
+      }
+    }
+  return success();
+}
+
+namespace {
+
+struct GraphLegalizeQuantization
+    : acc::graph::impl::GraphLegalizeQuantizationBase<
+          GraphLegalizeQuantization> {
+  using GraphLegalizeQuantizationBase::GraphLegalizeQuantizationBase;
+
+  void runOnOperation() override {
+    if (failed(checkScales()) ||
+        failed(rewrite(populateMoveQuantizationPatterns)))
+      return signalPassFailure();
+    IRRewriter rewriter(&getContext());
+    SmallVector<QuantizeLinearOp> quantizes;
+    getOperation().walk([&](QuantizeLinearOp op) { quantizes.push_back(op); });
+    for (QuantizeLinearOp op : quantizes)
+      legalize(rewriter, op);
+    if (failed(rewrite(populateRebasePatterns)))
+      return signalPassFailure();
+    explainRest();
+  }
+
+private:
+  LogicalResult checkScales() {
+    WalkResult result = getOperation().walk([](Operation *op) -> WalkResult {
+      if (!isa<QuantizeLinearOp, DequantizeLinearOp>(op))
+        return WalkResult::advance();
+      Value value =
+          isa<QuantizeLinearOp>(op) ? op->getResult(0) : op->getOperand(0);
+      Type type = getElementTypeOrSelf(value);
+      SmallVector<double> scales;
+      if (auto uniform = dyn_cast<quant::UniformQuantizedType>(type))
+        scales.push_back(uniform.getScale());
+      if (auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(type))
+        llvm::append_range(scales, perAxis.getScales());
+      for (double scale : scales)
+        if (!(scale > 0) || std::isinf(scale))
+          return op->emitError("scale ")
+                 << scale << " is not a positive finite number";
+      return WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  LogicalResult rewrite(function_ref<void(RewritePatternSet &)> populate) {
+    RewritePatternSet patterns(&getContext());
+    populate(patterns);
+    return applyPatternsGreedily(getOperation(), std::move(patterns));
+  }
+
+  void legalize(IRRewriter &rewriter, QuantizeLinearOp op) {
+    QuantizedLayer layer;
+    std::string reason;
+    FailureOr<Value> integers = failure();
+    if (succeeded(findLayer(op, layer, reason))) {
+      rewriter.setInsertionPoint(op);
+      integers = isContraction(layer.anchor)
+                     ? legalizeContraction(rewriter, layer, reason)
+                     : legalizeElementwise(rewriter, layer, reason);
+    }
+    if (failed(integers)) {
+      if (layer.anchor && !isa<DequantizeLinearOp>(layer.anchor)) {
+        layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
+        ++numFloat;
+      }
+      return;
+    }
+    ++numInteger;
+    rewriter.replaceOp(
+        op, toQuantized(rewriter, op.getLoc(), *integers, op.getType()));
+  }
+
+  /// Operators that read quantized tensors but do not end in one.
+  void explainRest() {
+    getOperation().walk([](Operation *op) {
+      if (!isa_and_present<GraphDialect>(op->getDialect()) ||
+          isa<QuantizeLinearOp>(op) || op->hasAttr(kReason))
+        return;
+      if (llvm::any_of(op->getOperands(), [](Value operand) {
+            Value source = getQuantizedSource(operand);
+            return source && !matchPattern(source, m_Constant());
+          }))
+        op->setAttr(kReason, StringAttr::get(op->getContext(),
+                                             "its result is not quantized"));
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,170 @@
+//===- MoveQuantization.cpp - Brings quantization to the arithmetic -------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Quantization commutes with operators that only move data and, because it is
+// monotone, with maxima. Moving quantize_linear up and dequantize_linear down
+// through them brings both next to the arithmetic that they turn into integer
+// arithmetic, and what is moved is four times smaller.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Graph/QuantizedLayer.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+namespace {
+
+/// Whether quantizing before or after `op` makes no difference, if all its
+/// operands are quantized alike.
+bool commutesWithQuantization(Operation *op) {
+  if (auto pad = dyn_cast_if_present<PadOp>(op))
+    return pad.getMode() != PadMode::Constant ||
+           pad.getConstantValue().isZero();
+  return isa_and_present<FlattenOp, ReshapeOp, SqueezeOp, UnsqueezeOp,
+                         TransposeOp, ConcatOp, MaxPoolOp>(op);
+}
+
+/// A copy of `op` on tensors of i8 that mean what `grid` says.
+Value cloneOnIntegers(RewriterBase &rewriter, Operation *op,
+                      ValueRange operands, const Grid &grid) {
+  IRMapping mapping;
+  mapping.map(op->getOperands(), operands);
+  Operation *copy = rewriter.clone(*op, mapping);
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  copy->getResult(0).setType(type.clone(rewriter.getI8Type()));
+  if (auto pad = dyn_cast<PadOp>(copy))
+    pad.setConstantValue(APFloat(double(grid.zeroPoint)));
+  return copy->getResult(0);
+}
+
+/// move(dequantize(q)) -> dequantize(move(q))
+struct SinkDequantize : RewritePattern {
+  SinkDequantize(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    if (!commutesWithQuantization(op))
+      return rewriter.notifyMatchFailure(op, "does not only move data");
+    Type type;
+    SmallVector<Value> sources;
+    for (Value operand : op->getOperands()) {
+      Value source = getQuantizedSource(operand);
+      if (!source || (type && getElementTypeOrSelf(source) != type))
+        return rewriter.notifyMatchFailure(op,
+                                           "operands are not quantized alike");
+      type = getElementTypeOrSelf(source);
+      sources.push_back(source);
+    }
+    if (auto transpose = dyn_cast<TransposeOp>(op);
+        transpose && matchPattern(sources.front(), m_Constant())) {
+      // Weights keep their type, per axis too, and fold.
+      auto moved = TransposeOp::create(rewriter, op->getLoc(), sources.front(),
+                                       transpose.getPerm());
+      rewriter.replaceOpWithNewOp<DequantizeLinearOp>(op, moved);
+      return success();
+    }
+    std::string reason;
+    FailureOr<Grid> grid = getGrid(sources.front().getType(), reason);
+    if (failed(grid))
+      return rewriter.notifyMatchFailure(op, reason);
+    for (Value &source : sources)
+      source = toInteger(rewriter, op->getLoc(), source);
+    Value moved = cloneOnIntegers(rewriter, op, sources, *grid);
+    auto shaped = cast<RankedTensorType>(moved.getType());
+    rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
+        op, toQuantized(rewriter, op->getLoc(), moved, shaped.clone(type)));
+    return success();
+  }
+};
+
+/// quantize(move(x)) -> move(quantize(x))
+struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QuantizeLinearOp op,
+                                PatternRewriter &rewriter) const override {
+    Operation *move = op.getInput().getDefiningOp();
+    if (!commutesWithQuantization(move) || !move->hasOneUse())
+      return rewriter.notifyMatchFailure(op, "nothing to move through");
+    if (llvm::all_of(move->getOperands(), getQuantizedSource))
+      return rewriter.notifyMatchFailure(op, "operands are quantized already");
+    std::string reason;
+    FailureOr<Grid> grid = getGrid(op.getType(), reason);
+    if (failed(grid))
+      return rewriter.notifyMatchFailure(op, reason);
+    Type element = op.getType().getElementType();
+    rewriter.setInsertionPoint(move);
+    SmallVector<Value> integers;
+    for (Value operand : move->getOperands()) {
+      auto type = cast<RankedTensorType>(operand.getType()).clone(element);
+      Value quantized =
+          QuantizeLinearOp::create(rewriter, op.getLoc(), type, operand);
+      integers.push_back(toInteger(rewriter, op.getLoc(), quantized));
+    }
+    Value moved = cloneOnIntegers(rewriter, move, integers, *grid);
+    rewriter.replaceOp(op,
+                       toQuantized(rewriter, op.getLoc(), moved, op.getType()));
+    return success();
+  }
+};
+
+/// The signed type that means the same after moving integers by -128, or null
+/// for a type that is not uint8.
+Type getRebased(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  auto from = dyn_cast<quant::UniformQuantizedType>(tensor.getElementType());
+  if (!from || from.isSigned() || from.getStorageTypeIntegralWidth() != 8)
+    return {};
+  return tensor.clone(quant::UniformQuantizedType::get(
+      quant::QuantizationFlags::Signed, from.getStorageType(),
+      from.getExpressedType(), from.getScale(), from.getZeroPoint() - 128,
+      from.getStorageTypeMin() - 128, from.getStorageTypeMax() - 128));
+}
+
+struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QuantizeLinearOp op,
+                                PatternRewriter &rewriter) const override {
+    Type type = getRebased(op.getType());
+    if (!type)
+      return rewriter.notifyMatchFailure(op, "does not make uint8");
+    Value quantized =
+        QuantizeLinearOp::create(rewriter, op.getLoc(), type, op.getInput());
+    Value integers = toInteger(rewriter, op.getLoc(), quantized);
+    rewriter.replaceOp(
+        op, toQuantized(rewriter, op.getLoc(), integers, op.getType()));
+    return success();
+  }
+};
+
+struct RebaseDequantize : OpRewritePattern<DequantizeLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(DequantizeLinearOp op,
+                                PatternRewriter &rewriter) const override {
+    Type type = getRebased(op.getInput().getType());
+    if (!type || matchPattern(op.getInput(), m_Constant()))
+      return rewriter.notifyMatchFailure(op, "does not read uint8 data");
+    Value integers = toInteger(rewriter, op.getLoc(), op.getInput());
+    rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
+        op, toQuantized(rewriter, op.getLoc(), integers, type));
+    return success();
+  }
+};
+
+} // namespace
+
+void acc::graph::populateMoveQuantizationPatterns(RewritePatternSet &patterns) {
+  patterns.add<SinkDequantize, HoistQuantize>(patterns.getContext());
+}
+
+void acc::graph::populateRebasePatterns(RewritePatternSet &patterns) {
+  patterns.add<RebaseQuantize, RebaseDequantize>(patterns.getContext());
+}

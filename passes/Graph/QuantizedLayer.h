@@ -1,0 +1,59 @@
+//===- QuantizedLayer.h - A float operator between integers -----*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_GRAPH_QUANTIZEDLAYER_H
+#define ACC_PASSES_GRAPH_QUANTIZEDLAYER_H
+
+#include "passes/Graph/QuantizedTensors.h"
+
+namespace acc::graph {
+
+/// An operator whose result passes through nothing but ReLUs and clips into a
+/// quantize_linear: the unit that becomes integer arithmetic or stays float.
+struct QuantizedLayer {
+  QuantizeLinearOp quantize;
+  mlir::Operation *anchor = nullptr;
+  /// A bias addition behind the anchor, if that is the anchor's only use.
+  AddOp biasAdd;
+  llvm::SmallVector<mlir::Operation *> activations;
+  /// Of the result; bounds are narrowed by the activations.
+  Grid output;
+
+  /// The ONNX nodes that the layer consists of.
+  mlir::Location getLoc() const;
+};
+
+/// The layer that ends in `quantize`. Fails with the reason, and with
+/// `anchor` set to the operator to blame if there is one.
+mlir::LogicalResult findLayer(QuantizeLinearOp quantize, QuantizedLayer &layer,
+                              std::string &reason);
+
+/// Builds the integer form of the layer and returns its i8 result, or says why
+/// there is none.
+mlir::FailureOr<mlir::Value> legalizeContraction(mlir::OpBuilder &builder,
+                                                 QuantizedLayer &layer,
+                                                 std::string &reason);
+mlir::FailureOr<mlir::Value> legalizeElementwise(mlir::OpBuilder &builder,
+                                                 QuantizedLayer &layer,
+                                                 std::string &reason);
+
+/// Whether `op` is a convolution or matrix product.
+bool isContraction(mlir::Operation *op);
+
+/// The quantized tensor behind a dequantize_linear, or null.
+mlir::Value getQuantizedSource(mlir::Value value);
+
+/// Patterns that move quantize_linear up and dequantize_linear down through
+/// operators that only move data or take maxima.
+void populateMoveQuantizationPatterns(mlir::RewritePatternSet &patterns);
+
+/// Patterns that leave only int8 at quantize_linear and dequantize_linear.
+void populateRebasePatterns(mlir::RewritePatternSet &patterns);
+
+} // namespace acc::graph
+
+#endif // ACC_PASSES_GRAPH_QUANTIZEDLAYER_H
