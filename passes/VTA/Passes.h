@@ -8,6 +8,9 @@
 #ifndef ACC_PASSES_VTA_PASSES_H
 #define ACC_PASSES_VTA_PASSES_H
 
+#include "dialects/VTA/VTADialect.h"
+
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace acc::vta {

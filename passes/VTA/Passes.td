@@ -10,4 +10,113 @@
 
 include "mlir/Pass/PassBase.td"
 
+def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"> {
+  let summary = "Place scratchpad buffers of kernels in their memories";
+  let description = [{
+    Gives every `memref.alloc` in the inp, wgt or acc memory of a kernel (a
+    function with `target = "vta"`) an offset and a size in hardware elements.
+    Buffers get ranges of their own as long as there is room, so that no
+    transfer waits for a buffer that it does not need; where room is short,
+    buffers that are never live together share. A dynamic size is replaced by
+    the upper bound that is known of it.
+
+    Fails, naming kernel and buffer, if a memory cannot hold what is live.
+
+    ```mlir
+    %inp = memref.alloc() : memref<4x16x16x1x16xi8, #vta.mem<inp>>
+    %acc = memref.alloc() : memref<2x14x14x1x16xi32, #vta.mem<acc>>
+    // becomes
+    %inp = memref.alloc() {vta.entries = 1024, vta.offset = 0} : memref<4x16x16x1x16xi8, #vta.mem<inp>>
+    %acc = memref.alloc() {vta.entries = 392, vta.offset = 0} : memref<2x14x14x1x16xi32, #vta.mem<acc>>
+    ```
+  }];
+}
+
+def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
+  let summary = "Evaluate kernels and emit their instructions";
+  let description = [{
+    Replaces every kernel (a function with `target = "vta"`) by a `vta.program`
+    of the same name, and the operations that refer to it by `vta.launch`. All
+    control flow and index arithmetic of the kernel is evaluated.
+
+    A transfer becomes as few 2-D LOAD or STORE instructions as its contiguity
+    allows, padding included. A tensor instruction becomes two hardware loops
+    around the shortest sequence of micro-ops; equal sequences share one place
+    in the table. Whatever exceeds a field of an instruction is split.
+    Operations of size zero vanish. There are no tokens yet.
+
+    ```mlir
+    vta.load %src, %inp low [0] high [0] : memref<4x1x16xi8, #vta.mem<dram>>, memref<4x1x16xi8, #vta.mem<inp>>
+    vta.gemm ins(%inp, %wgt : ...) outs(%acc : ...) bounds [2, 4]
+        maps [affine_map<(o, i) -> (i)>, affine_map<(o, i) -> (o, i)>, affine_map<(o, i) -> (o)>]
+    // becomes
+    vta.insn.load inp sram 0 dram 0[0] size [1, 4] stride 4
+    vta.insn.gemm uop [0, 1] iter [2, 4] dst [1, 0] src [0, 1] wgt [4, 1]
+    ```
+  }];
+  let dependentDialects = ["::acc::vta::VTADialect"];
+  let statistics = [
+    Statistic<"numInstructions", "instructions", "Instructions emitted">,
+    Statistic<"numUops", "uops", "Micro-ops in the tables">];
+}
+
+def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
+  let summary = "Place micro-op sequences in the micro-op memory";
+  let description = [{
+    Turns the micro-op ranges of instructions, which are positions in the table
+    of the program, into entries of the micro-op memory, and inserts the LOADs
+    that fill it. A table that fits is loaded once; otherwise a sequence is
+    loaded when it is first needed, together with those that follow it in the
+    table as far as there is free room, and evicted when it is the one whose
+    next use is farthest away.
+
+    ```mlir
+    vta.program @k() uops <[0, 0, 0], [0, 1, 9]> {
+      vta.insn.gemm uop [0, 2]
+    }
+    // becomes
+    vta.program @k() cached uops <[0, 0, 0], [0, 1, 9]> {
+      vta.insn.load uop sram 0 dram 0[0] size [1, 2] stride 2
+      vta.insn.gemm uop [0, 2]
+    }
+    ```
+  }];
+  let statistics = [
+    Statistic<"numLoads", "uop-loads", "LOADs of micro-ops inserted">,
+    Statistic<"numLoaded", "uops-loaded", "Micro-ops that they load">];
+}
+
+def VTAInsertTokens : Pass<"vta-insert-tokens", "::acc::vta::ProgramOp"> {
+  let summary = "Order all hazards with the fewest dependence tokens";
+  let description = [{
+    Sets the dependence flags of every instruction from the exact dataflow of
+    the stream on scratchpad entries and DRAM bytes: a token only where no chain
+    of earlier tokens implies the order. Where load has to wait for store, which
+    have no queue between them, a compute instruction passes the token on; if
+    none stands between, one that does nothing is inserted.
+
+    ```mlir
+    vta.insn.load inp sram 0 dram 0[0] size [1, 4] stride 4
+    vta.insn.gemm uop [0, 1] iter [2, 4] dst [1, 0] src [0, 1]
+    vta.insn.finish
+    // becomes
+    vta.insn.load inp sram 0 dram 0[0] size [1, 4] stride 4 push(next)
+    vta.insn.gemm uop [0, 1] iter [2, 4] dst [1, 0] src [0, 1] pop(prev)
+    vta.insn.finish
+    ```
+  }];
+  let statistics = [
+    Statistic<"numTokens", "tokens", "Tokens inserted">,
+    Statistic<"numNops", "nops", "Instructions inserted to pass tokens on">];
+}
+
+def VTAVerifyProgram : Pass<"vta-verify-program", "::acc::vta::ProgramOp"> {
+  let summary = "Check that a program is well formed";
+  let description = [{
+    Fails, naming the instruction and its layer, unless every index and address
+    is in range, tokens are balanced, execution cannot deadlock, every hazard is
+    ordered and the stream ends with FINISH. Changes nothing.
+  }];
+}
+
 #endif // ACC_PASSES_VTA_PASSES_TD

@@ -1,0 +1,98 @@
+//===- Expand.cpp - Evaluate kernels and emit their instructions ----------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Emitter.h"
+#include "passes/VTA/Kernels.h"
+#include "passes/VTA/Passes.h"
+
+#include "mlir/IR/SymbolTable.h"
+
+namespace acc::vta {
+#define GEN_PASS_DEF_VTAEXPAND
+#include "passes/VTA/Passes.h.inc"
+} // namespace acc::vta
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::vta;
+
+namespace {
+
+struct Expand : vta::impl::VTAExpandBase<Expand> {
+  void runOnOperation() override {
+    SmallVector<FunctionOpInterface> kernels;
+    getOperation().walk([&](FunctionOpInterface function) {
+      if (isKernel(function))
+        kernels.push_back(function);
+      return WalkResult::skip();
+    });
+    ConfigAttr config = ConfigAttr::lookup(getOperation());
+    if (!kernels.empty() && !config) {
+      emitError(kernels.front().getLoc())
+          << "kernel '" << kernels.front().getName()
+          << "' needs a module with a '" << ConfigAttr::kName << "' attribute";
+      return signalPassFailure();
+    }
+    for (FunctionOpInterface kernel : kernels)
+      if (failed(expand(kernel, config.getConfig())))
+        return signalPassFailure();
+  }
+
+  LogicalResult expand(FunctionOpInterface kernel, const isa::Config &config) {
+    if (kernel.getNumResults() != 0 || !kernel.getFunctionBody().hasOneBlock())
+      return kernel->emitError()
+             << "kernel '" << kernel.getName() << "' must have "
+             << "one block and no results";
+    Evaluator evaluator;
+    Emitter emitter(config, evaluator, kernel.getLoc());
+    if (failed(evaluator.run(kernel,
+                             [&](Operation *op) { return emitter.emit(op); })))
+      return failure();
+    emitter.emitFinish(kernel.getLoc());
+
+    OpBuilder builder(kernel);
+    auto program = ProgramOp::create(builder, kernel.getLoc(), kernel.getName(),
+                                     kernel.getArgumentTypes());
+    if (!emitter.getUops().empty())
+      program.setUopsAttr(
+          UopsAttr::get(builder.getContext(), emitter.getUops()));
+    program.setInstructions(emitter.getProgram(), emitter.getLocations());
+    numInstructions += emitter.getProgram().insns.size();
+    numUops += emitter.getUops().size();
+    return replaceUses(kernel, program);
+  }
+
+  /// Makes launches of the operations that name the kernel: their operands are
+  /// its arguments, whatever they are called at the level above.
+  LogicalResult replaceUses(FunctionOpInterface kernel, ProgramOp program) {
+    std::optional<SymbolTable::UseRange> uses =
+        SymbolTable::getSymbolUses(kernel, getOperation());
+    if (!uses)
+      return kernel->emitError()
+             << "users of kernel '" << kernel.getName() << "' are not known";
+    for (SymbolTable::SymbolUse use : *uses) {
+      Operation *user = use.getUser();
+      bool isLaunch = user->getNumResults() == 0 &&
+                      user->getNumOperands() == kernel.getNumArguments() &&
+                      llvm::all_of(user->getOperandTypes(), [](Type type) {
+                        return mlir::isa<MemRefType>(type);
+                      });
+      if (!isLaunch)
+        return user->emitError()
+               << "cannot launch kernel '" << kernel.getName() << "': expected "
+               << kernel.getNumArguments() << " memrefs and no results";
+      OpBuilder builder(user);
+      LaunchOp::create(builder, user->getLoc(), program.getSymName(),
+                       user->getOperands());
+      user->erase();
+    }
+    kernel->erase();
+    return success();
+  }
+};
+
+} // namespace

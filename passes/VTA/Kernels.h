@@ -1,0 +1,30 @@
+//===- Kernels.h - What the vta passes agree on about kernels ---*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_KERNELS_H
+#define ACC_PASSES_VTA_KERNELS_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace acc::vta {
+
+/// Attributes of a scratchpad allocation: where it lies and how much room it
+/// has, in hardware elements.
+inline constexpr llvm::StringLiteral kOffsetAttr = "vta.offset";
+inline constexpr llvm::StringLiteral kEntriesAttr = "vta.entries";
+
+/// Whether \p function is a kernel for the accelerator: it says so itself, so
+/// that the passes need not know the operators of the level above.
+inline bool isKernel(mlir::FunctionOpInterface function) {
+  auto target = function->getAttrOfType<mlir::StringAttr>("target");
+  return target && target.getValue() == "vta" && !function.isExternal();
+}
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_KERNELS_H
