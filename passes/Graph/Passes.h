@@ -1,5 +1,4 @@
-//===- Passes.h - Graph passes ------------------------------------*- C++
-//-*-===//
+//===- Passes.h - Graph passes ----------------------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

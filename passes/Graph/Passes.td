@@ -10,6 +10,31 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GraphFoldBatchNorm : Pass<"graph-fold-batch-norm"> {
+  let summary = "Fold normalizations into the weights of convolutions";
+  let description = [{
+    graph.batch_normalization, and graph.add, sub, mul and div by constants per
+    channel, that follow a convolution with constant weights become part of its
+    weights and bias; behind another graph.batch_normalization, part of its
+    scale and bias. Weights that are splats stay splats if all channels are
+    scaled alike. Nothing crosses a quantization: weights behind
+    graph.dequantize_linear are not constants.
+
+    ```mlir
+    %0 = graph.conv %x, %w ...
+    %1 = graph.batch_normalization %0, %scale, %bias, %mean, %variance ...
+    ```
+    becomes, with f = scale / sqrt(variance + epsilon),
+    ```mlir
+    %w2 = graph.constant dense<...>  // w * f
+    %b2 = graph.constant dense<...>  // bias - mean * f
+    %1 = graph.conv %x, %w2, %b2 ...
+    ```
+  }];
+  let statistics = [
+    Statistic<"folded", "folded", "Number of operators that took others over">];
+}
+
 def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
   let summary = "Lower graph operators to linalg on tensors";
   let description = [{

@@ -1,0 +1,90 @@
+// RUN: acc-opt %s --canonicalize --mlir-print-local-scope --mlir-print-debuginfo | FileCheck %s
+
+// CHECK-LABEL: func.func @identities(
+// CHECK-SAME: %[[X:[^:]*]]:
+// CHECK-NEXT: return %[[X]], %[[X]], %[[X]]
+func.func @identities(%x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
+  %zero = graph.constant dense<0.0> : tensor<3xf32> : tensor<3xf32>
+  %one = graph.constant dense<1.0> : tensor<f32> : tensor<f32>
+  %0 = graph.add %zero, %x : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = graph.mul %0, %one : (tensor<2x3xf32>, tensor<f32>) -> tensor<2x3xf32>
+  %2 = graph.sum %1 : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = graph.cast %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %4 = graph.pad %3 {pads = array<i64: 0, 0, 0, 0>} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %5 = graph.concat %4 {axis = 0 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %6 = graph.clip %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %2, %5, %6 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
+}
+
+// Adding zeros of a larger shape broadcasts; dividing by zero is no identity.
+// CHECK-LABEL: func.func @not_identities
+// CHECK: graph.add
+// CHECK: graph.div
+func.func @not_identities(%x: tensor<3xf32>) -> (tensor<2x3xf32>, tensor<3xf32>) {
+  %zeros = graph.constant dense<0.0> : tensor<2x3xf32> : tensor<2x3xf32>
+  %zero = graph.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %0 = graph.add %x, %zeros : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = graph.div %x, %zero : (tensor<3xf32>, tensor<f32>) -> tensor<3xf32>
+  return %0, %1 : tensor<2x3xf32>, tensor<3xf32>
+}
+
+// CHECK-LABEL: func.func @activations
+// CHECK: %[[R:.*]] = graph.relu
+// CHECK: %[[C:.*]] = graph.clip
+// CHECK: %[[S:.*]] = graph.add
+// CHECK: return %[[R]], %[[C]], %[[S]]
+func.func @activations(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %0 = graph.relu %x : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = graph.relu %0 : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = graph.clip %x {min = 0.0 : f64, max = 6.0 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %3 = graph.relu %2 : (tensor<4xf32>) -> tensor<4xf32>
+  %4 = graph.sum %x, %0 : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %1, %3, %4 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
+// CHECK-LABEL: func.func @reshapes(
+// CHECK-SAME: %[[X:[^:]*]]:
+// CHECK-NEXT: %[[Y:.*]] = graph.reshape %[[X]] : (tensor<2x3x4xf32>) -> tensor<4x6xf32> loc(fused["a", "b", "c"])
+// CHECK-NEXT: return %[[Y]], %[[X]]
+func.func @reshapes(%x: tensor<2x3x4xf32>) -> (tensor<4x6xf32>, tensor<2x3x4xf32>) {
+  %0 = graph.flatten %x {axis = 1 : i64} : (tensor<2x3x4xf32>) -> tensor<2x12xf32> loc("a")
+  %1 = graph.unsqueeze %0 {axes = array<i64: 0>} : (tensor<2x12xf32>) -> tensor<1x2x12xf32> loc("b")
+  %2 = graph.reshape %1 : (tensor<1x2x12xf32>) -> tensor<4x6xf32> loc("c")
+  %3 = graph.unsqueeze %x {axes = array<i64: 0>} : (tensor<2x3x4xf32>) -> tensor<1x2x3x4xf32>
+  %4 = graph.squeeze %3 {axes = array<i64: 0>} : (tensor<1x2x3x4xf32>) -> tensor<2x3x4xf32>
+  return %2, %4 : tensor<4x6xf32>, tensor<2x3x4xf32>
+}
+
+// CHECK-LABEL: func.func @transposes(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<2x3x4xf32>
+// CHECK-NEXT: %[[T:.*]] = graph.transpose %[[X]] {perm = array<i64: 2, 0, 1>}
+// CHECK-NEXT: %[[R:.*]] = graph.reshape
+// CHECK-NEXT: return %[[X]], %[[T]], %[[R]]
+func.func @transposes(%x: tensor<2x3x4xf32>, %y: tensor<1x3x1x2xf32>)
+    -> (tensor<2x3x4xf32>, tensor<4x2x3xf32>, tensor<3x2x1x1xf32>) {
+  %0 = graph.transpose %x {perm = array<i64: 2, 0, 1>} : (tensor<2x3x4xf32>) -> tensor<4x2x3xf32>
+  %1 = graph.transpose %0 {perm = array<i64: 1, 2, 0>} : (tensor<4x2x3xf32>) -> tensor<2x3x4xf32>
+  %2 = graph.transpose %x {perm = array<i64: 2, 1, 0>} : (tensor<2x3x4xf32>) -> tensor<4x3x2xf32>
+  %3 = graph.transpose %2 {perm = array<i64: 0, 2, 1>} : (tensor<4x3x2xf32>) -> tensor<4x2x3xf32>
+  %4 = graph.transpose %y {perm = array<i64: 1, 3, 0, 2>} : (tensor<1x3x1x2xf32>) -> tensor<3x2x1x1xf32>
+  return %1, %3, %4 : tensor<2x3x4xf32>, tensor<4x2x3xf32>, tensor<3x2x1x1xf32>
+}
+
+// CHECK-LABEL: func.func @pad_into_conv
+// CHECK-NEXT: graph.conv %{{.*}} {dilations = array<i64: 1, 1>, pads = array<i64: 1, 2, 4, 3>, {{.*}} loc(fused["pad", "conv"])
+// CHECK-NEXT: return
+func.func @pad_into_conv(%x: tensor<1x1x8x8xf32>, %w: tensor<1x1x3x3xf32>) -> tensor<1x1x11x11xf32> {
+  %0 = graph.pad %x {pads = array<i64: 0, 0, 1, 1, 0, 0, 4, 2>} : (tensor<1x1x8x8xf32>) -> tensor<1x1x13x11xf32> loc("pad")
+  %1 = graph.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 0, 1>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x13x11xf32>, tensor<1x1x3x3xf32>) -> tensor<1x1x11x11xf32> loc("conv")
+  return %1 : tensor<1x1x11x11xf32>
+}
+
+// CHECK-LABEL: func.func @pad_kept
+// CHECK: graph.pad
+// CHECK: graph.conv
+func.func @pad_kept(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x8xf32> {
+  %0 = graph.pad %x {pads = array<i64: 0, 0, 1, 0, 0, 1>, constant_value = 1.0 : f64} : (tensor<1x1x8xf32>) -> tensor<1x1x10xf32>
+  %1 = graph.conv %0, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>} : (tensor<1x1x10xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
+  return %1 : tensor<1x1x8xf32>
+}

@@ -1,0 +1,87 @@
+// RUN: acc-opt %s -split-input-file -verify-diagnostics
+
+func.func @conv_group(%x: tensor<1x4x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
+  // expected-error @+2 {{weight has 2 input channels per group but the input has 4}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<6x2x3x3xf32>) -> tensor<1x6x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @conv_result(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
+  // expected-error @+2 {{inferred type(s) 'tensor<1x6x6x6xf32>' are incompatible with return type(s) of operation 'tensor<1x6x8x8xf32>'}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x2x8x8xf32>, tensor<6x2x3x3xf32>) -> tensor<1x6x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @conv_span(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
+  // expected-error @+2 {{the window spans 11 elements but the padded input has 8 along spatial axis 1}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 5>} : (tensor<1x2x8x8xf32>, tensor<6x2x3x3xf32>) -> tensor<1x6x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @conv_strides(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
+  // expected-error @+2 {{'strides' has 1 values but 2 spatial axes need 2}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x2x8x8xf32>, tensor<6x2x3x3xf32>) -> tensor<1x6x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @conv_bias(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>, %b: tensor<5xf32>) {
+  // expected-error @+2 {{bias is 'tensor<5xf32>' but needs one element for each of 6 output channels}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x2x8x8xf32>, tensor<6x2x3x3xf32>, tensor<5xf32>) -> tensor<1x6x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @conv_dynamic(%x: tensor<?x2x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
+  // expected-error @+1 {{operand #0 must be statically shaped tensor of floating-point values, but got 'tensor<?x2x8x8xf32>'}}
+  %0 = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<?x2x8x8xf32>, tensor<6x2x3x3xf32>) -> tensor<?x6x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @gemm(%a: tensor<2x3xf32>, %b: tensor<5x3xf32>) {
+  // expected-error @+2 {{sums over 3 elements of a but 5 elements of b}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.gemm %a, %b : (tensor<2x3xf32>, tensor<5x3xf32>) -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @gemm_bias(%a: tensor<2x3xf32>, %b: tensor<3x5xf32>, %c: tensor<4x2x5xf32>) {
+  // expected-error @+2 {{c does not broadcast to 2x5}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.gemm %a, %b, %c : (tensor<2x3xf32>, tensor<3x5xf32>, tensor<4x2x5xf32>) -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @mat_mul(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) {
+  // expected-error @+2 {{sums over 3 elements of a but 4 elements of b}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.mat_mul %a, %b : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @batch_normalization(%x: tensor<1x4x8xf32>, %c: tensor<4xf32>, %d: tensor<3xf32>) {
+  // expected-error @+1 {{mean is 'tensor<3xf32>' but needs one element for each of 4 channels}}
+  %0 = graph.batch_normalization %x, %c, %c, %d, %c : (tensor<1x4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<3xf32>, tensor<4xf32>) -> tensor<1x4x8xf32>
+  return
+}
