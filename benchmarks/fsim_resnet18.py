@@ -20,9 +20,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
 
-from conv_stream import RESNET18, Conv, generate, reference  # noqa: E402
-
 from acc._lib import _runtime  # noqa: E402
+from conv_stream import RESNET18, Conv, generate, reference  # noqa: E402
 
 
 def measure(conv: Conv, kernel: str, seconds: float = 0.3) -> float:

@@ -48,6 +48,16 @@ INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc,
   int32_t imm[N];
   for (int32_t &lane : imm)
     lane = alu.imm;
+  if (alu.useImm && alu.uopCount() == 1 && alu.dstIn == 1) {
+    // Neighbouring entries, all treated alike, are one long row.
+    for (uint32_t o = 0; o < alu.iterOut; ++o) {
+      int32_t *row =
+          acc + (size_t(uops[alu.uopBgn].dst) + o * alu.dstOut) * lanes;
+      for (size_t at = 0; at < size_t(alu.iterIn) * lanes; at += N)
+        apply<Op, N>(row + at, imm, N);
+    }
+    return;
+  }
   for (uint32_t o = 0; o < alu.iterOut; ++o)
     for (uint32_t i = 0; i < alu.iterIn; ++i) {
       int32_t *dst = acc + size_t(o * alu.dstOut + i * alu.dstIn) * lanes;

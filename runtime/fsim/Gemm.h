@@ -48,6 +48,9 @@ public:
   virtual void packWgt(uint8_t *dst, const int8_t *src,
                        size_t entries) const = 0;
 
+  /// The byte that packed inputs of zero consist of; for weights it is 0.
+  virtual uint8_t zeroInpByte() const { return 0; }
+
   /// For each position: acc[p.dst] += sum of inp[p.src + t.src] @ wgt[t.wgt +
   /// wgtOffset]. Positions may repeat a dst.
   virtual void multiply(const Position *positions, size_t numPositions,

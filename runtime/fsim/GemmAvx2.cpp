@@ -29,24 +29,40 @@ public:
   size_t panelBytes() const { return size_t(pairs) * 32; }
   size_t wgtBytes() const override { return panels * panelBytes(); }
 
-  void packInp(uint8_t *dst, const int8_t *src, size_t entries) const override {
+  TARGET void packInp(uint8_t *dst, const int8_t *src,
+                      size_t entries) const override {
+    // Locals, as the stores might alias the members.
+    const size_t rows = entries * shape.batch, width = shape.blockIn,
+                 stride = size_t(pairs) * 2;
+    const bool dense = width == stride;
+    const size_t run = dense ? rows * width : width;
     auto *wide = reinterpret_cast<int16_t *>(dst);
-    size_t rows = entries * shape.batch, width = size_t(pairs) * 2;
-    for (size_t r = 0; r < rows; ++r) {
-      for (int k = 0; k < shape.blockIn; ++k)
-        wide[r * width + k] = src[r * shape.blockIn + k];
-      if (shape.blockIn % 2)
-        wide[r * width + shape.blockIn] = 0;
+    for (size_t r = 0; r < (dense ? 1 : rows); ++r) {
+      for (size_t k = 0; k < run; ++k)
+        wide[r * stride + k] = src[r * width + k];
+      if (!dense)
+        wide[r * stride + width] = 0;
     }
   }
 
-  void packWgt(uint8_t *dst, const int8_t *src, size_t entries) const override {
-    std::memset(dst, 0, entries * wgtBytes());
-    for (size_t e = 0; e < entries; ++e, dst += wgtBytes())
-      for (int o = 0; o < shape.blockOut; ++o, src += shape.blockIn) {
-        auto *panel = reinterpret_cast<int16_t *>(dst + (o / 8) * panelBytes());
-        for (int k = 0; k < shape.blockIn; ++k)
-          panel[k / 2 * 16 + o % 8 * 2 + k % 2] = src[k];
+  TARGET void packWgt(uint8_t *dst, const int8_t *src,
+                      size_t entries) const override {
+    const size_t wgtStride = wgtBytes(), panelStride = panelBytes();
+    const int blockIn = shape.blockIn, blockOut = shape.blockOut;
+    if (blockIn % 2 != 0 || blockOut % 8 != 0)
+      std::memset(dst, 0, entries * wgtStride);
+    for (size_t e = 0; e < entries; ++e, dst += wgtStride)
+      for (int o = 0; o < blockOut; ++o, src += blockIn) {
+        auto *lane = reinterpret_cast<int16_t *>(dst + (o / 8) * panelStride) +
+                     o % 8 * 2;
+        int k = 0;
+        for (; k + 2 <= blockIn; k += 2) {
+          const int32_t two = static_cast<uint16_t>(src[k]) |
+                              static_cast<int32_t>(src[k + 1]) << 16;
+          std::memcpy(lane + k * 8, &two, 4);
+        }
+        if (k < blockIn)
+          lane[k * 8] = src[k];
       }
   }
 
@@ -104,24 +120,23 @@ public:
                 int32_t *acc) const override {
     constexpr int kTile = 4;
     wgt += wgtOffset * wgtBytes();
-    const size_t rows = numPositions * shape.batch;
+    const int batch = shape.batch, blockOut = shape.blockOut;
+    const size_t rows = numPositions * batch, inpStride = inpBytes(),
+                 rowStride = rowBytes();
     const int step = panels > 1 ? 2 : 1;
     for (int panel = 0; panel < panels;
-         panel += step, wgt += step * panelBytes()) {
-      const int outputs = shape.blockOut - panel * 8;
-      size_t p = 0;
+         panel += step, wgt += step * panelBytes(), acc += 16) {
+      const int outputs = blockOut - panel * 8;
+      const Position *p = positions;
       int b = 0;
       for (size_t done = 0; done < rows;) {
         const uint8_t *in[kTile];
         int32_t *out[kTile];
         int n = static_cast<int>(std::min<size_t>(kTile, rows - done));
         for (int t = 0; t < n; ++t) {
-          in[t] = inp + positions[p].src * inpBytes() + b * rowBytes();
-          out[t] =
-              acc +
-              (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut +
-              panel * 8;
-          if (++b == shape.batch) {
+          in[t] = inp + p->src * inpStride + b * rowStride;
+          out[t] = acc + (size_t(p->dst) * batch + b) * blockOut;
+          if (++b == batch) {
             b = 0;
             ++p;
           }

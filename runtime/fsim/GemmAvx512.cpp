@@ -31,35 +31,62 @@ public:
   size_t panelBytes() const { return size_t(quads + 1) * 64; }
   size_t wgtBytes() const override { return panels * panelBytes(); }
 
-  void packInp(uint8_t *dst, const int8_t *src, size_t entries) const override {
-    size_t rows = entries * shape.batch;
-    if (shape.blockIn % 4 == 0) {
-      for (size_t i = 0; i < rows * rowBytes(); ++i)
-        dst[i] = static_cast<uint8_t>(src[i]) ^ 0x80;
-      return;
+  uint8_t zeroInpByte() const override { return 0x80; }
+
+  TARGET void packInp(uint8_t *dst, const int8_t *src,
+                      size_t entries) const override {
+    // Locals, as the stores through a byte pointer might alias the members.
+    const size_t rows = entries * shape.batch, width = shape.blockIn,
+                 stride = rowBytes();
+    const bool dense = width == stride;
+    const size_t run = dense ? rows * width : width;
+    for (size_t r = 0; r < (dense ? 1 : rows); ++r)
+      for (size_t k = 0; k < run; ++k)
+        dst[r * stride + k] = static_cast<uint8_t>(src[r * width + k]) ^ 0x80;
+  }
+
+  /// 16 x 16 weights: a transposition of 16 x 4 groups of four.
+  TARGET static void packSquare(uint8_t *dst, const int8_t *src) {
+    const __m512i rows[4] = {
+        _mm512_loadu_si512(src), _mm512_loadu_si512(src + 64),
+        _mm512_loadu_si512(src + 128), _mm512_loadu_si512(src + 192)};
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4,
+                                            8, 12, 16, 20, 24, 28);
+    const __m512i ones = _mm512_set1_epi8(1);
+    __m512i sum = _mm512_setzero_si512();
+    for (int q = 0; q < 4; ++q) {
+      const __m512i pick = _mm512_add_epi32(first, _mm512_set1_epi32(q));
+      const __m512i low = _mm512_permutex2var_epi32(rows[0], pick, rows[1]);
+      const __m512i high = _mm512_permutex2var_epi32(rows[2], pick, rows[3]);
+      const __m512i quad = _mm512_mask_mov_epi32(low, 0xff00, high);
+      sum = _mm512_dpbusd_epi32(sum, ones, quad);
+      _mm512_store_si512(dst + q * 64, quad);
     }
-    for (size_t r = 0; r < rows; ++r)
-      for (int k = 0; k < shape.blockIn; ++k)
-        dst[r * rowBytes() + k] =
-            static_cast<uint8_t>(src[r * shape.blockIn + k]) ^ 0x80;
+    _mm512_store_si512(dst + 256, _mm512_sub_epi32(_mm512_setzero_si512(),
+                                                   _mm512_slli_epi32(sum, 7)));
   }
 
   void packWgt(uint8_t *dst, const int8_t *src, size_t entries) const override {
-    std::memset(dst, 0, entries * wgtBytes());
-    for (size_t e = 0; e < entries; ++e, dst += wgtBytes())
-      for (int o = 0; o < shape.blockOut; ++o, src += shape.blockIn) {
-        uint8_t *panel = dst + (o / 16) * panelBytes();
-        int lane = o % 16, sum = 0;
-        if (shape.blockIn % 4 == 0)
-          for (int q = 0; q < quads; ++q)
-            std::memcpy(panel + q * 64 + lane * 4, src + q * 4, 4);
-        else
-          for (int k = 0; k < shape.blockIn; ++k)
-            panel[k / 4 * 64 + lane * 4 + k % 4] = static_cast<uint8_t>(src[k]);
-        for (int k = 0; k < shape.blockIn; ++k)
+    const size_t wgtStride = wgtBytes(), panelStride = panelBytes();
+    const int blockIn = shape.blockIn, blockOut = shape.blockOut,
+              last = quads * 64;
+    if (blockIn == 16 && blockOut == 16) {
+      for (size_t e = 0; e < entries; ++e, dst += wgtStride, src += 256)
+        packSquare(dst, src);
+      return;
+    }
+    std::memset(dst, 0, entries * wgtStride);
+    for (size_t e = 0; e < entries; ++e, dst += wgtStride)
+      for (int o = 0; o < blockOut; ++o, src += blockIn) {
+        uint8_t *panel = dst + (o / 16) * panelStride;
+        const int lane = o % 16;
+        int sum = 0;
+        for (int k = 0; k < blockIn; ++k) {
+          panel[k / 4 * 64 + lane * 4 + k % 4] = static_cast<uint8_t>(src[k]);
           sum += src[k];
+        }
         sum *= -128;
-        std::memcpy(panel + quads * 64 + lane * 4, &sum, 4);
+        std::memcpy(panel + last + lane * 4, &sum, 4);
       }
   }
 
@@ -91,11 +118,19 @@ public:
       correction =
           _mm512_add_epi32(correction, _mm512_load_si512(w + quads * 64));
     }
-    for (int t = 0; t < T; ++t) {
-      __m512i sum = _mm512_maskz_loadu_epi32(lanes, sums[t]);
-      sum = _mm512_add_epi32(sum, _mm512_add_epi32(total[t], correction));
-      _mm512_mask_storeu_epi32(sums[t], lanes, sum);
-    }
+    for (int t = 0; t < T; ++t)
+      addTo(sums[t], _mm512_add_epi32(total[t], correction), lanes);
+  }
+
+  /// Masked accesses would defeat store forwarding where they are not needed.
+  TARGET static void addTo(int32_t *sums, __m512i total, __mmask16 lanes) {
+    if (lanes == 0xffff)
+      _mm512_storeu_si512(sums,
+                          _mm512_add_epi32(_mm512_loadu_si512(sums), total));
+    else
+      _mm512_mask_storeu_epi32(
+          sums, lanes,
+          _mm512_add_epi32(_mm512_maskz_loadu_epi32(lanes, sums), total));
   }
 
   /// One row: the quads go to separate registers, or each product would wait
@@ -129,9 +164,7 @@ public:
     }
     __m512i sum = _mm512_add_epi32(_mm512_add_epi32(total[0], total[1]),
                                    _mm512_add_epi32(total[2], total[3]));
-    sum = _mm512_add_epi32(sum, correction);
-    sum = _mm512_add_epi32(sum, _mm512_maskz_loadu_epi32(lanes, sums));
-    _mm512_mask_storeu_epi32(sums, lanes, sum);
+    addTo(sums, _mm512_add_epi32(sum, correction), lanes);
   }
 
   void multiply(const Position *positions, size_t numPositions,
@@ -140,24 +173,24 @@ public:
                 int32_t *acc) const override {
     constexpr int kTile = 8;
     wgt += wgtOffset * wgtBytes();
-    const size_t rows = numPositions * shape.batch;
-    const int lastLanes = shape.blockOut - (panels - 1) * 16;
-    for (int panel = 0; panel < panels; ++panel, wgt += panelBytes()) {
+    const int batch = shape.batch, blockOut = shape.blockOut;
+    const size_t rows = numPositions * batch, inpStride = inpBytes(),
+                 rowStride = rowBytes();
+    const int lastLanes = blockOut - (panels - 1) * 16;
+    for (int panel = 0; panel < panels;
+         ++panel, wgt += panelBytes(), acc += 16) {
       const __mmask16 lanes =
           panel + 1 < panels ? 0xffff : (1u << lastLanes) - 1;
-      size_t p = 0;
+      const Position *p = positions;
       int b = 0;
       const uint8_t *in[kTile];
       int32_t *out[kTile];
       for (size_t done = 0; done < rows;) {
         int n = static_cast<int>(std::min<size_t>(kTile, rows - done));
         for (int t = 0; t < n; ++t) {
-          in[t] = inp + positions[p].src * inpBytes() + b * rowBytes();
-          out[t] =
-              acc +
-              (size_t(positions[p].dst) * shape.batch + b) * shape.blockOut +
-              panel * 16;
-          if (++b == shape.batch) {
+          in[t] = inp + p->src * inpStride + b * rowStride;
+          out[t] = acc + (size_t(p->dst) * batch + b) * blockOut;
+          if (++b == batch) {
             b = 0;
             ++p;
           }

@@ -12,11 +12,13 @@ void GemmPlan::reset(const isa::GemmInsn &gemm) {
   size_t lanes = pads.lanes();
   uint32_t outs = gemm.dstOut ? gemm.iterOut : 1,
            ins = gemm.dstIn ? gemm.iterIn : 1;
+  // Neighbouring entries are cleared at once.
+  uint32_t run = gemm.dstIn == 1 ? ins : 1;
   for (uint32_t o = 0; o < outs; ++o)
-    for (uint32_t i = 0; i < ins; ++i)
+    for (uint32_t i = 0; i < ins; i += run)
       for (uint32_t u = gemm.uopBgn; u < gemm.uopEnd; ++u) {
         size_t dst = pads.uops[u].dst + o * gemm.dstOut + i * gemm.dstIn;
-        std::memset(pads.acc() + dst * lanes, 0, lanes * sizeof(int32_t));
+        std::memset(pads.acc() + dst * lanes, 0, run * lanes * sizeof(int32_t));
       }
 }
 
@@ -105,31 +107,34 @@ void GemmPlan::product(const Group *first, size_t numGroups, Loop outer,
   if (inner.count > 1 && (inner.wgt != 0 || inner.dst == 0))
     std::swap(inner, outside[1]);
 
-  constexpr size_t kBatch = 4096;
   for (uint32_t a = 0; a < outside[0].count; ++a)
     for (uint32_t b = 0; b < outside[1].count; ++b) {
       uint32_t dst = a * outside[0].dst + b * outside[1].dst;
       uint32_t src = a * outside[0].src + b * outside[1].src;
       uint32_t wgt = a * outside[0].wgt + b * outside[1].wgt;
-      positions.clear();
+      size_t filled = 0;
       auto flush = [&] {
-        engine.multiply(positions.data(), positions.size(), list, numTerms, wgt,
+        engine.multiply(positions.data(), filled, list, numTerms, wgt,
                         pads.inp(), pads.wgt(), pads.acc());
-        positions.clear();
+        filled = 0;
       };
       for (const Group *group = first; group != first + numGroups; ++group) {
         uint32_t groupDst = dst + group->dst;
         uint32_t groupSrc =
             src + terms[group->first].src - terms[base->first].src;
-        for (uint32_t o = 0; o < outer.count; ++o)
-          for (uint32_t i = 0; i < inner.count; ++i) {
-            positions.push_back({groupDst + o * outer.dst + i * inner.dst,
-                                 groupSrc + o * outer.src + i * inner.src});
-            if (positions.size() == kBatch)
+        for (uint32_t o = 0; o < outer.count;
+             ++o, groupDst += outer.dst, groupSrc += outer.src)
+          for (uint32_t i = 0; i < inner.count;) {
+            uint32_t end = static_cast<uint32_t>(
+                std::min<size_t>(inner.count, i + (positions.size() - filled)));
+            for (; i < end; ++i)
+              positions[filled++] = {groupDst + i * inner.dst,
+                                     groupSrc + i * inner.src};
+            if (filled == positions.size())
               flush();
           }
       }
-      if (!positions.empty())
+      if (filled)
         flush();
     }
 }

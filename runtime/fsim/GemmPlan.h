@@ -41,7 +41,8 @@ private:
   std::vector<Group> groups;
   std::vector<isa::Uop> sorted;
   std::vector<Term> sortedTerms, expanded;
-  std::vector<Position> positions;
+  /// Filled and handed over in batches of this size.
+  std::vector<Position> positions = std::vector<Position>(4096);
 };
 
 } // namespace acc::fsim

@@ -14,8 +14,7 @@ Scratchpads::Scratchpads(const isa::Config &config, const GemmEngine &engine)
       wgtElements(size_t(config.blockOut()) * config.blockIn()),
       inpBytes(config.depth(Memory::Inp) * engine.inpBytes()),
       wgtBytes(config.depth(Memory::Wgt) * engine.wgtBytes()),
-      accBytes(config.depth(Memory::Acc) * accLanes * sizeof(int32_t)),
-      zeros(std::max(inpElements, wgtElements)) {
+      accBytes(config.depth(Memory::Acc) * accLanes * sizeof(int32_t)) {
   clear();
 }
 
@@ -24,8 +23,7 @@ void Scratchpads::clear() {
   std::fill(terms.begin(), terms.end(), Term());
   zero(Memory::Inp, 0, config.depth(Memory::Inp));
   zero(Memory::Acc, 0, config.depth(Memory::Acc));
-  // Packed zero weights are zero bytes in every engine.
-  std::memset(wgt(), 0, config.depth(Memory::Wgt) * engine.wgtBytes());
+  zero(Memory::Wgt, 0, config.depth(Memory::Wgt));
 }
 
 const int8_t *Scratchpads::unpack(const uint8_t *src, size_t count, int bits) {
@@ -83,12 +81,12 @@ void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src,
 void Scratchpads::zero(Memory memory, uint32_t entry, uint32_t entries) {
   switch (memory) {
   case Memory::Inp:
-    for (uint32_t i = 0; i < entries; ++i)
-      engine.packInp(inp() + (entry + i) * engine.inpBytes(), zeros.data(), 1);
+    std::memset(inp() + entry * engine.inpBytes(), engine.zeroInpByte(),
+                entries * engine.inpBytes());
     return;
   case Memory::Wgt:
-    for (uint32_t i = 0; i < entries; ++i)
-      engine.packWgt(wgt() + (entry + i) * engine.wgtBytes(), zeros.data(), 1);
+    std::memset(wgt() + entry * engine.wgtBytes(), 0,
+                entries * engine.wgtBytes());
     return;
   case Memory::Acc:
   case Memory::Acc8:

@@ -59,7 +59,7 @@ private:
   const GemmEngine &engine;
   size_t accLanes, inpElements, wgtElements;
   AlignedBytes inpBytes, wgtBytes, accBytes;
-  std::vector<int8_t> unpacked, zeros;
+  std::vector<int8_t> unpacked;
 };
 
 } // namespace acc::fsim

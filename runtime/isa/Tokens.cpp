@@ -257,7 +257,9 @@ private:
 void Planner::visit(uint32_t i) {
   const Instruction &insn = program.insns[i];
   Module module = insn.module();
-  Clock need = tracker.visit(i, insn, program.bufferOfInsn(i)).after;
+  Clock need = {};
+  if (!checkRanges(program.config, insn, tracker.uops(), nullptr))
+    need = tracker.visit(i, insn, program.bufferOfInsn(i)).after;
   if (insn.isFinish())
     for (Module other : {Module::Load, Module::Store})
       need[index(other)] = last[index(other)];

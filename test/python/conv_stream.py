@@ -124,9 +124,7 @@ def generate(conv: Conv, config: Any, shift: int = 8) -> Any:
                 ]
                 loops = f"iter={n_row},{out} dst={out},1 src={stride * width},{stride} wgt=0,0"
                 if ic == 0:
-                    # One reset micro-op per channel block is among the taps already.
-                    first = sequence(taps)
-                    lines.append(f"gemm.reset {first} {loops}")
+                    lines.append(f"gemm.reset {sequence([(o * tile, 0, 0) for o in range(n_oc)])} {loops}")
                 lines.append(f"gemm {sequence(taps)} {loops}")
             loops = f"iter=1,{n_oc * tile} dst=0,1 src=0,1"
             field = sequence([(0, 0, 0)])
@@ -146,7 +144,7 @@ def generate(conv: Conv, config: Any, shift: int = 8) -> Any:
         ".uop_buffer 0",
     ]
     header += [f".uop dst={dst} src={src} wgt={wgt}" for dst, src, wgt in uops]
-    program = _runtime.Program.parse("\n".join(header + [f'.layer "{conv.name}"', *lines]))
+    program = _runtime.Program.parse("\n".join([*header, f'.layer "{conv.name}"', *lines]))
     program.insert_tokens()
     return program
 

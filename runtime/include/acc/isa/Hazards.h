@@ -140,7 +140,8 @@ struct TokenPlan {
 
 /// Plans the tokens of \p program, ignoring the flags it carries: a token only
 /// where no chain of earlier tokens implies the order. FINISH waits for all.
-/// The ranges of the program must be legal (see verify()).
+/// An instruction whose ranges are illegal is taken to touch nothing; verify()
+/// reports it.
 TokenPlan planTokens(const Program &program);
 
 /// Replaces the flags of \p program by planned ones and inserts the NOPs.
