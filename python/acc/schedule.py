@@ -1,0 +1,435 @@
+"""Chooses how each accelerator kernel is tiled, staged and interleaved: the policy behind #te.schedule.
+
+For one kernel all combinations are enumerated of tile sizes (those that differ in their number of tiles), loop
+orders, the level at which operands are staged and the axis of virtual threads. A combination is legal if its
+buffers fit in the scratchpads and its transfers in the instruction's fields; what is legal here compiles. Among
+the legal ones the cheapest is taken: bytes moved between DRAM and the scratchpads, plus what instructions cost.
+Everything is computed for all tile sizes at once, as numpy arrays over the grid of candidates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from acc import ir
+from acc.kernel_model import Axis, Buffer, Form, KernelModel, Unschedulable, read_kernel
+
+__all__ = ["Decision", "Hardware", "Options", "Schedule", "choose_schedule", "make_vta_schedules"]
+
+Array = npt.NDArray[np.int64]
+
+# Width of the padding fields of a LOAD.
+MAX_PAD = 15
+# What one instruction costs beside its transfer, in bytes that could have been moved meanwhile.
+DMA_COST = 64
+COMPUTE_COST = 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """How schedules are chosen: the number of virtual threads that is tried first."""
+
+    vthreads: int = 2
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Scratchpad depths in elements, from a vta_config.json or the attribute of the same contents."""
+
+    inp: int
+    wgt: int
+    acc: int
+    int8: bool
+
+    @staticmethod
+    def from_config(config: Mapping[str, object]) -> Hardware:
+        """Reads the keys of vta_config.json (upper or lower case); missing ones have the documented defaults."""
+        values = {key.upper(): value for key, value in config.items()}
+
+        def get(key: str, default: int) -> int:
+            value = values.get(key, default)
+            return int(value)  # type: ignore[call-overload]
+
+        block = get("LOG_BLOCK", 4)
+        batch, block_in, block_out = get("LOG_BATCH", 0), get("LOG_BLOCK_IN", block), get("LOG_BLOCK_OUT", block)
+        inp, wgt, acc = get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5)
+
+        def depth(key: str, default: int, log_element_bits: int) -> int:
+            log_depth = get(key, default) + 3 - log_element_bits
+            return 1 << log_depth if log_depth >= 0 else 0
+
+        return Hardware(
+            depth("LOG_INP_BUFF_SIZE", 15, inp + batch + block_in),
+            depth("LOG_WGT_BUFF_SIZE", 18, wgt + block_in + block_out),
+            depth("LOG_ACC_BUFF_SIZE", 17, acc + batch + block_out),
+            (inp, wgt, acc) == (3, 3, 5),
+        )
+
+    @staticmethod
+    def from_module(module: ir.Module) -> Hardware:
+        """Reads the module's `vta.config`."""
+        attribute = module.operation.attributes.get("vta.config")
+        text = str(attribute) if attribute is not None else ""
+        return Hardware.from_config({k: int(v) for k, v in re.findall(r"(log_\w+) = (-?\d+)", text)})
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One decision: tile size per axis name, the order of parallel axes, virtual threads, level per argument.
+
+    `dram_bytes` are the bytes that it moves by memory: inp, wgt, acc (loads) and out (stores).
+    """
+
+    tiles: dict[str, int]
+    order: tuple[str, ...]
+    vthread_axis: str | None
+    vthreads: int
+    levels: dict[int, tuple[str, int]]
+    cost: int
+    dram_bytes: dict[str, int]
+
+    def attribute(self, model: KernelModel) -> str:
+        """The #te.schedule in its textual form."""
+
+        def level(axes: Sequence[Axis], order: Sequence[str]) -> str:
+            sizes = [0] * (1 + max((axis.index for axis in axes), default=-1))
+            by_name = {axis.name: axis for axis in axes}
+            for name in order:
+                sizes[by_name[name].index] = self.tiles[name]
+            text = f"sizes = {sizes}"
+            if list(order) != sorted(order, key=lambda name: by_name[name].index):
+                text += f", order = {[by_name[name].index for name in order]}"
+            return f"#te.tile<{text}>"
+
+        tiled = [a.name for a in model.reductions if self.tiles[a.name] < a.extent]
+        levels = [level(model.parallel, self.order)]
+        if tiled:
+            levels.append(level(model.reductions, tiled))
+        parts = [f"tiles = [{', '.join(levels)}]"]
+        if self.vthread_axis is not None:
+            index = next(a.index for a in model.parallel if a.name == self.vthread_axis)
+            parts.append(f"vthread = #te.vthread<axis = {index}, count = {self.vthreads}>")
+        caches = [
+            f"#te.cache<arg = {arg}, memory = #vta.mem<{memory}>, level = {at}>"
+            for arg, (memory, at) in sorted(self.levels.items())
+        ]
+        parts.append(f"caches = [{', '.join(caches)}]")
+        parts.append("accumulator = #vta.mem<acc>")
+        if model.gemm:
+            parts.append("intrinsic = @vta_gemm")
+        return f"#te.schedule<{', '.join(parts)}>"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided for a kernel: its schedule, or the reason why it goes to the CPU."""
+
+    kernel: str
+    layers: tuple[str, ...]
+    schedule: Schedule | None
+    reason: str = ""
+
+
+def _tile_sizes(extent: int) -> list[int]:
+    """One size for every possible number of tiles: the smallest that gives it."""
+    return sorted({math.ceil(extent / count) for count in range(1, extent + 1)})
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    """One dimension of a transfer over all positions of its tiles, per combination of tile sizes."""
+
+    total: Array  # elements moved, summed over the positions
+    least: Array  # fewest elements of a position that are not padding
+    low: Array  # most padding in front
+    high: Array  # and behind
+
+
+class _Grid:
+    """All combinations of tile sizes, flattened: for every axis an array of sizes and of candidate numbers."""
+
+    def __init__(self, model: KernelModel, candidates: dict[str, list[int]]) -> None:
+        self.extents = {axis.name: axis.extent for axis in model.axes}
+        self.candidates = candidates
+        names = [axis.name for axis in model.axes]
+        numbers = np.meshgrid(*(np.arange(len(candidates[name])) for name in names), indexing="ij")
+        self.number: dict[str, Array] = {n: a.ravel().astype(np.int64) for n, a in zip(names, numbers, strict=True)}
+        self._derive()
+        self._transfers: dict[tuple[Form, int, int, bool, frozenset[str]], _Transfer] = {}
+
+    def _derive(self) -> None:
+        self.tile = {name: np.array(self.candidates[name], dtype=np.int64)[i] for name, i in self.number.items()}
+        self.trips = {name: -(-self.extents[name] // tile) for name, tile in self.tile.items()}
+
+    def keep(self, mask: npt.NDArray[np.bool_]) -> None:
+        self.number = {name: i[mask] for name, i in self.number.items()}
+        self._derive()
+
+    @property
+    def size(self) -> int:
+        return next(iter(self.number.values())).size
+
+    def length(self, form: Form, whole: frozenset[str]) -> Array:
+        """Size of a tile in a dimension; the axes in `whole` are not tiled."""
+        length = np.ones(self.size, dtype=np.int64)
+        for axis, coefficient in form.terms:
+            length = length + abs(coefficient) * ((self.extents[axis] if axis in whole else self.tile[axis]) - 1)
+        return length
+
+    def transfer(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> _Transfer:
+        """One dimension of a transfer, for every combination of the grid."""
+        key = (form, low, extent, padded, whole)
+        if key not in self._transfers:
+            self._transfers[key] = self._tabulate(*key)
+        table = self._transfers[key]
+        index = tuple(self.number[axis] for axis, _ in form.terms if axis not in whole)
+        if not index:
+            ones = np.ones(self.size, dtype=np.int64)
+            return _Transfer(table.total * ones, table.least * ones, table.low * ones, table.high * ones)
+        return _Transfer(table.total[index], table.least[index], table.low[index], table.high[index])
+
+    def _tabulate(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> _Transfer:
+        axes = [axis for axis, _ in form.terms if axis not in whole]
+        shape = tuple(len(self.candidates[axis]) for axis in axes)
+        total, least = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        lows, highs = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for index in np.ndindex(*shape):
+            tiles = {axis: self.candidates[axis][i] for axis, i in zip(axes, index, strict=True)}
+            starts: Array = np.array([form.offset], dtype=np.int64)
+            sizes: Array = np.array([1], dtype=np.int64)
+            for axis, coefficient in form.terms:
+                size = tiles.get(axis, self.extents[axis])
+                begins = np.arange(0, self.extents[axis], size, dtype=np.int64)
+                lengths = np.minimum(size, self.extents[axis] - begins)
+                starts = (starts[:, None] + coefficient * begins[None, :]).ravel()
+                sizes = (sizes[:, None] + abs(coefficient) * (lengths[None, :] - 1)).ravel()
+            if not padded:
+                total[index], least[index] = sizes.sum(), sizes.min()
+                continue
+            begin = starts - low
+            end = begin + sizes
+            inside = np.clip(end, 0, extent) - np.clip(begin, 0, extent)
+            total[index], least[index] = inside.sum(), inside.min()
+            lows[index] = np.clip(-begin, 0, sizes).max()
+            highs[index] = np.clip(end - extent, 0, sizes).max()
+        return _Transfer(total, least, lows, highs)
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """Everything of a schedule but the tile sizes."""
+
+    order: tuple[str, ...]
+    vthread_axis: str | None
+    vthreads: int
+    levels: tuple[int, ...]  # per buffer of the model
+
+
+def _variants(model: KernelModel, vthreads: int, tiles_reductions: bool) -> Iterator[_Variant]:
+    """Orders of the parallel axes with the first (the batch) outermost, axes of virtual threads, cache levels."""
+    movable = [axis.name for axis in model.parallel[1:] if axis.extent > 1]
+    fixed = [axis.name for axis in model.parallel if axis.name not in movable]
+    reductions = {axis.name for axis in model.reductions}
+    choices: list[tuple[int, ...]] = []
+    for buffer in model.buffers:
+        if buffer.arg is None or not (buffer.axes & reductions) or not tiles_reductions:
+            choices.append((0,))
+        else:
+            choices.append((0, 1) if buffer.anchor else (1,))
+    axes: list[str | None] = [None]
+    if vthreads > 1:
+        axes = [axis.name for axis in model.parallel if axis.extent > 1]
+    for order in itertools.permutations(movable):
+        for axis in axes:
+            for levels in itertools.product(*choices):
+                yield _Variant((*fixed, *order), axis, vthreads, levels)
+
+
+class _Evaluation:
+    """Legality and cost of one variant for all tile sizes of a grid."""
+
+    def __init__(self, model: KernelModel, grid: _Grid, variant: _Variant, hardware: Hardware) -> None:
+        self.model, self.grid, self.variant = model, grid, variant
+        self.reductions = frozenset(axis.name for axis in model.reductions)
+        self.dram: dict[str, Array] = {}
+        self.cost = np.zeros(grid.size, dtype=np.int64)
+        self.legal = np.ones(grid.size, dtype=np.bool_)
+        if variant.vthread_axis is not None:
+            self.legal &= grid.trips[variant.vthread_axis] % variant.vthreads == 0
+        used = {"inp": 0, "wgt": 0, "acc": 0}
+        for buffer, level in zip(model.buffers, variant.levels, strict=True):
+            used[buffer.memory] = used[buffer.memory] + self._buffer(buffer, level)
+        self.fits = np.ones(grid.size, dtype=np.bool_)
+        for memory, depth in (("inp", hardware.inp), ("wgt", hardware.wgt), ("acc", hardware.acc)):
+            self.fits &= np.asarray(used[memory] <= depth)
+        self.legal &= self.fits
+        for store in model.stores:
+            self._transfer(store, frozenset(), np.ones(grid.size, dtype=np.int64))
+        tiles = np.ones(grid.size, dtype=np.int64)
+        for axis in model.parallel:
+            tiles = tiles * grid.trips[axis.name]
+        steps = tiles * (model.alu_steps + 1)
+        for axis in model.reductions:
+            tiles = tiles * grid.trips[axis.name]
+        self.cost = self.cost + COMPUTE_COST * (steps + tiles)
+
+    def _whole(self, level: int) -> frozenset[str]:
+        return self.reductions if level == 0 else frozenset()
+
+    def _buffer(self, buffer: Buffer, level: int) -> Array:
+        """Elements that the buffer takes; counts its transfers."""
+        grid, variant = self.grid, self.variant
+        whole = self._whole(level) if buffer.arg is not None else self.reductions
+        elements = np.ones(grid.size, dtype=np.int64)
+        for form in buffer.forms:
+            elements = elements * grid.length(form, whole)
+        axis = variant.vthread_axis
+        if axis is not None and (buffer.arg is None or axis in buffer.axes):
+            elements = elements * variant.vthreads
+        if buffer.arg is not None:
+            self._transfer(buffer, whole, self._repetitions(buffer, level))
+        return elements
+
+    def _repetitions(self, buffer: Buffer, level: int) -> Array:
+        """How often the same elements are read: loops that a read does not depend on, but stays inside of."""
+        grid, variant = self.grid, self.variant
+        loops = list(variant.order)
+        if level > 0:
+            loops += [axis.name for axis in self.model.reductions]
+        repeated = np.ones(grid.size, dtype=np.int64)
+        inside = np.full(grid.size, buffer.mutated)
+        for name in reversed(loops):
+            trips = grid.trips[name]
+            if name in buffer.axes:
+                inside = inside | (trips > 1)
+                continue
+            if name == variant.vthread_axis:
+                trips = -(-trips // variant.vthreads)
+            repeated = repeated * np.where(inside, trips, 1)
+        return repeated
+
+    def _transfer(self, buffer: Buffer, whole: frozenset[str], repetitions: Array) -> None:
+        grid = self.grid
+        moved = repetitions * buffer.dram_bytes
+        instructions = repetitions
+        rank = len(buffer.forms)
+        for dim, form in enumerate(buffer.forms):
+            padded = bool(buffer.padded) and buffer.padded[dim]
+            low = buffer.low[dim] if padded else 0
+            transfer = grid.transfer(form, low, buffer.extents[dim], padded, whole)
+            moved = moved * transfer.total
+            if padded:
+                self.legal &= (transfer.least >= 1) & (transfer.low <= MAX_PAD) & (transfer.high <= MAX_PAD)
+            # One instruction moves two dimensions; contiguous weights are one.
+            for axis, _ in form.terms:
+                if axis not in whole:
+                    instructions = instructions * grid.trips[axis]
+            if dim < rank - 2 and buffer.memory != "wgt":
+                instructions = instructions * grid.length(form, whole)
+        self.dram[buffer.memory] = self.dram.get(buffer.memory, np.zeros(grid.size, np.int64)) + moved
+        self.cost = self.cost + moved + DMA_COST * instructions
+
+
+def _search(model: KernelModel, hardware: Hardware, vthreads: int, split_window: bool) -> Schedule | None:
+    """The cheapest legal schedule with so many virtual threads, or None."""
+    candidates: dict[str, list[int]] = {}
+    for number, axis in enumerate(model.axes):
+        sizes = _tile_sizes(axis.extent)
+        window = model.gemm and axis.reduction and axis.name != model.reductions[0].name
+        if window:
+            sizes = sorted({1, axis.extent}) if split_window else [axis.extent]
+        elif number == 0 and not split_window and axis.extent > 16:
+            sizes = [s for s in sizes if s <= 16]
+        candidates[axis.name] = sizes
+    grid = _Grid(model, candidates)
+    # What does not fit once, staged as late as possible, never fits.
+    levels = tuple(int(b.arg is not None and bool(model.reductions)) for b in model.buffers)
+    order = tuple(axis.name for axis in model.parallel)
+    grid.keep(_Evaluation(model, grid, _Variant(order, None, 1, levels), hardware).fits)
+    if grid.size == 0:
+        return None
+    best: tuple[int, _Variant, int, _Evaluation] | None = None
+    for variant in _variants(model, vthreads, tiles_reductions=bool(model.reductions)):
+        evaluation = _Evaluation(model, grid, variant, hardware)
+        if not evaluation.legal.any():
+            continue
+        cost = np.where(evaluation.legal, evaluation.cost, np.iinfo(np.int64).max)
+        winner = int(cost.argmin())
+        if best is None or int(cost[winner]) < best[0]:
+            best = (int(cost[winner]), variant, winner, evaluation)
+    if best is None:
+        return None
+    cost, variant, winner, evaluation = best
+    tiles = {name: int(tile[winner]) for name, tile in grid.tile.items()}
+    whole = all(tiles[axis.name] >= axis.extent for axis in model.reductions)
+    reads: dict[int, tuple[str, int]] = {}
+    for buffer, level in zip(model.buffers, variant.levels, strict=True):
+        if buffer.arg is not None:
+            reads[buffer.arg] = (buffer.memory, 0 if whole else level)
+    return Schedule(
+        tiles,
+        variant.order,
+        variant.vthread_axis,
+        variant.vthreads,
+        reads,
+        cost,
+        {memory: int(moved[winner]) for memory, moved in evaluation.dram.items()},
+    )
+
+
+def choose_schedule(model: KernelModel, hardware: Hardware, options: Options | None = None) -> Schedule:
+    """The best schedule of a kernel; raises Unschedulable with the reason if there is none.
+
+    Virtual threads are given up before a kernel is, and a convolution's window is split before that.
+    """
+    if not hardware.int8:
+        raise Unschedulable("the accelerator's elements are not int8 inputs and weights with int32 accumulators")
+    arguments: dict[int, str] = {}
+    for buffer in model.buffers:
+        if buffer.arg is not None and arguments.setdefault(buffer.arg, buffer.memory) != buffer.memory:
+            raise Unschedulable(f"argument {buffer.arg} is needed in two memories")
+    wanted = (options or Options()).vthreads
+    for split_window in (False, True):
+        for vthreads in dict.fromkeys((wanted, 1)):
+            schedule = _search(model, hardware, vthreads, split_window)
+            if schedule is not None:
+                return schedule
+    raise Unschedulable(
+        f"no tile of it fits in the scratchpads (inp {hardware.inp}, wgt {hardware.wgt}, acc {hardware.acc} elements)"
+        " with transfers that the instructions can express"
+    )
+
+
+def make_vta_schedules(
+    module: ir.Module, config: Mapping[str, object] | None = None, options: Options | None = None
+) -> list[Decision]:
+    """Writes `schedule` on every te.kernel with target "vta" and reports the decisions.
+
+    A kernel without a legal schedule gets target "cpu" instead, its decision the reason. `config` has the keys of
+    vta_config.json; without it the module's `vta.config` is read.
+    """
+    hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
+    decisions = []
+    for kernel in module.body:
+        if kernel.name != "te.kernel" or kernel.attributes["target"].value != "vta":
+            continue
+        name = kernel.attributes["sym_name"].value
+        layers = kernel.attributes.get("layers")
+        names = tuple(layers.value) if layers is not None else ()
+        try:
+            model = read_kernel(kernel)
+            schedule = choose_schedule(model, hardware, options)
+        except Unschedulable as why:
+            kernel.attributes["target"] = "cpu"
+            decisions.append(Decision(name, names, None, str(why)))
+            continue
+        kernel.attributes["schedule"] = ir.Attribute.parse(schedule.attribute(model), kernel.context)
+        decisions.append(Decision(name, names, schedule))
+    return decisions
