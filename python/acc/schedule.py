@@ -263,7 +263,7 @@ class _Evaluation:
         self.legal = np.ones(grid.size, dtype=np.bool_)
         if variant.vthread_axis is not None:
             self.legal &= grid.trips[variant.vthread_axis] % variant.vthreads == 0
-        used = {"inp": 0, "wgt": 0, "acc": 0}
+        used = {memory: np.zeros(grid.size, dtype=np.int64) for memory in ("inp", "wgt", "acc")}
         for buffer, level in zip(model.buffers, variant.levels, strict=True):
             used[buffer.memory] = used[buffer.memory] + self._buffer(buffer, level)
         self.fits = np.ones(grid.size, dtype=np.bool_)
