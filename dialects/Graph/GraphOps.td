@@ -11,6 +11,7 @@
 include "dialects/Graph/GraphContraction.td"
 include "dialects/Graph/GraphElementwise.td"
 include "dialects/Graph/GraphIntegerOps.td"
+include "dialects/Graph/GraphLayoutOps.td"
 include "dialects/Graph/GraphMovement.td"
 include "dialects/Graph/GraphPooling.td"
 include "dialects/Graph/GraphQuantization.td"

@@ -132,4 +132,37 @@ def GraphLegalizeQuantization
   ];
 }
 
+def GraphPackLayout : Pass<"graph-pack-layout", "::mlir::ModuleOp"> {
+  let summary = "Rewrite the accelerator's operators on its tiled layout";
+  let description = [{
+    Integer operators with `graph.target = "vta"` become the body of their
+    `graph.kernel`: steps on packed tensors (see graph.pack), each of which the
+    accelerator has an instruction for. Tiles come from the `vta.config` of the
+    module. Weights and vectors are packed at compile time; graph.pack and
+    graph.unpack remain only where a tensor passes between the accelerator and
+    the host.
+
+    Padding by zero becomes tensor.pad, which folds into the DMA. Other padding
+    is a halo: its producer writes the interior of a buffer that the host has
+    filled.
+
+    ```mlir
+    %acc = graph.conv_integer %x, %w, %b {graph.kernel = "conv1",
+        graph.target = "vta", ...} : (tensor<1x3x8x8xi8>, ...) -> tensor<1x4x8x8xi32>
+    %y = graph.requantize %acc {graph.kernel = "conv1", graph.target = "vta", ...}
+    ```
+    becomes
+    ```mlir
+    %p = graph.pack %x {tiles = array<i64: 1, 16>} : ... -> tensor<1x1x8x8x1x16xi8>
+    %a = linalg.generic ... ins(%p, %w : ...) {graph.kernel = "conv1", ...}
+    %s = linalg.generic ... // one per step
+    %q = linalg.generic ... // to i8
+    %y = graph.unpack %q : (tensor<1x1x8x8x1x16xi8>) -> tensor<1x4x8x8xi8>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 #endif // ACC_PASSES_GRAPH_PASSES_TD

@@ -113,6 +113,7 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     populateNormalizationToLinalg(converter, patterns);
     populatePoolingToLinalg(converter, patterns);
     populateMovementToLinalg(converter, patterns);
+    populateLayoutToLinalg(converter, patterns);
     populateQuantizationToLinalg(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);

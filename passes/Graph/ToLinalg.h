@@ -108,6 +108,8 @@ void populatePoolingToLinalg(const mlir::TypeConverter &converter,
                              mlir::RewritePatternSet &patterns);
 void populateMovementToLinalg(const mlir::TypeConverter &converter,
                               mlir::RewritePatternSet &patterns);
+void populateLayoutToLinalg(const mlir::TypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
 void populateQuantizationToLinalg(const mlir::TypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
 

@@ -1,0 +1,143 @@
+//===- GraphLayoutOps.cpp - Conversions between layouts -------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Inference.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace acc::graph;
+
+static bool isNegative(int64_t value) { return value < 0; }
+
+static int64_t ceilDivide(int64_t value, int64_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
+
+/// The shape that packing gives, which pack infers and unpack checks.
+static FailureOr<SmallVector<int64_t>> inferPacked(InferenceSite site,
+                                                   ArrayRef<int64_t> shape,
+                                                   ArrayRef<int64_t> tiles,
+                                                   ArrayRef<int64_t> halo) {
+  if (shape.size() != 4)
+    return site.error("needs a tensor with 4 axes, has ", shape.size());
+  if (tiles.size() != 2 || llvm::any_of(tiles, [](int64_t t) { return t < 1; }))
+    return site.error("needs two positive tiles");
+  if (halo.size() != 4 || llvm::any_of(halo, isNegative))
+    return site.error("halo must be four sizes that are not negative");
+  return SmallVector<int64_t>{ceilDivide(shape[0], tiles[0]),
+                              ceilDivide(shape[1], tiles[1]),
+                              shape[2] + halo[0] + halo[2],
+                              shape[3] + halo[1] + halo[3],
+                              tiles[0],
+                              tiles[1]};
+}
+
+//===----------------------------------------------------------------------===//
+// pack
+//===----------------------------------------------------------------------===//
+
+LogicalResult PackOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  InferenceSite site{location, getOperationName()};
+  auto type = cast<RankedTensorType>(adaptor.getInput().getType());
+  FailureOr<SmallVector<int64_t>> shape =
+      inferPacked(site, type.getShape(), adaptor.getTiles(), adaptor.getHalo());
+  if (failed(shape))
+    return failure();
+  return inferTensor(site, *shape, type.getElementType(), types);
+}
+
+/// Writes the packed bytes, one contiguous row of the source at a time; a splat
+/// is a source whose elements are all at the same place.
+static void packBytes(ArrayRef<char> source, bool isSplat,
+                      MutableArrayRef<char> target, size_t bytes,
+                      ArrayRef<int64_t> shape, ArrayRef<int64_t> packed,
+                      ArrayRef<int64_t> halo) {
+  int64_t height = shape[2], width = shape[3], tileA = packed[4],
+          tileB = packed[5], step = tileA * tileB * bytes;
+  for (int64_t a = 0; a < shape[0]; ++a)
+    for (int64_t c = 0; c < shape[1]; ++c)
+      for (int64_t h = 0; h < height; ++h) {
+        int64_t row =
+            ((a / tileA * packed[1] + c / tileB) * packed[2] + h + halo[0]) *
+                packed[3] +
+            halo[1];
+        char *out = target.data() + row * step +
+                    (a % tileA * tileB + c % tileB) * bytes;
+        const char *in = source.data();
+        if (!isSplat)
+          in += ((a * shape[1] + c) * height + h) * width * bytes;
+        for (int64_t w = 0; w < width;
+             ++w, out += step, in += isSplat ? 0 : bytes)
+          std::memcpy(out, in, bytes);
+      }
+}
+
+OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
+  auto isZero = [](int64_t size) { return size == 0; };
+  bool hasHalo = !llvm::all_of(getHalo(), isZero);
+  if (auto unpack = getInput().getDefiningOp<UnpackOp>())
+    if (!hasHalo && llvm::all_of(unpack.getHalo(), isZero) &&
+        unpack.getInput().getType() == getType())
+      return unpack.getInput();
+  auto value = dyn_cast_if_present<ElementsAttr>(adaptor.getInput());
+  if (!value)
+    return {};
+  RankedTensorType type = getType();
+  std::optional<ArrayRef<char>> source = getRawElements(value);
+  if (!source)
+    return {};
+  ArrayRef<int64_t> shape = getInput().getType().getShape();
+  size_t bytes = type.getElementTypeBitWidth() / 8;
+  bool isComplete = !hasHalo && type.getNumElements() ==
+                                    getInput().getType().getNumElements();
+  if (value.isSplat() && isComplete)
+    return reshapeElements(value, type.getShape());
+  APInt pad(bytes * 8, static_cast<uint64_t>(int64_t(int8_t(getPadValue()))),
+            /*isSigned=*/true, /*implicitTrunc=*/true);
+  return makeElements(type, [&](MutableArrayRef<char> target) {
+    if (!isComplete)
+      for (size_t at = 0; at < target.size(); at += bytes)
+        std::memcpy(target.data() + at, pad.getRawData(), bytes);
+    packBytes(*source, value.isSplat(), target, bytes, shape, type.getShape(),
+              getHalo());
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// unpack
+//===----------------------------------------------------------------------===//
+
+LogicalResult UnpackOp::verify() {
+  ArrayRef<int64_t> packed = getInput().getType().getShape();
+  if (packed.size() != 6)
+    return emitOpError("input must have 6 axes, has ") << packed.size();
+  FailureOr<SmallVector<int64_t>> expected =
+      inferPacked({getLoc(), getOperationName()}, getType().getShape(),
+                  packed.take_back(2), getHalo());
+  if (failed(expected))
+    return failure();
+  if (ArrayRef<int64_t>(*expected) != packed)
+    return emitOpError("result of shape [")
+           << getType().getShape() << "] is packed as [" << *expected
+           << "], but the input has shape [" << packed << "]";
+  if (getInput().getType().getElementType() != getType().getElementType())
+    return emitOpError("must not change the element type");
+  return success();
+}
+
+OpFoldResult UnpackOp::fold(FoldAdaptor) {
+  if (auto pack = getInput().getDefiningOp<PackOp>())
+    if (pack.getInput().getType() == getType() && pack.getHalo() == getHalo())
+      return pack.getInput();
+  return {};
+}

@@ -1,0 +1,59 @@
+//===- GraphLayoutOps.td - Conversions between layouts -----*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD
+#define ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD
+
+include "dialects/Graph/GraphBase.td"
+
+def Graph_PackedTensor : StaticShapeTensorOf<[I8, I32]>;
+
+class Graph_LayoutOp<string mnemonic, list<Trait> traits = []>
+    : Graph_Op<mnemonic, !listconcat([Pure], traits)> {
+  let assemblyFormat =
+      "operands attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+
+def Graph_PackOp : Graph_LayoutOp<"pack", [InferTypeOpAdaptor]> {
+  let summary = "Tiles the first two of four axes, innermost";
+  let description = [{
+    (A, B, H, W) becomes (A / a, B / b, top + H + bottom, left + W + right, a, b)
+    for `tiles` = [a, b] and `halo` = [top, left, bottom, right]. What the input
+    does not cover, the halo as well as the incomplete tiles, holds `pad_value`.
+    Activations are packed by batch and channel, weights by output and input
+    channel.
+
+    ```mlir
+    %p = graph.pack %x {halo = array<i64: 1, 1, 1, 1>, pad_value = -128 : i8,
+                        tiles = array<i64: 1, 16>}
+        : (tensor<1x20x8x8xi8>) -> tensor<1x2x10x10x1x16xi8>
+    ```
+  }];
+  let arguments = (ins Graph_PackedTensor:$input, DenseI64ArrayAttr:$tiles,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$halo,
+                       DefaultValuedAttr<I8Attr, "0">:$pad_value);
+  let results = (outs Graph_PackedTensor:$result);
+}
+
+def Graph_UnpackOp : Graph_LayoutOp<"unpack"> {
+  let summary = "The reverse of graph.pack";
+  let description = [{
+    What incomplete tiles and the halo hold is dropped.
+
+    ```mlir
+    %x = graph.unpack %p {halo = array<i64: 1, 1, 1, 1>}
+        : (tensor<1x2x10x10x1x16xi8>) -> tensor<1x20x8x8xi8>
+    ```
+  }];
+  let arguments = (ins Graph_PackedTensor:$input,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$halo);
+  let results = (outs Graph_PackedTensor:$result);
+  let hasVerifier = 1;
+}
+
+#endif // ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD

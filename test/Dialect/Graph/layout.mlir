@@ -1,0 +1,56 @@
+// RUN: acc-opt --canonicalize --split-input-file --verify-diagnostics %s | FileCheck %s
+
+// CHECK-LABEL: @round_trip
+func.func @round_trip(%x: tensor<3x20x4x4xi8>) -> tensor<2x2x6x5x2x16xi8> {
+  // CHECK: graph.pack %arg0 {halo = array<i64: 1, 0, 1, 1>, pad_value = -128 : i8, tiles = array<i64: 2, 16>}
+  // CHECK-SAME: (tensor<3x20x4x4xi8>) -> tensor<2x2x6x5x2x16xi8>
+  %0 = graph.pack %x {halo = array<i64: 1, 0, 1, 1>, pad_value = -128 : i8, tiles = array<i64: 2, 16>} : (tensor<3x20x4x4xi8>) -> tensor<2x2x6x5x2x16xi8>
+  return %0 : tensor<2x2x6x5x2x16xi8>
+}
+
+// CHECK-LABEL: @cancel
+func.func @cancel(%x: tensor<1x2x4x4x1x16xi8>, %y: tensor<1x20x4x4xi8>) -> (tensor<1x2x4x4x1x16xi8>, tensor<1x20x4x4xi8>) {
+  // CHECK-NEXT: return %arg0, %arg1
+  %0 = graph.unpack %x : (tensor<1x2x4x4x1x16xi8>) -> tensor<1x20x4x4xi8>
+  %1 = graph.pack %0 {tiles = array<i64: 1, 16>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8>
+  %2 = graph.pack %y {halo = array<i64: 1, 1, 1, 1>, tiles = array<i64: 1, 16>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x6x6x1x16xi8>
+  %3 = graph.unpack %2 {halo = array<i64: 1, 1, 1, 1>} : (tensor<1x2x6x6x1x16xi8>) -> tensor<1x20x4x4xi8>
+  return %1, %3 : tensor<1x2x4x4x1x16xi8>, tensor<1x20x4x4xi8>
+}
+
+// CHECK-LABEL: @constant
+func.func @constant() -> (tensor<1x2x1x2x1x2xi8>, tensor<1x1x3x1x1x2xi8>) {
+  // CHECK-DAG: graph.constant dense<{{\[\[\[\[\[\[}}1, 3]], {{\[\[}}2, 4]]]], {{\[\[\[\[}}5, 9]], {{\[\[}}6, 9]]]]]]> : tensor<1x2x1x2x1x2xi8>
+  %0 = graph.constant dense<[[[[1, 2]], [[3, 4]], [[5, 6]]]]> : tensor<1x3x1x2xi8> : tensor<1x3x1x2xi8>
+  %1 = graph.pack %0 {pad_value = 9 : i8, tiles = array<i64: 1, 2>} : (tensor<1x3x1x2xi8>) -> tensor<1x2x1x2x1x2xi8>
+  // CHECK-DAG: graph.constant dense<{{\[\[\[\[\[\[}}0, 0]]], {{\[\[\[}}7, 7]]], {{\[\[\[}}0, 0]]]]]]> : tensor<1x1x3x1x1x2xi8>
+  %2 = graph.constant dense<7> : tensor<1x2x1x1xi8> : tensor<1x2x1x1xi8>
+  %3 = graph.pack %2 {halo = array<i64: 1, 0, 1, 0>, tiles = array<i64: 1, 2>} : (tensor<1x2x1x1xi8>) -> tensor<1x1x3x1x1x2xi8>
+  return %1, %3 : tensor<1x2x1x2x1x2xi8>, tensor<1x1x3x1x1x2xi8>
+}
+
+// -----
+
+func.func @rank(%x: tensor<3x20xi8>) -> tensor<2x2x6x5x2x16xi8> {
+  // expected-error @+2 {{needs a tensor with 4 axes, has 2}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.pack %x {tiles = array<i64: 2, 16>} : (tensor<3x20xi8>) -> tensor<2x2x6x5x2x16xi8>
+  return %0 : tensor<2x2x6x5x2x16xi8>
+}
+
+// -----
+
+func.func @tiles(%x: tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8> {
+  // expected-error @+2 {{needs two positive tiles}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.pack %x {tiles = array<i64: 0, 16>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8>
+  return %0 : tensor<1x2x4x4x1x16xi8>
+}
+
+// -----
+
+func.func @shape(%x: tensor<1x2x4x4x1x16xi8>) -> tensor<1x40x4x4xi8> {
+  // expected-error @+1 {{result of shape [1, 40, 4, 4] is packed as [1, 3, 4, 4, 1, 16], but the input has shape [1, 2, 4, 4, 1, 16]}}
+  %0 = graph.unpack %x : (tensor<1x2x4x4x1x16xi8>) -> tensor<1x40x4x4xi8>
+  return %0 : tensor<1x40x4x4xi8>
+}
