@@ -45,14 +45,14 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
             raise Unsupported(f"there are {scales.size} scales but {zeros.size} zero points")
     if scales.ndim > 1:
         raise Unsupported(f"the scale has rank {scales.ndim}: block quantization is not supported")
+    if scales.size == 0:
+        raise Unsupported("the scale is empty")
     axis = None
-    if scales.ndim == 1 and scales.size != 1:
+    if scales.size != 1:
         shape = call.shape(0)
         axis = call.axis(call.integer("axis"), len(shape))
         if shape[axis] != scales.size:
             raise Unsupported(f"there are {scales.size} scales but axis {axis} has {shape[axis]} elements")
-    elif scales.size != 1:
-        raise Unsupported("the scale is empty")
     return Quantization(storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis)
 
 

@@ -137,8 +137,9 @@ def _read_external(tensor: TensorProto, folder: Path | None, dtype: np.dtype, co
     if offset < 0:
         raise Unsupported("has external data at a negative offset")
     try:
-        # O_NOFOLLOW: the last component cannot have become a link since it was checked.
-        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # The file may have been replaced since it was checked: neither follow a link nor wait for a pipe.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(file, flags)
         with os.fdopen(handle, "rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
@@ -168,6 +169,7 @@ def confined_path(folder: Path, location: str) -> Path:
         file = file / part
         if file.is_symlink():
             raise Unsupported(f"has external data behind the symbolic link '{location}'")
-    if not file.exists():
-        raise Unsupported(f"has external data in '{location}', which is missing")
+    if not file.is_file():
+        problem = "not a file" if file.exists() else "missing"
+        raise Unsupported(f"has external data in '{location}', which is {problem}")
     return file

@@ -104,7 +104,7 @@ def convert_pool(call: Call) -> list[ir.Value]:
     window = _read_window(call, shape[2:], kernel)
     operand = call.operand(0)
     extra = [0] * len(kernel)
-    if call.attributes["ceil_mode"] and call.attributes["auto_pad"] in ("NOTSET", ""):
+    if call.attributes["ceil_mode"] and not str(call.attributes["auto_pad"]).startswith("SAME"):
         extra = _ceil_padding(window)
     rank, pads = len(kernel), window.pads
     include = bool(call.attributes.get("count_include_pad"))
