@@ -15,16 +15,16 @@ from acc._lib import _runtime
 
 
 def random_config(rng: np.random.Generator) -> _runtime.Config:
-    """A legal configuration: BATCH 1 to 4, BLOCK 4 to 32 (not always square), all widths, small buffers."""
+    """A legal configuration: BATCH 1 to 8, BLOCK 1 to 64 (not always square), all widths, small buffers."""
     from acc.errors import ConfigError
 
     while True:
         keys = {
             "LOG_INP_WIDTH": int(rng.choice([3, 3, 3, 2, 1])),
             "LOG_WGT_WIDTH": int(rng.choice([3, 3, 2, 1])),
-            "LOG_BATCH": int(rng.integers(0, 3)),
-            "LOG_BLOCK_IN": int(rng.integers(2, 6)),
-            "LOG_BLOCK_OUT": int(rng.integers(2, 6)),
+            "LOG_BATCH": int(rng.choice([0, 0, 1, 2, 3])),
+            "LOG_BLOCK_IN": int(rng.integers(0, 7)),
+            "LOG_BLOCK_OUT": int(rng.integers(0, 7)),
             "LOG_UOP_BUFF_SIZE": int(rng.integers(6, 14)),
             "LOG_INP_BUFF_SIZE": int(rng.integers(8, 16)),
             "LOG_WGT_BUFF_SIZE": int(rng.integers(8, 19)),

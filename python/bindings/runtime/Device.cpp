@@ -7,7 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
+#include <algorithm>
 #include <map>
 
 namespace nb = nanobind;
@@ -56,7 +56,8 @@ public:
                         "instructions, but this one has " +
                             std::to_string(stream.size()) + " bytes");
     std::vector<isa::Word128> words(stream.size() / sizeof(isa::Word128));
-    std::memcpy(words.data(), stream.c_str(), stream.size());
+    std::copy_n(stream.c_str(), stream.size(),
+                reinterpret_cast<char *>(words.data()));
     RunResult result;
     {
       nb::gil_scoped_release release;

@@ -8,7 +8,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -38,7 +38,8 @@ std::vector<Word128> words(nb::bytes stream) {
                       "but this one has " +
                           std::to_string(stream.size()) + " bytes");
   std::vector<Word128> result(stream.size() / sizeof(Word128));
-  std::memcpy(result.data(), stream.c_str(), stream.size());
+  std::copy_n(stream.c_str(), stream.size(),
+              reinterpret_cast<char *>(result.data()));
   return result;
 }
 
