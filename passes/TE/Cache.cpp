@@ -344,6 +344,18 @@ LogicalResult Cacher::run() {
         },
         [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
   });
+  // Equal initial values were merged, but each is changed in place.
+  SmallVector<linalg::FillOp> fills;
+  kernel.walk([&](linalg::FillOp fill) { fills.push_back(fill); });
+  for (linalg::FillOp fill : fills)
+    for (OpOperand &use :
+         llvm::make_early_inc_range(llvm::drop_begin(fill->getUses()))) {
+      Operation *user = use.getOwner();
+      bool beside = user->getBlock() == fill->getBlock();
+      rewriter.setInsertionPoint(beside ? user : fill.getOperation());
+      use.set(rewriter.clone(*fill)->getResult(0));
+    }
+
   SmallVector<linalg::LinalgOp> ops;
   kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
   for (linalg::LinalgOp op : ops)

@@ -102,9 +102,20 @@ static void splitFill(linalg::FillOp fill, RewriterBase &rewriter) {
   rewriter.eraseOp(fill);
 }
 
+/// Whether the operation leaves its buffer as it was: folding makes such of a
+/// shift by 0 or a product with 1.
+static bool isIdentity(linalg::LinalgOp op) {
+  return op.getNumDpsInits() == 1 && op.getBlock()->getTerminator()->getOperand(
+                                         0) == op.getRegionOutputArgs()[0];
+}
+
 static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
                                FlatSymbolRefAttr anchor,
                                RewriterBase &rewriter) {
+  if (isIdentity(op)) {
+    rewriter.eraseOp(op);
+    return success();
+  }
   SmallVector<std::string> reasons;
   for (IntrinOp intrin : intrins) {
     std::string reason;

@@ -289,7 +289,9 @@ class _Reader:
             self.model.stores.append(Buffer("out", forms, dram_bytes=self._element_bytes(result), extents=extents))
         elif init is not None and init.name == "tensor.empty":
             if not (widens and self._argument(loops.inputs[0]) is not None):
-                self.model.buffers.append(Buffer("acc", forms))
+                # Every use of an initial value changes it in place, in a buffer of its own.
+                count = len(result.uses) if loops.op.name == "linalg.fill" else 1
+                self.model.buffers.extend([Buffer("acc", forms)] * count)
         elif init is not None:
             self._need(loops.init, forms, "acc", mutated=True, anchor=False)
         else:
