@@ -30,6 +30,16 @@ def _wrap(array: np.ndarray) -> np.ndarray:
     return (array.astype(np.int64) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
+STEPS = {
+    "addi": lambda a, b: a + b,
+    "muli": lambda a, b: a * b,
+    "maxsi": np.maximum,
+    "minsi": np.minimum,
+    "shrsi": lambda a, b: a >> b,
+    "shli": lambda a, b: a << b,
+}
+
+
 @dataclass
 class Builder:
     """Appends operations; every value is its SSA name and its array."""
@@ -155,21 +165,12 @@ class Builder:
         body = "%e = arith.extsi %x0 : i8 to i32\nlinalg.yield %e : i32"
         return self._generic(result, [self.ID, self.ID], "pppppp", [x], empty, body)
 
-    _STEPS = {
-        "addi": lambda a, b: a + b,
-        "muli": lambda a, b: a * b,
-        "maxsi": np.maximum,
-        "minsi": np.minimum,
-        "shrsi": lambda a, b: a >> b,
-        "shli": lambda a, b: a << b,
-    }
-
     def step(self, op: str, acc: str, operand: int | str) -> str:
         """One ALU step on the running value: a constant, a vector per channel (or one for all), or a tensor."""
         array = self.values[acc].astype(np.int64)
         if isinstance(operand, int):
             constant = self._constant(operand)
-            result = _wrap(self._STEPS[op](array, np.int64(operand)))
+            result = _wrap(STEPS[op](array, np.int64(operand)))
             body = f"%r = arith.{op} %x0, {constant} : i32\nlinalg.yield %r : i32"
             return self._generic(result, [self.ID], "pppppp", [], acc, body)
         other = self.values[operand].astype(np.int64)
@@ -178,7 +179,7 @@ class Builder:
             channel = "c" if other.shape[0] == array.shape[1] and array.shape[1] > 1 else "0"
             access = f"(n, c, h, w, b, o) -> ({channel}, b, o)"
             other = other[None, :, None, None]
-        result = _wrap(self._STEPS[op](array, other))
+        result = _wrap(STEPS[op](array, other))
         body = f"%r = arith.{op} %x1, %x0 : i32\nlinalg.yield %r : i32"
         return self._generic(result, [access, self.ID], "pppppp", [operand], acc, body)
 

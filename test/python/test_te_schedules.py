@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 import pytest
+
 import te_kernels
 import te_pipeline
-
 from acc import ir
 from acc.schedule import Options
 
