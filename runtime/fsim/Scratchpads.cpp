@@ -1,5 +1,6 @@
 #include "Scratchpads.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace acc;
@@ -15,15 +16,20 @@ Scratchpads::Scratchpads(const isa::Config &config, const GemmEngine &engine)
       inpBytes(config.depth(Memory::Inp) * engine.inpBytes()),
       wgtBytes(config.depth(Memory::Wgt) * engine.wgtBytes()),
       accBytes(config.depth(Memory::Acc) * accLanes * sizeof(int32_t)) {
+  for (Memory memory : {Memory::Uop, Memory::Wgt, Memory::Inp})
+    loaded[static_cast<int>(memory)] = config.depth(memory);
   clear();
 }
 
 void Scratchpads::clear() {
-  std::fill(uops.begin(), uops.end(), isa::Uop());
-  std::fill(terms.begin(), terms.end(), Term());
-  zero(Memory::Inp, 0, config.depth(Memory::Inp));
+  const uint32_t uopEnd = loaded[static_cast<int>(Memory::Uop)];
+  std::fill_n(uops.begin(), uopEnd, isa::Uop());
+  std::fill_n(terms.begin(), uopEnd, Term());
+  for (Memory memory : {Memory::Wgt, Memory::Inp})
+    zero(memory, 0, loaded[static_cast<int>(memory)]);
+  // The ALU and GEMM write accumulators too.
   zero(Memory::Acc, 0, config.depth(Memory::Acc));
-  zero(Memory::Wgt, 0, config.depth(Memory::Wgt));
+  loaded = {};
 }
 
 const int8_t *Scratchpads::unpack(const uint8_t *src, size_t count, int bits) {
@@ -121,7 +127,7 @@ void Scratchpads::storeRow(uint32_t entry, uint8_t *dst,
 
 std::optional<std::string> Scratchpads::copy(const isa::MemInsn &mem,
                                              const Dram &dram) {
-  if (mem.isNop())
+  if (mem.sramEntries() == 0)
     return std::nullopt;
   const uint64_t element = config.elementBytes(mem.memory);
   const uint64_t rowBytes = mem.xSize * element, stride = mem.xStride * element;
@@ -131,6 +137,8 @@ std::optional<std::string> Scratchpads::copy(const isa::MemInsn &mem,
                        : nullptr;
 
   uint32_t entry = mem.sramBase;
+  uint32_t &highest = loaded[static_cast<int>(mem.memory)];
+  highest = std::max(highest, entry + mem.sramEntries());
   zero(mem.memory, entry, mem.yPad0 * mem.sramCols());
   entry += mem.yPad0 * mem.sramCols();
   for (uint32_t y = 0; y < mem.ySize; ++y) {

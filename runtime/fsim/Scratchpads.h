@@ -29,7 +29,8 @@ class Scratchpads {
 public:
   Scratchpads(const isa::Config &config, const GemmEngine &engine);
 
-  /// Zeroes everything, so that runs do not depend on what ran before.
+  /// Zeroes whatever may have been written since the last time, so that runs
+  /// do not depend on what ran before.
   void clear();
 
   /// Executes a LOAD or STORE whose scratchpad range was checked. Returns a
@@ -60,6 +61,8 @@ private:
   size_t accLanes, inpElements, wgtElements;
   AlignedBytes inpBytes, wgtBytes, accBytes;
   std::vector<int8_t> unpacked;
+  /// One past the highest entry loaded since clear(), by memory type.
+  std::array<uint32_t, 6> loaded;
 };
 
 } // namespace acc::fsim
