@@ -1,0 +1,290 @@
+"""What the integer operators of the graph dialect compute, in numpy: the measure for every target.
+
+The functions are named after the operators and follow their descriptions in `dialects/Graph/GraphIntegerOps.td` step
+by step, with 32-bit arithmetic that wraps. `evaluate` runs a whole function of graph operators, so that rewrites of
+the graph can be compared with ONNX Runtime before any code is generated for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from acc import ir
+
+__all__ = [
+    "conv_integer",
+    "evaluate",
+    "gemm_integer",
+    "global_sum_integer",
+    "max_pool",
+    "rebase",
+    "requantize",
+    "weighted_sum",
+]
+
+
+def _wrap(values: np.ndarray) -> np.ndarray:
+    """int64 or whole float64 numbers below 2**53 as int32, modulo 2**32."""
+    return values.astype(np.int64).astype(np.int32)
+
+
+def _windows(
+    x: np.ndarray, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], fill: Any
+) -> list[np.ndarray]:
+    """For each element of the kernel, in row-major order, what it meets: arrays (N, C, output sizes...)."""
+    rank = len(kernel)
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)], constant_values=fill)
+    size = [
+        (extent - d * (k - 1) - 1) // s + 1
+        for extent, k, s, d in zip(padded.shape[2:], kernel, strides, dilations, strict=True)
+    ]
+    return [
+        padded[
+            (slice(None), slice(None))
+            + tuple(slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, n, s in zip(at, dilations, size, strides, strict=True))
+        ]
+        for at in itertools.product(*(range(k) for k in kernel))
+    ]
+
+
+def conv_integer(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    *,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    group: int = 1,
+    pad_value: int = 0,
+) -> np.ndarray:
+    """(N, C, D...) int8, (O, C / group, K...) int8, (O,) int32 -> (N, O, ...) int32; stored integers are multiplied."""
+    outputs = weight.shape[0]
+    taps = weight.reshape(group, outputs // group, weight.shape[1], -1).astype(np.float64)
+    total: np.ndarray | None = None
+    for index, window in enumerate(_windows(x, weight.shape[2:], strides, pads, dilations, pad_value)):
+        columns = window.reshape(x.shape[0], group, weight.shape[1], -1).astype(np.float64)
+        part = np.matmul(taps[None, ..., index], columns).reshape(x.shape[0], outputs, *window.shape[2:])
+        total = part if total is None else total + part
+    assert total is not None
+    return _wrap(total + bias.reshape(-1, *[1] * (x.ndim - 2)))
+
+
+def gemm_integer(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """(M, K) int8, (N, K) int8, (N,) int32 -> (M, N) int32."""
+    return _wrap(x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
+
+
+def weighted_sum(*inputs: np.ndarray, offsets: Sequence[int], multipliers: Sequence[int]) -> np.ndarray:
+    """Sum of (input + offset) * multiplier over int8 tensors that broadcast -> int32."""
+    total = np.int64(0)
+    for x, offset, multiplier in zip(inputs, offsets, multipliers, strict=True):
+        total = total + (x.astype(np.int64) + offset) * multiplier
+    return _wrap(np.asarray(total))
+
+
+def global_sum_integer(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
+    """(N, C, D...) int8 -> (N, C, 1...) int32."""
+    return _wrap(x.astype(np.int64).sum(axis=tuple(range(2, x.ndim)), keepdims=True) + offset)
+
+
+def requantize(
+    acc: np.ndarray,
+    *,
+    pre_shift: Sequence[int],
+    multiplier: Sequence[int],
+    post_shift: int,
+    mid_shift: int = 0,
+    zero_point: int = 0,
+    clip_lo: Sequence[int] | None = None,
+    clip_hi: Sequence[int] | None = None,
+    rounding: str = "half_up",
+    out_lo: int | None = None,
+    out_hi: int | None = None,
+) -> np.ndarray:
+    """int32 -> int8 of the same shape; sequences hold one value, or one per channel (axis 1)."""
+
+    def spread(values: Sequence[int]) -> np.ndarray:
+        array = np.asarray(values, np.int64)
+        return array if array.size == 1 else array.reshape(-1, *[1] * (acc.ndim - 2))
+
+    a = acc.astype(np.int64)
+    if clip_lo is not None:
+        a = np.maximum(a, spread(clip_lo))
+    if clip_hi is not None:
+        a = np.minimum(a, spread(clip_hi))
+    shift = spread(pre_shift)
+    a = _wrap((a >> np.maximum(shift, 0)) << np.maximum(-shift, 0)).astype(np.int64)
+    p = _wrap(a * spread(multiplier)).astype(np.int64)
+    if rounding == "half_up":
+        y = p + zero_point if post_shift == 0 else ((p >> (post_shift - 1)) + 2 * zero_point + 1) >> 1
+    else:
+        t = p if mid_shift == 0 else (p + (1 << (mid_shift - 1))) >> mid_shift
+        y = ((t + (1 << (post_shift - 1)) - 1 + ((t >> post_shift) & 1)) >> post_shift) + zero_point
+    if out_lo is not None:
+        y = np.maximum(y, out_lo)
+    if out_hi is not None:
+        y = np.minimum(y, out_hi)
+    return y.astype(np.int8)
+
+
+def rebase(x: np.ndarray) -> np.ndarray:
+    """uint8 -> int8 by subtracting 128, or int8 -> uint8 by adding it."""
+    return (x ^ x.dtype.type(-128 if x.dtype == np.int8 else 128)).view(np.uint8 if x.dtype == np.int8 else np.int8)
+
+
+def max_pool(
+    x: np.ndarray, *, kernel_shape: Sequence[int], strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int]
+) -> np.ndarray:
+    """Maximum over windows of (N, C, D...), any type; padding never wins."""
+    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    return np.maximum.reduce(_windows(x, kernel_shape, strides, pads, dilations, least))
+
+
+def _quantization(type_: ir.Type) -> tuple[ir.QuantizedType, np.ndarray, np.ndarray]:
+    """Scales (float32) and zero points of a tensor type, in a shape that broadcasts over the tensor."""
+    tensor = ir.RankedTensorType(type_)
+    quantized = ir.QuantizedType(tensor.element_type)
+    shape = [1] * tensor.rank
+    if quantized.axis is not None:
+        shape[quantized.axis] = -1
+    scales, zero_points = np.array(quantized.scales, np.float32), np.array(quantized.zero_points, np.int64)
+    return quantized, scales.reshape(shape), zero_points.reshape(shape)
+
+
+def _quantize(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    quantized, scales, zero_points = _quantization(op.results[0].type)
+    rounded = np.rint(x / scales).astype(np.float64) + zero_points
+    limited = np.clip(rounded, quantized.storage_type_min, quantized.storage_type_max)
+    width = ir.IntegerType(quantized.storage_type).width
+    return limited.astype(f"{'i' if quantized.is_signed else 'u'}{width // 8}")
+
+
+def _dequantize(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    _, scales, zero_points = _quantization(op.operands[0].type)
+    return (x.astype(np.int64) - zero_points).astype(np.float32) * scales
+
+
+def _pad(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    pads = op.attributes["pads"].value
+    widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+    mode = op.attributes.get("mode")
+    if mode is not None and "constant" not in str(mode):
+        raise NotImplementedError(f"graph.pad with {mode}")
+    fill = op.attributes.get("constant_value")
+    return np.pad(x, widths, constant_values=0 if fill is None else x.dtype.type(fill.value))
+
+
+def _clip(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    low, high = op.attributes.get("min"), op.attributes.get("max")
+    return np.clip(x, None if low is None else low.value, None if high is None else high.value).astype(x.dtype)
+
+
+def _attributes(op: ir.Operation) -> dict[str, Any]:
+    found = {}
+    for name, attribute in op.attributes.items():
+        if name == "rounding":
+            found[name] = "half_even" if "half_even" in str(attribute) else "half_up"
+        elif not name.startswith("graph."):
+            found[name] = attribute.value
+    return found
+
+
+def _direct(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    return lambda op, *inputs: function(*inputs, **_attributes(op))
+
+
+def _reshape(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    return x.reshape(ir.RankedTensorType(op.results[0].type).shape)
+
+
+def _onnx(op_type: str) -> Callable[..., np.ndarray]:
+    """A float operator as ONNX's reference implementation computes it."""
+
+    def run(op: ir.Operation, *inputs: np.ndarray) -> np.ndarray:
+        from onnx import helper
+        from onnx.reference import ReferenceEvaluator
+
+        names = [f"x{i}" for i in range(len(inputs))]
+        attributes = {k: int(v) if isinstance(v, bool) else v for k, v in _attributes(op).items()}
+        if op_type == "Conv":
+            attributes["kernel_shape"] = list(inputs[1].shape[2:])
+        node = helper.make_node(op_type, names, ["y"], **attributes)
+        feeds = dict(zip(names, inputs, strict=True))
+        return np.asarray(ReferenceEvaluator(node).run(None, feeds)[0], np.float32)
+
+    return run
+
+
+_OPERATORS: dict[str, Callable[..., np.ndarray]] = {
+    "conv_integer": _direct(conv_integer),
+    "gemm_integer": _direct(gemm_integer),
+    "weighted_sum": _direct(weighted_sum),
+    "global_sum_integer": _direct(global_sum_integer),
+    "requantize": _direct(requantize),
+    "max_pool": _direct(max_pool),
+    "rebase": lambda op, x: rebase(x),
+    "storage_cast": lambda op, x: x,
+    "quantize_linear": _quantize,
+    "dequantize_linear": _dequantize,
+    "reshape": _reshape,
+    "flatten": _reshape,
+    "squeeze": _reshape,
+    "unsqueeze": _reshape,
+    "transpose": lambda op, x: x.transpose(op.attributes["perm"].value),
+    "concat": lambda op, *inputs: np.concatenate(inputs, axis=op.attributes["axis"].value),
+    "pad": _pad,
+    "relu": lambda op, x: np.maximum(x, x.dtype.type(0)),
+    "clip": _clip,
+    "add": lambda op, x, y: x + y,
+    "sub": lambda op, x, y: x - y,
+    "mul": lambda op, x, y: x * y,
+    "div": lambda op, x, y: x / y,
+    "sum": lambda op, *inputs: np.asarray(sum(inputs)),
+    "conv": _onnx("Conv"),
+    "gemm": _onnx("Gemm"),
+    "mat_mul": lambda op, x, y: np.matmul(x, y),
+    "average_pool": _onnx("AveragePool"),
+    "global_average_pool": _onnx("GlobalAveragePool"),
+    "softmax": _onnx("Softmax"),
+}
+
+
+def _constant(op: ir.Operation) -> np.ndarray:
+    return np.asarray(op.attributes["value"].value)
+
+
+def evaluate(function: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Runs a func.func of graph operators on one array for each argument; quantized tensors are their integers.
+
+    Raises NotImplementedError for an operator it does not know.
+    """
+    block = function.regions[0].blocks[0]
+    values: dict[ir.Value, np.ndarray] = dict(zip(block.arguments, inputs, strict=True))
+    for op in block:
+        name = op.name.removeprefix("graph.")
+        operands = [values[operand] for operand in op.operands]
+        if op.name == "func.return":
+            return operands
+        if name == "constant":
+            result = _constant(op)
+        elif name in _OPERATORS:
+            result = _OPERATORS[name](op, *operands)
+        else:
+            raise NotImplementedError(op.name)
+        values[op.results[0]] = result
+    raise ValueError("the function has no return")
+
+
+def results_by_name(function: ir.Operation, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`evaluate` with the names of the ONNX model's inputs and outputs."""
+
+    def names(attribute: str) -> list[str]:
+        return [str(entry["graph.name"]) for entry in function.attributes[attribute].value]
+
+    outputs = evaluate(function, [inputs[name] for name in names("arg_attrs")])
+    return dict(zip(names("res_attrs"), outputs, strict=True))
