@@ -304,7 +304,7 @@ static int64_t roundToMultiplier(double value) {
 FailureOr<WeightedSum>
 acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
                               ArrayRef<Interval> operands, OutputGrid output,
-                              std::string &reason) {
+                              std::string &reason, bool zeroPointFirst) {
   SmallVector<double> limited(ratios);
   if (limited.size() == 1)
     limited[0] = std::copysign(std::min(std::abs(limited[0]), kLargestScale),
@@ -355,10 +355,31 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     }
     sum.multipliers.push_back(int32_t(multiplier));
   }
-  FailureOr<FixedPoint> point = deriveFixedPoint(std::ldexp(1.0, -bits), range,
-                                                 output, reason, tiesLikely);
+  sum.offsets.assign(limited.size(), 0);
+  double scale = std::ldexp(1.0, -bits);
+  FailureOr<FixedPoint> point =
+      deriveFixedPoint(scale, range, output, reason, tiesLikely);
   if (failed(point))
     return failure();
   sum.requantize = std::move(*point);
+  if (!zeroPointFirst || output.zeroPoint % 2 == 0 || tiesLikely ||
+      sum.requantize.rounding != Rounding::HalfEven)
+    return sum;
+
+  // An odd zero point changes which neighbour is even. It moves into the sum
+  // where a multiplier divides what it amounts to there.
+  int64_t moved = int64_t(output.zeroPoint) * (int64_t(1) << bits);
+  for (auto [offset, multiplier] : llvm::zip(sum.offsets, sum.multipliers)) {
+    if (!multiplier || moved % multiplier)
+      continue;
+    point =
+        deriveFixedPoint(scale, Interval{range.lo + moved, range.hi + moved},
+                         {0, output.lo, output.hi}, reason);
+    if (failed(point))
+      break;
+    offset = int32_t(moved / multiplier);
+    sum.requantize = std::move(*point);
+    break;
+  }
   return sum;
 }

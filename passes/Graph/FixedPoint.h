@@ -53,19 +53,22 @@ mlir::FailureOr<FixedPoint> deriveFixedPoint(llvm::ArrayRef<double> scales,
                                              std::string &reason,
                                              bool tiesLikely = false);
 
-/// A graph.weighted_sum and the graph.requantize behind it.
+/// A graph.weighted_sum and the graph.requantize behind it. `offsets` come on
+/// top of the operands' zero points.
 struct WeightedSum {
-  llvm::SmallVector<int32_t> multipliers;
+  llvm::SmallVector<int32_t> offsets, multipliers;
   FixedPoint requantize;
 };
 
 /// The parameters with which round(sum of operand * ratio) + zero point is
 /// computed. Ratios are operand scale / output scale, negative to subtract;
-/// `operands` holds the range of each operand minus its zero point.
+/// `operands` holds the range of each operand minus its zero point. With
+/// `zeroPointFirst`, ties are rounded to even after the zero point is added, if
+/// that can be expressed.
 mlir::FailureOr<WeightedSum>
 deriveWeightedSum(llvm::ArrayRef<double> ratios,
                   llvm::ArrayRef<Interval> operands, OutputGrid output,
-                  std::string &reason);
+                  std::string &reason, bool zeroPointFirst = false);
 
 } // namespace acc::graph
 

@@ -74,10 +74,15 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
     offsets.push_back(-operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
   }
-  FailureOr<WeightedSum> parameters =
-      deriveWeightedSum(ratios, ranges, layer.output.output(), reason);
+  // ONNX Runtime fuses dequantize, add, quantize into an operator that adds the
+  // zero point before it rounds; nothing else distinguishes the two orders.
+  bool zeroPointFirst = isa<AddOp>(layer.anchor) && layer.activations.empty();
+  FailureOr<WeightedSum> parameters = deriveWeightedSum(
+      ratios, ranges, layer.output.output(), reason, zeroPointFirst);
   if (failed(parameters))
     return failure();
+  for (auto [offset, more] : llvm::zip(offsets, parameters->offsets))
+    offset += more;
   Value accumulator = WeightedSumOp::create(builder, loc, inputs, offsets,
                                             parameters->multipliers);
   return makeRequantize(builder, loc, accumulator, parameters->requantize);
