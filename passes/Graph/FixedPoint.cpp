@@ -120,10 +120,10 @@ public:
            point.zeroPoint;
   }
 
-  /// Smallest accumulator whose output is at least `output`, within `range`
-  /// and one beyond it.
-  int64_t firstReaching(Wide output, Interval range) const {
-    int64_t lo = range.lo, hi = range.hi + 1;
+  /// Smallest accumulator whose output is at least `output`; one beyond the
+  /// largest of 32 bits if there is none.
+  int64_t firstReaching(Wide output) const {
+    int64_t lo = kLowestWord, hi = kHighestWord + 1;
     while (lo < hi) {
       int64_t middle = lo + (hi - lo) / 2;
       if ((*this)(middle) >= output)
@@ -258,30 +258,27 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
       return failure();
     }
 
-    Evaluator output_(point, c);
+    Evaluator evaluate(point, c);
     int64_t lo = kLowestWord, hi = kHighestWord;
-    if (output_(range.hi) > output.hi) {
-      hi = output_.firstReaching(output.hi, range);
+    if (evaluate(range.hi) > output.hi) {
+      hi = evaluate.firstReaching(output.hi);
       clipHi = true;
     }
-    if (output_(range.lo) < output.lo) {
-      lo = output_.firstReaching(output.lo + 1, range) - 1;
-      lo = std::max(lo, range.lo);
+    if (evaluate(range.lo) < output.lo) {
+      lo = evaluate.firstReaching(output.lo + 1) - 1;
       clipLo = true;
     }
     // A bound of zero does as well wherever zero gives the same output.
-    if (lo > 0 && output_(0) == output_(lo))
+    if (lo > 0 && evaluate(0) == evaluate(lo))
       lo = 0;
-    if (hi < 0 && output_(0) == output_(hi))
+    if (hi < 0 && evaluate(0) == evaluate(hi))
       hi = 0;
     lo = std::min(lo, hi);
     point.clipLo.push_back(int32_t(lo));
     point.clipHi.push_back(int32_t(hi));
-    Wide highest = output_(std::min(hi, range.hi));
-    Wide lowest = output_(std::max(lo, range.lo));
-    if (highest > output.hi || lowest > output.hi)
+    if (evaluate(std::clamp(range.hi, lo, hi)) > output.hi)
       point.outHi = output.hi;
-    if (lowest < output.lo || highest < output.lo)
+    if (evaluate(std::clamp(range.lo, lo, hi)) < output.lo)
       point.outLo = output.lo;
   }
   if (!clipLo)

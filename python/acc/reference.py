@@ -33,7 +33,12 @@ def _wrap(values: np.ndarray) -> np.ndarray:
 
 
 def _windows(
-    x: np.ndarray, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], fill: Any
+    x: np.ndarray,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    fill: Any,
 ) -> list[np.ndarray]:
     """For each element of the kernel, in row-major order, what it meets: arrays (N, C, output sizes...)."""
     rank = len(kernel)
@@ -42,13 +47,13 @@ def _windows(
         (extent - d * (k - 1) - 1) // s + 1
         for extent, k, s, d in zip(padded.shape[2:], kernel, strides, dilations, strict=True)
     ]
-    return [
-        padded[
-            (slice(None), slice(None))
-            + tuple(slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, n, s in zip(at, dilations, size, strides, strict=True))
-        ]
-        for at in itertools.product(*(range(k) for k in kernel))
-    ]
+
+    def window(at: Sequence[int]) -> np.ndarray:
+        starts = [position * d for position, d in zip(at, dilations, strict=True)]
+        slices = [slice(b, b + (n - 1) * s + 1, s) for b, n, s in zip(starts, size, strides, strict=True)]
+        return padded[(slice(None), slice(None), *slices)]
+
+    return [window(at) for at in itertools.product(*(range(k) for k in kernel))]
 
 
 def conv_integer(

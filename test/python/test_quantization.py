@@ -1,0 +1,322 @@
+"""Integer arithmetic against exact rational rounding and against ONNX Runtime, on random single quantized operators."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+import acc
+from acc import reference
+from acc.layerwise import onnx_runtime
+from acc.passmanager import PassManager
+
+PIPELINE = "builtin.module(canonicalize,func.func(graph-legalize-quantization),canonicalize)"
+INTEGER_ONLY = {"dequantize_linear", "quantize_linear"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """How a tensor is quantized: one scale, or one for each channel, and a zero point of type `dtype`."""
+
+    scale: np.ndarray
+    zero_point: int
+    dtype: np.dtype
+
+    @property
+    def least(self) -> int:
+        return int(np.iinfo(self.dtype).min)
+
+    @property
+    def most(self) -> int:
+        return int(np.iinfo(self.dtype).max)
+
+
+@dataclasses.dataclass
+class Case:
+    """A model of one quantized operator, its inputs, and its exact result as integer times rational."""
+
+    model: onnx.ModelProto
+    feeds: dict[str, np.ndarray]
+    exact: Callable[[], np.ndarray]
+
+
+class Builder:
+    """Draws parameters from a seed and assembles DequantizeLinear -> operators -> QuantizeLinear."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.powers_of_two = self.rng.random() < 0.25
+        self.dtype = np.dtype(self.rng.choice([np.int8, np.uint8]))
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.feeds: dict[str, np.ndarray] = {}
+
+    def scale(self, magnitude: float, count: int | None = None) -> np.ndarray:
+        factors = self.rng.uniform(0.6, 1.6, count)
+        if count and self.rng.random() < 0.3:
+            factors = factors * 2.0 ** self.rng.uniform(-6, 0, count)
+        scales = magnitude * factors
+        if self.powers_of_two:
+            scales = 2.0 ** np.round(np.log2(scales))
+        return np.asarray(scales, np.float32)
+
+    def parameters(self, magnitude: float, zero_point: int | None = None) -> Parameters:
+        info = np.iinfo(self.dtype)
+        if zero_point is None:
+            near = (info.min + info.max + 1) // 2
+            zero_point = int(self.rng.choice([near, info.min, info.max, self.rng.integers(info.min, info.max + 1)]))
+        return Parameters(self.scale(magnitude), zero_point, self.dtype)
+
+    def constant(self, value: np.ndarray) -> str:
+        name = f"c{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, op_type: str, inputs: list[str], **attributes: object) -> str:
+        name = f"{op_type.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
+        return name
+
+    def dequantize(self, name: str, p: Parameters, axis: int = 0) -> str:
+        zero_points = np.full(p.scale.shape, p.zero_point, p.dtype)
+        return self.node("DequantizeLinear", [name, self.constant(p.scale), self.constant(zero_points)], axis=axis)
+
+    def input(self, shape: tuple[int, ...], p: Parameters) -> tuple[np.ndarray, str]:
+        name = f"input{len(self.inputs)}"
+        values = self.rng.integers(p.least, p.most + 1, shape).astype(p.dtype)
+        self.inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(p.dtype), shape))
+        self.feeds[name] = values
+        return values, self.dequantize(name, p)
+
+    def activation(self, value: str, deviation: float) -> tuple[str, float, float]:
+        """Sometimes a Relu or Clip; the bounds that it enforces."""
+        kind = self.rng.choice(["none", "relu", "clip"])
+        if kind == "relu":
+            return self.node("Relu", [value]), 0.0, np.inf
+        if kind == "clip":
+            low, high = np.sort(self.rng.normal(0, deviation, 2)).astype(np.float32)
+            return self.node("Clip", [value, self.constant(low), self.constant(high)]), float(low), float(high)
+        return value, -np.inf, np.inf
+
+    def finish(self, value: str, p: Parameters, exact: Callable[[], np.ndarray]) -> Case:
+        output = self.node("QuantizeLinear", [value, self.constant(p.scale), self.constant(p.dtype.type(p.zero_point))])
+        result = helper.make_tensor_value_info(output, helper.np_dtype_to_tensor_dtype(p.dtype), None)
+        graph = helper.make_graph(self.nodes, "case", self.inputs, [result], self.initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        return Case(model, self.feeds, exact)
+
+
+def round_exactly(
+    total: np.ndarray, scale: list[Fraction], p: Parameters, low: float = -np.inf, high: float = np.inf
+) -> np.ndarray:
+    """saturate(round_half_even(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel."""
+    y_scale = Fraction(float(p.scale))
+    channels = np.arange(total.shape[1]).reshape(1, -1, *[1] * (total.ndim - 2)) % len(scale)
+    channels = np.broadcast_to(channels, total.shape).ravel()
+    quantized: dict[tuple[int, int], int] = {}
+
+    def quantize(value: int, channel: int) -> int:
+        real = value * scale[channel]
+        real = max(real, Fraction(low)) if np.isfinite(low) else real
+        real = min(real, Fraction(high)) if np.isfinite(high) else real
+        return min(max(round(real / y_scale) + p.zero_point, p.least), p.most)
+
+    keys = [(int(value), int(channel)) for value, channel in zip(total.ravel(), channels, strict=True)]
+    for key in keys:
+        if key not in quantized:
+            quantized[key] = quantize(*key)
+    return np.array([quantized[key] for key in keys], np.int64).reshape(total.shape)
+
+
+def products(x: Parameters, w: Parameters) -> list[Fraction]:
+    return [Fraction(float(x.scale)) * Fraction(float(scale)) for scale in w.scale.ravel()]
+
+
+def centered(values: np.ndarray, p: Parameters) -> np.ndarray:
+    return values.astype(np.int64) - p.zero_point
+
+
+def draw_weights(b: Builder, shape: tuple[int, ...], channels: int) -> tuple[np.ndarray, Parameters]:
+    count = channels if b.rng.random() < 0.5 else None
+    if b.dtype == np.uint8 and b.rng.random() < 0.3 and count is None:
+        return b.rng.integers(0, 256, shape).astype(np.uint8), Parameters(b.scale(0.01), 128, np.dtype(np.uint8))
+    return b.rng.integers(-127, 128, shape).astype(np.int8), Parameters(b.scale(0.01, count), 0, np.dtype(np.int8))
+
+
+def draw_bias(b: Builder, x: Parameters, w: Parameters, channels: int, size: float) -> tuple[np.ndarray, str]:
+    scales = np.broadcast_to((x.scale * w.scale).astype(np.float32), channels if w.scale.size > 1 else ())
+    values = b.rng.normal(0, size, channels).astype(np.int32)
+    return values, b.dequantize(b.constant(values), Parameters(scales, 0, np.dtype(np.int32)))
+
+
+def conv(seed: int) -> Case:
+    b = Builder(seed)
+    c, o = int(b.rng.choice([1, 3, 16, 64])), int(b.rng.choice([8, 24]))
+    k, s, d = int(b.rng.choice([1, 3])), int(b.rng.integers(1, 3)), int(b.rng.integers(1, 3))
+    pads = [int(v) for v in b.rng.integers(0, 2, 4)]
+    x = b.parameters(2.0 ** b.rng.uniform(-12, 4))
+    values, name = b.input((1, c, 15, 14), x)
+    weights, w = draw_weights(b, (o, c, k, k), o)
+    # In units of one accumulator step with the mean weight scale.
+    deviation = 74 * 74 * np.sqrt(c * k * k)
+    inputs = [name, b.dequantize(b.constant(weights), w)]
+    bias = np.zeros(o, np.int64)
+    if b.rng.random() < 0.7:
+        bias, bias_name = draw_bias(b, x, w, o, deviation)
+        inputs.append(bias_name)
+    unit = float(x.scale) * float(np.mean(w.scale))
+    y = b.parameters(unit * deviation / b.rng.uniform(10, 60))
+    node = b.node("Conv", inputs, kernel_shape=[k, k], strides=[s, s], dilations=[d, d], pads=pads)
+    value, low, high = b.activation(node, unit * deviation)
+
+    def exact() -> np.ndarray:
+        total = reference_conv(centered(values, x), centered(weights, w), s, d, pads) + bias.reshape(-1, 1, 1)
+        return round_exactly(total, products(x, w), y, low, high)
+
+    return b.finish(value, y, exact)
+
+
+def reference_conv(x: np.ndarray, w: np.ndarray, stride: int, dilation: int, pads: list[int]) -> np.ndarray:
+    padded = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])])
+    reach = dilation * (w.shape[2] - 1)
+    height, width = ((n - reach - 1) // stride + 1 for n in padded.shape[2:])
+    total = np.zeros((1, w.shape[0], height, width), np.int64)
+    for i in range(w.shape[2]):
+        for j in range(w.shape[3]):
+            top, left = i * dilation, j * dilation
+            window = padded[:, :, top : top + stride * height : stride, left : left + stride * width : stride]
+            total += np.einsum("oc,nchw->nohw", w[:, :, i, j], window[:, :, :height, :width])
+    return total
+
+
+def gemm(seed: int) -> Case:
+    b = Builder(seed)
+    rows, depth, features = 64, int(b.rng.choice([16, 200, 600])), 32
+    x = b.parameters(2.0 ** b.rng.uniform(-12, 4))
+    matmul = b.rng.random() < 0.4
+    values, name = b.input((rows, depth), x)
+    weights, w = draw_weights(b, (features, depth), features)
+    deviation = 74 * 74 * np.sqrt(depth)
+    unit = float(x.scale) * float(np.mean(w.scale))
+    bias, bias_name = draw_bias(b, x, w, features, deviation)
+    if matmul:
+        product = b.node("MatMul", [name, b.dequantize(b.constant(weights.T.copy()), w, axis=1)])
+        node = b.node("Add", [product, bias_name])
+    else:
+        node = b.node("Gemm", [name, b.dequantize(b.constant(weights), w), bias_name], transB=1)
+    y = b.parameters(unit * deviation / b.rng.uniform(10, 60))
+    value, low, high = b.activation(node, unit * deviation)
+
+    def exact() -> np.ndarray:
+        total = centered(values, x) @ centered(weights, w).T + bias
+        return round_exactly(total, products(x, w), y, low, high)
+
+    return b.finish(value, y, exact)
+
+
+def combine(seed: int, op_type: str) -> Case:
+    b = Builder(seed)
+    count = 3 if op_type == "Sum" else 2
+    shape = (1, 8, 20, 20)
+    drawn = [b.parameters(2.0 ** b.rng.uniform(-5, 1)) for _ in range(count)]
+    operands = [b.input(shape, p) for p in drawn]
+    node = b.node(op_type, [name for _, name in operands])
+    spread = float(np.sqrt(sum(float(p.scale) ** 2 for p in drawn)))
+    y = b.parameters(spread * 2.0 ** b.rng.uniform(-2, 3))
+    value, low, high = b.activation(node, 74 * spread)
+
+    def exact() -> np.ndarray:
+        scales = [Fraction(float(p.scale)) for p in drawn]
+        unit = Fraction(1, int(np.lcm.reduce([s.denominator for s in scales], dtype=object)))
+        signs = [1, -1] if op_type == "Sub" else [1] * count
+        total = sum(
+            sign * centered(v, p).astype(object) * int(s / unit)
+            for sign, (v, _), p, s in zip(signs, operands, drawn, scales, strict=True)
+        )
+        return round_exactly(np.asarray(total), [unit], y, low, high)
+
+    return b.finish(value, y, exact)
+
+
+def rescale(seed: int) -> Case:
+    b = Builder(seed)
+    x = b.parameters(0.1)
+    values, name = b.input((1, 8, 20, 20), x)
+    value, low, high = b.activation(name, 7.4)
+    y = b.parameters(0.1 * 2.0 ** b.rng.uniform(-3, 3))
+
+    def exact() -> np.ndarray:
+        return round_exactly(centered(values, x), [Fraction(float(x.scale))], y, low, high)
+
+    return b.finish(value, y, exact)
+
+
+def global_average_pool(seed: int) -> Case:
+    b = Builder(seed)
+    size = tuple(int(v) for v in b.rng.integers(2, 12, 2))
+    x = b.parameters(0.1)
+    values, name = b.input((8, 128, *size), x)
+    y = b.parameters(0.1 * 2.0 ** b.rng.uniform(-3, 0))
+    node = b.node("GlobalAveragePool", [name])
+
+    def exact() -> np.ndarray:
+        total = centered(values, x).sum(axis=(2, 3), keepdims=True)
+        return round_exactly(total, [Fraction(float(x.scale)) / (size[0] * size[1])], y)
+
+    return b.finish(node, y, exact)
+
+
+CASES: dict[str, Callable[[int], Case]] = {
+    "conv": conv,
+    "gemm": gemm,
+    "add": lambda seed: combine(seed, "Add"),
+    "sub": lambda seed: combine(seed, "Sub"),
+    "sum": lambda seed: combine(seed, "Sum"),
+    "rescale": rescale,
+    "global_average_pool": global_average_pool,
+}
+
+
+def run_integers(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    """The result of the legalized graph, which must not contain anything but integer operators."""
+    module = acc.import_onnx(model)
+    with module.context:
+        PassManager.parse(PIPELINE).run(module)
+        (function,) = (op for op in module.body.operations if op.name == "func.func")
+        names = {op.name.removeprefix("graph.") for op in function.regions[0].blocks[0]}
+        assert not names & INTEGER_ONLY, f"not legalized: {function}"
+        return next(iter(reference.results_by_name(function, feeds).values()))
+
+
+def agreement(actual: np.ndarray, expected: np.ndarray) -> tuple[float, int]:
+    difference = np.abs(actual.astype(np.int64) - expected.astype(np.int64))
+    return float((difference == 0).mean()), int(difference.max())
+
+
+def check(kind: str, seed: int) -> None:
+    case = CASES[kind](seed)
+    actual = run_integers(case.model, case.feeds)
+    expected = next(iter(onnx_runtime(case.model, case.feeds).values()))
+    for name, other in [("exact", case.exact()), ("ONNX Runtime", expected)]:
+        equal, largest = agreement(actual, other)
+        assert largest <= 1 and equal >= 0.98, f"{kind} {seed} against {name}: {equal:.4f} equal, difference {largest}"
+
+
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("seed", range(4))
+def test_integers_agree(kind: str, seed: int) -> None:
+    check(kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("seed", range(1000, 1060))
+def test_integers_agree_long(kind: str, seed: int) -> None:
+    check(kind, seed)
