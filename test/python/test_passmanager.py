@@ -128,7 +128,7 @@ def test_failing_pass_has_diagnostics(context):
 
 def test_wrong_anchor(context):
     module = Module.parse(DEAD)
-    with pytest.raises(ValueError, match="for func.func"):
+    with pytest.raises(ValueError, match=r"for func\.func"):
         PassManager("func.func").run(module)
     PassManager("func.func").run(SymbolTable(module)["main"])
 
