@@ -51,6 +51,27 @@ void KernelTagger::notifyOperationInserted(Operation *op,
   op->setAttr("graph.target", StringAttr::get(op->getContext(), "vta"));
 }
 
+/// The kernel that computes a value, or what else to name its conversions by.
+static StringRef getName(Value value) {
+  if (Operation *producer = value.getDefiningOp())
+    if (StringAttr kernel = getKernel(producer))
+      return kernel.getValue();
+  return "input";
+}
+
+void PackedValues::assignToHost(Operation *op, const Twine &name) {
+  // What folds is no operation of its own.
+  if (!isa_and_present<PackOp, UnpackOp, linalg::FillOp>(op) || getKernel(op))
+    return;
+  std::string unique = name.str();
+  while (!kernelNames.insert(unique).second)
+    unique += "_";
+  op->setAttr("graph.kernel", b.getStringAttr(unique));
+  op->setAttr("graph.target", b.getStringAttr("cpu"));
+  op->setAttr("graph.reason",
+              b.getStringAttr("converts the layout of a tensor"));
+}
+
 Value PackedValues::lookThrough(Value value) const {
   while (Operation *op = value.getDefiningOp()) {
     if (!isReshape(op) ||
@@ -128,6 +149,7 @@ PackedValues::Packed PackedValues::get(Value value, int64_t tile,
   Value packed =
       b.createOrFold<PackOp>(plain, ArrayRef<int64_t>{tiles.batch, tile},
                              ArrayRef<int64_t>(halo), *padValue);
+  assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
   forms.push_back({packed, halo, *padValue});
   return forms.back();
 }
@@ -194,11 +216,10 @@ void PackedValues::createResult(Value value,
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
-  StringAttr kernel = std::exchange(
-      tagger.kernel, b.getStringAttr(tagger.kernel.getValue() + "_halo"));
+  StringAttr kernel = std::exchange(tagger.kernel, StringAttr());
   Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(padValue));
   auto fill = linalg::FillOp::create(b, pad, destination);
-  fill->setAttr("graph.target", b.getStringAttr("cpu"));
+  assignToHost(fill, kernel.getValue() + ":halo");
   tagger.kernel = kernel;
   destination = fill.getResult(0);
   Value interior = slice({destination, halo, padValue}, Halo{});
@@ -225,6 +246,7 @@ Value PackedValues::getUnpacked(Value value) {
   SmallVector<int64_t> shape = to4D(type.getShape());
   Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
                                  ArrayRef<int64_t>(packed.halo));
+  assignToHost(plain.getDefiningOp(), getName(value) + ":unpack");
   if (type.getRank() != 4)
     plain = ReshapeOp::create(b, type, plain);
   unpacked[value] = plain;

@@ -10,6 +10,8 @@
 
 #include "passes/Graph/VTASteps.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include <array>
 
 namespace acc::graph {
@@ -60,10 +62,9 @@ public:
 
   /// Makes the packed form of an operator's result: `compute` writes the
   /// interior of the destination that it is given.
-  void
-  createResult(mlir::Value value,
-               llvm::function_ref<mlir::Value(mlir::Value)> compute,
-               KernelTagger &tagger);
+  void createResult(mlir::Value value,
+                    llvm::function_ref<mlir::Value(mlir::Value)> compute,
+                    KernelTagger &tagger);
 
   /// The plain form of a result, or null if there is no packed one.
   mlir::Value getUnpacked(mlir::Value value);
@@ -81,20 +82,22 @@ private:
   Halo getHalo(mlir::Value value, int64_t tile, int8_t padValue) const;
   /// The padding of the first reader that needs a halo.
   std::optional<int8_t> getPadValue(mlir::Value value, int64_t tile) const;
-  void forEachReader(
-      mlir::Value value, int64_t tile,
-      llvm::function_ref<void(const Halo &, int8_t)> callback) const;
+  void
+  forEachReader(mlir::Value value, int64_t tile,
+                llvm::function_ref<void(const Halo &, int8_t)> callback) const;
 
   Packed get(mlir::Value value, int64_t tile,
              std::optional<int8_t> padValue = std::nullopt);
   mlir::Value slice(const Packed &packed, const Halo &halo);
+  /// Gives a conversion, which the host runs, a kernel of its own.
+  void assignToHost(mlir::Operation *op, const llvm::Twine &name);
 
   mlir::ImplicitLocOpBuilder &b;
   Tiles tiles;
-  llvm::DenseMap<std::pair<mlir::Value, int64_t>,
-                 llvm::SmallVector<Packed, 1>>
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, llvm::SmallVector<Packed, 1>>
       all;
   llvm::DenseMap<mlir::Value, mlir::Value> unpacked;
+  llvm::StringSet<> kernelNames;
 };
 
 } // namespace acc::graph

@@ -19,5 +19,4 @@ NB_MODULE(_mlir, m) {
   acc::python::bindBlocks(m);
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);
-  acc::python::bindVta(m);
 }

@@ -1,0 +1,285 @@
+"""Decides which operators run on which target and which of them form one kernel: the policy behind te.kernel.
+
+An operator goes to the accelerator if every rule of `RULES` for it holds; otherwise to the CPU, and the first rule
+that does not hold is the reason that `acc info` prints. A kernel is an anchor (a convolution, a pool, ...) with the
+element-wise operators that consume its result and nothing else does. The decisions are written as the attributes
+`graph.target`, `graph.kernel` and `graph.reason`, which the passes graph-pack-layout and graph-outline-kernels obey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from acc import ir
+
+__all__ = ["Options", "Placement", "partition"]
+
+FREE = frozenset(f"graph.{name}" for name in ("constant", "reshape", "flatten", "squeeze", "unsqueeze"))
+"""Operators that cost nothing at run time and belong to no kernel."""
+
+ELEMENTWISE = frozenset(
+    f"graph.{name}"
+    for name in (
+        *("add", "sub", "mul", "div", "sum", "relu", "clip", "cast", "batch_normalization"),
+        *("rebase", "requantize", "weighted_sum", "quantize_linear", "dequantize_linear"),
+    )
+)
+"""Operators that can continue a kernel whose result they read."""
+
+CLOSED = frozenset(f"graph.{name}" for name in ("softmax", "lrn", "pad", "transpose", "concat"))
+"""Operators that nothing is fused to."""
+
+MAX_DMA_PAD = 15
+"""Rows or columns of zeros that a LOAD can add on one side."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How kernels are formed.
+
+    `fuse_residual` lets a sum of two tensors continue the kernel that computes one of them. `refused` maps names of
+    kernels (or of ONNX nodes in them) that must not run on the accelerator to the reason.
+    """
+
+    fuse_residual: bool = True
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One kernel: its name, target, ONNX nodes and, if it is kept from the accelerator, why."""
+
+    kernel: str
+    target: str
+    layers: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The widths, in log2 bits, that decide what the accelerator can hold."""
+
+    inp: int = 3
+    wgt: int = 3
+    acc: int = 5
+
+    @staticmethod
+    def from_config(config: Mapping[str, object]) -> Hardware:
+        """Reads the keys of vta_config.json, in upper or lower case; missing ones have the documented defaults."""
+        values = {key.upper(): value for key, value in config.items()}
+
+        def get(key: str, default: int) -> int:
+            return int(values.get(key, default))  # type: ignore[call-overload]
+
+        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5))
+
+
+Rule = Callable[[ir.Operation, Hardware], str]
+"""Says why the accelerator cannot run an operator; an empty text if it can."""
+
+
+def _shape(value: ir.Value) -> list[int]:
+    return ir.RankedTensorType(value.type).shape
+
+
+def _attribute(op: ir.Operation, name: str, default: object = None) -> object:
+    attribute = op.attributes.get(name)
+    return default if attribute is None else attribute.value
+
+
+def _is_constant(value: ir.Value) -> bool:
+    return isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant"
+
+
+def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
+    group = _attribute(op, "group", 1)
+    return "" if group == 1 else f"grouped convolution: group {group}"
+
+
+def _is_image(op: ir.Operation, _: Hardware) -> str:
+    spatial = len(_shape(op.operands[0])) - 2
+    return "" if spatial == 2 else f"{spatial} spatial axes, the accelerator has 2"
+
+
+def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
+    rank = len(_shape(op.operands[0]))
+    return "" if rank in (2, 4) else f"tensor of {rank} axes, the accelerator has images and matrices"
+
+
+def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
+    found, needed = (hardware.inp, hardware.acc), (3, 5)
+    if found == needed:
+        return ""
+    return f"needs int8 inputs and int32 accumulators, the configuration has {1 << found[0]} and {1 << found[1]} bits"
+
+
+def _fits_weight_width(op: ir.Operation, hardware: Hardware) -> str:
+    if hardware.wgt == 3:
+        return ""
+    return f"needs int8 weights, the configuration has {1 << hardware.wgt} bits"
+
+
+def _has_constants(op: ir.Operation, _: Hardware) -> str:
+    return "" if all(_is_constant(v) for v in op.operands[1:]) else "weights or bias are not constant"
+
+
+def _has_short_pads(op: ir.Operation, _: Hardware) -> str:
+    pads = _attribute(op, "pads", [])
+    assert isinstance(pads, list)
+    if _attribute(op, "pad_value", 0) == 0 and any(pad > MAX_DMA_PAD for pad in pads):
+        return f"pads by {max(pads)}, a transfer by at most {MAX_DMA_PAD}"
+    return ""
+
+
+def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
+    if any(_shape(v) != _shape(op.result) for v in op.operands):
+        return "operands broadcast"
+    if len(set(op.operands)) != len(op.operands):
+        return "adds a tensor to itself"
+    return ""
+
+
+def _is_int8(op: ir.Operation, _: Hardware) -> str:
+    element = str(ir.RankedTensorType(op.operands[0].type).element_type)
+    return "" if element == "i8" else f"not quantized: computes on {element}"
+
+
+def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
+    uses = op.result.uses
+    if len(uses) == 1 and uses[0].owner.name == "graph.requantize":
+        return ""
+    return "its accumulator is read by more than one requantization"
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "graph.conv_integer": (
+        *(_fits_widths, _fits_weight_width, _is_image, _is_ungrouped),
+        *(_has_constants, _has_short_pads, _has_one_reader),
+    ),
+    "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader),
+    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader),
+    "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader),
+    "graph.max_pool": (_is_int8, _fits_widths, _is_image),
+    "graph.requantize": (),
+}
+"""What the accelerator runs, and under which conditions."""
+
+ON_HOST: Mapping[str, str] = {
+    "graph.quantize_linear": "enters the integer part of the network",
+    "graph.dequantize_linear": "leaves the integer part of the network",
+    "graph.rebase": "converts between uint8 and int8",
+    "graph.concat": "moves data",
+    "graph.transpose": "moves data",
+    "graph.pad": "moves data",
+}
+
+
+def _reason(op: ir.Operation, hardware: Hardware) -> str:
+    """Why the CPU runs `op`, leaving aside what it depends on."""
+    if op.name not in RULES:
+        known = _attribute(op, "graph.reason", "")
+        return str(known) or ON_HOST.get(op.name, f"not quantized: {op.name.removeprefix('graph.')} in floating point")
+    return next(filter(None, (rule(op, hardware) for rule in RULES[op.name])), "")
+
+
+class _Kernel:
+    """A kernel that is still growing."""
+
+    def __init__(self, op: ir.Operation, target: str, reason: str) -> None:
+        self.ops = [op]
+        self.target = target
+        self.reason = reason
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for op in self.ops for name in op.location.names))
+
+    @property
+    def tail(self) -> ir.Operation:
+        return self.ops[-1]
+
+
+def _can_continue(kernel: _Kernel, op: ir.Operation, target: str, options: Options) -> bool:
+    """Whether `op`, which reads the result of `kernel`, may be computed in it."""
+    tail = kernel.tail
+    if kernel.target != target or tail.name in CLOSED or len(tail.results) != 1:
+        return False
+    if not tail.result.has_one_use or _shape(tail.result) != _shape(op.result):
+        return False
+    if target == "vta":
+        if tail.name == "graph.max_pool":
+            return False
+        if op.name == "graph.weighted_sum":
+            return options.fuse_residual
+    return True
+
+
+def _operations(module: ir.Module) -> Iterator[ir.Operation]:
+    for function in module.body.operations:
+        if function.name == "func.func" and len(function.regions[0].blocks):
+            yield from function.regions[0].blocks[0].operations
+
+
+def partition(
+    module: ir.Module, target: str, config: Mapping[str, object] | None = None, options: Options | None = None
+) -> list[Placement]:
+    """Assigns every operator of `module`, a graph after graph-legalize-quantization, to a target and a kernel.
+
+    `target` is "cpu" or "vta"; `config` has the keys of vta_config.json. Returns the kernels in order.
+    """
+    options = options or Options()
+    hardware = Hardware.from_config(config or {})
+    kernels: list[_Kernel] = []
+    owner: dict[ir.Value, _Kernel] = {}
+    for op in _operations(module):
+        if op.name in FREE or not op.name.startswith("graph."):
+            continue
+        producers = [owner[v] for v in op.operands if v in owner]
+        place, reason = "cpu", ""
+        if target == "vta":
+            reason = _reason(op, hardware)
+            refused = next((options.refused[n] for n in op.location.names if n in options.refused), "")
+            reason = reason or refused
+            if not reason and op.name == "graph.requantize":
+                # A requantization stays with the accumulator that it reads.
+                anchor = producers[0] if producers else None
+                reason = "" if anchor and anchor.target == "vta" else (anchor.reason if anchor else "reads an input")
+            place = "cpu" if reason else "vta"
+        if op.name == "graph.storage_cast":
+            # No bit changes: it may continue a kernel but is never one.
+            fits = producers and _can_continue(producers[0], op, "cpu", options)
+            if fits and op.result.has_one_use and op.result.uses[0].owner.name in ELEMENTWISE:
+                producers[0].ops.append(op)
+                owner[op.result] = producers[0]
+            continue
+        candidates = [k for k in producers if _can_continue(k, op, place, options)] if op.name in ELEMENTWISE else []
+        if candidates:
+            # The one that is complete last has everything else that `op` reads before it.
+            kernel = max(candidates, key=kernels.index)
+            kernel.ops.append(op)
+        else:
+            kernel = _Kernel(op, place, reason)
+            kernels.append(kernel)
+        for result in op.results:
+            owner[result] = kernel
+    return _write(kernels)
+
+
+def _write(kernels: list[_Kernel]) -> list[Placement]:
+    placements: list[Placement] = []
+    taken: set[str] = set()
+    for kernel in kernels:
+        base = next(iter(kernel.layers), kernel.ops[0].name.removeprefix("graph."))
+        name, count = base, 0
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name)
+        for op in kernel.ops:
+            op.attributes["graph.kernel"] = name
+            op.attributes["graph.target"] = kernel.target
+            if kernel.reason:
+                op.attributes["graph.reason"] = kernel.reason
+        placements.append(Placement(name, kernel.target, kernel.layers, kernel.reason))
+    return placements
