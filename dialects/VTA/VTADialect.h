@@ -50,6 +50,13 @@ mlir::Operation *createInstruction(mlir::OpBuilder &builder, mlir::Location loc,
                                    const isa::Instruction &insn,
                                    int32_t buffer = isa::Program::kNone);
 
+/// Creates the op of a program, whose buffers become arrays of bytes. Emits an
+/// error if its form cannot express the program.
+mlir::FailureOr<ProgramOp> importProgram(mlir::OpBuilder &builder,
+                                         mlir::Location loc,
+                                         llvm::StringRef name,
+                                         const isa::Program &program);
+
 /// The ONNX layer that a location names: fused layers are joined by "+", and
 /// the name of a location without names is empty.
 std::string getLayerName(mlir::Location loc);

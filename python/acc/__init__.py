@@ -15,21 +15,24 @@ from acc.errors import (
 )
 
 if TYPE_CHECKING:
+    from acc.executable import Executable, load
     from acc.frontend import import_onnx
 
 __version__ = "0.1.0"
 
 # What needs the compiler or the onnx package is imported on first use, so that `import acc` is quick.
-_LAZY = {"import_onnx": "acc.frontend"}
+_LAZY = {"Executable": "acc.executable", "import_onnx": "acc.frontend", "load": "acc.executable"}
 
 __all__ = [
     "AccError",
     "CompileError",
     "ConfigError",
+    "Executable",
     "ModelError",
     "ModelFileError",
     "RunError",
     "import_onnx",
+    "load",
 ]
 
 

@@ -184,6 +184,7 @@ void bindAttributes(nb::module_ &m);
 void bindOperations(nb::module_ &m);
 void bindBlocks(nb::module_ &m);
 void bindPasses(nb::module_ &m);
+void bindVta(nb::module_ &m);
 
 } // namespace acc::python
 

@@ -19,4 +19,5 @@ NB_MODULE(_mlir, m) {
   acc::python::bindBlocks(m);
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);
+  acc::python::bindVta(m);
 }

@@ -1,0 +1,91 @@
+"""`acc run`: runs a compiled model on arrays from a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from acc.errors import RunError
+
+
+def register(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a compiled model",
+        description="Runs a compiled model once on arrays from an .npz file (or an .npy file, for one input).",
+    )
+    parser.add_argument("model", metavar="model.so", help="the compiled model")
+    parser.add_argument("--input", metavar="FILE", required=True, help=".npz with an array per input name, or .npy")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the outputs to this .npz file")
+    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default)")
+    parser.add_argument("--sanitize", action="store_true", help="check every access of the accelerator")
+    parser.add_argument("--profile", action="store_true", help="measure the time of every kernel")
+    parser.add_argument("--json", action="store_true", help="print outputs' summaries and statistics as JSON")
+    parser.set_defaults(run=run)
+
+
+def _read_inputs(path: str, names: list[str]) -> dict[str, np.ndarray]:
+    try:
+        data = np.load(path, allow_pickle=False)
+        if isinstance(data, np.ndarray):
+            if len(names) != 1:
+                raise RunError(f"'{path}' holds one array, but the model has {len(names)} inputs: use an .npz file")
+            return {names[0]: data}
+        with data:
+            return {name: data[name] for name in data.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"'{path}' is not an .npz or .npy file: {error}") from None
+    except OSError as error:
+        raise RunError(f"cannot read '{path}': {error.strerror or error}") from None
+
+
+def _summary(array: np.ndarray) -> dict[str, Any]:
+    summary: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
+    if array.size:
+        values = array.astype(np.float64)
+        summary |= {"min": float(values.min()), "max": float(values.max()), "mean": float(values.mean())}
+        summary["argmax"] = int(values.argmax())
+    return summary
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; raises AccError on bad input."""
+    from acc.executable import load
+    from acc.files import replacing
+    from acc.report import format_table
+
+    with load(args.model, device=args.device, sanitize=args.sanitize, profile=args.profile) as model:
+        inputs = _read_inputs(args.input, [info.name for info in model.inputs])
+        outputs = model.run(inputs)
+        statistics = model.statistics
+        names = [", ".join(layer.layers) or layer.kernel for layer in model.report()]
+    if args.output:
+        with replacing(args.output, RunError) as file:
+            np.savez(file, **outputs)  # type: ignore[arg-type]
+    summaries = {name: _summary(array) for name, array in outputs.items()}
+    if args.json:
+        print(json.dumps({"outputs": summaries, "statistics": statistics}))
+        return 0
+    rows = [
+        [
+            name,
+            s["dtype"],
+            "x".join(map(str, s["shape"])) or "scalar",
+            *(f"{s[key]:.6g}" if key in s else "" for key in ("min", "max", "mean")),
+            str(s.get("argmax", "")),
+        ]
+        for name, s in summaries.items()
+    ]
+    print(format_table(rows, ["output", "dtype", "shape", "min", "max", "mean", "argmax"]))
+    print(f"\n{statistics['seconds'] * 1e3:.3f} ms on {statistics['device']}")
+    if args.profile and "layer_seconds" in statistics:
+        times = [
+            [name, f"{seconds * 1e3:.3f}"] for name, seconds in zip(names, statistics["layer_seconds"], strict=False)
+        ]
+        print("\n" + format_table(times, ["kernel", "ms"]))
+    return 0

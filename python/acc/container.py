@@ -1,0 +1,315 @@
+"""The file of a compiled model, as bytes: writing, and reading without executing (docs/model-format.md).
+
+A shared object with a payload behind it: metadata (JSON), accelerator programs and constants, each from a page
+boundary, and a footer with sizes and a checksum. What the metadata means is the business of `acc.executable` and
+the runtime; here are the mechanics.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import stat
+import struct
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from acc.errors import CompileError, ModelFileError
+from acc.files import replacing
+
+MAGIC = b"ACCMODEL"
+VERSION = 1
+PAGE = 4096
+
+_HEAD = struct.Struct("<8sI")
+_CHECKSUM = struct.Struct("<I")
+_SIZES = struct.Struct("<Q8Q")
+FOOTER_BYTES = _HEAD.size + _CHECKSUM.size + _SIZES.size
+
+LINKERS = ("ld.lld-22", "/usr/lib/llvm-22/bin/ld.lld", "ld.lld")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ...) and static shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> TensorInfo:
+        return TensorInfo(str(data["name"]), str(data["dtype"]), tuple(int(d) for d in data["shape"]))
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class Splat:
+    """A constant of `size` equal elements, stored as one; `element` is a numpy scalar or 0-d array."""
+
+    element: np.ndarray | np.generic
+    size: int
+
+
+Constant = np.ndarray | Splat
+
+
+@dataclass(frozen=True)
+class ModelContents:
+    """What goes into a model file.
+
+    image: the ELF shared object that exports acc_model_main (see `link`).
+    inputs, outputs: in the order in which the code takes them.
+    constants: in the order in which the code takes them; arrays of any dtype and shape, C-contiguous or not.
+    programs: accelerator programs as `acc._runtime.write_program` or `acc.ir.encode_program` made them.
+    workspace_bytes: scratch memory the code wants.
+    alignment: bytes every buffer is aligned to: a power of two, at least 64, at least the largest VTA element.
+    cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).
+    metadata: anything else, JSON-compatible: "target", "config", "layers" (dicts of LayerReport), ...
+    """
+
+    image: bytes
+    inputs: Sequence[TensorInfo]
+    outputs: Sequence[TensorInfo]
+    constants: Sequence[Constant] = ()
+    programs: Sequence[bytes] = ()
+    workspace_bytes: int = 0
+    alignment: int = 64
+    cpu_features: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Writing
+
+
+class _Stream:
+    """A file that knows its offset and the checksum of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        from acc._lib import _runtime
+
+        self._crc32c = _runtime.crc32c
+        self.file = file
+        self.offset = 0
+        self.checksum = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        if len(data):
+            self.file.write(data)
+            self.checksum = self._crc32c(data, self.checksum)
+            self.offset += len(data)
+
+    def align(self, alignment: int) -> int:
+        self.write(bytes(-self.offset % alignment))
+        return self.offset
+
+
+def _raw(array: np.ndarray | np.generic) -> memoryview:
+    """The bytes of an array in row-major order, without a copy if it is contiguous."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).data
+
+
+def _plan_constants(contents: ModelContents) -> tuple[list[dict[str, Any]], list[tuple[int, memoryview]]]:
+    """The metadata of the constants, and the offset and bytes of those that are stored."""
+    table: list[dict[str, Any]] = []
+    stored: list[tuple[int, memoryview]] = []
+    offset = 0
+    for constant in contents.constants:
+        if isinstance(constant, Splat):
+            element = bytes(_raw(constant.element))
+            table.append({"bytes": len(element) * constant.size, "splat": element.hex()})
+            continue
+        data = _raw(constant)
+        offset = -(-offset // contents.alignment) * contents.alignment
+        table.append({"offset": offset, "bytes": len(data)})
+        stored.append((offset, data))
+        offset += len(data)
+    return table, stored
+
+
+def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: bool = True) -> None:
+    """Writes a model file, whole or not at all; raises ModelFileError if the file system refuses.
+
+    Without `sync` the file may be lost if the machine goes down: right for temporary files.
+    """
+    table, stored = _plan_constants(contents)
+    programs: list[dict[str, int]] = []
+    offset = 0
+    for program in contents.programs:
+        programs.append({"offset": offset, "bytes": len(program)})
+        offset += -(-len(program) // 8) * 8
+    metadata = {
+        **contents.metadata,
+        "inputs": [info.to_dict() for info in contents.inputs],
+        "outputs": [info.to_dict() for info in contents.outputs],
+        "workspace_bytes": contents.workspace_bytes,
+        "alignment": contents.alignment,
+        "cpu_features": list(contents.cpu_features),
+        "constants": table,
+        "programs": programs,
+    }
+    text = json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()
+    with replacing(path, ModelFileError, sync=sync) as file:
+        _write(_Stream(file), contents, text, stored)
+
+
+def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: list[tuple[int, memoryview]]) -> None:
+    sections: list[int] = []
+
+    def section(pieces: Sequence[tuple[int, bytes | memoryview]]) -> None:
+        start = out.align(PAGE)
+        for offset, data in pieces:
+            out.write(bytes(start + offset - out.offset))
+            out.write(data)
+        sections.extend((start, out.offset - start))
+
+    section([(0, contents.image)])
+    section([(0, metadata)])
+    offset, pieces = 0, []
+    for program in contents.programs:
+        pieces.append((offset, program))
+        offset += -(-len(program) // 8) * 8
+    section(pieces)
+    section(constants)
+    out.align(8)
+    sizes = _SIZES.pack(out.offset + FOOTER_BYTES, *sections)
+    # The checksum covers the whole file but itself.
+    out.write(_HEAD.pack(MAGIC, VERSION))
+    checksum = out._crc32c(sizes, out.checksum)
+    out.file.write(_CHECKSUM.pack(checksum))
+    out.file.write(sizes)
+
+
+def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
+    """Links relocatable objects (bytes or paths) into the shared object of a model.
+
+    It may refer to libc and libm and to nothing else. Raises CompileError with the linker's words.
+    """
+    with tempfile.TemporaryDirectory(prefix="acc-link-") as folder:
+        paths: list[str] = []
+        for number, item in enumerate(objects):
+            if isinstance(item, bytes):
+                path = Path(folder, f"{number}.o")
+                path.write_bytes(item)
+                paths.append(str(path))
+            else:
+                paths.append(os.fspath(item))
+        output = Path(folder, "model.so")
+        command = ["-shared", "-z", "defs", "-z", "relro", "-z", "now", "--hash-style=gnu", "--as-needed"]
+        command += ["-soname", "acc-model", "-o", str(output), *paths, *_system_libraries()]
+        for linker in LINKERS:
+            try:
+                done = subprocess.run([linker, *command], capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                continue
+            if done.returncode:
+                raise CompileError(f"the model's code cannot be linked: {done.stderr.strip()}")
+            return output.read_bytes()
+    raise CompileError("the linker ld.lld is missing: install lld-22")
+
+
+def _system_libraries() -> list[str]:
+    """libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
+    machine = os.uname().machine
+    folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+    found: list[str] = []
+    for name in ("libm.so.6", "libc.so.6"):
+        for folder in folders:
+            if os.path.exists(f"{folder}/{name}"):
+                found.append(f"{folder}/{name}")
+                break
+    return found
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that passed every check. Nothing of it is executed."""
+
+    path: str
+    metadata: dict[str, Any]
+    image: memoryview
+    programs: tuple[bytes, ...]
+    constants: memoryview
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        return tuple(TensorInfo.from_dict(item) for item in self.metadata["inputs"])
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        return tuple(TensorInfo.from_dict(item) for item in self.metadata["outputs"])
+
+
+def read_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Reads and checks a model file; raises ModelFileError saying what is wrong with it."""
+    from acc._lib import _runtime
+
+    name = os.fspath(path)
+    data = _map(name)
+    if bytes(data[:4]) != b"\x7fELF":
+        raise ModelFileError(f"'{name}' is " + ("not a model compiled by acc" if len(data) else "empty"))
+    if len(data) < FOOTER_BYTES:
+        raise ModelFileError(f"'{name}' is not a model compiled by acc, or truncated")
+    footer = data[len(data) - FOOTER_BYTES :]
+    magic, version = _HEAD.unpack_from(footer)
+    if magic != MAGIC:
+        raise ModelFileError(f"'{name}' is a shared object but not a model compiled by acc, or truncated")
+    if version != VERSION:
+        raise ModelFileError(
+            f"'{name}' has version {version} of the model format, this acc reads version {VERSION}: "
+            "compile the model again"
+        )
+    (checksum,) = _CHECKSUM.unpack_from(footer, _HEAD.size)
+    file_bytes, *numbers = _SIZES.unpack_from(footer, _HEAD.size + _CHECKSUM.size)
+    if file_bytes != len(data):
+        raise ModelFileError(
+            f"'{name}' is truncated or has bytes to spare: it was written with {file_bytes} bytes and has {len(data)}"
+        )
+    split = len(data) - FOOTER_BYTES + _HEAD.size
+    actual = _runtime.crc32c(data[split + _CHECKSUM.size :], _runtime.crc32c(data[:split]))
+    if actual != checksum:
+        raise ModelFileError(f"'{name}' is corrupted: its checksum does not match its contents")
+    sections = [data[start : start + size] for start, size in zip(numbers[::2], numbers[1::2], strict=True)]
+    if any(len(section) != size for section, size in zip(sections, numbers[1::2], strict=True)):
+        raise ModelFileError(f"'{name}' is malformed: a section lies outside of the file")
+    image, text, programs, constants = sections
+    try:
+        metadata = json.loads(bytes(text))
+        pieces = tuple(bytes(programs[p["offset"] : p["offset"] + p["bytes"]]) for p in metadata["programs"])
+        model = ModelFile(name, metadata, image, pieces, constants)
+        _ = model.inputs, model.outputs
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"'{name}' has malformed metadata: {error}") from None
+    return model
+
+
+def _map(name: str) -> memoryview:
+    try:
+        # Not blocking: opening a FIFO must not wait for its other end.
+        with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError
+            if os.fstat(file.fileno()).st_size == 0:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise ModelFileError(f"cannot read '{name}': {error.strerror}") from None
+    except ValueError:
+        kind = "a directory" if os.path.isdir(name) else "not a regular file"
+        raise ModelFileError(f"cannot read '{name}': it is {kind}") from None

@@ -1,0 +1,170 @@
+"""Compiled models: running, saving, describing themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from acc.container import ModelContents, TensorInfo, write_model
+from acc.errors import ModelFileError, RunError
+from acc.files import replacing
+from acc.report import LayerReport
+
+
+def _dtype(name: str) -> np.dtype:
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name)
+
+
+class Executable:
+    """A compiled model. Runs may come from several threads; they take turns.
+
+    Made by `acc.compile`, `acc.load` or `Executable.from_contents`. It holds the model's memory and its file, if
+    that is a temporary one, until `close` or until it is garbage.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "fsim",
+        verify: bool = True,
+        sanitize: bool = False,
+        profile: bool = False,
+    ) -> None:
+        """Loads a model file; raises ModelFileError, or RunError for an unknown device.
+
+        device: what runs the accelerator programs. verify: check these programs before the first run.
+        sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel.
+        """
+        from acc._lib import _runtime
+
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.path = os.fspath(path)
+        self._model: Any = _runtime.Model(self.path, device, verify, sanitize, profile)
+        # To save it even if another file takes its place.
+        self._file = open(self.path, "rb")  # noqa: SIM115
+        self.metadata: dict[str, Any] = json.loads(self._model.metadata)
+        self.inputs: tuple[TensorInfo, ...] = tuple(
+            TensorInfo(name, dtype, tuple(shape)) for name, dtype, shape in self._model.inputs
+        )
+        self.outputs: tuple[TensorInfo, ...] = tuple(
+            TensorInfo(name, dtype, tuple(shape)) for name, dtype, shape in self._model.outputs
+        )
+
+    @classmethod
+    def from_contents(cls, contents: ModelContents, **options: Any) -> Executable:
+        """Writes a model to a temporary file, which lives as long as the result, and loads it."""
+        folder = tempfile.TemporaryDirectory(prefix="acc-model-")
+        try:
+            path = Path(folder.name, "model.so")
+            write_model(path, contents, sync=False)
+            executable = cls(path, **options)
+        except BaseException:
+            folder.cleanup()
+            raise
+        executable._folder = folder
+        return executable
+
+    @property
+    def target(self) -> str:
+        """ "cpu" or "vta"."""
+        return str(self.metadata.get("target", "cpu"))
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs once: arrays by input name, of exactly the declared dtypes and shapes; returns arrays by output name.
+
+        Raises RunError naming the input that is missing, unknown or of another dtype or shape.
+        """
+        if self._model is None:
+            raise RunError("the model is closed")
+        arrays = [self._check(info, inputs) for info in self.inputs]
+        if len(inputs) != len(self.inputs):
+            known = [info.name for info in self.inputs]
+            extra = [str(name) for name in inputs if name not in known]
+            raise RunError(f"the model has no input '{extra[0]}': its inputs are {_names(self.inputs)}")
+        results = {info.name: np.empty(info.shape, _dtype(info.dtype)) for info in self.outputs}
+        self._model.run([_bytes(array) for array in arrays], [_bytes(array) for array in results.values()])
+        return results
+
+    def _check(self, info: TensorInfo, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        if info.name not in inputs:
+            raise RunError(f"input '{info.name}' ({info}) is missing: the inputs are {_names(self.inputs)}")
+        array = np.asarray(inputs[info.name])
+        if array.shape != info.shape:
+            raise RunError(
+                f"input '{info.name}' must have shape {list(info.shape)}, but the array has {list(array.shape)}"
+            )
+        if array.dtype != _dtype(info.dtype):
+            raise RunError(f"input '{info.name}' must be {info.dtype}, but the array is {array.dtype}")
+        return np.ascontiguousarray(array).reshape(info.shape)
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """About the last run: "seconds", "device", per accelerator program and layer the device's counters.
+
+        With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`.
+        """
+        return json.loads(self._model.statistics)
+
+    def report(self) -> list[LayerReport]:
+        """What the compiler decided, kernel by kernel."""
+        return [LayerReport.from_dict(layer) for layer in self.metadata.get("layers", [])]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model's file, whole or not at all; raises ModelFileError."""
+        if self._model is None:
+            raise RunError("the model is closed")
+        self._file.seek(0)
+        with replacing(path, ModelFileError) as target:
+            shutil.copyfileobj(self._file, target, 1 << 20)
+
+    def close(self) -> None:
+        """Frees the model's memory and its temporary file."""
+        self._model = None
+        self._file.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{info.name}: {info}" for info in self.inputs)
+        outputs = ", ".join(f"{info.name}: {info}" for info in self.outputs)
+        return f"<acc model for {self.target}: ({inputs}) -> ({outputs})>"
+
+
+def _names(tensors: tuple[TensorInfo, ...]) -> str:
+    return ", ".join(f"'{info.name}' ({info})" for info in tensors) or "none"
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """The memory of a contiguous array as bytes; dtypes such as bfloat16 have no buffer of their own."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    device: str = "fsim",
+    verify: bool = True,
+    sanitize: bool = False,
+    profile: bool = False,
+) -> Executable:
+    """Loads a model that `Executable.save` or `acc compile` wrote; see Executable for the options."""
+    return Executable(path, device=device, verify=verify, sanitize=sanitize, profile=profile)

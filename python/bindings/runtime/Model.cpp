@@ -1,0 +1,174 @@
+#include "../../../runtime/model/Checksum.h"
+#include "Runtime.h"
+#include "acc/isa/ProgramFile.h"
+#include "acc/runtime.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace acc::python;
+
+namespace {
+
+/// A contiguous buffer of a Python object, held as long as this lives.
+class BufferView {
+public:
+  BufferView(nb::handle object, bool writable) {
+    int flags = PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object.ptr(), &view, flags))
+      throw nb::python_error();
+  }
+  ~BufferView() { PyBuffer_Release(&view); }
+  BufferView(const BufferView &) = delete;
+  BufferView &operator=(const BufferView &) = delete;
+
+  void *data() const { return view.buf; }
+  size_t size() const { return static_cast<size_t>(view.len); }
+
+private:
+  Py_buffer view;
+};
+
+using Buffers = std::vector<std::unique_ptr<BufferView>>;
+using Tensor = std::tuple<std::string, std::string, std::vector<int64_t>>;
+
+constexpr const char *kDtypeNames[] = {
+    "float32", "float64", "float16", "bfloat16", "int8",   "int16", "int32",
+    "int64",   "uint8",   "uint16",  "uint32",   "uint64", "bool"};
+
+/// A loaded model, through the same interface that C programs use.
+class PyModel {
+public:
+  PyModel(const std::string &path, const std::string &device, bool verify,
+          bool sanitize, bool profile) {
+    acc_model_options options = {};
+    options.size = sizeof(options);
+    options.device = device.c_str();
+    options.skip_verification = !verify;
+    options.sanitize = sanitize;
+    options.profile = profile;
+    acc_status status;
+    {
+      nb::gil_scoped_release release;
+      status = acc_model_load(path.c_str(), &options, &model);
+    }
+    if (status)
+      raise(status == ACC_ERROR_DEVICE ? "RunError" : "ModelFileError",
+            acc_last_error());
+  }
+  ~PyModel() { acc_model_free(model); }
+  PyModel(const PyModel &) = delete;
+  PyModel &operator=(const PyModel &) = delete;
+
+  std::vector<Tensor> tensors(bool inputs) const {
+    std::vector<Tensor> result;
+    int32_t count =
+        inputs ? acc_model_num_inputs(model) : acc_model_num_outputs(model);
+    for (int32_t i = 0; i < count; ++i) {
+      acc_tensor_info info = tensor(inputs, i);
+      result.emplace_back(
+          info.name, kDtypeNames[info.dtype],
+          std::vector<int64_t>(info.dims, info.dims + info.rank));
+    }
+    return result;
+  }
+
+  void run(const std::vector<nb::object> &inputs,
+           const std::vector<nb::object> &outputs) {
+    Buffers held;
+    std::vector<const void *> from;
+    std::vector<void *> to;
+    for (void *data : hold(inputs, true, held))
+      from.push_back(data);
+    to = hold(outputs, false, held);
+    acc_status status;
+    {
+      nb::gil_scoped_release release;
+      status = acc_model_run(model, from.data(), to.data());
+    }
+    if (status)
+      raise("RunError", acc_last_error());
+  }
+
+  std::string metadata() const { return acc_model_metadata(model); }
+  std::string statistics() { return acc_model_statistics(model); }
+
+private:
+  acc_tensor_info tensor(bool inputs, int32_t index) const {
+    acc_tensor_info info = {};
+    if (inputs)
+      acc_model_input(model, index, &info);
+    else
+      acc_model_output(model, index, &info);
+    return info;
+  }
+
+  std::vector<void *> hold(const std::vector<nb::object> &objects, bool inputs,
+                           Buffers &held) const {
+    size_t count = static_cast<size_t>(inputs ? acc_model_num_inputs(model)
+                                              : acc_model_num_outputs(model));
+    if (objects.size() != count)
+      throw nb::value_error("one buffer is needed per input and output");
+    std::vector<void *> pointers;
+    for (size_t i = 0; i < count; ++i) {
+      held.push_back(std::make_unique<BufferView>(objects[i], !inputs));
+      if (held.back()->size() != tensor(inputs, static_cast<int32_t>(i)).bytes)
+        throw nb::value_error("a buffer has the wrong size");
+      pointers.push_back(held.back()->data());
+    }
+    return pointers;
+  }
+
+  acc_model *model = nullptr;
+};
+
+} // namespace
+
+void acc::python::registerModel(nb::module_ &m) {
+  m.def(
+      "crc32c",
+      [](nb::handle data, uint32_t before) {
+        BufferView view(data, false);
+        nb::gil_scoped_release release;
+        return crc32c(view.data(), view.size(), before);
+      },
+      "data"_a, "before"_a = 0,
+      "CRC-32C of a buffer, continuing that of the bytes before it.");
+  m.def(
+      "write_program",
+      [](const isa::Program &program) {
+        std::string bytes = isa::writeProgram(program);
+        return nb::bytes(bytes.data(), bytes.size());
+      },
+      "program"_a, "The program as compiled models carry it.");
+  m.def(
+      "read_program",
+      [](nb::bytes bytes) {
+        std::string error;
+        auto program = isa::readProgram({bytes.c_str(), bytes.size()}, &error);
+        if (!program)
+          raise("ModelFileError", error);
+        return *program;
+      },
+      "data"_a, "Reads what write_program wrote.");
+  nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
+      .def(nb::init<const std::string &, const std::string &, bool, bool,
+                    bool>(),
+           "path"_a, "device"_a = "fsim", "verify"_a = true,
+           "sanitize"_a = false, "profile"_a = false)
+      .def_prop_ro(
+          "inputs", [](const PyModel &self) { return self.tensors(true); },
+          "(name, dtype, shape) each.")
+      .def_prop_ro("outputs",
+                   [](const PyModel &self) { return self.tensors(false); })
+      .def("run", &PyModel::run, "inputs"_a, "outputs"_a,
+           "Runs once on contiguous buffers, in order.")
+      .def_prop_ro("metadata", &PyModel::metadata)
+      .def_prop_ro("statistics", &PyModel::statistics);
+}

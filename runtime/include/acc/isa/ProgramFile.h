@@ -1,0 +1,21 @@
+/// An accelerator program as bytes, complete: configuration, instructions,
+/// relocations, micro-ops, buffers and layer names. The form in which compiled
+/// models carry programs.
+
+#ifndef ACC_ISA_PROGRAMFILE_H
+#define ACC_ISA_PROGRAMFILE_H
+
+#include "acc/isa/Program.h"
+
+namespace acc::isa {
+
+std::string writeProgram(const Program &program);
+
+/// Nothing and the reason if the bytes are no program. What is read is
+/// consistent (indices in range), but verify() decides whether it may run.
+std::optional<Program> readProgram(std::string_view bytes,
+                                   std::string *error = nullptr);
+
+} // namespace acc::isa
+
+#endif // ACC_ISA_PROGRAMFILE_H

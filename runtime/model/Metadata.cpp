@@ -1,0 +1,195 @@
+#include "Metadata.h"
+
+#include <nlohmann/json.hpp>
+
+#include <bit>
+#include <utility>
+
+using namespace acc;
+using nlohmann::json;
+
+static constexpr std::pair<const char *, acc_dtype> kDtypes[] = {
+    {"float32", ACC_FLOAT32}, {"float64", ACC_FLOAT64},
+    {"float16", ACC_FLOAT16}, {"bfloat16", ACC_BFLOAT16},
+    {"int8", ACC_INT8},       {"int16", ACC_INT16},
+    {"int32", ACC_INT32},     {"int64", ACC_INT64},
+    {"uint8", ACC_UINT8},     {"uint16", ACC_UINT16},
+    {"uint32", ACC_UINT32},   {"uint64", ACC_UINT64},
+    {"bool", ACC_BOOL},
+};
+
+static constexpr uint8_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4,
+                                          8, 1, 2, 4, 8, 1};
+
+/// Sizes beyond this are a mistake; sums of a few stay within 64 bits.
+static constexpr uint64_t kLimit = uint64_t(1) << 46;
+
+namespace {
+
+/// Reads one value after the other; the first one amiss ends it.
+class Parser {
+public:
+  explicit Parser(const std::string &path) : path(path) {}
+
+  [[noreturn]] void fail(const std::string &what) const {
+    throw ModelError(ACC_ERROR_FORMAT,
+                     "'" + path + "' has malformed metadata: " + what);
+  }
+  const json &list(const json &parent, const char *key) const {
+    auto it = parent.find(key);
+    if (it == parent.end() || !it->is_array())
+      fail(std::string("'") + key + "' is not a list");
+    for (const json &item : *it)
+      if (!item.is_object())
+        fail(std::string("'") + key + "' has an item that is not an object");
+    return *it;
+  }
+  uint64_t size(const json &parent, const char *key) const {
+    auto it = parent.find(key);
+    if (it == parent.end() || !it->is_number_unsigned() ||
+        it->get<uint64_t>() > kLimit)
+      fail(std::string("'") + key + "' is not a size");
+    return it->get<uint64_t>();
+  }
+  std::string text(const json &parent, const char *key) const {
+    auto it = parent.find(key);
+    if (it == parent.end() || !it->is_string())
+      fail(std::string("'") + key + "' is not a text");
+    return it->get<std::string>();
+  }
+  std::vector<TensorInfo> tensors(const json &parent, const char *key) const {
+    std::vector<TensorInfo> result;
+    for (const json &item : list(parent, key))
+      result.push_back(tensor(item));
+    return result;
+  }
+  ConstantInfo constant(const json &item, uint64_t limit) const;
+  Section range(const json &item, uint64_t limit) const {
+    Section section{size(item, "offset"), size(item, "bytes")};
+    if (section.bytes > limit || section.offset > limit - section.bytes)
+      fail("a range lies outside of its section");
+    return section;
+  }
+
+private:
+  TensorInfo tensor(const json &item) const;
+
+  const std::string &path;
+};
+
+} // namespace
+
+TensorInfo Parser::tensor(const json &item) const {
+  TensorInfo info;
+  info.name = text(item, "name");
+  std::string dtype = text(item, "dtype");
+  bool known = false;
+  for (auto [name, value] : kDtypes)
+    if (dtype == name) {
+      info.dtype = value;
+      known = true;
+    }
+  if (!known)
+    fail("unknown dtype '" + dtype + "'");
+  auto shape = item.find("shape");
+  if (shape == item.end() || !shape->is_array())
+    fail("'shape' is not a list");
+  info.bytes = kDtypeBytes[info.dtype];
+  for (const json &dim : *shape) {
+    if (!dim.is_number_unsigned() || dim.get<uint64_t>() > kLimit)
+      fail("a dimension of '" + info.name + "' is not a size");
+    info.dims.push_back(dim.get<int64_t>());
+    if (__builtin_mul_overflow(info.bytes, dim.get<uint64_t>(), &info.bytes) ||
+        info.bytes > kLimit)
+      fail("'" + info.name + "' is too large");
+  }
+  return info;
+}
+
+ConstantInfo Parser::constant(const json &item, uint64_t limit) const {
+  ConstantInfo info;
+  if (!item.contains("splat")) {
+    Section section = range(item, limit);
+    info.offset = section.offset;
+    info.bytes = section.bytes;
+    return info;
+  }
+  info.bytes = size(item, "bytes");
+  std::string digits = text(item, "splat");
+  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+    auto nibble = [&](char c) {
+      if (c >= '0' && c <= '9')
+        return c - '0';
+      if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+      fail("a splat is not in hexadecimal");
+    };
+    info.splat +=
+        static_cast<char>(nibble(digits[i]) * 16 + nibble(digits[i + 1]));
+  }
+  if (info.splat.empty() || digits.size() % 2 || info.bytes % info.splat.size())
+    fail("a splat does not fill its constant");
+  return info;
+}
+
+Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
+  Parser parser(path);
+  json root = json::parse(file.metadata(), nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object())
+    parser.fail("it is not a JSON object");
+  Metadata metadata;
+  metadata.inputs = parser.tensors(root, "inputs");
+  metadata.outputs = parser.tensors(root, "outputs");
+  metadata.workspaceBytes = parser.size(root, "workspace_bytes");
+  metadata.alignment = parser.size(root, "alignment");
+  if (!std::has_single_bit(metadata.alignment) || metadata.alignment < 64 ||
+      metadata.alignment > (1 << 20))
+    parser.fail("'alignment' is not a power of two from 64 up");
+  for (const json &item : parser.list(root, "constants")) {
+    metadata.constants.push_back(
+        parser.constant(item, file.constants().size()));
+    if (metadata.constants.back().offset % metadata.alignment)
+      parser.fail("a constant is not aligned");
+  }
+  for (const json &item : parser.list(root, "programs"))
+    metadata.programs.push_back(parser.range(item, file.programs().size()));
+  if (root.contains("layers"))
+    for (const json &item : parser.list(root, "layers"))
+      metadata.layers.push_back(item.contains("kernel")
+                                    ? parser.text(item, "kernel")
+                                    : std::string());
+  if (auto features = root.find("cpu_features"); features != root.end()) {
+    if (!features->is_array())
+      parser.fail("'cpu_features' is not a list");
+    for (const json &feature : *features)
+      if (feature.is_string())
+        metadata.cpuFeatures.push_back(feature.get<std::string>());
+  }
+  return metadata;
+}
+
+std::optional<std::string>
+acc::missingFeature(const std::vector<std::string> &features) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const std::pair<const char *, bool> known[] = {
+      {"sse4.2", __builtin_cpu_supports("sse4.2") != 0},
+      {"avx", __builtin_cpu_supports("avx") != 0},
+      {"avx2", __builtin_cpu_supports("avx2") != 0},
+      {"fma", __builtin_cpu_supports("fma") != 0},
+      {"bmi2", __builtin_cpu_supports("bmi2") != 0},
+      {"avx512f", __builtin_cpu_supports("avx512f") != 0},
+      {"avx512bw", __builtin_cpu_supports("avx512bw") != 0},
+      {"avx512dq", __builtin_cpu_supports("avx512dq") != 0},
+      {"avx512vl", __builtin_cpu_supports("avx512vl") != 0},
+      {"avx512vnni", __builtin_cpu_supports("avx512vnni") != 0},
+      {"avx512bf16", __builtin_cpu_supports("avx512bf16") != 0},
+      {"avxvnni", __builtin_cpu_supports("avxvnni") != 0},
+  };
+  for (const std::string &feature : features)
+    for (auto [name, supported] : known)
+      if (feature == name && !supported)
+        return feature;
+#endif
+  return std::nullopt;
+}

@@ -1,0 +1,49 @@
+/// What the runtime needs to know from the metadata of a compiled model.
+
+#ifndef ACC_RUNTIME_MODEL_METADATA_H
+#define ACC_RUNTIME_MODEL_METADATA_H
+
+#include "ModelFile.h"
+
+#include <optional>
+
+namespace acc {
+
+struct TensorInfo {
+  std::string name;
+  acc_dtype dtype = ACC_FLOAT32;
+  std::vector<int64_t> dims;
+  uint64_t bytes = 0;
+};
+
+struct ConstantInfo {
+  uint64_t bytes = 0;
+  /// Where it is in the section of constants.
+  uint64_t offset = 0;
+  /// Instead: the bytes of one element that fill it.
+  std::string splat;
+};
+
+struct Metadata {
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<ConstantInfo> constants;
+  /// Where each program is in the section of programs.
+  std::vector<Section> programs;
+  std::vector<std::string> layers;
+  uint64_t workspaceBytes = 0;
+  /// What every buffer handed to the code is aligned to; a power of two.
+  uint64_t alignment = 64;
+  /// Processor features that the code uses, as LLVM names them.
+  std::vector<std::string> cpuFeatures;
+
+  /// Throws ModelError naming what is malformed.
+  static Metadata parse(const ModelFile &file, const std::string &path);
+};
+
+/// The first of the named processor features that this machine lacks.
+std::optional<std::string>
+missingFeature(const std::vector<std::string> &features);
+
+} // namespace acc
+
+#endif // ACC_RUNTIME_MODEL_METADATA_H

@@ -1,0 +1,253 @@
+#include "Model.h"
+
+#include "acc/isa/ProgramFile.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstring>
+
+using namespace acc;
+using nlohmann::json;
+
+static double now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+//===----------------------------------------------------------------------===//
+// Loading
+//===----------------------------------------------------------------------===//
+
+Model::Model(const std::string &path, const ModelOptions &options)
+    : Model(path, options, ModelFile(path)) {}
+
+Model::Model(const std::string &path, const ModelOptions &options,
+             const ModelFile &file)
+    : metadataText(file.metadata()), options(options),
+      metadata(Metadata::parse(file, path)), programs(loadPrograms(path, file)),
+      arena(file, metadata, uopBytes()), image(file.image(), path),
+      layerSeconds(metadata.layers.size()) {
+  if (auto feature = missingFeature(metadata.cpuFeatures))
+    throw ModelError(ACC_ERROR_VERSION,
+                     "'" + path + "' was compiled for a processor with " +
+                         *feature + ", which this one lacks");
+  if (programs.empty())
+    return;
+  for (size_t i = 0; i < programs.size(); ++i)
+    if (const std::vector<uint32_t> &uops = programs[i].program.uops;
+        !uops.empty())
+      std::memcpy(arena.uops[i], uops.data(), uops.size() * sizeof(uint32_t));
+  std::string error;
+  device =
+      createDevice(options.device, programs.front().program.config, &error);
+  if (!device)
+    throw ModelError(ACC_ERROR_DEVICE, error);
+  arenaAddress = device->attach(arena.begin(), arena.bytes());
+}
+
+std::vector<Model::LoadedProgram>
+Model::loadPrograms(const std::string &path, const ModelFile &file) const {
+  std::vector<LoadedProgram> loaded;
+  for (const Section &range : metadata.programs) {
+    std::string name = "accelerator program " + std::to_string(loaded.size()) +
+                       " of '" + path + "'";
+    std::string error;
+    auto program = isa::readProgram(
+        file.programs().substr(range.offset, range.bytes), &error);
+    if (!program)
+      throw ModelError(ACC_ERROR_FORMAT, name + " is malformed: " + error);
+    if (!loaded.empty() && !(loaded.front().program.config == program->config))
+      throw ModelError(ACC_ERROR_FORMAT,
+                       name + " is for another hardware configuration");
+    if (options.verify) {
+      auto diagnostics = isa::verify(*program);
+      if (!diagnostics.empty())
+        throw ModelError(ACC_ERROR_FORMAT,
+                         name + " is not well formed: " +
+                             isa::format(diagnostics.front(), *program));
+    }
+    loaded.push_back({});
+    loaded.back().program = std::move(*program);
+  }
+  return loaded;
+}
+
+std::vector<uint64_t> Model::uopBytes() const {
+  std::vector<uint64_t> sizes;
+  for (const LoadedProgram &loaded : programs)
+    sizes.push_back(loaded.program.uops.size() * sizeof(uint32_t));
+  return sizes;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+bool Model::bind(int32_t index, void *const *buffers, int32_t count,
+                 std::vector<uint64_t> &addresses) {
+  const isa::Program &program = programs[index].program;
+  int32_t given = 0;
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    // The code passes every buffer but the micro-op table.
+    auto *at = static_cast<uint8_t *>(arena.uops[index]);
+    if (static_cast<int32_t>(i) != program.uopBuffer) {
+      if (given == count)
+        break;
+      at = static_cast<uint8_t *>(buffers[given++]);
+    }
+    if (at < arena.begin() ||
+        at + program.buffers[i].bytes > arena.begin() + arena.bytes()) {
+      failure = "buffer " + std::to_string(i) + " of accelerator program " +
+                std::to_string(index) + " is outside of the model's memory";
+      return false;
+    }
+    addresses.push_back(arenaAddress +
+                        static_cast<uint64_t>(at - arena.begin()));
+  }
+  if (given == count && addresses.size() == program.buffers.size())
+    return true;
+  failure = "accelerator program " + std::to_string(index) +
+            " is launched with " + std::to_string(count) +
+            " buffers instead of " +
+            std::to_string(program.buffers.size() -
+                           (program.uopBuffer != isa::Program::kNone));
+  return false;
+}
+
+int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
+  auto fail = [&](const std::string &reason) {
+    failure = "accelerator program " + std::to_string(index) + ": " + reason;
+    return 1;
+  };
+  if (index < 0 || static_cast<size_t>(index) >= programs.size())
+    return fail("the model has no such program");
+  std::vector<uint64_t> addresses;
+  if (!bind(index, buffers, count, addresses))
+    return 1;
+  LoadedProgram &loaded = programs[index];
+  const isa::Program &program = loaded.program;
+  // The plan of the memory is static: in general this happens once.
+  if (loaded.stream.empty() || loaded.addresses != addresses) {
+    std::string error;
+    auto stream = program.link(addresses, &error);
+    if (!stream)
+      return fail(error);
+    loaded.stream = std::move(*stream);
+    loaded.addresses = std::move(addresses);
+  }
+  RunOptions runOptions;
+  runOptions.sanitize = options.sanitize;
+  runOptions.layers = program.layers;
+  runOptions.layerOf = program.layerOf;
+  double start = now();
+  RunResult result = device->run(loaded.stream, runOptions);
+  loaded.seconds += now() - start;
+  ++loaded.launches;
+  loaded.total += result.total;
+  loaded.layers.resize(result.layers.size());
+  for (size_t i = 0; i < result.layers.size(); ++i)
+    loaded.layers[i] += result.layers[i];
+  if (!result.ok())
+    return fail(result.message);
+  return 0;
+}
+
+void Model::beginLayer(int32_t layer) {
+  if (!options.profile)
+    return;
+  double time = now();
+  if (currentLayer >= 0 &&
+      static_cast<size_t>(currentLayer) < layerSeconds.size())
+    layerSeconds[currentLayer] += time - layerStart;
+  currentLayer = layer;
+  layerStart = time;
+}
+
+void Model::run(const void *const *inputs, void *const *outputs) {
+  static const acc_host_api api = {
+      [](void *ctx, int32_t program, void *const *buffers, int32_t count) {
+        auto *self = static_cast<Model *>(ctx);
+        // The compiled code between here and run() cannot be unwound.
+        try {
+          return self->launch(program, buffers, count);
+        } catch (const std::exception &error) {
+          self->failure = error.what();
+          return 1;
+        }
+      },
+      [](void *ctx, int32_t layer) {
+        static_cast<Model *>(ctx)->beginLayer(layer);
+      }};
+
+  std::lock_guard lock(mutex);
+  for (size_t i = 0; inputs && i < arena.inputs.size(); ++i)
+    if (inputs[i] && inputs[i] != arena.inputs[i])
+      std::memcpy(arena.inputs[i], inputs[i], metadata.inputs[i].bytes);
+  failure.clear();
+  for (LoadedProgram &program : programs) {
+    program.total = {};
+    program.layers.clear();
+    program.seconds = 0;
+    program.launches = 0;
+  }
+  std::fill(layerSeconds.begin(), layerSeconds.end(), 0.0);
+  currentLayer = -1;
+
+  double start = now();
+  int32_t code =
+      image.entry(&api, this, arena.inputs.data(), arena.outputs.data(),
+                  arena.constants.data(), arena.workspace);
+  beginLayer(-1);
+  runSeconds = now() - start;
+  if (code || !failure.empty())
+    throw ModelError(ACC_ERROR_RUN,
+                     failure.empty()
+                         ? "the model failed with code " + std::to_string(code)
+                         : failure);
+  ++runs;
+  for (size_t i = 0; outputs && i < arena.outputs.size(); ++i)
+    if (outputs[i] && outputs[i] != arena.outputs[i])
+      std::memcpy(outputs[i], arena.outputs[i], metadata.outputs[i].bytes);
+}
+
+//===----------------------------------------------------------------------===//
+// Statistics
+//===----------------------------------------------------------------------===//
+
+static json toJson(const Counters &counters) {
+  constexpr const char *opcodes[] = {"load", "store", "gemm", "finish", "alu"};
+  json instructions = json::object(), dram = json::object();
+  for (size_t i = 0; i < counters.instructions.size(); ++i)
+    instructions[opcodes[i]] = counters.instructions[i];
+  for (size_t i = 0; i < counters.dramBytes.size(); ++i)
+    dram[isa::memoryName(static_cast<isa::Memory>(i))] = counters.dramBytes[i];
+  return {{"instructions", instructions},
+          {"dram_bytes", dram},
+          {"gemm_steps", counters.gemmSteps},
+          {"reset_steps", counters.resetSteps},
+          {"alu_steps", counters.aluSteps}};
+}
+
+std::string Model::statistics() {
+  std::lock_guard lock(mutex);
+  json result = {{"runs", runs}, {"seconds", runSeconds}};
+  json list = json::array();
+  for (const LoadedProgram &loaded : programs) {
+    json layers = json::object();
+    size_t known = std::min(loaded.program.layers.size(), loaded.layers.size());
+    for (size_t i = 0; i < known; ++i)
+      layers[loaded.program.layers[i]] = toJson(loaded.layers[i]);
+    list.push_back({{"seconds", loaded.seconds},
+                    {"launches", loaded.launches},
+                    {"total", toJson(loaded.total)},
+                    {"layers", layers}});
+  }
+  result["device"] = device ? std::string(device->name()) : "cpu";
+  result["programs"] = list;
+  if (options.profile)
+    result["layer_seconds"] = layerSeconds;
+  // Names are the user's, and need not be UTF-8.
+  return result.dump(-1, ' ', false, json::error_handler_t::replace);
+}
