@@ -1,3 +1,10 @@
+//===- Device.cpp - Devices and their DRAM --------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "acc/device.h"
 #include "acc/fsim.h"
 

@@ -1,3 +1,10 @@
+//===- Alu.cpp - Tensor ALU of the functional simulator -------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Alu.h"
 
 #include <cstring>

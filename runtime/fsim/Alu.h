@@ -1,3 +1,10 @@
+//===- Alu.h - Tensor ALU of the functional simulator -----------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The tensor ALU of the functional simulator.
 
 #ifndef ACC_RUNTIME_FSIM_ALU_H

@@ -1,3 +1,10 @@
+//===- Fsim.cpp - Functional simulator ------------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "acc/fsim.h"
 #include "Alu.h"
 #include "GemmPlan.h"

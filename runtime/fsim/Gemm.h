@@ -1,3 +1,10 @@
+//===- Gemm.h - Matrix product engines --------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The matrix product of the functional simulator.
 ///
 /// An engine keeps inputs and weights in the form its inner loop wants; they

@@ -1,3 +1,10 @@
+//===- GemmAvx2.cpp - Matrix product with AVX2 ----------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Gemm.h"
 
 #include <algorithm>

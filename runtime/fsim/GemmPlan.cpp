@@ -1,3 +1,10 @@
+//===- GemmPlan.cpp - From GEMM instructions to products ------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "GemmPlan.h"
 
 #include <algorithm>

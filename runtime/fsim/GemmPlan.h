@@ -1,3 +1,10 @@
+//===- GemmPlan.h - From GEMM instructions to products ----------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// From a GEMM instruction to the largest products that an engine can do at
 /// once.
 

@@ -1,3 +1,10 @@
+//===- GemmPortable.cpp - Matrix product in plain loops -------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Gemm.h"
 #include "acc/fsim.h"
 

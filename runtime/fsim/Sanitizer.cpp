@@ -1,3 +1,10 @@
+//===- Sanitizer.cpp - Checks of the sanitizer mode -----------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Sanitizer.h"
 #include "../isa/IntervalMap.h"
 

@@ -1,3 +1,10 @@
+//===- Sanitizer.h - Checks of the sanitizer mode ---------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The checks of the simulator's sanitizer mode.
 
 #ifndef ACC_RUNTIME_FSIM_SANITIZER_H

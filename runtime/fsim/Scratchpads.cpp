@@ -1,3 +1,10 @@
+//===- Scratchpads.cpp - Memories of the simulated accelerator ------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Scratchpads.h"
 
 #include <algorithm>

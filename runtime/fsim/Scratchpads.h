@@ -1,3 +1,10 @@
+//===- Scratchpads.h - Memories of the simulated accelerator ----*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The memories of the simulated accelerator and the copies between them and
 /// DRAM.
 

@@ -1,3 +1,10 @@
+//===- Hazards.cpp - Exact dataflow on a stream ---------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "acc/isa/Hazards.h"
 #include "IntervalMap.h"
 

@@ -1,3 +1,10 @@
+//===- IntervalMap.h - Last access of byte ranges ---------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// A map from half-open ranges of bytes to the index of the instruction that
 /// last touched them.
 

@@ -1,3 +1,10 @@
+//===- Verify.cpp - Stream verifier ---------------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "acc/isa/Verify.h"
 
 using namespace acc::isa;

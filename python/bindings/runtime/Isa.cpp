@@ -1,3 +1,10 @@
+//===- Isa.cpp - Instruction set in Python --------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Runtime.h"
 #include "acc/isa/Assembly.h"
 #include "acc/isa/Verify.h"

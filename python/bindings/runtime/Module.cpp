@@ -1,3 +1,10 @@
+//===- Module.cpp - The _runtime module -----------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 #include "Runtime.h"
 
 namespace nb = nanobind;

@@ -1,3 +1,10 @@
+//===- Runtime.h - Pieces of the _runtime module ----------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The pieces of the `_runtime` module, each registered by its own file.
 
 #ifndef ACC_PYTHON_RUNTIME_H

@@ -1,3 +1,10 @@
+//===- device.h - Interface of all devices ----------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// What every device offers: memory it can reach, and running an instruction
 /// stream. The functional simulator implements it; cycle models, the simulated
 /// circuit and boards are meant to.

@@ -1,3 +1,10 @@
+//===- fsim.h - Functional simulator ----------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The functional simulator: bit-exact, without notion of time.
 
 #ifndef ACC_FSIM_H

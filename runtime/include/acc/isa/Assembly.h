@@ -1,3 +1,10 @@
+//===- Assembly.h - Assembly text -------------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// Assembly text: one line per instruction, every field visible.
 ///
 ///     load.inp sram=0 dram=@1+64 y=8 x=16 stride=56 pad=1,0,1,1 pop=next

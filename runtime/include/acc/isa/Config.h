@@ -1,3 +1,10 @@
+//===- Config.h - Hardware configuration ------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The one description of an accelerator: everything else (instruction layout,
 /// scratchpad sizes, element sizes) derives from it.
 

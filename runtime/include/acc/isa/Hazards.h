@@ -1,3 +1,10 @@
+//===- Hazards.h - Exact dataflow on a stream -------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// Exact dataflow on an instruction stream: which earlier instructions of other
 /// modules each instruction conflicts with, and which order tokens impose. The
 /// token insertion of the compiler, the stream verifier and the sanitizer of

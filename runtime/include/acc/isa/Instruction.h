@@ -1,3 +1,10 @@
+//===- Instruction.h - Instructions and micro-ops ---------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// Instructions and micro-ops as structs, and their binary form.
 
 #ifndef ACC_ISA_INSTRUCTION_H

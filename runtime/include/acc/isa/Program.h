@@ -1,3 +1,10 @@
+//===- Program.h - Accelerator programs -------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// An accelerator program with everything needed to print, verify, relocate
 /// and run it.
 

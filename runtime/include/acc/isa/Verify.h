@@ -1,3 +1,10 @@
+//===- Verify.h - Stream verifier -------------------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
 /// The stream verifier.
 
 #ifndef ACC_ISA_VERIFY_H
