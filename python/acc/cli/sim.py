@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from acc.errors import ConfigError, RunError
+from acc.files import replacing
 
 DEFAULT_DRAM = 64 << 20
 # Beyond the reach of a 32-bit dram_base with the largest elements anybody builds.
@@ -100,28 +99,6 @@ def _read(path: Path, what: str) -> bytes:
         raise RunError(f"cannot read {what} '{path}': {error.strerror}") from None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all; raises RunError (disk full, no permission, ...)."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # Temporary files are private; the result gets the permissions any new file has.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"cannot write '{path}': {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
 def _dram(size: int) -> np.ndarray:
     """A zero-filled arena, uint8 of `size` bytes, whose pages cost nothing until touched."""
     try:
@@ -179,8 +156,11 @@ def run(args: argparse.Namespace) -> int:
     result = device.run(stream, sanitize=args.sanitize, initialised=initialised)
     if not result["ok"]:
         raise RunError(f"{args.insns}: {result['message']}")
-    for dump in dumps:
-        write_atomically(dump.path, dram[dump.address : dump.address + dump.size].tobytes())
+    with contextlib.ExitStack() as stack:
+        for dump in dumps:
+            file = stack.enter_context(replacing(dump.path, RunError))
+            file.write(dram[dump.address : dump.address + dump.size].tobytes())
+            file.flush()
     if args.json:
         print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"]}))
     else:
