@@ -676,5 +676,8 @@ class EncodedProgram(TypedDict):
 def encode_program(op: Operation) -> EncodedProgram:
     """A vta.program as data; TypeError for other operations, ValueError outside of a module with a vta.config."""
 
+def write_program(op: Operation) -> bytes:
+    """A vta.program as the file of a compiled model carries it (`acc.container`); errors as of encode_program."""
+
 def assemble_program(op: Operation) -> str:
     """A vta.program as assembly text; errors as of encode_program."""

@@ -73,7 +73,7 @@ class ModelContents:
     image: the ELF shared object that exports acc_model_main (see `link`).
     inputs, outputs: in the order in which the code takes them.
     constants: in the order in which the code takes them; arrays of any dtype and shape, C-contiguous or not.
-    programs: accelerator programs as `acc._runtime.write_program` or `acc.ir.encode_program` made them.
+    programs: accelerator programs as `acc._mlir.write_program` made them, in the order of their numbers.
     workspace_bytes: scratch memory the code wants.
     alignment: bytes every buffer is aligned to: a power of two, at least 64, at least the largest VTA element.
     cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).

@@ -8,6 +8,7 @@
 #include "Bindings.h"
 
 #include "acc/isa/Assembly.h"
+#include "acc/isa/ProgramFile.h"
 #include "dialects/VTA/VTADialect.h"
 
 #include <nanobind/stl/pair.h>
@@ -65,6 +66,13 @@ void acc::python::bindVta(nb::module_ &m) {
         "buffers (name and bytes each; arguments of the launch, then the "
         "micro-ops), layers (names) and layer_of (int32 per instruction: index "
         "of its layer, or -1).");
+  m.def(
+      "write_program",
+      [](const acc::python::OpHandle &handle) {
+        std::string bytes = acc::isa::writeProgram(getProgram(handle));
+        return nb::bytes(bytes.data(), bytes.size());
+      },
+      "op"_a, "A vta.program as the file of a compiled model carries it.");
   m.def(
       "assemble_program",
       [](const acc::python::OpHandle &handle) {
