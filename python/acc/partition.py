@@ -236,6 +236,8 @@ def partition(
         if op.name in FREE or not op.name.startswith("graph."):
             continue
         producers = [owner[v] for v in op.operands if v in owner]
+        # Only the result of what a kernel computes last can be continued.
+        ends = [owner[v] for v in op.operands if v in owner and owner[v].tail.result == v]
         place, reason = "cpu", ""
         if target == "vta":
             reason = _reason(op, hardware)
@@ -248,12 +250,12 @@ def partition(
             place = "cpu" if reason else "vta"
         if op.name == "graph.storage_cast":
             # No bit changes: it may continue a kernel but is never one.
-            fits = producers and _can_continue(producers[0], op, "cpu", options)
+            fits = ends and _can_continue(ends[0], op, "cpu", options)
             if fits and op.result.has_one_use and op.result.uses[0].owner.name in ELEMENTWISE:
-                producers[0].ops.append(op)
-                owner[op.result] = producers[0]
+                ends[0].ops.append(op)
+                owner[op.result] = ends[0]
             continue
-        candidates = [k for k in producers if _can_continue(k, op, place, options)] if op.name in ELEMENTWISE else []
+        candidates = [k for k in ends if op.name in ELEMENTWISE and _can_continue(k, op, place, options)]
         if candidates:
             # The one that is complete last has everything else that `op` reads before it.
             kernel = max(candidates, key=kernels.index)
