@@ -260,11 +260,13 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
 
     Evaluator evaluate(point, c);
     int64_t lo = kLowestWord, hi = kHighestWord;
-    if (evaluate(range.hi) > output.hi) {
+    // A sum fits 32 bits as it is; clamping the result instead of the sum
+    // keeps the bounds small.
+    if (!tiesLikely && evaluate(range.hi) > output.hi) {
       hi = evaluate.firstReaching(output.hi);
       clipHi = true;
     }
-    if (evaluate(range.lo) < output.lo) {
+    if (!tiesLikely && evaluate(range.lo) < output.lo) {
       lo = evaluate.firstReaching(output.lo + 1) - 1;
       clipLo = true;
     }
@@ -315,14 +317,13 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
 
   // The smallest of these fractions bounds every error, so that no operand
   // loses more than half a unit of the 15-bit multiplier of the largest one.
-  int bits = 1;
+  int bits = 0;
   bool tiesLikely = false;
   SmallVector<Scale> scales = llvm::map_to_vector(
       limited, [](double ratio) { return analyze(std::abs(ratio)); });
   if (llvm::all_of(scales, [](const Scale &scale) {
         return scale.isDyadic() && scale.shift <= kTieBits;
       })) {
-    bits = 0;
     for (const Scale &scale : scales)
       bits = std::max(bits, scale.shift);
   } else if (reach >= kNegligible) {

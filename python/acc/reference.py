@@ -218,9 +218,10 @@ def _onnx(op_type: str) -> Callable[..., np.ndarray]:
         attributes = {k: int(v) if isinstance(v, bool) else v for k, v in _attributes(op).items()}
         if op_type == "Conv":
             attributes["kernel_shape"] = list(inputs[1].shape[2:])
-        node = helper.make_node(op_type, names, ["y"], **attributes)
-        feeds = dict(zip(names, inputs, strict=True))
-        return np.asarray(ReferenceEvaluator(node).run(None, feeds)[0], np.float32)
+        node = helper.make_node(op_type, names, ["y"])
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        (result,) = list(ReferenceEvaluator(node).run(None, dict(zip(names, inputs, strict=True))))
+        return np.asarray(result, np.float32)
 
     return run
 

@@ -1,0 +1,67 @@
+// RUN: acc-opt %s -graph-legalize-quantization -canonicalize | FileCheck %s
+
+!q = !quant.uniform<i8:f32, 0.02:-3>
+!u = !quant.uniform<u8:f32, 0.02:125>
+!w = !quant.uniform<i8:f32, 0.05>
+!wz = !quant.uniform<u8:f32, 0.05:130>
+!wc = !quant.uniform<i8:f32:0, {0.05,0.025}>
+!b = !quant.uniform<i32:f32, 0.001>
+!y = !quant.uniform<i8:f32, 0.3:7>
+!yu = !quant.uniform<u8:f32, 0.3:0>
+
+// Bias and zero point in the bias, ReLU in the clip bound; ui8 at the borders
+// is moved by -128. 0.02 * 0.05 / 0.3 = 27962 * 2^-23, so that 2 of the 23
+// bits go before the product and half of their unit into the bias.
+// CHECK-LABEL: func.func @relu(
+// CHECK-SAME: %[[X:.*]]: tensor<1x1x4x4xui8>
+// CHECK-DAG: %[[W:.*]] = graph.constant dense<{{.*}}> : tensor<2x1x1x1xi8>
+// CHECK-DAG: %[[B:.*]] = graph.constant dense<[18, 22]> : tensor<2xi32>
+// CHECK: %[[I:.*]] = graph.rebase %[[X]]
+// CHECK: %[[A:.*]] = graph.conv_integer %[[I]], %[[W]], %[[B]] {dilations = array<i64: 1, 1>, pad_value = -3 : i8, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>}
+// CHECK: %[[Y:.*]] = graph.requantize %[[A]] {clip_lo = array<i32: 0>, multiplier = array<i32: 27962>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = -128 : i32}
+// CHECK: %[[R:.*]] = graph.rebase %[[Y]]
+// CHECK: return %[[R]]
+func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
+  %q = graph.storage_cast %arg : (tensor<1x1x4x4xui8>) -> tensor<1x1x4x4x!u>
+  %x = graph.dequantize_linear %q : (tensor<1x1x4x4x!u>) -> tensor<1x1x4x4xf32>
+  %wq = graph.constant dense<[[[[2]]], [[[-1]]]]> : tensor<2x1x1x1xi8> : tensor<2x1x1x1x!w>
+  %w = graph.dequantize_linear %wq : (tensor<2x1x1x1x!w>) -> tensor<2x1x1x1xf32>
+  %bq = graph.constant dense<[10, 23]> : tensor<2xi32> : tensor<2x!b>
+  %b = graph.dequantize_linear %bq : (tensor<2x!b>) -> tensor<2xf32>
+  %c = graph.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x1x4x4xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x6x6xf32>
+  %r = graph.relu %c : (tensor<1x2x6x6xf32>) -> tensor<1x2x6x6xf32>
+  %y = graph.quantize_linear %r : (tensor<1x2x6x6xf32>) -> tensor<1x2x6x6x!yu>
+  %o = graph.storage_cast %y : (tensor<1x2x6x6x!yu>) -> tensor<1x2x6x6xui8>
+  return %o : tensor<1x2x6x6xui8>
+}
+
+// Each channel has its own multiplier and shift; 20 * 127 * 127 accumulators
+// reach beyond what the result can hold.
+// CHECK-LABEL: func.func @per_channel(
+// CHECK: graph.conv_integer %{{.*}} pad_value = -3 : i8
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 35851, 71702>, clip_lo = array<i32: -40351, -80701>, multiplier = array<i32: 27962>, post_shift = 23 : i32, pre_shift = array<i32: 0, 1>, zero_point = 7 : i32}
+func.func @per_channel(%q: tensor<1x20x4x4x!q>) -> tensor<1x2x4x4x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!q>) -> tensor<1x20x4x4xf32>
+  %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wc>
+  %w = graph.dequantize_linear %wq : (tensor<2x20x1x1x!wc>) -> tensor<2x20x1x1xf32>
+  %c = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x20x4x4xf32>, tensor<2x20x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!y>
+  return %y : tensor<1x2x4x4x!y>
+}
+
+// A float bias is rounded to accumulator steps; the zero point of the weights
+// is subtracted. A clip becomes both bounds.
+// CHECK-LABEL: func.func @float_bias(
+// CHECK-DAG: graph.constant dense<[1016, -1989]> : tensor<2xi32>
+// CHECK-DAG: graph.constant dense<5> : tensor<2x1x1x1xi8>
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 751>, clip_lo = array<i32: 0>
+func.func @float_bias(%q: tensor<1x1x4x4x!q>) -> tensor<1x2x4x4x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x1x4x4x!q>) -> tensor<1x1x4x4xf32>
+  %wq = graph.constant dense<135> : tensor<2x1x1x1xui8> : tensor<2x1x1x1x!wz>
+  %w = graph.dequantize_linear %wq : (tensor<2x1x1x1x!wz>) -> tensor<2x1x1x1xf32>
+  %b = graph.constant dense<[1.0011, -2.0044]> : tensor<2xf32> : tensor<2xf32>
+  %c = graph.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x1x4x4xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x4x4xf32>
+  %r = graph.clip %c {min = 0.0 : f64, max = 1.0 : f64} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %r : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!y>
+  return %y : tensor<1x2x4x4x!y>
+}

@@ -1,0 +1,60 @@
+// RUN: acc-opt %s -graph-legalize-quantization -canonicalize | FileCheck %s
+
+!a = !quant.uniform<i8:f32, 0.5:3>
+!b = !quant.uniform<i8:f32, 0.25:-5>
+!c = !quant.uniform<i8:f32, 0.3>
+!y = !quant.uniform<i8:f32, 1.0:2>
+!z = !quant.uniform<u8:f32, 0.37:1>
+
+// Scales that are powers of two: exact, ties to even.
+// CHECK-LABEL: func.func @exact(
+// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 2, 1>, offsets = array<i32: -3, 5>}
+// CHECK: graph.requantize %[[S]] {clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 2 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = 2 : i32}
+func.func @exact(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!b>) -> tensor<1x8x!y> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %b = graph.dequantize_linear %qb : (tensor<1x8x!b>) -> tensor<1x8xf32>
+  %s = graph.add %a, %b : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %r = graph.relu %s : (tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %r : (tensor<1x8xf32>) -> tensor<1x8x!y>
+  return %y : tensor<1x8x!y>
+}
+
+// Any scales; the one bit that rounding looks at is all that the shift leaves.
+// CHECK-LABEL: func.func @sub(
+// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 22141, -13284>, offsets = array<i32: -3, 0>}
+// CHECK: %[[R:.*]] = graph.requantize %[[S]] {clip_hi = array<i32: 4153344>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 13>, zero_point = -127 : i32}
+// CHECK: graph.rebase %[[R]]
+func.func @sub(%qa: tensor<1x8x!a>, %qc: tensor<1x8x!c>) -> tensor<1x8x!z> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %c = graph.dequantize_linear %qc : (tensor<1x8x!c>) -> tensor<1x8xf32>
+  %s = graph.sub %a, %c : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %r = graph.relu %s : (tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %r : (tensor<1x8xf32>) -> tensor<1x8x!z>
+  return %y : tensor<1x8x!z>
+}
+
+// All scales are multiples of 1/20: ties are frequent, but approximate before
+// they are rounded to 7 bits.
+// CHECK-LABEL: func.func @sum(
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}}, %{{.*}} {multipliers = array<i32: 16384, 8192, 9830>, offsets = array<i32: -3, 5, 0>} : (tensor<1x8xi8>, tensor<8xi8>, tensor<1x1xi8>) -> tensor<1x8xi32>
+// CHECK: graph.requantize %{{.*}} {mid_shift = 8 : i32, multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = 7 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = 2 : i32}
+func.func @sum(%qa: tensor<1x8x!a>, %qb: tensor<8x!b>, %qc: tensor<1x1x!c>) -> tensor<1x8x!y> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %b = graph.dequantize_linear %qb : (tensor<8x!b>) -> tensor<8xf32>
+  %c = graph.dequantize_linear %qc : (tensor<1x1x!c>) -> tensor<1x1xf32>
+  %s = graph.sum %a, %b, %c : (tensor<1x8xf32>, tensor<8xf32>, tensor<1x1xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!y>
+  return %y : tensor<1x8x!y>
+}
+
+// An odd zero point joins the sum, because it is added before ties are decided.
+// CHECK-LABEL: func.func @odd_zero_point(
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 1, 1>, offsets = array<i32: 11, 0>}
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 254>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
+func.func @odd_zero_point(%qa: tensor<1x8x!a>, %qc: tensor<1x8x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0:7>> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %c = graph.dequantize_linear %qc : (tensor<1x8x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8xf32>
+  %s = graph.add %a, %c : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0:7>>
+  return %y : tensor<1x8x!quant.uniform<i8:f32, 1.0:7>>
+}
