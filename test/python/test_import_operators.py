@@ -129,6 +129,19 @@ def test_every_operator_has_a_case() -> None:
     assert set(OPERATORS) == covered | static
 
 
+@pytest.mark.parametrize("op_type", OPERATORS)
+def test_tables_know_every_attribute(op_type: str) -> None:
+    """Of every operator set; what is not supported has to be said with `only`."""
+    operator = OPERATORS[op_type]
+    newest = onnx.defs.onnx_opset_version()
+    versions = [opset for opset in range(9, newest + 1) if onnx.defs.has(op_type, opset)]
+    declared = {name for opset in versions for name in onnx.defs.get_schema(op_type, opset).attributes}
+    refused = {"sparse_value", "value_string", "value_strings"} if op_type == "Constant" else set()
+    assert declared - refused == set(operator.attributes) & declared
+    if operator.convert is None:
+        assert declared == set(operator.attributes)
+
+
 def test_operators_without_a_trace() -> None:
     nodes = [
         helper.make_node("Dropout", ["x"], ["d", "mask"]),

@@ -59,11 +59,12 @@ def test_newest_opset() -> None:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (node_model("Clip", {"x": X}, min=0.0), "takes 'min' as an input since operator set 11"),
-        (node_model("Squeeze", {"x": X}, {"a": np.array([1])}, opset=11), "as an attribute before operator set 13"),
-        (node_model("Squeeze", {"x": X}, axes=[1]), "takes 'axes' as an input since operator set 13"),
-        (node_model("Pad", {"x": X}, pads=[0] * 8), "takes 'pads' as an input since operator set 11"),
-        (node_model("Pad", {"x": X}, opset=9), "takes 'pads' as an attribute before operator set 11"),
+        (node_model("Clip", {"x": X}, min=0.0), "attribute 'min' does not exist in operator set 21"),
+        (node_model("Squeeze", {"x": X}, {"a": np.array([1])}, opset=11), "has 2 inputs instead of 1"),
+        (node_model("Squeeze", {"x": X}, axes=[1]), "attribute 'axes' does not exist in operator set 21"),
+        (node_model("Pad", {"x": X}, pads=[0] * 8), "attribute 'pads' does not exist in operator set 21"),
+        (node_model("QuantizeLinear", {"x": X}, {"s": np.float32(1)}, opset=9), "does not exist in operator set 9"),
+        (node_model("Pad", {"x": X}, opset=9), "needs the attribute 'pads'"),
     ],
 )
 def test_forms_of_other_opsets_are_refused(model: onnx.ModelProto, reason: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import numpy as np
-from onnx import AttributeProto
+from onnx import defs, helper
 
 from acc import ir
 from acc.frontend.emitter import Emitter, Quantization
@@ -17,38 +17,33 @@ from acc.frontend.problems import Unsupported
 Tensor = np.ndarray | ir.Value
 """What an ONNX value is during import: known, or computed at run time."""
 
+# What ONNX's schemas give as the number of inputs of variadic operators.
+_UNLIMITED = 2**31 - 1
+
 Elements = Literal["float", "number", "any"]
 """Element types of operands: floats; floats and integers; these and quantized types."""
-
-REQUIRED = object()
-
-_KINDS = {
-    "int": AttributeProto.INT,
-    "bool": AttributeProto.INT,
-    "axis": AttributeProto.INT,
-    "float": AttributeProto.FLOAT,
-    "string": AttributeProto.STRING,
-    "tensor": AttributeProto.TENSOR,
-    "ints": AttributeProto.INTS,
-    "floats": AttributeProto.FLOATS,
-}
 
 
 @dataclass(frozen=True)
 class Attr:
-    """An attribute of an ONNX operator.
+    """An attribute that is supported; its type, default and whether it is required are ONNX's.
 
     Attributes:
-        kind: its type; "bool" is an int used as one, "axis" an int that counts from the end when negative.
-        default: its value when the node has none, in Python's form; None when the operator then does without.
+        kind: "plain" values are handed on; a "bool" is an int used as one, an "axis" an int that counts from
+            the end when negative.
         only: the values that are supported, if not all are.
         ignored: true when it makes no difference to the result.
     """
 
-    kind: Literal["int", "bool", "axis", "float", "string", "tensor", "ints", "floats"]
-    default: object = None
+    kind: Literal["plain", "bool", "axis"] = "plain"
     only: tuple[object, ...] | None = None
     ignored: bool = False
+
+
+PLAIN = Attr()
+BOOL = Attr("bool")
+AXIS = Attr("axis")
+IGNORED = Attr(ignored=True)
 
 
 @dataclass(frozen=True)
@@ -57,19 +52,19 @@ class Operator:
 
     Attributes:
         graph: mnemonic of the graph operator; empty for operators that leave no trace.
-        inputs: least and largest number of inputs; None for no limit.
-        attributes: those that are supported, by name.
+        attributes: those that are supported, by name; of all operator sets together.
         elements: element types of the operands.
         convert: builds the outputs; by default the graph operator on all operands with all attributes.
         keeps_constants: true if constant inputs are handed on as they are, without evaluation.
+        static: true if the outputs are known at import whatever the inputs are.
     """
 
     graph: str
-    inputs: tuple[int, int | None] = (1, 1)
     attributes: Mapping[str, Attr] = field(default_factory=dict)
     elements: Elements = "float"
     convert: Callable[[Call], Sequence[Tensor]] | None = None
     keeps_constants: bool = False
+    static: bool = False
 
 
 class Call:
@@ -88,7 +83,7 @@ class Call:
         self.operator = operator
         self.inputs = list(inputs)
         self.opset = opset
-        self.attributes = read_attributes(node, operator)
+        self.attributes = read_attributes(node, operator, opset)
         self._emitter = emitter
         self._materialize = materialize
 
@@ -215,60 +210,61 @@ def storage_of(element: ir.QuantizedType) -> np.dtype:
     return np.dtype(f"{'i' if element.is_signed else 'u'}{cast(ir.IntegerType, element.storage_type).width // 8}")
 
 
-def check_node(node: Node, operator: Operator, used: frozenset[str]) -> list[str]:
+def check_node(node: Node, operator: Operator, opset: int) -> list[str]:
     """What is unsupported about a node, as far as that shows without its operands."""
+    try:
+        schema = defs.get_schema(node.op_type, opset)
+    except defs.SchemaError:
+        return [f"does not exist in operator set {opset}"]
     reasons = []
-    least, most = operator.inputs
-    if not least <= len(node.inputs) or (most is not None and len(node.inputs) > most):
-        wanted = f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
+    least, most = schema.min_input, schema.max_input
+    if not least <= len(node.inputs) <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}" if most < _UNLIMITED else f"at least {least}"
         reasons.append(f"has {len(node.inputs)} inputs instead of {wanted}")
-    elif "" in node.inputs[:least]:
+    elif "" in node.inputs[:least] or ("" in node.inputs and most >= _UNLIMITED):
         reasons.append(f"needs input {node.inputs.index('')}")
     try:
-        read_attributes(node, operator)
+        read_attributes(node, operator, opset)
     except Unsupported as error:
         reasons.append(str(error))
     return reasons
 
 
-def read_attributes(node: Node, operator: Operator) -> dict[str, object]:
-    """The attributes that matter, with defaults; absent ones without a default are left out."""
-    unknown = [name for name in node.attributes if name not in operator.attributes]
-    if unknown:
-        raise Unsupported(f"attribute '{unknown[0]}' is not supported")
+def read_attributes(node: Node, operator: Operator, opset: int) -> dict[str, object]:
+    """The attributes that matter, with ONNX's defaults; those that have none and are absent are left out."""
+    declared = defs.get_schema(node.op_type, opset).attributes
+    for name in node.attributes:
+        if name not in declared:
+            raise Unsupported(f"attribute '{name}' does not exist in operator set {opset}")
+        if name not in operator.attributes:
+            raise Unsupported(f"attribute '{name}' is not supported")
     values: dict[str, object] = {}
-    for name, declared in operator.attributes.items():
+    for name, attribute in operator.attributes.items():
+        if name not in declared or attribute.ignored:
+            continue
+        wanted = declared[name]
         proto = node.attributes.get(name)
-        if declared.ignored:
-            continue
         if proto is None:
-            if declared.default is REQUIRED:
+            if wanted.required:
                 raise Unsupported(f"needs the attribute '{name}'")
-            if declared.default is not None and declared.only is None:
-                values[name] = declared.default
+            if not wanted.default_value.name:
+                continue
+            proto = wanted.default_value
+        if proto.ref_attr_name or proto.type != wanted.type:
+            kind = str(wanted.type).removeprefix("AttrType.").lower()
+            raise Unsupported(f"attribute '{name}' is not of type {kind}")
+        value = _plain(helper.get_attribute_value(proto))
+        if attribute.only is not None:
+            if value not in attribute.only:
+                supported = " or ".join(map(repr, attribute.only))
+                raise Unsupported(f"attribute '{name}' is {value!r}, supported is {supported}")
             continue
-        if proto.ref_attr_name or proto.type != _KINDS[declared.kind]:
-            raise Unsupported(f"attribute '{name}' is not of type {declared.kind}")
-        value = _read_attribute(declared.kind, proto)
-        if declared.only is None:
-            values[name] = value
-        elif value not in declared.only:
-            raise Unsupported(f"attribute '{name}' is {value!r}, supported is {' or '.join(map(repr, declared.only))}")
+        values[name] = bool(value) if attribute.kind == "bool" else value
     return values
 
 
-def _read_attribute(kind: str, proto: AttributeProto) -> object:
-    match kind:
-        case "int" | "axis":
-            return proto.i
-        case "bool":
-            return proto.i != 0
-        case "float":
-            return proto.f
-        case "string":
-            return proto.s.decode("utf-8", "replace")
-        case "ints":
-            return list(proto.ints)
-        case "floats":
-            return list(proto.floats)
-    return proto.t
+def _plain(value: object) -> object:
+    """Text instead of bytes, lists instead of protobuf's containers."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return list(value) if isinstance(value, Sequence) else value

@@ -53,7 +53,7 @@ class _Importer:
     """Imports one graph.
 
     `values` maps ONNX names to what is known of them; None stands for the result of a node that failed, so
-    that its consumers are not blamed.
+    that its consumers are not blamed. `unread` names those of them that would have been constants.
     """
 
     def __init__(self, graph: Graph, folder: Path | None, shapes: Shapes, problems: Problems) -> None:
@@ -62,6 +62,7 @@ class _Importer:
         self.shapes = shapes
         self.problems = problems
         self.values: dict[str, Tensor | None] = {}
+        self.unread: set[str] = set()
         self.materialized: dict[tuple[str, str], ir.Value] = {}
 
     def run(self) -> ir.Module:
@@ -89,7 +90,7 @@ class _Importer:
         self._read_initializers()
         alive = set(map(id, supported))
         for node in self.graph.nodes:
-            self.values.update(dict.fromkeys((name for name in node.outputs if name), None))
+            self._fail(node)
             if id(node) in alive:
                 self._import(node)
         self.problems.raise_if_any()
@@ -138,7 +139,7 @@ class _Importer:
         if operator is None:
             # It may still turn out to be a constant.
             return True
-        reasons = check_node(node, operator, self.graph.used)
+        reasons = check_node(node, operator, self.graph.opset)
         for reason in reasons:
             self.problems.add(str(node), reason)
         return not reasons
@@ -152,6 +153,7 @@ class _Importer:
             except Unsupported as error:
                 self.problems.add(f"initializer '{name}'", str(error))
                 self.values[name] = None
+                self.unread.add(name)
 
     def _import(self, node: Node) -> None:
         inputs = [self.values[name] if name else None for name in node.inputs]
@@ -163,7 +165,8 @@ class _Importer:
             if len(arrays) == len(known):
                 outputs = fold(node, arrays, self.graph.opset)
         if outputs is None and operator is None:
-            self.problems.add(str(node), "unsupported operator")
+            if not self._is_static(node):
+                self.problems.add(str(node), "unsupported operator")
             return
         if outputs is not None:
             names = [name for name in node.outputs if name]
@@ -182,6 +185,20 @@ class _Importer:
         for name, tensor in zip(names, outputs, strict=False):
             if name:
                 self.values[name] = tensor
+
+    def _fail(self, node: Node) -> None:
+        """Makes the outputs of `node` unknown, until it is imported."""
+        names = [name for name in node.outputs if name]
+        self.values.update(dict.fromkeys(names, None))
+        operator = OPERATORS.get(node.op_type)
+        if self._is_static(node) or (operator is not None and operator.static):
+            self.unread.update(names)
+
+    def _is_static(self, node: Node) -> bool:
+        """Whether the node would be a constant if what it depends on had been imported."""
+        inputs = [name for name in node.inputs if name]
+        known = [name in self.unread or isinstance(self.values[name], np.ndarray) for name in inputs]
+        return all(known) and any(name in self.unread for name in inputs)
 
     def _check_outputs(self, node: Node, count: int) -> None:
         for index, name in enumerate(node.outputs[count:], count):

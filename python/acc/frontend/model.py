@@ -8,6 +8,7 @@ produces, values that two nodes produce, cycles.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -118,15 +119,15 @@ def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
 
 def _read_nodes(protos: Iterable[onnx.NodeProto]) -> list[Node]:
     nodes = []
-    names: set[str] = {proto.name for proto in protos}
+    given: set[str] = {proto.name for proto in protos}
     taken: set[str] = set()
+    repeated: Counter[str] = Counter()
     for index, proto in enumerate(protos):
         name = base = proto.name or f"{proto.op_type}_{index}"
         # A name stands for one node in reports; later nodes of the same name give way.
-        suffix = 1
-        while name in taken or (name in names and name != proto.name):
-            suffix += 1
-            name = f"{base}_{suffix}"
+        while name in taken or (name in given and name != proto.name):
+            repeated[base] += 1
+            name = f"{base}_{repeated[base] + 1}"
         taken.add(name)
         nodes.append(
             Node(

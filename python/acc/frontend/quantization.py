@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import Attr, Call, element_of, shape_of, storage_of
+from acc.frontend.call import IGNORED, PLAIN, Attr, Call, element_of, shape_of, storage_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import DTYPES, dtype_name
 
 QUANTIZE = {
-    "axis": Attr("int", 1),
-    "block_size": Attr("int", 0, only=(0,)),
-    "output_dtype": Attr("int", 0),
-    "precision": Attr("int", 0, only=(0, 1)),
-    "saturate": Attr("int", ignored=True),
+    "axis": PLAIN,
+    "block_size": Attr(only=(0,)),
+    "output_dtype": PLAIN,
+    "precision": Attr(only=(0, 1)),
+    "saturate": IGNORED,
 }
 DEQUANTIZE = {
-    "axis": Attr("int", 1),
-    "block_size": Attr("int", 0, only=(0,)),
-    "output_dtype": Attr("int", 0, only=(0, 1)),
+    "axis": PLAIN,
+    "block_size": Attr(only=(0,)),
+    "output_dtype": Attr(only=(0, 1)),
 }
 
 _STORAGE = ("int8", "uint8", "int16", "uint16", "int32")
@@ -50,6 +50,9 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
     axis = None
     if scales.size != 1:
         shape = call.shape(0)
+        # Before operator set 13 there was no axis: several scales belonged to axis 1 of nothing.
+        if "axis" not in call.attributes:
+            raise Unsupported("quantization per axis does not exist before operator set 13")
         axis = call.axis(call.integer("axis"), len(shape))
         if shape[axis] != scales.size:
             raise Unsupported(f"there are {scales.size} scales but axis {axis} has {shape[axis]} elements")
@@ -57,7 +60,7 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
 
 
 def convert_quantize(call: Call) -> list[ir.Value]:
-    declared = call.integer("output_dtype")
+    declared = call.integer("output_dtype") if "output_dtype" in call.attributes else 0
     if declared and declared not in DTYPES:
         raise Unsupported(f"quantization to {dtype_name(declared)} is not supported")
     storage = np.dtype(np.uint8)

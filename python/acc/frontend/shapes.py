@@ -57,8 +57,9 @@ def convert_shape(call: Call) -> list[Tensor]:
     shape = call.shape(0)
     rank = len(shape)
     # Bounds beyond the rank are as good as the rank, as in Python's slices.
+    start = call.integer("start") if "start" in call.attributes else 0
     end = call.integer("end") if "end" in call.attributes else rank
-    return [np.array(shape[call.integer("start") : end], np.int64)]
+    return [np.array(shape[start:end], np.int64)]
 
 
 def convert_size(call: Call) -> list[Tensor]:
@@ -74,16 +75,12 @@ def convert_clip(call: Call) -> list[Tensor]:
     value = call.operand(0)
     bounds: dict[str, object] = {}
     for index, name in ((1, "min"), (2, "max")):
-        if call.opset < 11:
-            if call.has(index):
-                raise Unsupported(f"takes '{name}' as an attribute before operator set 11")
-            bound = cast(float | None, call.attributes.get(name))
-        else:
-            if name in call.attributes:
-                raise Unsupported(f"takes '{name}' as an input since operator set 11")
-            bound = call.scalar(index, name).item() if call.has(index) else None
+        bound = call.attributes.get(name)
+        if bound is None and call.has(index):
+            bound = call.scalar(index, name).item()
         if bound is None:
             continue
+        assert isinstance(bound, int | float)
         if math.isnan(bound):
             raise Unsupported(f"'{name}' is not a number")
         if float(bound) != bound:
@@ -114,17 +111,10 @@ def convert_flatten(call: Call) -> list[Tensor]:
 def convert_pad(call: Call) -> list[Tensor]:
     value = call.operand(0)
     rank = len(call.shape(0))
+    pads = call.integer_list("pads") if "pads" in call.attributes else call.integers(1, "pads")
     constant = cast(float, call.attributes.get("value", 0.0))
-    if call.opset < 11:
-        if "pads" not in call.attributes or len(call.inputs) > 1:
-            raise Unsupported("takes 'pads' as an attribute before operator set 11")
-        pads = call.integer_list("pads")
-    else:
-        if "pads" in call.attributes or "value" in call.attributes:
-            raise Unsupported("takes 'pads' as an input since operator set 11")
-        pads = call.integers(1, "pads")
-        if call.has(2):
-            constant = call.scalar(2, "constant_value").item()
+    if call.has(2):
+        constant = call.scalar(2, "constant_value").item()
     axes = list(range(rank))
     if call.has(3):
         axes = [call.axis(axis, rank) for axis in call.integers(3, "axes")]
@@ -148,7 +138,7 @@ def convert_reshape(call: Call) -> list[Tensor]:
     value = call.operand(0)
     source = list(shape_of(value))
     shape = call.integers(1, "the shape")
-    if not call.attributes["allowzero"]:
+    if not call.attributes.get("allowzero"):
         if any(size == 0 for size in shape[len(source) :]):
             raise Unsupported(f"shape {shape} copies a size that the input {source} does not have")
         shape = [source[axis] if size == 0 else size for axis, size in enumerate(shape)]
@@ -169,12 +159,8 @@ def convert_reshape(call: Call) -> list[Tensor]:
 
 def _given_axes(call: Call) -> list[int] | None:
     """The axes of Squeeze and Unsqueeze, an attribute before operator set 13."""
-    if call.opset < 13:
-        if len(call.inputs) > 1:
-            raise Unsupported("takes 'axes' as an attribute before operator set 13")
-        return call.integer_list("axes") if "axes" in call.attributes else None
     if "axes" in call.attributes:
-        raise Unsupported("takes 'axes' as an input since operator set 13")
+        return call.integer_list("axes")
     return call.integers(1, "axes") if call.has(1) else None
 
 
@@ -190,8 +176,7 @@ def convert_squeeze(call: Call) -> list[Tensor]:
 def convert_unsqueeze(call: Call) -> list[Tensor]:
     value = call.operand(0)
     given = _given_axes(call)
-    if given is None:
-        raise Unsupported("needs axes")
+    assert given is not None
     return [call.emit("unsqueeze", [value], axes=call.axes(given, len(shape_of(value)) + len(given)))]
 
 
@@ -205,11 +190,9 @@ def convert_transpose(call: Call) -> list[Tensor]:
 def convert_softmax(call: Call) -> list[Tensor]:
     value = call.operand(0)
     shape = shape_of(value)
-    given = call.integer("axis") if "axis" in call.attributes else None
+    axis = call.integer("axis")
     if call.opset >= 13:
-        axis = -1 if given is None else given
         return [call.emit("softmax", [value], axis=call.axis(axis, len(shape)))]
-    axis = 1 if given is None else given
     axis = axis if axis == len(shape) else call.axis(axis, len(shape))
     if axis < len(shape) and math.prod(shape[axis + 1 :]) == 1:
         return [call.emit("softmax", [value], axis=axis)]

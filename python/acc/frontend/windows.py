@@ -6,17 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from acc import ir
-from acc.frontend.call import REQUIRED, Attr, Call
+from acc.frontend.call import BOOL, IGNORED, PLAIN, Call
 from acc.frontend.problems import Unsupported
 
-WINDOW = {
-    "auto_pad": Attr("string", "NOTSET"),
-    "dilations": Attr("ints"),
-    "kernel_shape": Attr("ints"),
-    "pads": Attr("ints"),
-    "strides": Attr("ints"),
-}
-POOL = WINDOW | {"ceil_mode": Attr("bool", False), "kernel_shape": Attr("ints", REQUIRED)}
+WINDOW = dict.fromkeys(("auto_pad", "dilations", "kernel_shape", "pads", "strides"), PLAIN)
+POOL = WINDOW | {"ceil_mode": BOOL, "count_include_pad": BOOL, "storage_order": IGNORED}
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def convert_pool(call: Call) -> list[ir.Value]:
     window = _read_window(call, shape[2:], kernel)
     operand = call.operand(0)
     extra = [0] * len(kernel)
-    if call.attributes["ceil_mode"] and not str(call.attributes["auto_pad"]).startswith("SAME"):
+    if call.attributes.get("ceil_mode") and not str(call.attributes["auto_pad"]).startswith("SAME"):
         extra = _ceil_padding(window)
     rank, pads = len(kernel), window.pads
     include = bool(call.attributes.get("count_include_pad"))
