@@ -116,7 +116,7 @@ static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
     rewriter.eraseOp(op);
     return success();
   }
-  SmallVector<std::string> reasons;
+  SmallVector<std::string> reasons, encodings;
   for (IntrinOp intrin : intrins) {
     std::string reason;
     FailureOr<IntrinsicMatch> match = matchIntrinsic(op, intrin, reason);
@@ -136,10 +136,10 @@ static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
     Emission emission{rewriter, op.getLoc(), *match, intrin.getGivenAttr(),
                       bounds};
     if (failed(emitIntrinsic(intrin.getEmits(), emission))) {
-      reasons.push_back(("@" + intrin.getSymName() +
-                         ": its operands cannot be encoded in " +
-                         intrin.getEmits())
-                            .str());
+      encodings.push_back(("@" + intrin.getSymName() +
+                           ": its operands cannot be encoded in " +
+                           intrin.getEmits())
+                              .str());
       continue;
     }
     rewriter.eraseOp(op);
@@ -147,7 +147,8 @@ static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
   }
   InFlightDiagnostic error =
       op->emitOpError("is no declared intrinsic of the accelerator");
-  for (const std::string &reason : reasons)
+  // Where one matched but for its operands, the others do not matter.
+  for (const std::string &reason : encodings.empty() ? reasons : encodings)
     error.attachNote() << reason;
   return error;
 }

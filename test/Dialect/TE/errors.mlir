@@ -1,0 +1,145 @@
+// RUN: acc-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{tile sizes must not be negative, got -1}}
+#negative = #te.tile<sizes = [-1]>
+
+// -----
+
+// expected-error @+1 {{order names axis 0, which is not tiled}}
+#whole = #te.tile<sizes = [0, 2], order = [0, 1]>
+
+// -----
+
+// expected-error @+1 {{order names axis 1 twice}}
+#twice = #te.tile<sizes = [0, 2], order = [1, 1]>
+
+// -----
+
+// expected-error @+1 {{order omits the tiled axis 1}}
+#omitted = #te.tile<sizes = [2, 2], order = [0]>
+
+// -----
+
+// expected-error @+1 {{count must be at least 1, got 0}}
+#none = #te.vthread<axis = 0, count = 0>
+
+// -----
+
+// expected-error @+1 {{level must not be negative, got -1}}
+#level = #te.cache<arg = 0, memory = 1, level = -1>
+
+// -----
+
+// expected-error @+1 {{tiles must hold #te.tile, got 1}}
+#tiles = #te.schedule<tiles = [1]>
+
+// -----
+
+// expected-error @+1 {{the virtual threads' axis 1 is not tiled in the first level}}
+#axis = #te.schedule<tiles = [#te.tile<sizes = [2, 0]>], vthread = #te.vthread<axis = 1, count = 2>>
+
+// -----
+
+// expected-error @+1 {{argument 0 is cached twice}}
+#cached = #te.schedule<tiles = [], caches = [#te.cache<arg = 0, memory = 1, level = 0>, #te.cache<arg = 0, memory = 2, level = 0>]>
+
+// -----
+
+// expected-error @+1 {{argument 0 is cached at level 2, but there are 1 tile levels}}
+#deep = #te.schedule<tiles = [#te.tile<sizes = [2]>], caches = [#te.cache<arg = 0, memory = 1, level = 2>]>
+
+// -----
+
+// expected-error @+1 {{has 1 results but only 0 arguments; the trailing arguments must be the initial values of the results}}
+te.kernel @results() -> tensor<4xi8> attributes {target = "vta"} {
+  %0 = tensor.empty() : tensor<4xi8>
+  te.return %0 : tensor<4xi8>
+}
+
+// -----
+
+te.kernel @ranks(%x: tensor<4xi8>, %b: tensor<1x4xi8>, %o: tensor<1x4xi8>) -> tensor<1x4xi8> attributes {target = "vta"} {
+  // expected-error @+1 {{source and target have ranks 1 and 2}}
+  %0 = te.cache_read ins(%x : tensor<4xi8>) outs(%b : tensor<1x4xi8>) low [0, 0] high [0, 0] -> tensor<1x4xi8>
+  te.return %0 : tensor<1x4xi8>
+}
+
+// -----
+
+te.kernel @narrow(%x: tensor<4xi32>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta"} {
+  // expected-error @+1 {{cannot read 'i32' as 'i8'}}
+  %0 = te.cache_read ins(%x : tensor<4xi32>) outs(%o : tensor<4xi8>) low [0] high [0] -> tensor<4xi8>
+  te.return %0 : tensor<4xi8>
+}
+
+// -----
+
+te.kernel @padding(%x: tensor<4xi8>, %o: tensor<7xi8>) -> tensor<7xi8> attributes {target = "vta"} {
+  // expected-error @+1 {{dimension 0 of the target is 7, not 1 + 4 + 1}}
+  %0 = te.cache_read ins(%x : tensor<4xi8>) outs(%o : tensor<7xi8>) low [1] high [1] -> tensor<7xi8>
+  te.return %0 : tensor<7xi8>
+}
+
+// -----
+
+te.kernel @noresult(%x: tensor<4xi8>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta"} {
+  // expected-error @+1 {{must have a result on tensors and none on memrefs}}
+  te.cache_read ins(%x : tensor<4xi8>) outs(%o : tensor<4xi8>) low [0] high [0]
+  te.return %o : tensor<4xi8>
+}
+
+// -----
+
+te.kernel @widen(%x: tensor<4xi8>, %o: tensor<4xi32>) -> tensor<4xi32> attributes {target = "vta"} {
+  // expected-error @+1 {{cannot write 'i8' as 'i32'}}
+  %0 = te.cache_write ins(%x : tensor<4xi8>) outs(%o : tensor<4xi32>) -> tensor<4xi32>
+  te.return %0 : tensor<4xi32>
+}
+
+// -----
+
+// expected-error @+1 {{body must be a single linalg operation}}
+te.intrin @nothing emits "vta.alu" {
+^bb0(%acc: memref<1x16xi32>):
+  %0 = arith.constant 0 : i32
+}
+
+// -----
+
+// expected-error @+1 {{argument #1 must be a memref or a scalar immediate, got 'vector<4xi32>'}}
+te.intrin @vector emits "vta.reset" {
+^bb0(%acc: memref<1x16xi32>, %v: vector<4xi32>):
+  %0 = arith.constant 0 : i32
+  linalg.fill ins(%0 : i32) outs(%acc : memref<1x16xi32>)
+}
+
+// -----
+
+func.func @elsewhere() {
+  // expected-error @+1 {{has 'te.vthread', which belongs on scf.for}}
+  return {te.vthread = 2 : i64}
+}
+
+// -----
+
+func.func @count(%n: index) {
+  // expected-error @+1 {{'te.vthread' must be a positive integer}}
+  scf.for %i = %n to %n step %n {
+  } {te.vthread = 0 : i64}
+  return
+}
+
+// -----
+
+func.func @unknown() {
+  // expected-error @+1 {{has the unknown attribute 'te.frobnicate'}}
+  return {te.frobnicate}
+}
+
+// -----
+
+func.func @launch(%x: tensor<4xi8>) -> tensor<4xi8> {
+  // expected-error @+1 {{refers to no te.kernel named @missing}}
+  %0 = te.launch @missing outs(%x : tensor<4xi8>) -> tensor<4xi8>
+  return %0 : tensor<4xi8>
+}

@@ -1,0 +1,100 @@
+// RUN: acc-opt --te-declare-intrins --te-tensorize %s -split-input-file -verify-diagnostics | FileCheck %s
+
+#x = affine_map<(c, h, k, r, b, o, i) -> (k, h * 2 + r, b, i)>
+#w = affine_map<(c, h, k, r, b, o, i) -> (c, k, r, o, i)>
+#y = affine_map<(c, h, k, r, b, o, i) -> (c, h, b, o)>
+#v = affine_map<(c, h, b, o) -> (c, b, o)>
+#id = affine_map<(c, h, b, o) -> (c, h, b, o)>
+#px = affine_map<(c, h, r, b, o) -> (c, h + r, b, o)>
+#pk = affine_map<(c, h, r, b, o) -> (r)>
+#py = affine_map<(c, h, r, b, o) -> (c, h, b, o)>
+
+// CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3) -> (d2, d1 * 2 + d3)>
+// CHECK-DAG: #[[W:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>
+// CHECK-DAG: #[[Y:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
+// CHECK-DAG: #[[ID:.*]] = affine_map<(d0, d1) -> (d0, d1)>
+// CHECK-DAG: #[[V:.*]] = affine_map<(d0, d1) -> (d0)>
+module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+// CHECK-LABEL: te.kernel @steps
+// CHECK-SAME: %[[N:.*]]: index, %[[INP:.*]]: memref<4x?x1x2xi8, #vta.mem<inp>>
+te.kernel @steps(%n: index, %inp: memref<4x?x1x2xi8, #vta.mem<inp>>, %wgt: memref<2x4x3x2x2xi8, #vta.mem<wgt>>,
+                 %bias: memref<2x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+  %zero = arith.constant 0 : i32
+  %c2 = arith.constant 2 : i32
+  %low = arith.constant -128 : i32
+  %acc = memref.alloc(%n) : memref<2x?x1x2xi32, #vta.mem<acc>>
+  // CHECK: vta.reset outs(%[[ACC:.*]] : memref<2x?x1x2xi32, #vta.mem<acc>>)
+  linalg.fill ins(%zero : i32) outs(%acc : memref<2x?x1x2xi32, #vta.mem<acc>>)
+  // Operands of commutative operations may stand either way round.
+  // CHECK: vta.gemm ins(%[[INP]], %{{.*}}) outs(%[[ACC]] : {{.*}}) bounds [2, %[[N]], 4, 3] maps [#[[X]], #[[W]], #[[Y]]]
+  linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction", "reduction", "parallel", "parallel", "reduction"]}
+      ins(%inp, %wgt : memref<4x?x1x2xi8, #vta.mem<inp>>, memref<2x4x3x2x2xi8, #vta.mem<wgt>>) outs(%acc : memref<2x?x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%xv: i8, %wv: i8, %a: i32):
+    %0 = arith.extsi %xv : i8 to i32
+    %1 = arith.extsi %wv : i8 to i32
+    %2 = arith.muli %1, %0 : i32
+    %3 = arith.addi %2, %a : i32
+    linalg.yield %3 : i32
+  }
+  // CHECK: vta.alu add outs(%[[ACC]] : {{.*}}) ins(%{{.*}}) bounds [2, %[[N]]] maps [#[[ID]], #[[V]]]
+  linalg.generic {indexing_maps = [#v, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%bias : memref<2x1x2xi32, #vta.mem<acc>>) outs(%acc : memref<2x?x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%b: i32, %a: i32):
+    %0 = arith.addi %b, %a : i32
+    linalg.yield %0 : i32
+  }
+  // CHECK: vta.alu shr outs(%[[ACC]] : {{.*}}) imm -2 bounds [2, %[[N]]] maps [#[[ID]]]
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      outs(%acc : memref<2x?x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%a: i32):
+    %0 = arith.shli %a, %c2 : i32
+    linalg.yield %0 : i32
+  }
+  // A step that changes nothing is nothing.
+  // CHECK-NOT: vta.alu
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      outs(%acc : memref<2x?x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%a: i32):
+    linalg.yield %a : i32
+  }
+  // CHECK: te.return
+  te.return
+}
+
+// CHECK-LABEL: te.kernel @pool
+te.kernel @pool(%x: memref<2x6x1x2xi32, #vta.mem<acc>>, %y: memref<2x4x1x2xi32, #vta.mem<acc>>)
+    attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+  %low = arith.constant -128 : i32
+  %window = memref.alloc() : memref<3xi32>
+  // CHECK-NOT: memref.alloc
+  // CHECK: vta.reset
+  // CHECK-NEXT: vta.alu add {{.*}} imm -128 bounds [2, 4]
+  linalg.fill ins(%low : i32) outs(%y : memref<2x4x1x2xi32, #vta.mem<acc>>)
+  // CHECK-NEXT: vta.alu max {{.*}} bounds [2, 4, 3]
+  linalg.generic {indexing_maps = [#px, #pk, #py], iterator_types = ["parallel", "parallel", "reduction", "parallel", "parallel"]}
+      ins(%x, %window : memref<2x6x1x2xi32, #vta.mem<acc>>, memref<3xi32>) outs(%y : memref<2x4x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%v: i32, %k: i32, %a: i32):
+    %0 = arith.maxsi %a, %v : i32
+    linalg.yield %0 : i32
+  }
+  te.return
+}
+}
+
+// -----
+
+#id = affine_map<(c, b, o) -> (c, b, o)>
+
+module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+te.kernel @wide(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+  %big = arith.constant 100000 : i32
+  // expected-error @+2 {{is no declared intrinsic of the accelerator}}
+  // expected-note @+1 {{@vta_add_imm: its operands cannot be encoded in vta.alu}}
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%y : memref<4x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%a: i32):
+    %0 = arith.addi %a, %big : i32
+    linalg.yield %0 : i32
+  }
+  te.return
+}
+}
