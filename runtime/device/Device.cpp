@@ -62,17 +62,6 @@ uint8_t *Dram::lookup(uint64_t address, uint64_t bytes) const {
   return at->host + (address - at->begin);
 }
 
-Counters &Counters::operator+=(const Counters &other) {
-  for (size_t i = 0; i < instructions.size(); ++i)
-    instructions[i] += other.instructions[i];
-  for (size_t i = 0; i < dramBytes.size(); ++i)
-    dramBytes[i] += other.dramBytes[i];
-  gemmSteps += other.gemmSteps;
-  resetSteps += other.resetSteps;
-  aluSteps += other.aluSteps;
-  return *this;
-}
-
 Device::~Device() = default;
 
 uint64_t Device::attach(void *host, uint64_t bytes) {

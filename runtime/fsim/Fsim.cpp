@@ -142,16 +142,7 @@ private:
   }
 
   void count(uint32_t index) {
-    const Instruction &insn = insns[index];
-    Counters one;
-    one.instructions[static_cast<int>(insn.opcode())] = 1;
-    if (const isa::MemInsn *mem = insn.mem())
-      one.dramBytes[static_cast<int>(mem->memory)] =
-          uint64_t(mem->xSize) * mem->ySize * config.elementBytes(mem->memory);
-    else if (const isa::GemmInsn *gemm = insn.gemm())
-      (gemm->reset ? one.resetSteps : one.gemmSteps) = gemm->steps();
-    else if (const isa::AluInsn *alu = insn.alu())
-      one.aluSteps = alu->steps();
+    Counters one = isa::count(insns[index], config);
     result.total += one;
     if (int32_t layer = layerOf(index); layer >= 0)
       result.layers[layer] += one;

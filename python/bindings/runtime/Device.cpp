@@ -91,23 +91,6 @@ public:
   std::unique_ptr<Device> device;
 
 private:
-  static nb::dict toDict(const Counters &counters) {
-    nb::dict instructions, dram, result;
-    constexpr const char *opcodes[] = {"load", "store", "gemm", "finish",
-                                       "alu"};
-    for (size_t i = 0; i < counters.instructions.size(); ++i)
-      instructions[opcodes[i]] = counters.instructions[i];
-    for (size_t i = 0; i < counters.dramBytes.size(); ++i)
-      dram[isa::memoryName(static_cast<isa::Memory>(i))] =
-          counters.dramBytes[i];
-    result["instructions"] = instructions;
-    result["dram_bytes"] = dram;
-    result["gemm_steps"] = counters.gemmSteps;
-    result["reset_steps"] = counters.resetSteps;
-    result["alu_steps"] = counters.aluSteps;
-    return result;
-  }
-
   static nb::dict toDict(const RunResult &result,
                          const std::vector<std::string> &layers) {
     nb::list diagnostics;
@@ -115,11 +98,12 @@ private:
       diagnostics.append(nb::make_tuple(d.instruction, d.layer, d.message));
     nb::dict perLayer, dict;
     for (size_t i = 0; i < layers.size() && i < result.layers.size(); ++i)
-      perLayer[nb::str(layers[i].c_str())] = toDict(result.layers[i]);
+      perLayer[nb::str(layers[i].c_str())] =
+          acc::python::toDict(result.layers[i]);
     dict["ok"] = result.ok();
     dict["message"] = result.message;
     dict["diagnostics"] = diagnostics;
-    dict["total"] = toDict(result.total);
+    dict["total"] = acc::python::toDict(result.total);
     dict["layers"] = perLayer;
     return dict;
   }

@@ -59,6 +59,21 @@ using Message = std::tuple<int64_t, std::string, std::string>;
 
 } // namespace
 
+nb::dict acc::python::toDict(const isa::Counters &counters) {
+  nb::dict instructions, dram, result;
+  constexpr const char *opcodes[] = {"load", "store", "gemm", "finish", "alu"};
+  for (size_t i = 0; i < counters.instructions.size(); ++i)
+    instructions[opcodes[i]] = counters.instructions[i];
+  for (size_t i = 0; i < counters.dramBytes.size(); ++i)
+    dram[isa::memoryName(static_cast<isa::Memory>(i))] = counters.dramBytes[i];
+  result["instructions"] = instructions;
+  result["dram_bytes"] = dram;
+  result["gemm_steps"] = counters.gemmSteps;
+  result["reset_steps"] = counters.resetSteps;
+  result["alu_steps"] = counters.aluSteps;
+  return result;
+}
+
 void acc::python::registerIsa(nb::module_ &m) {
   nb::class_<Config>(m, "Config",
                      "A hardware configuration (vta_config.json). Immutable.")
@@ -166,6 +181,9 @@ void acc::python::registerIsa(nb::module_ &m) {
           },
           "addresses"_a,
           "The stream as bytes, with the buffers at DRAM byte addresses.")
+      .def(
+          "counters", [](const Program &p) { return toDict(isa::count(p)); },
+          "Instructions, DRAM bytes and steps of one execution.")
       .def(
           "insert_tokens", [](Program &p) { insertTokens(p); },
           "Replaces all dependence flags by the fewest that order every "

@@ -31,6 +31,5 @@ NB_MODULE(_runtime, m) {
             "of LLVM and MLIR.";
   registerIsa(m);
   registerDevice(m);
-  if (registerModel)
-    registerModel(m);
+  registerModel(m);
 }

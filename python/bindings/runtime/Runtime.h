@@ -10,7 +10,7 @@
 #ifndef ACC_PYTHON_RUNTIME_H
 #define ACC_PYTHON_RUNTIME_H
 
-#include "acc/isa/Config.h"
+#include "acc/isa/Counters.h"
 
 #include <nanobind/nanobind.h>
 
@@ -21,8 +21,9 @@ namespace acc::python {
 
 void registerIsa(nanobind::module_ &m);
 void registerDevice(nanobind::module_ &m);
-/// Defined once compiled models can be loaded.
-__attribute__((weak)) void registerModel(nanobind::module_ &m);
+void registerModel(nanobind::module_ &m);
+
+nanobind::dict toDict(const isa::Counters &counters);
 
 /// Raises the exception of acc.errors with that name.
 [[noreturn]] void raise(const char *errorClass, const std::string &message);

@@ -12,6 +12,7 @@
 #ifndef ACC_DEVICE_H
 #define ACC_DEVICE_H
 
+#include "acc/isa/Counters.h"
 #include "acc/isa/Verify.h"
 
 #include <memory>
@@ -21,6 +22,8 @@
 #include <vector>
 
 namespace acc {
+
+using isa::Counters;
 
 /// The DRAM address space of a device: regions of host memory at DRAM byte
 /// addresses. Nothing outside of the regions exists.
@@ -48,22 +51,6 @@ private:
   };
   /// Sorted by address, disjoint.
   std::vector<Region> regions;
-};
-
-/// What a run did.
-struct Counters {
-  /// Instructions by opcode (see isa::Opcode).
-  std::array<uint64_t, 5> instructions = {};
-  /// Bytes moved to or from DRAM by memory type (see isa::Memory).
-  std::array<uint64_t, 6> dramBytes = {};
-  /// Micro-op executions: each GEMM step is BATCH x BLOCK_IN x BLOCK_OUT
-  /// multiply-accumulates (resets are counted apart), each ALU step BATCH x
-  /// BLOCK_OUT operations.
-  uint64_t gemmSteps = 0;
-  uint64_t resetSteps = 0;
-  uint64_t aluSteps = 0;
-
-  Counters &operator+=(const Counters &other);
 };
 
 struct RunOptions {
