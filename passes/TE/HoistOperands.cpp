@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/Constants.h"
 #include "dialects/Graph/GraphDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 
 namespace acc::te {
 #define GEN_PASS_DEF_TEHOISTOPERANDS
@@ -23,15 +23,6 @@ using namespace acc;
 using namespace acc::te;
 
 namespace {
-
-/// The same constant under another shape, sharing its data.
-ElementsAttr reshapeConstant(ElementsAttr value, RankedTensorType type) {
-  if (auto dense = dyn_cast<DenseElementsAttr>(value))
-    return dense.reshape(type);
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
-    return DenseResourceElementsAttr::get(type, resource.getRawHandle());
-  return {};
-}
 
 /// The constant that an operation of a kernel makes, if it is worth passing.
 ElementsAttr getTensorConstant(Operation &op) {
@@ -54,7 +45,7 @@ BlockArgument getReshapedInput(KernelOp kernel, Operation &op) {
   return argument;
 }
 
-class TEHoistOperands : public te::impl::TEHoistOperandsBase<TEHoistOperands> {
+class TeHoistOperands : public te::impl::TeHoistOperandsBase<TeHoistOperands> {
   void runOnOperation() override {
     DenseMap<StringAttr, SmallVector<LaunchOp>> launches;
     getOperation().walk([&](LaunchOp launch) {
@@ -104,7 +95,8 @@ class TEHoistOperands : public te::impl::TEHoistOperandsBase<TEHoistOperands> {
       OpBuilder builder(call);
       Value operand = call.getInputs()[position], reshaped;
       if (auto constant = operand.getDefiningOp<graph::ConstantOp>())
-        if (ElementsAttr value = reshapeConstant(constant.getValue(), type))
+        if (ElementsAttr value =
+                graph::reshapeElements(constant.getValue(), type.getShape()))
           reshaped = graph::ConstantOp::create(builder, constant.getLoc(), type,
                                                value);
       if (!reshaped) {
