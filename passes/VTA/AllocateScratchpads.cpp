@@ -5,12 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/VTA/Evaluator.h"
 #include "passes/VTA/Kernels.h"
 #include "passes/VTA/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Interfaces/ValueBoundsOpInterface.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace acc::vta {
 #define GEN_PASS_DEF_VTAALLOCATESCRATCHPADS
@@ -70,6 +69,7 @@ struct AllocateScratchpads
   LogicalResult allocate(FunctionOpInterface kernel,
                          const isa::Config &config) {
     positions.clear();
+    measured.clear();
     unsigned next = 0;
     number(kernel, next);
     for (auto [space, memory] : {std::pair{MemorySpace::Inp, isa::Memory::Inp},
@@ -83,7 +83,7 @@ struct AllocateScratchpads
           return WalkResult::advance();
         Buffer buffer;
         buffer.op = op;
-        if (failed(measure(buffer)))
+        if (failed(measure(kernel, buffer)))
           return WalkResult::interrupt();
         std::tie(buffer.begin, buffer.end) = findLifetime(op);
         buffers.push_back(buffer);
@@ -96,29 +96,25 @@ struct AllocateScratchpads
     return success();
   }
 
-  LogicalResult measure(Buffer &buffer) {
+  /// The largest sizes of buffers with dynamic ones.
+  DenseMap<Operation *, int64_t> measured;
+
+  LogicalResult measure(FunctionOpInterface kernel, Buffer &buffer) {
     MemRefType type = buffer.op.getType();
     if (type.getRank() < 2 || !type.getLayout().isIdentity() ||
         ShapedType::isDynamicShape(type.getShape().take_back(2)))
       return buffer.op.emitError()
              << "scratchpad buffer must have an identity layout and end in two "
              << "static dimensions, but its type is " << type;
-    buffer.entries = 1;
-    auto dynamic = buffer.op.getDynamicSizes().begin();
-    for (int64_t size : type.getShape().drop_back(2)) {
-      if (ShapedType::isDynamic(size)) {
-        FailureOr<int64_t> bound =
-            ValueBoundsConstraintSet::computeConstantBound(
-                presburger::BoundType::UB, *dynamic++,
-                /*stopCondition=*/nullptr,
-                /*closedUB=*/true);
-        if (failed(bound))
-          return buffer.op.emitError("scratchpad buffer has a dynamic size of "
-                                     "which no upper bound is known");
-        size = *bound;
-      }
-      buffer.entries *= std::max<int64_t>(size, 0);
+    if (!type.hasStaticShape()) {
+      if (measured.empty() && failed(Evaluator().measure(kernel, measured)))
+        return failure();
+      buffer.entries = measured.lookup(buffer.op);
+      return success();
     }
+    buffer.entries = 1;
+    for (int64_t size : type.getShape().drop_back(2))
+      buffer.entries *= size;
     return success();
   }
 

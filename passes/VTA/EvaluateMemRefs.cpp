@@ -66,39 +66,48 @@ LogicalResult Evaluator::runSubView(Operation &op) {
   return success();
 }
 
+LogicalResult Evaluator::runAlloc(Operation &op) {
+  auto alloc = cast<memref::AllocOp>(op);
+  MemRefType type = alloc.getType();
+  auto space = dyn_cast_or_null<MemorySpaceAttr>(type.getMemorySpace());
+  if (!space || type.getRank() < 2)
+    return op.emitError("buffer is in no memory of the accelerator");
+  SmallVector<int64_t> sizes(type.getShape());
+  auto dynamic = alloc.getDynamicSizes().begin();
+  int64_t scalars = 1;
+  for (int64_t &size : sizes) {
+    if (ShapedType::isDynamic(size))
+      size = std::max<int64_t>(getInteger(*dynamic++), 0);
+    scalars *= size;
+  }
+  int64_t tile = sizes[sizes.size() - 1] * sizes[sizes.size() - 2];
+  int64_t count = tile == 0 ? 0 : scalars / tile;
+  View view;
+  view.space = space.getValue();
+  setRowMajor(view, sizes);
+  if (measured) {
+    int64_t &largest = (*measured)[&op];
+    largest = std::max(largest, count);
+  } else {
+    auto offset = op.getAttrOfType<IntegerAttr>(kOffsetAttr);
+    auto entries = op.getAttrOfType<IntegerAttr>(kEntriesAttr);
+    if (!offset || !entries)
+      return op.emitError("buffer has no place in a scratchpad; "
+                          "vta-allocate-scratchpads assigns one");
+    if (count > entries.getInt())
+      return op.emitError()
+             << "buffer has " << count << " elements here, but room for "
+             << entries.getInt();
+    view.base = offset.getInt() * tile;
+  }
+  views[alloc] = std::move(view);
+  return success();
+}
+
 LogicalResult Evaluator::runMemRefOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](memref::SubViewOp) { return runSubView(op); })
-      .Case<memref::AllocOp, memref::AllocaOp>(
-          [&](auto alloc) -> LogicalResult {
-            MemRefType type = alloc.getType();
-            auto space =
-                dyn_cast_or_null<MemorySpaceAttr>(type.getMemorySpace());
-            auto offset = op.getAttrOfType<IntegerAttr>(kOffsetAttr);
-            auto entries = op.getAttrOfType<IntegerAttr>(kEntriesAttr);
-            if (!space || !offset || !entries)
-              return op.emitError("buffer has no place in a scratchpad; "
-                                  "vta-allocate-scratchpads assigns one");
-            SmallVector<int64_t> sizes(type.getShape());
-            auto dynamic = alloc.getDynamicSizes().begin();
-            for (int64_t &size : sizes)
-              if (ShapedType::isDynamic(size))
-                size = std::max<int64_t>(getInteger(*dynamic++), 0);
-            int64_t tile = sizes[sizes.size() - 1] * sizes[sizes.size() - 2];
-            View view;
-            view.space = space.getValue();
-            view.base = offset.getInt() * tile;
-            setRowMajor(view, sizes);
-            int64_t scalars = 1;
-            for (int64_t size : sizes)
-              scalars *= size;
-            if (scalars > entries.getInt() * tile)
-              return op.emitError()
-                     << "buffer has " << scalars / tile << " elements "
-                     << "here, but room for " << entries.getInt();
-            views[alloc] = std::move(view);
-            return success();
-          })
+      .Case([&](memref::AllocOp) { return runAlloc(op); })
       .Case([&](memref::CastOp cast) {
         assign(cast, cast.getSource());
         return success();

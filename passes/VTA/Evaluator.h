@@ -46,6 +46,12 @@ public:
   /// at compile time.
   llvm::LogicalResult run(mlir::FunctionOpInterface kernel, Visitor visit);
 
+  /// Evaluates \p kernel for the sizes of its scratchpad buffers alone: the
+  /// largest number of hardware elements that each allocation ever has.
+  llvm::LogicalResult
+  measure(mlir::FunctionOpInterface kernel,
+          llvm::DenseMap<mlir::Operation *, int64_t> &entries);
+
   /// The current value of an index or integer.
   int64_t getInteger(mlir::Value value) const;
   int64_t getInteger(mlir::OpFoldResult value) const;
@@ -60,6 +66,7 @@ private:
   llvm::LogicalResult runFor(mlir::Operation &op);
   llvm::LogicalResult runMemRefOp(mlir::Operation &op);
   llvm::LogicalResult runSubView(mlir::Operation &op);
+  llvm::LogicalResult runAlloc(mlir::Operation &op);
   llvm::LogicalResult runFold(mlir::Operation &op);
   void assign(mlir::Value to, mlir::Value from);
   void assignAll(mlir::ValueRange to, mlir::ValueRange from);
@@ -71,6 +78,8 @@ private:
   /// Dropped dimensions of rank-reducing subviews, which are slow to find.
   llvm::DenseMap<mlir::Operation *, llvm::SmallBitVector> droppedDims;
   Visitor visit = nullptr;
+  /// Where to note the sizes of allocations, if that is what is wanted.
+  llvm::DenseMap<mlir::Operation *, int64_t> *measured = nullptr;
 };
 
 } // namespace acc::vta

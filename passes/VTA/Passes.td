@@ -17,8 +17,8 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
     function with `target = "vta"`) an offset and a size in hardware elements.
     Buffers get ranges of their own as long as there is room, so that no
     transfer waits for a buffer that it does not need; where room is short,
-    buffers that are never live together share. A dynamic size is replaced by
-    the upper bound that is known of it.
+    buffers that are never live together share. Of a dynamic size the kernel is
+    evaluated to find the largest value.
 
     Fails, naming kernel and buffer, if a memory cannot hold what is live.
 

@@ -72,8 +72,8 @@ func.func @large() attributes {target = "vta"} {
 // -----
 
 module attributes {vta.config = #vta.config<>} {
+// expected-error @below {{argument #0 of kernel 'unbounded' must be a memref}}
 func.func @unbounded(%n: index) attributes {target = "vta"} {
-  // expected-error @below {{dynamic size of which no upper bound is known}}
   %a = memref.alloc(%n) : memref<?x1x16xi8, #vta.mem<inp>>
   return
 }
