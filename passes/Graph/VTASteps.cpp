@@ -238,36 +238,42 @@ Value VTASteps::globalSum(Value wideInput) {
 //===----------------------------------------------------------------------===//
 
 Value VTASteps::requantize(RequantizeOp op, Value acc) {
-  SmallVector<int32_t> left, right;
-  for (int32_t shift : op.getPreShift()) {
-    left.push_back(std::max(-shift, 0));
+  ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
+  auto at = [](ArrayRef<int32_t> values, size_t channel) {
+    return values[values.size() == 1 ? 0 : channel];
+  };
+  SmallVector<int32_t> right;
+  for (int32_t shift : shifts)
     right.push_back(std::max(shift, 0));
-  }
   // Shifts to the right are monotone: bounds that are shifted as well give the
   // same result after the shift as the original ones before it, and are small
   // enough for an immediate.
-  bool shiftsFirst = llvm::all_of(left, [](int32_t s) { return s == 0; });
-  if (shiftsFirst)
-    acc = apply(Step::ShiftRight, acc, right);
+  acc = apply(Step::ShiftRight, acc, right);
   auto clip = [&](Step step, std::optional<ArrayRef<int32_t>> bounds) {
     if (!bounds)
       return;
     SmallVector<int32_t> values;
     for (size_t c = 0, end = std::max(bounds->size(), right.size()); c < end;
-         ++c) {
-      int32_t bound = (*bounds)[bounds->size() == 1 ? 0 : c];
-      int32_t shift = right[right.size() == 1 ? 0 : c];
-      values.push_back(shiftsFirst ? bound >> shift : bound);
-    }
+         ++c)
+      values.push_back(at(*bounds, c) >> at(right, c));
     acc = apply(step, acc, values);
   };
   clip(Step::Max, op.getClipLo());
   clip(Step::Min, op.getClipHi());
-  if (!shiftsFirst) {
-    acc = apply(Step::ShiftLeft, acc, left);
-    acc = apply(Step::ShiftRight, acc, right);
+  // Shifts to the left are part of the multiplication, which wraps as they do;
+  // a common one is cheaper by itself where the product is no immediate.
+  SmallVector<int32_t> products;
+  for (size_t c = 0, end = std::max(shifts.size(), factors.size()); c < end;
+       ++c)
+    products.push_back(static_cast<int32_t>(
+        static_cast<uint32_t>(at(factors, c)) << std::max(-at(shifts, c), 0)));
+  if (shifts.size() == 1 && factors.size() == 1 &&
+      !llvm::isInt<16>(products.front())) {
+    acc = apply(Step::ShiftLeft, acc, -shifts.front());
+    acc = apply(Step::Mul, acc, factors);
+  } else {
+    acc = apply(Step::Mul, acc, products);
   }
-  acc = apply(Step::Mul, acc, op.getMultiplier());
 
   int32_t s = op.getPostShift(), zeroPoint = op.getZeroPoint();
   if (op.getRounding() == Rounding::HalfEven) {
