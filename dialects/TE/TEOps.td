@@ -9,6 +9,7 @@
 #define ACC_DIALECTS_TE_TEOPS_TD
 
 include "dialects/TE/TEAttributes.td"
+include "dialects/TE/TEHostOps.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"

@@ -8,6 +8,8 @@
 #ifndef ACC_PASSES_HOST_PASSES_H
 #define ACC_PASSES_HOST_PASSES_H
 
+#include "dialects/TE/TEDialect.h"
+
 #include "mlir/Pass/Pass.h"
 
 namespace acc::host {

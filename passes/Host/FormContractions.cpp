@@ -1,0 +1,239 @@
+//===- FormContractions.cpp - linalg to te.contract -----------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/TE/TEDialect.h"
+#include "passes/Host/Epilogue.h"
+#include "passes/Host/Passes.h"
+#include "passes/Host/Schedule.h"
+
+#include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
+
+using namespace mlir;
+
+namespace acc::host {
+#define GEN_PASS_DEF_HOSTFORMCONTRACTIONS
+#include "passes/Host/Passes.h.inc"
+} // namespace acc::host
+
+using namespace acc;
+using namespace acc::host;
+
+namespace {
+
+/// A contraction as te.contract wants it, before its weights are packed.
+struct Contraction {
+  Value input;
+  Value weights;
+  /// Dimension of `weights` that holds output channels, and the one summed.
+  int64_t outputDim = 0, sumDim = 0;
+  SmallVector<int64_t> outerPermutation;
+  SmallVector<int64_t> strides, dilations, pads;
+  int64_t padValue = 0;
+  /// The sum as the epilogue sees it.
+  Value result;
+};
+
+/// Steps through a tensor.pad that te.contract can do itself.
+void foldPad(Contraction &contraction, int64_t firstDim) {
+  auto pad = contraction.input.getDefiningOp<tensor::PadOp>();
+  if (!pad || !pad.getLow().empty() || !pad.getHigh().empty())
+    return;
+  Value padding = pad.getConstantPaddingValue();
+  Attribute value;
+  if (!padding || !matchPattern(padding, m_Constant(&value)))
+    return;
+  if (auto real = dyn_cast<FloatAttr>(value); real && !real.getValue().isZero())
+    return;
+  ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
+  for (int64_t dim = 0; dim < firstDim; ++dim)
+    if (low[dim] || high[dim])
+      return;
+  contraction.pads = {low[firstDim], low[firstDim + 1], high[firstDim],
+                      high[firstDim + 1]};
+  if (llvm::any_of(contraction.pads, [](int64_t p) { return p < 0; })) {
+    contraction.pads = {0, 0, 0, 0};
+    return;
+  }
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    contraction.padValue = integer.getInt();
+  contraction.input = pad.getSource();
+}
+
+/// Whether the contraction starts from zero.
+bool startsFromZero(Value init) {
+  auto fill = init.getDefiningOp<linalg::FillOp>();
+  return fill && (matchPattern(fill.value(), m_Zero()) ||
+                  matchPattern(fill.value(), m_AnyZeroFloat()));
+}
+
+template <typename ConvOp>
+Contraction describeConvolution(ConvOp conv) {
+  Contraction c;
+  c.input = conv.getDpsInputOperand(0)->get();
+  c.weights = conv.getDpsInputOperand(1)->get();
+  c.result = conv->getResult(0);
+  c.strides = llvm::to_vector(conv.getStrides().template getValues<int64_t>());
+  c.dilations =
+      llvm::to_vector(conv.getDilations().template getValues<int64_t>());
+  c.pads = {0, 0, 0, 0};
+  return c;
+}
+
+FailureOr<Contraction> describeGrouped(linalg::Conv2DNgchwGfchwOp conv) {
+  Contraction c = describeConvolution(conv);
+  c.outputDim = 1;
+  c.sumDim = 2;
+  foldPad(c, 3);
+  auto expand = c.input.getDefiningOp<tensor::ExpandShapeOp>();
+  const int64_t splitChannels[] = {0, 1, 1, 2, 3};
+  auto splits = [&](ArrayRef<ReassociationIndices> groups) {
+    if (groups.size() != 4)
+      return false;
+    for (auto [index, group] : llvm::enumerate(groups))
+      for (int64_t dim : group)
+        if (splitChannels[dim] != static_cast<int64_t>(index))
+          return false;
+    return true;
+  };
+  if (!expand || !splits(expand.getReassociationIndices()))
+    return conv->emitRemark("reads an activation that is not a split NCHW");
+  bool padded = llvm::any_of(c.pads, [](int64_t p) { return p != 0; });
+  c.input = expand.getSrc();
+  if (!padded)
+    foldPad(c, 2);
+  if (!c.result.hasOneUse())
+    return conv->emitRemark("has several uses of its result");
+  auto collapse =
+      dyn_cast<tensor::CollapseShapeOp>(*c.result.getUsers().begin());
+  if (!collapse || !splits(collapse.getReassociationIndices()))
+    return conv->emitRemark("has a result that is not joined to NCHW");
+  c.result = collapse.getResult();
+  return c;
+}
+
+FailureOr<Contraction> describeProduct(linalg::LinalgOp product) {
+  MLIRContext *context = product->getContext();
+  AffineExpr m, n, k;
+  bindDims(context, m, n, k);
+  auto is = [&](int64_t operand, AffineExpr row, AffineExpr column) {
+    return product.getIndexingMapsArray()[operand] ==
+           AffineMap::get(3, 0, {row, column}, context);
+  };
+  if (product.getNumLoops() != 3 || !linalg::isaContractionOpInterface(product))
+    return failure();
+  if (!is(0, m, k) || !is(2, m, n) || (!is(1, k, n) && !is(1, n, k)))
+    return failure();
+  Contraction c;
+  c.input = product.getDpsInputOperand(0)->get();
+  c.weights = product.getDpsInputOperand(1)->get();
+  c.result = product->getResult(0);
+  c.outputDim = is(1, k, n) ? 1 : 0;
+  c.sumDim = 1 - c.outputDim;
+  if (c.outputDim == 1)
+    c.outerPermutation = {1, 0};
+  return c;
+}
+
+FailureOr<Contraction> describe(linalg::LinalgOp op) {
+  if (auto conv = dyn_cast<linalg::Conv2DNchwFchwOp>(op.getOperation())) {
+    Contraction c = describeConvolution(conv);
+    c.sumDim = 1;
+    foldPad(c, 2);
+    return c;
+  }
+  if (auto conv = dyn_cast<linalg::Conv2DNgchwGfchwOp>(op.getOperation()))
+    return describeGrouped(conv);
+  return describeProduct(op);
+}
+
+Value packWeights(OpBuilder &builder, Location loc, const Contraction &c,
+                  int64_t tile, bool pairs) {
+  SmallVector<int64_t> dims = {c.outputDim};
+  SmallVector<OpFoldResult> tiles = {builder.getIndexAttr(tile)};
+  if (pairs) {
+    dims.push_back(c.sumDim);
+    tiles.push_back(builder.getIndexAttr(2));
+  }
+  auto type = cast<RankedTensorType>(c.weights.getType());
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value empty = linalg::PackOp::createDestinationTensor(
+      builder, loc, c.weights, tiles, dims, c.outerPermutation);
+  return linalg::PackOp::create(builder, loc, c.weights, empty, dims, tiles,
+                                zero, c.outerPermutation)
+      .getResult();
+}
+
+struct FormContractionsPass
+    : host::impl::HostFormContractionsBase<FormContractionsPass> {
+  using HostFormContractionsBase::HostFormContractionsBase;
+
+  void form(linalg::LinalgOp op, const ContractSchedule &schedule) {
+    if (op.hasDynamicShape() || op.getNumDpsInputs() != 2)
+      return;
+    FailureOr<Contraction> contraction = describe(op);
+    if (failed(contraction) || !startsFromZero(op.getDpsInits()[0]))
+      return;
+    Type element = getElementTypeOrSelf(contraction->input.getType());
+    Type sum = getElementTypeOrSelf(contraction->result.getType());
+    bool integer = element.isInteger(8) && sum.isInteger(32);
+    if (getElementTypeOrSelf(contraction->weights.getType()) != element ||
+        (!integer && !(element.isF32() && sum.isF32())))
+      return;
+
+    Epilogue epilogue = collectEpilogue(contraction->result);
+    OpBuilder builder(epilogue.insertionPoint);
+    Location loc = epilogue.absorbed.empty()
+                       ? op.getLoc()
+                       : FusedLoc::get(builder.getContext(),
+                                       {op.getLoc(), epilogue.result.getLoc()});
+    Value weights =
+        packWeights(builder, loc, *contraction,
+                    schedule.lanes * schedule.vectors, integer);
+    auto type = cast<RankedTensorType>(epilogue.result.getType());
+    Value init = epilogue.init;
+    if (!init)
+      init = tensor::EmptyOp::create(builder, loc, type.getShape(),
+                                     type.getElementType());
+    auto optional = [&](ArrayRef<int64_t> values) {
+      return values.empty() ? DenseI64ArrayAttr()
+                            : builder.getDenseI64ArrayAttr(values);
+    };
+    auto contract = te::ContractOp::create(
+        builder, loc, TypeRange(type), contraction->input, weights,
+        epilogue.operands, init, builder.getAffineMapArrayAttr(epilogue.maps),
+        builder.getDenseI64ArrayAttr({schedule.width, schedule.lanes}),
+        schedule.rows, contraction->padValue, optional(contraction->strides),
+        optional(contraction->dilations), optional(contraction->pads));
+    buildEpilogueBody(builder, epilogue, sum, contract.getBody());
+    epilogue.result.replaceAllUsesWith(contract->getResult(0));
+    for (Operation *dead : llvm::reverse(epilogue.absorbed))
+      dead->erase();
+  }
+
+  void runOnOperation() override {
+    auto kernel = getOperation();
+    if (kernel.getTarget() != "cpu")
+      return;
+    FailureOr<std::optional<ContractSchedule>> schedule =
+        readContractSchedule(kernel);
+    if (failed(schedule))
+      return signalPassFailure();
+    if (!*schedule)
+      return;
+    SmallVector<linalg::LinalgOp> candidates;
+    kernel.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
+    for (linalg::LinalgOp op : candidates)
+      if (isa<linalg::Conv2DNchwFchwOp, linalg::Conv2DNgchwGfchwOp,
+              linalg::MatmulOp>(op.getOperation()) ||
+          (isa<linalg::GenericOp>(op.getOperation()) &&
+           op.getNumReductionLoops() == 1))
+        form(op, **schedule);
+  }
+};
+
+} // namespace
