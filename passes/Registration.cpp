@@ -25,6 +25,7 @@
 
 void acc::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<graph::GraphDialect, te::TEDialect, vta::VTADialect>();
+  te::registerBufferizationModels(registry);
 }
 
 void acc::registerPasses() {

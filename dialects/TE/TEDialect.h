@@ -32,4 +32,9 @@
 #define GET_OP_CLASSES
 #include "dialects/TE/TEOps.h.inc"
 
+namespace acc::te {
+/// Teaches one-shot bufferization the operators of te.
+void registerBufferizationModels(mlir::DialectRegistry &registry);
+} // namespace acc::te
+
 #endif // ACC_DIALECTS_TE_TEDIALECT_H

@@ -38,7 +38,8 @@ static bool isAbsorbable(linalg::GenericOp op,
     if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
       return false;
   }
-  if (!consumes || !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
+  if (!consumes ||
+      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
     return false;
   for (Operation &inner : op.getRegion().front()) {
     if (inner.getNumRegions() || isa<linalg::IndexOp>(inner))
@@ -88,11 +89,11 @@ Epilogue acc::host::collectEpilogue(Value source) {
           !generic.payloadUsesValueFromOperand(&operand))
         continue;
       AffineMap map = generic.getMatchingIndexingMap(&operand);
-      bool known = llvm::any_of(
-          llvm::zip(epilogue.operands, epilogue.maps), [&](auto pair) {
-            return std::get<0>(pair) == operand.get() &&
-                   std::get<1>(pair) == map;
-          });
+      bool known = llvm::any_of(llvm::zip(epilogue.operands, epilogue.maps),
+                                [&](auto pair) {
+                                  return std::get<0>(pair) == operand.get() &&
+                                         std::get<1>(pair) == map;
+                                });
       if (known)
         continue;
       epilogue.operands.push_back(operand.get());
@@ -150,8 +151,7 @@ void acc::host::buildEpilogueBody(OpBuilder &builder, const Epilogue &epilogue,
           mapping.map(value, cloneConstant(getConstantScalar(value)));
       builder.clone(inner, mapping);
     }
-    Value yielded =
-        generic.getRegion().front().getTerminator()->getOperand(0);
+    Value yielded = generic.getRegion().front().getTerminator()->getOperand(0);
     if (!mapping.contains(yielded))
       mapping.map(yielded, cloneConstant(getConstantScalar(yielded)));
     result = mapping.lookup(yielded);

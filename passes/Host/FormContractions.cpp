@@ -70,8 +70,7 @@ bool startsFromZero(Value init) {
                   matchPattern(fill.value(), m_AnyZeroFloat()));
 }
 
-template <typename ConvOp>
-Contraction describeConvolution(ConvOp conv) {
+template <typename ConvOp> Contraction describeConvolution(ConvOp conv) {
   Contraction c;
   c.input = conv.getDpsInputOperand(0)->get();
   c.weights = conv.getDpsInputOperand(1)->get();
@@ -191,9 +190,8 @@ struct FormContractionsPass
                        ? op.getLoc()
                        : FusedLoc::get(builder.getContext(),
                                        {op.getLoc(), epilogue.result.getLoc()});
-    Value weights =
-        packWeights(builder, loc, *contraction,
-                    schedule.lanes * schedule.vectors, integer);
+    Value weights = packWeights(builder, loc, *contraction,
+                                schedule.lanes * schedule.vectors, integer);
     auto type = cast<RankedTensorType>(epilogue.result.getType());
     Value init = epilogue.init;
     if (!init)

@@ -1,4 +1,5 @@
-//===- Passes.h - Host passes ------------------------------------*- C++ -*-===//
+//===- Passes.h - Host passes ------------------------------------*- C++
+//-*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,6 +9,7 @@
 #ifndef ACC_PASSES_HOST_PASSES_H
 #define ACC_PASSES_HOST_PASSES_H
 
+#include "dialects/Graph/GraphDialect.h"
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/Pass/Pass.h"

@@ -36,4 +36,77 @@ def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp">
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
+def HostPackWeights : Pass<"host-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Pack the constant weights of kernels at compile time";
+  let description = [{
+    Where a native kernel packs an argument that is a constant in every launch,
+    the argument becomes the packed tensor and the constant is packed here. The
+    packed copy of a splat is a splat.
+
+    ```mlir
+    te.kernel @k(%w: tensor<64x3x7x7xf32>, ...) {
+      %p = linalg.pack %w inner_dims_pos = [0] inner_tiles = [32] ...
+    ```
+    becomes `te.kernel @k(%p: tensor<2x3x7x7x32xf32>, ...)`.
+  }];
+  let dependentDialects = ["::acc::graph::GraphDialect"];
+  let statistics = [
+    Statistic<"numPacked", "packed", "Constants that were packed">
+  ];
+}
+
+def HostBufferize : Pass<"host-bufferize", "::mlir::ModuleOp"> {
+  let summary = "Bufferize main and the native kernels";
+  let description = [{
+    Functions and kernels take their results as trailing buffers; values are
+    computed in place where they can be. Weights become arguments of main:
+    every constant tensor is an argument with the attribute `te.constant`,
+    which holds its data, between the inputs and the outputs. Buffers are
+    aligned to `alignment` bytes.
+
+    ```mlir
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %w = graph.constant dense<1.0> : tensor<8xf32>
+      %e = tensor.empty() : tensor<8xf32>
+      %y = te.launch @k ins(%x, %w) outs(%e) -> tensor<8xf32>
+      return %y
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: memref<8xf32>, %w: memref<8xf32> {te.constant = dense<1.0> : tensor<8xf32>},
+                    %y: memref<8xf32>) {
+      te.launch @k ins(%x, %w) outs(%y)
+    ```
+  }];
+  let options = [
+    Option<"alignment", "alignment", "int64_t", "64", "Alignment of buffers in bytes">
+  ];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
+def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp"> {
+  let summary = "Lower te.contract to loops over register tiles";
+  let description = [{
+    Every tile of outputs stays in vector registers over the whole sum. The
+    input is read in place or, where it is padded or its schedule says so, from
+    a packed copy of the rows that a block of outputs needs.
+
+    ```mlir
+    te.contract ins(%x, %w) outs(%y) attributes {tile = array<i64: 14, 16>, ...}
+    ```
+    becomes
+    ```mlir
+    scf.for %t ... {      // tiles of output channels
+      scf.for %r ... {    // rows
+        scf.for %c ... {  // columns, 14 at a time
+          %sums:28 = scf.for %k ... iter_args(...) { vector.load, vector.broadcast, mulf, addf }
+          // transpose, epilogue, vector.maskedstore
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // ACC_PASSES_HOST_PASSES_TD

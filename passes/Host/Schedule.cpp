@@ -28,7 +28,8 @@ acc::host::readContractSchedule(te::KernelOp kernel) {
                   int64_t least) -> LogicalResult {
     auto attribute = dictionary.getAs<IntegerAttr>(name);
     if (!attribute)
-      return kernel.emitError("has no integer '") << name << "' in its schedule";
+      return kernel.emitError("has no integer '")
+             << name << "' in its schedule";
     value = attribute.getInt();
     if (value < least)
       return kernel.emitError("has a schedule with ")

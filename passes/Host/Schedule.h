@@ -1,4 +1,5 @@
-//===- Schedule.h - The schedule of native kernels ---------------*- C++ -*-===//
+//===- Schedule.h - The schedule of native kernels ---------------*- C++
+//-*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

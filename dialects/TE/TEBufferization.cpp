@@ -1,0 +1,122 @@
+//===- TEBufferization.cpp - te operators on buffers ----------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/TE/TEDialect.h"
+
+#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+
+using namespace mlir;
+using namespace mlir::bufferization;
+using namespace acc::te;
+
+/// Whether the elements lie one after the other; the start may be anywhere.
+static bool isContiguous(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(type.getStridesAndOffset(strides, offset)) ||
+      ShapedType::isDynamic(offset))
+    return false;
+  int64_t expected = 1;
+  for (auto [size, stride] :
+       llvm::reverse(llvm::zip_equal(type.getShape(), strides))) {
+    if (size != 1 && stride != expected)
+      return false;
+    expected *= size;
+  }
+  return true;
+}
+
+namespace {
+
+/// Kernels are called with bare pointers, so their buffers must be contiguous:
+/// other slices go through a copy.
+struct LaunchModel
+    : DstBufferizableOpInterfaceExternalModel<LaunchModel, LaunchOp> {
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto launch = cast<LaunchOp>(op);
+    Location loc = op->getLoc();
+    SmallVector<Value> buffers, results;
+    SmallVector<std::pair<Value, Value>> copiesBack;
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value buffer = operand.get();
+      if (isa<TensorType>(buffer.getType())) {
+        FailureOr<Value> found = getBuffer(rewriter, buffer, options, state);
+        if (failed(found))
+          return failure();
+        buffer = *found;
+      }
+      if (launch.isDpsInit(&operand))
+        results.push_back(buffer);
+      auto type = cast<MemRefType>(buffer.getType());
+      if (!isContiguous(type)) {
+        auto compact = MemRefType::get(type.getShape(), type.getElementType());
+        FailureOr<Value> copy =
+            options.createAlloc(rewriter, loc, compact, ValueRange());
+        if (failed(copy) ||
+            failed(options.createMemCpy(rewriter, loc, buffer, *copy)))
+          return failure();
+        if (launch.isDpsInit(&operand))
+          copiesBack.emplace_back(*copy, buffer);
+        buffer = *copy;
+      }
+      buffers.push_back(buffer);
+    }
+    size_t inputs = launch.getInputs().size();
+    auto created =
+        LaunchOp::create(rewriter, loc, TypeRange(), launch.getKernelAttr(),
+                         ValueRange(buffers).take_front(inputs),
+                         ValueRange(buffers).drop_front(inputs));
+    created->setDiscardableAttrs(launch->getDiscardableAttrDictionary());
+    for (auto [copy, buffer] : copiesBack)
+      if (failed(options.createMemCpy(rewriter, loc, copy, buffer)))
+        return failure();
+    replaceOpWithBufferizedValues(rewriter, op, results);
+    return success();
+  }
+};
+
+struct ContractModel
+    : DstBufferizableOpInterfaceExternalModel<ContractModel, ContractOp> {
+  bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
+                              const AnalysisState &) const {
+    return !cast<ContractOp>(op).isDpsInit(&operand);
+  }
+
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto contract = cast<ContractOp>(op);
+    SmallVector<Value> buffers;
+    for (Value operand : op->getOperands()) {
+      FailureOr<Value> buffer = getBuffer(rewriter, operand, options, state);
+      if (failed(buffer))
+        return failure();
+      buffers.push_back(*buffer);
+    }
+    OperationState created(op->getLoc(), op->getName());
+    created.addOperands(buffers);
+    created.propertiesAttr = op->getPropertiesAsAttribute();
+    created.attributes = op->getDiscardableAttrDictionary();
+    Region *body = created.addRegion();
+    body->takeBody(contract.getBody());
+    Operation *replacement = rewriter.create(created);
+    replaceOpWithBufferizedValues(rewriter, op,
+                                  cast<ContractOp>(replacement).getInit());
+    return success();
+  }
+};
+
+} // namespace
+
+void acc::te::registerBufferizationModels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, TEDialect *) {
+    LaunchOp::attachInterface<LaunchModel>(*context);
+    ContractOp::attachInterface<ContractModel>(*context);
+  });
+}

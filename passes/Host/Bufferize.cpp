@@ -1,0 +1,161 @@
+//===- Bufferize.cpp - main and native kernels on buffers -----------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/TE/TEDialect.h"
+#include "passes/Host/Passes.h"
+
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+
+using namespace mlir;
+using namespace mlir::bufferization;
+
+namespace acc::host {
+#define GEN_PASS_DEF_HOSTBUFFERIZE
+#include "passes/Host/Passes.h.inc"
+} // namespace acc::host
+
+using namespace acc;
+
+/// Constant tensors become arguments, so that their data stays out of the code.
+static void constantsToArguments(func::FuncOp function) {
+  SmallVector<Operation *> constants;
+  function.walk([&](Operation *op) {
+    if (op->hasTrait<OpTrait::ConstantLike>() && op->getNumResults() == 1 &&
+        isa<RankedTensorType>(op->getResult(0).getType()))
+      constants.push_back(op);
+  });
+  DenseMap<Attribute, Value> known;
+  for (Operation *op : constants) {
+    auto data = op->getAttrOfType<ElementsAttr>("value");
+    if (!data)
+      continue;
+    Value &argument = known[data];
+    if (!argument || argument.getType() != op->getResult(0).getType()) {
+      unsigned position = function.getNumArguments();
+      auto attributes = DictionaryAttr::get(
+          op->getContext(),
+          NamedAttribute(StringAttr::get(op->getContext(), "te.constant"),
+                         data));
+      (void)function.insertArgument(position, op->getResult(0).getType(),
+                                    attributes, op->getLoc());
+      argument = function.getArgument(position);
+    }
+    op->getResult(0).replaceAllUsesWith(argument);
+    op->erase();
+  }
+}
+
+static MemRefType bufferType(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return MemRefType::get(tensor.getShape(), tensor.getElementType());
+}
+
+/// Makes every tensor argument a buffer, of which those from `firstWritable`
+/// may be written.
+static void argumentsToBuffers(FunctionOpInterface function,
+                               unsigned firstWritable) {
+  Block &entry = function.getFunctionBody().front();
+  OpBuilder builder = OpBuilder::atBlockBegin(&entry);
+  for (BlockArgument argument : entry.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    Type tensor = argument.getType();
+    argument.setType(bufferType(tensor));
+    auto value = ToTensorOp::create(
+        builder, argument.getLoc(), tensor, argument, /*restrict=*/true,
+        /*writable=*/argument.getArgNumber() >= firstWritable);
+    argument.replaceAllUsesExcept(value, value);
+  }
+}
+
+static void storeResult(OpBuilder &builder, Value value, Value buffer) {
+  MaterializeInDestinationOp::create(builder, value.getLoc(), TypeRange(),
+                                     value, buffer, /*restrict=*/true,
+                                     /*writable=*/true);
+}
+
+/// Takes results as trailing arguments.
+static LogicalResult prepareMain(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return function.emitError("must be one block to be bufferized");
+  constantsToArguments(function);
+  argumentsToBuffers(function, function.getNumArguments());
+  auto terminator =
+      cast<func::ReturnOp>(function.getBody().front().getTerminator());
+  OpBuilder builder(terminator);
+  SmallVector<Value> results(terminator.getOperands());
+  for (auto [index, value] : llvm::enumerate(results)) {
+    if (!isa<RankedTensorType>(value.getType()))
+      return function.emitError("returns a value that is not a static tensor");
+    unsigned position = function.getNumArguments();
+    (void)function.insertArgument(position, bufferType(value.getType()),
+                                  function.getResultAttrDict(index),
+                                  value.getLoc());
+    storeResult(builder, value, function.getArgument(position));
+  }
+  terminator.getOperandsMutable().clear();
+  function.setType(
+      FunctionType::get(function.getContext(),
+                        function.getBody().front().getArgumentTypes(), {}));
+  function.removeResAttrsAttr();
+  return success();
+}
+
+static void prepareKernel(te::KernelOp kernel) {
+  argumentsToBuffers(cast<FunctionOpInterface>(kernel.getOperation()),
+                     kernel.getNumInputs());
+  Block &entry = kernel.getBody().front();
+  auto terminator = cast<te::ReturnOp>(entry.getTerminator());
+  OpBuilder builder(terminator);
+  size_t firstInit = entry.getNumArguments() - terminator.getNumOperands();
+  for (auto [index, value] : llvm::enumerate(terminator.getOperands()))
+    storeResult(builder, value, entry.getArgument(firstInit + index));
+  terminator->setOperands({});
+  kernel.setFunctionType(
+      FunctionType::get(kernel.getContext(), entry.getArgumentTypes(), {}));
+  kernel.removeResAttrsAttr();
+}
+
+namespace {
+
+struct BufferizePass : host::impl::HostBufferizeBase<BufferizePass> {
+  using HostBufferizeBase::HostBufferizeBase;
+
+  LogicalResult bufferize(Operation *op) {
+    IRRewriter rewriter(op->getContext());
+    if (failed(eliminateEmptyTensors(rewriter, op)))
+      return failure();
+    OneShotBufferizationOptions options;
+    options.bufferAlignment = alignment;
+    options.setFunctionBoundaryTypeConversion(
+        LayoutMapOption::IdentityLayoutMap);
+    BufferizationState state;
+    return runOneShotBufferize(op, options, state);
+  }
+
+  void runOnOperation() override {
+    SmallVector<Operation *> functions;
+    for (auto kernel : getOperation().getOps<te::KernelOp>())
+      if (kernel.getTarget() == "cpu" &&
+          kernel.getFunctionType().getNumResults()) {
+        prepareKernel(kernel);
+        functions.push_back(kernel);
+      }
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isDeclaration() && function.getNumResults()) {
+        if (failed(prepareMain(function)))
+          return signalPassFailure();
+        functions.push_back(function);
+      }
+    for (Operation *op : functions)
+      if (failed(bufferize(op)))
+        return signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,87 @@
+//===- ContractionTile.h - The register tile of te.contract ------*- C++
+//-*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_HOST_CONTRACTIONTILE_H
+#define ACC_PASSES_HOST_CONTRACTIONTILE_H
+
+#include "dialects/TE/TEDialect.h"
+#include "passes/Host/VectorBody.h"
+
+#include <array>
+
+namespace acc::host {
+
+/// Emits one register tile of a te.contract on buffers: `width` columns (output
+/// pixels, or rows of a matrix product) times `size` outputs, in `size / lanes`
+/// vector registers per column. Every step of the sum loads the vectors of
+/// weights once and broadcasts one input element per column.
+class ContractionTile {
+public:
+  static mlir::FailureOr<ContractionTile> create(mlir::OpBuilder &builder,
+                                                 te::ContractOp op);
+
+  /// Where input elements are read: strides of the summed dimension, of rows
+  /// and of columns, counted in pairs for integers.
+  void setSource(mlir::Value memref, int64_t sum, int64_t row, int64_t column) {
+    source = memref;
+    sourceStrides = {sum, row, column};
+  }
+
+  void setKernel(int64_t sums, std::array<int64_t, 2> kernel,
+                 llvm::ArrayRef<int64_t> strides,
+                 llvm::ArrayRef<int64_t> dilations);
+
+  /// Joins the rows and columns of all operands to one dimension, if they can
+  /// be.
+  bool joinRows();
+  int64_t rowStride() const { return input.strides[2]; }
+
+  /// Emits the tile that starts at element `base` of the source, multiplies the
+  /// packed filters from `filter` (in steps of the sum), and ends up at the
+  /// output indices `position`; `channel` of `outputs` counts inside a group.
+  void emit(mlir::Value base, mlir::Value filter, int64_t width,
+            llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
+            int64_t outputs);
+
+  FlatView input, weights, output;
+  int64_t width = 0, lanes = 0, size = 0;
+  std::array<int64_t, 3> sourceStrides = {};
+
+private:
+  ContractionTile(mlir::OpBuilder &builder, te::ContractOp op)
+      : builder(&builder), op(op) {}
+
+  llvm::SmallVector<mlir::Value> sum(mlir::Value base, mlir::Value filter,
+                                     int64_t columns);
+  mlir::Value loadInput(mlir::Value offset);
+  mlir::Value multiplyAdd(mlir::Value x, mlir::Value w, mlir::Value acc);
+  void storeRows(llvm::ArrayRef<mlir::Value> sums, int64_t columns,
+                 llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
+                 int64_t outputs);
+  void storeColumns(llvm::ArrayRef<mlir::Value> sums, int64_t columns,
+                    llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
+                    int64_t outputs);
+  void finish(mlir::Value sum, mlir::Value mask, int64_t vectorLanes,
+              llvm::ArrayRef<mlir::Value> position);
+  mlir::Value loadOperand(const FlatView &view, mlir::Value mask,
+                          int64_t vectorLanes,
+                          llvm::ArrayRef<mlir::Value> position);
+
+  mlir::OpBuilder *builder;
+  te::ContractOp op;
+  mlir::Value source, stage;
+  /// Strides are by output dimension.
+  llvm::SmallVector<FlatView> operands;
+  int64_t steps = 0;
+  std::array<int64_t, 2> kernel = {};
+  llvm::SmallVector<int64_t> strides, dilations;
+};
+
+} // namespace acc::host
+
+#endif // ACC_PASSES_HOST_CONTRACTIONTILE_H

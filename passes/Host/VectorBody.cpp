@@ -1,0 +1,133 @@
+//===- VectorBody.cpp - Emission helpers of native kernels ----------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Host/VectorBody.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace acc::host;
+
+FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
+                                       Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  FlatView view;
+  int64_t offset = 0;
+  if (!type.hasStaticShape() ||
+      failed(type.getStridesAndOffset(view.strides, offset)) ||
+      ShapedType::isDynamic(offset) ||
+      llvm::any_of(view.strides, ShapedType::isDynamic))
+    return failure();
+  int64_t extent = 1;
+  for (auto [size, stride] : llvm::zip(type.getShape(), view.strides))
+    extent += (size - 1) * stride;
+  if (type.getRank() == 1 && view.strides[0] == 1) {
+    view.memref = buffer;
+    return view;
+  }
+  MemRefLayoutAttrInterface layout;
+  if (offset)
+    layout = StridedLayoutAttr::get(builder.getContext(), offset, {1});
+  auto flat = MemRefType::get({extent}, type.getElementType(), layout,
+                              type.getMemorySpace());
+  view.memref = memref::ReinterpretCastOp::create(
+      builder, loc, flat, buffer, offset, ArrayRef<int64_t>{extent},
+      ArrayRef<int64_t>{1});
+  return view;
+}
+
+bool acc::host::isVectorizable(Block &body) {
+  return llvm::all_of(body.without_terminator(), [](Operation &op) {
+    return op.getNumRegions() == 0 && op.getNumResults() == 1 &&
+           (op.hasTrait<OpTrait::ConstantLike>() ||
+            OpTrait::hasElementwiseMappableTraits(&op)) &&
+           VectorType::isValidElementType(op.getResult(0).getType());
+  });
+}
+
+SmallVector<Value> acc::host::vectorizeBody(OpBuilder &builder, Block &body,
+                                            ValueRange arguments,
+                                            int64_t lanes) {
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  auto lookup = [&](Value value) {
+    if (Value mapped = mapping.lookupOrNull(value))
+      return mapped;
+    // A scalar from outside of the body.
+    Value splat = vector::BroadcastOp::create(
+        builder, value.getLoc(), VectorType::get(lanes, value.getType()),
+        value);
+    mapping.map(value, splat);
+    return splat;
+  };
+  for (Operation &op : body.without_terminator()) {
+    if (op.hasTrait<OpTrait::ConstantLike>()) {
+      Operation *constant = builder.clone(op);
+      mapping.map(op.getResult(0),
+                  vector::BroadcastOp::create(
+                      builder, op.getLoc(),
+                      VectorType::get(lanes, op.getResult(0).getType()),
+                      constant->getResult(0)));
+      continue;
+    }
+    OperationState state(op.getLoc(), op.getName());
+    for (Value operand : op.getOperands())
+      state.operands.push_back(lookup(operand));
+    state.addTypes(VectorType::get(lanes, op.getResult(0).getType()));
+    state.attributes = op.getDiscardableAttrDictionary();
+    state.propertiesAttr = op.getPropertiesAsAttribute();
+    mapping.map(op.getResult(0), builder.create(state)->getResult(0));
+  }
+  return llvm::map_to_vector(body.getTerminator()->getOperands(), lookup);
+}
+
+Value IndexBuilder::constant(int64_t value) {
+  return arith::ConstantIndexOp::create(builder, loc, value);
+}
+
+Value IndexBuilder::add(Value a, Value b) {
+  return builder.createOrFold<arith::AddIOp>(loc, a, b);
+}
+
+Value IndexBuilder::mul(Value a, int64_t b) {
+  if (b == 1)
+    return a;
+  return builder.createOrFold<arith::MulIOp>(loc, a, constant(b));
+}
+
+void IndexBuilder::loop(int64_t count, function_ref<void(Value)> body) {
+  if (count == 1)
+    return body(constant(0));
+  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(count),
+                                 constant(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(loop.getBody()->getTerminator());
+  body(loop.getInductionVar());
+}
+
+SmallVector<Value>
+IndexBuilder::loop(int64_t count, ValueRange init,
+                   function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  if (count == 1)
+    return body(constant(0), init);
+  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(count),
+                                 constant(1), init);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(loop.getBody());
+  SmallVector<Value> results =
+      body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(builder, loc, results);
+  return loop.getResults();
+}
+
+Value acc::host::constantMask(OpBuilder &builder, Location loc, int64_t lanes,
+                              int64_t count) {
+  return vector::ConstantMaskOp::create(
+      builder, loc, VectorType::get(lanes, builder.getI1Type()),
+      ArrayRef<int64_t>{count});
+}

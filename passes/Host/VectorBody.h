@@ -1,0 +1,68 @@
+//===- VectorBody.h - Emission helpers of native kernels ---------*- C++
+//-*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_HOST_VECTORBODY_H
+#define ACC_PASSES_HOST_VECTORBODY_H
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Builders.h"
+
+namespace acc::host {
+
+/// A statically strided buffer as one dimension, to be indexed by the sum of
+/// its strides times the indices.
+struct FlatView {
+  mlir::Value memref;
+  llvm::SmallVector<int64_t> strides;
+};
+
+/// Fails when the strides or the offset are not static.
+mlir::FailureOr<FlatView> flatten(mlir::OpBuilder &builder, mlir::Location loc,
+                                  mlir::Value buffer);
+
+/// Whether every operation of the scalar function can be applied to vectors.
+bool isVectorizable(mlir::Block &body);
+
+/// Clones a scalar function onto vectors of `lanes` elements. `arguments` are
+/// vectors; the operands of the terminator are returned, as vectors.
+llvm::SmallVector<mlir::Value> vectorizeBody(mlir::OpBuilder &builder,
+                                             mlir::Block &body,
+                                             mlir::ValueRange arguments,
+                                             int64_t lanes);
+
+/// Index arithmetic that folds constants as it goes.
+class IndexBuilder {
+public:
+  IndexBuilder(mlir::OpBuilder &builder, mlir::Location loc)
+      : builder(builder), loc(loc) {}
+  mlir::Value constant(int64_t value);
+  mlir::Value add(mlir::Value a, mlir::Value b);
+  mlir::Value add(mlir::Value a, int64_t b) { return add(a, constant(b)); }
+  mlir::Value mul(mlir::Value a, int64_t b);
+
+  /// A loop over [0, count) that is no loop when the count is one.
+  void loop(int64_t count, llvm::function_ref<void(mlir::Value)> body);
+  /// The same with loop-carried values.
+  llvm::SmallVector<mlir::Value>
+  loop(int64_t count, mlir::ValueRange init,
+       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value,
+                                                         mlir::ValueRange)>
+           body);
+
+private:
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+};
+
+/// Lane mask with the first `count` lanes set.
+mlir::Value constantMask(mlir::OpBuilder &builder, mlir::Location loc,
+                         int64_t lanes, int64_t count);
+
+} // namespace acc::host
+
+#endif // ACC_PASSES_HOST_VECTORBODY_H
