@@ -34,6 +34,10 @@ static void constantsToArguments(func::FuncOp function) {
     auto data = op->getAttrOfType<ElementsAttr>("value");
     if (!data)
       continue;
+    if (op->use_empty()) {
+      op->erase();
+      continue;
+    }
     Value &argument = known[data];
     if (!argument || argument.getType() != op->getResult(0).getType()) {
       unsigned position = function.getNumArguments();
@@ -93,9 +97,11 @@ static LogicalResult prepareMain(func::FuncOp function) {
     if (!isa<RankedTensorType>(value.getType()))
       return function.emitError("returns a value that is not a static tensor");
     unsigned position = function.getNumArguments();
-    (void)function.insertArgument(position, bufferType(value.getType()),
-                                  function.getResultAttrDict(index),
-                                  value.getLoc());
+    NamedAttrList attributes(function.getResultAttrDict(index));
+    attributes.set("te.output", builder.getUnitAttr());
+    (void)function.insertArgument(
+        position, bufferType(value.getType()),
+        attributes.getDictionary(function.getContext()), value.getLoc());
     storeResult(builder, value, function.getArgument(position));
   }
   terminator.getOperandsMutable().clear();

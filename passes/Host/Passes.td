@@ -109,4 +109,62 @@ def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp
                            "::mlir::LLVM::LLVMDialect"];
 }
 
+def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Place all intermediate buffers in one workspace";
+  let description = [{
+    Every allocation of main, and what its kernels allocate, becomes a piece of
+    one workspace, a trailing argument of main. Pieces that are never in use at
+    the same time share bytes: the largest are placed first, each as low as
+    possible. Kernels get their scratch memory as a trailing argument.
+
+    ```mlir
+    func.func @main(%x: memref<8xf32>, %y: memref<8xf32>) {
+      %t = memref.alloc() : memref<8xf32>
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: memref<8xf32>, %y: memref<8xf32>, %workspace: memref<64xi8>) {
+      %t = memref.view %workspace[%c0][] : memref<64xi8> to memref<8xf32>
+    ```
+  }];
+  let options = [
+    Option<"alignment", "alignment", "int64_t", "64", "Alignment of every piece in bytes">
+  ];
+  let statistics = [
+    Statistic<"allocatedBytes", "allocated-bytes", "Bytes of all buffers">,
+    Statistic<"workspaceBytes", "workspace-bytes", "Bytes of the workspace">
+  ];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
+def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
+  let summary = "Give main the C interface of a compiled model";
+  let description = [{
+    main becomes `acc_model_main(api, ctx, inputs, outputs, constants,
+    workspace)`, all pointers, the middle three to arrays of pointers. Native
+    kernels become functions on bare pointers, `vta.launch` a call of
+    `api->launch(ctx, program, buffers, count)`, whose first non-zero status is
+    returned.
+
+    Constants are numbered in the order of main's arguments; programs in the
+    order of their symbols in the module. The module keeps what is needed to
+    write the container: `te.constants`, an array of the constants, and
+    `te.workspace`, the bytes of the workspace.
+
+    ```mlir
+    func.func @main(%x: memref<8xf32>, %y: memref<8xf32>, %ws: memref<0xi8>) {
+      te.launch @relu ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
+    ```
+    becomes
+    ```mlir
+    func.func @acc_model_main(%api: !llvm.ptr, %ctx: !llvm.ptr, %inputs: !llvm.ptr, ...) -> i32 {
+      %p = llvm.load %inputs : !llvm.ptr -> !llvm.ptr
+      ...
+      call @relu(%x, %y) : (memref<8xf32>, memref<8xf32>) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect"];
+}
+
 #endif // ACC_PASSES_HOST_PASSES_TD

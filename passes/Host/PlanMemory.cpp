@@ -1,0 +1,205 @@
+//===- PlanMemory.cpp - One workspace for all buffers ---------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/TE/TEDialect.h"
+#include "passes/Host/Passes.h"
+
+#include "mlir/Interfaces/ViewLikeInterface.h"
+
+using namespace mlir;
+
+namespace acc::host {
+#define GEN_PASS_DEF_HOSTPLANMEMORY
+#include "passes/Host/Passes.h.inc"
+} // namespace acc::host
+
+using namespace acc;
+
+/// Bytes of a static buffer, or nothing.
+static std::optional<int64_t> sizeInBytes(MemRefType type) {
+  if (!type.hasStaticShape() || !type.getLayout().isIdentity() ||
+      !type.getElementType().isIntOrFloat())
+    return std::nullopt;
+  return type.getNumElements() * static_cast<int64_t>(llvm::divideCeil(
+                                     type.getElementTypeBitWidth(), 8));
+}
+
+namespace {
+
+/// A piece of the workspace that is in use from operation `first` to `last`.
+struct Piece {
+  int64_t bytes = 0, first = 0, last = 0, offset = 0;
+};
+
+/// Places every piece as low as those alive with it allow, large ones first.
+/// Returns the size of the whole.
+int64_t place(MutableArrayRef<Piece> pieces, int64_t alignment) {
+  SmallVector<Piece *> order;
+  for (Piece &piece : pieces)
+    order.push_back(&piece);
+  llvm::stable_sort(order,
+                    [](Piece *a, Piece *b) { return a->bytes > b->bytes; });
+  SmallVector<Piece *> placed;
+  int64_t total = 0;
+  for (Piece *piece : order) {
+    // `placed` is sorted by offset: the first gap that is large enough wins.
+    int64_t offset = 0;
+    for (Piece *other : placed) {
+      if (other->last < piece->first || piece->last < other->first)
+        continue;
+      if (offset + piece->bytes <= other->offset)
+        break;
+      offset = std::max(offset, static_cast<int64_t>(llvm::alignTo(
+                                    other->offset + other->bytes, alignment)));
+    }
+    piece->offset = offset;
+    placed.insert(llvm::upper_bound(
+                      placed, piece,
+                      [](Piece *a, Piece *b) { return a->offset < b->offset; }),
+                  piece);
+    total = std::max(total, offset + piece->bytes);
+  }
+  return llvm::alignTo(total, alignment);
+}
+
+struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
+  using HostPlanMemoryBase::HostPlanMemoryBase;
+
+  static Value createView(OpBuilder &builder, Location loc, Value workspace,
+                          int64_t offset, MemRefType type) {
+    Value start = arith::ConstantIndexOp::create(builder, loc, offset);
+    return memref::ViewOp::create(builder, loc, type, workspace, start,
+                                  ValueRange());
+  }
+
+  static MemRefType bytesType(OpBuilder &builder, int64_t bytes) {
+    return MemRefType::get({bytes}, builder.getI8Type());
+  }
+
+  /// Gives a kernel one more argument that holds all it allocates. Returns its
+  /// size.
+  FailureOr<int64_t> planKernel(te::KernelOp kernel) {
+    SmallVector<memref::AllocOp> allocs;
+    kernel.walk([&](memref::AllocOp op) { allocs.push_back(op); });
+    if (allocs.empty())
+      return int64_t{0};
+    int64_t bytes = 0;
+    SmallVector<int64_t> offsets;
+    for (memref::AllocOp op : allocs) {
+      std::optional<int64_t> size = sizeInBytes(op.getType());
+      if (!size)
+        return op.emitError("needs a static buffer to be planned");
+      offsets.push_back(bytes);
+      bytes = llvm::alignTo(bytes + *size, alignment);
+    }
+    Block &entry = kernel.getBody().front();
+    OpBuilder builder = OpBuilder::atBlockBegin(&entry);
+    Value scratch =
+        entry.addArgument(bytesType(builder, bytes), kernel.getLoc());
+    for (auto [op, offset] : llvm::zip(allocs, offsets)) {
+      op.replaceAllUsesWith(
+          createView(builder, op.getLoc(), scratch, offset, op.getType()));
+      op.erase();
+    }
+    kernel.setFunctionType(
+        FunctionType::get(&getContext(), entry.getArgumentTypes(), {}));
+    kernel.removeArgAttrsAttr();
+    return bytes;
+  }
+
+  /// The last operation of the block that may touch `buffer`.
+  static void extendLife(Value buffer, Block *block,
+                         const DenseMap<Operation *, int64_t> &positions,
+                         Piece &piece) {
+    SmallVector<Value> views = {buffer};
+    while (!views.empty()) {
+      for (Operation *user : views.pop_back_val().getUsers()) {
+        int64_t at = positions.lookup(block->findAncestorOpInBlock(*user));
+        if (isa<ViewLikeOpInterface>(user)) {
+          views.push_back(user->getResult(0));
+          continue;
+        }
+        piece.first = std::min(piece.first, at);
+        piece.last = std::max(piece.last, at);
+      }
+    }
+  }
+
+  LogicalResult planMain(func::FuncOp function,
+                         const DenseMap<StringAttr, int64_t> &scratchSizes) {
+    if (!function.getBody().hasOneBlock())
+      return function.emitError("must be one block to be planned");
+    Block &entry = function.getBody().front();
+    DenseMap<Operation *, int64_t> positions;
+    for (Operation &op : entry)
+      positions[&op] = static_cast<int64_t>(positions.size()) + 1;
+    SmallVector<Piece> pieces;
+    SmallVector<Operation *> owners;
+    for (Operation &op : entry) {
+      Piece piece;
+      if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
+        std::optional<int64_t> size = sizeInBytes(alloc.getType());
+        if (!size)
+          return op.emitError("needs a static buffer to be planned");
+        piece.bytes = *size;
+        piece.first = static_cast<int64_t>(positions.size()) + 1;
+        extendLife(alloc, &entry, positions, piece);
+      } else if (auto launch = dyn_cast<te::LaunchOp>(op)) {
+        piece.bytes = scratchSizes.lookup(launch.getKernelAttr().getAttr());
+        piece.first = piece.last = positions[&op];
+      }
+      if (piece.bytes == 0)
+        continue;
+      pieces.push_back(piece);
+      owners.push_back(&op);
+    }
+    for (const Piece &piece : pieces)
+      allocatedBytes += piece.bytes;
+    int64_t total = place(pieces, alignment);
+    workspaceBytes += total;
+
+    OpBuilder builder = OpBuilder::atBlockBegin(&entry);
+    unsigned position = function.getNumArguments();
+    (void)function.insertArgument(position, bytesType(builder, total), {},
+                                  function.getLoc());
+    Value workspace = function.getArgument(position);
+    for (auto [piece, op] : llvm::zip(pieces, owners)) {
+      if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
+        alloc.replaceAllUsesWith(createView(builder, op->getLoc(), workspace,
+                                            piece.offset, alloc.getType()));
+        alloc.erase();
+        continue;
+      }
+      cast<te::LaunchOp>(op).getInitsMutable().append(
+          createView(builder, op->getLoc(), workspace, piece.offset,
+                     bytesType(builder, piece.bytes)));
+    }
+    return success();
+  }
+
+  void runOnOperation() override {
+    if (!llvm::isPowerOf2_64(alignment)) {
+      getOperation().emitError("alignment ")
+          << alignment << " is not a power of two";
+      return signalPassFailure();
+    }
+    DenseMap<StringAttr, int64_t> scratchSizes;
+    for (auto kernel : getOperation().getOps<te::KernelOp>()) {
+      if (kernel.getTarget() != "cpu")
+        continue;
+      FailureOr<int64_t> size = planKernel(kernel);
+      if (failed(size))
+        return signalPassFailure();
+      scratchSizes[kernel.getSymNameAttr()] = *size;
+    }
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isDeclaration() && failed(planMain(function, scratchSizes)))
+        return signalPassFailure();
+  }
+};
+
+} // namespace
