@@ -138,8 +138,10 @@ private:
           bases[op.getResult(0)] = bases.lookup(view.getViewSource());
           return success();
         })
-        .Case<te::LaunchOp>([&](te::LaunchOp launch) { return call(launch); })
-        .Case<vta::LaunchOp>([&](vta::LaunchOp launch) { return call(launch); })
+        .Case<te::LaunchOp, vta::LaunchOp>([&](auto launch) {
+          announceLayer(op.getLoc());
+          return call(launch);
+        })
         .Case<memref::CopyOp>([&](memref::CopyOp copy) {
           FailureOr<SmallVector<Value>> pointers = addresses(copy);
           if (failed(pointers))
@@ -164,6 +166,19 @@ private:
           return other->emitError("cannot be part of main: it must be in a "
                                   "kernel");
         });
+  }
+
+  /// Tells a profiler which kernel begins: api->layer(ctx, number).
+  void announceLayer(Location loc) {
+    auto pointer = LLVM::LLVMPointerType::get(context);
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context),
+                                            {pointer, builder.getI32Type()});
+    Value hook = loadPointer(loc, function.getArgument(Argument::Api), 1);
+    Value number = LLVM::ConstantOp::create(
+        builder, loc, builder.getI32IntegerAttr(layers++));
+    LLVM::CallOp::create(
+        builder, loc, type,
+        ValueRange{hook, function.getArgument(Argument::Context), number});
   }
 
   LogicalResult call(te::LaunchOp launch) {
@@ -247,6 +262,7 @@ private:
   LLVMTypeConverter converter;
   DenseMap<Value, Value> bases;
   SmallVector<Attribute> constants;
+  int32_t layers = 0;
 };
 
 /// No two buffers of a launch overlap unless both are only read.
@@ -259,6 +275,11 @@ func::FuncOp lowerKernel(te::KernelOp kernel) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         builder.getUnitAttr());
+  // What is in main only would grow by inlining, and lose `noalias`.
+  function->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
+  function->setAttr(
+      "llvm.linkage",
+      LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
   Operation *terminator = function.getBody().front().getTerminator();
   builder.setInsertionPoint(terminator);
   func::ReturnOp::create(builder, terminator->getLoc());

@@ -109,6 +109,30 @@ def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp
                            "::mlir::LLVM::LLVMDialect"];
 }
 
+def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
+  let summary = "Lower linalg on buffers to loops over vectors";
+  let description = [{
+    Elementwise operations, pools, depthwise convolutions and reductions over
+    outer dimensions become loops whose longest loop with contiguous results is
+    vectorized; a rest is masked. Loops that walk through memory in one go are
+    joined. What has no such loop is left for convert-linalg-to-loops.
+
+    ```mlir
+    linalg.generic {...} ins(%a : memref<4x10xf32>) outs(%b : memref<4x10xf32>) { maximumf }
+    ```
+    becomes
+    ```mlir
+    scf.for %i = 0 to 2 { vector.load, maximumf, vector.store }
+    vector.maskedload, maximumf, vector.maskedstore
+    ```
+  }];
+  let options = [
+    Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Size of a vector register in bytes">
+  ];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
 def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Place all intermediate buffers in one workspace";
   let description = [{

@@ -71,6 +71,8 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
 
   static Value createView(OpBuilder &builder, Location loc, Value workspace,
                           int64_t offset, MemRefType type) {
+    // The operation that the builder stood before may have been erased.
+    builder.setInsertionPointAfterValue(workspace);
     Value start = arith::ConstantIndexOp::create(builder, loc, offset);
     return memref::ViewOp::create(builder, loc, type, workspace, start,
                                   ValueRange());

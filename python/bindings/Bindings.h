@@ -185,6 +185,7 @@ void bindOperations(nb::module_ &m);
 void bindBlocks(nb::module_ &m);
 void bindPasses(nb::module_ &m);
 void bindVta(nb::module_ &m);
+void bindCodegen(nb::module_ &m);
 
 } // namespace acc::python
 

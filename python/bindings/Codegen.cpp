@@ -1,0 +1,52 @@
+//===- Codegen.cpp - Object code ------------------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Bindings.h"
+
+#include "passes/Host/ObjectEmission.h"
+
+using namespace acc::python;
+using acc::host::ObjectTarget;
+
+static nb::bytes emitObject(const Module &module, const std::string &cpu,
+                            const std::string &features, unsigned optLevel,
+                            const std::string &triple) {
+  auto op = mlir::cast<mlir::ModuleOp>(module.op->get());
+  DiagnosticCollector diagnostics(op.getContext());
+  llvm::SmallVector<char, 0> object;
+  mlir::LogicalResult result = mlir::failure();
+  {
+    nb::gil_scoped_release release;
+    result = acc::host::emitObject(op, {triple, cpu, features, optLevel}, object);
+  }
+  if (mlir::failed(result))
+    diagnostics.raise("no object code could be emitted");
+  diagnostics.logRest();
+  return nb::bytes(object.data(), object.size());
+}
+
+static std::vector<std::string> targetFeatures(const std::string &cpu,
+                                               const std::string &features,
+                                               const std::string &triple) {
+  std::string error;
+  auto names = acc::host::targetFeatures({triple, cpu, features, 2}, error);
+  if (mlir::failed(names))
+    throw nb::value_error(error.c_str());
+  return *names;
+}
+
+void acc::python::bindCodegen(nb::module_ &m) {
+  m.def("emit_object", &emitObject, nb::arg("module"), nb::kw_only(),
+        nb::arg("cpu") = "native", nb::arg("features") = "",
+        nb::arg("opt_level") = 2, nb::arg("triple") = "",
+        "Object file of what the module holds of the LLVM dialect.");
+  m.def("host_cpu", &acc::host::hostCpu,
+        "This machine's processor, as LLVM names it.");
+  m.def("target_features", &targetFeatures, nb::arg("cpu") = "native",
+        nb::arg("features") = "", nb::arg("triple") = "",
+        "All features of a processor, sorted; ValueError if it is unknown.");
+}
