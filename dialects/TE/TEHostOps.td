@@ -40,7 +40,8 @@ def TE_ContractOp : TE_Op<"contract", [
     `tile` is [width, lanes]: how many output columns (rows of a matrix
     product) and how many lanes a vector register gets; T / lanes registers
     hold one column. `rows` output rows share one packed copy of the input
-    window; 0 means that the input is read in place.
+    window; 0 means that the input is read in place. `instruction` names a
+    machine instruction for pairs of integers, "pmaddwd".
 
     ```mlir
     %y = te.contract ins(%x, %w : tensor<1x3x8x8xf32>, tensor<1x3x3x3x32xf32>)
@@ -61,6 +62,7 @@ def TE_ContractOp : TE_Op<"contract", [
     DenseI64ArrayAttr:$tile,
     DefaultValuedAttr<I64Attr, "0">:$rows,
     DefaultValuedAttr<I64Attr, "0">:$pad_value,
+    OptionalAttr<StrAttr>:$instruction,
     OptionalAttr<DenseI64ArrayAttr>:$strides,
     OptionalAttr<DenseI64ArrayAttr>:$dilations,
     OptionalAttr<DenseI64ArrayAttr>:$pads);

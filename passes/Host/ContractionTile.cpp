@@ -105,7 +105,7 @@ Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
     return arith::AddFOp::create(*builder, loc, product, acc, contract);
   }
   StringRef intrinsic;
-  if (op->hasAttr("x86"))
+  if (op.getInstruction() == "pmaddwd")
     intrinsic = llvm::StringSwitch<StringRef>(std::to_string(lanes))
                     .Case("16", "llvm.x86.avx512.pmaddw.d.512")
                     .Case("8", "llvm.x86.avx2.pmadd.wd")

@@ -98,12 +98,17 @@ FailureOr<Contraction> describeGrouped(linalg::Conv2DNgchwGfchwOp conv) {
           return false;
     return true;
   };
-  if (!expand || !splits(expand.getReassociationIndices()))
-    return conv->emitRemark("reads an activation that is not a split NCHW");
-  bool padded = llvm::any_of(c.pads, [](int64_t p) { return p != 0; });
-  c.input = expand.getSrc();
-  if (!padded)
-    foldPad(c, 2);
+  if (expand && splits(expand.getReassociationIndices())) {
+    bool padded = llvm::any_of(c.pads, [](int64_t p) { return p != 0; });
+    c.input = expand.getSrc();
+    if (!padded)
+      foldPad(c, 2);
+  } else {
+    OpBuilder builder(conv);
+    const ReassociationIndices groups[] = {{0}, {1, 2}, {3}, {4}};
+    c.input = tensor::CollapseShapeOp::create(builder, conv.getLoc(), c.input,
+                                              groups);
+  }
   if (!c.result.hasOneUse())
     return conv->emitRemark("has several uses of its result");
   auto collapse =
@@ -205,8 +210,10 @@ struct FormContractionsPass
         builder, loc, TypeRange(type), contraction->input, weights,
         epilogue.operands, init, builder.getAffineMapArrayAttr(epilogue.maps),
         builder.getDenseI64ArrayAttr({schedule.width, schedule.lanes}),
-        schedule.rows, contraction->padValue, optional(contraction->strides),
-        optional(contraction->dilations), optional(contraction->pads));
+        schedule.rows, contraction->padValue,
+        integer ? schedule.instruction : StringAttr(),
+        optional(contraction->strides), optional(contraction->dilations),
+        optional(contraction->pads));
     buildEpilogueBody(builder, epilogue, sum, contract.getBody());
     epilogue.result.replaceAllUsesWith(contract->getResult(0));
     for (Operation *dead : llvm::reverse(epilogue.absorbed))

@@ -47,9 +47,11 @@ static void initializeTargets() {
 static std::unique_ptr<llvm::TargetMachine>
 createMachine(const ObjectTarget &target, std::string &error) {
   initializeTargets();
-  llvm::Triple triple(target.triple.empty() ? llvm::sys::getDefaultTargetTriple()
-                                            : target.triple);
-  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  llvm::Triple triple(target.triple.empty()
+                          ? llvm::sys::getDefaultTargetTriple()
+                          : target.triple);
+  const llvm::Target *backend =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return nullptr;
   std::string cpu = target.cpu, features = target.features;
@@ -128,9 +130,9 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
       llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
       llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
   llvm::ModulePassManager passes =
-      level == 0 ? builder.buildO0DefaultPipeline(levels[0])
-                 : builder.buildPerModuleDefaultPipeline(
-                       levels[std::min(level, 3u)]);
+      level == 0
+          ? builder.buildO0DefaultPipeline(levels[0])
+          : builder.buildPerModuleDefaultPipeline(levels[std::min(level, 3u)]);
   passes.run(module, modules);
 }
 

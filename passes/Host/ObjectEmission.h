@@ -1,4 +1,5 @@
-//===- ObjectEmission.h - From LLVM dialect to object code -------*- C++ -*-===//
+//===- ObjectEmission.h - From LLVM dialect to object code -------*- C++
+//-*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -49,5 +49,11 @@ acc::host::readContractSchedule(te::KernelOp kernel) {
   if (!llvm::isPowerOf2_64(schedule.lanes))
     return kernel.emitError("has a schedule of ")
            << schedule.lanes << " lanes, not a power of two";
+  if (Attribute instruction = dictionary.get("instruction")) {
+    schedule.instruction = dyn_cast<StringAttr>(instruction);
+    if (!schedule.instruction || schedule.instruction.getValue() != "pmaddwd")
+      return kernel.emitError("has the unknown instruction ")
+             << instruction << " in its schedule";
+  }
   return std::optional<ContractSchedule>(schedule);
 }

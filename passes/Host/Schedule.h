@@ -18,6 +18,8 @@ namespace acc::host {
 /// How a contraction is register-tiled; see te.contract.
 struct ContractSchedule {
   int64_t width = 0, lanes = 0, vectors = 0, rows = 0;
+  /// Null where there is none.
+  mlir::StringAttr instruction;
 };
 
 /// Reads `schedule = {width, lanes, vectors, rows}` of a native kernel. None

@@ -94,15 +94,15 @@ bool Nest::addOperand(OpBuilder &builder, OpOperand &operand) {
   entry.element = getElementTypeOrSelf(operand.get().getType());
   SmallVector<int64_t> steps(loops.size(), 0);
   // The window of a pooling operator has a shape but no values.
-  bool used = op.payloadUsesValueFromOperand(&operand) || op.isDpsInit(&operand);
+  bool used =
+      op.payloadUsesValueFromOperand(&operand) || op.isDpsInit(&operand);
   if (isa<MemRefType>(operand.get().getType()) && used) {
     if (!entry.element.isIntOrFloat() || entry.element.isInteger(1))
       return false;
     FailureOr<FlatView> view = flatten(builder, op.getLoc(), operand.get());
     if (failed(view))
       return false;
-    auto linear =
-        linearize(op.getMatchingIndexingMap(&operand), view->strides);
+    auto linear = linearize(op.getMatchingIndexingMap(&operand), view->strides);
     if (failed(linear))
       return false;
     entry.memref = view->memref;
@@ -165,8 +165,8 @@ FailureOr<Nest> Nest::create(OpBuilder &builder, linalg::LinalgOp op,
   for (OpOperand &operand : op->getOpOperands()) {
     if (!nest.addOperand(builder, operand))
       return failure();
-    widest = std::max(widest,
-                      nest.operands.back().element.getIntOrFloatBitWidth());
+    widest =
+        std::max(widest, nest.operands.back().element.getIntOrFloatBitWidth());
   }
   for (Operation &inner : body.without_terminator())
     if (inner.getResult(0).getType().isIntOrFloat())
@@ -240,11 +240,10 @@ void Nest::emitVector(OpBuilder &builder, ArrayRef<Value> offsets,
     BlockArgument argument = op.getMatchingBlockArgument(operands[i].operand);
     bool read = !argument.use_empty();
     auto type = VectorType::get(lanes, operands[i].element);
-    running.push_back(
-        read ? load(builder, i, offsets[i], valid)
-             : arith::ConstantOp::create(builder, loc,
-                                         builder.getZeroAttr(type))
-                   .getResult());
+    running.push_back(read ? load(builder, i, offsets[i], valid)
+                           : arith::ConstantOp::create(
+                                 builder, loc, builder.getZeroAttr(type))
+                                 .getResult());
   }
   std::function<SmallVector<Value>(size_t, SmallVector<Value>, ValueRange)>
       reduce = [&](size_t depth, SmallVector<Value> at, ValueRange values) {
@@ -254,8 +253,8 @@ void Nest::emitVector(OpBuilder &builder, ArrayRef<Value> offsets,
               loop.extent, values, [&](Value iv, ValueRange carried) {
                 SmallVector<Value> next;
                 for (auto [offset, step] : llvm::zip(at, loop.steps))
-                  next.push_back(
-                      step ? index.add(offset, index.mul(iv, step)) : offset);
+                  next.push_back(step ? index.add(offset, index.mul(iv, step))
+                                      : offset);
                 return reduce(depth + 1, next, carried);
               });
         }
@@ -268,26 +267,24 @@ void Nest::emitVector(OpBuilder &builder, ArrayRef<Value> offsets,
             arguments.push_back(values[init - inits.begin()]);
           else if (argument.use_empty())
             // Nothing looks at it: any value of the type will do.
-            arguments.push_back(arith::ConstantOp::create(
-                builder, loc,
-                builder.getZeroAttr(
-                    VectorType::get(lanes, operands[i].element))));
+            arguments.push_back(
+                arith::ConstantOp::create(builder, loc,
+                                          builder.getZeroAttr(VectorType::get(
+                                              lanes, operands[i].element))));
           else
             arguments.push_back(load(builder, i, at[i], valid));
         }
         return vectorizeBody(builder, body, arguments, lanes);
       };
-  SmallVector<Value> results =
-      reduce(0, llvm::to_vector(offsets), running);
+  SmallVector<Value> results = reduce(0, llvm::to_vector(offsets), running);
   for (auto [i, value] : llvm::zip(inits, results)) {
     if (valid == lanes)
       vector::StoreOp::create(builder, loc, value, operands[i].memref,
                               ValueRange{offsets[i]});
     else
-      vector::MaskedStoreOp::create(builder, loc, operands[i].memref,
-                                    ValueRange{offsets[i]},
-                                    constantMask(builder, loc, lanes, valid),
-                                    value);
+      vector::MaskedStoreOp::create(
+          builder, loc, operands[i].memref, ValueRange{offsets[i]},
+          constantMask(builder, loc, lanes, valid), value);
   }
 }
 
@@ -313,10 +310,10 @@ void Nest::emit(OpBuilder &builder) {
               emitVector(builder, advance(offsets, loop, iv, lanes), lanes);
             });
           if (int64_t rest = loop.extent % lanes)
-            emitVector(builder,
-                       advance(offsets, loop,
-                               index.constant(loop.extent - rest), 1),
-                       rest);
+            emitVector(
+                builder,
+                advance(offsets, loop, index.constant(loop.extent - rest), 1),
+                rest);
           return;
         }
         const Loop &loop = loops[depth];

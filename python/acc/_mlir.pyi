@@ -681,3 +681,9 @@ def write_program(op: Operation) -> bytes:
 
 def assemble_program(op: Operation) -> str:
     """A vta.program as assembly text; errors as of encode_program."""
+
+def emit_object(
+    module: Module, *, cpu: str = "native", features: str = "", opt_level: int = 2, triple: str = ""
+) -> bytes: ...
+def host_cpu() -> str: ...
+def target_features(cpu: str = "native", features: str = "", triple: str = "") -> list[str]: ...

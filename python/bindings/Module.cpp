@@ -20,4 +20,5 @@ NB_MODULE(_mlir, m) {
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);
   acc::python::bindVta(m);
+  acc::python::bindCodegen(m);
 }

@@ -1,0 +1,108 @@
+"""From te kernels to a shared object: the stages of native code, each a flat list of passes.
+
+    make_te    te.kernels of linalg on tensors -> te.contract and fused linalg, weights packed
+    make_llvm  -> buffers in one workspace, loops over vectors, the C interface, the LLVM dialect
+    make_image -> object code, linked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from acc import _mlir, ir
+from acc.container import link
+from acc.errors import CompileError
+from acc.passmanager import PassManager
+from acc.schedule_cpu import Processor, make_cpu_schedules
+
+__all__ = ["CpuOptions", "make_image", "make_llvm", "make_te"]
+
+Run = Callable[[str, Callable[[PassManager], None]], None]
+"""Runs one stage: its name, and what adds its passes to a manager."""
+
+
+@dataclass(frozen=True)
+class CpuOptions:
+    """For which processor native code is made.
+
+    cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
+    opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
+    """
+
+    cpu: str = "native"
+    features: str = ""
+    opt_level: int = 2
+    alignment: int = 64
+
+    def all_features(self) -> list[str]:
+        """Every feature the code may use; raises CompileError for an unknown processor."""
+        try:
+            return _mlir.target_features(self.cpu, self.features)
+        except ValueError as error:
+            raise CompileError(str(error)) from None
+
+
+def make_te(pm: PassManager, options: CpuOptions) -> None:
+    """Schedules native kernels and brings them into the form that is lowered: te.contract, fused linalg."""
+    processor = Processor.from_features(options.all_features())
+
+    def choose(operation: ir.Operation) -> None:
+        make_cpu_schedules(operation, processor)
+
+    pm.add("te-hoist-operands")
+    pm.add("canonicalize")
+    pm.add(choose, "schedule-cpu")
+    pm.add("te.kernel(host-form-contractions)")
+    pm.add("te.kernel(linalg-fuse-elementwise-ops)")
+    pm.add("canonicalize")
+    pm.add("host-pack-weights")
+    pm.add("canonicalize")
+
+
+def make_llvm(pm: PassManager, options: CpuOptions) -> None:
+    """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model."""
+    vector_bytes = Processor.from_features(options.all_features()).vector_bytes
+    pm.add(f"host-bufferize{{alignment={options.alignment}}}")
+    pm.add("canonicalize")
+    pm.add("cse")
+    pm.add("te.kernel(host-lower-contractions)")
+    pm.add(f"te.kernel(host-vectorize-linalg{{vector-bytes={vector_bytes}}})")
+    pm.add("te.kernel(convert-linalg-to-loops)")
+    pm.add(f"host-plan-memory{{alignment={options.alignment}}}")
+    pm.add("canonicalize")
+    pm.add("cse")
+    pm.add("host-lower-abi")
+    pm.add("convert-scf-to-cf")
+    pm.add("expand-strided-metadata")
+    pm.add("lower-affine")
+    pm.add("convert-vector-to-llvm")
+    pm.add("math-expand-ops{ops=ceilf,roundeven}")
+    pm.add("convert-math-to-llvm")
+    pm.add("convert-math-to-libm")
+    pm.add("arith-expand")
+    pm.add("convert-arith-to-llvm")
+    pm.add("finalize-memref-to-llvm")
+    pm.add("convert-cf-to-llvm")
+    pm.add("convert-func-to-llvm{use-bare-ptr-memref-call-conv=1}")
+    pm.add("convert-index-to-llvm")
+    pm.add("convert-ub-to-llvm")
+    pm.add("canonicalize")
+    pm.add("cse")
+    pm.add("reconcile-unrealized-casts")
+
+
+def make_image(module: ir.Module, options: CpuOptions) -> bytes:
+    """The shared object of a module in the LLVM dialect."""
+    code = _mlir.emit_object(module, cpu=options.cpu, features=options.features, opt_level=options.opt_level)
+    return link([code])
+
+
+def constants(module: ir.Module) -> Sequence[ir.Attribute]:
+    """The constants that the code reads, in order; of a module after `make_llvm`."""
+    return list(module.operation.attributes["te.constants"].value)
+
+
+def workspace_bytes(module: ir.Module) -> int:
+    """The scratch memory that the code wants; of a module after `make_llvm`."""
+    return int(module.operation.attributes["te.workspace"].value)

@@ -1,0 +1,218 @@
+"""Chooses how native kernels are tiled: the policy behind te.contract.
+
+A convolution or matrix product keeps a tile of its result in vector registers over the whole sum: `width` columns
+times `vectors` registers of `lanes` output channels. Every step of the sum loads `vectors` registers of weights and
+broadcasts `width` inputs. A simple model of a core with two multiply-add units and two load units, run over all
+tiles that fit the register file, decides; so does one of cache traffic for the number of `rows` of output that
+share a packed copy of their input. The decisions are the kernel's `schedule`, which host-form-contractions obeys.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from acc import ir
+
+__all__ = ["Contraction", "Processor", "Tile", "choose_tile", "make_cpu_schedules"]
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What the model knows of a processor.
+
+    vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
+    pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "".
+    """
+
+    vector_bytes: int = 64
+    registers: int = 32
+    l2_bytes: int = 1 << 20
+    pairs: str = ""
+
+    @staticmethod
+    def from_features(features: Sequence[str]) -> Processor:
+        """Reads LLVM's feature names."""
+        if "avx512f" in features and "avx512bw" in features:
+            return Processor(64, 32, pairs="pmaddwd")
+        if "avx2" in features:
+            return Processor(32, 16, 1 << 19, pairs="pmaddwd")
+        if "sse2" in features:
+            return Processor(16, 16, 1 << 18, pairs="pmaddwd")
+        return Processor(16, 32, 1 << 18)
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A convolution, or a matrix product as one of 1x1: `outputs` per group, `sums` channels summed per group.
+
+    `height` and `width` are the output's; a product has its rows as width. `element_bytes` is that of the input.
+    """
+
+    outputs: int
+    sums: int
+    height: int
+    width: int
+    kernel: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    padded: bool = False
+    product: bool = False
+    element_bytes: int = 4
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether rows and columns can be walked through as one dimension."""
+        return not self.padded and self.kernel == (1, 1) and self.strides == (1, 1) and not self.product
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The decision, with the names that the schedule attribute has."""
+
+    width: int
+    lanes: int
+    vectors: int
+    rows: int
+    instruction: str = ""
+
+    def attribute(self) -> dict[str, int | str]:
+        values: dict[str, int | str] = {
+            "width": self.width,
+            "lanes": self.lanes,
+            "vectors": self.vectors,
+            "rows": self.rows,
+        }
+        return values | ({"instruction": self.instruction} if self.instruction else {})
+
+
+def _tile_cycles(width: int, vectors: int, steps: int, transposed: bool) -> float:
+    """Cycles of one tile: a chain of sums has a latency of 4, stores and shuffles come on top."""
+    step = max(width * vectors / 2, (width + vectors) / 2, 4)
+    square = 1 << (width - 1).bit_length()
+    shuffles = square * math.log2(square) * vectors if transposed and square > 1 else 0
+    return steps * step + shuffles + 16 * vectors * 2 + 20
+
+
+def _candidates(problem: Contraction, processor: Processor, lanes: int) -> Iterator[tuple[int, int]]:
+    # One register broadcasts an input, the others beside the sums hold weights.
+    columns = problem.width * (problem.height if problem.is_flat else 1)
+    widest = columns if problem.product else min(columns, lanes)
+    for vectors in range(1, 9):
+        if vectors > 1 and (vectors - 1) * lanes >= problem.outputs:
+            break
+        for width in range(1, widest + 1):
+            if width * vectors + vectors + 1 <= processor.registers:
+                yield width, vectors
+
+
+def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_outputs: int) -> int:
+    """Rows of output (or tiles of pixels) per packed copy of the input; 0 reads it in place."""
+    if problem.product:
+        return 0
+    size = 2 if problem.element_bytes == 1 else problem.element_bytes
+    weights = problem.outputs * problem.sums * problem.kernel[0] * problem.kernel[1] * size
+    tiles = math.ceil(problem.outputs / tile_outputs)
+    flat = problem.is_flat
+    whole = math.ceil(problem.height * problem.width / width) if flat else problem.height
+    if not problem.padded and problem.element_bytes != 1 and (not flat or tiles < 2):
+        return 0
+
+    def traffic(rows: int) -> tuple[float, int]:
+        if flat:
+            panel = problem.sums * rows * width * size
+        else:
+            reach = [
+                (count - 1) * stride + (kernel - 1) * dilation + 1
+                for count, stride, kernel, dilation in zip(
+                    (rows, problem.width), problem.strides, problem.kernel, problem.dilations, strict=True
+                )
+            ]
+            panel = problem.sums * reach[0] * reach[1] * size
+        blocks = math.ceil(whole / rows)
+        cost = blocks * panel
+        if weights > processor.l2_bytes // 2:
+            cost += blocks * weights
+        if panel > processor.l2_bytes // 2:
+            cost += blocks * panel * tiles
+        return cost, rows
+
+    return min(traffic(rows) for rows in range(1, whole + 1))[1]
+
+
+def choose_tile(problem: Contraction, processor: Processor) -> Tile:
+    """The tile with the fewest cycles in the model."""
+    lanes = processor.vector_bytes // 4
+    integer = problem.element_bytes == 1
+    steps = problem.kernel[0] * problem.kernel[1] * (math.ceil(problem.sums / 2) if integer else problem.sums)
+    columns = problem.width * (problem.height if problem.is_flat else 1)
+    rows = 1 if problem.is_flat or problem.product else problem.height
+
+    def cycles(candidate: tuple[int, int]) -> tuple[float, int]:
+        width, vectors = candidate
+        tiles = math.ceil(problem.outputs / (vectors * lanes)) * rows
+        rest = columns % width
+        cost = (columns // width) * _tile_cycles(width, vectors, steps, not problem.product)
+        if rest:
+            cost += _tile_cycles(rest, vectors, steps, not problem.product)
+        return tiles * cost, -vectors
+
+    width, vectors = min(_candidates(problem, processor, lanes), key=cycles)
+    if columns == 1:
+        # Weights are read once, so it is their stream that counts.
+        vectors = max(v for w, v in _candidates(problem, processor, lanes) if w == 1)
+    block = _choose_rows(problem, processor, width, vectors * lanes)
+    return Tile(width, lanes, vectors, block, processor.pairs if integer else "")
+
+
+def _shape(value: ir.Value) -> list[int]:
+    return list(ir.ShapedType(value.type).shape)
+
+
+def _pair(op: ir.Operation, name: str) -> tuple[int, int]:
+    first, second = (int(v) for v in op.attributes[name].value.flatten())
+    return first, second
+
+
+def _is_padded(value: ir.Value) -> bool:
+    owner = value.owner
+    while isinstance(owner, ir.Operation) and owner.name == "tensor.expand_shape":
+        owner = owner.operands[0].owner
+    return isinstance(owner, ir.Operation) and owner.name == "tensor.pad"
+
+
+def _read(op: ir.Operation) -> Contraction | None:
+    """The contraction that an operation of linalg is, or None."""
+    if op.name in ("linalg.conv_2d_nchw_fchw", "linalg.conv_2d_ngchw_gfchw"):
+        x, w = op.operands[0], _shape(op.operands[1])
+        out = _shape(op.results[0])
+        return Contraction(
+            outputs=w[-4],
+            sums=w[-3],
+            height=out[-2],
+            width=out[-1],
+            kernel=(w[-2], w[-1]),
+            strides=_pair(op, "strides"),
+            dilations=_pair(op, "dilations"),
+            padded=_is_padded(x),
+            element_bytes=1 if str(ir.ShapedType(x.type).element_type) == "i8" else 4,
+        )
+    if op.name in ("linalg.matmul", "linalg.generic") and len(op.operands) == 3 and len(op.results) == 1:
+        a, b, out = (_shape(v) for v in op.operands)
+        if not len(a) == len(b) == len(out) == 2 or a[0] != out[0] or sorted([a[1], out[1]]) != sorted(b):
+            return None
+        element = str(ir.ShapedType(op.operands[0].type).element_type)
+        return Contraction(out[1], a[1], 1, out[0], product=True, element_bytes=1 if element == "i8" else 4)
+    return None
+
+
+def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
+    """Writes `schedule` on every te.kernel with target "cpu" that holds a convolution or matrix product."""
+    for kernel in module.regions[0].blocks[0].operations:
+        if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
+            continue
+        problems = [p for op in kernel.regions[0].blocks[0].operations if (p := _read(op))]
+        if problems:
+            heaviest = max(problems, key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1])
+            kernel.attributes["schedule"] = choose_tile(heaviest, processor).attribute()
