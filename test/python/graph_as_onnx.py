@@ -78,14 +78,14 @@ class _Writer:
         return helper.make_tensor_value_info(name, dtype, list(value.type.shape))
 
     def _constant(self, array: np.ndarray) -> str:
-        name = f"c{len(self.constants)}"
+        name = f"_c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name
 
     def _write(self, op: ir.Operation) -> None:
         kind = op.name.removeprefix("graph.")
         result = op.results[0]
-        name = self.names[result] = f"v{len(self.names)}"
+        name = self.names[result] = f"_v{len(self.names)}"
         if kind == "constant":
             array = np.asarray(op.attributes["value"].value)
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
