@@ -40,7 +40,7 @@ def check(kernel: te_kernels.Kernel, config: dict[str, int], options: Options | 
             return False
         text = decision.schedule
         try:
-            program = te_pipeline.assemble(te_pipeline.compile_kernel(module), config)
+            program = te_pipeline.assemble(te_pipeline.compile_kernel(module))
         except Exception as error:
             raise AssertionError(f"{kernel.description}\n{text}\n{error}") from error
         result = te_pipeline.run_program(program, config, kernel.arguments)
