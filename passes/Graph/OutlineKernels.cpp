@@ -58,11 +58,19 @@ struct Group {
   StringAttr reason;
   SetVector<Operation *> ops;
 
-  SetVector<Value> inputs, results;
+  /// What comes from outside. On the accelerator every reader has an argument
+  /// of its own, since each may want the tensor in another memory; elsewhere
+  /// the reader is null.
+  SetVector<std::pair<Value, Operation *>> inputs;
+  SetVector<Value> results;
   /// The initial value of each result, defined outside; null if there is none.
   SmallVector<Value> inits;
 
   bool contains(Operation *op) const { return op && ops.contains(op); }
+
+  Operation *readerOf(Operation *op) const {
+    return target == "vta" ? op : nullptr;
+  }
 
   /// The group's operation that `op` is or is nested in.
   Operation *findMember(Operation *op) const {
@@ -100,7 +108,7 @@ LogicalResult findInterface(Group &group) {
         bool isInside = group.findMember(owner) != nullptr;
         // Scalars and empty tensors are cheaper to repeat than to pass.
         if (!isInside && !isa<tensor::EmptyOp, arith::ConstantOp>(owner))
-          group.inputs.insert(operand);
+          group.inputs.insert({operand, group.readerOf(op)});
       }
     });
     for (Value result : op->getResults())
@@ -121,7 +129,8 @@ LogicalResult findInterface(Group &group) {
       init = {};
     group.inits.push_back(init);
     if (init)
-      group.inputs.remove(init);
+      group.inputs.remove_if(
+          [&](const auto &input) { return input.first == init; });
   }
   return success();
 }
@@ -186,8 +195,11 @@ private:
     Location loc = FusedLoc::get(builder.getContext(), locations);
 
     SmallVector<Type> arguments, results;
-    for (Value input : group.inputs)
+    SmallVector<Value> inputs;
+    for (auto [input, reader] : group.inputs) {
+      inputs.push_back(input);
       arguments.push_back(input.getType());
+    }
     for (Value result : group.results)
       results.push_back(result.getType());
     llvm::append_range(arguments, results);
@@ -212,9 +224,8 @@ private:
                                                      type.getShape(),
                                                      type.getElementType()));
     }
-    auto call = te::LaunchOp::create(builder, loc, results,
-                                     FlatSymbolRefAttr::get(symbol),
-                                     group.inputs.getArrayRef(), inits);
+    auto call = te::LaunchOp::create(
+        builder, loc, results, FlatSymbolRefAttr::get(symbol), inputs, inits);
     for (auto [original, replacement] :
          llvm::zip(group.results, call.getResults())) {
       Value result = original;
@@ -237,8 +248,10 @@ private:
   void fillBody(te::KernelOp kernel, const Group &group) {
     Block *body = builder.createBlock(&kernel.getBody());
     IRMapping mapping;
-    for (Value input : group.inputs)
-      mapping.map(input, body->addArgument(input.getType(), input.getLoc()));
+    DenseMap<std::pair<Value, Operation *>, Value> arguments;
+    for (auto input : group.inputs)
+      arguments[input] =
+          body->addArgument(input.first.getType(), input.first.getLoc());
     for (auto [result, init] : llvm::zip(group.results, group.inits)) {
       BlockArgument argument =
           body->addArgument(result.getType(), result.getLoc());
@@ -248,10 +261,13 @@ private:
     builder.setInsertionPointToEnd(body);
     for (Operation *op : group.ops) {
       op->walk([&](Operation *nested) {
-        for (Value operand : nested->getOperands())
-          if (Operation *owner = operand.getDefiningOp();
-              owner && !group.findMember(owner) && !mapping.contains(operand))
+        for (Value operand : nested->getOperands()) {
+          if (Value argument = arguments.lookup({operand, group.readerOf(op)}))
+            mapping.map(operand, argument);
+          Operation *owner = operand.getDefiningOp();
+          if (owner && !group.findMember(owner) && !mapping.contains(operand))
             builder.clone(*owner, mapping);
+        }
       });
       Operation *copy = builder.clone(*op, mapping);
       for (StringRef name : {kernelAttr, targetAttr, reasonAttr})

@@ -43,6 +43,21 @@ func.func @main(%x: tensor<2xi8>) -> tensor<4xi8> {
 
 // -----
 
+// On the accelerator every reader has its own argument.
+// CHECK-LABEL: te.kernel @twice(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: tensor<2xi8>, %[[B:[a-z0-9]+]]: tensor<2xi8>, %{{.*}}: tensor<4xi8>)
+// CHECK: tensor.insert_slice %[[A]]
+// CHECK: tensor.insert_slice %[[B]]
+// CHECK: te.launch @twice ins(%arg0, %arg0 :
+func.func @main(%x: tensor<2xi8>) -> tensor<4xi8> {
+  %e = tensor.empty() : tensor<4xi8>
+  %0 = tensor.insert_slice %x into %e[0] [2] [1] {graph.kernel = "twice", graph.target = "vta"} : tensor<2xi8> into tensor<4xi8>
+  %1 = tensor.insert_slice %x into %0[2] [2] [1] {graph.kernel = "twice", graph.target = "vta"} : tensor<2xi8> into tensor<4xi8>
+  return %1 : tensor<4xi8>
+}
+
+// -----
+
 func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
   %0 = graph.relu %x {graph.kernel = "a"} : (tensor<2xf32>) -> tensor<2xf32>
   // expected-error @+1 {{uses a result of kernel 'a' before the kernel is complete}}
