@@ -63,11 +63,14 @@ LogicalResult VThreadAttr::verify(EmitError emitError, int64_t axis,
 }
 
 LogicalResult CacheAttr::verify(EmitError emitError, int64_t arg,
-                                Attribute memory, int64_t level) {
+                                Attribute memory, int64_t level,
+                                int64_t slots) {
   if (arg < 0)
     return emitError() << "arg must not be negative, got " << arg;
   if (level < 0)
     return emitError() << "level must not be negative, got " << level;
+  if (slots < 1)
+    return emitError() << "slots must be at least 1, got " << slots;
   return success();
 }
 

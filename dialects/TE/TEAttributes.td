@@ -58,14 +58,16 @@ def TE_CacheAttr : TE_Attr<"Cache", "cache"> {
   let description = [{
     Argument number `arg` of the kernel is read through slices in `memory`,
     taken inside the loops of the tile levels up to `level`, and outside of those
-    among them that they do not depend on.
+    among them that they do not depend on. With `slots` greater than 1 so many
+    buffers take turns: one is filled while another is still read.
 
     ```mlir
-    #te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>
+    #te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>
     ```
   }];
   let parameters = (ins
-    "int64_t":$arg, "::mlir::Attribute":$memory, "int64_t":$level);
+    "int64_t":$arg, "::mlir::Attribute":$memory, "int64_t":$level,
+    DefaultValuedParameter<"int64_t", "1">:$slots);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

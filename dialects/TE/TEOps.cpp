@@ -163,7 +163,7 @@ void CacheReadOp::build(OpBuilder &builder, OperationState &state, Value source,
   if (isa<RankedTensorType>(target.getType()))
     results.push_back(target.getType());
   build(builder, state, results, source, target, dynamicLow, dynamicHigh,
-        staticLow, staticHigh);
+        staticLow, staticHigh, /*slots=*/IntegerAttr());
 }
 
 SmallVector<OpFoldResult> CacheReadOp::getMixedLow() {
@@ -190,6 +190,8 @@ LogicalResult CacheReadOp::verify() {
       !(from.isInteger() && to.isInteger() &&
         from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()))
     return emitOpError("cannot read ") << from << " as " << to;
+  if (getSlots() && *getSlots() < 1)
+    return emitOpError("needs at least one slot");
   auto rank = static_cast<size_t>(target.getRank());
   if (getStaticLow().size() != rank || getStaticHigh().size() != rank)
     return emitOpError("needs ") << rank << " low and high paddings";

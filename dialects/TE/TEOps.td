@@ -111,7 +111,7 @@ def TE_CacheReadOp : TE_Op<"cache_read", [
     Copies `source` to `target`, whose allocation names the memory, with zeros
     around it: `low` in front and `high` behind, per dimension. The sizes of
     `target` are `low + source + high`. Integers are sign-extended when the
-    target's are wider.
+    target's are wider. `slots` asks for that many targets which take turns.
 
     ```mlir
     %buffer = bufferization.alloc_tensor() {memory_space = #vta.mem<inp>}
@@ -126,7 +126,8 @@ def TE_CacheReadOp : TE_Op<"cache_read", [
     AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$source,
     AnyTypeOf<[AnyRankedTensor, AnyMemRef]>:$target,
     Variadic<Index>:$low, Variadic<Index>:$high,
-    DenseI64ArrayAttr:$static_low, DenseI64ArrayAttr:$static_high);
+    DenseI64ArrayAttr:$static_low, DenseI64ArrayAttr:$static_high,
+    OptionalAttr<I64Attr>:$slots);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $source `:` type($source) `)`

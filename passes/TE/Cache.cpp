@@ -270,6 +270,8 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
                                                  offsets, sizes, ones);
     Value buffer = allocate(loc, region->sizes, element, cache.getMemory());
     auto read = CacheReadOp::create(rewriter, loc, slice, buffer, low, high);
+    if (cache.getSlots() > 1 && isa<scf::ForOp>(read->getParentOp()))
+      read.setSlots(cache.getSlots());
     staged = read.getResult();
     if (readOnly)
       known.push_back(staged);

@@ -128,6 +128,32 @@ def TeBufferize : Pass<"te-bufferize", "::acc::te::KernelOp"> {
                            "::acc::vta::VTADialect"];
 }
 
+def TeMultiBuffer : Pass<"te-multi-buffer", "::acc::te::KernelOp"> {
+  let summary = "Let several buffers of a cached read take turns";
+  let description = [{
+    The target of a `te.cache_read` with `slots = n` becomes one of `n` buffers,
+    chosen by the iteration of the closest loop, so that one can be filled while
+    another is still read. Sizes that differ between iterations are replaced by
+    their upper bounds. The rewrite is upstream's `memref::multiBuffer`.
+
+    Before:
+    ```mlir
+    scf.for %i = %c0 to %c8 step %c1 {
+      %b = memref.alloc() : memref<4x1x16xi8, #vta.mem<inp>>
+      te.cache_read ins(%s) outs(%b) low [0, 0, 0] high [0, 0, 0] {slots = 2 : i64}
+    ```
+    After:
+    ```mlir
+    %all = memref.alloc() : memref<2x4x1x16xi8, #vta.mem<inp>>
+    scf.for %i = %c0 to %c8 step %c1 {
+      %slot = affine.apply affine_map<(d0) -> (d0 mod 2)>(%i)
+      %b = memref.subview %all[%slot, 0, 0, 0] [1, 4, 1, 16] [1, 1, 1, 1] ...
+      te.cache_read ins(%s) outs(%b) low [0, 0, 0] high [0, 0, 0]
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect"];
+}
+
 def TeDeclareIntrins : Pass<"te-declare-intrins", "::mlir::ModuleOp"> {
   let summary = "Declare the intrinsics of the module's accelerator";
   let description = [{

@@ -30,6 +30,8 @@ MAX_PAD = 15
 # What one instruction costs beside its transfer, in bytes that could have been moved meanwhile.
 DMA_COST = 64
 COMPUTE_COST = 16
+# A transfer that nothing overlaps costs this fraction more.
+EXPOSED_SHARE = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Schedule:
-    """One decision: tile size per axis name, the order of parallel axes, virtual threads, level per argument.
+    """One decision: tile size per axis name, the order of parallel axes, virtual threads; per argument the memory
+    and level it is staged at and the number of buffers that take turns.
 
     `dram_bytes` are the bytes that it moves by memory: inp, wgt, acc (loads) and out (stores).
     """
@@ -92,6 +95,7 @@ class Schedule:
     vthread_axis: str | None
     vthreads: int
     levels: dict[int, tuple[str, int]]
+    slots: dict[int, int]
     cost: int
     dram_bytes: dict[str, int]
 
@@ -116,10 +120,10 @@ class Schedule:
         if self.vthread_axis is not None:
             index = next(a.index for a in model.parallel if a.name == self.vthread_axis)
             parts.append(f"vthread = #te.vthread<axis = {index}, count = {self.vthreads}>")
-        caches = [
-            f"#te.cache<arg = {arg}, memory = #vta.mem<{memory}>, level = {at}>"
-            for arg, (memory, at) in sorted(self.levels.items())
-        ]
+        caches = []
+        for arg, (memory, at) in sorted(self.levels.items()):
+            slots = f", slots = {self.slots[arg]}" if self.slots.get(arg, 1) > 1 else ""
+            caches.append(f"#te.cache<arg = {arg}, memory = #vta.mem<{memory}>, level = {at}{slots}>")
         parts.append(f"caches = [{', '.join(caches)}]")
         parts.append("accumulator = #vta.mem<acc>")
         if model.gemm:
@@ -230,6 +234,7 @@ class _Variant:
     vthread_axis: str | None
     vthreads: int
     levels: tuple[int, ...]  # per buffer of the model
+    slots: tuple[int, ...]
 
 
 def _variants(model: KernelModel, vthreads: int, tiles_reductions: bool) -> Iterator[_Variant]:
@@ -246,10 +251,13 @@ def _variants(model: KernelModel, vthreads: int, tiles_reductions: bool) -> Iter
     axes: list[str | None] = [None]
     if vthreads > 1:
         axes = [axis.name for axis in model.parallel if axis.extent > 1]
-    for order in itertools.permutations(movable):
-        for axis in axes:
-            for levels in itertools.product(*choices):
-                yield _Variant((*fixed, *order), axis, vthreads, levels)
+    for axis in axes:
+        # Virtual threads that share what they read cannot fill it for the next round while they compute.
+        shared = [(1, 2) if b.anchor and axis not in b.axes else (1,) for b in model.buffers]
+        for slots in itertools.product(*shared):
+            for order in itertools.permutations(movable):
+                for levels in itertools.product(*choices):
+                    yield _Variant((*fixed, *order), axis, vthreads, levels, slots)
 
 
 class _Evaluation:
@@ -264,8 +272,8 @@ class _Evaluation:
         if variant.vthread_axis is not None:
             self.legal &= grid.trips[variant.vthread_axis] % variant.vthreads == 0
         used = {memory: np.zeros(grid.size, dtype=np.int64) for memory in ("inp", "wgt", "acc")}
-        for buffer, level in zip(model.buffers, variant.levels, strict=True):
-            used[buffer.memory] = used[buffer.memory] + self._buffer(buffer, level)
+        for buffer, level, slots in zip(model.buffers, variant.levels, variant.slots, strict=True):
+            used[buffer.memory] = used[buffer.memory] + self._buffer(buffer, level, slots)
         self.fits = np.ones(grid.size, dtype=np.bool_)
         for memory, depth in (("inp", hardware.inp), ("wgt", hardware.wgt), ("acc", hardware.acc)):
             self.fits &= np.asarray(used[memory] <= depth)
@@ -283,7 +291,7 @@ class _Evaluation:
     def _whole(self, level: int) -> frozenset[str]:
         return self.reductions if level == 0 else frozenset()
 
-    def _buffer(self, buffer: Buffer, level: int) -> Array:
+    def _buffer(self, buffer: Buffer, level: int, slots: int) -> Array:
         """Elements that the buffer takes; counts its transfers."""
         grid, variant = self.grid, self.variant
         whole = self._whole(level) if buffer.arg is not None else self.reductions
@@ -294,8 +302,10 @@ class _Evaluation:
         if axis is not None and (buffer.arg is None or axis in buffer.axes):
             elements = elements * variant.vthreads
         if buffer.arg is not None:
-            self._transfer(buffer, whole, self._repetitions(buffer, level))
-        return elements
+            moved = self._transfer(buffer, whole, self._repetitions(buffer, level))
+            if slots == 1 and (axis is None or axis not in buffer.axes):
+                self.cost = self.cost + moved // EXPOSED_SHARE
+        return elements * slots
 
     def _repetitions(self, buffer: Buffer, level: int) -> Array:
         """How often the same elements are read: loops that a read does not depend on, but stays inside of."""
@@ -315,7 +325,8 @@ class _Evaluation:
             repeated = repeated * np.where(inside, trips, 1)
         return repeated
 
-    def _transfer(self, buffer: Buffer, whole: frozenset[str], repetitions: Array) -> None:
+    def _transfer(self, buffer: Buffer, whole: frozenset[str], repetitions: Array) -> Array:
+        """Counts a transfer and returns its bytes."""
         grid = self.grid
         moved = repetitions * buffer.dram_bytes
         instructions = repetitions
@@ -335,6 +346,7 @@ class _Evaluation:
                 instructions = instructions * grid.length(form, whole)
         self.dram[buffer.memory] = self.dram.get(buffer.memory, np.zeros(grid.size, np.int64)) + moved
         self.cost = self.cost + moved + DMA_COST * instructions
+        return moved
 
 
 def _search(model: KernelModel, hardware: Hardware, vthreads: int, split_window: bool) -> Schedule | None:
@@ -352,7 +364,7 @@ def _search(model: KernelModel, hardware: Hardware, vthreads: int, split_window:
     # What does not fit once, staged as late as possible, never fits.
     levels = tuple(int(b.arg is not None and bool(model.reductions)) for b in model.buffers)
     order = tuple(axis.name for axis in model.parallel)
-    grid.keep(_Evaluation(model, grid, _Variant(order, None, 1, levels), hardware).fits)
+    grid.keep(_Evaluation(model, grid, _Variant(order, None, 1, levels, (1,) * len(levels)), hardware).fits)
     if grid.size == 0:
         return None
     best: tuple[int, _Variant, int, _Evaluation] | None = None
@@ -370,15 +382,18 @@ def _search(model: KernelModel, hardware: Hardware, vthreads: int, split_window:
     tiles = {name: int(tile[winner]) for name, tile in grid.tile.items()}
     whole = all(tiles[axis.name] >= axis.extent for axis in model.reductions)
     reads: dict[int, tuple[str, int]] = {}
-    for buffer, level in zip(model.buffers, variant.levels, strict=True):
+    slots: dict[int, int] = {}
+    for buffer, level, count in zip(model.buffers, variant.levels, variant.slots, strict=True):
         if buffer.arg is not None:
             reads[buffer.arg] = (buffer.memory, 0 if whole else level)
+            slots[buffer.arg] = count
     return Schedule(
         tiles,
         variant.order,
         variant.vthread_axis,
         variant.vthreads,
         reads,
+        slots,
         cost,
         {memory: int(moved[winner]) for memory, moved in evaluation.dram.items()},
     )

@@ -12,7 +12,7 @@ from acc.passmanager import PassManager
 from acc.schedule import Decision, Options, make_vta_schedules
 
 TE_PASSES = (
-    "te-declare-intrins,te.kernel(te-tile,te-vthread,te-cache,te-bufferize),"
+    "te-declare-intrins,te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer),"
     "te-tensorize,te.kernel(te-dma,te-lower-vthread)"
 )
 VTA_PASSES = "vta-allocate-scratchpads,vta-expand,vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program)"

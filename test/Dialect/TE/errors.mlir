@@ -30,6 +30,11 @@
 
 // -----
 
+// expected-error @+1 {{slots must be at least 1, got 0}}
+#slots = #te.cache<arg = 0, memory = 1, level = 0, slots = 0>
+
+// -----
+
 // expected-error @+1 {{tiles must hold #te.tile, got 1}}
 #tiles = #te.schedule<tiles = [1]>
 
