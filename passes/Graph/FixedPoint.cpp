@@ -232,11 +232,27 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
                                                    ArrayRef<Interval> ranges,
                                                    OutputGrid output,
                                                    std::string &reason,
-                                                   bool tiesLikely) {
+                                                   Ties ties) {
   SmallVector<Scale> scales;
   for (double value : values)
     scales.push_back(analyze(std::min(value, kLargestScale)));
-  FixedPoint point = chooseShifts(scales, output, tiesLikely);
+  FixedPoint point = chooseShifts(scales, output, ties.likely);
+
+  // An odd zero point changes which neighbour of a tie is even.
+  if (ties.zeroPointFirst && scales.size() == 1 && output.zeroPoint % 2 != 0 &&
+      point.rounding == Rounding::HalfEven && point.midShift == 0 &&
+      scales[0].isDyadic() && scales[0].shift == point.postShift) {
+    int64_t moved = int64_t(output.zeroPoint) * (int64_t(1) << scales[0].shift);
+    if (moved % scales[0].numerator == 0) {
+      moved /= scales[0].numerator;
+      FailureOr<FixedPoint> result = deriveFixedPoint(
+          values, Interval{ranges[0].lo + moved, ranges[0].hi + moved},
+          {0, output.lo, output.hi}, reason);
+      if (succeeded(result))
+        result->offset[0] += moved;
+      return result;
+    }
+  }
 
   bool clipLo = false, clipHi = false;
   for (size_t c = 0; c != scales.size(); ++c) {
@@ -262,11 +278,11 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
     int64_t lo = kLowestWord, hi = kHighestWord;
     // A sum fits 32 bits as it is; clamping the result instead of the sum
     // keeps the bounds small.
-    if (!tiesLikely && evaluate(range.hi) > output.hi) {
+    if (!ties.likely && evaluate(range.hi) > output.hi) {
       hi = evaluate.firstReaching(output.hi);
       clipHi = true;
     }
-    if (!tiesLikely && evaluate(range.lo) < output.lo) {
+    if (!ties.likely && evaluate(range.lo) < output.lo) {
       lo = evaluate.firstReaching(output.lo + 1) - 1;
       clipLo = true;
     }
@@ -354,30 +370,26 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     sum.multipliers.push_back(int32_t(multiplier));
   }
   sum.offsets.assign(limited.size(), 0);
+  Ties ties{tiesLikely, zeroPointFirst};
   double scale = std::ldexp(1.0, -bits);
   FailureOr<FixedPoint> point =
-      deriveFixedPoint(scale, range, output, reason, tiesLikely);
+      deriveFixedPoint(scale, range, output, reason, ties);
+  // What the sum must contain besides comes by way of an operand.
+  if (succeeded(point) && point->offset[0]) {
+    auto carries = [&](int32_t multiplier) {
+      return multiplier && point->offset[0] % multiplier == 0;
+    };
+    auto carrier = llvm::find_if(sum.multipliers, carries);
+    if (carrier != sum.multipliers.end()) {
+      size_t index = carrier - sum.multipliers.begin();
+      sum.offsets[index] = int32_t(point->offset[0] / *carrier);
+    } else {
+      ties.zeroPointFirst = false;
+      point = deriveFixedPoint(scale, range, output, reason, ties);
+    }
+  }
   if (failed(point))
     return failure();
   sum.requantize = std::move(*point);
-  if (!zeroPointFirst || output.zeroPoint % 2 == 0 || tiesLikely ||
-      sum.requantize.rounding != Rounding::HalfEven)
-    return sum;
-
-  // An odd zero point changes which neighbour is even. It moves into the sum
-  // where a multiplier divides what it amounts to there.
-  int64_t moved = int64_t(output.zeroPoint) * (int64_t(1) << bits);
-  for (auto [offset, multiplier] : llvm::zip(sum.offsets, sum.multipliers)) {
-    if (!multiplier || moved % multiplier)
-      continue;
-    point =
-        deriveFixedPoint(scale, Interval{range.lo + moved, range.hi + moved},
-                         {0, output.lo, output.hi}, reason);
-    if (failed(point))
-      break;
-    offset = int32_t(moved / multiplier);
-    sum.requantize = std::move(*point);
-    break;
-  }
   return sum;
 }

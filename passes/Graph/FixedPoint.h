@@ -32,7 +32,7 @@ struct OutputGrid {
 };
 
 /// The attributes of a graph.requantize, and `offset`, which the accumulator
-/// must contain besides: half of what pre_shift drops. One value, or one per
+/// must contain besides: half of what pre_shift drops, or the zero point. One value, or one per
 /// channel; the clip bounds are empty where no accumulator reaches them.
 struct FixedPoint {
   llvm::SmallVector<int32_t> clipLo, clipHi, preShift, multiplier;
@@ -42,16 +42,24 @@ struct FixedPoint {
   std::optional<int32_t> outLo, outHi;
 };
 
+/// What a scale alone does not tell about ties.
+struct Ties {
+  /// They are frequent although the scale is not one that makes them so.
+  bool likely = false;
+  /// They are decided after an odd zero point is added, where that can be
+  /// expressed by moving the zero point into `offset`.
+  bool zeroPointFirst = false;
+};
+
 /// The parameters with which round(acc * scale) + zero point is computed.
 /// `scales` holds one positive scale, or one per channel, and `ranges` what the
-/// accumulators of each can be. `tiesLikely` asks for half_even although the
-/// scale alone does not call for it. Fails, with the reason, where an
-/// accumulator may exceed 32 bits.
+/// accumulators of each can be. Fails, with the reason, where an accumulator
+/// may exceed 32 bits.
 mlir::FailureOr<FixedPoint> deriveFixedPoint(llvm::ArrayRef<double> scales,
                                              llvm::ArrayRef<Interval> ranges,
                                              OutputGrid output,
                                              std::string &reason,
-                                             bool tiesLikely = false);
+                                             Ties ties = {});
 
 /// A graph.weighted_sum and the graph.requantize behind it. `offsets` come on
 /// top of the operands' zero points.
@@ -62,9 +70,8 @@ struct WeightedSum {
 
 /// The parameters with which round(sum of operand * ratio) + zero point is
 /// computed. Ratios are operand scale / output scale, negative to subtract;
-/// `operands` holds the range of each operand minus its zero point. With
-/// `zeroPointFirst`, ties are rounded to even after the zero point is added, if
-/// that can be expressed.
+/// `operands` holds the range of each operand minus its zero point;
+/// `zeroPointFirst` is that of Ties.
 mlir::FailureOr<WeightedSum>
 deriveWeightedSum(llvm::ArrayRef<double> ratios,
                   llvm::ArrayRef<Interval> operands, OutputGrid output,

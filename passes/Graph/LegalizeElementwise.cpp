@@ -40,6 +40,7 @@ private:
   FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
   FailureOr<Value> legalizeAverage(AveragePoolOp op);
   FailureOr<FixedPoint> deriveMean(Grid input, int64_t count);
+  bool isZeroPointFirst() const;
 
   OpBuilder &builder;
   QuantizedLayer &layer;
@@ -61,6 +62,12 @@ FailureOr<Operand> Legalizer::getOperand(Value value) {
   return Operand{toInteger(builder, loc, source), *grid};
 }
 
+/// ONNX Runtime fuses dequantize, add or average, quantize into an operator
+/// that adds the zero point before it rounds.
+bool Legalizer::isZeroPointFirst() const {
+  return isa<AddOp, AveragePoolOp>(layer.anchor) && layer.activations.empty();
+}
+
 /// The sum of operands with signs 1 or -1, in the grid of the layer's output.
 FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
                                 ArrayRef<int> signs) {
@@ -74,11 +81,8 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
     offsets.push_back(-operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
   }
-  // ONNX Runtime fuses dequantize, add, quantize into an operator that adds the
-  // zero point before it rounds; nothing else distinguishes the two orders.
-  bool zeroPointFirst = isa<AddOp>(layer.anchor) && layer.activations.empty();
   FailureOr<WeightedSum> parameters = deriveWeightedSum(
-      ratios, ranges, layer.output.output(), reason, zeroPointFirst);
+      ratios, ranges, layer.output.output(), reason, isZeroPointFirst());
   if (failed(parameters))
     return failure();
   for (auto [offset, more] : llvm::zip(offsets, parameters->offsets))
@@ -139,10 +143,10 @@ FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count) {
     return failure();
   }
   Interval centered = input.centered();
-  FailureOr<FixedPoint> point =
-      deriveFixedPoint(input.scale / (layer.output.scale * double(count)),
-                       Interval{centered.lo * count, centered.hi * count},
-                       layer.output.output(), reason);
+  FailureOr<FixedPoint> point = deriveFixedPoint(
+      input.scale / (layer.output.scale * double(count)),
+      Interval{centered.lo * count, centered.hi * count}, layer.output.output(),
+      reason, {false, isZeroPointFirst()});
   if (succeeded(point))
     point->offset[0] -= input.zeroPoint * count;
   return point;

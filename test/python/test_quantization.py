@@ -114,9 +114,17 @@ class Builder:
 
 
 def round_exactly(
-    total: np.ndarray, scale: list[Fraction], p: Parameters, low: float = -np.inf, high: float = np.inf
+    total: np.ndarray,
+    scale: list[Fraction],
+    p: Parameters,
+    low: float = -np.inf,
+    high: float = np.inf,
+    zero_point_first: bool = False,
 ) -> np.ndarray:
-    """saturate(round_half_even(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel."""
+    """saturate(round_half_even(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel.
+
+    With `zero_point_first` ties are decided after the zero point is added, as ONNX Runtime's fused addition and average do.
+    """
     y_scale = Fraction(float(p.scale))
     channels = np.arange(total.shape[1]).reshape(1, -1, *[1] * (total.ndim - 2)) % len(scale)
     channels = np.broadcast_to(channels, total.shape).ravel()
@@ -126,7 +134,8 @@ def round_exactly(
         real = value * scale[channel]
         real = max(real, Fraction(low)) if np.isfinite(low) else real
         real = min(real, Fraction(high)) if np.isfinite(high) else real
-        return min(max(round(real / y_scale) + p.zero_point, p.least), p.most)
+        inside, outside = (p.zero_point, 0) if zero_point_first else (0, p.zero_point)
+        return min(max(round(real / y_scale + inside) + outside, p.least), p.most)
 
     keys = [(int(value), int(channel)) for value, channel in zip(total.ravel(), channels, strict=True)]
     for key in keys:
@@ -196,27 +205,26 @@ def reference_conv(x: np.ndarray, w: np.ndarray, stride: int, dilation: int, pad
     return total
 
 
-def gemm(seed: int) -> Case:
+def gemm(seed: int, extreme: bool = False) -> Case:
+    """With `extreme`, scales and bias are so far apart that nearly all results saturate or vanish."""
     b = Builder(seed)
-    rows, depth, features = 64, int(b.rng.choice([16, 200, 600])), 32
-    x = b.parameters(2.0 ** b.rng.uniform(-12, 4))
-    matmul = b.rng.random() < 0.4
+    rows, depth, features = 64, int(b.rng.choice([1, 16, 200, 600])), 32
+    x = b.parameters(2.0 ** b.rng.uniform(-20, 20) if extreme else 2.0 ** b.rng.uniform(-12, 4))
     values, name = b.input((rows, depth), x)
     weights, w = draw_weights(b, (features, depth), features)
     deviation = 74 * 74 * np.sqrt(depth)
     unit = float(x.scale) * float(np.mean(w.scale))
-    bias, bias_name = draw_bias(b, x, w, features, deviation)
-    if matmul:
+    bias, bias_name = draw_bias(b, x, w, features, 10.0 ** b.rng.uniform(0, 8) if extreme else deviation)
+    if b.rng.random() < 0.4:
         product = b.node("MatMul", [name, b.dequantize(b.constant(weights.T.copy()), w, axis=1)])
         node = b.node("Add", [product, bias_name])
     else:
         node = b.node("Gemm", [name, b.dequantize(b.constant(weights), w), bias_name], transB=1)
-    y = b.parameters(unit * deviation / b.rng.uniform(10, 60))
+    y = b.parameters(unit * (2.0 ** b.rng.uniform(-12, 36) if extreme else deviation / b.rng.uniform(10, 60)))
     value, low, high = b.activation(node, unit * deviation)
 
     def exact() -> np.ndarray:
-        total = centered(values, x) @ centered(weights, w).T + bias
-        return round_exactly(total, products(x, w), y, low, high)
+        return round_exactly(centered(values, x) @ centered(weights, w).T + bias, products(x, w), y, low, high)
 
     return b.finish(value, y, exact)
 
@@ -240,17 +248,18 @@ def combine(seed: int, op_type: str) -> Case:
             sign * centered(v, p).astype(object) * int(s / unit)
             for sign, (v, _), p, s in zip(signs, operands, drawn, scales, strict=True)
         )
-        return round_exactly(np.asarray(total), [unit], y, low, high)
+        plain = op_type == "Add" and np.isinf(low) and np.isinf(high)
+        return round_exactly(np.asarray(total), [unit], y, low, high, zero_point_first=plain)
 
     return b.finish(value, y, exact)
 
 
-def rescale(seed: int) -> Case:
+def rescale(seed: int, extreme: bool = False) -> Case:
     b = Builder(seed)
     x = b.parameters(0.1)
     values, name = b.input((1, 8, 20, 20), x)
     value, low, high = b.activation(name, 7.4)
-    y = b.parameters(0.1 * 2.0 ** b.rng.uniform(-3, 3))
+    y = b.parameters(0.1 * 2.0 ** (b.rng.uniform(-20, 12) if extreme else b.rng.uniform(-3, 3)))
 
     def exact() -> np.ndarray:
         return round_exactly(centered(values, x), [Fraction(float(x.scale))], y, low, high)
@@ -273,6 +282,42 @@ def global_average_pool(seed: int) -> Case:
     return b.finish(node, y, exact)
 
 
+def average_pool(seed: int) -> Case:
+    b = Builder(seed)
+    k, stride = int(b.rng.integers(2, 4)), int(b.rng.integers(1, 3))
+    x = b.parameters(0.1)
+    values, name = b.input((1, 4, 21, 21), x)
+    y = b.parameters(0.1 * 2.0 ** b.rng.uniform(-2, 0.5))
+    if b.powers_of_two and k == 3:
+        # Ties in eighteenths are not exact in binary: they cannot be decided after an odd zero point is added.
+        y = dataclasses.replace(y, zero_point=y.zero_point // 2 * 2)
+    node = b.node("AveragePool", [name], kernel_shape=[k, k], strides=[stride, stride])
+
+    def exact() -> np.ndarray:
+        ones = np.broadcast_to(np.eye(4, dtype=np.int64)[:, :, None, None], (4, 4, k, k))
+        total = reference_conv(centered(values, x), ones, stride, 1, [0, 0, 0, 0])
+        return round_exactly(total, [Fraction(float(x.scale)) / (k * k)], y, zero_point_first=True)
+
+    return b.finish(node, y, exact)
+
+
+def concat(seed: int) -> Case:
+    b = Builder(seed)
+    drawn = [b.parameters(0.1) for _ in range(3)]
+    operands = [b.input((1, 4, 12, 12), p) for p in drawn]
+    node = b.node("Concat", [name for _, name in operands], axis=1)
+    y = b.parameters(0.1)
+
+    def exact() -> np.ndarray:
+        parts = [
+            round_exactly(centered(v, p), [Fraction(float(p.scale))], y)
+            for (v, _), p in zip(operands, drawn, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    return b.finish(node, y, exact)
+
+
 CASES: dict[str, Callable[[int], Case]] = {
     "conv": conv,
     "gemm": gemm,
@@ -280,7 +325,11 @@ CASES: dict[str, Callable[[int], Case]] = {
     "sub": lambda seed: combine(seed, "Sub"),
     "sum": lambda seed: combine(seed, "Sum"),
     "rescale": rescale,
+    "extreme_gemm": lambda seed: gemm(seed, extreme=True),
+    "extreme_rescale": lambda seed: rescale(seed, extreme=True),
     "global_average_pool": global_average_pool,
+    "average_pool": average_pool,
+    "concat": concat,
 }
 
 
