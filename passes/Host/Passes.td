@@ -10,6 +10,28 @@
 
 include "mlir/Pass/PassBase.td"
 
+def HostShareKernels : Pass<"host-share-kernels", "::mlir::ModuleOp"> {
+  let summary = "Keep one copy of equal native kernels";
+  let description = [{
+    Kernels that compute the same on arguments of the same types, whatever their
+    names, layers and locations, become one.
+
+    ```mlir
+    te.kernel @relu1(...) attributes {target = "cpu"} { ... }
+    te.kernel @relu2(...) attributes {target = "cpu"} { ... }
+    te.launch @relu2 ...
+    ```
+    becomes
+    ```mlir
+    te.kernel @relu1(...) attributes {target = "cpu"} { ... }
+    te.launch @relu1 ...
+    ```
+  }];
+  let statistics = [
+    Statistic<"numShared", "shared", "Kernels that were dropped">
+  ];
+}
+
 def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp"> {
   let summary = "Turn convolutions and matrix products into te.contract";
   let description = [{

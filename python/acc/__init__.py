@@ -15,13 +15,19 @@ from acc.errors import (
 )
 
 if TYPE_CHECKING:
+    from acc.compiler import compile
     from acc.executable import Executable, load
     from acc.frontend import import_onnx
 
 __version__ = "0.1.0"
 
 # What needs the compiler or the onnx package is imported on first use, so that `import acc` is quick.
-_LAZY = {"Executable": "acc.executable", "import_onnx": "acc.frontend", "load": "acc.executable"}
+_LAZY = {
+    "compile": "acc.compiler",
+    "Executable": "acc.executable",
+    "import_onnx": "acc.frontend",
+    "load": "acc.executable",
+}
 
 __all__ = [
     "AccError",
@@ -31,6 +37,7 @@ __all__ = [
     "ModelError",
     "ModelFileError",
     "RunError",
+    "compile",
     "import_onnx",
     "load",
 ]
