@@ -42,7 +42,7 @@ void collectNames(Location location, SetVector<StringAttr> &names) {
       collectNames(part, names);
 }
 
-/// Whether an operation costs nothing at run time and so stays in main.
+/// Whether an operation costs nothing at run time and so is no kernel.
 bool isFree(Operation *op) {
   return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
              tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
@@ -239,10 +239,8 @@ private:
   }
 
   ArrayAttr getLayers(const SetVector<StringAttr> &names) {
-    if (names.empty())
-      return {};
-    return builder.getArrayAttr(
-        SmallVector<Attribute>(names.begin(), names.end()));
+    SmallVector<Attribute> layers(names.begin(), names.end());
+    return names.empty() ? ArrayAttr() : builder.getArrayAttr(layers);
   }
 
   void fillBody(te::KernelOp kernel, const Group &group) {

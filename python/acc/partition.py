@@ -205,7 +205,7 @@ def _can_continue(kernel: _Kernel, op: ir.Operation, target: str, options: Optio
     tail = kernel.tail
     if kernel.target != target or tail.name in CLOSED or len(tail.results) != 1:
         return False
-    if not tail.result.has_one_use or _shape(tail.result) != _shape(op.result):
+    if not tail.result.has_one_use() or _shape(tail.result) != _shape(op.result):
         return False
     if target == "vta":
         if tail.name == "graph.max_pool":
@@ -251,7 +251,7 @@ def partition(
         if op.name == "graph.storage_cast":
             # No bit changes: it may continue a kernel but is never one.
             fits = ends and _can_continue(ends[0], op, "cpu", options)
-            if fits and op.result.has_one_use and op.result.uses[0].owner.name in ELEMENTWISE:
+            if fits and op.result.has_one_use() and op.result.uses[0].owner.name in ELEMENTWISE:
                 ends[0].ops.append(op)
                 owner[op.result] = ends[0]
             continue

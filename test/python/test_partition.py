@@ -1,0 +1,104 @@
+"""Which operators go to the accelerator, which do not and why, and what forms one kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from acc import ir
+from acc.partition import Options, Placement, partition
+
+CONV = (
+    "strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, "
+    "group = {group} : i64, pad_value = {pad_value} : i8"
+)
+SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 4 : i32"
+
+
+def place(body: str, target: str = "vta", options: Options | None = None, **config: int) -> list[Placement]:
+    header, _, rest = body.partition("\n")
+    module = ir.Module.parse(f"func.func @main({header}) {{\n{rest}\n  return\n}}", ir.Context())
+    return partition(module, target, config, options)
+
+
+def convolution(group: int = 1, pad_value: int = 0, channels: int = 16) -> str:
+    attributes = CONV.format(group=group, pad_value=pad_value)
+    weight = f"tensor<16x{channels // group}x3x3xi8>"
+    return f"""%x: tensor<1x{channels}x8x8xi8>
+      %w = graph.constant dense<1> : {weight} : {weight}
+      %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
+      %a = graph.conv_integer %x, %w, %b {{{attributes}}}
+          : (tensor<1x{channels}x8x8xi8>, {weight}, tensor<16xi32>) -> tensor<1x16x8x8xi32> loc("conv")
+      %q = graph.requantize %a {{{SCALE}}} : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8> loc("conv")"""
+
+
+SUM = f"""
+      %s = graph.weighted_sum %q, %x {{offsets = array<i32: 0, 0>, multipliers = array<i32: 1, 1>}}
+          : (tensor<1x16x8x8xi8>, tensor<1x16x8x8xi8>) -> tensor<1x16x8x8xi32> loc("add")
+      %r = graph.requantize %s {{{SCALE}}} : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8> loc("add")"""
+
+
+def test_a_sum_continues_the_convolution():
+    assert place(convolution() + SUM) == [Placement("conv", "vta", ("conv", "add"))]
+
+
+def test_a_sum_is_a_kernel_of_its_own_if_wanted():
+    placements = place(convolution() + SUM, options=Options(fuse_residual=False))
+    assert [p.layers for p in placements] == [("conv",), ("add",)]
+
+
+def test_a_result_with_two_readers_ends_its_kernel():
+    pool = """
+      %p = graph.max_pool %q {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+          pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+          : (tensor<1x16x8x8xi8>) -> tensor<1x16x4x4xi8> loc("pool")"""
+    assert [p.layers for p in place(convolution() + SUM + pool)] == [("conv",), ("add",), ("pool",)]
+
+
+def test_everything_is_native_for_the_cpu():
+    assert place(convolution() + SUM, target="cpu") == [Placement("conv", "cpu", ("conv", "add"))]
+
+
+def test_refused_kernels_go_to_the_cpu():
+    placements = place(convolution(), options=Options(refused={"conv": "no schedule"}))
+    assert placements == [Placement("conv", "cpu", ("conv",), "no schedule")]
+
+
+@pytest.mark.parametrize(
+    ("body", "config", "reason"),
+    [
+        (convolution(group=16), {}, "grouped convolution: group 16"),
+        (convolution(), {"LOG_WGT_WIDTH": 2}, "needs int8 weights, the configuration has 4 bits"),
+        (
+            convolution(),
+            {"LOG_INP_WIDTH": 2},
+            "needs int8 inputs and int32 accumulators, the configuration has 4 and 32 bits",
+        ),
+        (convolution().replace("pads = array<i64: 1, 1, 1, 1>", "pads = array<i64: 1, 1, 17, 1>").replace(
+            "16x8x8xi32", "16x24x8xi32").replace("1x16x8x8xi8> loc", "1x16x24x8xi8> loc"), {},
+         "pads by 17, a transfer by at most 15"),
+        (
+            """%x: tensor<1x4xf32>
+      %y = graph.softmax %x {axis = 1 : i64} : (tensor<1x4xf32>) -> tensor<1x4xf32>""",
+            {},
+            "not quantized: softmax in floating point",
+        ),
+        (
+            """%x: tensor<1x4x8x8xf32>
+      %y = graph.max_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+          pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+          : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>""",
+            {},
+            "not quantized: computes on f32",
+        ),
+    ],
+)  # fmt: skip
+def test_reasons(body: str, config: dict[str, int], reason: str):
+    placements = place(body, **config)
+    assert {p.target for p in placements} == {"cpu"}
+    assert placements[0].reason == reason
+
+
+def test_a_convolution_with_a_halo_may_pad_far():
+    body = convolution(pad_value=-128).replace("pads = array<i64: 1, 1, 1, 1>", "pads = array<i64: 1, 1, 17, 1>")
+    body = body.replace("16x8x8xi32", "16x24x8xi32").replace("1x16x8x8xi8> loc", "1x16x24x8xi8> loc")
+    assert place(body)[0].target == "vta"
