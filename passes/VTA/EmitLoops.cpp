@@ -85,23 +85,25 @@ void Emitter::emitDomain(const isa::Instruction &insn,
     break;
   }
 
-  // The loops: the two longest dimensions that the factor fields can express.
-  auto longest = [&]() -> LoopDim {
-    auto best = dims.end();
-    for (auto it = dims.begin(); it != dims.end(); ++it) {
-      bool fits =
-          it->size <= kMaxIterations &&
-          llvm::all_of(it->strides, [](int64_t stride) { return stride >= 0; });
-      if (fits && (best == dims.end() || it->size >= best->size))
-        best = it;
-    }
-    if (best == dims.end())
-      return {1, {0, 0, 0}};
-    LoopDim result = *best;
-    dims.erase(best);
-    return result;
-  };
-  LoopDim in = longest(), out = longest();
+  // The loops: the two longest dimensions that the factor fields can express,
+  // in the order in which they were given.
+  SmallVector<size_t, 2> loops;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i].size <= kMaxIterations &&
+        llvm::all_of(dims[i].strides,
+                     [](int64_t stride) { return stride >= 0; }))
+      loops.push_back(i);
+  llvm::stable_sort(
+      loops, [&](size_t a, size_t b) { return dims[a].size > dims[b].size; });
+  loops.truncate(std::min<size_t>(loops.size(), 2));
+  llvm::sort(loops);
+  std::array<LoopDim, 2> chosen = {LoopDim{1, {0, 0, 0}},
+                                   LoopDim{1, {0, 0, 0}}};
+  for (size_t i = 0; i < loops.size(); ++i)
+    chosen[2 - loops.size() + i] = dims[loops[i]];
+  auto [out, in] = chosen;
+  for (size_t loop : llvm::reverse(loops))
+    dims.erase(dims.begin() + loop);
 
   // A sequence must fit in the micro-op memory; dimensions are taken out of it
   // from the outermost on.
