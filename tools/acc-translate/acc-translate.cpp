@@ -8,6 +8,7 @@
 #include "passes/Registration.h"
 
 #include "acc/isa/Assembly.h"
+#include "acc/isa/ProgramFile.h"
 #include "dialects/VTA/VTADialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -81,6 +82,10 @@ static OwningOpRef<Operation *> makeModule(MLIRContext *context, Location loc,
   return module.release().getOperation();
 }
 
+static StringRef getInput(llvm::SourceMgr &sources) {
+  return sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
+}
+
 static Location bufferLocation(llvm::SourceMgr &sources, MLIRContext *context) {
   StringRef name =
       sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
@@ -125,6 +130,34 @@ static void registerTranslations() {
         return success();
       },
       declare);
+  static TranslateFromMLIRRegistration toProgram(
+      "vta-to-program",
+      "a vta.program complete with buffers, micro-ops and layers, as models "
+      "carry it",
+      [](Operation *root, llvm::raw_ostream &os) -> LogicalResult {
+        FailureOr<isa::Program> program = selectProgram(root);
+        if (failed(program))
+          return failure();
+        os << isa::writeProgram(*program);
+        return success();
+      },
+      declare);
+  static TranslateToMLIRRegistration fromProgram(
+      "program-to-vta", "what --vta-to-program writes as a vta.program",
+      [](llvm::SourceMgr &sources,
+         MLIRContext *context) -> OwningOpRef<Operation *> {
+        context->loadDialect<vta::VTADialect>();
+        Location loc = bufferLocation(sources, context);
+        std::string error;
+        std::optional<isa::Program> program =
+            isa::readProgram(std::string_view(getInput(sources)), &error);
+        if (!program) {
+          emitError(loc) << error;
+          return nullptr;
+        }
+        return makeModule(context, loc, *program);
+      },
+      declare);
   static TranslateToMLIRRegistration fromBinary(
       "binary-to-vta", "a raw instruction stream as a vta.program",
       [](llvm::SourceMgr &sources,
@@ -134,8 +167,7 @@ static void registerTranslations() {
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
-        StringRef bytes =
-            sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
+        StringRef bytes = getInput(sources);
         if (bytes.size() % sizeof(isa::Word128) != 0) {
           emitError(loc) << "an instruction has 16 bytes, but the stream has "
                          << bytes.size();
@@ -162,8 +194,7 @@ static void registerTranslations() {
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
-        StringRef text =
-            sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
+        StringRef text = getInput(sources);
         std::vector<std::string> problems;
         std::optional<isa::Program> program =
             isa::parseProgram(std::string_view(text), *config, problems);

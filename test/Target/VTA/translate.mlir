@@ -1,5 +1,6 @@
 // RUN: acc-translate --vta-to-assembly %s | FileCheck %s --check-prefix=ASM
 // RUN: acc-translate --vta-to-assembly %s | acc-translate --assembly-to-vta --program=k | FileCheck %s --check-prefix=TEXT
+// RUN: acc-translate --vta-to-program %s | acc-translate --program-to-vta --program=k | FileCheck %s --check-prefix=TEXT
 // RUN: acc-translate --vta-to-binary %s | acc-translate --binary-to-vta | FileCheck %s --check-prefix=RAW
 // RUN: acc-translate --vta-to-binary --address=4096,8192,12288 %s | acc-translate --binary-to-vta | FileCheck %s --check-prefix=LINKED
 // RUN: not acc-translate --vta-to-binary --program=nobody %s 2>&1 | FileCheck %s --check-prefix=NOBODY
