@@ -226,6 +226,7 @@ private:
     }
     auto call = te::LaunchOp::create(
         builder, loc, results, FlatSymbolRefAttr::get(symbol), inputs, inits);
+    call->setAttr(kernelAttr, builder.getStringAttr(group.name));
     for (auto [original, replacement] :
          llvm::zip(group.results, call.getResults())) {
       Value result = original;

@@ -1,8 +1,9 @@
 """From te kernels to a shared object: the stages of native code, each a flat list of passes.
 
-make_te    te.kernels of linalg on tensors -> te.contract and fused linalg, weights packed
-make_llvm  -> buffers in one workspace, loops over vectors, the C interface, the LLVM dialect
-make_image -> object code, linked
+make_te       te.kernels of linalg on tensors -> te.contract and fused linalg, weights packed
+make_buffers  -> main and kernels on memrefs
+make_llvm     -> buffers in one workspace, loops over vectors, the C interface, the LLVM dialect
+make_image    -> object code, linked
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.schedule_cpu import Processor, make_cpu_schedules
 
-__all__ = ["CpuOptions", "make_image", "make_llvm", "make_te"]
+__all__ = ["CpuOptions", "make_buffers", "make_image", "make_llvm", "make_te"]
 
 
 @dataclass(frozen=True)
@@ -58,30 +59,22 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
     pm.add("canonicalize")
 
 
-def make_llvm(pm: PassManager, options: CpuOptions, order: list[str]) -> None:
-    """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model.
-
-    `order` gets the names of the kernels in the order in which they are launched.
-    """
-
-    def list_launches(operation: ir.Operation) -> None:
-        for function in operation.regions[0].blocks[0].operations:
-            if function.name == "func.func" and function.attributes["sym_name"].value == "main":
-                for op in function.regions[0].blocks[0].operations:
-                    if op.name in ("te.launch", "vta.launch"):
-                        order.append(str(op.attributes["kernel_name"].value))
-
-    vector_bytes = Processor.from_features(options.all_features()).vector_bytes
+def make_buffers(pm: PassManager, options: CpuOptions) -> None:
+    """Bufferizes main and the native kernels."""
     pm.add(f"host-bufferize{{alignment={options.alignment}}}")
     pm.add("canonicalize")
     pm.add("cse")
+
+
+def make_llvm(pm: PassManager, options: CpuOptions) -> None:
+    """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model."""
+    vector_bytes = Processor.from_features(options.all_features()).vector_bytes
     pm.add("te.kernel(host-lower-contractions)")
     pm.add(f"te.kernel(host-vectorize-linalg{{vector-bytes={vector_bytes}}})")
     pm.add("te.kernel(convert-linalg-to-loops)")
     pm.add(f"host-plan-memory{{alignment={options.alignment}}}")
     pm.add("canonicalize")
     pm.add("cse")
-    pm.add(list_launches, "list-launches")
     pm.add("host-lower-abi")
     pm.add("convert-scf-to-cf")
     pm.add("expand-strided-metadata")

@@ -8,6 +8,7 @@ element-wise operators that consume its result and nothing else does. The decisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -48,12 +49,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Placement:
-    """One kernel: its name, target, ONNX nodes and, if it is kept from the accelerator, why."""
+    """One kernel: its name, target, ONNX nodes, multiply-accumulates and, if kept from the accelerator, why."""
 
     kernel: str
     target: str
     layers: tuple[str, ...]
     reason: str = ""
+    macs: int = 0
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,18 @@ def partition(
     return _write(kernels)
 
 
+def _macs(op: ir.Operation) -> int:
+    """Multiply-accumulates of an operator, without padding to the hardware's blocks."""
+    if op.name in ("graph.conv", "graph.conv_integer"):
+        return math.prod(_shape(op.result)) * math.prod(_shape(op.operands[1])[1:])
+    if op.name in ("graph.gemm", "graph.gemm_integer"):
+        rows = max(_shape(op.result)[0], 1)
+        return math.prod(_shape(op.result)) * (math.prod(_shape(op.operands[0])) // rows)
+    if op.name == "graph.mat_mul":
+        return math.prod(_shape(op.result)) * _shape(op.operands[0])[-1]
+    return 0
+
+
 def _write(kernels: list[_Kernel]) -> list[Placement]:
     placements: list[Placement] = []
     taken: set[str] = set()
@@ -283,5 +297,6 @@ def _write(kernels: list[_Kernel]) -> list[Placement]:
             op.attributes["graph.target"] = kernel.target
             if kernel.reason:
                 op.attributes["graph.reason"] = kernel.reason
-        placements.append(Placement(name, kernel.target, kernel.layers, kernel.reason))
+        macs = sum(_macs(op) for op in kernel.ops)
+        placements.append(Placement(name, kernel.target, kernel.layers, kernel.reason, macs))
     return placements

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from acc import ir
+    from acc.partition import Placement
+    from acc.schedule import Decision
 
 MEMORIES = ("inp", "wgt", "acc", "uop", "out")
 
@@ -39,11 +44,77 @@ class LayerReport:
 
     @property
     def name(self) -> str:
-        """The ONNX nodes, abbreviated to the first and the number of those fused into it."""
+        """The ONNX nodes, abbreviated to the first and the number of those fused into it.
+
+        A kernel that stands for no node, such as a change of layout, has its own name in parentheses.
+        """
         if not self.layers:
-            return self.kernel
+            return f"({self.kernel})"
         rest = len(self.layers) - 1
         return self.layers[0] + (f" (+{rest})" if rest else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """One kernel call of main, in order: the kernel's name in the plan and its symbol."""
+
+    kernel: str
+    symbol: str
+
+
+def read_launches(module: ir.Module) -> list[Launch]:
+    """The launches of a module whose kernels are outlined."""
+    launches = []
+    for function in module.body:
+        if function.name == "func.func":
+            for op in function.regions[0].blocks[0]:
+                if op.name == "te.launch":
+                    symbol = str(op.attributes["kernel"].value)
+                    kernel = op.attributes.get("graph.kernel")
+                    launches.append(Launch(str(kernel.value) if kernel is not None else symbol, symbol))
+    return launches
+
+
+def make_reports(
+    launches: Sequence[Launch],
+    placements: Sequence[Placement],
+    decisions: Sequence[Decision],
+    programs: Mapping[str, Any],
+) -> list[LayerReport]:
+    """One report per launch. `programs` maps symbols to the runtime's Program; what has none runs natively."""
+    placed = {placement.kernel: placement for placement in placements}
+    decided = {decision.kernel: decision for decision in decisions}
+    reports = []
+    for launch in launches:
+        placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
+        report = LayerReport(
+            layers=placement.layers if placement else (),
+            kernel=launch.kernel,
+            target="cpu",
+            reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
+            macs=placement.macs if placement else 0,
+        )
+        program = programs.get(launch.symbol)
+        if program is not None:
+            counters = program.counters()
+            dram = counters["dram_bytes"]
+            report = dataclasses.replace(
+                report,
+                target="vta",
+                instructions=sum(counters["instructions"].values()),
+                dram_bytes={
+                    "inp": dram["inp"],
+                    "wgt": dram["wgt"],
+                    "acc": dram["acc"] + dram["acc8"],
+                    "uop": dram["uop"],
+                    "out": dram["out"],
+                },
+                gemm_steps=counters["gemm_steps"],
+                alu_steps=counters["alu_steps"],
+                schedule=decision.schedule.summary() if decision and decision.schedule else "",
+            )
+        reports.append(report)
+    return reports
 
 
 def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
@@ -62,8 +133,13 @@ def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
 
 
 def format_layers(layers: Iterable[LayerReport]) -> str:
-    """The per-layer table with a line of totals; then, for kernels kept on the CPU, why."""
+    """The per-layer table with a line of totals; then, for layers kept on the CPU, why.
+
+    Kernels that only fill borders of buffers are one line.
+    """
     layers = list(layers)
+    fills = [layer for layer in layers if not layer.layers and layer.kernel.endswith("_halo")]
+    layers = [layer for layer in layers if layer not in fills]
     header = ["layer", "target", "MACs", "insns", *(f"{m} bytes" for m in MEMORIES), "GEMM steps", "ALU steps"]
 
     def row(name: str, target: str, part: Sequence[LayerReport]) -> list[str]:
@@ -77,6 +153,8 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
         return [name, target, *(f"{f:,}" if f else "-" for f in figures)]
 
     rows = [row(layer.name, layer.target, [layer]) for layer in layers]
+    if fills:
+        rows.append(row(f"(fill borders of {len(fills)} buffers)", "cpu", fills))
     rows.append(row("total", "", layers))
     text = format_table(rows, header)
     reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]

@@ -99,6 +99,13 @@ class Schedule:
     cost: int
     dram_bytes: dict[str, int]
 
+    def summary(self) -> str:
+        """One line for people: sizes of parallel and reduction tiles, and the virtual threads."""
+        parallel = "x".join(str(self.tiles[name]) for name in sorted(self.order))
+        reductions = "x".join(str(size) for name, size in sorted(self.tiles.items()) if name not in self.order)
+        text = f"tile {parallel}" + (f" by {reductions}" if reductions else "")
+        return text + (f", {self.vthreads} virtual threads over {self.vthread_axis}" if self.vthread_axis else "")
+
     def attribute(self, model: KernelModel) -> str:
         """The #te.schedule in its textual form."""
 

@@ -1,14 +1,16 @@
-"""`acc compile`: from an ONNX model to a file that the runtime loads."""
+"""`acc compile`: an ONNX model to a model file."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from acc.errors import CompileError
+from acc.errors import AccError
 
 
 def register(subparsers: Any) -> None:
@@ -16,83 +18,92 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compile",
         help="compile an ONNX model",
-        description="Compiles an ONNX model to a shared object with its weights and a description, which acc run, "
-        "acc.load and libacc_runtime load. It is written whole or not at all.",
+        description="Compiles an ONNX model to one file that Python, C and C++ programs can load.",
     )
-    parser.add_argument("model", metavar="model.onnx", help="the ONNX model")
-    parser.add_argument("-o", "--output", metavar="model.so", required=True, help="the file to write")
-    parser.add_argument("--target", default="cpu", choices=["cpu"], help="what the model runs on (default: cpu)")
+    parser.add_argument("model", metavar="model.onnx", help="the model")
+    parser.add_argument("-o", "--output", required=True, metavar="model.so", help="where the result goes")
+    parser.add_argument("--target", default="cpu", choices=("cpu", "vta"), help="what to compile for (default: cpu)")
+    parser.add_argument(
+        "--config", metavar="vta_config.json", help="the accelerator, with --target vta (default: the published one)"
+    )
     parser.add_argument(
         "--shape",
-        metavar="NAME=1x3x224x224",
         action="append",
         default=[],
-        help="the shape of an input that the model leaves open; may be repeated",
+        type=parse_shape,
+        metavar="NAME=D,D,...",
+        help="shape of an input with symbolic dimensions, as in --shape x=1,3,224,224; may be repeated",
     )
-    parser.add_argument(
-        "--cpu", metavar="NAME", default="native", help="processor to compile for, as LLVM names it (default: native)"
-    )
+    parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
     )
     parser.add_argument("--dump-stages", metavar="DIR", help="write the IR after every pass to this folder")
-    parser.add_argument("--json", action="store_true", help="print what was compiled as JSON")
+    parser.add_argument("--json", action="store_true", help="print the layers and times as JSON")
     parser.set_defaults(run=run)
 
 
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
+def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Parses NAME=D,D,...; raises argparse's error for anything else."""
+    name, separator, dims = text.rpartition("=")
     try:
-        shape = tuple(int(size) for size in sizes.split("x")) if sizes else ()
+        shape = tuple(int(d) for d in dims.split(",")) if dims else ()
     except ValueError:
-        equals = ""
-        shape = ()
-    if not equals or any(size < 1 for size in shape):
-        raise CompileError(f"--shape takes NAME=1x3x224x224, not '{text}'")
+        separator = ""
+    if not separator or not name or any(d < 0 for d in shape):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=D,D,... such as x=1,3,224,224")
     return name, shape
 
 
-class _Bar:
-    """One line on a terminal that shows what is going on; nothing elsewhere."""
-
-    WIDTH = 30
+class Progress:
+    """Names the stage on standard error while it runs, on a terminal only."""
 
     def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+        self.shown = sys.stderr.isatty()
 
-    def __call__(self, what: str, fraction: float) -> None:
-        if self._shown:
-            done = int(fraction * self.WIDTH)
-            print(f"\r[{'#' * done}{' ' * (self.WIDTH - done)}] {what:<20}", end="", file=sys.stderr, flush=True)
+    def __call__(self, stage: str) -> None:
+        if self.shown:
+            print(f"\r\x1b[K{stage} ...", end="", file=sys.stderr, flush=True)
 
-    def clear(self) -> None:
-        if self._shown:
-            print(f"\r{'':<{self.WIDTH + 24}}\r", end="", file=sys.stderr, flush=True)
+    def finish(self) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc.backend_cpu import CpuOptions
-    from acc.compiler import Options, compile_contents
+    from acc.compiler import compile_contents
     from acc.container import write_model
 
-    shapes = dict(map(_shape, args.shape))
-    start = time.perf_counter()
-    bar = _Bar()
+    folder = Path(args.output).parent
+    if not folder.is_dir():
+        raise AccError(f"cannot write '{args.output}': there is no folder '{folder}'")
+    if not os.access(folder, os.W_OK):
+        raise AccError(f"cannot write '{args.output}': no permission to write in '{folder}'")
+    started = time.perf_counter()
+    progress = Progress()
     try:
-        options = Options(CpuOptions(args.cpu, args.cpu_features), args.dump_stages, bar)
-        contents = compile_contents(args.model, args.target, shapes, options)
-        write_model(args.output, contents)
+        compilation = compile_contents(
+            args.model,
+            args.target,
+            args.config,
+            dict(args.shape),
+            cpu=args.cpu,
+            cpu_features=args.cpu_features,
+            dump_stages=args.dump_stages,
+            progress=progress,
+        )
+        progress("writing")
+        write_model(args.output, compilation.contents)
     finally:
-        bar.clear()
+        progress.finish()
+    seconds = time.perf_counter() - started
     if args.json:
-        summary = {
+        result = {
             "output": args.output,
-            "target": args.target,
-            "seconds": round(time.perf_counter() - start, 3),
-            "code_bytes": len(contents.image),
-            "workspace_bytes": contents.workspace_bytes,
-            "kernels": len(contents.metadata["layers"]),
+            "seconds": seconds,
+            "stages": dict(compilation.stages),
+            "layers": [layer.to_dict() for layer in compilation.layers],
         }
-        print(json.dumps(summary))
+        print(json.dumps(result))
     return 0

@@ -1,0 +1,227 @@
+"""How a model becomes a program, stage by stage: flat lists of passes, with the Python policies between them.
+
+    make_graph  ONNX -> graph dialect, simplified, quantization legalized to integer operators
+    make_te     -> kernels of linalg in te.kernel, each on its target, accelerator kernels scheduled
+    make_vta    -> accelerator kernels tiled, interleaved and tensorized: the structured vta dialect
+    make_llvm   -> accelerator programs of instructions; native kernels and main in the LLVM dialect
+
+A policy (partition, schedules) reads the IR and writes attributes; the passes obey them. Nothing else decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from acc import backend_cpu, ir
+from acc.backend_cpu import CpuOptions
+from acc.errors import CompileError, ConfigError, MLIRError
+from acc.frontend import import_onnx
+from acc.partition import Options as PartitionOptions
+from acc.partition import Placement, partition
+from acc.passmanager import PassManager
+from acc.schedule import Decision, make_vta_schedules
+from acc.schedule import Options as ScheduleOptions
+
+__all__ = ["Options", "Pipeline", "Stage", "read_config"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) -> dict[str, object]:
+    """The validated contents of a vta_config.json, with defaults filled in; None is the published configuration.
+
+    Raises ConfigError naming every key that is unknown, malformed, or violates the instruction set.
+    """
+    from acc._lib import _runtime
+
+    if config is None:
+        text, name = "{}", "the default configuration"
+    elif isinstance(config, Mapping):
+        name = "the configuration"
+        try:
+            text = json.dumps(dict(config))
+        except TypeError as error:
+            raise ConfigError(f"{name}: {error}") from None
+    else:
+        name = os.fspath(config)
+        try:
+            text = Path(config).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot read '{name}': {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"'{name}' is not a text file") from None
+    try:
+        return json.loads(_runtime.Config(text).to_json())
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compiled for, and how.
+
+    target: "cpu" or "vta". config: a complete vta_config.json (see `read_config`). dump: a folder for the IR after
+    every pass, one sub-folder per stage. progress: called with the name of every stage before it runs.
+    """
+
+    target: str = "cpu"
+    config: Mapping[str, object] = field(default_factory=dict)
+    cpu: CpuOptions = field(default_factory=CpuOptions)
+    partition: PartitionOptions = field(default_factory=PartitionOptions)
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    dump: Path | None = None
+    progress: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How long a stage took, in seconds."""
+
+    name: str
+    seconds: float
+
+
+class Pipeline:
+    """One compilation: its stages in order, what the policies decided and how long everything took."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.stages: list[Stage] = []
+        self.placements: list[Placement] = []
+        self.decisions: list[Decision] = []
+
+    def _stage(self, name: str, work: Callable[[], object]) -> None:
+        if self.options.progress:
+            self.options.progress(name)
+        started = time.perf_counter()
+        try:
+            work()
+        except MLIRError as error:
+            raise CompileError(f"stage '{name}' failed: {error}") from error
+        self.stages.append(Stage(name, time.perf_counter() - started))
+
+    def _passes(self, name: str, module: ir.Module, build: Callable[[PassManager], None]) -> None:
+        if self.options.dump:
+            folder = self.options.dump / f"{len(self.stages):02d}-{name.replace(' ', '-')}"
+            self._stage(name, lambda: build(_SteppingManager(module, folder)))
+            return
+        pm = PassManager("builtin.module", module.context)
+        build(pm)
+        self._stage(name, lambda: pm.run(module))
+
+    def make_graph(self, model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None) -> ir.Module:
+        """Imports and simplifies; raises ModelError for what cannot be imported."""
+        imported: list[ir.Module] = []
+        self._stage("import", lambda: imported.append(import_onnx(model, shapes)))
+
+        def passes(pm: PassManager) -> None:
+            pm.add("canonicalize")
+            pm.add("func.func(graph-fold-batch-norm)")
+            pm.add("canonicalize")
+            pm.add("func.func(graph-legalize-quantization)")
+            pm.add("canonicalize")
+            pm.add("cse")
+
+        self._passes("graph", imported[0], passes)
+        return imported[0]
+
+    def make_te(self, module: ir.Module) -> None:
+        """Decides targets and kernels and outlines these, accelerator kernels on its layout and scheduled."""
+        vta = self.options.target == "vta"
+
+        def place(_: ir.Operation) -> None:
+            self.placements = partition(module, self.options.target, self.options.config, self.options.partition)
+
+        def schedule(_: ir.Operation) -> None:
+            self.decisions = make_vta_schedules(module, options=self.options.schedule)
+
+        def passes(pm: PassManager) -> None:
+            pm.add(place, "partition")
+            if vta:
+                pm.add("graph-pack-layout")
+            pm.add("graph-outline-kernels")
+            pm.add("graph-to-linalg")
+            pm.add("te-hoist-operands")
+            if vta:
+                pm.add(schedule, "schedule-vta")
+
+        if vta:
+            module.operation.attributes["vta.config"] = ir.Attribute.parse(
+                _config_attribute(self.options.config), module.context
+            )
+        self._passes("kernels", module, passes)
+
+    def make_vta(self, module: ir.Module) -> None:
+        """Brings scheduled accelerator kernels to the structured vta dialect."""
+
+        def passes(pm: PassManager) -> None:
+            pm.add("te-declare-intrins")
+            pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize)")
+            pm.add("te-tensorize")
+            pm.add("te.kernel(te-dma,te-lower-vthread)")
+
+        if self.options.target == "vta":
+            self._passes("accelerator kernels", module, passes)
+
+    def make_llvm(self, module: ir.Module) -> None:
+        """Makes accelerator programs of instructions, and brings the rest to the LLVM dialect."""
+        self._passes("native kernels", module, lambda pm: backend_cpu.make_te(pm, self.options.cpu))
+        self._passes("buffers", module, lambda pm: backend_cpu.make_buffers(pm, self.options.cpu))
+
+        def programs(pm: PassManager) -> None:
+            pm.add("vta-allocate-scratchpads")
+            pm.add("vta-expand")
+            pm.add("vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program)")
+
+        if self.options.target == "vta":
+            self._passes("instructions", module, programs)
+        self._passes("llvm", module, lambda pm: backend_cpu.make_llvm(pm, self.options.cpu))
+
+    def make_image(self, module: ir.Module) -> bytes:
+        """The shared object with the native code."""
+        images: list[bytes] = []
+        self._stage("object code", lambda: images.append(backend_cpu.make_image(module, self.options.cpu)))
+        return images[0]
+
+
+class _SteppingManager(PassManager):
+    """Runs every pass as soon as it is added, to dump the IR once after each, not once for every kernel."""
+
+    def __init__(self, module: ir.Module, folder: Path) -> None:
+        super().__init__(context=module.context)
+        self._module = module
+        self._folder = folder
+        self._count = 0
+
+    def add(self, passes: str | Callable[[ir.Operation], object], name: str | None = None) -> None:
+        manager = PassManager(context=self.context)
+        manager.add(passes, name)
+        text = passes.split("{")[0] if isinstance(passes, str) else name or "python"
+        label = text.replace("(", "-").replace(",", "-").rstrip(")")
+        try:
+            manager.run(self._module)
+        except Exception:
+            self._dump(f"{label}-failed")
+            raise
+        self._dump(label)
+
+    def _dump(self, label: str) -> None:
+        path = self._folder / f"{self._count:02d}-{label}.mlir"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._module.operation.get_asm(large_elements_limit=16, large_resource_limit=16))
+        except OSError as error:
+            raise CompileError(f"cannot write '{path}': {error.strerror or error}") from None
+        self._count += 1
+
+
+def _config_attribute(config: Mapping[str, object]) -> str:
+    fields = ", ".join(f"{key.lower()} = {value}" for key, value in config.items() if key.startswith("LOG_"))
+    return f"#vta.config<{fields}>"
