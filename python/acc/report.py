@@ -138,7 +138,7 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
     Kernels that only fill borders of buffers are one line.
     """
     layers = list(layers)
-    fills = [layer for layer in layers if not layer.layers and layer.kernel.endswith("_halo")]
+    fills = [layer for layer in layers if not layer.layers and layer.kernel.endswith(":halo")]
     layers = [layer for layer in layers if layer not in fills]
     header = ["layer", "target", "MACs", "insns", *(f"{m} bytes" for m in MEMORIES), "GEMM steps", "ALU steps"]
 
