@@ -109,6 +109,7 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     StorageTypeConverter converter;
     RewritePatternSet patterns(context);
     populateElementwiseToLinalg(converter, patterns);
+    populateConvolutionToLinalg(converter, patterns);
     populateContractionToLinalg(converter, patterns);
     populateNormalizationToLinalg(converter, patterns);
     populatePoolingToLinalg(converter, patterns);

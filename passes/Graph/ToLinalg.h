@@ -86,6 +86,10 @@ void splitSpatialPads(llvm::ArrayRef<int64_t> pads, int64_t rank,
 mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
                           llvm::ArrayRef<int64_t> shape);
 
+/// `value` plus the vector `bias` along `axis`.
+mlir::Value createBiased(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
+                         mlir::Value bias, int64_t axis);
+
 /// Adds a value per index of `axis`: a scalar when all are equal, otherwise an
 /// extra operand and its map.
 struct PerAxisOperand {
@@ -99,6 +103,8 @@ PerAxisOperand addPerAxisOperand(mlir::ImplicitLocOpBuilder &b,
                                  llvm::SmallVectorImpl<mlir::AffineMap> &maps);
 
 void populateElementwiseToLinalg(const mlir::TypeConverter &converter,
+                                 mlir::RewritePatternSet &patterns);
+void populateConvolutionToLinalg(const mlir::TypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);
 void populateContractionToLinalg(const mlir::TypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);

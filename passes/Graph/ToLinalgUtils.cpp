@@ -239,4 +239,19 @@ PerAxisOperand addPerAxisOperand(ImplicitLocOpBuilder &b,
   return {};
 }
 
+Value createBiased(ImplicitLocOpBuilder &b, Value value, Value bias,
+                   int64_t axis) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<AffineMap> maps{
+      b.getMultiDimIdentityMap(type.getRank()),
+      AffineMap::get(type.getRank(), 0, b.getAffineDimExpr(axis))};
+  return createElementwise(
+      b, type, {value, bias}, maps,
+      [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+        if (isa<FloatType>(x[0].getType()))
+          return arith::AddFOp::create(inner, x[0], x[1]);
+        return arith::AddIOp::create(inner, x[0], x[1]);
+      });
+}
+
 } // namespace acc::graph

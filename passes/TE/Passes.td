@@ -248,29 +248,4 @@ def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
 }
 
-def TeShareKernels : Pass<"te-share-kernels", "::mlir::ModuleOp"> {
-  let summary = "Keep one of several equal kernels";
-  let description = [{
-    Kernels are equal if they differ in nothing but name, layers and locations;
-    the first stays and its name replaces those of the others. A launch keeps its
-    location, which tells the layers apart. Only native kernels by default: an
-    accelerator's program names the layers of its instructions.
-
-    ```mlir
-    %1 = te.launch @relu1 ins(%0 : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-    %2 = te.launch @relu2 ins(%1 : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-    ```
-    becomes
-    ```mlir
-    %1 = te.launch @relu1 ins(%0 : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-    %2 = te.launch @relu1 ins(%1 : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-    ```
-  }];
-  let options = [
-    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
-           "Kernels of which target to share">];
-  let statistics = [
-    Statistic<"numShared", "shared-kernels", "Kernels replaced by an equal one">];
-}
-
 #endif // ACC_PASSES_TE_PASSES_TD

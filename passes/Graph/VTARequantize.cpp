@@ -1,0 +1,78 @@
+//===- VTARequantize.cpp - Requantization in one-instruction steps --------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Graph/VTASteps.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+Value VTASteps::requantize(RequantizeOp op, Value acc) {
+  ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
+  auto at = [](ArrayRef<int32_t> values, size_t channel) {
+    return values[values.size() == 1 ? 0 : channel];
+  };
+  SmallVector<int32_t> right;
+  for (int32_t shift : shifts)
+    right.push_back(std::max(shift, 0));
+  // Shifts to the right are monotone: bounds that are shifted as well give the
+  // same result after the shift as the original ones before it, and are small
+  // enough for an immediate.
+  acc = apply(Step::ShiftRight, acc, right);
+  auto clip = [&](Step step, std::optional<ArrayRef<int32_t>> bounds) {
+    if (!bounds)
+      return;
+    SmallVector<int32_t> values;
+    for (size_t c = 0, end = std::max(bounds->size(), right.size()); c < end;
+         ++c)
+      values.push_back(at(*bounds, c) >> at(right, c));
+    acc = apply(step, acc, values);
+  };
+  clip(Step::Max, op.getClipLo());
+  clip(Step::Min, op.getClipHi());
+  // Shifts to the left are part of the multiplication, which wraps as they do;
+  // a common one is cheaper by itself where the product is no immediate.
+  SmallVector<int32_t> products;
+  for (size_t c = 0, end = std::max(shifts.size(), factors.size()); c < end;
+       ++c)
+    products.push_back(static_cast<int32_t>(
+        static_cast<uint32_t>(at(factors, c)) << std::max(-at(shifts, c), 0)));
+  if (shifts.size() == 1 && factors.size() == 1 &&
+      !llvm::isInt<16>(products.front())) {
+    acc = apply(Step::ShiftLeft, acc, -shifts.front());
+    acc = apply(Step::Mul, acc, factors);
+  } else {
+    acc = apply(Step::Mul, acc, products);
+  }
+
+  int32_t s = op.getPostShift(), zeroPoint = op.getZeroPoint();
+  if (op.getRounding() == Rounding::HalfEven) {
+    if (int32_t middle = op.getMidShift()) {
+      acc = apply(Step::Add, acc, 1 << (middle - 1));
+      acc = apply(Step::ShiftRight, acc, middle);
+    }
+    // Bit s decides ties; there is no "and", but two shifts isolate it, as 0 or
+    // -1.
+    Value odd = apply(Step::ShiftLeft, copy(acc), 31 - s);
+    odd = apply(Step::ShiftRight, odd, 31);
+    odd = apply(Step::Mul, odd, -1);
+    acc = applyTensor(Step::Add, acc, odd);
+    acc = apply(Step::Add, acc, (1 << (s - 1)) - 1);
+    acc = apply(Step::ShiftRight, acc, s);
+    acc = apply(Step::Add, acc, zeroPoint);
+  } else if (s == 0) {
+    acc = apply(Step::Add, acc, zeroPoint);
+  } else {
+    acc = apply(Step::ShiftRight, acc, s - 1);
+    acc = apply(Step::Add, acc, 2 * zeroPoint + 1);
+    acc = apply(Step::ShiftRight, acc, 1);
+  }
+  if (std::optional<int32_t> low = op.getOutLo())
+    acc = apply(Step::Max, acc, *low);
+  if (std::optional<int32_t> high = op.getOutHi())
+    acc = apply(Step::Min, acc, *high);
+  return acc;
+}
