@@ -253,3 +253,10 @@ def test_consequences_of_unknown_shapes_are_not_listed() -> None:
     text = refusal(model)
     assert "input 'x': has unknown sizes (N, 4)" in text
     assert "Gather" not in text
+
+
+def test_names_that_are_not_text() -> None:
+    data = node_model("Relu", {"x": X}).SerializeToString()
+    model = onnx.ModelProto()
+    model.ParseFromString(data.replace(b"node", b"no\xffe"))
+    assert "is not UTF-8 text" in refusal(model)

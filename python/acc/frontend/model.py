@@ -60,6 +60,7 @@ class Graph:
 
 def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     """The graph of `model`; structural problems are raised, all at once, as a ModelError."""
+    _check_text(model, problems.source)
     model = _inline_functions(model, problems.source)
     opset = _read_opset(model, problems)
     graph = model.graph
@@ -90,6 +91,23 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     problems.raise_if_any()
     used = frozenset(name for node in order for name in node.inputs if name) | frozenset(outputs)
     return Graph(opset, inputs, outputs, initializers, tuple(order), used)
+
+
+def _check_text(model: onnx.ModelProto, source: str) -> None:
+    """Refuses names that are not UTF-8, which protobuf hands out as bytes."""
+    graph = model.graph
+    texts: list[object] = [entry.domain for entry in model.opset_import]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        texts += [text for attribute in node.attribute for text in (attribute.name, attribute.ref_attr_name)]
+    for tensor in graph.initializer:
+        texts += [tensor.name, *(text for entry in tensor.external_data for text in (entry.key, entry.value))]
+    texts += [sparse.values.name for sparse in graph.sparse_initializer]
+    for value in (*graph.input, *graph.output):
+        texts += [value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim)]
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise ModelError(f"{source}: the name {wrong!r} is not UTF-8 text")
 
 
 def _inline_functions(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
