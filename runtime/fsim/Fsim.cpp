@@ -134,6 +134,10 @@ private:
   std::optional<std::string> executeOne(const Instruction &insn) {
     if (const isa::MemInsn *mem = insn.mem())
       return pads.copy(*mem, dram);
+    // An empty or reversed range of micro-ops, or no iteration, is legal and
+    // does nothing.
+    if (const isa::MicroLoop *loop = insn.loop(); !loop || loop->steps() == 0)
+      return std::nullopt;
     if (const isa::GemmInsn *gemm = insn.gemm())
       plan.run(*gemm);
     else if (const isa::AluInsn *alu = insn.alu())

@@ -62,6 +62,21 @@ def test_run_on_the_accelerator(vta: Path, sanitize: bool):
     assert statistics["device"] == "fsim"
 
 
+@pytest.mark.parametrize(
+    ("good", "idle"),
+    [("uop=0:1", "uop=45:1"), ("uop=0:1", "uop=7:7"), ("iter=1,2", "iter=0,2"), ("iter=1,2", "iter=1,0")],
+)
+def test_instructions_without_steps_do_nothing(good: str, idle: str):
+    from acc._lib import _runtime
+
+    text = handmade.PROGRAM.replace(f"alu.add {good}", f"alu.add {idle}").replace(
+        f"alu.add uop=0:1 {good}", f"alu.add uop=0:1 {idle}"
+    )
+    program = _runtime.write_program(_runtime.Program.parse(text))
+    exe = Executable.from_contents(handmade.contents("LAUNCH", programs=[program]))
+    np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], np.maximum(A, 0))
+
+
 def test_report(vta: Path):
     first, second = load(vta).report()
     assert first.target == "cpu" and first.reason == "float32" and second.layers == ("Relu_1", "Add_2")
@@ -149,6 +164,26 @@ def test_threads(vta: Path):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_program_from_ir():
+    from acc import _mlir
+    from acc.ir import Context, Module, SymbolTable
+
+    with Context():
+        module = Module.parse("""
+        module attributes {vta.config = #vta.config<>} {
+        vta.program @k(memref<2x1x16xi32, #vta.mem<dram>>, memref<2x1x16xi8, #vta.mem<dram>>) cached uops <[0, 0, 0]> {
+          vta.insn.load uop sram 0 dram 2[0] size [1, 1] stride 1
+          vta.insn.load acc sram 0 dram 0[0] size [1, 2] stride 2 loc("load")
+          vta.insn.alu add imm 3 uop [0, 1] iter [1, 2] dst [0, 1] src [0, 1] push(next) loc("Add_2")
+          vta.insn.store out sram 0 dram 1[0] size [1, 2] stride 2 pop(prev) push(prev)
+          vta.insn.finish pop(next)
+        } }""")
+        program = _mlir.write_program(SymbolTable(module)["k"])
+    exe = Executable.from_contents(handmade.contents("LAUNCH", programs=[program]), sanitize=True)
+    np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], A + 3)
+    assert exe.statistics["programs"][0]["layers"]["Add_2"]["alu_steps"] == 2
 
 
 def test_command_line(vta: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
