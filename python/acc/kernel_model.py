@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from acc import ir
 
@@ -69,8 +70,9 @@ class Buffer:
     mutated: bool = False
     anchor: bool = False
 
-    @property
+    @cached_property
     def axes(self) -> frozenset[str]:
+        """The axes that move the slice."""
         return frozenset(axis for form in self.forms for axis, _ in form.terms)
 
 
@@ -84,6 +86,11 @@ class KernelModel:
     stores: list[Buffer] = field(default_factory=list)
     alu_steps: int = 0
     gemm: bool = False
+
+    @property
+    def signature(self) -> str:
+        """Equal for kernels that have the same schedules."""
+        return repr((self.axes, self.buffers, self.stores, self.alu_steps, self.gemm))
 
     @property
     def parallel(self) -> list[Axis]:

@@ -1,10 +1,11 @@
 """Chooses how each accelerator kernel is tiled, staged and interleaved: the policy behind #te.schedule.
 
 For one kernel all combinations are enumerated of tile sizes (those that differ in their number of tiles), loop
-orders, the level at which operands are staged and the axis of virtual threads. A combination is legal if its
-buffers fit in the scratchpads and its transfers in the instruction's fields; what is legal here compiles. Among
-the legal ones the cheapest is taken: bytes moved between DRAM and the scratchpads, plus what instructions cost.
-Everything is computed for all tile sizes at once, as numpy arrays over the grid of candidates.
+orders, the level at which operands are staged, how many buffers take turns and the axis of virtual threads. A
+combination is legal if its buffers fit in the scratchpads. What is legal here compiles: transfers and micro-ops of any
+size and padding are split into as many instructions as they need. Among the legal ones the cheapest is taken: bytes
+moved between DRAM and the scratchpads, plus what instructions cost. Everything is computed for all tile sizes at once,
+as numpy arrays over the grid of candidates.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ __all__ = ["Decision", "Hardware", "Options", "Schedule", "choose_schedule", "ma
 
 Array = npt.NDArray[np.int64]
 
-# Width of the padding fields of a LOAD.
-MAX_PAD = 15
 # What one instruction costs beside its transfer, in bytes that could have been moved meanwhile.
 DMA_COST = 64
 COMPUTE_COST = 16
+# How many combinations of tile sizes are compared at most.
+MAX_GRID = 100_000
 # A transfer that nothing overlaps costs this fraction more.
 EXPOSED_SHARE = 16
 
@@ -154,13 +155,12 @@ def _tile_sizes(extent: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class _Transfer:
-    """One dimension of a transfer over all positions of its tiles, per combination of tile sizes."""
+class _Box:
+    """A buffer for every combination of tile sizes: its size, and one pass of its transfers over all positions."""
 
-    total: Array  # elements moved, summed over the positions
-    least: Array  # fewest elements of a position that are not padding
-    low: Array  # most padding in front
-    high: Array  # and behind
+    elements: Array
+    moved: Array  # bytes
+    instructions: Array
 
 
 class _Grid:
@@ -172,10 +172,12 @@ class _Grid:
         names = [axis.name for axis in model.axes]
         numbers = np.meshgrid(*(np.arange(len(candidates[name])) for name in names), indexing="ij")
         self.number: dict[str, Array] = {n: a.ravel().astype(np.int64) for n, a in zip(names, numbers, strict=True)}
+        self._transfers: dict[tuple[Form, int, int, bool, frozenset[str]], Array] = {}
         self._derive()
-        self._transfers: dict[tuple[Form, int, int, bool, frozenset[str]], _Transfer] = {}
 
     def _derive(self) -> None:
+        self._boxes: dict[tuple[int, frozenset[str]], _Box] = {}
+        self._compute_cost: Array | None = None
         self.tile = {name: np.array(self.candidates[name], dtype=np.int64)[i] for name, i in self.number.items()}
         self.trips = {name: -(-self.extents[name] // tile) for name, tile in self.tile.items()}
 
@@ -194,24 +196,59 @@ class _Grid:
             length = length + abs(coefficient) * ((self.extents[axis] if axis in whole else self.tile[axis]) - 1)
         return length
 
-    def transfer(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> _Transfer:
-        """One dimension of a transfer, for every combination of the grid."""
+    def transfer(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> Array:
+        """Elements moved in one dimension, padding excluded, summed over all positions of the tiles."""
         key = (form, low, extent, padded, whole)
         if key not in self._transfers:
             self._transfers[key] = self._tabulate(*key)
-        table = self._transfers[key]
         index = tuple(self.number[axis] for axis, _ in form.terms if axis not in whole)
-        if not index:
-            ones = np.ones(self.size, dtype=np.int64)
-            return _Transfer(table.total * ones, table.least * ones, table.low * ones, table.high * ones)
-        return _Transfer(table.total[index], table.least[index], table.low[index], table.high[index])
+        table = self._transfers[key]
+        return table[index] if index else np.full(self.size, table[()], dtype=np.int64)
 
-    def _tabulate(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> _Transfer:
+    def box(self, buffer: Buffer, whole: frozenset[str]) -> _Box:
+        """A buffer of the model; the axes in `whole` are not tiled."""
+        key = (id(buffer), whole)
+        if key not in self._boxes:
+            self._boxes[key] = self._measure(buffer, whole)
+        return self._boxes[key]
+
+    def _measure(self, buffer: Buffer, whole: frozenset[str]) -> _Box:
+        elements = np.ones(self.size, dtype=np.int64)
+        moved = np.full(self.size, buffer.dram_bytes, dtype=np.int64)
+        instructions = np.ones(self.size, dtype=np.int64)
+        rank = len(buffer.forms)
+        for dim, form in enumerate(buffer.forms):
+            length = self.length(form, whole)
+            elements = elements * length
+            if not buffer.dram_bytes:
+                continue
+            padded = bool(buffer.padded) and buffer.padded[dim]
+            low = buffer.low[dim] if padded else 0
+            moved = moved * self.transfer(form, low, buffer.extents[dim], padded, whole)
+            # One instruction moves two dimensions; contiguous weights are one.
+            for axis, _ in form.terms:
+                if axis not in whole:
+                    instructions = instructions * self.trips[axis]
+            if dim < rank - 2 and buffer.memory != "wgt":
+                instructions = instructions * length
+        return _Box(elements, moved, instructions)
+
+    def compute_cost(self, model: KernelModel) -> Array:
+        """What the steps cost that are no transfers."""
+        if self._compute_cost is None:
+            tiles = np.ones(self.size, dtype=np.int64)
+            for axis in model.parallel:
+                tiles = tiles * self.trips[axis.name]
+            steps = tiles * (model.alu_steps + 1)
+            for axis in model.reductions:
+                tiles = tiles * self.trips[axis.name]
+            self._compute_cost = COMPUTE_COST * (steps + tiles)
+        return self._compute_cost
+
+    def _tabulate(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> Array:
         axes = [axis for axis, _ in form.terms if axis not in whole]
-        shape = tuple(len(self.candidates[axis]) for axis in axes)
-        total, least = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        lows, highs = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        for index in np.ndindex(*shape):
+        total = np.zeros(tuple(len(self.candidates[axis]) for axis in axes), np.int64)
+        for index in np.ndindex(*total.shape):
             tiles = {axis: self.candidates[axis][i] for axis, i in zip(axes, index, strict=True)}
             starts: Array = np.array([form.offset], dtype=np.int64)
             sizes: Array = np.array([1], dtype=np.int64)
@@ -221,16 +258,10 @@ class _Grid:
                 lengths = np.minimum(size, self.extents[axis] - begins)
                 starts = (starts[:, None] + coefficient * begins[None, :]).ravel()
                 sizes = (sizes[:, None] + abs(coefficient) * (lengths[None, :] - 1)).ravel()
-            if not padded:
-                total[index], least[index] = sizes.sum(), sizes.min()
-                continue
-            begin = starts - low
-            end = begin + sizes
-            inside = np.clip(end, 0, extent) - np.clip(begin, 0, extent)
-            total[index], least[index] = inside.sum(), inside.min()
-            lows[index] = np.clip(-begin, 0, sizes).max()
-            highs[index] = np.clip(end - extent, 0, sizes).max()
-        return _Transfer(total, least, lows, highs)
+            if padded:
+                sizes = np.clip(starts - low + sizes, 0, extent) - np.clip(starts - low, 0, extent)
+            total[index] = sizes.sum()
+        return total
 
 
 @dataclass(frozen=True)
@@ -274,8 +305,9 @@ class _Evaluation:
         self.model, self.grid, self.variant = model, grid, variant
         self.reductions = frozenset(axis.name for axis in model.reductions)
         self.dram: dict[str, Array] = {}
-        self.cost = np.zeros(grid.size, dtype=np.int64)
+        self.cost = grid.compute_cost(model)
         self.legal = np.ones(grid.size, dtype=np.bool_)
+        self.repetitions: dict[tuple[frozenset[str], bool, int], Array] = {}
         if variant.vthread_axis is not None:
             self.legal &= grid.trips[variant.vthread_axis] % variant.vthreads == 0
         used = {memory: np.zeros(grid.size, dtype=np.int64) for memory in ("inp", "wgt", "acc")}
@@ -286,36 +318,25 @@ class _Evaluation:
             self.fits &= np.asarray(used[memory] <= depth)
         self.legal &= self.fits
         for store in model.stores:
-            self._transfer(store, frozenset(), np.ones(grid.size, dtype=np.int64))
-        tiles = np.ones(grid.size, dtype=np.int64)
-        for axis in model.parallel:
-            tiles = tiles * grid.trips[axis.name]
-        steps = tiles * (model.alu_steps + 1)
-        for axis in model.reductions:
-            tiles = tiles * grid.trips[axis.name]
-        self.cost = self.cost + COMPUTE_COST * (steps + tiles)
-
-    def _whole(self, level: int) -> frozenset[str]:
-        return self.reductions if level == 0 else frozenset()
+            self._transfer(store, grid.box(store, frozenset()), None)
 
     def _buffer(self, buffer: Buffer, level: int, slots: int) -> Array:
         """Elements that the buffer takes; counts its transfers."""
-        grid, variant = self.grid, self.variant
-        whole = self._whole(level) if buffer.arg is not None else self.reductions
-        elements = np.ones(grid.size, dtype=np.int64)
-        for form in buffer.forms:
-            elements = elements * grid.length(form, whole)
-        axis = variant.vthread_axis
-        if axis is not None and (buffer.arg is None or axis in buffer.axes):
-            elements = elements * variant.vthreads
+        axis = self.variant.vthread_axis
+        box = self.grid.box(buffer, self.reductions if level == 0 or buffer.arg is None else frozenset())
+        own = axis is not None and (buffer.arg is None or axis in buffer.axes)
         if buffer.arg is not None:
-            moved = self._transfer(buffer, whole, self._repetitions(buffer, level))
-            if slots == 1 and (axis is None or axis not in buffer.axes):
+            moved = self._transfer(buffer, box, self._repetitions(buffer, level))
+            if slots == 1 and not own:
                 self.cost = self.cost + moved // EXPOSED_SHARE
-        return elements * slots
+        copies = slots * (self.variant.vthreads if own else 1)
+        return box.elements * copies if copies > 1 else box.elements
 
     def _repetitions(self, buffer: Buffer, level: int) -> Array:
         """How often the same elements are read: loops that a read does not depend on, but stays inside of."""
+        key = (buffer.axes, buffer.mutated, level)
+        if key in self.repetitions:
+            return self.repetitions[key]
         grid, variant = self.grid, self.variant
         loops = list(variant.order)
         if level > 0:
@@ -330,28 +351,16 @@ class _Evaluation:
             if name == variant.vthread_axis:
                 trips = -(-trips // variant.vthreads)
             repeated = repeated * np.where(inside, trips, 1)
+        self.repetitions[key] = repeated
         return repeated
 
-    def _transfer(self, buffer: Buffer, whole: frozenset[str], repetitions: Array) -> Array:
+    def _transfer(self, buffer: Buffer, box: _Box, repetitions: Array | None) -> Array:
         """Counts a transfer and returns its bytes."""
-        grid = self.grid
-        moved = repetitions * buffer.dram_bytes
-        instructions = repetitions
-        rank = len(buffer.forms)
-        for dim, form in enumerate(buffer.forms):
-            padded = bool(buffer.padded) and buffer.padded[dim]
-            low = buffer.low[dim] if padded else 0
-            transfer = grid.transfer(form, low, buffer.extents[dim], padded, whole)
-            moved = moved * transfer.total
-            if padded:
-                self.legal &= (transfer.least >= 1) & (transfer.low <= MAX_PAD) & (transfer.high <= MAX_PAD)
-            # One instruction moves two dimensions; contiguous weights are one.
-            for axis, _ in form.terms:
-                if axis not in whole:
-                    instructions = instructions * grid.trips[axis]
-            if dim < rank - 2 and buffer.memory != "wgt":
-                instructions = instructions * grid.length(form, whole)
-        self.dram[buffer.memory] = self.dram.get(buffer.memory, np.zeros(grid.size, np.int64)) + moved
+        moved, instructions = box.moved, box.instructions
+        if repetitions is not None:
+            moved, instructions = moved * repetitions, instructions * repetitions
+        known = self.dram.get(buffer.memory)
+        self.dram[buffer.memory] = moved if known is None else known + moved
         self.cost = self.cost + moved + DMA_COST * instructions
         return moved
 
@@ -359,14 +368,16 @@ class _Evaluation:
 def _search(model: KernelModel, hardware: Hardware, vthreads: int, split_window: bool) -> Schedule | None:
     """The cheapest legal schedule with so many virtual threads, or None."""
     candidates: dict[str, list[int]] = {}
-    for number, axis in enumerate(model.axes):
+    for axis in model.axes:
         sizes = _tile_sizes(axis.extent)
         window = model.gemm and axis.reduction and axis.name != model.reductions[0].name
         if window:
             sizes = sorted({1, axis.extent}) if split_window else [axis.extent]
-        elif number == 0 and not split_window and axis.extent > 16:
-            sizes = [s for s in sizes if s <= 16]
         candidates[axis.name] = sizes
+    while math.prod(len(sizes) for sizes in candidates.values()) > MAX_GRID:
+        widest = max(candidates, key=lambda name: len(candidates[name]))
+        # The smallest size stays, so that what has a schedule keeps one.
+        candidates[widest] = candidates[widest][:1] + candidates[widest][1:-1:2] + candidates[widest][-1:]
     grid = _Grid(model, candidates)
     # What does not fit once, staged as late as possible, never fits.
     levels = tuple(int(b.arg is not None and bool(model.reductions)) for b in model.buffers)
@@ -425,7 +436,6 @@ def choose_schedule(model: KernelModel, hardware: Hardware, options: Options | N
                 return schedule
     raise Unschedulable(
         f"no tile of it fits in the scratchpads (inp {hardware.inp}, wgt {hardware.wgt}, acc {hardware.acc} elements)"
-        " with transfers that the instructions can express"
     )
 
 
@@ -439,6 +449,7 @@ def make_vta_schedules(
     """
     hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
     decisions = []
+    known: dict[str, Schedule] = {}
     for kernel in module.body:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "vta":
             continue
@@ -447,7 +458,10 @@ def make_vta_schedules(
         names = tuple(layers.value) if layers is not None else ()
         try:
             model = read_kernel(kernel)
-            schedule = choose_schedule(model, hardware, options)
+            shape = model.signature
+            if shape not in known:
+                known[shape] = choose_schedule(model, hardware, options)
+            schedule = known[shape]
         except Unschedulable as why:
             kernel.attributes["target"] = "cpu"
             decisions.append(Decision(name, names, None, str(why)))
