@@ -37,10 +37,26 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
           << "' needs a module with a '" << ConfigAttr::kName << "' attribute";
       return signalPassFailure();
     }
+    // Before there are instructions to walk over.
+    std::optional<SymbolTable::UseRange> uses =
+        SymbolTable::getSymbolUses(&getOperation().getBodyRegion());
+    if (!kernels.empty() && !uses) {
+      getOperation().emitError(
+          "has operations of which it is not known whether "
+          "they refer to kernels");
+      return signalPassFailure();
+    }
+    users.clear();
+    if (uses)
+      for (SymbolTable::SymbolUse use : *uses)
+        users[use.getSymbolRef().getRootReference()].push_back(use.getUser());
     for (FunctionOpInterface kernel : kernels)
       if (failed(expand(kernel, config.getConfig())))
         return signalPassFailure();
   }
+
+  /// The operations that name each symbol.
+  DenseMap<StringAttr, SmallVector<Operation *>> users;
 
   LogicalResult expand(FunctionOpInterface kernel, const isa::Config &config) {
     if (kernel.getNumResults() != 0 || !kernel.getFunctionBody().hasOneBlock())
@@ -69,13 +85,7 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
   /// Makes launches of the operations that name the kernel: their operands are
   /// its arguments, whatever they are called at the level above.
   LogicalResult replaceUses(FunctionOpInterface kernel, ProgramOp program) {
-    std::optional<SymbolTable::UseRange> uses =
-        SymbolTable::getSymbolUses(kernel, getOperation());
-    if (!uses)
-      return kernel->emitError()
-             << "users of kernel '" << kernel.getName() << "' are not known";
-    for (SymbolTable::SymbolUse use : *uses) {
-      Operation *user = use.getUser();
+    for (Operation *user : users.lookup(kernel.getNameAttr())) {
       bool isLaunch = user->getNumResults() == 0 &&
                       user->getNumOperands() == kernel.getNumArguments() &&
                       llvm::all_of(user->getOperandTypes(), [](Type type) {
