@@ -42,7 +42,9 @@ def _as_functions(module: ir.Module) -> ir.Module:
         return f"call @{name}({operands}) : ({types}) -> ({results})"
 
     text = re.sub(
-        r"te\.launch @([\w.]+) (?:ins\((%[^:]*) : ([^)]*)\) )?outs\((%[^:]*) : ([^)]*)\) -> ([^\n]*)", call, text
+        r"te\.launch @([\w.]+) (?:ins\((%[^:]*) : ([^)]*)\) )?outs\((%[^:]*) : ([^)]*)\)(?: \{[^}]*\})? -> ([^\n]*)",
+        call,
+        text,
     )
     text = re.sub(r"graph\.constant (.*) : (tensor<[^>]*>)$", r"arith.constant \1", text, flags=re.MULTILINE)
     text = re.sub(r"module attributes \{[^\n]*\} \{", "module {", text)
