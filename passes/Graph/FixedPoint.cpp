@@ -7,6 +7,8 @@
 
 #include "passes/Graph/FixedPoint.h"
 
+#include "passes/Graph/Scale.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -16,11 +18,6 @@ namespace {
 
 using Wide = __int128;
 
-/// Scales are products and quotients of float32 values; two that differ by less
-/// than this are taken to be the same number.
-constexpr double kTolerance = 0x1p-20;
-/// The most fraction bits at which exact ties are told from their neighbours.
-constexpr int kTieBits = 7;
 /// Above this, one accumulator step saturates every output but the zero point.
 constexpr double kLargestScale = 256;
 /// Outputs that stay below this round to zero.
@@ -28,76 +25,6 @@ constexpr double kNegligible = 0.49;
 constexpr int64_t kLargestImmediate = 32767;
 constexpr int64_t kLowestWord = std::numeric_limits<int32_t>::min();
 constexpr int64_t kHighestWord = std::numeric_limits<int32_t>::max();
-
-/// A scale, and the fraction it is when it is a simple one.
-struct Scale {
-  double value;
-  /// value == numerator / 2^shift, with numerator < 2^15; else numerator is 0.
-  /// Shifts over kTieBits are recognized for powers of two only.
-  int32_t numerator = 0, shift = 0;
-  /// Share of the accumulators that fall exactly between two outputs.
-  double ties = 0;
-
-  bool isDyadic() const { return numerator != 0; }
-  bool isPowerOfTwo() const { return numerator == 1; }
-};
-
-bool isNear(double value, double target) {
-  return std::abs(value - target) <= kTolerance * std::abs(target);
-}
-
-/// Smallest d up to `most` such that all values are multiples of 1 / d; 0 if
-/// there is none.
-int64_t commonDenominator(ArrayRef<double> values, int64_t most) {
-  for (int64_t d = 1; d <= most; ++d)
-    if (llvm::all_of(values, [&](double value) {
-          double scaled = std::abs(value) * d, nearest = std::round(scaled);
-          return nearest >= 1 && isNear(scaled, nearest);
-        }))
-      return d;
-  return 0;
-}
-
-Scale analyze(double value) {
-  Scale scale{value};
-  for (int shift = 0; shift <= kTieBits; ++shift) {
-    double scaled = std::ldexp(value, shift), nearest = std::round(scaled);
-    if (nearest < 1 || nearest >= 1 << 15 || !isNear(scaled, nearest))
-      continue;
-    scale.numerator = int32_t(nearest);
-    scale.shift = shift;
-    scale.ties = shift ? std::ldexp(1.0, -shift) : 0;
-    return scale;
-  }
-  int exponent;
-  double fraction = std::frexp(value, &exponent);
-  for (double candidate : {0.5, 1.0})
-    if (isNear(fraction, candidate)) {
-      scale.numerator = 1;
-      scale.shift = (candidate == 0.5 ? 1 : 0) - exponent;
-      return scale;
-    }
-  int64_t denominator = commonDenominator(value, 64);
-  if (denominator && denominator % 2 == 0)
-    scale.ties = 1.0 / denominator;
-  return scale;
-}
-
-/// value == multiplier * 2^-shift up to half a unit of the 15-bit multiplier,
-/// which lies in [2^14, 2^15).
-struct Multiplier {
-  int32_t multiplier, shift;
-
-  explicit Multiplier(double value) {
-    int exponent;
-    multiplier = int32_t(std::lround(std::frexp(value, &exponent) * (1 << 15)));
-    shift = 15 - exponent;
-    if (multiplier == 1 << 15) {
-      multiplier >>= 1;
-      --shift;
-    }
-  }
-};
 
 /// What graph.requantize computes for one channel before its final clamp, with
 /// integers too wide to wrap.
@@ -235,7 +162,7 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
                                                    Ties ties) {
   SmallVector<Scale> scales;
   for (double value : values)
-    scales.push_back(analyze(std::min(value, kLargestScale)));
+    scales.emplace_back(std::min(value, kLargestScale));
   FixedPoint point = chooseShifts(scales, output, ties.likely);
 
   // An odd zero point changes which neighbour of a tie is even.
@@ -309,13 +236,6 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
   return point;
 }
 
-/// Rounds to an integer of 15 significant bits and a sign.
-static int64_t roundToMultiplier(double value) {
-  int excess = std::max(0, std::ilogb(value) - 14);
-  int64_t rounded = std::llround(std::ldexp(value, -excess));
-  return rounded * (int64_t(1) << excess);
-}
-
 FailureOr<WeightedSum>
 acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
                               ArrayRef<Interval> operands, OutputGrid output,
@@ -336,7 +256,7 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
   int bits = 0;
   bool tiesLikely = false;
   SmallVector<Scale> scales = llvm::map_to_vector(
-      limited, [](double ratio) { return analyze(std::abs(ratio)); });
+      limited, [](double ratio) { return Scale(std::abs(ratio)); });
   if (llvm::all_of(scales, [](const Scale &scale) {
         return scale.isDyadic() && scale.shift <= kTieBits;
       })) {
@@ -350,8 +270,8 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
       reason = "the scales of operands and result differ too much";
       return failure();
     }
-    int64_t denominator = commonDenominator(limited, 64);
-    tiesLikely = denominator && denominator % 2 == 0 && bits > kTieBits &&
+    int64_t denominator;
+    tiesLikely = haveEvenDenominator(limited, denominator) && bits > kTieBits &&
                  bits <= kTieBits + 15;
   }
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 import acc
 from acc import reference
 from acc.layerwise import onnx_runtime
 from acc.passmanager import PassManager
+from test_lowering import CONFIGS, lower
+from upstream_native import run_native
 
 PIPELINE = "builtin.module(canonicalize,func.func(graph-legalize-quantization),canonicalize)"
 INTEGER_ONLY = {"dequantize_linear", "quantize_linear"}
@@ -123,7 +126,7 @@ def round_exactly(
 ) -> np.ndarray:
     """saturate(round_half_even(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel.
 
-    With `zero_point_first` ties are decided after the zero point is added, as ONNX Runtime's fused addition and average do.
+    With `zero_point_first` ties are decided after the zero point is added, as ONNX Runtime's fused operators do.
     """
     y_scale = Fraction(float(p.scale))
     channels = np.arange(total.shape[1]).reshape(1, -1, *[1] * (total.ndim - 2)) % len(scale)
@@ -369,3 +372,43 @@ def test_integers_agree(kind: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1060))
 def test_integers_agree_long(kind: str, seed: int) -> None:
     check(kind, seed)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_four_bit_weights(signed: bool) -> None:
+    b = Builder(11)
+    x = Parameters(np.float32(0.05), 3, np.dtype(np.int8))
+    y = Parameters(np.float32(0.2), -5, np.dtype(np.int8))
+    _, name = b.input((64, 15), x)
+    kind = TensorProto.INT4 if signed else TensorProto.UINT4
+    values = b.rng.integers(*((-8, 8) if signed else (0, 16)), (15, 7))
+    b.initializers.append(helper.make_tensor("w", kind, values.shape, values.ravel()))
+    b.initializers.append(helper.make_tensor("z", kind, (7,), np.full(7, 0 if signed else 8)))
+    scales = b.constant(b.scale(0.02, 7))
+    weights = b.node("DequantizeLinear", ["w", scales, "z"], axis=1)
+    case = b.finish(b.node("MatMul", [name, weights]), y, lambda: np.empty(0))
+    case.model.opset_import[0].version, case.model.ir_version = 21, 10
+    actual = run_integers(case.model, case.feeds)
+    equal, largest = agreement(actual, next(iter(onnx_runtime(case.model, case.feeds).values())))
+    assert largest <= 1 and equal >= 0.98
+
+
+@pytest.mark.parametrize("kind", ["conv", "gemm", "add", "global_average_pool"])
+def test_lowered_operators_compute_the_reference(kind: str, tmp_path: pathlib.Path) -> None:
+    check_lowered(kind, 3, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("seed", range(2000, 2006))
+def test_lowered_operators_compute_the_reference_long(kind: str, seed: int, tmp_path: pathlib.Path) -> None:
+    check_lowered(kind, seed, tmp_path)
+
+
+def check_lowered(kind: str, seed: int, folder: pathlib.Path) -> None:
+    """Native kernels and accelerator kernels, before they are scheduled, agree with the reference bit for bit."""
+    case = CASES[kind](seed)
+    expected = run_integers(case.model, case.feeds)
+    for config in ("", CONFIGS["default"]):
+        (actual,) = run_native(lower(case.model, config), folder, list(case.feeds.values()))
+        np.testing.assert_array_equal(actual.view(expected.dtype), expected)

@@ -92,10 +92,12 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 
 def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
-    """The elements of a tensor, read-only where they are bytes of a file or of the model.
+    """The elements of a tensor, read-only where they are bytes of a file or of the model; 4-bit integers as 8-bit ones.
 
     Raises Unsupported if the element type is not supported or data is missing or of the wrong size.
     """
+    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
+        return _read_nibbles(tensor, folder)
     dtype = read_dtype(tensor.data_type)
     if any(size < 0 for size in tensor.dims):
         raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
@@ -114,6 +116,23 @@ def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
         raise Unsupported(f"cannot be read: {error}") from error
+
+
+def _read_nibbles(tensor: TensorProto, folder: Path | None) -> np.ndarray:
+    """Constants of 4 bits, two in a byte, the first in the lower half: quantized weights, which acc keeps in bytes."""
+    if any(size < 0 for size in tensor.dims):
+        raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
+    count = math.prod(tensor.dims)
+    packed = TensorProto()
+    packed.CopyFrom(tensor)
+    packed.data_type = TensorProto.UINT8
+    del packed.dims[:]
+    packed.dims.append((count + 1) // 2)
+    pairs = read_tensor(packed, folder)
+    values = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(-1)[:count]
+    if tensor.data_type == TensorProto.INT4:
+        values = (values ^ 8).astype(np.int8) - np.int8(8)
+    return values.reshape(tuple(tensor.dims))
 
 
 def _check_count(given: int, needed: int, unit: str, tensor: TensorProto, dtype: np.dtype) -> None:
