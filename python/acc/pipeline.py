@@ -163,7 +163,7 @@ class Pipeline:
 
         def passes(pm: PassManager) -> None:
             pm.add("te-declare-intrins")
-            pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize)")
+            pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer)")
             pm.add("te-tensorize")
             pm.add("te.kernel(te-dma,te-lower-vthread)")
 
