@@ -182,25 +182,27 @@ private:
       return;
     Location loc = op.getLoc();
     int64_t pair = op.isInteger() ? 2 : 1;
-    Type panelElement = cast<MemRefType>(panel.getType()).getElementType();
     index.loop(to - from, [&](Value i) {
       Value column = index.add(i, from);
       for (int64_t k = 0; k < pair; ++k) {
-        Value value;
-        if (source)
-          value =
-              loadChannel(sum, k, index.add(source, index.add(column, shift)));
-        else
-          value = arith::ConstantOp::create(
-              builder, loc,
-              op.isInteger()
-                  ? TypedAttr(builder.getI16IntegerAttr(op.getPadValue()))
-                  : TypedAttr(builder.getZeroAttr(panelElement)));
+        Value value =
+            source ? loadChannel(sum, k,
+                                 index.add(source, index.add(column, shift)))
+                   : arith::ConstantOp::create(builder, loc, padding());
         memref::StoreOp::create(
             builder, loc, value, panel,
             index.add(target, index.add(index.mul(column, pair), k)));
       }
     });
+  }
+
+  TypedAttr padding() {
+    // Builder::getI16IntegerAttr makes an invalid attribute of a negative
+    // value.
+    if (op.isInteger())
+      return builder.getIntegerAttr(builder.getI16Type(),
+                                    static_cast<int64_t>(op.getPadValue()));
+    return builder.getF32FloatAttr(0);
   }
 
   Value loadChannel(Value sum, int64_t k, Value offset) {
@@ -258,10 +260,11 @@ void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
                                 index.add(target, k));
       });
       if (depth % 2)
-        memref::StoreOp::create(builder, loc,
-                                arith::ConstantOp::create(
-                                    builder, loc, builder.getI16IntegerAttr(0)),
-                                wide, index.add(target, depth));
+        memref::StoreOp::create(
+            builder, loc,
+            arith::ConstantOp::create(
+                builder, loc, builder.getIntegerAttr(builder.getI16Type(), 0)),
+            wide, index.add(target, depth));
     });
     tile.setSource(wide, 1, 0, sums);
   } else {

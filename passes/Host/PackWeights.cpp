@@ -188,6 +188,23 @@ struct PackWeightsPass : host::impl::HostPackWeightsBase<PackWeightsPass> {
                             kernel.getFunctionType().getResults()));
     }
     cache.clear();
+    lowerOthers();
+  }
+
+  /// What is not constant is packed when the kernel runs.
+  void lowerOthers() {
+    SmallVector<linalg::PackOp> packs;
+    for (auto kernel : getOperation().getOps<te::KernelOp>())
+      if (kernel.getTarget() == "cpu")
+        kernel.walk([&](linalg::PackOp op) { packs.push_back(op); });
+    IRRewriter rewriter(&getContext());
+    for (linalg::PackOp pack : packs) {
+      rewriter.setInsertionPoint(pack);
+      if (failed(linalg::lowerPack(rewriter, pack))) {
+        pack.emitError("cannot be lowered");
+        return signalPassFailure();
+      }
+    }
   }
 
   /// One constant is packed once for one layout.

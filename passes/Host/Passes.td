@@ -70,6 +70,8 @@ def HostPackWeights : Pass<"host-pack-weights", "::mlir::ModuleOp"> {
       %p = linalg.pack %w inner_dims_pos = [0] inner_tiles = [32] ...
     ```
     becomes `te.kernel @k(%p: tensor<2x3x7x7x32xf32>, ...)`.
+
+    Other packs become tensor.pad, tensor.expand_shape and linalg.transpose.
   }];
   let dependentDialects = ["::acc::graph::GraphDialect"];
   let statistics = [

@@ -40,9 +40,8 @@ struct ShareKernelsPass : host::impl::HostShareKernelsBase<ShareKernelsPass> {
       if (kernel.getTarget() != "cpu")
         continue;
       auto &known = byType[kernel.getFunctionType()];
-      auto same = llvm::find_if(known, [&](te::KernelOp other) {
-        return areEqual(kernel, other);
-      });
+      auto same = llvm::find_if(
+          known, [&](te::KernelOp other) { return areEqual(kernel, other); });
       if (same == known.end()) {
         known.push_back(kernel);
         continue;
