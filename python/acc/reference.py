@@ -23,6 +23,7 @@ __all__ = [
     "max_pool",
     "rebase",
     "requantize",
+    "results_by_name",
     "weighted_sum",
 ]
 
