@@ -32,8 +32,9 @@ struct OutputGrid {
 };
 
 /// The attributes of a graph.requantize, and `offset`, which the accumulator
-/// must contain besides: half of what pre_shift drops, or the zero point. One value, or one per
-/// channel; the clip bounds are empty where no accumulator reaches them.
+/// must contain besides: half of what pre_shift drops, or the zero point. One
+/// value, or one per channel; the clip bounds are empty where no accumulator
+/// reaches them.
 struct FixedPoint {
   llvm::SmallVector<int32_t> clipLo, clipHi, preShift, multiplier;
   llvm::SmallVector<int64_t> offset;
@@ -55,11 +56,9 @@ struct Ties {
 /// `scales` holds one positive scale, or one per channel, and `ranges` what the
 /// accumulators of each can be. Fails, with the reason, where an accumulator
 /// may exceed 32 bits.
-mlir::FailureOr<FixedPoint> deriveFixedPoint(llvm::ArrayRef<double> scales,
-                                             llvm::ArrayRef<Interval> ranges,
-                                             OutputGrid output,
-                                             std::string &reason,
-                                             Ties ties = {});
+mlir::FailureOr<FixedPoint>
+deriveFixedPoint(llvm::ArrayRef<double> scales, llvm::ArrayRef<Interval> ranges,
+                 OutputGrid output, std::string &reason, Ties ties = {});
 
 /// A graph.weighted_sum and the graph.requantize behind it. `offsets` come on
 /// top of the operands' zero points.
