@@ -21,7 +21,7 @@ from graph_as_onnx import run, to_onnx
 
 PIPELINE = "builtin.module(canonicalize,graph-fold-batch-norm,canonicalize)"
 LIMITS = re.compile(
-    r"element type (b?float(16|4|8)\w*|u?int[24]) is not supported|training|'block_size' is|is not a tensor"
+    r"quantization to u?int4|element type (b?float(16|4|8)\w*|u?int[24]) is not supported|training|'block_size' is|is not a tensor"
     r"|output 1 \('z'\) is used"
 )
 STATIC = {"Reshape", "Pad", "Squeeze", "Unsqueeze", "Clip", "QuantizeLinear", "DequantizeLinear", "Dropout"}

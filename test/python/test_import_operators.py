@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -226,6 +227,27 @@ def test_requantization_by_another_scale() -> None:
     constants = {"s": np.float32(0.5), "s2": np.float32(0.25), "z": np.int8(1), "one": np.int8(1)}
     nodes[2] = helper.make_node("Cast", ["q"], ["t"], to=helper.np_dtype_to_tensor_dtype(np.dtype(np.int32)))
     check(make_model(nodes, {"x": X}, constants, ["y", "q", "t"]), {"x": X})
+
+
+def test_weights_of_four_bits() -> None:
+    weights = RNG.integers(-8, 8, (3, 5)).astype(ml_dtypes.int4)
+    nodes = [
+        helper.make_node("Transpose", ["w"], ["t"]),
+        helper.make_node("DequantizeLinear", ["t", "s", "z"], ["d"], axis=1),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    zeros = np.array([0, 7, -8]).astype(ml_dtypes.int4)
+    constants = {"w": weights, "s": np.array([0.5, 2, 1], np.float32), "z": zeros}
+    model = make_model(nodes, {"x": floats(2, 5)}, constants, ["y"])
+    check(model, {"x": floats(2, 5)})
+    # Quantizing to four bits saturates elsewhere than the bytes that hold them.
+    nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])]
+    constants = {"s": np.float32(1), "z": np.array(0).astype(ml_dtypes.int4)}
+    with pytest.raises(acc.ModelError, match="quantization to int4 is not supported"):
+        acc.import_onnx(make_model(nodes, {"x": X}, constants, ["y"]))
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=1), helper.make_node("Identity", ["w"], ["z"])]
+    with pytest.raises(acc.ModelError, match="elements of int4, which only DequantizeLinear takes"):
+        acc.import_onnx(make_model(nodes, {"x": X}, {"w": weights}, ["y", "z"]))
 
 
 def test_names_become_locations() -> None:

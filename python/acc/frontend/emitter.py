@@ -11,6 +11,7 @@ from acc import ir
 from acc.errors import ModelError
 from acc.frontend.folding import is_splat
 from acc.frontend.problems import Unsupported
+from acc.frontend.source import NARROW
 
 # Constants up to this size print inline; larger ones are resources, which share numpy's memory.
 _MAX_INLINE_BYTES = 1024
@@ -111,6 +112,10 @@ class Emitter:
 
     def constant(self, array: np.ndarray, name: str, quantization: Quantization | None = None) -> ir.Value:
         """Appends a graph.constant; with `quantization`, of a quantized type that stores `array`."""
+        if quantization is not None:
+            array = array.astype(quantization.storage, copy=False)
+        elif array.dtype in NARROW.values():
+            raise Unsupported(f"'{name}' has elements of {array.dtype}, which only DequantizeLinear takes")
         element = quantization or array.dtype
         value = self._elements(array, name)
         return self.emit("constant", [], {"value": value}, name, self.tensor_type(array.shape, element))

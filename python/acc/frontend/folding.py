@@ -17,7 +17,7 @@ from onnx import AttributeProto, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from acc.frontend.model import Node
-from acc.frontend.source import DTYPES
+from acc.frontend.source import DTYPES, NARROW
 
 MAX_ELEMENTS = 1 << 16
 
@@ -62,7 +62,8 @@ def fold(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> Sequence[n
         # then reports the node as any other.
         return None
     arrays = [np.asarray(result) for result in results]
-    if any(array.dtype not in DTYPES.values() or array.size > MAX_ELEMENTS for array in arrays):
+    known = {*DTYPES.values(), *NARROW.values()}
+    if any(array.dtype not in known or array.size > MAX_ELEMENTS for array in arrays):
         return None
     return [keep_splat(array) for array in arrays]
 

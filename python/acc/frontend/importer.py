@@ -218,7 +218,10 @@ class _Importer:
         """A value for a graph output: constants appear, quantized tensors become their integers."""
         tensor = self.values[name]
         if isinstance(tensor, np.ndarray):
-            return self._materialize(name, None)
+            try:
+                return self._materialize(name, None)
+            except Unsupported as error:
+                raise ModelError(f"{self.problems.source}: output '{name}': {error}") from error
         assert tensor is not None
         element = element_of(tensor)
         if not isinstance(element, ir.QuantizedType):

@@ -26,6 +26,11 @@ DEQUANTIZE = {
 _STORAGE = ("int8", "uint8", "int16", "uint16", "int32")
 
 
+def _stored(dtype: np.dtype) -> np.dtype:
+    """The bytes that hold narrower integers, for which every value of the byte means what it says."""
+    return {"int4": np.dtype(np.int8), "uint4": np.dtype(np.uint8)}.get(dtype.name, dtype)
+
+
 def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
     """The quantization that inputs 1 (scale) and 2 (zero point) describe, for input 0."""
     if storage.name not in _STORAGE:
@@ -39,7 +44,7 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
     zeros = np.zeros(scales.shape, storage)
     if call.has(2):
         zeros = call.constant(2, "the zero point")
-        if zeros.dtype != storage:
+        if _stored(zeros.dtype) != storage:
             raise Unsupported(f"the zero point has elements of {zeros.dtype} but the integers are {storage}")
         if zeros.size != scales.size:
             raise Unsupported(f"there are {scales.size} scales but {zeros.size} zero points")
@@ -78,7 +83,7 @@ def convert_quantize(call: Call) -> list[ir.Value]:
 def convert_dequantize(call: Call) -> list[ir.Value]:
     tensor = call.tensor(0)
     if isinstance(tensor, np.ndarray):
-        value = call.quantized_constant(0, _read_quantization(call, tensor.dtype))
+        value = call.quantized_constant(0, _read_quantization(call, _stored(tensor.dtype)))
         return [call.emit("dequantize_linear", [value])]
     element = element_of(tensor)
     if isinstance(element, ir.QuantizedType):

@@ -12,6 +12,7 @@ import os
 import stat
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import ml_dtypes
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
@@ -37,6 +38,12 @@ DTYPES: dict[int, np.dtype] = {
     TensorProto.BOOL: np.dtype(np.bool_),
 }
 """The element types that acc computes with, by their number in ONNX."""
+
+NARROW: dict[int, np.dtype] = {
+    TensorProto.INT4: np.dtype(ml_dtypes.int4),
+    TensorProto.UINT4: np.dtype(ml_dtypes.uint4),
+}
+"""Those that constants may have on their way to DequantizeLinear; acc stores them in bytes."""
 
 # The field of TensorProto that holds elements which are not in raw_data.
 _TYPED_FIELDS: dict[int, str] = {
@@ -92,11 +99,11 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 
 def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
-    """The elements of a tensor, read-only where they are bytes of a file or of the model; 4-bit integers as 8-bit ones.
+    """The elements of a tensor, read-only where they are bytes of a file or of the model.
 
     Raises Unsupported if the element type is not supported or data is missing or of the wrong size.
     """
-    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
+    if tensor.data_type in NARROW:
         return _read_nibbles(tensor, folder)
     dtype = read_dtype(tensor.data_type)
     if any(size < 0 for size in tensor.dims):
@@ -119,7 +126,7 @@ def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
 
 
 def _read_nibbles(tensor: TensorProto, folder: Path | None) -> np.ndarray:
-    """Constants of 4 bits, two in a byte, the first in the lower half: quantized weights, which acc keeps in bytes."""
+    """Integers of 4 bits, two in a byte, the first in the lower half."""
     if any(size < 0 for size in tensor.dims):
         raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
     count = math.prod(tensor.dims)
@@ -132,7 +139,7 @@ def _read_nibbles(tensor: TensorProto, folder: Path | None) -> np.ndarray:
     values = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(-1)[:count]
     if tensor.data_type == TensorProto.INT4:
         values = (values ^ 8).astype(np.int8) - np.int8(8)
-    return values.reshape(tuple(tensor.dims))
+    return values.astype(NARROW[tensor.data_type]).reshape(tuple(tensor.dims))
 
 
 def _check_count(given: int, needed: int, unit: str, tensor: TensorProto, dtype: np.dtype) -> None:
