@@ -18,6 +18,9 @@ __all__ = ["Axis", "Buffer", "Form", "KernelModel", "Unschedulable", "read_kerne
 
 # The innermost dimensions of every packed tensor are one hardware element.
 ELEMENT_RANK = 2
+# Names of a packed tensor's outer dimensions, and of what is summed over: input channels and the window.
+PARALLEL = ("n", "c", "h", "w")
+REDUCTIONS = ("ci", "kh", "kw")
 
 
 class Unschedulable(Exception):
@@ -197,6 +200,7 @@ class _Reader:
         self.block = kernel.regions[0].blocks[0]
         self.model = KernelModel(kernel.attributes["sym_name"].value)
         self.needs: dict[ir.Value, tuple[Form, ...]] = {}
+        self.reductions: dict[int, str] = {}
         self.mutated: set[ir.Value] = set()
         self.read: set[tuple[int, tuple[Form, ...], str]] = set()
 
@@ -227,8 +231,9 @@ class _Reader:
         if outer < 1:
             raise Unschedulable("its result is not packed into hardware elements")
         for index in range(outer):
-            self.model.axes.append(Axis(f"p{index}", shape[index], index, reduction=False))
-        self.needs[result] = tuple(Form(((f"p{i}", 1),)) for i in range(outer))
+            name = PARALLEL[index] if outer == len(PARALLEL) else f"p{index}"
+            self.model.axes.append(Axis(name, shape[index], index, reduction=False))
+        self.needs[result] = tuple(Form(((axis.name, 1),)) for axis in self.model.axes)
         if anchor is not None:
             self._add_reductions(anchor)
         for loops in reversed(linalg):
@@ -240,7 +245,11 @@ class _Reader:
         inner = self._inner_loops(anchor)
         for index, reduction in enumerate(anchor.reductions):
             if reduction and index not in inner:
-                self.model.axes.append(Axis(f"r{index}", extents[index], index, reduction=True))
+                self.reductions[index] = f"r{index}"
+        if len(self.reductions) <= len(REDUCTIONS):
+            self.reductions = dict(zip(self.reductions, REDUCTIONS[-len(self.reductions) :], strict=True))
+        for index, name in self.reductions.items():
+            self.model.axes.append(Axis(name, extents[index], index, reduction=True))
         self.model.gemm = len(anchor.inputs) == 2 and all(_element_bits(v) == 8 for v in anchor.inputs)
 
     def _extents(self, loops: _Loops) -> dict[int, int]:
@@ -272,7 +281,7 @@ class _Reader:
         inner = self._inner_loops(loops)
         for index, reduction in enumerate(loops.reductions):
             if reduction and index not in inner:
-                by_loop[index] = Form(((f"r{index}", 1),))
+                by_loop[index] = Form(((self.reductions[index], 1),))
         if loops.op.name == "linalg.generic" and not is_anchor:
             self.model.alu_steps += 0 if loops.body[0] in ("arith.extsi", "arith.trunci") else 1
         widens = loops.op.name == "linalg.generic" and loops.body[0] == "arith.extsi" and not is_anchor
