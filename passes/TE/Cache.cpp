@@ -5,12 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/TE/ArgumentSlice.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 
@@ -22,20 +21,7 @@ namespace acc::te {
 using namespace mlir;
 using namespace acc::te;
 
-using OFRs = SmallVector<OpFoldResult>;
-
 namespace {
-/// A box of a kernel argument, possibly reaching over its border into padding.
-/// Per dimension: the slice [offset, offset + size) of the padded argument.
-struct Box {
-  BlockArgument argument;
-  /// What the box is cut from: slices of the argument before the padding.
-  OFRs baseOffsets, baseSizes;
-  OFRs low;
-  SmallVector<bool> padded;
-  OFRs offsets, sizes;
-};
-
 class Cacher {
 public:
   Cacher(KernelOp kernel, ScheduleAttr schedule)
@@ -47,14 +33,10 @@ private:
   LogicalResult cacheOperands(linalg::LinalgOp op);
   FailureOr<Value> read(Value value, Operation *user, Type element,
                         bool readOnly);
-  FailureOr<Box> trace(Value value, Operation *user);
   void setInsertionPoint(Value value, Operation *user, CacheAttr cache,
                          bool hoist);
   Value allocate(Location loc, ArrayRef<OpFoldResult> sizes, Type element,
                  Attribute memory);
-  OpFoldResult compute(Location loc, AffineExpr expr,
-                       ArrayRef<OpFoldResult> operands);
-  OpFoldResult clamp(Location loc, OpFoldResult value, OpFoldResult upper);
 
   KernelOp kernel;
   ScheduleAttr schedule;
@@ -74,97 +56,6 @@ template <typename CastOp> static bool isOnlyCast(linalg::LinalgOp op) {
          body->getTerminator()->getOperand(0) == cast.getOut() &&
          llvm::all_of(op.getIndexingMapsArray(),
                       [](AffineMap map) { return map.isIdentity(); });
-}
-
-/// The kernel argument that `value` is a slice of, padded or not; or null.
-static BlockArgument findArgument(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
-      value = slice.getSource();
-    else if (auto pad = dyn_cast<tensor::PadOp>(op))
-      value = pad.getSource();
-    else
-      return {};
-  }
-  auto argument = cast<BlockArgument>(value);
-  return isa<KernelOp>(argument.getOwner()->getParentOp()) ? argument
-                                                           : BlockArgument();
-}
-
-OpFoldResult Cacher::compute(Location loc, AffineExpr expr,
-                             ArrayRef<OpFoldResult> operands) {
-  return affine::makeComposedFoldedAffineApply(rewriter, loc, expr, operands);
-}
-
-/// min(max(value, 0), upper)
-OpFoldResult Cacher::clamp(Location loc, OpFoldResult value,
-                           OpFoldResult upper) {
-  MLIRContext *context = rewriter.getContext();
-  AffineExpr d0 = getAffineDimExpr(0, context),
-             d1 = getAffineDimExpr(1, context);
-  AffineExpr zero = getAffineConstantExpr(0, context);
-  OpFoldResult positive = affine::makeComposedFoldedAffineMax(
-      rewriter, loc, AffineMap::get(1, 0, {d0, zero}, context), {value});
-  return affine::makeComposedFoldedAffineMin(
-      rewriter, loc, AffineMap::get(2, 0, {d0, d1}, context),
-      {positive, upper});
-}
-
-/// Composes the slices and the padding between a kernel argument and `value`.
-FailureOr<Box> Cacher::trace(Value value, Operation *user) {
-  Location loc = user->getLoc();
-  Operation *op = value.getDefiningOp();
-  if (!op) {
-    Box region;
-    region.argument = cast<BlockArgument>(value);
-    OFRs sizes = tensor::getMixedSizes(rewriter, loc, value);
-    OFRs zeros(sizes.size(), rewriter.getIndexAttr(0));
-    region.baseOffsets = region.low = region.offsets = zeros;
-    region.baseSizes = region.sizes = sizes;
-    region.padded.assign(sizes.size(), false);
-    return region;
-  }
-  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-    FailureOr<Box> region = trace(slice.getSource(), user);
-    if (failed(region))
-      return failure();
-    if (!slice.hasUnitStride() ||
-        slice.getSourceType().getRank() != slice.getType().getRank())
-      return user->emitOpError("reads a slice with strides or of lower rank, "
-                               "which cannot be cached");
-    AffineExpr d0 = rewriter.getAffineDimExpr(0),
-               d1 = rewriter.getAffineDimExpr(1);
-    for (auto [offset, added] :
-         llvm::zip(region->offsets, slice.getMixedOffsets()))
-      offset = compute(loc, d0 + d1, {offset, added});
-    region->sizes = slice.getMixedSizes();
-    return region;
-  }
-  auto pad = cast<tensor::PadOp>(op);
-  FailureOr<Box> region = trace(pad.getSource(), user);
-  if (failed(region))
-    return failure();
-  if (llvm::is_contained(region->padded, true))
-    return user->emitOpError("reads through two paddings; only one can be part "
-                             "of a cached slice");
-  Value padding = pad.getConstantPaddingValue();
-  if (!padding || !matchPattern(padding, m_Zero()))
-    return pad.emitOpError("pads with something else than zero, which a "
-                           "transfer cannot do");
-  region->baseOffsets = region->offsets;
-  region->baseSizes = region->sizes;
-  region->low = pad.getMixedLowPad();
-  region->offsets.assign(region->low.size(), rewriter.getIndexAttr(0));
-  AffineExpr sum = rewriter.getAffineDimExpr(0) + rewriter.getAffineDimExpr(1) +
-                   rewriter.getAffineDimExpr(2);
-  OFRs high = pad.getMixedHighPad();
-  for (size_t i = 0; i < high.size(); ++i) {
-    region->padded[i] =
-        !isZeroInteger(region->low[i]) || !isZeroInteger(high[i]);
-    region->sizes[i] =
-        compute(loc, sum, {region->sizes[i], region->low[i], high[i]});
-  }
-  return region;
 }
 
 /// The outermost loop around `user` that is deeper than `level`, or `user`.
@@ -241,35 +132,17 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
       staged = candidate;
   if (!staged) {
     setInsertionPoint(value, user, cache, /*hoist=*/readOnly);
-    FailureOr<Box> region = trace(value, user);
-    if (failed(region))
+    FailureOr<ArgumentSlice> slice = resolveSlice(rewriter, value, user);
+    if (failed(slice))
       return failure();
-    AffineExpr d0 = rewriter.getAffineDimExpr(0),
-               d1 = rewriter.getAffineDimExpr(1),
-               d2 = rewriter.getAffineDimExpr(2);
-    size_t rank = region->sizes.size();
-    OFRs offsets(rank), sizes(rank), low(rank), high(rank);
-    OpFoldResult zero = rewriter.getIndexAttr(0);
-    OFRs ones(rank, rewriter.getIndexAttr(1));
-    for (size_t i = 0; i < rank; ++i) {
-      OpFoldResult start = region->offsets[i], size = region->sizes[i];
-      low[i] = high[i] = zero;
-      sizes[i] = size;
-      if (region->padded[i]) {
-        start = compute(loc, d0 - d1, {start, region->low[i]});
-        OpFoldResult end = compute(loc, d0 + d1, {start, size});
-        low[i] = clamp(loc, compute(loc, -d0, {start}), size);
-        start = clamp(loc, start, region->baseSizes[i]);
-        end = clamp(loc, end, region->baseSizes[i]);
-        sizes[i] = compute(loc, d0 - d1, {end, start});
-        high[i] = compute(loc, d0 - d1 - d2, {size, low[i], sizes[i]});
-      }
-      offsets[i] = compute(loc, d0 + d1, {start, region->baseOffsets[i]});
-    }
-    Value slice = tensor::ExtractSliceOp::create(rewriter, loc, argument,
-                                                 offsets, sizes, ones);
-    Value buffer = allocate(loc, region->sizes, element, cache.getMemory());
-    auto read = CacheReadOp::create(rewriter, loc, slice, buffer, low, high);
+    SmallVector<OpFoldResult> ones(slice->sizes.size(),
+                                   rewriter.getIndexAttr(1));
+    Value source = tensor::ExtractSliceOp::create(
+        rewriter, loc, argument, slice->offsets, slice->sizes, ones);
+    Value buffer =
+        allocate(loc, slice->paddedSizes, element, cache.getMemory());
+    auto read = CacheReadOp::create(rewriter, loc, source, buffer, slice->low,
+                                    slice->high);
     if (cache.getSlots() > 1 && isa<scf::ForOp>(read->getParentOp()))
       read.setSlots(cache.getSlots());
     staged = read.getResult();
