@@ -59,13 +59,14 @@ public:
   LogicalResult run() {
     SmallVector<Operation *> accelerated;
     for (Operation &op : block)
-      if (isAccelerated(&op))
+      if (isAccelerated(&op) || isPackedConcat(&op))
         accelerated.push_back(&op);
     for (Operation *op : accelerated) {
       tagger.kernel = getKernel(op);
       if (!tagger.kernel)
         return op->emitOpError(
             "is assigned to the accelerator but to no kernel");
+      tagger.target = isPackedConcat(op) ? "cpu" : "vta";
       b.setInsertionPoint(op);
       b.setLoc(op->getLoc());
       if (failed(rewrite(op)))
@@ -81,6 +82,7 @@ private:
         .Case<ConvIntegerOp, GemmIntegerOp, WeightedSumOp, GlobalSumIntegerOp,
               RequantizeOp, MaxPoolOp>(
             [&](auto typed) { return rewriteOp(typed); })
+        .Case([&](ConcatOp concat) { return values.createConcat(concat); })
         .Default([](Operation *other) {
           return other->emitOpError("cannot run on the accelerator");
         });
@@ -234,7 +236,10 @@ private:
         op.erase();
         continue;
       }
-      if (!isAccelerated(&op) || op.getDialect()->getNamespace() != "graph")
+      bool isOriginal =
+          isPackedConcat(&op) ||
+          (isAccelerated(&op) && op.getDialect()->getNamespace() == "graph");
+      if (!isOriginal)
         continue;
       if (!op.use_empty()) {
         b.setInsertionPoint(&op);

@@ -26,6 +26,10 @@ bool acc::graph::isAccelerated(Operation *op) {
   return target && target.getValue() == "vta";
 }
 
+bool acc::graph::isPackedConcat(Operation *op) {
+  return isa<ConcatOp>(op) && op->hasAttr("graph.packed");
+}
+
 StringAttr acc::graph::getKernel(Operation *op) {
   return op->getAttrOfType<StringAttr>("graph.kernel");
 }
@@ -48,7 +52,7 @@ void KernelTagger::notifyOperationInserted(Operation *op,
       isa<tensor::EmptyOp, PackOp, UnpackOp>(op) || isReshape(op))
     return;
   op->setAttr("graph.kernel", kernel);
-  op->setAttr("graph.target", StringAttr::get(op->getContext(), "vta"));
+  op->setAttr("graph.target", StringAttr::get(op->getContext(), target));
 }
 
 /// The kernel that computes a value, or what else to name its conversions by.
@@ -195,9 +199,7 @@ Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
   return tensor::PadOp::create(b, type.clone(shape), interior, low, high, zero);
 }
 
-void PackedValues::createResult(Value value,
-                                llvm::function_ref<Value(Value)> compute,
-                                KernelTagger &tagger) {
+PackedValues::Packed PackedValues::createDestination(Value value) {
   int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
   Halo halo = getHalo(value, tiles.blockOut, padValue);
   auto type = cast<RankedTensorType>(value.getType());
@@ -209,26 +211,62 @@ void PackedValues::createResult(Value value,
       shape[3] + halo[1] + halo[3],
       tiles.batch,
       tiles.blockOut};
-  Value destination =
-      tensor::EmptyOp::create(b, packedShape, type.getElementType());
-  if (isEmpty(halo)) {
-    all[{value, tiles.blockOut}] = {{compute(destination), halo, padValue}};
+  return {tensor::EmptyOp::create(b, packedShape, type.getElementType()), halo,
+          padValue};
+}
+
+void PackedValues::createResult(Value value,
+                                llvm::function_ref<Value(Value)> compute,
+                                KernelTagger &tagger) {
+  Packed packed = createDestination(value);
+  if (isEmpty(packed.halo)) {
+    packed.value = compute(packed.value);
+    all[{value, tiles.blockOut}] = {packed};
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
   StringAttr kernel = std::exchange(tagger.kernel, StringAttr());
-  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(padValue));
-  auto fill = linalg::FillOp::create(b, pad, destination);
+  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+  auto fill = linalg::FillOp::create(b, pad, packed.value);
   assignToHost(fill, kernel.getValue() + ":halo");
   tagger.kernel = kernel;
-  destination = fill.getResult(0);
-  Value interior = slice({destination, halo, padValue}, Halo{});
-  auto insert = tensor::InsertSliceOp::create(
-      b, compute(interior), destination,
-      interior.getDefiningOp<tensor::ExtractSliceOp>().getMixedOffsets(),
-      interior.getDefiningOp<tensor::ExtractSliceOp>().getMixedSizes(),
-      SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
-  all[{value, tiles.blockOut}] = {{insert.getResult(), halo, padValue}};
+  packed.value = fill.getResult(0);
+  Value interior = slice(packed, Halo{});
+  auto place = interior.getDefiningOp<tensor::ExtractSliceOp>();
+  packed.value = tensor::InsertSliceOp::create(
+      b, compute(interior), packed.value, place.getMixedOffsets(),
+      place.getMixedSizes(), place.getMixedStrides());
+  all[{value, tiles.blockOut}] = {packed};
+}
+
+LogicalResult PackedValues::createConcat(ConcatOp op) {
+  Value value = op.getResult();
+  Packed packed = createDestination(value);
+  if (!isEmpty(packed.halo)) {
+    Value pad =
+        arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+    packed.value = linalg::FillOp::create(b, pad, packed.value).getResult(0);
+  }
+  int64_t channels = 0;
+  for (Value input : op.getInputs()) {
+    if (channels % tiles.blockOut != 0 ||
+        !all.contains({input, tiles.blockOut}))
+      return op.emitOpError(
+                 "cannot concatenate packed tensors: input starts at "
+                 "channel ")
+             << channels << " or is not packed";
+    Value interior = getInterior(input, tiles.blockOut);
+    SmallVector<int64_t> offsets{
+        0, channels / tiles.blockOut, packed.halo[0], packed.halo[1], 0, 0};
+    packed.value = tensor::InsertSliceOp::create(
+        b, interior, packed.value,
+        getAsIndexOpFoldResult(b.getContext(), offsets),
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(interior)),
+        SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
+    channels += shapeOf(input)[1];
+  }
+  all[{value, tiles.blockOut}] = {packed};
+  return success();
 }
 
 Value PackedValues::getUnpacked(Value value) {
@@ -236,7 +274,8 @@ Value PackedValues::getUnpacked(Value value) {
     return plain;
   auto it = all.find({value, tiles.blockOut});
   Operation *producer = value.getDefiningOp();
-  if (it == all.end() || !producer || !isAccelerated(producer))
+  if (it == all.end() || !producer ||
+      !(isAccelerated(producer) || isPackedConcat(producer)))
     return {};
   const Packed &packed = it->second.front();
   // Where every reader, before or after the current one, can use it.

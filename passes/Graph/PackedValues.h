@@ -20,6 +20,9 @@ namespace acc::graph {
 bool isAccelerated(mlir::Operation *op);
 mlir::StringAttr getKernel(mlir::Operation *op);
 
+/// Whether the host concatenates packed tensors as they are, without unpacking.
+bool isPackedConcat(mlir::Operation *op);
+
 /// Whether an operator only changes the shape.
 bool isReshape(mlir::Operation *op);
 
@@ -36,6 +39,7 @@ struct KernelTagger : mlir::OpBuilder::Listener {
 
   mlir::Block &block;
   mlir::StringAttr kernel;
+  llvm::StringRef target = "vta";
 };
 
 /// Rows and columns around an image, as in graph.pack: top, left, bottom,
@@ -66,6 +70,10 @@ public:
                     llvm::function_ref<mlir::Value(mlir::Value)> compute,
                     KernelTagger &tagger);
 
+  /// Makes the packed form of a concatenation of packed tensors along the
+  /// channels; fails if a tile would hold channels of two of them.
+  mlir::LogicalResult createConcat(ConcatOp op);
+
   /// The plain form of a result, or null if there is no packed one.
   mlir::Value getUnpacked(mlir::Value value);
 
@@ -89,6 +97,8 @@ private:
   Packed get(mlir::Value value, int64_t tile,
              std::optional<int8_t> padValue = std::nullopt);
   mlir::Value slice(const Packed &packed, const Halo &halo);
+  /// An empty tensor for the packed form of `value`, and which halo it has.
+  Packed createDestination(mlir::Value value);
   /// Gives a conversion, which the host runs, a kernel of its own.
   void assignToHost(mlir::Operation *op, const llvm::Twine &name);
 

@@ -3,7 +3,8 @@
 An operator goes to the accelerator if every rule of `RULES` for it holds; otherwise to the CPU, and the first rule
 that does not hold is the reason that `acc info` prints. A kernel is an anchor (a convolution, a pool, ...) with the
 element-wise operators that consume its result and nothing else does. The decisions are written as the attributes
-`graph.target`, `graph.kernel` and `graph.reason`, which the passes graph-pack-layout and graph-outline-kernels obey.
+`graph.target`, `graph.kernel`, `graph.reason` and, on concatenations of tensors in the accelerator's layout,
+`graph.packed`, which the passes graph-pack-layout and graph-outline-kernels obey.
 """
 
 from __future__ import annotations
@@ -60,11 +61,12 @@ class Placement:
 
 @dataclass(frozen=True)
 class Hardware:
-    """The widths, in log2 bits, that decide what the accelerator can hold."""
+    """What decides what the accelerator can hold: widths in log2 bits, channels of a tile that it computes."""
 
     inp: int = 3
     wgt: int = 3
     acc: int = 5
+    block_out: int = 16
 
     @staticmethod
     def from_config(config: Mapping[str, object]) -> Hardware:
@@ -74,7 +76,8 @@ class Hardware:
         def get(key: str, default: int) -> int:
             return int(values.get(key, default))  # type: ignore[call-overload]
 
-        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5))
+        block_out = 1 << get("LOG_BLOCK_OUT", get("LOG_BLOCK", 4))
+        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5), block_out)
 
 
 Rule = Callable[[ir.Operation, Hardware], str]
@@ -217,6 +220,17 @@ def _can_continue(kernel: _Kernel, op: ir.Operation, target: str, options: Optio
     return True
 
 
+def _keeps_tiles(op: ir.Operation, hardware: Hardware, packed: set[ir.Value]) -> bool:
+    """Whether a concatenation can join tensors of the accelerator as they are, because no tile holds two of them."""
+    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(_shape(op.result)) != 4:
+        return False
+    whole = all(_shape(v)[1] % hardware.block_out == 0 for v in op.operands[:-1])
+    readers = (use.owner for use in op.result.uses)
+    return (
+        whole and packed.issuperset(op.operands) and any(r.name in RULES and not _reason(r, hardware) for r in readers)
+    )
+
+
 def _operations(module: ir.Module) -> Iterator[ir.Operation]:
     for function in module.body.operations:
         if function.name == "func.func" and len(function.regions[0].blocks):
@@ -234,6 +248,7 @@ def partition(
     hardware = Hardware.from_config(config or {})
     kernels: list[_Kernel] = []
     owner: dict[ir.Value, _Kernel] = {}
+    packed: set[ir.Value] = set()
     for op in _operations(module):
         if op.name in FREE or not op.name.startswith("graph."):
             continue
@@ -265,8 +280,13 @@ def partition(
         else:
             kernel = _Kernel(op, place, reason)
             kernels.append(kernel)
+        if target == "vta" and _keeps_tiles(op, hardware, packed):
+            op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
+            packed.add(op.result)
         for result in op.results:
             owner[result] = kernel
+            if place == "vta":
+                packed.add(result)
     return _write(kernels)
 
 

@@ -148,6 +148,12 @@ class QdqModel:
         size = [(extent + 2 * pad - kernel) // stride + 1 for extent in x.shape[2:]]
         return self._quantize(value, (*x.shape[:2], *size), x.scale, x.zero_point)
 
+    def concat(self, xs: list[Quantized]) -> Quantized:
+        """Channels one after the other, in the coarsest of the scales."""
+        value = self._node("Concat", [self.dequantize(x) for x in xs], axis=1)
+        shape = (xs[0].shape[0], sum(x.shape[1] for x in xs), *xs[0].shape[2:])
+        return self._quantize(value, shape, max(x.scale for x in xs), xs[0].zero_point)
+
     def global_average_pool(self, x: Quantized) -> Quantized:
         value = self._node("GlobalAveragePool", [self.dequantize(x)])
         return self._quantize(value, (*x.shape[:2], 1, 1), self.scale(x.scale / 2), self.zero_point())

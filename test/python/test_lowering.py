@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ import acc
 from acc import ir
 from acc.partition import Options, partition
 from acc.passmanager import PassManager
-from qdq_models import random_network
+from qdq_models import QdqModel, random_network
 from upstream_native import run_native
 
 CONFIGS = {
@@ -32,7 +33,8 @@ def lower(model: onnx.ModelProto, config: str = "", options: Options | None = No
     """Kernels of linalg: for the accelerator described by `config`, for the CPU without."""
     module = acc.import_onnx(model)
     run_passes(module, "canonicalize,func.func(graph-legalize-quantization),canonicalize,cse")
-    partition(module, "vta" if config else "cpu", options=options)
+    keys = {key.upper(): int(value) for key, value in re.findall(r"(log_\w+) = (\d+)", config)}
+    partition(module, "vta" if config else "cpu", keys, options)
     if config:
         module.operation.attributes["vta.config"] = ir.Attribute.parse(config, module.context)
         run_passes(module, "graph-pack-layout")
@@ -155,8 +157,23 @@ def test_operators_agree_with_onnx_runtime(family, tmp_path: pathlib.Path) -> No
         np.testing.assert_allclose(have, want, rtol=2e-5, atol=2e-6, err_msg=node.name)
 
 
+def branches(seed: int) -> onnx.ModelProto:
+    """Two images through branches that are concatenated, with and without complete tiles, then a dense layer."""
+    net = QdqModel(np.random.default_rng(seed), signed=bool(seed % 2))
+    x = net.conv(net.input((2, 3, 7, 6)), 16, activation="relu")
+    pooled = net.max_pool(x, 3, 1, 1)
+    x = net.concat([net.conv(x, 32, (1, 1), pads=(0, 0, 0, 0)), net.conv(x, 16), pooled])
+    x = net.concat([net.conv(x, 24, strides=(2, 2)), net.conv(x, 24, strides=(2, 2))])
+    return net.build(net.gemm(net.flatten(x), 10), x)
+
+
 def check_packed(seed: int, config: str, folder: pathlib.Path, options: Options | None = None) -> None:
-    model = random_network(seed)
+    check_packed_model(random_network(seed), seed, config, folder, options)
+
+
+def check_packed_model(
+    model: onnx.ModelProto, seed: int, config: str, folder: pathlib.Path, options: Options | None = None
+) -> None:
     rng = np.random.default_rng(seed)
     inputs = [
         rng.normal(size=[d.dim_value for d in i.type.tensor_type.shape.dim]).astype(np.float32)
@@ -171,6 +188,11 @@ def check_packed(seed: int, config: str, folder: pathlib.Path, options: Options 
 @pytest.mark.parametrize(("seed", "config"), [(100, "default"), (101, "batch2_in8_out16"), (102, "in32_out16")])
 def test_packed_kernels_compute_the_same(seed: int, config: str, tmp_path: pathlib.Path) -> None:
     check_packed(seed, config, tmp_path)
+
+
+@pytest.mark.parametrize(("seed", "config"), [(1, "default"), (2, "batch2_in8_out16")])
+def test_packed_branches_compute_the_same(seed: int, config: str, tmp_path: pathlib.Path) -> None:
+    check_packed_model(branches(seed), seed, config, tmp_path)
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ CONV = (
     "strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, "
     "group = {group} : i64, pad_value = {pad_value} : i8"
 )
+MACS = 16 * 8 * 8 * 16 * 3 * 3
 SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 4 : i32"
 
 
@@ -38,7 +39,7 @@ SUM = f"""
 
 
 def test_a_sum_continues_the_convolution():
-    assert place(convolution() + SUM) == [Placement("conv", "vta", ("conv", "add"))]
+    assert place(convolution() + SUM) == [Placement("conv", "vta", ("conv", "add"), "", MACS)]
 
 
 def test_a_sum_is_a_kernel_of_its_own_if_wanted():
@@ -55,12 +56,12 @@ def test_a_result_with_two_readers_ends_its_kernel():
 
 
 def test_everything_is_native_for_the_cpu():
-    assert place(convolution() + SUM, target="cpu") == [Placement("conv", "cpu", ("conv", "add"))]
+    assert place(convolution() + SUM, target="cpu") == [Placement("conv", "cpu", ("conv", "add"), "", MACS)]
 
 
 def test_refused_kernels_go_to_the_cpu():
     placements = place(convolution(), options=Options(refused={"conv": "no schedule"}))
-    assert placements == [Placement("conv", "cpu", ("conv",), "no schedule")]
+    assert placements == [Placement("conv", "cpu", ("conv",), "no schedule", MACS)]
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,32 @@ def test_a_convolution_with_a_halo_may_pad_far():
     body = convolution(pad_value=-128).replace("pads = array<i64: 1, 1, 1, 1>", "pads = array<i64: 1, 1, 17, 1>")
     body = body.replace("16x8x8xi32", "16x24x8xi32").replace("1x16x8x8xi8> loc", "1x16x24x8xi8> loc")
     assert place(body)[0].target == "vta"
+
+
+def concatenation(channels: int) -> ir.Module:
+    """Two pools of `channels` channels, joined and pooled again."""
+    pool = (
+        "kernel_shape = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, "
+        "dilations = array<i64: 1, 1>"
+    )
+    x, half, whole = (f"tensor<1x{c}x{s}x{s}xi8>" for c, s in ((channels, 8), (channels, 7), (2 * channels, 7)))
+    return ir.Module.parse(
+        f"""func.func @main(%x: {x}, %y: {x}) -> tensor<1x{2 * channels}x6x6xi8> {{
+      %a = graph.max_pool %x {{{pool}}} : ({x}) -> {half}
+      %b = graph.max_pool %y {{{pool}}} : ({x}) -> {half}
+      %c = graph.concat %a, %b {{axis = 1 : i64}} : ({half}, {half}) -> {whole}
+      %d = graph.max_pool %c {{{pool}}} : ({whole}) -> tensor<1x{2 * channels}x6x6xi8>
+      return %d : tensor<1x{2 * channels}x6x6xi8>
+    }}""",
+        ir.Context(),
+    )
+
+
+@pytest.mark.parametrize(("channels", "packed"), [(32, True), (24, False)])
+def test_concatenations_keep_whole_tiles(channels: int, packed: bool):
+    module = concatenation(channels)
+    placements = partition(module, "vta", {})
+    assert [p.target for p in placements] == ["vta", "vta", "cpu", "vta"]
+    block = module.body.operations[0].regions[0].blocks[0]
+    concat = next(op for op in block if op.name == "graph.concat")
+    assert ("graph.packed" in concat.attributes) == packed

@@ -94,6 +94,27 @@ module attributes {vta.config = #vta.config<log_batch = 1, log_block_in = 3, log
 
 // -----
 
+// Tensors whose channels fill their tiles are concatenated as they are, into the halo that the reader wants.
+module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {
+  // CHECK-LABEL: @concat
+  func.func @concat(%x: tensor<1x16x4x4xi8>) -> tensor<1x32x2x2xi8> {
+    %0 = graph.max_pool %x {graph.kernel = "a", graph.target = "vta", kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+        : (tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi8>
+    // CHECK-NOT: graph.unpack
+    // CHECK: linalg.fill {graph.kernel = "c", graph.target = "cpu"} {{.*}} tensor<1x2x6x6x1x16xi8>
+    // CHECK: tensor.insert_slice {{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16] {{.*}} {graph.kernel = "c", graph.target = "cpu"}
+    // CHECK: tensor.insert_slice {{.*}}[0, 1, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
+    // CHECK-NOT: graph.pack
+    %1 = graph.concat %0, %0 {graph.kernel = "c", graph.packed, graph.target = "cpu", axis = 1 : i64} : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x32x4x4xi8>
+    // CHECK: graph.unpack
+    %2 = graph.max_pool %1 {graph.kernel = "b", graph.target = "vta", kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : (tensor<1x32x4x4xi8>) -> tensor<1x32x2x2xi8>
+    return %2 : tensor<1x32x2x2xi8>
+  }
+}
+
+// -----
+
 func.func @no_config(%x: tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32> { // expected-error {{no module around it has a vta.config}}
   %0 = graph.global_sum_integer %x {graph.kernel = "a", graph.target = "vta"} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
   return %0 : tensor<1x16x1x1xi32>
