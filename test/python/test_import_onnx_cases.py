@@ -1,4 +1,4 @@
-"""The conformance cases that come with the onnx package, imported, rewritten and run.
+"""The conformance cases that come with the onnx package: imported and rewritten, and compiled to native code.
 
 Inputs that must be known at import (shapes, axes, scales) become initializers; the cases that are refused must
 be refused for one of the reasons that are documented limits.
@@ -21,13 +21,17 @@ from graph_as_onnx import run, to_onnx
 
 PIPELINE = "builtin.module(canonicalize,graph-fold-batch-norm,canonicalize)"
 LIMITS = re.compile(
-    r"quantization to u?int4|element type (b?float(16|4|8)\w*|u?int[24]) is not supported|training|'block_size' is|is not a tensor"
-    r"|output 1 \('z'\) is used"
+    r"quantization to u?int4|element type (b?float(16|4|8)\w*|u?int[24]) is not supported"
+    r"|training|'block_size' is|is not a tensor|output 1 \('z'\) is used"
 )
 STATIC = {"Reshape", "Pad", "Squeeze", "Unsqueeze", "Clip", "QuantizeLinear", "DequantizeLinear", "Dropout"}
 
 
-def check(model: onnx.ModelProto, inputs: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+# Rounding doubles to halves is a call into the compiler's runtime library, which compiled models do without.
+NOT_COMPILED = {"test_cast_DOUBLE_to_FLOAT16", "test_castlike_DOUBLE_to_FLOAT16_expanded"}
+
+
+def check(name: str, model: onnx.ModelProto, inputs: list[np.ndarray], expected: list[np.ndarray]) -> bool:
     """Whether the model was imported; that it computes what it should is asserted."""
     feeds, kept = {}, []
     op_type = model.graph.node[0].op_type
@@ -47,11 +51,17 @@ def check(model: onnx.ModelProto, inputs: list[np.ndarray], expected: list[np.nd
         assert LIMITS.search(str(error)) or not set(OPERATORS).issuperset(node.op_type for node in model.graph.node)
         return False
     PassManager.parse(PIPELINE, context=module.context).run(module)
-    for result, array in zip(run(to_onnx(module), feeds).values(), expected, strict=True):
-        assert result.dtype == array.dtype
-        assert result.shape == array.shape
-        np.testing.assert_allclose(result, array, rtol=1e-3, atol=1e-5)
+    compare(name, run(to_onnx(module), feeds), expected)
+    if name not in NOT_COMPILED:
+        compare(name, acc.compile(model).run(feeds), expected)
     return True
+
+
+def compare(name: str, results: dict[str, np.ndarray], expected: list[np.ndarray]) -> None:
+    for result, array in zip(results.values(), expected, strict=True):
+        assert result.dtype == array.dtype, name
+        assert result.shape == array.shape, name
+        np.testing.assert_allclose(result, array, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 def as_array(value: object) -> np.ndarray:
@@ -73,5 +83,5 @@ def test_node_cases() -> None:
             continue
         inputs, outputs = ([as_array(value) for value in values] for values in case.data_sets[0])
         if not any(array.dtype == object for array in inputs):
-            imported += check(case.model, inputs, outputs)
+            imported += check(case.name, case.model, inputs, outputs)
     assert imported > 200
