@@ -12,10 +12,10 @@ from qdq_models import random_network
 
 CONFIGS = {
     "default": {},
-    "1x8x8": {"LOG_BLOCK": 3},
+    "1x8x8": {"LOG_BLOCK": 3, "LOG_INP_BUFF_SIZE": 14, "LOG_WGT_BUFF_SIZE": 16, "LOG_ACC_BUFF_SIZE": 16},
     "1x32x32": {"LOG_BLOCK": 5, "LOG_WGT_BUFF_SIZE": 18, "LOG_ACC_BUFF_SIZE": 16},
     "2x16x16": {"LOG_BATCH": 1},
-    "1x16x8": {"LOG_BLOCK_IN": 4, "LOG_BLOCK_OUT": 3},
+    "1x16x8": {"LOG_BLOCK_IN": 4, "LOG_BLOCK_OUT": 3, "LOG_WGT_BUFF_SIZE": 17, "LOG_ACC_BUFF_SIZE": 16},
     "1x4x4 small": {
         "LOG_BLOCK": 2,
         "LOG_UOP_BUFF_SIZE": 10,
