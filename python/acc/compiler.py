@@ -93,7 +93,7 @@ def compile_contents(
         )
     )
     module = pipeline.make_graph(model, shapes)
-    inputs, outputs = _signature(module)
+    inputs, outputs = signature(module)
     pipeline.make_te(module)
     launches = read_launches(module)
     pipeline.make_vta(module)
@@ -137,7 +137,7 @@ _DTYPES = {
 }
 
 
-def _signature(module: ir.Module) -> tuple[list[TensorInfo], list[TensorInfo]]:
+def signature(module: ir.Module) -> tuple[list[TensorInfo], list[TensorInfo]]:
     """The inputs and outputs of main, while its types still have what only ONNX knows (signs)."""
     function = next(op for op in module.body if op.name == "func.func")
     block = function.regions[0].blocks[0]

@@ -135,7 +135,7 @@ def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
 def format_layers(layers: Iterable[LayerReport]) -> str:
     """The per-layer table with a line of totals; then, for layers kept on the CPU, why.
 
-    Kernels that only fill borders of buffers are one line.
+    Kernels that only fill borders of buffers are one line; columns without a figure are left out.
     """
     layers = list(layers)
     fills = [layer for layer in layers if not layer.layers and layer.kernel.endswith(":halo")]
@@ -156,7 +156,8 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
     if fills:
         rows.append(row(f"(fill borders of {len(fills)} buffers)", "cpu", fills))
     rows.append(row("total", "", layers))
-    text = format_table(rows, header)
+    kept = [i for i, total in enumerate(rows[-1]) if total != "-"]
+    text = format_table([[cells[i] for i in kept] for cells in rows], [header[i] for i in kept])
     reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]
     if reasons:
         text += "\n\nOn the CPU because:\n" + "\n".join(reasons)

@@ -1,4 +1,4 @@
-"""`acc info`: what a compiled model is made of; nothing is executed."""
+"""`acc info`: what a model is made of, compiled or not; nothing is executed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ import argparse
 import json
 from typing import Any
 
+from acc.cli.compile import parse_shape
+
 
 def register(subparsers: Any) -> None:
     """Declares the command and its options."""
     parser = subparsers.add_parser(
         "info",
         help="describe a model, layer by layer",
-        description="Describes a compiled model: inputs, outputs, sizes, and per layer the target, the reason for "
-        "it and what the accelerator does. Nothing is executed.",
+        description="Describes a model: inputs, outputs, and per layer the target and the reason for it; of a compiled "
+        "model also sizes and what the accelerator does. Nothing is executed.",
     )
-    parser.add_argument("model", metavar="model.so", help="the compiled model")
+    parser.add_argument("model", metavar="MODEL", help="a compiled model (.so) or an ONNX model (.onnx)")
+    onnx = parser.add_argument_group("for ONNX models")
+    onnx.add_argument("--target", default="cpu", choices=("cpu", "vta"), help="what it would be compiled for")
+    onnx.add_argument("--config", metavar="vta_config.json", help="the accelerator (default: the published one)")
+    onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 
 
 def describe(path: str) -> dict[str, Any]:
-    """What `acc info --json` prints about a compiled model; raises ModelFileError."""
+    """What is known about a compiled model; raises ModelFileError."""
     from acc.container import read_model
 
     model = read_model(path)
@@ -42,12 +48,56 @@ def describe(path: str) -> dict[str, Any]:
     }
 
 
+def describe_onnx(
+    path: str, target: str, config: str | None = None, shapes: dict[str, tuple[int, ...]] | None = None
+) -> dict[str, Any]:
+    """What would become of an ONNX model: its kernels and their targets; raises AccError as compiling it does."""
+    from acc.compiler import signature
+    from acc.errors import CompileError
+    from acc.pipeline import Options, Pipeline, read_config
+    from acc.report import LayerReport, read_launches
+
+    if config is not None and target != "vta":
+        raise CompileError(f"a hardware configuration is for target 'vta', not for '{target}'")
+    hardware = read_config(config) if target == "vta" else {}
+    pipeline = Pipeline(Options(target=target, config=hardware))
+    module = pipeline.make_graph(path, shapes)
+    inputs, outputs = signature(module)
+    pipeline.make_te(module)
+    placed = {placement.kernel: placement for placement in pipeline.placements}
+    decided = {decision.kernel: decision for decision in pipeline.decisions}
+    layers = []
+    for launch in read_launches(module):
+        placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
+        schedule = decision.schedule if decision else None
+        report = LayerReport(
+            layers=placement.layers if placement else (),
+            kernel=launch.kernel,
+            target="vta" if schedule else "cpu",
+            reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
+            macs=placement.macs if placement else 0,
+            schedule=schedule.summary() if schedule else "",
+        )
+        layers.append(report.to_dict())
+    return {
+        "file": path,
+        "target": target,
+        **({"config": hardware} if hardware else {}),
+        "inputs": [info.to_dict() for info in inputs],
+        "outputs": [info.to_dict() for info in outputs],
+        "layers": layers,
+    }
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.container import TensorInfo
     from acc.report import LayerReport, format_layers
 
-    facts = describe(args.model)
+    if args.model.endswith(".onnx"):
+        facts = describe_onnx(args.model, args.target, args.config, dict(args.shape) or None)
+    else:
+        facts = describe(args.model)
     if args.json:
         print(json.dumps(facts))
         return 0
@@ -55,10 +105,11 @@ def run(args: argparse.Namespace) -> int:
     for key in ("inputs", "outputs"):
         for item in facts[key]:
             print(f"{key[:-1]:9}  {item['name']}: {TensorInfo.from_dict(item)}")
-    print(f"code       {facts['code_bytes']:,} bytes")
-    print(f"constants  {facts['constant_bytes']:,} bytes, {facts['stored_constant_bytes']:,} in the file")
-    print(f"workspace  {facts['workspace_bytes']:,} bytes")
-    print(f"programs   {facts['programs']}, {facts['program_bytes']:,} bytes")
+    if "code_bytes" in facts:
+        print(f"code       {facts['code_bytes']:,} bytes")
+        print(f"constants  {facts['constant_bytes']:,} bytes, {facts['stored_constant_bytes']:,} in the file")
+        print(f"workspace  {facts['workspace_bytes']:,} bytes")
+        print(f"programs   {facts['programs']}, {facts['program_bytes']:,} bytes")
     if facts["layers"]:
         print("\n" + format_layers(LayerReport.from_dict(layer) for layer in facts["layers"]))
     return 0
