@@ -44,14 +44,16 @@ class LayerReport:
 
     @property
     def name(self) -> str:
-        """The ONNX nodes, abbreviated to the first and the number of those fused into it.
+        """The ONNX nodes, the later ones without the path that they share with the first; at most three.
 
         A kernel that stands for no node, such as a change of layout, has its own name in parentheses.
         """
         if not self.layers:
             return f"({self.kernel})"
-        rest = len(self.layers) - 1
-        return self.layers[0] + (f" (+{rest})" if rest else "")
+        first, *rest = self.layers
+        path = first.rpartition("/")[0]
+        shown = [name.removeprefix(f"{path}/") if path else name for name in rest[:2]]
+        return " + ".join([first, *shown, *(["..."] if len(rest) > 2 else [])])
 
 
 @dataclasses.dataclass(frozen=True)
