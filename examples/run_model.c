@@ -1,38 +1,33 @@
-/* Runs a compiled model: run_model model.so [input.bin]
- * Build: cc run_model.c -I runtime/include -L python/acc/_lib -lacc_runtime -lm
- * The file holds the first input's elements; without it, all inputs are zero. */
+/* Runs a compiled model and prints its largest float32 output: run_model model.so [input.bin]
+ * Build: cc run_model.c -I runtime/include -L python/acc/_lib -lacc_runtime -Wl,-rpath,python/acc/_lib
+ * The file holds the elements of the first input; without it, every input is zero. */
 #include <acc/runtime.h>
 #include <stdio.h>
-#include <string.h>
+
+static int fail(const char *message) {
+  fprintf(stderr, "run_model: %s\n", message);
+  return 2;
+}
 
 int main(int argc, char **argv) {
-  acc_model *model = NULL;
-  acc_tensor_info in, out;
-  if (argc < 2 || acc_model_load(argv[1], NULL, &model)) {
-    fprintf(stderr, "%s\n", argc < 2 ? "usage: run_model model.so [input.bin]" : acc_last_error());
-    return 2;
-  }
-  acc_model_input(model, 0, &in);
-  acc_model_output(model, 0, &out);
-  if (argc > 2) {
-    FILE *file = fopen(argv[2], "rb");
-    if (!file || fread(acc_model_input_data(model, 0), 1, in.bytes, file) != in.bytes) {
-      fprintf(stderr, "%s must hold %zu bytes\n", argv[2], in.bytes);
-      return 2;
-    }
-    fclose(file);
-  }
-  if (acc_model_run(model, NULL, NULL)) {
-    fprintf(stderr, "%s\n", acc_last_error());
-    return 2;
-  }
-  const void *data = acc_model_output_data(model, 0);
-  size_t best = 0, count = out.bytes / (out.dtype == ACC_FLOAT32 ? sizeof(float) : 1);
+  acc_model *model;
+  acc_tensor_info input, output;
+  if (argc < 2)
+    return fail("usage: run_model model.so [input.bin]");
+  if (acc_model_load(argv[1], NULL, &model) || acc_model_input(model, 0, &input) || acc_model_output(model, 0, &output))
+    return fail(acc_last_error());
+  FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
+  if (argc > 2 && (!file || fread(acc_model_input_data(model, 0), 1, input.bytes, file) != input.bytes))
+    return fail("the input file cannot be read or is too short");
+  if (acc_model_run(model, NULL, NULL))
+    return fail(acc_last_error());
+  if (output.dtype != ACC_FLOAT32)
+    return fail("the output is not float32");
+  const float *scores = acc_model_output_data(model, 0);
+  size_t best = 0, count = output.bytes / sizeof(float);
   for (size_t i = 1; i < count; ++i)
-    if (out.dtype == ACC_FLOAT32 ? ((const float *)data)[i] > ((const float *)data)[best]
-                                 : ((const int8_t *)data)[i] > ((const int8_t *)data)[best])
-      best = i;
-  printf("%s: largest at %zu of %zu\n", out.name, best, count);
+    best = scores[i] > scores[best] ? i : best;
+  printf("%s: %g, the largest of %zu, at %zu\n", output.name, scores[best], count, best);
   acc_model_free(model);
   return 0;
 }

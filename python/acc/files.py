@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,25 +22,35 @@ def replacing(
     With `sync` the bytes are on the disk before the file appears.
     """
     target = Path(path)
-    temporary: str | None = None
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            temporary = file.name
-            yield file  # type: ignore[misc]
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
         if target.is_dir():
             raise IsADirectoryError(21, "it is a directory")
-        # Temporary files are private; the result gets the permissions any new file has.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        descriptor, named = _create(temporary)
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                yield file
+                file.flush()
+                if sync:
+                    os.fsync(descriptor)
+            if not named:
+                # Only with a folder's descriptor, which is of no consequence here, is the symbolic link followed.
+                os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
         os.replace(temporary, target)
-        temporary = None
     except OSError as failure:
         raise error(f"cannot write '{target}': {failure.strerror or failure}") from None
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _create(path: Path) -> tuple[int, bool]:
+    """A new file, and whether it has the name `path` already; without a name, a killed process leaves no trace."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    try:
+        return os.open(path.parent, flags | os.O_TMPFILE, 0o666), False
+    except OSError:
+        # Not every file system can do it; an error that has another reason will come again.
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True

@@ -260,11 +260,11 @@ def test_from_c(program: Path, vta: Path, cpu: Path, tmp_path: Path):
         )
 
     done = run(cpu)
-    assert done.returncode == 0 and done.stdout == "y: largest at 31 of 32\n"
+    assert done.returncode == 0 and done.stdout == "y: 31, the largest of 32, at 31\n"
     peak = X.copy()
     peak[1, 2] = 1000
     (tmp_path / "x.bin").write_bytes(peak.tobytes())
-    assert run(cpu, tmp_path / "x.bin").stdout == "y: largest at 10 of 32\n"
+    assert run(cpu, tmp_path / "x.bin").stdout == "y: 2010, the largest of 32, at 10\n"
     assert run(vta).returncode == 0
     (tmp_path / "short.bin").write_bytes(b"12")
     for bad in [(), (tmp_path,), (cpu, tmp_path / "short.bin"), (cpu, tmp_path / "none")]:
