@@ -7,6 +7,7 @@ import os
 import pathlib
 import time
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import acc
-from graph_as_onnx import main_function, node_model, run, to_onnx
+from acc.frontend.source import load_model
+from graph_as_onnx import main_function, make_model, node_model, run, to_onnx
 
 LIGHT = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 X = np.ones((2, 3), np.float32)
@@ -119,6 +121,33 @@ def test_not_a_model(tmp_path: pathlib.Path) -> None:
 
 
 SMALL = (LIGHT / "light_bvlc_alexnet.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int8, ml_dtypes.int4])
+def test_weights_in_the_file(tmp_path: pathlib.Path, dtype: type) -> None:
+    """Large weights are read from the file itself; parsed with it, they are the same."""
+    rng = np.random.default_rng(3)
+    weights = {name: rng.integers(-8, 8, (100, size)).astype(dtype) for name, size in (("w", 300), ("v", 3))}
+    scale = {"s": np.float32(0.5)}
+    nodes = []
+    for name in weights:
+        to = "c" + name
+        if dtype in (np.float32, np.float16):
+            nodes.append(helper.make_node("Cast", [name], [to], to=TensorProto.FLOAT))
+        else:
+            nodes.append(helper.make_node("DequantizeLinear", [name, "s"], [to]))
+        nodes.append(helper.make_node("MatMul", ["x", to], ["y" + name]))
+    x = np.ones((2, 100), np.float32)
+    model = make_model(nodes, {"x": x}, weights | scale, ["yw", "yv"])
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    loaded, storage = load_model(path)
+    assert len(loaded.SerializeToString()) < 4000
+    assert list(storage.detached) == ["w"]
+    for result in (acc.import_onnx(path), acc.import_onnx(model)):
+        for name, array in run(to_onnx(result), {"x": x}).items():
+            expected = weights[name[1:]].astype(np.float32).sum(0)
+            np.testing.assert_array_equal(array[0], expected if dtype in (np.float32, np.float16) else expected / 2)
 
 
 @given(st.integers(0, len(SMALL) - 1))

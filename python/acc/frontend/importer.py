@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,7 +16,7 @@ from acc.frontend.folding import fold
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import OPERATORS
 from acc.frontend.problems import Problems, Unsupported
-from acc.frontend.source import load_model, read_dtype, read_tensor
+from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -39,14 +38,14 @@ def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes 
             concerned, with the reason.
     """
     if isinstance(model, onnx.ModelProto):
-        problems, folder = Problems("the model"), None
+        problems, storage = Problems("the model"), Storage()
     elif isinstance(model, str | os.PathLike):
-        problems, folder = Problems(os.fspath(model)), Path(model).parent
-        model = load_model(model)
+        problems = Problems(os.fspath(model))
+        model, storage = load_model(model)
     else:
         raise ModelError(f"a model is a path or an onnx.ModelProto, not {type(model).__name__}")
     graph = read_graph(model, problems)
-    return _Importer(graph, folder, shapes or {}, problems).run()
+    return _Importer(graph, storage, shapes or {}, problems).run()
 
 
 class _Importer:
@@ -56,9 +55,9 @@ class _Importer:
     that its consumers are not blamed. `unread` names those of them that would have been constants.
     """
 
-    def __init__(self, graph: Graph, folder: Path | None, shapes: Shapes, problems: Problems) -> None:
+    def __init__(self, graph: Graph, storage: Storage, shapes: Shapes, problems: Problems) -> None:
         self.graph = graph
-        self.folder = folder
+        self.storage = storage
         self.shapes = shapes
         self.problems = problems
         self.values: dict[str, Tensor | None] = {}
@@ -149,7 +148,7 @@ class _Importer:
             if name not in self.graph.used:
                 continue
             try:
-                self.values[name] = read_tensor(tensor, self.folder)
+                self.values[name] = read_tensor(tensor, self.storage)
             except Unsupported as error:
                 self.problems.add(f"initializer '{name}'", str(error))
                 self.values[name] = None

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from acc import ir
 from acc.frontend.call import Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
-from acc.frontend.source import read_dtype, read_tensor
+from acc.frontend.source import Storage, read_dtype, read_tensor
 
 
 def _reshape(call: Call, value: ir.Value, shape: Sequence[int]) -> ir.Value:
@@ -38,7 +38,7 @@ def convert_constant(call: Call) -> list[Tensor]:
     if isinstance(value, TensorProto):
         if value.data_location == TensorProto.EXTERNAL:
             raise Unsupported("external data in attributes is not supported")
-        return [read_tensor(value, None)]
+        return [read_tensor(value, Storage())]
     return [np.asarray(value, np.float32 if name.startswith("value_float") else np.int64)]
 
 
@@ -47,7 +47,7 @@ def convert_constant_of_shape(call: Call) -> list[Tensor]:
     if any(size < 0 for size in shape) or math.prod(shape) > 1 << 40:
         raise Unsupported(f"a tensor cannot have the shape {shape}")
     value = cast(TensorProto | None, call.attributes.get("value"))
-    element = np.zeros(1, np.float32) if value is None else read_tensor(value, None)
+    element = np.zeros(1, np.float32) if value is None else read_tensor(value, Storage())
     if element.size != 1:
         raise Unsupported(f"attribute 'value' has {element.size} elements instead of one")
     return [np.broadcast_to(element.reshape(-1)[0], shape)]

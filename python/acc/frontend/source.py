@@ -8,8 +8,11 @@ folder of the model.
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import ml_dtypes
@@ -20,6 +23,7 @@ from onnx import TensorProto, numpy_helper
 
 from acc.errors import ModelError
 from acc.frontend.problems import Unsupported
+from acc.frontend.wire import detach_weights
 
 _MAX_PROTOBUF = 2**31 - 1
 
@@ -70,8 +74,21 @@ def read_dtype(data_type: int) -> np.dtype:
     return DTYPES[data_type]
 
 
-def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """Parses a model file, without its external data.
+@dataclass(frozen=True)
+class Storage:
+    """Where the bytes of tensors are that the model itself does not hold.
+
+    Attributes:
+        folder: the folder of the model's file, which external data lies in; None if it was not read from a file.
+        detached: raw data of initializers, by name, that was left in the file.
+    """
+
+    folder: Path | None = None
+    detached: Mapping[str, memoryview] = field(default_factory=dict)
+
+
+def load_model(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Storage]:
+    """Parses a model file, without the data of its large tensors.
 
     Raises ModelError if the file is missing, empty, too large, or not an ONNX model.
     """
@@ -84,27 +101,32 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
             raise ModelError(f"{file}: the file is empty")
         if status.st_size > _MAX_PROTOBUF:
             raise ModelError(f"{file}: larger than 2 GiB; store the weights as external data")
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelError(f"{file}: cannot be read: {reason}") from error
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
+        rest, detached = detach_weights(data)
+    except ValueError:
+        rest, detached = bytes(data), {}
+    try:
+        model.ParseFromString(rest)
     except DecodeError as error:
         raise ModelError(f"{file}: not an ONNX model, or a truncated one") from error
     if not model.HasField("graph") or model.ir_version < 1:
         raise ModelError(f"{file}: not an ONNX model: it has no graph")
-    return model
+    return model, Storage(file.parent, detached)
 
 
-def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
+def read_tensor(tensor: TensorProto, storage: Storage) -> np.ndarray:
     """The elements of a tensor, read-only where they are bytes of a file or of the model.
 
     Raises Unsupported if the element type is not supported or data is missing or of the wrong size.
     """
     if tensor.data_type in NARROW:
-        return _read_nibbles(tensor, folder)
+        return _read_nibbles(tensor, storage)
     dtype = read_dtype(tensor.data_type)
     if any(size < 0 for size in tensor.dims):
         raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
@@ -112,20 +134,21 @@ def read_tensor(tensor: TensorProto, folder: Path | None) -> np.ndarray:
         raise Unsupported("is stored in segments")
     count = math.prod(tensor.dims)
     if tensor.data_location == TensorProto.EXTERNAL:
-        return _read_external(tensor, folder, dtype, count)
-    if tensor.HasField("raw_data"):
-        data = tensor.raw_data
+        return _read_external(tensor, storage.folder, dtype, count)
+    data = storage.detached.get(tensor.name)
+    if data is not None or tensor.HasField("raw_data"):
+        data = tensor.raw_data if data is None else data
         _check_count(len(data), count * dtype.itemsize, "bytes", tensor, dtype)
         return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(tensor.dims)
-    field = _TYPED_FIELDS.get(tensor.data_type, "int32_data")
-    _check_count(len(getattr(tensor, field)), count, "elements", tensor, dtype)
+    elements = getattr(tensor, _TYPED_FIELDS.get(tensor.data_type, "int32_data"))
+    _check_count(len(elements), count, "elements", tensor, dtype)
     try:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
         raise Unsupported(f"cannot be read: {error}") from error
 
 
-def _read_nibbles(tensor: TensorProto, folder: Path | None) -> np.ndarray:
+def _read_nibbles(tensor: TensorProto, storage: Storage) -> np.ndarray:
     """Integers of 4 bits, two in a byte, the first in the lower half."""
     if any(size < 0 for size in tensor.dims):
         raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
@@ -135,7 +158,7 @@ def _read_nibbles(tensor: TensorProto, folder: Path | None) -> np.ndarray:
     packed.data_type = TensorProto.UINT8
     del packed.dims[:]
     packed.dims.append((count + 1) // 2)
-    pairs = read_tensor(packed, folder)
+    pairs = read_tensor(packed, storage)
     values = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(-1)[:count]
     if tensor.data_type == TensorProto.INT4:
         values = (values ^ 8).astype(np.int8) - np.int8(8)
