@@ -21,7 +21,8 @@ static nb::bytes emitObject(const Module &module, const std::string &cpu,
   mlir::LogicalResult result = mlir::failure();
   {
     nb::gil_scoped_release release;
-    result = acc::host::emitObject(op, {triple, cpu, features, optLevel}, object);
+    result =
+        acc::host::emitObject(op, {triple, cpu, features, optLevel}, object);
   }
   if (mlir::failed(result))
     diagnostics.raise("no object code could be emitted");

@@ -46,6 +46,7 @@ def register(subparsers: Any) -> None:
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """Parses NAME=D,D,...; raises argparse's error for anything else."""
     name, separator, dims = text.rpartition("=")
+    shape: tuple[int, ...] = ()
     try:
         shape = tuple(int(d) for d in dims.split(",")) if dims else ()
     except ValueError:
