@@ -98,3 +98,49 @@ te.kernel @wide(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta"
   te.return
 }
 }
+
+// -----
+
+#id = affine_map<(b, o) -> (b, o)>
+#cid = affine_map<(c, b, o) -> (c, b, o)>
+
+// A new intrinsic is a declaration: subtracting an immediate is adding its negative.
+module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+te.intrin @my_sub_imm emits "vta.alu" with {op = #vta<alu_op add>, negate} {
+^bb0(%acc: memref<1x2xi32, #vta.mem<acc>>, %imm: i32):
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]} outs(%acc : memref<1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%a: i32):
+    %0 = arith.subi %a, %imm : i32
+    linalg.yield %0 : i32
+  }
+}
+// CHECK-LABEL: te.kernel @declared
+// CHECK: vta.alu add {{.*}} imm -7 bounds [4]
+te.kernel @declared(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+  %seven = arith.constant 7 : i32
+  linalg.generic {indexing_maps = [#cid], iterator_types = ["parallel", "parallel", "parallel"]} outs(%y : memref<4x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%a: i32):
+    %0 = arith.subi %a, %seven : i32
+    linalg.yield %0 : i32
+  }
+  te.return
+}
+
+}
+
+// -----
+
+module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+te.kernel @other(%y: memref<4x1x2xi32, #vta.mem<acc>>, %x: memref<4x3x1x2xi32, #vta.mem<acc>>)
+    attributes {target = "vta", schedule = #te.schedule<tiles = [], intrinsic = @vta_gemm>} {
+  // expected-error @+1 {{is @vta_add, but the schedule wants @vta_gemm}}
+  linalg.generic {indexing_maps = [affine_map<(c, k, b, o) -> (c, k, b, o)>, affine_map<(c, k, b, o) -> (c, b, o)>],
+      iterator_types = ["parallel", "reduction", "parallel", "parallel"]}
+      ins(%x : memref<4x3x1x2xi32, #vta.mem<acc>>) outs(%y : memref<4x1x2xi32, #vta.mem<acc>>) {
+  ^bb0(%v: i32, %a: i32):
+    %0 = arith.addi %a, %v : i32
+    linalg.yield %0 : i32
+  }
+  te.return
+}
+}
