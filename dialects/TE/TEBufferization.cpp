@@ -13,8 +13,7 @@ using namespace mlir;
 using namespace mlir::bufferization;
 using namespace acc::te;
 
-/// Whether the elements lie one after the other; the start may be anywhere.
-static bool isContiguous(MemRefType type) {
+bool acc::te::isContiguous(MemRefType type) {
   SmallVector<int64_t> strides;
   int64_t offset;
   if (failed(type.getStridesAndOffset(strides, offset)) ||

@@ -33,6 +33,10 @@
 #include "dialects/TE/TEOps.h.inc"
 
 namespace acc::te {
+/// Whether the elements of a buffer lie one after the other; the start may be
+/// anywhere.
+bool isContiguous(mlir::MemRefType type);
+
 /// Teaches one-shot bufferization the operators of te.
 void registerBufferizationModels(mlir::DialectRegistry &registry);
 } // namespace acc::te

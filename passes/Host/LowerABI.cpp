@@ -147,6 +147,11 @@ private:
           if (failed(pointers))
             return failure();
           auto type = cast<MemRefType>(copy.getSource().getType());
+          if (!te::isContiguous(type) ||
+              !te::isContiguous(cast<MemRefType>(copy.getTarget().getType())))
+            return LogicalResult(
+                copy.emitError("copies scattered elements in main: it must be "
+                               "in a kernel"));
           int64_t bytes = type.getNumElements() *
                           llvm::divideCeil(type.getElementTypeBitWidth(), 8);
           Value size = LLVM::ConstantOp::create(

@@ -1,0 +1,48 @@
+// RUN: acc-opt %s --host-bufferize --canonicalize | FileCheck %s
+
+#id = affine_map<(i) -> (i)>
+
+// CHECK-LABEL: te.kernel @relu(
+// CHECK-SAME: %[[X:.*]]: memref<8xf32>, %[[OUT:.*]]: memref<8xf32>)
+// CHECK-NOT: alloc
+// CHECK: linalg.generic {{.*}} ins(%[[X]] : memref<8xf32>) outs(%[[OUT]] : memref<8xf32>)
+// CHECK: te.return{{$}}
+te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "cpu"} {
+  %z = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8xf32>
+  %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %1 = arith.maximumf %a, %z : f32
+    linalg.yield %1 : f32
+  } -> tensor<8xf32>
+  te.return %0 : tensor<8xf32>
+}
+
+// Kernels of other targets are left alone.
+// CHECK-LABEL: te.kernel @other
+// CHECK-SAME: tensor<8xf32>
+te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "vta"} {
+  te.return %out : tensor<8xf32>
+}
+
+// The constant is an argument; the results are computed in place.
+// CHECK-LABEL: func.func @main(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: memref<8xf32> {graph.name = "x"},
+// CHECK-SAME: %[[C:[a-z0-9]+]]: memref<8xf32> {te.constant = dense<1.000000e+00> : tensor<8xf32>},
+// CHECK-SAME: %[[Y:[a-z0-9]+]]: memref<8xf32> {graph.name = "y", te.output},
+// CHECK-SAME: %[[Z:[a-z0-9]+]]: memref<2x4xf32> {te.output})
+// CHECK-NOT: memref.alloc()
+// CHECK: te.launch @relu ins(%[[C]] : memref<8xf32>) outs(%[[Y]] : memref<8xf32>)
+// CHECK: %[[V:.*]] = memref.collapse_shape %[[Z]]
+// CHECK: te.launch @relu ins(%[[X]] : memref<8xf32>) outs(%[[V]]
+// CHECK: return{{$}}
+func.func @main(%x: tensor<8xf32> {graph.name = "x"}) -> (tensor<8xf32> {graph.name = "y"}, tensor<2x4xf32>) {
+  %c = graph.constant dense<1.0> : tensor<8xf32> : tensor<8xf32>
+  %e = tensor.empty() : tensor<8xf32>
+  %0 = te.launch @relu ins(%c : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %f = tensor.empty() : tensor<8xf32>
+  %1 = te.launch @relu ins(%x : tensor<8xf32>) outs(%f : tensor<8xf32>) -> tensor<8xf32>
+  %2 = tensor.expand_shape %1 [[0, 1]] output_shape [2, 4] : tensor<8xf32> into tensor<2x4xf32>
+  return %0, %2 : tensor<8xf32>, tensor<2x4xf32>
+}

@@ -1,0 +1,86 @@
+// RUN: acc-opt %s -split-input-file -verify-diagnostics --pass-pipeline='builtin.module(te.kernel(host-form-contractions,canonicalize))' | FileCheck %s
+
+#c = affine_map<(n, c, h, w) -> (c)>
+#id = affine_map<(n, c, h, w) -> (n, c, h, w)>
+
+// The padding, the bias, the ReLU and the residual operand all go into one operation.
+// CHECK-LABEL: te.kernel @convolution(
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x8x8xf32>, %[[W:.*]]: tensor<20x3x3x3xf32>, %[[B:.*]]: tensor<20xf32>, %[[R:.*]]: tensor<1x20x4x4xf32>, %[[OUT:.*]]: tensor<1x20x4x4xf32>)
+// CHECK: %[[P:.*]] = linalg.pack %[[W]] padding_value(%{{.*}} : f32) inner_dims_pos = [0] inner_tiles = [32]
+// CHECK-SAME: tensor<20x3x3x3xf32> -> tensor<1x3x3x3x32xf32>
+// CHECK: %[[Y:.*]] = te.contract ins(%[[X]], %[[P]] : {{.*}}) epilogue(%[[B]], %[[R]] : tensor<20xf32>, tensor<1x20x4x4xf32>)
+// CHECK-SAME: outs(%[[OUT]] : tensor<1x20x4x4xf32>)
+// CHECK-SAME: pads = array<i64: 1, 1, 0, 0>, rows = 4 : i64, strides = array<i64: 2, 2>, tile = array<i64: 4, 16>
+// CHECK: ^bb0(%[[S:.*]]: f32, %[[BIAS:.*]]: f32, %[[RES:.*]]: f32):
+// CHECK: %[[A:.*]] = arith.addf %[[S]], %[[BIAS]]
+// CHECK: %[[M:.*]] = arith.maximumf %[[A]]
+// CHECK: %[[T:.*]] = arith.addf %[[M]], %[[RES]]
+// CHECK: te.yield %[[T]]
+// CHECK: te.return %[[Y]]
+te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: tensor<20xf32>, %r: tensor<1x20x4x4xf32>,
+                       %out: tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
+    attributes {target = "cpu", schedule = {width = 4, lanes = 16, vectors = 2, rows = 4}} {
+  %z = arith.constant 0.0 : f32
+  %pad = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 0, 0] {
+  ^bb0(%i: index, %j: index, %k: index, %l: index):
+    tensor.yield %z : f32
+  } : tensor<1x3x8x8xf32> to tensor<1x3x9x9xf32>
+  %e = tensor.empty() : tensor<1x20x4x4xf32>
+  %f = linalg.fill ins(%z : f32) outs(%e : tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
+  %c = linalg.conv_2d_nchw_fchw {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%pad, %w : tensor<1x3x9x9xf32>, tensor<20x3x3x3xf32>) outs(%f : tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #c, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %b : tensor<1x20x4x4xf32>, tensor<20xf32>) outs(%e : tensor<1x20x4x4xf32>) {
+  ^bb0(%s: f32, %bias: f32, %o: f32):
+    %0 = arith.addf %s, %bias : f32
+    %1 = arith.maximumf %0, %z : f32
+    linalg.yield %1 : f32
+  } -> tensor<1x20x4x4xf32>
+  %q = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%y, %r : tensor<1x20x4x4xf32>, tensor<1x20x4x4xf32>) outs(%out : tensor<1x20x4x4xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %0 = arith.addf %s, %t : f32
+    linalg.yield %0 : f32
+  } -> tensor<1x20x4x4xf32>
+  te.return %q : tensor<1x20x4x4xf32>
+}
+
+// -----
+
+// i8 weights are packed in pairs of what is summed; (N, K) weights need no transposition.
+// CHECK-LABEL: te.kernel @product(
+// CHECK: linalg.pack %{{.*}} inner_dims_pos = [0, 1] inner_tiles = [8, 2] {{.*}} tensor<6x5xi8> -> tensor<1x3x8x2xi8>
+// CHECK: te.contract {{.*}}instruction = "pmaddwd"
+te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>) -> tensor<4x6xi32>
+    attributes {target = "cpu", schedule = {width = 4, lanes = 8, vectors = 1, rows = 0, instruction = "pmaddwd"}} {
+  %z = arith.constant 0 : i32
+  %f = linalg.fill ins(%z : i32) outs(%out : tensor<4x6xi32>) -> tensor<4x6xi32>
+  %0 = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                                        affine_map<(m, n, k) -> (m, n)>],
+                       iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<4x5xi8>, tensor<6x5xi8>) outs(%f : tensor<4x6xi32>) {
+  ^bb0(%a: i8, %b: i8, %s: i32):
+    %1 = arith.extsi %a : i8 to i32
+    %2 = arith.extsi %b : i8 to i32
+    %3 = arith.muli %1, %2 : i32
+    %4 = arith.addi %s, %3 : i32
+    linalg.yield %4 : i32
+  } -> tensor<4x6xi32>
+  te.return %0 : tensor<4x6xi32>
+}
+
+// -----
+
+// expected-error @+1 {{has a schedule with width = 0; at least 1 is needed}}
+te.kernel @schedule(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
+    attributes {target = "cpu", schedule = {width = 0, lanes = 16, vectors = 2, rows = 4}} {
+  te.return %out : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{has no integer 'rows' in its schedule}}
+te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
+    attributes {target = "cpu", schedule = {width = 1, lanes = 16, vectors = 2}} {
+  te.return %out : tensor<4xf32>
+}

@@ -1,0 +1,81 @@
+// RUN: acc-opt %s -split-input-file -verify-diagnostics --pass-pipeline='builtin.module(te.kernel(host-lower-contractions,canonicalize))' | FileCheck %s
+
+// Seven rows are a tile of four and one of three; 20 columns are masked after the first 16.
+// CHECK-LABEL: te.kernel @product(
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<64xf32>
+// CHECK: scf.for %[[T:.*]] = %c0 to %c2
+// CHECK: %[[SUMS:.*]]:4 = scf.for {{.*}} = %c0 to %c5 step %c1 iter_args
+// CHECK: %[[W:.*]] = vector.load %{{.*}} : memref<160xf32>, vector<16xf32>
+// CHECK: %[[A:.*]] = memref.load %{{.*}} : memref<35xf32>
+// CHECK: %[[X:.*]] = vector.broadcast %[[A]] : f32 to vector<16xf32>
+// CHECK: %[[P:.*]] = arith.mulf %[[X]], %[[W]] fastmath<contract>
+// CHECK: arith.addf %[[P]], %{{.*}} fastmath<contract>
+// CHECK: vector.create_mask
+// CHECK: vector.maskedstore
+// CHECK: :3 = scf.for
+te.kernel @product(%x: memref<7x5xf32>, %w: memref<2x5x16xf32>, %out: memref<7x20xf32>) attributes {target = "cpu"} {
+  te.contract ins(%x, %w : memref<7x5xf32>, memref<2x5x16xf32>) outs(%out : memref<7x20xf32>)
+      attributes {tile = array<i64: 4, 16>, maps = []} {
+  ^bb0(%sum: f32):
+    te.yield %sum : f32
+  }
+  te.return
+}
+
+// -----
+
+// A padded input is copied to a panel, rows outside of it as zeros; the tile is turned round to be stored.
+// CHECK-LABEL: te.kernel @convolution(
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<180xf32>
+// CHECK: scf.if
+// CHECK: } else {
+// CHECK: :8 = scf.for {{.*}} -> (vector<8xf32>
+// CHECK: vector.shuffle {{.*}} [0, 8, 1, 9, 2, 10, 3, 11]
+// CHECK: scf.for {{.*}} = %c0 to %c8
+// CHECK: arith.maximumf {{.*}} : vector<8xf32>
+// CHECK: vector.store
+te.kernel @convolution(%x: memref<1x3x8x8xf32>, %w: memref<1x3x3x3x8xf32>, %out: memref<1x8x8x8xf32>)
+    attributes {target = "cpu"} {
+  te.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<1x3x3x3x8xf32>) outs(%out : memref<1x8x8x8xf32>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+                  tile = array<i64: 8, 8>, rows = 4, maps = []} {
+  ^bb0(%sum: f32):
+    %z = arith.constant 0.0 : f32
+    %0 = arith.maximumf %sum, %z : f32
+    te.yield %0 : f32
+  }
+  te.return
+}
+
+// -----
+
+// Pairs of channels are multiplied and added at once.
+// CHECK-LABEL: te.kernel @integers(
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<64xi16>
+// CHECK: arith.extsi %{{.*}} : vector<32xi8> to vector<32xi16>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%{{.*}}, %{{.*}}) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
+// CHECK: vector.store {{.*}} vector<4xi8>
+te.kernel @integers(%x: memref<1x3x4x4xi8>, %w: memref<1x2x1x1x16x2xi8>, %out: memref<1x16x4x4xi8>)
+    attributes {target = "cpu"} {
+  te.contract ins(%x, %w : memref<1x3x4x4xi8>, memref<1x2x1x1x16x2xi8>) outs(%out : memref<1x16x4x4xi8>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
+                  tile = array<i64: 4, 16>, rows = 4, instruction = "pmaddwd", maps = []} {
+  ^bb0(%sum: i32):
+    %0 = arith.trunci %sum : i32 to i8
+    te.yield %0 : i8
+  }
+  te.return
+}
+
+// -----
+
+te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf32>) attributes {target = "cpu"} {
+  // expected-error @+1 {{cannot be lowered: its operands must be buffers with static strides, and its epilogue elementwise}}
+  te.contract ins(%x, %w : memref<2x2xf32>, memref<1x2x8xf32>) outs(%out : memref<2x8xf32>)
+      attributes {tile = array<i64: 2, 8>, maps = []} {
+  ^bb0(%sum: f32):
+    %a = memref.alloca() : memref<f32>
+    te.yield %sum : f32
+  }
+  te.return
+}

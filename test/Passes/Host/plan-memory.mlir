@@ -1,0 +1,42 @@
+// RUN: acc-opt %s --host-plan-memory | FileCheck %s
+// RUN: acc-opt %s '--host-plan-memory=alignment=128' | FileCheck %s --check-prefix=WIDE
+
+// What a kernel allocates is one more argument.
+// CHECK-LABEL: te.kernel @scratch(
+// CHECK-SAME: %{{.*}}: memref<20xf32>, %{{.*}}: memref<20xf32>, %[[S:.*]]: memref<192xi8>)
+// CHECK-DAG: memref.view %[[S]][%c0{{.*}}][] : memref<192xi8> to memref<3xf32>
+// CHECK-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<192xi8> to memref<20xf32>
+te.kernel @scratch(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = "cpu"} {
+  %a = memref.alloc() : memref<3xf32>
+  %b = memref.alloc() : memref<20xf32>
+  linalg.copy ins(%x : memref<20xf32>) outs(%b : memref<20xf32>)
+  te.return
+}
+
+te.kernel @plain(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = "cpu"} {
+  te.return
+}
+
+// %c takes the place of the scratch memory, which is in use during one launch only; %a is in use as long as its views.
+// CHECK-LABEL: func.func @main(
+// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<448xi8>)
+// WIDE-LABEL: func.func @main(
+// WIDE-SAME: memref<512xi8>)
+func.func @main(%x: memref<20xf32>, %y: memref<20xf32>) {
+  // CHECK: %[[C:.*]] = memref.view %[[W]][%c0{{.*}}][] : memref<448xi8> to memref<20xf32>
+  // CHECK: %[[T:.*]] = memref.view %[[W]][%c0{{.*}}][] : memref<448xi8> to memref<192xi8>
+  // CHECK: memref.view %[[W]][%c320{{.*}}][]
+  // CHECK: memref.view %[[W]][%c192{{.*}}][]
+  // CHECK: te.launch @scratch ins(%{{.*}}) outs(%{{.*}}, %[[T]] : memref<20xf32>, memref<192xi8>)
+  %a = memref.alloc() : memref<20xf32>
+  te.launch @plain ins(%x : memref<20xf32>) outs(%a : memref<20xf32>)
+  %b = memref.alloc() : memref<20xf32>
+  %v = memref.expand_shape %a [[0, 1]] output_shape [1, 20] : memref<20xf32> into memref<1x20xf32>
+  %f = memref.collapse_shape %v [[0, 1]] : memref<1x20xf32> into memref<20xf32>
+  te.launch @scratch ins(%f : memref<20xf32>) outs(%b : memref<20xf32>)
+  %c = memref.alloc() : memref<20xf32>
+  // CHECK: te.launch @plain ins(%{{.*}}) outs(%[[C]]
+  te.launch @plain ins(%b : memref<20xf32>) outs(%c : memref<20xf32>)
+  te.launch @plain ins(%c : memref<20xf32>) outs(%y : memref<20xf32>)
+  return
+}
