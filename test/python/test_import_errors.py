@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import acc
-from graph_as_onnx import main_function, make_model, node_model
+from graph_as_onnx import main_function, make_model, node_model, operators
 
 X = np.ones((1, 2, 4), np.float32)
 
@@ -46,9 +46,12 @@ def test_every_unsupported_node_is_listed() -> None:
     assert "innocent" not in text
 
 
-def test_dead_nodes_do_not_matter() -> None:
-    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Loop", ["x"], ["dead"])]
-    acc.import_onnx(make_model(nodes, {"x": X}, {}, ["y"]))
+def test_unused_nodes_are_checked_and_dropped() -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Loop", ["x"], ["unused"], name="loop")]
+    assert "node 'loop' (Loop): unsupported operator" in refusal(make_model(nodes, {"x": X}, {}, ["y"]))
+    nodes[1] = helper.make_node("Softmax", ["y"], ["unused"])
+    module = acc.import_onnx(make_model(nodes, {"x": X}, {}, ["y"]))
+    assert [op.name for op in operators(module)] == ["graph.relu"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_dead_nodes_do_not_matter() -> None:
         ([("Relu", ["y"], ["z"]), ("Relu", ["z"], ["y"])], "node 'Relu_0' (Relu): is part of a cycle"),
         ([("Relu", ["x"], ["y"]), ("Relu", ["x"], ["y"])], "produces 'y', which is already defined"),
         ([("Relu", ["x"], ["x"]), ("Relu", ["x"], ["y"])], "produces 'x', which is already defined"),
-        ([("Relu", ["x"], ["z"])], "the graph's outputs: reads 'y', which nothing produces"),
+        ([("Relu", ["x"], ["z"])], "the graph's outputs: read 'y', which nothing produces"),
     ],
 )
 def test_graphs_without_meaning(nodes: list[tuple[str, list[str], list[str]]], reason: str) -> None:

@@ -95,13 +95,13 @@ class _Importer:
         self.problems.raise_if_any()
 
         outputs = [self._output(name) for name in self.graph.outputs]
-        self.problems.raise_if_any()
         ir.Operation.create(
             "func.return",
             operands=outputs,
             loc=self.emitter.location("outputs"),
             ip=ir.InsertionPoint(block),
         )
+        _erase_unused(block)
         arguments = [argument.type for argument in block.arguments]
         results = [value.type for value in outputs]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
@@ -227,6 +227,13 @@ class _Importer:
             return tensor
         type = self.emitter.tensor_type(shape_of(tensor), storage_of(element))
         return self.emitter.emit("storage_cast", [tensor], {}, name, type)
+
+
+def _erase_unused(block: ir.Block) -> None:
+    """Drops what no output depends on, which had to be supported all the same."""
+    for op in reversed(list(block.operations)):
+        if op.results and not any(True for result in op.results for _ in result.uses):
+            op.erase()
 
 
 def _names(names: Sequence[str], context: ir.Context) -> ir.Attribute:

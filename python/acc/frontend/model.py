@@ -1,4 +1,4 @@
-"""The graph of an ONNX model, made regular: every node named, in execution order, without dead nodes.
+"""The graph of an ONNX model, made regular: every node named, in execution order.
 
 ONNX stores a graph as lists of messages that refer to each other by name and guarantees little about
 them. This module turns them into plain data and refuses what has no meaning: values that nothing
@@ -46,7 +46,7 @@ class Graph:
         inputs: what the user feeds; initializers are not among them.
         outputs: names, in order.
         initializers: stored tensors by name.
-        nodes: those that outputs depend on, producers before consumers.
+        nodes: all of them, producers before consumers.
         used: names of the values that a node or an output reads.
     """
 
@@ -162,7 +162,7 @@ def _read_nodes(protos: Iterable[onnx.NodeProto]) -> list[Node]:
 
 
 def _sort(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems: Problems) -> list[Node]:
-    """The nodes that `outputs` need, producers first, otherwise in the order of the file."""
+    """Producers first, otherwise in the order of the file."""
     producer: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in node.outputs:
@@ -172,31 +172,20 @@ def _sort(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems
                 problems.add(str(node), f"produces '{name}', which is already defined")
             producer[name] = index
 
-    def define(name: str, reader: str) -> int | None:
+    for name in outputs:
         if name not in producer and name not in given:
-            problems.add(reader, f"reads '{name}', which nothing produces")
-        return producer.get(name)
-
-    needed: set[int] = set()
-    pending = [index for name in outputs if (index := define(name, "the graph's outputs")) is not None]
+            problems.add("the graph's outputs", f"read '{name}', which nothing produces")
     consumers: dict[int, set[int]] = {}
-    while pending:
-        index = pending.pop()
-        if index in needed:
-            continue
-        needed.add(index)
-        for name in nodes[index].inputs:
-            source = define(name, str(nodes[index])) if name else None
-            if source is not None:
-                consumers.setdefault(source, set()).add(index)
-                pending.append(source)
+    waiting = [0] * len(nodes)
+    for index, node in enumerate(nodes):
+        for name in set(node.inputs) - {""} - given:
+            if name not in producer:
+                problems.add(str(node), f"reads '{name}', which nothing produces")
+            elif index not in consumers.setdefault(producer[name], set()):
+                consumers[producer[name]].add(index)
+                waiting[index] += 1
 
-    waiting = dict.fromkeys(needed, 0)
-    for readers in consumers.values():
-        for reader in readers:
-            waiting[reader] += 1
-    ready = [index for index, count in waiting.items() if count == 0]
-    heapq.heapify(ready)
+    ready = [index for index, count in enumerate(waiting) if count == 0]
     order: list[Node] = []
     while ready:
         index = heapq.heappop(ready)
@@ -205,7 +194,7 @@ def _sort(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems
             waiting[reader] -= 1
             if waiting[reader] == 0:
                 heapq.heappush(ready, reader)
-    for index in sorted(needed):
-        if waiting[index] > 0:
+    for index, count in enumerate(waiting):
+        if count > 0:
             problems.add(str(nodes[index]), "is part of a cycle, or depends on one")
     return order
