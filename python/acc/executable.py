@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -29,8 +30,8 @@ def _dtype(name: str) -> np.dtype:
 class Executable:
     """A compiled model. Runs may come from several threads; they take turns.
 
-    Made by `acc.compile`, `acc.load` or `Executable.from_contents`. It holds the model's memory and its file, if
-    that is a temporary one, until `close` or until it is garbage.
+    Made by `acc.compile`, `acc.load` or `Executable.from_contents`. It holds the model's memory until `close` or
+    until it is garbage.
     """
 
     def __init__(
@@ -49,11 +50,10 @@ class Executable:
         """
         from acc._lib import _runtime
 
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self.path = os.fspath(path)
-        self._model: Any = _runtime.Model(self.path, device, verify, sanitize, profile)
-        # To save it even if another file takes its place.
-        self._file = open(self.path, "rb")  # noqa: SIM115
+        self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, profile)
+        # To save it even if the file goes or another takes its place.
+        self._file = open(path, "rb")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         self.metadata: dict[str, Any] = json.loads(self._model.metadata)
         self.inputs: tuple[TensorInfo, ...] = tuple(
             TensorInfo(name, dtype, tuple(shape)) for name, dtype, shape in self._model.inputs
@@ -64,17 +64,11 @@ class Executable:
 
     @classmethod
     def from_contents(cls, contents: ModelContents, **options: Any) -> Executable:
-        """Writes a model to a temporary file, which lives as long as the result, and loads it."""
-        folder = tempfile.TemporaryDirectory(prefix="acc-model-")
-        try:
-            path = Path(folder.name, "model.so")
+        """Loads a model from its contents, by way of a file that is deleted at once."""
+        with tempfile.TemporaryDirectory(prefix="acc-model-") as folder:
+            path = Path(folder, "model.so")
             write_model(path, contents, sync=False)
-            executable = cls(path, **options)
-        except BaseException:
-            folder.cleanup()
-            raise
-        executable._folder = folder
-        return executable
+            return cls(path, **options)
 
     @property
     def target(self) -> str:
@@ -130,12 +124,9 @@ class Executable:
             shutil.copyfileobj(self._file, target, 1 << 20)
 
     def close(self) -> None:
-        """Frees the model's memory and its temporary file."""
+        """Frees the model's memory. It cannot run any more."""
         self._model = None
         self._file.close()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
 
     def __enter__(self) -> Self:
         return self
