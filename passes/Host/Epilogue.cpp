@@ -7,6 +7,7 @@
 
 #include "passes/Host/Epilogue.h"
 #include "dialects/TE/TEDialect.h"
+#include "passes/Host/VectorBody.h"
 
 using namespace mlir;
 using namespace acc::host;
@@ -25,7 +26,9 @@ static Operation *getConstantScalar(Value value) {
 /// Elementwise over its whole output, with nothing but constants from above.
 static bool isAbsorbable(linalg::GenericOp op,
                          const llvm::SetVector<Value> &running) {
-  if (op->getNumResults() != 1 || op.getNumParallelLoops() != op.getNumLoops())
+  if (op->getNumResults() != 1 ||
+      op.getNumParallelLoops() != op.getNumLoops() ||
+      !isVectorizable(op.getRegion().front()))
     return false;
   bool consumes = false;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -35,15 +38,14 @@ static bool isAbsorbable(linalg::GenericOp op,
       if (!map.isIdentity())
         return false;
     }
-    if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
+    if (!map.isProjectedPermutation(/*allowZeroInResults=*/true) ||
+        !isVectorElement(getElementTypeOrSelf(operand.get().getType())))
       return false;
   }
   if (!consumes ||
       !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
     return false;
   for (Operation &inner : op.getRegion().front()) {
-    if (inner.getNumRegions() || isa<linalg::IndexOp>(inner))
-      return false;
     for (Value value : inner.getOperands())
       if (!op.getRegion().isAncestor(value.getParentRegion()) &&
           !getConstantScalar(value))

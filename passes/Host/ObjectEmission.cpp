@@ -44,6 +44,30 @@ static void initializeTargets() {
   (void)once;
 }
 
+/// LLVM prints a warning and goes on when it does not know a feature.
+static bool knowsFeatures(const llvm::Target &backend,
+                          const llvm::Triple &triple, StringRef features,
+                          std::string &error) {
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      backend.createMCSubtargetInfo(triple, "", ""));
+  SmallVector<StringRef> names;
+  features.split(names, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  for (StringRef name : names) {
+    bool isSwitch = name.consume_front("+") || name.consume_front("-");
+    if (isSwitch && info &&
+        llvm::any_of(info->getAllProcessorFeatures(),
+                     [&](const llvm::SubtargetFeatureKV &known) {
+                       return name == known.Key;
+                     }))
+      continue;
+    error = ("unknown processor feature '" + name + "' for " + triple.str() +
+             ": features are written as \"+avx2,-avx512f\"")
+                .str();
+    return false;
+  }
+  return true;
+}
+
 static std::unique_ptr<llvm::TargetMachine>
 createMachine(const ObjectTarget &target, std::string &error) {
   initializeTargets();
@@ -71,6 +95,8 @@ createMachine(const ObjectTarget &target, std::string &error) {
       return nullptr;
     }
   }
+  if (!knowsFeatures(*backend, triple, target.features, error))
+    return nullptr;
   llvm::CodeGenOptLevel levels[] = {
       llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
       llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Aggressive};

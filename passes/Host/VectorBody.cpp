@@ -41,13 +41,23 @@ FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
   return view;
 }
 
+/// A lane that does not exist reads zeros, by which nothing may divide.
+static bool mayTrap(Operation &op) {
+  return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+             arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op);
+}
+
 bool acc::host::isVectorizable(Block &body) {
   return llvm::all_of(body.without_terminator(), [](Operation &op) {
-    return op.getNumRegions() == 0 && op.getNumResults() == 1 &&
+    return op.getNumRegions() == 0 && op.getNumResults() == 1 && !mayTrap(op) &&
            (op.hasTrait<OpTrait::ConstantLike>() ||
             OpTrait::hasElementwiseMappableTraits(&op)) &&
            VectorType::isValidElementType(op.getResult(0).getType());
   });
+}
+
+bool acc::host::isVectorElement(Type type) {
+  return type.isIntOrFloat() && !type.isInteger(1);
 }
 
 SmallVector<Value> acc::host::vectorizeBody(OpBuilder &builder, Block &body,

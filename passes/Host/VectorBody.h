@@ -25,8 +25,13 @@ struct FlatView {
 mlir::FailureOr<FlatView> flatten(mlir::OpBuilder &builder, mlir::Location loc,
                                   mlir::Value buffer);
 
-/// Whether every operation of the scalar function can be applied to vectors.
+/// Whether every operation of the scalar function can be applied to vectors,
+/// some lanes of which may hold anything.
 bool isVectorizable(mlir::Block &body);
+
+/// Whether vectors of elements are in memory what the elements are: those of
+/// single bits are not.
+bool isVectorElement(mlir::Type type);
 
 /// Clones a scalar function onto vectors of `lanes` elements. `arguments` are
 /// vectors; the operands of the terminator are returned, as vectors.

@@ -123,6 +123,12 @@ def test_unknown_processor() -> None:
         acc.compile(small_model(), cpu="abacus")
 
 
+@pytest.mark.parametrize("features", ["+abacus", "avx2"])
+def test_unknown_feature(features: str) -> None:
+    with pytest.raises(acc.CompileError, match="unknown processor feature"):
+        acc.compile(small_model(), cpu_features=features)
+
+
 def small_model() -> onnx.ModelProto:
     model = FloatModel(seed=0)
     model.add("Relu", model.input(4))
