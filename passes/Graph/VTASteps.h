@@ -62,12 +62,13 @@ public:
 private:
   mlir::Value applyVector(Step step, mlir::Value acc,
                           llvm::ArrayRef<int32_t> values, int64_t channels);
-  mlir::Value generic(mlir::Value destination, mlir::ValueRange inputs,
-                      llvm::ArrayRef<mlir::AffineMap> maps,
-                      llvm::ArrayRef<mlir::utils::IteratorType> iterators,
-                      llvm::function_ref<mlir::Value(
-                          mlir::ImplicitLocOpBuilder &, mlir::ValueRange)>
-                          body);
+  mlir::Value
+  generic(mlir::Value destination, mlir::ValueRange inputs,
+          llvm::ArrayRef<mlir::AffineMap> maps,
+          llvm::ArrayRef<mlir::utils::IteratorType> iterators,
+          llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
+                                         mlir::ValueRange)>
+              body);
   mlir::Value emptyLike(llvm::ArrayRef<int64_t> shape, mlir::Type element);
 
   mlir::ImplicitLocOpBuilder &b;

@@ -12,6 +12,6 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   acc::registerEverything(registry);
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "acc optimizer driver\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "acc optimizer driver\n", registry));
 }
