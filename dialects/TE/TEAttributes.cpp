@@ -93,9 +93,7 @@ CacheAttr ScheduleAttr::getCacheOf(unsigned arg) {
 LogicalResult ScheduleAttr::verify(EmitError emitError, ArrayAttr tiles,
                                    VThreadAttr vthread, ArrayAttr caches,
                                    Attribute accumulator,
-                                   FlatSymbolRefAttr intrinsic,
-                                   DenseI64ArrayAttr parallel,
-                                   DenseI64ArrayAttr vector) {
+                                   FlatSymbolRefAttr intrinsic) {
   for (Attribute tile : tiles)
     if (!isa<TileAttr>(tile))
       return emitError() << "tiles must hold #te.tile, got " << tile;

@@ -83,7 +83,6 @@ def TE_ScheduleAttr : TE_Attr<"Schedule", "schedule"> {
     - `caches`: `#te.cache` per staged argument; `accumulator` is the memory of
       every intermediate value.
     - `intrinsic`: the `te.intrin` that the anchor must become.
-    - `parallel`, `vector`: axes for the host's threads and vectors.
 
     ```mlir
     #te.schedule<
@@ -99,9 +98,7 @@ def TE_ScheduleAttr : TE_Attr<"Schedule", "schedule"> {
     OptionalParameter<"::acc::te::VThreadAttr">:$vthread,
     OptionalParameter<"::mlir::ArrayAttr">:$caches,
     OptionalParameter<"::mlir::Attribute">:$accumulator,
-    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$intrinsic,
-    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$parallel,
-    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$vector);
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$intrinsic);
   let assemblyFormat = "`<` struct(params) `>`";
   let extraClassDeclaration = [{
     ::llvm::SmallVector<::acc::te::TileAttr> getLevels();

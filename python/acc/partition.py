@@ -32,9 +32,6 @@ ELEMENTWISE = frozenset(
 CLOSED = frozenset(f"graph.{name}" for name in ("softmax", "lrn", "pad", "transpose", "concat"))
 """Operators that nothing is fused to."""
 
-MAX_DMA_PAD = 15
-"""Rows or columns of zeros that a LOAD can add on one side."""
-
 
 @dataclass(frozen=True)
 class Options:
@@ -129,14 +126,6 @@ def _has_constants(op: ir.Operation, _: Hardware) -> str:
     return "" if all(_is_constant(v) for v in op.operands[1:]) else "weights or bias are not constant"
 
 
-def _has_short_pads(op: ir.Operation, _: Hardware) -> str:
-    pads = _attribute(op, "pads", [])
-    assert isinstance(pads, list)
-    if _attribute(op, "pad_value", 0) == 0 and any(pad > MAX_DMA_PAD for pad in pads):
-        return f"pads by {max(pads)}, a transfer by at most {MAX_DMA_PAD}"
-    return ""
-
-
 def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
     if any(_shape(v) != _shape(op.result) for v in op.operands):
         return "operands broadcast"
@@ -160,7 +149,7 @@ def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.conv_integer": (
         *(_fits_widths, _fits_weight_width, _is_image, _is_ungrouped),
-        *(_has_constants, _has_short_pads, _has_one_reader),
+        *(_has_constants, _has_one_reader),
     ),
     "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader),
     "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader),

@@ -74,9 +74,6 @@ def test_refused_kernels_go_to_the_cpu():
             {"LOG_INP_WIDTH": 2},
             "needs int8 inputs and int32 accumulators, the configuration has 4 and 32 bits",
         ),
-        (convolution().replace("pads = array<i64: 1, 1, 1, 1>", "pads = array<i64: 1, 1, 17, 1>").replace(
-            "16x8x8xi32", "16x24x8xi32").replace("1x16x8x8xi8> loc", "1x16x24x8xi8> loc"), {},
-         "pads by 17, a transfer by at most 15"),
         (
             """%x: tensor<1x4xf32>
       %y = graph.softmax %x {axis = 1 : i64} : (tensor<1x4xf32>) -> tensor<1x4xf32>""",
