@@ -46,6 +46,23 @@ ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+/// The pads of a convolution or pool without what no window reaches; negative
+/// where windows do not reach the end of the image.
+template <typename WindowOp>
+SmallVector<int64_t> getUsedPads(WindowOp op, ArrayRef<int64_t> kernel) {
+  SmallVector<int64_t> pads(op.getPads());
+  ArrayRef<int64_t> input = shapeOf(op.getInput()).take_back(2),
+                    output = shapeOf(op.getResult()).take_back(2);
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    int64_t used = (output[axis] - 1) * op.getStrides()[axis] +
+                   (kernel.take_back(2)[axis] - 1) * op.getDilations()[axis] +
+                   1;
+    // At least one row stays, even if windows read padding only.
+    pads[axis + 2] = std::max(used - pads[axis] - input[axis], 1 - input[axis]);
+  }
+  return pads;
+}
+
 /// Rewrites the operators of one function that are assigned to the accelerator.
 class Rewriter {
 public:
@@ -120,7 +137,8 @@ private:
     if (shapeOf(op.getInput()).size() != 4)
       return op.emitOpError("cannot run on the accelerator: not two spatial "
                             "axes");
-    Value input = values.getPadded(op.getInput(), tiles.blockIn, op.getPads(),
+    Value input = values.getPadded(op.getInput(), tiles.blockIn,
+                                   getUsedPads(op, shapeOf(op.getWeight())),
                                    op.getPadValue());
     Value acc = steps.convolution(
         input, createWeight(op.getWeight(), shapeOf(op.getWeight())),
@@ -191,7 +209,8 @@ private:
       return op.emitOpError("cannot run on the accelerator: not i8 with two "
                             "spatial axes");
     // Padding never wins against the least value.
-    Value input = values.getPadded(op.getInput(), tiles.blockOut, op.getPads(),
+    Value input = values.getPadded(op.getInput(), tiles.blockOut,
+                                   getUsedPads(op, op.getKernelShape()),
                                    /*padValue=*/-128);
     Value acc =
         steps.maxPool(steps.widen(input), packedResult(type.getShape()),

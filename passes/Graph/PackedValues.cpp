@@ -180,18 +180,22 @@ Value PackedValues::getInterior(Value value, int64_t tile) {
 
 Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
                               int8_t padValue) {
-  Halo halo{pads[0], pads[1], pads[2], pads[3]};
-  if (isEmpty(halo))
-    return getInterior(value, tile);
+  Halo halo{pads[0], pads[1], pads[2], pads[3]}, border{}, rest{};
+  for (auto [wanted, outside, inside] : llvm::zip(halo, border, rest)) {
+    outside = std::max<int64_t>(wanted, 0);
+    inside = std::min<int64_t>(wanted, 0);
+  }
+  if (isEmpty(border))
+    return slice(get(value, tile), halo);
   if (padValue != 0)
     return slice(get(value, tile, padValue), halo);
-  Value interior = getInterior(value, tile);
+  Value interior = slice(get(value, tile), rest);
   SmallVector<OpFoldResult> low(6, b.getIndexAttr(0)), high = low;
   SmallVector<int64_t> shape(shapeOf(interior));
   for (unsigned axis = 0; axis < 2; ++axis) {
-    low[axis + 2] = b.getIndexAttr(halo[axis]);
-    high[axis + 2] = b.getIndexAttr(halo[axis + 2]);
-    shape[axis + 2] += halo[axis] + halo[axis + 2];
+    low[axis + 2] = b.getIndexAttr(border[axis]);
+    high[axis + 2] = b.getIndexAttr(border[axis + 2]);
+    shape[axis + 2] += border[axis] + border[axis + 2];
   }
   auto type = cast<RankedTensorType>(interior.getType());
   Value zero =

@@ -60,7 +60,7 @@ public:
   mlir::Value getInterior(mlir::Value value, int64_t tile);
 
   /// `value` padded as an operator asks for it (ONNX order: top, left, bottom,
-  /// right).
+  /// right); negative pads cut off rows or columns.
   mlir::Value getPadded(mlir::Value value, int64_t tile,
                         llvm::ArrayRef<int64_t> pads, int8_t padValue);
 
