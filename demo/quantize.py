@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import tempfile
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+
+# The quantizer advises on the root logger to pre-process models; these here are already folded.
+logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
 
 
 class _Images(CalibrationDataReader):
