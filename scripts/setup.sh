@@ -78,11 +78,10 @@ if [ ! -e build/build.ninja ]; then
   cmake --preset dev "-DPython_EXECUTABLE=$PWD/$python" >"$logs/cmake.log" 2>&1 ||
     fail "configure" "if packages were changed by hand, remove ./build and run make again" "$logs/cmake.log"
 fi
-if ! ninja -C build -n 2>/dev/null | grep -q 'no work to do'; then
-  say "building (minutes from scratch, seconds after a change)"
-  if [ -t 2 ]; then
-    ninja -C build 2>&1 | tee "$logs/ninja.log" >&2 || fail "build" "see the errors above"
-  else
-    ninja -C build >"$logs/ninja.log" 2>&1 || fail "build" "see $logs/ninja.log" "$logs/ninja.log"
-  fi
+[ -e build/.built ] || say "building; this takes some minutes the first time"
+if [ -t 2 ]; then
+  ninja -C build --quiet >&2 || fail "build" "see the errors above"
+else
+  ninja -C build >"$logs/ninja.log" 2>&1 || fail "build" "see $logs/ninja.log" "$logs/ninja.log"
 fi
+touch build/.built
