@@ -210,6 +210,15 @@ def storage_of(element: ir.QuantizedType) -> np.dtype:
     return np.dtype(f"{'i' if element.is_signed else 'u'}{cast(ir.IntegerType, element.storage_type).width // 8}")
 
 
+def dtype_of(element: ir.Type) -> np.dtype:
+    """The numpy element type of a float or integer type."""
+    if isinstance(element, ir.IntegerType):
+        if element.width == 1:
+            return np.dtype(np.bool_)
+        return np.dtype(f"{'u' if element.is_unsigned else 'i'}{element.width // 8}")
+    return np.dtype(f"f{cast(ir.FloatType, element).width // 8}")
+
+
 def check_node(node: Node, operator: Operator, opset: int) -> list[str]:
     """What is unsupported about a node, as far as that shows without its operands."""
     try:

@@ -10,7 +10,7 @@ import onnx
 
 from acc import ir
 from acc.errors import ModelError
-from acc.frontend.call import Call, Tensor, check_node, element_of, shape_of, storage_of
+from acc.frontend.call import Call, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
 from acc.frontend.model import Graph, Node, read_graph
@@ -183,7 +183,8 @@ class _Importer:
             names = node.outputs
         for name, tensor in zip(names, outputs, strict=False):
             if name:
-                self.values[name] = tensor
+                self.values[name] = _known_if_empty(tensor)
+                self.unread.discard(name)
 
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""
@@ -234,6 +235,16 @@ def _erase_unused(block: ir.Block) -> None:
     for op in reversed(list(block.operations)):
         if op.results and not any(True for result in op.results for _ in result.uses):
             op.erase()
+
+
+def _known_if_empty(tensor: Tensor) -> Tensor:
+    """A tensor without elements is known, whatever computes it: no later stage need care for it."""
+    if isinstance(tensor, np.ndarray) or 0 not in shape_of(tensor):
+        return tensor
+    element = element_of(tensor)
+    if isinstance(element, ir.QuantizedType):
+        return tensor
+    return np.zeros(shape_of(tensor), dtype_of(element))
 
 
 def _names(names: Sequence[str], context: ir.Context) -> ir.Attribute:
