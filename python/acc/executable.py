@@ -50,6 +50,8 @@ class Executable:
         """
         from acc._lib import _runtime
 
+        if not isinstance(path, str | os.PathLike):
+            raise ModelFileError(f"a compiled model is a path, not {type(path).__name__}")
         self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, profile)
         # To save it even if the file goes or another takes its place.
         self._file = open(path, "rb")  # noqa: SIM115
@@ -82,19 +84,27 @@ class Executable:
         """
         if self._model is None:
             raise RunError("the model is closed")
+        if not isinstance(inputs, Mapping):
+            raise RunError(f"the inputs are a dictionary of arrays by name, not {type(inputs).__name__}")
         arrays = [self._check(info, inputs) for info in self.inputs]
         if len(inputs) != len(self.inputs):
             known = [info.name for info in self.inputs]
             extra = [str(name) for name in inputs if name not in known]
             raise RunError(f"the model has no input '{extra[0]}': its inputs are {_names(self.inputs)}")
-        results = {info.name: np.empty(info.shape, _dtype(info.dtype)) for info in self.outputs}
-        self._model.run([_bytes(array) for array in arrays], [_bytes(array) for array in results.values()])
-        return results
+        try:
+            results = [np.empty(info.shape, _dtype(info.dtype)) for info in self.outputs]
+        except MemoryError as error:
+            raise RunError(f"there is no memory for the outputs: {error}") from None
+        self._model.run([_bytes(array) for array in arrays], [_bytes(array) for array in results])
+        return {info.name: array for info, array in zip(self.outputs, results, strict=True)}
 
     def _check(self, info: TensorInfo, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in inputs:
             raise RunError(f"input '{info.name}' ({info}) is missing: the inputs are {_names(self.inputs)}")
-        array = np.asarray(inputs[info.name])
+        try:
+            array = np.asarray(inputs[info.name])
+        except (ValueError, TypeError) as error:
+            raise RunError(f"input '{info.name}' is not an array: {error}") from None
         if array.shape != info.shape:
             raise RunError(
                 f"input '{info.name}' must have shape {list(info.shape)}, but the array has {list(array.shape)}"
@@ -109,6 +119,8 @@ class Executable:
 
         With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`.
         """
+        if self._model is None:
+            raise RunError("the model is closed")
         return json.loads(self._model.statistics)
 
     def report(self) -> list[LayerReport]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,13 +20,38 @@ def replacing(
     """A binary file that takes the place of `path` when the block ends, and vanishes if it raises.
 
     What the system refuses (full disk, missing folder, no permission) is raised as `error` naming the path.
-    With `sync` the bytes are on the disk before the file appears.
+    With `sync` the bytes are on the disk before the file appears. What is no regular file, such as /dev/stdout,
+    is written to as it is.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise error(f"cannot write {path!r}: it is not a path")
     try:
+        # A link stays, what it leads to is replaced; a device or pipe is written to, never replaced.
+        target = Path(os.path.realpath(path))
         if target.is_dir():
             raise IsADirectoryError(21, "it is a directory")
+        writer = _stream(Path(path)) if _is_special(path) else _replacement(target, sync)
+        with writer as file:
+            yield file
+    except OSError as failure:
+        raise error(f"cannot write '{os.fspath(path)}': {failure.strerror or failure}") from None
+
+
+def _is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something that is no regular file, such as /dev/stdout."""
+    return os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode)
+
+
+@contextlib.contextmanager
+def _stream(path: Path) -> Iterator[BinaryIO]:
+    with open(path, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _replacement(target: Path, sync: bool) -> Iterator[BinaryIO]:
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
         descriptor, named = _create(temporary)
         try:
             with open(descriptor, "wb", closefd=False) as file:
@@ -39,8 +65,6 @@ def replacing(
         finally:
             os.close(descriptor)
         os.replace(temporary, target)
-    except OSError as failure:
-        raise error(f"cannot write '{target}': {failure.strerror or failure}") from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

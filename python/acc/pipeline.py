@@ -49,6 +49,8 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) ->
             text = json.dumps(dict(config))
         except TypeError as error:
             raise ConfigError(f"{name}: {error}") from None
+    elif not isinstance(config, str | os.PathLike):
+        raise ConfigError(f"a configuration is a path or a dictionary, not {type(config).__name__}")
     else:
         name = os.fspath(config)
         try:
@@ -57,6 +59,8 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) ->
             raise ConfigError(f"cannot read '{name}': {error.strerror or error}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"'{name}' is not a text file") from None
+        except ValueError as error:
+            raise ConfigError(f"cannot read {name!r}: {error}") from None
     try:
         return json.loads(_runtime.Config(text).to_json())
     except ConfigError as error:

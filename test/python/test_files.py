@@ -42,6 +42,27 @@ def test_errors_name_the_file(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_links_stay_and_devices_are_written_to(tmp_path: Path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with replacing(tmp_path / "link") as file:
+        file.write(b"text")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"text"
+    (tmp_path / "null").symlink_to("/dev/null")
+    with replacing(tmp_path / "null") as file:
+        file.write(b"text")
+    assert Path("/dev/null").is_char_device()
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(RunError, match="No space left"), replacing(tmp_path / "full", RunError) as file:
+        file.write(b"text")
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize("path", [None, 5, "a\0b", b"bytes"])
+def test_what_is_no_path(path: object):
+    with pytest.raises(RunError, match="not a path"), replacing(path, RunError) as file:  # type: ignore[arg-type]
+        file.write(b"text")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_killed_process_leaves_nothing(tmp_path: Path, number: signal.Signals):
     code = """

@@ -12,13 +12,21 @@ import importlib
 import os
 import pkgutil
 import sys
+from typing import NoReturn
 
 from acc import __version__
 from acc.errors import AccError
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports mistakes on the command line as all others are reported."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"acc: error: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="acc", description="Compile ONNX models to native code or to a VTA accelerator, and run them."
     )
     parser.add_argument("--version", action="version", version=f"acc {__version__}")
@@ -30,19 +38,31 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 user error)."""
-    args = _parser().parse_args(argv)
     try:
-        return int(args.run(args) or 0)
+        args = _parser().parse_args(argv)
+        code = int(args.run(args) or 0)
+        sys.stdout.flush()
+        return code
     except AccError as error:
-        print(f"acc: error: {error}", file=sys.stderr)
+        message = str(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _settle()
         return 0
     except OSError as error:
-        print(f"acc: error: {error.filename or ''}: {error.strerror or error}".replace(" :", ""), file=sys.stderr)
+        _settle()
+        message = ": ".join(filter(None, (str(error.filename or ""), error.strerror or str(error))))
     except MemoryError:
-        print("acc: error: out of memory", file=sys.stderr)
+        message = "out of memory"
     except KeyboardInterrupt:
         print("acc: interrupted", file=sys.stderr)
         return 130
+    print(f"acc: error: {message}", file=sys.stderr)
     return 2
+
+
+def _settle() -> None:
+    """Drops what standard output cannot take, which Python would try to write again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -44,6 +44,8 @@ def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes 
         model, storage = load_model(model)
     else:
         raise ModelError(f"a model is a path or an onnx.ModelProto, not {type(model).__name__}")
+    if not isinstance(shapes, Mapping | None):
+        raise ModelError(f"shapes are a dictionary by input name, not {type(shapes).__name__}")
     graph = read_graph(model, problems)
     return _Importer(graph, storage, shapes or {}, problems).run()
 

@@ -17,7 +17,9 @@ OPERATORS: dict[str, Operator] = {
     "Gemm": Operator("gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}),
     "MatMul": Operator("mat_mul"),
     "BatchNormalization": Operator(
-        "batch_normalization", {"epsilon": PLAIN, "momentum": IGNORED, "training_mode": Attr(only=(0,))}
+        "batch_normalization",
+        {"epsilon": PLAIN, "momentum": IGNORED, "training_mode": Attr(only=(0,))},
+        convert=shapes.convert_batch_normalization,
     ),
     "LRN": Operator("lrn", {"alpha": PLAIN, "beta": PLAIN, "bias": PLAIN, "size": PLAIN}),
     "Softmax": Operator("softmax", {"axis": PLAIN}, convert=shapes.convert_softmax),

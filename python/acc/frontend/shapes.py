@@ -1,4 +1,4 @@
-"""Operators that move data or make constants, whose differences between operator sets end here."""
+"""Operators that move data, make constants or mix element types: their differences between operator sets end here."""
 
 from __future__ import annotations
 
@@ -69,6 +69,24 @@ def convert_size(call: Call) -> list[Tensor]:
 def convert_cast(call: Call) -> list[Tensor]:
     value = call.operand(0)
     return [call.emit_as(call.tensor_type(shape_of(value), read_dtype(call.integer("to"))), "cast", value)]
+
+
+def convert_batch_normalization(call: Call) -> list[Tensor]:
+    """Where operands differ in precision, as newer operator sets allow, all of it happens in the best of them."""
+    operands = call.operands()
+    elements = [element_of(value) for value in operands]
+    attributes = {"epsilon": call.attributes["epsilon"]}
+    if len(set(elements)) == 1:
+        return [call.emit("batch_normalization", operands, **attributes)]
+    widest = max(elements, key=lambda element: cast(ir.FloatType, element).width)
+
+    def convert(value: ir.Value, element: ir.Type) -> ir.Value:
+        if element_of(value) == element:
+            return value
+        return call.emit_as(call.tensor_type(shape_of(value), element), "cast", value)
+
+    result = call.emit("batch_normalization", [convert(value, widest) for value in operands], **attributes)
+    return [convert(result, elements[0])]
 
 
 def convert_clip(call: Call) -> list[Tensor]:
