@@ -100,7 +100,12 @@ class Executable:
 
     def _check(self, info: TensorInfo, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in inputs:
-            raise RunError(f"input '{info.name}' ({info}) is missing: the inputs are {_names(self.inputs)}")
+            known = {item.name for item in self.inputs}
+            extra = ", ".join(f"'{name}'" for name in inputs if name not in known)
+            given = f"; it has no input {extra}" if extra else ""
+            raise RunError(
+                f"input '{info.name}' ({info}) is missing: the model's inputs are {_names(self.inputs)}{given}"
+            )
         try:
             array = np.asarray(inputs[info.name])
         except (ValueError, TypeError) as error:

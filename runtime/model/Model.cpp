@@ -33,13 +33,17 @@ Model::Model(const std::string &path, const ModelOptions &options,
     throw ModelError(ACC_ERROR_VERSION,
                      "'" + path + "' was compiled for a processor with " +
                          *feature + ", which this one lacks");
-  if (programs.empty())
+  std::string error;
+  if (programs.empty()) {
+    // Nothing will run on it, but a name that means nothing is a mistake.
+    if (!createDevice(options.device, isa::Config(), &error))
+      throw ModelError(ACC_ERROR_DEVICE, error);
     return;
+  }
   for (size_t i = 0; i < programs.size(); ++i)
     if (const std::vector<uint32_t> &uops = programs[i].program.uops;
         !uops.empty())
       std::memcpy(arena.uops[i], uops.data(), uops.size() * sizeof(uint32_t));
-  std::string error;
   device =
       createDevice(options.device, programs.front().program.config, &error);
   if (!device)

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 
 import acc
 from float_models import FAMILIES, random_case
@@ -60,3 +61,70 @@ def test_random_models(family) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_random_models_long(family) -> None:
     sweep(family, range(1000, 1150))
+
+
+def build(nodes: list[onnx.NodeProto], inputs: dict[str, list[int]], outputs: list[str], **constants: object):
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_empty_tensor_value_info(name) for name in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+WEIGHT = np.arange(3000, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        build([], {"x": [2]}, ["x"]),
+        build([], {}, ["c"], c=WEIGHT),
+        build([helper.make_node("Relu", ["c"], ["y"])], {}, ["y", "c"], c=-WEIGHT),
+        build([helper.make_node("Identity", ["x"], [name]) for name in "ab"], {"x": [2]}, ["a", "b", "x"]),
+        build([helper.make_node("Relu", ["x"], ["y"])], {"x": [2], "unused": [5]}, ["y"]),
+        build([helper.make_node("Add", ["x", "c"], ["y"])], {"x": []}, ["y"], c=np.float32(3)),
+        build([helper.make_node("Add", ["x", "c"], ["y"])], {"x": [0, 3]}, ["y"], c=np.float32(3)),
+        build([helper.make_node("Concat", ["x", "z"], ["y"], axis=0)], {"x": [2, 3], "z": [0, 3]}, ["y"]),
+        build([helper.make_node("Softmax", ["x"], ["y"], axis=1)], {"x": [2, 0]}, ["y"]),
+        build([helper.make_node("LRN", ["x"], ["y"], size=3)], {"x": [1, 2, 0, 4]}, ["y"]),
+        build([helper.make_node("Pad", ["x", "p"], ["y"])], {"x": [0, 2]}, ["y"], p=np.array([1, 0, 1, 0])),
+        build([helper.make_node("Relu", ["x"], ["y"])], {"x": [1] * 20}, ["y"]),
+        build(
+            [helper.make_node("Relu", ["x"], [f"y{i}"]) for i in range(100)], {"x": [3]}, [f"y{i}" for i in range(100)]
+        ),
+        build([helper.make_node("Relu", ['x:0/"é"\n'], ["\t"])], {'x:0/"é"\n': [3]}, ["\t"]),
+    ],
+)
+def test_odd_graphs(model: onnx.ModelProto) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in model.graph.input}
+    assert check(model, {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+
+
+def test_tensors_that_are_outputs_twice() -> None:
+    model = build([helper.make_node("Relu", ["x"], ["y"])], {"x": [2]}, ["y", "y"])
+    with acc.compile(model) as executable:
+        np.testing.assert_array_equal(executable.run({"x": np.float32([-1, 2])})["y"], [0, 2])
+
+
+def test_sums_over_nothing_are_refused() -> None:
+    model = build([helper.make_node("MatMul", ["x", "z"], ["y"], name="product")], {"x": [2, 0], "z": [0, 3]}, ["y"])
+    with pytest.raises(acc.ModelError, match="'product'.*without elements"):
+        acc.compile(model)
+
+
+def test_batch_normalization_of_mixed_precision() -> None:
+    parameters = {name: np.float32([0.5, 2, 1]) for name in ("scale", "bias", "mean", "variance")}
+    model = build(
+        [helper.make_node("BatchNormalization", ["x", *parameters], ["y"])], {"x": [2, 3]}, ["y"], **parameters
+    )
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    x = np.float16([[1, 2, 3], [-1, 0, 4]])
+    with acc.compile(model) as executable:
+        result = executable.run({"x": x})["y"]
+    assert result.dtype == np.float16
+    want = (x - np.float32([0.5, 2, 1])) / np.sqrt(np.float32([0.5, 2, 1]) + 1e-5) * [0.5, 2, 1] + [0.5, 2, 1]
+    np.testing.assert_allclose(result, want, rtol=1e-3)

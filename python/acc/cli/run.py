@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "run",
         help="run a compiled model",
-        description="Runs a compiled model once on arrays from an .npz file (or an .npy file, for one input).",
+        description="Runs a compiled model once on arrays from an .npz file (or an .npy file, for one input). Prints a "
+        "summary of the outputs unless they go to a file.",
     )
     parser.add_argument("model", metavar="model.so", help="the compiled model")
     parser.add_argument("--input", metavar="FILE", required=True, help=".npz with an array per input name, or .npy")
@@ -38,8 +40,10 @@ def _read_inputs(path: str, names: list[str]) -> dict[str, np.ndarray]:
             return {names[0]: data}
         with data:
             return {name: data[name] for name in data.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"'{path}' is not an .npz or .npy file: {error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        # numpy takes what it does not know for pickled objects, and proposes to trust it.
+        reason = "it holds no arrays of numbers" if "pickle" in str(error) else str(error)
+        raise RunError(f"'{path}' is not an .npz or .npy file: {reason}") from None
     except OSError as error:
         raise RunError(f"cannot read '{path}': {error.strerror or error}") from None
 
@@ -70,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     summaries = {name: _summary(array) for name, array in outputs.items()}
     if args.json:
         print(json.dumps({"outputs": summaries, "statistics": statistics}))
+        return 0
+    if args.output and not args.profile:
         return 0
     rows = [
         [

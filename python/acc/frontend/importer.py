@@ -179,6 +179,7 @@ class _Importer:
                 call = Call(node, operator, inputs, self.graph.opset, self.emitter, self._materialize)
                 outputs = call.convert()
                 self._check_outputs(node, len(outputs))
+                _check_elements(outputs)
             except Unsupported as error:
                 self.problems.add(str(node), str(error))
                 return
@@ -237,6 +238,15 @@ def _erase_unused(block: ir.Block) -> None:
     for op in reversed(list(block.operations)):
         if op.results and not any(True for result in op.results for _ in result.uses):
             op.erase()
+
+
+def _check_elements(outputs: Sequence[Tensor]) -> None:
+    """Refuses sums over nothing: what has elements must come from something that has."""
+    for tensor in outputs:
+        if isinstance(tensor, np.ndarray) or 0 in shape_of(tensor) or not isinstance(tensor.owner, ir.Operation):
+            continue
+        if tensor.owner.name != "graph.pad" and any(0 in shape_of(value) for value in tensor.owner.operands):
+            raise Unsupported("reads a tensor without elements")
 
 
 def _known_if_empty(tensor: Tensor) -> Tensor:

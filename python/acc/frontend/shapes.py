@@ -117,6 +117,7 @@ def convert_concat(call: Call) -> list[Tensor]:
     values = call.operands()
     if len({element_of(value) for value in values}) > 1:
         values = [call.storage(value) for value in values]
+    values = [value for value in values if 0 not in shape_of(value)] or values
     return [call.emit("concat", values, axis=call.axis(call.integer("axis"), len(call.shape(0))))]
 
 
