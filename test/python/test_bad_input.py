@@ -286,8 +286,10 @@ def test_interrupt(tmp_path: pathlib.Path) -> None:
     # Reading the configuration waits for the other end of the pipe: the signal arrives while the command works.
     os.mkfifo(tmp_path / "pipe")
     process = subprocess.Popen(
-        [sys.executable, "-m", "acc", "compile", tmp_path / "model.onnx", "-o", output]
-        + ["--target", "vta", "--config", tmp_path / "pipe"],
+        [
+            *(sys.executable, "-m", "acc", "compile", tmp_path / "model.onnx", "-o", output),
+            *("--target", "vta", "--config", tmp_path / "pipe"),
+        ],
         env={"PYTHONPATH": str(ROOT / "python"), "PATH": "/usr/bin:/bin"},
         stderr=subprocess.PIPE,
         text=True,

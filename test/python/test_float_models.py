@@ -112,7 +112,7 @@ def test_tensors_that_are_outputs_twice() -> None:
 
 def test_sums_over_nothing_are_refused() -> None:
     model = build([helper.make_node("MatMul", ["x", "z"], ["y"], name="product")], {"x": [2, 0], "z": [0, 3]}, ["y"])
-    with pytest.raises(acc.ModelError, match="'product'.*without elements"):
+    with pytest.raises(acc.ModelError, match=r"'product'.*without elements"):
         acc.compile(model)
 
 
