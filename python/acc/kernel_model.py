@@ -60,7 +60,8 @@ class Buffer:
 
     `arg` is the kernel argument that is read into it, None for an intermediate value. `forms` has one entry per
     outer dimension; they are positions in the padded argument, `low` the padding in front, and `extents` the
-    argument's sizes in elements. `padded` says which dimensions have padding at all.
+    argument's sizes in elements. `padded` says which dimensions have padding at all. `sizes` is what is read where
+    no axis of a dimension is tiled: all of it, even if no window reaches the end.
     """
 
     memory: str
@@ -72,6 +73,7 @@ class Buffer:
     padded: tuple[bool, ...] = ()
     mutated: bool = False
     anchor: bool = False
+    sizes: tuple[int, ...] = ()
 
     @cached_property
     def axes(self) -> frozenset[str]:
@@ -307,7 +309,8 @@ class _Reader:
             if not (widens and self._argument(loops.inputs[0]) is not None):
                 # Every use of an initial value changes it in place, in a buffer of its own.
                 count = len(result.uses) if loops.op.name == "linalg.fill" else 1
-                self.model.buffers.extend([Buffer("acc", forms)] * count)
+                sizes = tuple(_shape(result)[: len(forms)])
+                self.model.buffers.extend([Buffer("acc", forms, sizes=sizes)] * count)
         elif init is not None:
             self._need(loops.init, forms, "acc", mutated=True, anchor=False)
         else:
@@ -342,6 +345,7 @@ class _Reader:
             return
         self.read.add(key)
         rank = len(forms)
+        sizes = tuple(_shape(value)[:rank])
         low, padded = [0] * rank, [False] * rank
         extents = list(_shape(value)[:rank])
         dram_bytes = self._element_bytes(value)
@@ -363,7 +367,7 @@ class _Reader:
                 extents = list(_shape(source)[:rank])
             value = source
         self.model.buffers.append(
-            Buffer(memory, forms, arg, dram_bytes, tuple(extents), tuple(low), tuple(padded), mutated, anchor)
+            Buffer(memory, forms, arg, dram_bytes, tuple(extents), tuple(low), tuple(padded), mutated, anchor, sizes)
         )
 
 

@@ -147,6 +147,12 @@ class Grid:
         rank = len(buffer.forms)
         for dim, form in enumerate(buffer.forms):
             length = self.length(form, whole)
+            if buffer.sizes:
+                tiled = np.zeros(self.size, dtype=np.bool_)
+                for axis, _ in form.terms:
+                    if axis not in whole:
+                        tiled |= self.trips[axis] > 1
+                length = np.where(tiled, length, buffer.sizes[dim])
             elements = elements * length
             if not buffer.dram_bytes:
                 continue
