@@ -32,9 +32,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Options:
-    """How schedules are chosen: the number of virtual threads that is tried first."""
+    """How schedules are chosen: the number of virtual threads that is tried first, and how many instructions the
+    accelerator kernels of a model may have together, about: with tiny scratchpads they would not fit in memory.
+    """
 
     vthreads: int = 2
+    max_instructions: int = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Schedule:
     """One decision: tile size per axis name, the order of parallel axes, virtual threads; per argument the memory
     and level it is staged at and the number of buffers that take turns.
 
-    `dram_bytes` are the bytes that it moves by memory: inp, wgt, acc (loads) and out (stores).
+    `dram_bytes` are the bytes that it moves by memory: inp, wgt, acc (loads) and out (stores); `instructions` is the
+    estimated number of instructions.
     """
 
     tiles: dict[str, int]
@@ -53,6 +57,7 @@ class Schedule:
     slots: dict[int, int]
     cost: int
     dram_bytes: dict[str, int]
+    instructions: int = 0
 
     def summary(self) -> str:
         """One line for people: sizes of parallel and reduction tiles, and the virtual threads."""
@@ -123,6 +128,7 @@ def _schedule(evaluation: Evaluation, index: int) -> Schedule:
         slots,
         int(evaluation.cost[index]),
         {memory: int(moved[index]) for memory, moved in evaluation.dram.items()},
+        int(evaluation.instructions[index]),
     )
 
 
@@ -205,6 +211,7 @@ def make_vta_schedules(
     hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
     decisions = []
     known: dict[str, Schedule] = {}
+    left = (options or Options()).max_instructions
     for kernel in module.body:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "vta":
             continue
@@ -217,10 +224,13 @@ def make_vta_schedules(
             if shape not in known:
                 known[shape] = choose_schedule(model, hardware, options)
             schedule = known[shape]
+            if schedule.instructions > left:
+                raise Unschedulable(f"its {schedule.instructions:,} instructions are too many: {left:,} are left")
         except Unschedulable as why:
             kernel.attributes["target"] = "cpu"
             decisions.append(Decision(name, names, None, str(why)))
             continue
+        left -= schedule.instructions
         kernel.attributes["schedule"] = ir.Attribute.parse(schedule.attribute(model), kernel.context)
         decisions.append(Decision(name, names, schedule))
     return decisions

@@ -240,6 +240,7 @@ class Evaluation:
         self.reductions = frozenset(axis.name for axis in model.reductions)
         self.dram: dict[str, Array] = {}
         self.cost = grid.compute_cost(model)
+        self.instructions = self.cost // COMPUTE_COST
         self.legal = np.ones(grid.size, dtype=np.bool_)
         self.repetitions: dict[tuple[frozenset[str], bool, int], Array] = {}
         if variant.vthread_axis is not None:
@@ -296,6 +297,7 @@ class Evaluation:
         known = self.dram.get(buffer.memory)
         self.dram[buffer.memory] = moved if known is None else known + moved
         self.cost = self.cost + moved + DMA_COST * instructions
+        self.instructions = self.instructions + instructions
         return moved
 
 

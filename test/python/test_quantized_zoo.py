@@ -1,0 +1,161 @@
+"""Random quantized graphs of every operator, on random hardware: native code and the accelerator agree bit for bit.
+
+The simulator's sanitizer watches every compiled stream. Whatever a configuration cannot hold must run natively, with
+a reason, and still be right.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import acc
+from acc.layerwise import compare_layers, onnx_runtime
+from acc.pipeline import Options, read_config
+from acc.report import LayerReport
+from acc.schedule import Options as ScheduleOptions
+from qdq_models import QdqModel, Quantized
+from qdq_zoo import ZooModel, random_config, random_zoo
+
+
+def feeds(model: onnx.ModelProto, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    result: dict[str, np.ndarray] = {}
+    for value in model.graph.input:
+        shape = [d.dim_value for d in value.type.tensor_type.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        if dtype == np.float32:
+            result[value.name] = rng.normal(0, 1, shape).astype(np.float32)
+        else:
+            info = np.iinfo(dtype)
+            result[value.name] = rng.integers(info.min, info.max + 1, shape).astype(dtype)
+    return result
+
+
+def legal_configs(seed: int) -> Iterator[dict[str, int]]:
+    for number in itertools.count():
+        config = random_config(seed * 1000 + number)
+        try:
+            read_config(config)
+        except acc.ConfigError:
+            continue
+        yield config
+
+
+def check(model: onnx.ModelProto, config: dict[str, int], folder: Path, seed: int = 0) -> list[LayerReport]:
+    """Compares native code with the accelerator, under the sanitizer; returns the accelerator's layers."""
+    inputs = feeds(model, seed)
+    expected = acc.compile(model).run(inputs)
+    path = folder / "model.so"
+    with acc.compile(model, target="vta", config=config) as executable:
+        executable.save(path)
+    with acc.load(path, sanitize=True) as executable:
+        actual = executable.run(inputs)
+        layers = executable.report()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=f"{name}, {config}")
+    for layer in layers:
+        assert layer.target == "vta" or layer.reason or not layer.layers, f"{layer.name} is native for no reason"
+    return layers
+
+
+def check_against_onnx_runtime(seed: int) -> None:
+    def run(model: onnx.ModelProto, inputs) -> dict[str, np.ndarray]:
+        return acc.compile(model).run(dict(inputs))
+
+    model = random_zoo(seed)
+    for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, run):
+        assert agreement.largest <= 1, f"seed {seed}: {agreement}"
+        # ONNX Runtime's softmax of integers is a table of fewer bits than the exact result needs.
+        share = 0.05 if "Softmax" in agreement.layer else 0.02
+        allowed = max(int(share * agreement.elements), 1)
+        assert round((1 - agreement.equal) * agreement.elements) <= allowed, f"seed {seed}: {agreement}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_graphs_on_random_hardware(seed: int, tmp_path: Path) -> None:
+    check(random_zoo(seed), next(legal_configs(seed)), tmp_path, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1000, 1150))
+def test_random_graphs_on_random_hardware_long(seed: int, tmp_path: Path) -> None:
+    for config in itertools.islice(legal_configs(seed), 3):
+        check(random_zoo(seed), config, tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_layers_agree_with_onnx_runtime(seed: int) -> None:
+    check_against_onnx_runtime(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2000, 2080))
+def test_layers_agree_with_onnx_runtime_long(seed: int) -> None:
+    check_against_onnx_runtime(seed)
+
+
+def _few_elements(depth: int, batch: int = 0, block_in: int = 2, block_out: int = 2) -> dict[str, int]:
+    """A configuration whose scratchpads hold 2^depth elements each."""
+    return {
+        "LOG_BATCH": batch,
+        "LOG_BLOCK_IN": block_in,
+        "LOG_BLOCK_OUT": block_out,
+        "LOG_INP_BUFF_SIZE": batch + block_in + depth,
+        "LOG_WGT_BUFF_SIZE": block_in + block_out + depth,
+        "LOG_ACC_BUFF_SIZE": batch + block_out + 2 + depth,
+        "LOG_UOP_BUFF_SIZE": 2 + depth,
+    }
+
+
+def _pool_that_skips_rows(net: QdqModel) -> Quantized:
+    return net.max_pool(net.input((1, 4, 8, 8)), 2, 3, 0)
+
+
+def _conv_that_skips_rows(net: QdqModel) -> Quantized:
+    return net.conv(net.input((1, 4, 8, 8)), 4, (1, 1), (5, 5), (0, 0, 0, 0))
+
+
+def _windows_in_padding(net: QdqModel) -> Quantized:
+    return net.conv(net.input((1, 4, 1, 1)), 4, (2, 2), (9, 9), (5, 5, 1, 1))
+
+
+@pytest.mark.parametrize("depth", range(1, 6))
+@pytest.mark.parametrize("build", [_pool_that_skips_rows, _conv_that_skips_rows, _windows_in_padding])
+def test_inputs_that_windows_do_not_reach(build, depth: int, tmp_path: Path) -> None:
+    net = QdqModel(np.random.default_rng(4))
+    check(net.build(build(net)), _few_elements(depth), tmp_path)
+
+
+def test_scratchpads_of_one_element_send_all_to_the_cpu(tmp_path: Path) -> None:
+    net = ZooModel(np.random.default_rng(4))
+    x = net.input((1, 4, 5, 5))
+    layers = check(net.build(net.add(x, net.conv(x, 4))), _few_elements(0), tmp_path)
+    sums = [layer for layer in layers if "add" in " ".join(layer.layers)]
+    assert sums and all(layer.target == "cpu" and layer.reason for layer in sums)
+
+
+@pytest.mark.parametrize("widths", [{"LOG_WGT_WIDTH": 2}, {"LOG_WGT_WIDTH": 1}, {"LOG_INP_WIDTH": 2}])
+def test_narrow_elements_send_convolutions_to_the_cpu(widths: dict[str, int], tmp_path: Path) -> None:
+    net = ZooModel(np.random.default_rng(4))
+    config = {**_few_elements(6), **widths}
+    layers = check(net.build(net.conv(net.input((1, 4, 5, 5)), 8)), config, tmp_path)
+    reasons = [layer.reason for layer in layers if layer.macs]
+    assert reasons and all("int8" in reason for reason in reasons)
+
+
+def test_too_many_instructions_send_kernels_to_the_cpu() -> None:
+    net = ZooModel(np.random.default_rng(4))
+    model = net.build(net.conv(net.conv(net.input((1, 4, 9, 9)), 4), 64))
+    inputs = feeds(model, 1)
+    options = Options(schedule=ScheduleOptions(max_instructions=2000))
+    executable = acc.compile(model, target="vta", config=_few_elements(3), options=options)
+    layers = [layer for layer in executable.report() if layer.macs]
+    assert [layer.target for layer in layers] == ["vta", "cpu"]
+    assert "instructions are too many" in layers[1].reason
+    np.testing.assert_array_equal(*(next(iter(e.run(inputs).values())) for e in (executable, acc.compile(model))))
