@@ -107,6 +107,10 @@ def _candidates(problem: Contraction, processor: Processor, lanes: int) -> Itera
                 yield width, vectors
 
 
+MOST_ROWS = 4096
+"""Blocks of more rows than this are not considered, except all of them."""
+
+
 def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_outputs: int) -> int:
     """Rows of output (or tiles of pixels) per packed copy of the input; 0 reads it in place."""
     if problem.product:
@@ -138,7 +142,8 @@ def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_ou
             cost += blocks * panel * tiles
         return cost, rows
 
-    return min(traffic(rows) for rows in range(1, whole + 1))[1]
+    # Beyond the cache more rows gain nothing, so that images of any size are decided quickly.
+    return min(traffic(rows) for rows in (*range(1, min(whole, MOST_ROWS) + 1), whole))[1]
 
 
 def choose_tile(problem: Contraction, processor: Processor) -> Tile:

@@ -90,6 +90,7 @@ WEIGHT = np.arange(3000, dtype=np.float32)
         build([helper.make_node("Concat", ["x", "z"], ["y"], axis=0)], {"x": [2, 3], "z": [0, 3]}, ["y"]),
         build([helper.make_node("Softmax", ["x"], ["y"], axis=1)], {"x": [2, 0]}, ["y"]),
         build([helper.make_node("LRN", ["x"], ["y"], size=3)], {"x": [1, 2, 0, 4]}, ["y"]),
+        build([helper.make_node("LRN", ["x"], ["y"], size=21, alpha=2.0)], {"x": [1, 4, 2, 2]}, ["y"]),
         build([helper.make_node("Pad", ["x", "p"], ["y"])], {"x": [0, 2]}, ["y"], p=np.array([1, 0, 1, 0])),
         build([helper.make_node("Relu", ["x"], ["y"])], {"x": [1] * 20}, ["y"]),
         build(
@@ -128,3 +129,15 @@ def test_batch_normalization_of_mixed_precision() -> None:
     assert result.dtype == np.float16
     want = (x - np.float32([0.5, 2, 1])) / np.sqrt(np.float32([0.5, 2, 1]) + 1e-5) * [0.5, 2, 1] + [0.5, 2, 1]
     np.testing.assert_allclose(result, want, rtol=1e-3)
+
+
+def test_windows_larger_than_any_image() -> None:
+    wide = helper.make_node("LRN", ["x"], ["y"], size=2**62 + 1)
+    acc.compile(build([wide], {"x": [1, 9, 2, 2]}, ["y"])).close()
+    padded = helper.make_node("Conv", ["x", "w"], ["y"], pads=[2**30, 1, 1, 1])
+    assert acc.import_onnx(build([padded], {"x": [2, 20, 4, 6]}, ["y"], w=WEIGHT[:1800].reshape(10, 20, 3, 3)))
+    twice = build([padded, helper.make_node("Pad", ["y", "p"], ["z"])], {"x": [2, 20, 4, 6]}, ["z"])
+    for name, value in (("w", WEIGHT[:1800].reshape(10, 20, 3, 3)), ("p", np.array([0, 0, 0, 0, 0, 0, 0, 2**30]))):
+        twice.graph.initializer.append(numpy_helper.from_array(value, name))
+    with pytest.raises(acc.ModelError, match="more than 1099511627776 elements"):
+        acc.import_onnx(twice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +20,9 @@ from acc.frontend.problems import Problems, Unsupported
 from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
 
 Shapes = Mapping[str, Sequence[int]]
+
+MAX_ELEMENTS = 1 << 40
+"""What an input may have, as every result: terabytes, far from where sizes in bytes overflow."""
 
 
 def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None) -> ir.Module:
@@ -127,6 +131,8 @@ class _Importer:
         for value in self.graph.inputs:
             try:
                 types[value.name] = _input_type(value, self.shapes.get(value.name))
+                if math.prod(types[value.name][0]) > MAX_ELEMENTS:
+                    raise Unsupported(f"a tensor cannot have the shape {types[value.name][0]}")
             except Unsupported as error:
                 self.problems.add(f"input '{value.name}'", str(error))
         return types

@@ -21,7 +21,7 @@ OPERATORS: dict[str, Operator] = {
         {"epsilon": PLAIN, "momentum": IGNORED, "training_mode": Attr(only=(0,))},
         convert=shapes.convert_batch_normalization,
     ),
-    "LRN": Operator("lrn", {"alpha": PLAIN, "beta": PLAIN, "bias": PLAIN, "size": PLAIN}),
+    "LRN": Operator("lrn", {"alpha": PLAIN, "beta": PLAIN, "bias": PLAIN, "size": PLAIN}, convert=windows.convert_lrn),
     "Softmax": Operator("softmax", {"axis": PLAIN}, convert=shapes.convert_softmax),
     # Pools
     "MaxPool": Operator("max_pool", windows.POOL, "any", windows.convert_pool),

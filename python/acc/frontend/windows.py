@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from acc import ir
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Call
@@ -111,3 +112,12 @@ def convert_pool(call: Call) -> list[ir.Value]:
     if "count_include_pad" in call.attributes:
         attributes["count_include_pad"] = include
     return [call.emit(call.operator.graph, [operand], **attributes)]
+
+
+def convert_lrn(call: Call) -> list[ir.Value]:
+    """A window that reaches over all channels from every one of them need not be larger than that."""
+    attributes = dict(call.attributes)
+    size, reach = call.integer("size"), 2 * call.shape(0)[1] + 1 if len(call.shape(0)) > 1 else 1
+    if size > reach:
+        attributes |= {"size": reach, "alpha": cast(float, attributes["alpha"]) * reach / size}
+    return [call.emit("lrn", call.operands(), **attributes)]
