@@ -82,6 +82,10 @@ Value VTASteps::apply(Step step, Value acc, int32_t value) {
 Value VTASteps::apply(Step step, Value acc, ArrayRef<int32_t> values) {
   if (isNeutral(step, values))
     return acc;
+  // A product with zero is a constant wherever the IR is simplified, and no
+  // instruction computes a constant.
+  if (step == Step::Mul && llvm::all_of(values, [](int32_t v) { return !v; }))
+    return apply(Step::Max, apply(Step::Min, acc, 0), 0);
   if (!llvm::all_equal(values))
     return applyVector(step, acc, values, shapeOf(acc)[1] * tiles.blockOut);
   // What an instruction cannot hold is loaded once, for all channels.
