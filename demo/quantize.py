@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-
 # The quantizer advises on the root logger to pre-process models; these here are already folded.
 logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
 
