@@ -79,7 +79,12 @@ class Hardware:
 
 def _tile_sizes(extent: int) -> list[int]:
     """One size for every possible number of tiles: the smallest that gives it."""
-    return sorted({math.ceil(extent / count) for count in range(1, extent + 1)})
+    sizes, count = [extent], 1
+    # Jumps to the next number of tiles that gives another size: quick for any extent.
+    while (size := (extent - 1) // count) > 0:
+        count = (extent - 1) // size + 1
+        sizes.append((extent - 1) // count + 1)
+    return sizes[::-1]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -12,6 +13,7 @@ import te_pipeline
 from acc import ir
 from acc.kernel_model import read_kernel
 from acc.schedule import Decision, Hardware, Options, Schedule, make_vta_schedules, random_schedule
+from acc.schedule_space import _tile_sizes
 
 DEFAULT = {"LOG_BLOCK": 4}
 COUNT = int(os.environ.get("ACC_TE_TESTS", "12"))
@@ -144,3 +146,9 @@ def test_least_dram_traffic() -> None:
         assert decision.schedule.vthreads == 2
         once = 2 * size * size * channels + 9 * channels * channels
         assert sum(decision.schedule.dram_bytes.values()) < 1.1 * once
+
+
+def test_tile_sizes() -> None:
+    for extent in range(1, 300):
+        assert _tile_sizes(extent) == sorted({math.ceil(extent / count) for count in range(1, extent + 1)})
+    assert len(_tile_sizes(1 << 31)) < 100_000
