@@ -14,13 +14,17 @@ def Graph_QuantizeLinearOp : Graph_Op<"quantize_linear", [Pure]> {
   let summary = "saturate(round_half_even(x / scale) + zero_point)";
   let description = [{
     Scale, zero point and axis are those of the result's quantized type.
+    `rounding_offset` is added before rounding and subtracted afterwards: an
+    odd one decides ties the other way, and it takes the last bits off nearly
+    exact ties. ONNX Runtime's fused operators add their zero point so.
 
     ```mlir
     %q = graph.quantize_linear %x : (tensor<1x8xf32>)
         -> tensor<1x8x!quant.uniform<i8:f32, 5.0e-01:3>>
     ```
   }];
-  let arguments = (ins Graph_FloatTensor:$input);
+  let arguments = (ins Graph_FloatTensor:$input,
+                       OptionalAttr<I32Attr>:$rounding_offset);
   let results = (outs Graph_QuantizedTensor:$result);
   let assemblyFormat =
       "operands attr-dict `:` functional-type(operands, results)";

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Graph/QuantizedLayer.h"
+#include "passes/Graph/Scale.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -184,6 +185,14 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
   for (int64_t size : op.getKernelShape()) {
     shape.push_back(size);
     count *= size;
+  }
+  // Sums of float32 decide ties by their own rounding errors, unless they are
+  // exact.
+  Scale ratio(operand->grid.scale / (layer.output.scale * double(count)));
+  bool exact = ratio.isDyadic() && Scale(operand->grid.scale).isPowerOfTwo();
+  if (ratio.ties > 0 && !exact) {
+    reason = "many averages lie between two outputs: float32 decides";
+    return failure();
   }
   FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
   if (failed(point))

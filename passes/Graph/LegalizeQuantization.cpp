@@ -181,6 +181,7 @@ private:
     if (failed(integers)) {
       if (layer.anchor && !isa<DequantizeLinearOp>(layer.anchor)) {
         layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
+        roundAsFused(op, layer);
         ++numFloat;
       }
       return;
@@ -188,6 +189,16 @@ private:
     ++numInteger;
     rewriter.replaceOp(
         op, toQuantized(rewriter, op.getLoc(), *integers, op.getType()));
+  }
+
+  /// ONNX Runtime's fused average adds the zero point before it rounds.
+  static void roundAsFused(QuantizeLinearOp op, const QuantizedLayer &layer) {
+    auto type =
+        dyn_cast<quant::UniformQuantizedType>(op.getType().getElementType());
+    auto pool = dyn_cast<AveragePoolOp>(layer.anchor);
+    if (type && pool && layer.activations.empty() &&
+        getQuantizedSource(pool.getInput()))
+      op.setRoundingOffset(int32_t(type.getZeroPoint()));
   }
 
   /// Operators that read quantized tensors but do not end in one.

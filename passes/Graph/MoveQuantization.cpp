@@ -103,8 +103,8 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
     SmallVector<Value> integers;
     for (Value operand : move->getOperands()) {
       auto type = cast<RankedTensorType>(operand.getType()).clone(element);
-      Value quantized =
-          QuantizeLinearOp::create(rewriter, op.getLoc(), type, operand);
+      Value quantized = QuantizeLinearOp::create(
+          rewriter, op.getLoc(), type, operand, op.getRoundingOffsetAttr());
       integers.push_back(toInteger(rewriter, op.getLoc(), quantized));
     }
     Value moved = cloneOnIntegers(rewriter, move, integers, *grid);
@@ -135,8 +135,8 @@ struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
     Type type = getRebased(op.getType());
     if (!type)
       return rewriter.notifyMatchFailure(op, "does not make uint8");
-    Value quantized =
-        QuantizeLinearOp::create(rewriter, op.getLoc(), type, op.getInput());
+    Value quantized = QuantizeLinearOp::create(
+        rewriter, op.getLoc(), type, op.getInput(), op.getRoundingOffsetAttr());
     Value integers = toInteger(rewriter, op.getLoc(), quantized);
     rewriter.replaceOp(
         op, toQuantized(rewriter, op.getLoc(), integers, op.getType()));

@@ -126,27 +126,27 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
         [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
           return arith::AddFOp::create(inner, x[1], x[0]);
         });
-    rewriter.replaceOp(op, scaleByCounts(b, op, sums));
+    rewriter.replaceOp(op, divideByCounts(b, op, sums));
     return success();
   }
 
-  /// Multiplies each sum by one over the number of elements that it counts.
-  static Value scaleByCounts(ImplicitLocOpBuilder &b, AveragePoolOp op,
-                             Value sums) {
+  /// Divides each sum by the number of elements that it counts.
+  static Value divideByCounts(ImplicitLocOpBuilder &b, AveragePoolOp op,
+                              Value sums) {
     RankedTensorType type = typeOf(sums);
     ArrayRef<int64_t> input = typeOf(op.getInput()).getShape().drop_front(2);
     ArrayRef<int64_t> output = type.getShape().drop_front(2);
-    SmallVector<double> factors{1.0};
+    SmallVector<double> divisors{1.0};
     for (size_t axis = 0; axis < output.size(); ++axis) {
       SmallVector<double> next;
-      for (double factor : factors)
+      for (double divisor : divisors)
         for (int64_t position = 0; position < output[axis]; ++position)
-          next.push_back(factor / countTaps(op, axis, position, input[axis]));
-      factors = std::move(next);
+          next.push_back(divisor * countTaps(op, axis, position, input[axis]));
+      divisors = std::move(next);
     }
     SmallVector<Attribute> values;
-    for (double factor : factors)
-      values.push_back(FloatAttr::get(type.getElementType(), factor));
+    for (double divisor : divisors)
+      values.push_back(FloatAttr::get(type.getElementType(), divisor));
     SmallVector<Value> operands{sums};
     Value splat;
     if (llvm::all_equal(values))
@@ -157,7 +157,7 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
     return createElementwise(
         b, type, operands,
         [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::MulFOp::create(inner, x[0], splat ? splat : x[1]);
+          return arith::DivFOp::create(inner, x[0], splat ? splat : x[1]);
         });
   }
 

@@ -90,6 +90,9 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
     auto scale = parameters.add(getFloats(b, element->scales));
     SmallVector<double> points(element->zeroPoints.begin(),
                                element->zeroPoints.end());
+    double offset = op.getRoundingOffset().value_or(0);
+    for (double &point : points)
+      point -= offset;
     auto zeroPoint = parameters.add(getFloats(b, points));
     auto constant = [&](ImplicitLocOpBuilder &inner, double value) -> Value {
       return arith::ConstantOp::create(inner, inner.getF32FloatAttr(value));
@@ -99,6 +102,9 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
                 type, [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
                   Value value = convertFloat(inner, x[0], f32);
                   value = arith::DivFOp::create(inner, value, scale(x));
+                  if (offset != 0)
+                    value = arith::AddFOp::create(inner, value,
+                                                  constant(inner, offset));
                   value = math::RoundEvenOp::create(inner, value);
                   value = arith::AddFOp::create(inner, value, zeroPoint(x));
                   value = arith::MaxNumFOp::create(

@@ -142,6 +142,21 @@ def test_scratchpads_of_one_element_send_all_to_the_cpu(tmp_path: Path) -> None:
     assert sums and all(layer.target == "cpu" and layer.reason for layer in sums)
 
 
+@pytest.mark.parametrize("scale", [0.02, 2.0**-6])
+@pytest.mark.parametrize("pad", [0, 1])
+@pytest.mark.parametrize("kernel", [[2, 2], [3, 2], [3, 3]])
+def test_averages_between_two_outputs_round_as_in_onnx_runtime(kernel: list[int], pad: int, scale: float) -> None:
+    net = ZooModel(np.random.default_rng(4), signed=False)
+    x = dataclasses.replace(net.integer_input((1, 8, 8, 8)), scale=scale, zero_point=17)
+    value = net._node("AveragePool", [net.dequantize(x)], kernel_shape=kernel, pads=[pad] * 4)
+    size = [8 + 2 * pad - k + 1 for k in kernel]
+    model = net.build(net._quantize(value, (1, 8, *size), scale, 17))
+    inputs = feeds(model, 1)
+    expected, actual = onnx_runtime(model, inputs), acc.compile(model).run(inputs)
+    for name, result in expected.items():
+        np.testing.assert_array_equal(actual[name], result)
+
+
 @pytest.mark.parametrize("widths", [{"LOG_WGT_WIDTH": 2}, {"LOG_WGT_WIDTH": 1}, {"LOG_INP_WIDTH": 2}])
 def test_narrow_elements_send_convolutions_to_the_cpu(widths: dict[str, int], tmp_path: Path) -> None:
     net = ZooModel(np.random.default_rng(4))

@@ -2,6 +2,8 @@
 
 !q = !quant.uniform<i8:f32, 0.02:-3>
 !y = !quant.uniform<i8:f32, 0.01:7>
+!q2 = !quant.uniform<i8:f32, 3.125000e-02:-3>
+!y2 = !quant.uniform<i8:f32, 1.562500e-02:7>
 
 // The zero point of 49 elements and half of what pre_shift drops are in the
 // offset; dividing by 49 is part of the multiplier.
@@ -22,7 +24,18 @@ func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
 // CHECK-DAG: %[[B:.*]] = graph.constant dense<26> : tensor<8xi32>
 // CHECK: graph.conv_integer %{{.*}}, %[[W]], %[[B]] {dilations = array<i64: 1, 1>, group = 8 : i64, pad_value = -3 : i8, pads = array<i64: 1, 1, 0, 0>, strides = array<i64: 2, 2>}
 // CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 254>, clip_lo = array<i32: -255>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
-func.func @average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
+func.func @average_pool(%q: tensor<1x8x7x7x!q2>) -> tensor<1x8x4x4x!y2> {
+  %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q2>) -> tensor<1x8x7x7xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>
+  %y = graph.quantize_linear %p : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4x!y2>
+  return %y : tensor<1x8x4x4x!y2>
+}
+
+// Ties are left to float32, which rounds the sum with the zero point.
+// CHECK-LABEL: func.func @average_pool_with_ties(
+// CHECK: graph.average_pool {{.*}}graph.reason = "many averages lie between two outputs: float32 decides"
+// CHECK: graph.quantize_linear %{{.*}} {rounding_offset = 7 : i32}
+func.func @average_pool_with_ties(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>
   %y = graph.quantize_linear %p : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4x!y>

@@ -69,13 +69,13 @@ func.func @per_channel(%x: tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8> {
 // CHECK-LABEL: @pools
 func.func @pools(%x: tensor<1x2x6x6xf32>) -> (tensor<1x2x3x3xf32>, tensor<1x2x3x3xf32>) {
   // CHECK-DAG: %[[LOWEST:.*]] = arith.constant 0xFF800000 : f32
-  // CHECK-DAG: arith.constant dense<{{.*}}2.500000e-01{{.*}}> : tensor<3x3xf32>
+  // CHECK-DAG: arith.constant dense<{{.*}}4.000000e+00{{.*}}> : tensor<3x3xf32>
   // CHECK: tensor.yield %[[LOWEST]]
   // CHECK: linalg.pooling_nchw_max
   %0 = graph.max_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
       : (tensor<1x2x6x6xf32>) -> tensor<1x2x3x3xf32>
   // CHECK: linalg.pooling_nchw_sum
-  // CHECK: arith.mulf
+  // CHECK: arith.divf
   %1 = graph.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
       : (tensor<1x2x6x6xf32>) -> tensor<1x2x3x3xf32>
   return %0, %1 : tensor<1x2x3x3xf32>, tensor<1x2x3x3xf32>
