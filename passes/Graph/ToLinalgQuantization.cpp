@@ -90,7 +90,7 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
     auto scale = parameters.add(getFloats(b, element->scales));
     SmallVector<double> points(element->zeroPoints.begin(),
                                element->zeroPoints.end());
-    double offset = op.getRoundingOffset().value_or(0);
+    int32_t offset = int32_t(op.getRoundingOffset().value_or(0));
     for (double &point : points)
       point -= offset;
     auto zeroPoint = parameters.add(getFloats(b, points));
