@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict, TypeVar, overload
+from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -653,34 +653,14 @@ class PassManager:
     def timings(self) -> list[tuple[str, float]]: ...
     def __str__(self) -> str: ...
 
-class EncodedProgram(TypedDict):
-    """A vta.program as data."""
-
-    name: str
-    config: str
-    """Text of the vta_config.json."""
-    insns: bytes
-    """16 bytes per instruction; dram_base is relative to its buffer."""
-    relocations: bytes
-    """int32 per instruction: index of that buffer, or -1."""
-    uops: bytes
-    """4 bytes per micro-op."""
-    uop_buffer: int
-    """Index of the buffer that the micro-ops are bound to, or -1."""
-    buffers: list[tuple[str, int]]
-    """Name and bytes: the arguments of the launch, then the micro-ops."""
-    layers: list[str]
-    layer_of: bytes
-    """int32 per instruction: index of its layer, or -1."""
-
-def encode_program(op: Operation) -> EncodedProgram:
-    """A vta.program as data; TypeError for other operations, ValueError outside of a module with a vta.config."""
-
 def write_program(op: Operation) -> bytes:
-    """A vta.program as the file of a compiled model carries it (`acc.container`); errors as of encode_program."""
+    """A vta.program as the file of a compiled model carries it (`acc.container`).
+
+    TypeError for other operations, ValueError outside of a module with a vta.config.
+    """
 
 def assemble_program(op: Operation) -> str:
-    """A vta.program as assembly text; errors as of encode_program."""
+    """A vta.program as assembly text; errors as of write_program."""
 
 def emit_object(
     module: Module, *, cpu: str = "native", features: str = "", opt_level: int = 2, triple: str = ""

@@ -61,7 +61,7 @@ def compile_kernel(text: str, config: Any) -> Any:
         PassManager.parse(PIPELINE).run(module)
         (op,) = [op for op in module.body.operations if op.name == "vta.program"]
         program = _runtime.Program.parse(_mlir.assemble_program(op))
-        assert program.encode() == _mlir.encode_program(op)["insns"]
+        assert program.encode() == _runtime.read_program(_mlir.write_program(op)).encode()
     return program
 
 
