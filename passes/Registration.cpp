@@ -9,7 +9,7 @@
 
 #include "passes/Registration.h"
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "dialects/VTA/VTADialect.h"
 #include "passes/Graph/Passes.h"

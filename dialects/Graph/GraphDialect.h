@@ -28,7 +28,4 @@
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Graph/GraphAttributes.h.inc"
 
-#define GET_OP_CLASSES
-#include "dialects/Graph/GraphOps.h.inc"
-
 #endif // ACC_DIALECTS_GRAPH_GRAPHDIALECT_H

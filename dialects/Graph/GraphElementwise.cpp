@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/Graph/Inference.h"
 
 #include "mlir/IR/PatternMatch.h"
@@ -102,3 +102,6 @@ LogicalResult CastOp::verify() {
     return emitOpError("input and result have different shapes");
   return success();
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphElementwise.cpp.inc"

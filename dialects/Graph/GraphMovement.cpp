@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/GraphMovement.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/Graph/Inference.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
@@ -15,30 +15,6 @@
 
 using namespace mlir;
 using namespace acc::graph;
-
-//===----------------------------------------------------------------------===//
-// constant
-//===----------------------------------------------------------------------===//
-
-OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
-
-LogicalResult ConstantOp::verify() {
-  auto value = cast<ShapedType>(getValue().getType());
-  RankedTensorType result = getType();
-  if (!value.hasRank() || value.getShape() != result.getShape())
-    return emitOpError("value has type ")
-           << value << " but the result is " << result;
-  Type expected = result.getElementType();
-  if (auto quantized = dyn_cast<quant::QuantizedType>(expected)) {
-    if (failed(checkQuantizedTensor({getLoc(), getOperationName()}, result)))
-      return failure();
-    expected = getStorageInteger(quantized);
-  }
-  if (value.getElementType() != expected)
-    return emitOpError("value holds ")
-           << value.getElementType() << " but the result stores " << expected;
-  return success();
-}
 
 //===----------------------------------------------------------------------===//
 // flatten, reshape, squeeze, unsqueeze
@@ -362,3 +338,6 @@ OpFoldResult PadOp::fold(FoldAdaptor) {
              ? getInput()
              : Value();
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphMovement.cpp.inc"

@@ -10,24 +10,6 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike]> {
-  let summary = "A tensor known at compile time";
-  let description = [{
-    Holds weights and folded values, splats as splats. A quantized result type
-    is allowed; the value then holds the integers of its storage type (i8, ui8,
-    i32, ...).
-
-    ```mlir
-    %w = graph.constant dense<1.0> : tensor<2x2xf32> : tensor<2x2xf32>
-    ```
-  }];
-  let arguments = (ins ElementsAttr:$value);
-  let results = (outs Graph_AnyTensor:$result);
-  let assemblyFormat = "attr-dict $value `:` type($result)";
-  let hasFolder = 1;
-  let hasVerifier = 1;
-}
-
 def Graph_FlattenOp : Graph_InferredOp<"flatten"> {
   let summary = "Merges the axes before `axis` into one and the rest into another";
   let arguments = (ins Graph_AnyTensor:$input, I64Attr:$axis);

@@ -1,4 +1,4 @@
-//===- GraphOps.td - Operators of the graph dialect --------*- tablegen -*-===//
+//===- GraphOps.td - All operators of the graph dialect ----*- tablegen -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,11 +8,13 @@
 #ifndef ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 #define ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 
+include "dialects/Graph/GraphConstant.td"
 include "dialects/Graph/GraphContraction.td"
 include "dialects/Graph/GraphElementwise.td"
-include "dialects/Graph/GraphIntegerOps.td"
-include "dialects/Graph/GraphLayoutOps.td"
+include "dialects/Graph/GraphInteger.td"
+include "dialects/Graph/GraphLayout.td"
 include "dialects/Graph/GraphMovement.td"
+include "dialects/Graph/GraphNormalization.td"
 include "dialects/Graph/GraphPooling.td"
 include "dialects/Graph/GraphQuantization.td"
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphPooling.h"
 #include "dialects/Graph/Inference.h"
 
 using namespace mlir;
@@ -84,3 +84,6 @@ LogicalResult GlobalAveragePoolOp::inferReturnTypes(
     return site.error("takes the mean of no elements");
   return inferTensor(site, shape, input.getElementType(), types);
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphPooling.cpp.inc"

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/GraphQuantization.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/Graph/Inference.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
@@ -167,3 +167,6 @@ OpFoldResult StorageCastOp::fold(FoldAdaptor adaptor) {
       return previous.getInput();
   return adaptor.getInput();
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphQuantization.cpp.inc"

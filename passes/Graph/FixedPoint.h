@@ -14,7 +14,7 @@
 #ifndef ACC_PASSES_GRAPH_FIXEDPOINT_H
 #define ACC_PASSES_GRAPH_FIXEDPOINT_H
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 
 #include <string>
 

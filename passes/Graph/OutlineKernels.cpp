@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Graph/Passes.h"
 

@@ -7,7 +7,7 @@
 
 #include "passes/Graph/ToLinalg.h"
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Graph/Passes.h"
 

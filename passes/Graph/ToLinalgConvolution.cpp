@@ -9,7 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphContraction.h"
+#include "dialects/Graph/GraphInteger.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

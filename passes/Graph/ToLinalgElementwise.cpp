@@ -8,7 +8,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphElementwise.h"
+#include "dialects/Graph/GraphInteger.h"
+#include "dialects/Graph/GraphLayout.h"
+#include "dialects/Graph/GraphQuantization.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

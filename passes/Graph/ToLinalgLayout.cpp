@@ -8,7 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphConstant.h"
+#include "dialects/Graph/GraphLayout.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

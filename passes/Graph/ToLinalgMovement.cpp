@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphConstant.h"
+#include "dialects/Graph/GraphMovement.h"
+#include "dialects/Graph/GraphQuantization.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphNormalization.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -8,7 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/GraphInteger.h"
+#include "dialects/Graph/GraphPooling.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -11,7 +11,7 @@
 #ifndef ACC_PASSES_GRAPH_VTASTEPS_H
 #define ACC_PASSES_GRAPH_VTASTEPS_H
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 

@@ -9,7 +9,7 @@
 #ifndef ACC_PASSES_HOST_PASSES_H
 #define ACC_PASSES_HOST_PASSES_H
 
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/Pass/Pass.h"

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
+#include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/TE/Passes.h"
 

@@ -1,6 +1,6 @@
 """What the integer operators of the graph dialect compute, in numpy: the measure for every target.
 
-The functions are named after the operators and follow their descriptions in `dialects/Graph/GraphIntegerOps.td` step
+The functions are named after the operators and follow their descriptions in `dialects/Graph/GraphInteger.td` step
 by step, with 32-bit arithmetic that wraps. `evaluate` runs a whole function of graph operators, so that rewrites of
 the graph can be compared with ONNX Runtime before any code is generated for them.
 """

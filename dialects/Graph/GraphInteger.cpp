@@ -1,12 +1,12 @@
-//===- GraphIntegerOps.cpp - Exact integer operators ----------------------===//
+//===- GraphInteger.cpp - Exact integer operators ----------------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
 
 #include "mlir/Dialect/Traits.h"
 #include "mlir/IR/Builders.h"
@@ -264,3 +264,6 @@ LogicalResult RebaseOp::verify() {
     return emitOpError("must convert between ui8 and i8");
   return success();
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphInteger.cpp.inc"

@@ -1,12 +1,12 @@
-//===- GraphLayoutOps.td - Conversions between layouts -----*- tablegen -*-===//
+//===- GraphLayout.td - Conversions between layouts -----*- tablegen -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD
-#define ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD
+#ifndef ACC_DIALECTS_GRAPH_GRAPHLAYOUT_TD
+#define ACC_DIALECTS_GRAPH_GRAPHLAYOUT_TD
 
 include "dialects/Graph/GraphBase.td"
 
@@ -56,4 +56,4 @@ def Graph_UnpackOp : Graph_LayoutOp<"unpack"> {
   let hasVerifier = 1;
 }
 
-#endif // ACC_DIALECTS_GRAPH_GRAPHLAYOUTOPS_TD
+#endif // ACC_DIALECTS_GRAPH_GRAPHLAYOUT_TD

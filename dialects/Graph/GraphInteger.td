@@ -1,4 +1,4 @@
-//===- GraphIntegerOps.td - Exact integer operators --------*- tablegen -*-===//
+//===- GraphInteger.td - Exact integer operators --------*- tablegen -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,8 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD
-#define ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD
+#ifndef ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD
+#define ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD
 
 include "dialects/Graph/GraphDialect.td"
 include "mlir/IR/EnumAttr.td"
@@ -206,4 +206,4 @@ def Graph_RebaseOp : Graph_Op<"rebase", [Pure]> {
   let hasVerifier = 1;
 }
 
-#endif // ACC_DIALECTS_GRAPH_GRAPHINTEGEROPS_TD
+#endif // ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD

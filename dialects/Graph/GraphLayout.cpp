@@ -1,12 +1,12 @@
-//===- GraphLayoutOps.cpp - Conversions between layouts -------------------===//
+//===- GraphLayout.cpp - Conversions between layouts -------------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/GraphLayout.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/Graph/Inference.h"
 
 #include <cstring>
@@ -141,3 +141,6 @@ OpFoldResult UnpackOp::fold(FoldAdaptor) {
       return pack.getInput();
   return {};
 }
+
+#define GET_OP_CLASSES
+#include "dialects/Graph/GraphLayout.cpp.inc"

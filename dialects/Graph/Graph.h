@@ -1,0 +1,21 @@
+//===- Graph.h - All operators of the graph dialect -------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_GRAPH_GRAPH_H
+#define ACC_DIALECTS_GRAPH_GRAPH_H
+
+#include "dialects/Graph/GraphConstant.h"
+#include "dialects/Graph/GraphContraction.h"
+#include "dialects/Graph/GraphElementwise.h"
+#include "dialects/Graph/GraphInteger.h"
+#include "dialects/Graph/GraphLayout.h"
+#include "dialects/Graph/GraphMovement.h"
+#include "dialects/Graph/GraphNormalization.h"
+#include "dialects/Graph/GraphPooling.h"
+#include "dialects/Graph/GraphQuantization.h"
+
+#endif // ACC_DIALECTS_GRAPH_GRAPH_H
