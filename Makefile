@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: demo test test-long setup build bench lint clean
+.PHONY: demo test test-long conformance setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -21,6 +21,10 @@ build: ## set up and build, nothing more
 lint: ## formatting and static checks
 	@scripts/setup.sh test
 	@scripts/lint.sh
+
+conformance: ## the backend tests of onnx: K=softmax for some of them, UPDATE=1 to list anew what is refused
+	@scripts/setup.sh test
+	@PYTHONPATH=python $(PYTHON) test/python/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(UPDATE),--update)
 
 bench: ## every figure the README quotes
 	@scripts/setup.sh demo

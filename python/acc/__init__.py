@@ -11,6 +11,8 @@ from acc.errors import (
     ConfigError,
     ModelError,
     ModelFileError,
+    NeedsShape,
+    NeedsValue,
     RunError,
 )
 
@@ -36,6 +38,8 @@ __all__ = [
     "Executable",
     "ModelError",
     "ModelFileError",
+    "NeedsShape",
+    "NeedsValue",
     "RunError",
     "compile",
     "import_onnx",

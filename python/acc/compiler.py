@@ -17,6 +17,7 @@ from acc._lib import _runtime
 from acc.container import Constant, ModelContents, Splat, TensorInfo
 from acc.errors import CompileError
 from acc.executable import Executable
+from acc.frontend.specialize import Values
 from acc.pipeline import Options, Pipeline, Shapes, read_config
 from acc.report import LayerReport, make_reports, read_launches
 
@@ -42,18 +43,22 @@ def compile(
     target: str = "cpu",
     config: str | os.PathLike[str] | Mapping[str, object] | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    values: Values | None = None,
     **options: Any,
 ) -> Executable:
     """Compiles an ONNX model and loads the result.
 
     model: a file or a ModelProto. target: "cpu" for native code, "vta" for the accelerator with what it cannot do in
     native code. config: the accelerator, a vta_config.json or its contents; None is the published configuration.
-    shapes: for inputs with symbolic dimensions, {"x": (1, 3, 224, 224)}. Other options as of `compile_contents`.
+    shapes: for inputs with symbolic dimensions, {"x": (1, 3, 224, 224)}. values: for inputs
+    that are always the same, {"axes": [0, 1]}; they become constants and are no longer inputs, which some operators
+    need for what decides on shapes. Other options as of `compile_contents`.
 
-    Raises ModelError (the model cannot be imported; every reason is listed), ConfigError (the configuration is
+    Raises ModelError (the model cannot be imported; every reason is listed; NeedsShape or NeedsValue if `shapes` or
+    `values` would settle all of them), ConfigError (the configuration is
     illegal) or CompileError.
     """
-    return Executable.from_contents(compile_contents(model, target, config, shapes, **options).contents)
+    return Executable.from_contents(compile_contents(model, target, config, shapes, values, **options).contents)
 
 
 def compile_contents(
@@ -61,6 +66,7 @@ def compile_contents(
     target: str = "cpu",
     config: str | os.PathLike[str] | Mapping[str, object] | None = None,
     shapes: Shapes | None = None,
+    values: Values | None = None,
     *,
     cpu: str = "native",
     cpu_features: str = "",
@@ -92,7 +98,7 @@ def compile_contents(
             progress=progress or base.progress,
         )
     )
-    module = pipeline.make_graph(model, shapes)
+    module = pipeline.make_graph(model, shapes, values)
     inputs, outputs = signature(module)
     pipeline.make_te(module)
     launches = read_launches(module)

@@ -18,6 +18,30 @@ class ModelError(AccError):
     """The model cannot be imported: not ONNX, unsupported operators, unknown shapes."""
 
 
+class NeedsValue(ModelError):
+    """Some operators must know inputs that are only known at run time; nothing else is wrong with the model.
+
+    Attributes:
+        inputs: their names. `acc.compile(model, values={name: array})` fixes them.
+    """
+
+    def __init__(self, message: str, inputs: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.inputs = inputs
+
+
+class NeedsShape(ModelError):
+    """Sizes of inputs must be known; otherwise nothing is known to be wrong with the model.
+
+    Attributes:
+        inputs: their names. `acc.compile(model, shapes={name: sizes})` fixes them.
+    """
+
+    def __init__(self, message: str, inputs: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.inputs = inputs
+
+
 class ConfigError(AccError):
     """A `vta_config.json` is malformed, violates the instruction set or does not fit itself."""
 

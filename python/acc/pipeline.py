@@ -23,6 +23,7 @@ from acc import backend_cpu, ir
 from acc.backend_cpu import CpuOptions
 from acc.errors import CompileError, ConfigError, MLIRError
 from acc.frontend import import_onnx
+from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
 from acc.partition import Placement, partition
 from acc.passmanager import PassManager
@@ -120,10 +121,15 @@ class Pipeline:
         build(pm)
         self._stage(name, lambda: pm.run(module))
 
-    def make_graph(self, model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None) -> ir.Module:
+    def make_graph(
+        self,
+        model: str | os.PathLike[str] | onnx.ModelProto,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
+    ) -> ir.Module:
         """Imports and simplifies; raises ModelError for what cannot be imported."""
         imported: list[ir.Module] = []
-        self._stage("import", lambda: imported.append(import_onnx(model, shapes)))
+        self._stage("import", lambda: imported.append(import_onnx(model, shapes, values)))
 
         def passes(pm: PassManager) -> None:
             pm.add("canonicalize")

@@ -34,6 +34,7 @@ def register(subparsers: Any) -> None:
         metavar="NAME=D,D,...",
         help="shape of an input with symbolic dimensions, as in --shape x=1,3,224,224; may be repeated",
     )
+    add_value(parser)
     parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
@@ -54,6 +55,32 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     if not separator or not name or any(d < 0 for d in shape):
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=D,D,... such as x=1,3,224,224")
     return name, shape
+
+
+def add_value(parser: argparse._ActionsContainer) -> None:
+    """Declares --value."""
+    parser.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        type=parse_value,
+        metavar="NAME=V,V,...",
+        help="value of an input that is always the same, as in --value axes=0,1; it is compiled in; may be repeated",
+    )
+
+
+def parse_value(text: str) -> tuple[str, list[int] | list[float]]:
+    """Parses NAME=V,V,... of integers or of numbers; raises argparse's error for anything else."""
+    name, separator, numbers = text.rpartition("=")
+    parts = numbers.split(",") if numbers else []
+    for kind in (int, float):
+        try:
+            values = [kind(part) for part in parts]
+        except ValueError:
+            continue
+        if separator and name:
+            return name, values
+    raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=V,V,... such as axes=0,1")
 
 
 class Progress:
@@ -89,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
             args.target,
             args.config,
             dict(args.shape),
+            dict(args.value),
             cpu=args.cpu,
             cpu_features=args.cpu_features,
             dump_stages=args.dump_stages,

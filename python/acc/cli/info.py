@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from acc.cli.compile import parse_shape
+from acc.cli.compile import add_value, parse_shape
+
+if TYPE_CHECKING:
+    from acc.frontend.specialize import Values
 
 
 def register(subparsers: Any) -> None:
@@ -22,6 +25,7 @@ def register(subparsers: Any) -> None:
     onnx.add_argument("--target", default="cpu", choices=("cpu", "vta"), help="what it would be compiled for")
     onnx.add_argument("--config", metavar="vta_config.json", help="the accelerator (default: the published one)")
     onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
+    add_value(onnx)
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 
@@ -49,7 +53,11 @@ def describe(path: str) -> dict[str, Any]:
 
 
 def describe_onnx(
-    path: str, target: str, config: str | None = None, shapes: dict[str, tuple[int, ...]] | None = None
+    path: str,
+    target: str,
+    config: str | None = None,
+    shapes: dict[str, tuple[int, ...]] | None = None,
+    values: Values | None = None,
 ) -> dict[str, Any]:
     """What would become of an ONNX model: its kernels and their targets; raises AccError as compiling it does."""
     from acc.compiler import signature
@@ -61,7 +69,7 @@ def describe_onnx(
         raise CompileError(f"a hardware configuration is for target 'vta', not for '{target}'")
     hardware = read_config(config) if target == "vta" else {}
     pipeline = Pipeline(Options(target=target, config=hardware))
-    module = pipeline.make_graph(path, shapes)
+    module = pipeline.make_graph(path, shapes, values)
     inputs, outputs = signature(module)
     pipeline.make_te(module)
     placed = {placement.kernel: placement for placement in pipeline.placements}
@@ -95,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from acc.report import LayerReport, format_layers
 
     if args.model.endswith(".onnx"):
-        facts = describe_onnx(args.model, args.target, args.config, dict(args.shape) or None)
+        facts = describe_onnx(args.model, args.target, args.config, dict(args.shape), dict(args.value))
     else:
         facts = describe(args.model)
     if args.json:

@@ -12,7 +12,7 @@ from onnx import defs, helper
 from acc import ir
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.model import Node
-from acc.frontend.problems import Unsupported
+from acc.frontend.problems import NotConstant, Unsupported
 
 Tensor = np.ndarray | ir.Value
 """What an ONNX value is during import: known, or computed at run time."""
@@ -101,7 +101,8 @@ class Call:
         """An input that must be known at import."""
         tensor = self.tensor(index, what)
         if not isinstance(tensor, np.ndarray):
-            raise Unsupported(f"{what} ('{self.node.inputs[index]}') is not constant")
+            name = self.node.inputs[index]
+            raise NotConstant(f"{what} ('{name}') is not constant", name)
         return tensor
 
     def integers(self, index: int, what: str) -> list[int]:

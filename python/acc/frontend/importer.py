@@ -16,8 +16,9 @@ from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import OPERATORS
-from acc.frontend.problems import Problems, Unsupported
+from acc.frontend.problems import NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
+from acc.frontend.specialize import Values, depends_on, freeze
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -25,12 +26,15 @@ MAX_ELEMENTS = 1 << 40
 """What an input may have, as every result: terabytes, far from where sizes in bytes overflow."""
 
 
-def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None) -> ir.Module:
+def import_onnx(
+    model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None, values: Values | None = None
+) -> ir.Module:
     """Imports an ONNX model for inference.
 
     Args:
         model: path of an ONNX file, whose external data lies in the same folder; or the parsed model.
         shapes: sizes of inputs, by name; needed for inputs that the model declares with unknown sizes.
+        values: arrays for inputs, by name, which become constants and are no longer inputs.
 
     Returns:
         A module with one function `main`, whose arguments and results are the inputs and outputs of the model
@@ -39,7 +43,7 @@ def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes 
 
     Raises:
         ModelError: the file is not an ONNX model, or some of it is not supported; the message lists every node
-            concerned, with the reason.
+            concerned, with the reason. NeedsShape or NeedsValue if `shapes` or `values` would settle all of it.
     """
     if isinstance(model, onnx.ModelProto):
         problems, storage = Problems("the model"), Storage()
@@ -50,7 +54,9 @@ def import_onnx(model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes 
         raise ModelError(f"a model is a path or an onnx.ModelProto, not {type(model).__name__}")
     if not isinstance(shapes, Mapping | None):
         raise ModelError(f"shapes are a dictionary by input name, not {type(shapes).__name__}")
-    graph = read_graph(model, problems)
+    if not isinstance(values, Mapping | None):
+        raise ModelError(f"values are a dictionary by input name, not {type(values).__name__}")
+    graph = freeze(read_graph(model, problems), values or {}, problems)
     return _Importer(graph, storage, shapes or {}, problems).run()
 
 
@@ -133,6 +139,8 @@ class _Importer:
                 types[value.name] = _input_type(value, self.shapes.get(value.name))
                 if math.prod(types[value.name][0]) > MAX_ELEMENTS:
                     raise Unsupported(f"a tensor cannot have the shape {types[value.name][0]}")
+            except NotStatic as error:
+                self.problems.add(f"input '{value.name}'", str(error), shapes=[value.name])
             except Unsupported as error:
                 self.problems.add(f"input '{value.name}'", str(error))
         return types
@@ -186,6 +194,9 @@ class _Importer:
                 outputs = call.convert()
                 self._check_outputs(node, len(outputs))
                 _check_elements(outputs)
+            except NotConstant as error:
+                self.problems.add(str(node), str(error), values=depends_on(self.graph, error.name))
+                return
             except Unsupported as error:
                 self.problems.add(str(node), str(error))
                 return
@@ -294,7 +305,7 @@ def _input_type(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tupl
         unknown = "unknown rank" if declared is None else f"unknown sizes {_show(declared)}"
         example = _example(declared)
         listing = ", ".join(map(str, example)) + ("," if len(example) == 1 else "")
-        raise Unsupported(
+        raise NotStatic(
             f'has {unknown}: give them, for example shapes={{"{value.name}": ({listing})}} '
             f"or --shape {value.name}={','.join(map(str, example))}"
         )

@@ -13,12 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx
-from onnx import AttributeProto, TensorProto, inliner
+from onnx import AttributeProto, TensorProto, inliner, version_converter
 
 from acc.errors import ModelError
 from acc.frontend.problems import Problems
 
-MIN_OPSET = 9
+MIN_OPSET = 6
+
+# Older models are brought to this operator set, from which on broadcasting is numpy's and tensors say their shape.
+_CONVERTED_OPSET = 9
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     nodes = _read_nodes(graph.node)
     order = _sort(nodes, seen | set(initializers), outputs, problems)
     problems.raise_if_any()
+    if opset < _CONVERTED_OPSET:
+        return read_graph(_convert(model, problems.source), problems)
     used = frozenset(name for node in order for name in node.inputs if name) | frozenset(outputs)
     return Graph(opset, inputs, outputs, initializers, tuple(order), used)
 
@@ -117,6 +122,20 @@ def _inline_functions(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
         return inliner.inline_local_functions(model)
     except Exception as error:
         raise ModelError(f"{source}: its local functions cannot be inlined: {error}") from error
+
+
+def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
+    """The model in a later operator set, under the names of its nodes and values."""
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    for node, entry in zip(named.graph.node, _read_nodes(model.graph.node), strict=True):
+        node.name = entry.name
+    try:
+        return version_converter.convert_version(named, _CONVERTED_OPSET)
+    except Exception as error:
+        raise ModelError(
+            f"{source}: cannot be converted to operator set {_CONVERTED_OPSET}: {str(error).strip()}"
+        ) from error
 
 
 def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
