@@ -30,7 +30,7 @@ from typing import Any
 
 from onnx import ModelProto
 
-from acc.errors import CompileError, MLIRError, ModelError
+from acc.errors import ModelError
 from acc.onnx_backend import AccBackend, AccBackendRep
 
 REFUSED = Path(__file__).with_name("onnx_backend_refused.txt")
@@ -163,9 +163,8 @@ def _judge(result: _Result) -> tuple[str, str]:
     if error is None:
         return "passed", ""
     reason = _one_line(str(error))
-    # A pass that fails is a defect; the import refuses what cannot be compiled.
-    defect = isinstance(error.__cause__, MLIRError)
-    if isinstance(error, ModelError) or (isinstance(error, CompileError) and not defect):
+    # Whatever fails after the import is a defect: only there is it known which node is to blame.
+    if isinstance(error, ModelError):
         return "refused", reason
     if isinstance(error, AssertionError):
         return "wrong", reason

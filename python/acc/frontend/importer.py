@@ -11,12 +11,13 @@ import onnx
 
 from acc import ir
 from acc.errors import ModelError
-from acc.frontend.call import Call, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
+from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
+from acc.frontend.functions import Expander
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import OPERATORS
-from acc.frontend.problems import NotConstant, NotStatic, Problems, Unsupported
+from acc.frontend.problems import Expand, NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
 from acc.frontend.specialize import Values, depends_on, freeze
 
@@ -74,6 +75,9 @@ class _Importer:
         self.problems = problems
         self.values: dict[str, Tensor | None] = {}
         self.unread: set[str] = set()
+        self.used = set(graph.used)
+        self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
+        self.expander = Expander(graph)
         self.materialized: dict[tuple[str, str], ir.Value] = {}
 
     def run(self) -> ir.Module:
@@ -98,7 +102,7 @@ class _Importer:
             if value.name in types:
                 type = self.emitter.tensor_type(*types[value.name])
                 self.values[value.name] = block.add_argument(type, self.emitter.location(value.name))
-        self._read_initializers()
+        self._read_initializers(self.graph.initializers)
         alive = set(map(id, supported))
         for node in self.graph.nodes:
             self._fail(node)
@@ -147,21 +151,27 @@ class _Importer:
 
     def _check(self, node: Node) -> bool:
         """Whether the node can be imported as far as that shows without its operands; problems are noted."""
-        if node.domain:
+        if self.expander.is_local(node):
+            return True
+        if node.domain and not self.expander.is_function(node):
             self.problems.add(str(node), f"unsupported operator of domain '{node.domain}'")
             return False
-        operator = OPERATORS.get(node.op_type)
+        operator = self._operator(node)
         if operator is None:
-            # It may still turn out to be a constant.
+            # It may still turn out to be a constant, or be defined by other nodes.
             return True
-        reasons = check_node(node, operator, self.graph.opset)
+        reasons = check_node(node, operator, node.opset)
         for reason in reasons:
             self.problems.add(str(node), reason)
         return not reasons
 
-    def _read_initializers(self) -> None:
-        for name, tensor in self.graph.initializers.items():
-            if name not in self.graph.used:
+    def _operator(self, node: Node) -> Operator | None:
+        """What acc has for a node itself."""
+        return None if node.domain or self.expander.is_local(node) else OPERATORS.get(node.op_type)
+
+    def _read_initializers(self, initializers: Mapping[str, onnx.TensorProto]) -> None:
+        for name, tensor in initializers.items():
+            if name not in self.used:
                 continue
             try:
                 self.values[name] = read_tensor(tensor, self.storage)
@@ -172,14 +182,16 @@ class _Importer:
 
     def _import(self, node: Node) -> None:
         inputs = [self.values[name] if name else None for name in node.inputs]
-        operator = OPERATORS.get(node.op_type)
+        operator = self._operator(node)
         known = {name: tensor for name, tensor in zip(node.inputs, inputs, strict=True) if name}
         outputs: Sequence[Tensor] | None = None
         if operator is None or not operator.keeps_constants:
             arrays = {name: tensor for name, tensor in known.items() if isinstance(tensor, np.ndarray)}
             if len(arrays) == len(known):
-                outputs = fold(node, arrays, self.graph.opset)
+                outputs = None if self.expander.is_local(node) else fold(node, arrays, node.opset)
         if outputs is None and operator is None:
+            if all(tensor is not None for tensor in known.values()) and self._expand(node):
+                return
             if not self._is_static(node):
                 self.problems.add(str(node), "unsupported operator")
             return
@@ -190,12 +202,15 @@ class _Importer:
                 return
             assert operator is not None
             try:
-                call = Call(node, operator, inputs, self.graph.opset, self.emitter, self._materialize)
+                call = Call(node, operator, inputs, node.opset, self.emitter, self._materialize)
                 outputs = call.convert()
                 self._check_outputs(node, len(outputs))
                 _check_elements(outputs)
             except NotConstant as error:
-                self.problems.add(str(node), str(error), values=depends_on(self.graph, error.name))
+                self._add_not_constant(node, error)
+                return
+            except Expand:
+                self._expand(node)
                 return
             except Unsupported as error:
                 self.problems.add(str(node), str(error))
@@ -206,11 +221,60 @@ class _Importer:
                 self.values[name] = _known_if_empty(tensor)
                 self.unread.discard(name)
 
+    def _expand(self, node: Node) -> bool:
+        """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
+        try:
+            if node.op_type == "If" and not node.domain:
+                body = self.expander.branch(node, self._condition(node))
+            else:
+                body = self.expander.function(node, [self._type(name) for name in node.inputs])
+        except NotConstant as error:
+            self._add_not_constant(node, error)
+            return True
+        except Unsupported as error:
+            self.problems.add(str(node), str(error))
+            return True
+        if body is None:
+            return False
+        self.used |= body.used
+        self.producers |= {name: inner for inner in body.nodes for name in inner.outputs if name}
+        self._read_initializers(body.initializers)
+        for inner in body.nodes:
+            self._fail(inner)
+            if self._check(inner):
+                self._import(inner)
+        return True
+
+    def _condition(self, node: Node) -> bool:
+        """The condition of an If, which must be known."""
+        (name,) = node.inputs if len(node.inputs) == 1 else ("",)
+        condition = self.values[name] if name else None
+        if isinstance(condition, ir.Value):
+            raise NotConstant(f"the condition ('{name}') is not constant", name)
+        if condition is None or condition.size != 1:
+            raise Unsupported("needs a condition of one element")
+        return bool(condition.reshape(-1)[0])
+
+    def _type(self, name: str) -> onnx.TypeProto:
+        """What ONNX knows of a value; an empty type for an operand that is left out."""
+        tensor = self.values[name] if name else None
+        if tensor is None:
+            return onnx.TypeProto()
+        if isinstance(tensor, np.ndarray):
+            dtype = tensor.dtype
+        else:
+            element = element_of(tensor)
+            dtype = storage_of(element) if isinstance(element, ir.QuantizedType) else dtype_of(element)
+        return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape_of(tensor))
+
+    def _add_not_constant(self, node: Node, error: NotConstant) -> None:
+        self.problems.add(str(node), str(error), values=depends_on(self.graph, self.producers, error.name))
+
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""
         names = [name for name in node.outputs if name]
         self.values.update(dict.fromkeys(names, None))
-        operator = OPERATORS.get(node.op_type)
+        operator = self._operator(node)
         if self._is_static(node) or (operator is not None and operator.static):
             self.unread.update(names)
 
@@ -222,7 +286,7 @@ class _Importer:
 
     def _check_outputs(self, node: Node, count: int) -> None:
         for index, name in enumerate(node.outputs[count:], count):
-            if name and name in self.graph.used:
+            if name and name in self.used:
                 raise Unsupported(f"output {index} ('{name}') is used but not supported")
 
     def _materialize(self, name: str, quantization: Quantization | None) -> ir.Value:

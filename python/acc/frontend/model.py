@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import onnx
-from onnx import AttributeProto, TensorProto, inliner, version_converter
+from onnx import AttributeProto, TensorProto, version_converter
 
 from acc.errors import ModelError
 from acc.frontend.problems import Problems
@@ -21,12 +21,19 @@ from acc.frontend.problems import Problems
 MIN_OPSET = 6
 
 # Older models are brought to this operator set, from which on broadcasting is numpy's and tensors say their shape.
-_CONVERTED_OPSET = 9
+MIN_BODY_OPSET = 9
 
 
 @dataclass(frozen=True)
 class Node:
-    """One ONNX node. Absent optional inputs and outputs are empty names."""
+    """One ONNX node. Absent optional inputs and outputs are empty names.
+
+    Attributes:
+        opset: version of the operator set of its domain.
+        captures: what graphs in its attributes read from outside of them.
+        inside: the node whose expansion it belongs to, for messages; empty for nodes of the model itself.
+        depth: how many expansions it is in.
+    """
 
     name: str
     op_type: str
@@ -35,8 +42,14 @@ class Node:
     outputs: tuple[str, ...]
     attributes: dict[str, AttributeProto]
     proto: onnx.NodeProto
+    opset: int
+    captures: tuple[str, ...] = ()
+    inside: str = ""
+    depth: int = 0
 
     def __str__(self) -> str:
+        if self.inside:
+            return f"{self.inside}, in its expansion {self.op_type}"
         return f"node '{self.name}' ({self.op_type})"
 
 
@@ -51,6 +64,8 @@ class Graph:
         initializers: stored tensors by name.
         nodes: all of them, producers before consumers.
         used: names of the values that a node or an output reads.
+        opsets: versions of all operator sets, by domain.
+        functions: those of the model, by domain, name and overload.
     """
 
     opset: int
@@ -59,12 +74,14 @@ class Graph:
     initializers: dict[str, TensorProto]
     nodes: tuple[Node, ...]
     used: frozenset[str]
+    opsets: dict[str, int] = field(default_factory=dict)
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
 
 
 def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     """The graph of `model`; structural problems are raised, all at once, as a ModelError."""
     _check_text(model, problems.source)
-    model = _inline_functions(model, problems.source)
+    functions = _read_functions(model, problems)
     opset = _read_opset(model, problems)
     graph = model.graph
     initializers: dict[str, TensorProto] = {}
@@ -89,58 +106,82 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     if not outputs:
         problems.add("the graph", "has no outputs")
 
-    nodes = _read_nodes(graph.node)
-    order = _sort(nodes, seen | set(initializers), outputs, problems)
+    opsets = {_domain(entry.domain): entry.version for entry in model.opset_import} | {"": opset}
+    nodes = read_nodes(graph.node, opsets)
+    order = sort_nodes(nodes, seen | set(initializers), outputs, problems)
     problems.raise_if_any()
-    if opset < _CONVERTED_OPSET:
+    if opset < MIN_BODY_OPSET:
         return read_graph(_convert(model, problems.source), problems)
-    used = frozenset(name for node in order for name in node.inputs if name) | frozenset(outputs)
-    return Graph(opset, inputs, outputs, initializers, tuple(order), used)
+    used = frozenset(name for node in order for name in (*node.inputs, *node.captures) if name) | frozenset(outputs)
+    return Graph(opset, inputs, outputs, initializers, tuple(order), used, opsets, functions)
 
 
 def _check_text(model: onnx.ModelProto, source: str) -> None:
     """Refuses names that are not UTF-8, which protobuf hands out as bytes."""
     graph = model.graph
     texts: list[object] = [entry.domain for entry in model.opset_import]
-    for node in graph.node:
-        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
-        texts += [text for attribute in node.attribute for text in (attribute.name, attribute.ref_attr_name)]
+    texts += _node_texts(graph.node)
+    for function in model.functions:
+        texts += [function.name, function.domain, *function.input, *function.output, *function.attribute]
+        texts += [entry.domain for entry in function.opset_import] + _node_texts(function.node)
+        texts += [attribute.name for attribute in function.attribute_proto]
     for tensor in graph.initializer:
         texts += [tensor.name, *(text for entry in tensor.external_data for text in (entry.key, entry.value))]
     texts += [sparse.values.name for sparse in graph.sparse_initializer]
     for value in (*graph.input, *graph.output):
         texts += [value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim)]
-    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    wrong: object = next((text for text in texts if not isinstance(text, str)), None)
     if wrong is not None:
         raise ModelError(f"{source}: the name {wrong!r} is not UTF-8 text")
 
 
-def _inline_functions(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
-    if not model.functions:
-        return model
-    try:
-        return inliner.inline_local_functions(model)
-    except Exception as error:
-        raise ModelError(f"{source}: its local functions cannot be inlined: {error}") from error
+def _node_texts(nodes: Iterable[onnx.NodeProto]) -> list[object]:
+    """The names in nodes, and in the graphs of their attributes."""
+    texts: list[object] = []
+    for node in nodes:
+        texts += [node.name, node.op_type, node.domain, node.overload, *node.input, *node.output]
+        for attribute in node.attribute:
+            texts += [attribute.name, attribute.ref_attr_name]
+            for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                texts += [value.name for value in (*graph.input, *graph.output)]
+                texts += [tensor.name for tensor in graph.initializer] + _node_texts(graph.node)
+    return texts
+
+
+def _read_functions(model: onnx.ModelProto, problems: Problems) -> dict[tuple[str, str, str], onnx.FunctionProto]:
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = {}
+    for function in model.functions:
+        key = (_domain(function.domain), function.name, function.overload)
+        if key in functions:
+            problems.add(f"function '{function.name}'", "is defined twice")
+        functions[key] = function
+    return functions
+
+
+def _domain(name: str) -> str:
+    """The default domain has two names."""
+    return "" if name == "ai.onnx" else name
 
 
 def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
     """The model in a later operator set, under the names of its nodes and values."""
     named = onnx.ModelProto()
     named.CopyFrom(model)
-    for node, entry in zip(named.graph.node, _read_nodes(model.graph.node), strict=True):
+    for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):
         node.name = entry.name
     try:
-        return version_converter.convert_version(named, _CONVERTED_OPSET)
+        return version_converter.convert_version(named, MIN_BODY_OPSET)
     except Exception as error:
         raise ModelError(
-            f"{source}: cannot be converted to operator set {_CONVERTED_OPSET}: {str(error).strip()}"
+            f"{source}: cannot be converted to operator set {MIN_BODY_OPSET}: {str(error).strip()}"
         ) from error
 
 
 def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    if not versions and all(_domain(node.domain) for node in model.graph.node):
+        return newest
     if len(set(versions)) != 1:
         what = "declares no version" if not versions else "declares several versions"
         problems.add("the model", f"{what} of the default operator set")
@@ -154,7 +195,8 @@ def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
     return versions[0]
 
 
-def _read_nodes(protos: Iterable[onnx.NodeProto]) -> list[Node]:
+def read_nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> list[Node]:
+    """The nodes with a name each, in the order of the file; `opsets` are versions by domain."""
     nodes = []
     given: set[str] = {proto.name for proto in protos}
     taken: set[str] = set()
@@ -170,17 +212,34 @@ def _read_nodes(protos: Iterable[onnx.NodeProto]) -> list[Node]:
             Node(
                 name,
                 proto.op_type,
-                "" if proto.domain == "ai.onnx" else proto.domain,
+                _domain(proto.domain),
                 tuple(proto.input),
                 tuple(proto.output),
                 {attribute.name: attribute for attribute in proto.attribute},
                 proto,
+                opsets.get(_domain(proto.domain), 0),
+                tuple(sorted(_captures(proto))),
             )
         )
     return nodes
 
 
-def _sort(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems: Problems) -> list[Node]:
+def _captures(proto: onnx.NodeProto) -> set[str]:
+    """What the graphs in the attributes of a node read and do not define."""
+    names: set[str] = set()
+    for attribute in proto.attribute:
+        for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+            defined = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            defined |= {tensor.values.name for tensor in graph.sparse_initializer}
+            defined |= {name for node in graph.node for name in node.output}
+            read = {value.name for value in graph.output}
+            for node in graph.node:
+                read |= set(node.input) | _captures(node)
+            names |= read - defined - {""}
+    return names
+
+
+def sort_nodes(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems: Problems) -> list[Node]:
     """Producers first, otherwise in the order of the file."""
     producer: dict[str, int] = {}
     for index, node in enumerate(nodes):
@@ -197,7 +256,7 @@ def _sort(nodes: list[Node], given: set[str], outputs: tuple[str, ...], problems
     consumers: dict[int, set[int]] = {}
     waiting = [0] * len(nodes)
     for index, node in enumerate(nodes):
-        for name in set(node.inputs) - {""} - given:
+        for name in {*node.inputs, *node.captures} - {""} - given:
             if name not in producer:
                 problems.add(str(node), f"reads '{name}', which nothing produces")
             elif index not in consumers.setdefault(producer[name], set()):

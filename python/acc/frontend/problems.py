@@ -22,6 +22,10 @@ class NotConstant(Unsupported):
         self.name = name
 
 
+class Expand(Unsupported):
+    """The node is to be imported as the nodes by which ONNX defines it; a converter raises it."""
+
+
 class NotStatic(Unsupported):
     """Sizes must be known and are not."""
 

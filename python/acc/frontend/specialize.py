@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import numpy_helper
 
-from acc.frontend.model import Graph
+from acc.frontend.model import Graph, Node
 from acc.frontend.problems import Problems, Unsupported
 from acc.frontend.source import DTYPES, NARROW, dtype_name
 
@@ -41,16 +41,18 @@ def freeze(graph: Graph, values: Values, problems: Problems) -> Graph:
     return replace(graph, inputs=tuple(declared.values()), initializers=initializers)
 
 
-def depends_on(graph: Graph, name: str) -> Sequence[str]:
-    """The inputs that fix the value called `name`; none if fixing them could mean to compute the model."""
+def depends_on(graph: Graph, producers: Mapping[str, Node], name: str) -> Sequence[str]:
+    """The inputs that fix the value called `name`; none if fixing them could mean to compute the model.
+
+    producers: the nodes that produce values, by the values' names.
+    """
     inputs = {value.name: value for value in graph.inputs}
     if name in inputs:
         return [name]
-    producers = {output: node for node in graph.nodes for output in node.outputs if output}
     reached, stack = {name}, [name]
     while stack:
         node = producers.get(stack.pop())
-        for source in node.inputs if node else ():
+        for source in (*node.inputs, *node.captures) if node else ():
             if source and source not in reached:
                 reached.add(source)
                 stack.append(source)

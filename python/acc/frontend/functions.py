@@ -1,0 +1,245 @@
+"""Nodes that stand for other nodes: calls of functions, and an If whose condition is known.
+
+The functions are the model's own and those by which the ONNX standard defines some of its operators. The
+importer expands one when it comes to it, knowing the types of its operands, and imports the body in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, defs, helper
+
+from acc.errors import ModelError
+from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nodes
+from acc.frontend.problems import Problems, Unsupported
+
+# Far above what models have; functions that call each other could otherwise stand for any number of nodes.
+MAX_NODES = 1 << 18
+MAX_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a node stands for, under names that no other node has.
+
+    Attributes:
+        nodes: in execution order; the last of them produce the outputs of the node.
+        initializers: constants that the nodes read, by name.
+    """
+
+    nodes: tuple[Node, ...]
+    initializers: dict[str, TensorProto] = field(default_factory=dict)
+
+    @property
+    def used(self) -> frozenset[str]:
+        return frozenset(name for node in self.nodes for name in (*node.inputs, *node.captures) if name)
+
+
+class Expander:
+    """Expands the nodes of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._count = 0
+        self._scopes: set[str] = set()
+
+    def is_local(self, node: Node) -> bool:
+        """Whether the model itself defines the operator."""
+        return _key(node.proto) in self._graph.functions
+
+    def is_function(self, node: Node) -> bool:
+        """Whether anything defines the operator by others."""
+        return self.is_local(node) or _schema(node) is not None
+
+    def function(self, node: Node, types: Sequence[TypeProto]) -> Body | None:
+        """The body of the function that `node` calls on operands of `types`; None if there is none.
+
+        Raises Unsupported if the function is malformed.
+        """
+        local = self._graph.functions.get(_key(node.proto))
+        if local is not None:
+            return self._inline(node, local, f"{node.name}/", _bind(node, local))
+        schema = _schema(node)
+        if schema is None:
+            return None
+        function = _standard_body(node, schema, types)
+        if function is None:
+            return None
+        binding = _bind(node, function)
+        for name, attribute in schema.attributes.items():
+            if name not in binding and attribute.default_value.name:
+                binding[name] = attribute.default_value
+        body = self._inline(node, function, "", binding)
+        # These nodes have names that nobody knows: what matters is the node they came from.
+        return replace(body, nodes=tuple(replace(inner, name=node.name) for inner in body.nodes))
+
+    def branch(self, node: Node, condition: bool) -> Body:
+        """The branch of an If. Raises Unsupported if it is malformed."""
+        attribute = node.attributes.get("then_branch" if condition else "else_branch")
+        if attribute is None or attribute.type != AttributeProto.GRAPH:
+            raise Unsupported(f"has no {'then' if condition else 'else'}_branch")
+        graph = attribute.g
+        if graph.input or graph.sparse_initializer:
+            raise Unsupported("has a branch with inputs or sparse tensors, which is not supported")
+        scope = self._scope(node)
+        defined = [tensor.name for tensor in graph.initializer]
+        defined += [name for inner in graph.node for name in inner.output if name]
+        names = {name: f"{scope}{name}" for name in defined}
+        opsets = {**self._graph.opsets, "": node.opset}
+        nodes = self._rewrite(node, graph.node, names, {}, opsets, f"{node.name}/")
+        outer = {name for inner in nodes for name in (*inner.inputs, *inner.captures) if name} - set(names.values())
+        order = self._sort(node, nodes, outer | {names[tensor.name] for tensor in graph.initializer})
+        initializers = {names[tensor.name]: tensor for tensor in graph.initializer}
+        results = [names.get(value.name, value.name) for value in graph.output]
+        return Body((*order, *self._results(node, results)), initializers)
+
+    def _inline(self, node: Node, function: FunctionProto, prefix: str, binding: Mapping[str, AttributeProto]) -> Body:
+        if len(node.inputs) > len(function.input) or len(node.outputs) > len(function.output):
+            raise Unsupported(
+                f"has {len(node.inputs)} inputs and {len(node.outputs)} outputs, but its function has "
+                f"{len(function.input)} and {len(function.output)}"
+            )
+        scope = self._scope(node)
+        given = (*node.inputs, *[""] * (len(function.input) - len(node.inputs)))
+        names = dict(zip(function.input, given, strict=True))
+        produced = [name for inner in function.node for name in inner.output if name]
+        if len(names) != len(function.input) or any(name in names for name in produced):
+            raise Unsupported("calls a function that defines a name twice")
+        names.update({name: f"{scope}{name}" for name in produced})
+        missing = [name for name in function.output if name not in names]
+        if missing:
+            raise Unsupported(f"calls a function whose output '{missing[0]}' nothing produces")
+        opsets = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in function.opset_import}
+        opsets.setdefault("", self._graph.opset)
+        newest = defs.onnx_opset_version()
+        if not MIN_BODY_OPSET <= opsets[""] <= newest:
+            raise Unsupported(
+                f"calls a function of operator set {opsets['']}, supported are {MIN_BODY_OPSET} to {newest}"
+            )
+        nodes = self._rewrite(node, function.node, names, binding, opsets, prefix)
+        order = self._sort(node, nodes, {name for name in given if name})
+        results = [names[name] for name in function.output[: len(node.outputs)]]
+        return Body((*order, *self._results(node, results)))
+
+    def _scope(self, node: Node) -> str:
+        """A prefix for names; raises Unsupported where functions call themselves."""
+        if node.depth >= MAX_DEPTH:
+            raise Unsupported(f"is a function in a function, {MAX_DEPTH} deep: does it call itself?")
+        scope, count = f"{node.name}/", 1
+        while scope in self._scopes:
+            count += 1
+            scope = f"{node.name}/{count}/"
+        self._scopes.add(scope)
+        return scope
+
+    def _rewrite(
+        self,
+        node: Node,
+        protos: Iterable[NodeProto],
+        names: Mapping[str, str],
+        binding: Mapping[str, AttributeProto],
+        opsets: Mapping[str, int],
+        prefix: str,
+    ) -> list[Node]:
+        protos = [_substitute(proto, names, binding) for proto in protos]
+        self._count += len(protos)
+        if self._count > MAX_NODES:
+            raise Unsupported(f"the model's functions stand for more than {MAX_NODES} nodes")
+        inside = node.inside or str(node)
+        return [
+            replace(inner, name=prefix + inner.name, inside=inside, depth=node.depth + 1)
+            for inner in read_nodes(protos, opsets)
+        ]
+
+    def _sort(self, node: Node, nodes: list[Node], given: set[str]) -> list[Node]:
+        problems = Problems("its body")
+        order = sort_nodes(nodes, given, (), problems)
+        try:
+            problems.raise_if_any()
+        except ModelError as error:
+            raise Unsupported(str(error)) from error
+        return order
+
+    def _results(self, node: Node, results: Sequence[str]) -> list[Node]:
+        """Nodes that hand results of the body on under the names of the node's outputs."""
+        if len(results) < len(node.outputs):
+            raise Unsupported(f"has {len(node.outputs)} outputs, but its body has {len(results)}")
+        nodes = []
+        for inner, outer in zip(results, node.outputs, strict=False):
+            if outer and not inner:
+                raise Unsupported(f"its body hands on an operand for '{outer}' that it is not given")
+            if outer:
+                proto = helper.make_node("Identity", [inner], [outer], name=node.name)
+                nodes += read_nodes([proto], {"": self._graph.opset})
+        return [replace(inner, inside=node.inside or str(node), depth=node.depth + 1) for inner in nodes]
+
+
+def _key(proto: NodeProto) -> tuple[str, str, str]:
+    return (proto.domain if proto.domain != "ai.onnx" else "", proto.op_type, proto.overload)
+
+
+def _schema(node: Node) -> Any:
+    """The standard's definition of an operator that is a function, or None; onnx's types leave most of it out."""
+    try:
+        schema: Any = defs.get_schema(node.op_type, node.opset, node.domain)
+    except defs.SchemaError:
+        return None
+    return schema if schema.has_function or schema.has_context_dependent_function else None
+
+
+def _standard_body(node: Node, schema: Any, types: Sequence[TypeProto]) -> FunctionProto | None:
+    try:
+        if schema.has_function:
+            data = schema.get_function_with_opset_version(node.opset)
+        else:
+            data = schema.get_context_dependent_function_with_opset_version(
+                node.opset, node.proto.SerializeToString(), [type.SerializeToString() for type in types]
+            )
+    except Exception as error:
+        raise Unsupported(f"its definition by other operators fails: {str(error).strip()}") from error
+    function = FunctionProto()
+    function.ParseFromString(data)
+    return function if function.node else None
+
+
+def _bind(node: Node, function: FunctionProto) -> dict[str, AttributeProto]:
+    """The attributes that the body may refer to, by name."""
+    return {**{attribute.name: attribute for attribute in function.attribute_proto}, **node.attributes}
+
+
+def _substitute(proto: NodeProto, names: Mapping[str, str], binding: Mapping[str, AttributeProto]) -> NodeProto:
+    """The node under other names, with attributes in place of references to those of the call."""
+    result = NodeProto()
+    result.CopyFrom(proto)
+    for values in (result.input, result.output):
+        renamed = [names.get(name, name) for name in values]
+        del values[:]
+        values.extend(renamed)
+    del result.attribute[:]
+    for attribute in proto.attribute:
+        if attribute.ref_attr_name:
+            # What the call leaves out, and that has no default, is left out in the body.
+            if attribute.ref_attr_name in binding:
+                result.attribute.add().CopyFrom(binding[attribute.ref_attr_name])
+                result.attribute[-1].name = attribute.name
+            continue
+        added = result.attribute.add()
+        added.CopyFrom(attribute)
+        for graph in (added.g, *added.graphs) if attribute.HasField("g") else added.graphs:
+            _substitute_graph(graph, names, binding)
+    return result
+
+
+def _substitute_graph(graph: GraphProto, names: Mapping[str, str], binding: Mapping[str, AttributeProto]) -> None:
+    """Renames what a nested graph reads from outside; its own names stay."""
+    own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    own |= {name for node in graph.node for name in node.output}
+    outer = {name: renamed for name, renamed in names.items() if name not in own}
+    nodes = [_substitute(node, outer, binding) for node in graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for value in graph.output:
+        value.name = outer.get(value.name, value.name)

@@ -1,0 +1,198 @@
+"""Functions, of the model and of the standard, and the branches of an If are imported in place of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import acc
+from graph_as_onnx import make_model, operators, run, to_onnx
+
+X = np.arange(-6, 6, dtype=np.float32).reshape(3, 4)
+DEFAULT = helper.make_opsetid("", 21)
+LOCAL = helper.make_opsetid("local", 1)
+
+
+def function(name: str, inputs: Sequence[str], outputs: Sequence[str], nodes: Sequence[onnx.NodeProto], **more: Any):
+    return helper.make_function("local", name, inputs, outputs, nodes, [DEFAULT, LOCAL], **more)
+
+
+def model_of(nodes: Sequence[onnx.NodeProto], *functions: onnx.FunctionProto, **constants: np.ndarray):
+    model = make_model(list(nodes), {"x": X}, constants, ["y"])
+    model.functions.extend(functions)
+    model.opset_import.append(LOCAL)
+    return model
+
+
+def call(name: str, inputs: Sequence[str], outputs: Sequence[str] = ("y",), **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(name, inputs, outputs, name=f"call_{name}", domain="local", **attributes)
+
+
+def reference(attribute: str, kind: int, to: str) -> onnx.AttributeProto:
+    return onnx.AttributeProto(name=attribute, type=kind, ref_attr_name=to)  # pyright: ignore
+
+
+def check(model: onnx.ModelProto, expected: np.ndarray) -> None:
+    (result,) = run(to_onnx(acc.import_onnx(model)), {"x": X}).values()
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+def flatten(attributes: Sequence[str] = (), **more: Any) -> onnx.FunctionProto:
+    node = helper.make_node("Flatten", ["a"], ["b"], name="inner")
+    node.attribute.append(reference("axis", onnx.AttributeProto.INT, "from"))
+    return function("Flat", ["a"], ["b"], [node], attributes=attributes, **more)
+
+
+def test_attributes_of_the_call() -> None:
+    check(model_of([call("Flat", ["x"], **{"from": 0})], flatten(["from"])), X.reshape(1, 12))
+    check(model_of([call("Flat", ["x"])], flatten(["from"])), X)
+    defaults = [helper.make_attribute("from", 0)]
+    check(model_of([call("Flat", ["x"])], flatten(attribute_protos=defaults)), X.reshape(1, 12))
+
+
+def test_functions_call_functions() -> None:
+    twice = function("Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"], name="sum")])
+    nodes = [call("Twice", ["a"], ["t"]), call("Twice", ["t"], ["b"])]
+    four = function("Four", ["a"], ["b"], nodes)
+    model = model_of([call("Four", ["x"], ["t"]), call("Four", ["t"])], twice, four)
+    check(model, X * 16)
+    places = [str(op.location) for op in operators(acc.import_onnx(model))]
+    assert len(places) == 4
+    assert all("call_Four" in place and "call_Twice" in place and "sum" in place for place in places)
+
+
+def test_what_a_function_hands_on() -> None:
+    pair = function("Pair", ["a", "b"], ["b", "c"], [helper.make_node("Relu", ["a"], ["c"])])
+    nodes = [call("Pair", ["x", "k"], ["s", "t"]), helper.make_node("Add", ["s", "t"], ["y"])]
+    check(model_of(nodes, pair, k=np.float32(1)), np.maximum(X, 0) + 1)
+
+
+def test_operators_that_the_model_redefines() -> None:
+    other = helper.make_function("", "Relu", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [DEFAULT])
+    check(model_of([helper.make_node("Relu", ["x"], ["y"])], other), X * 2)
+
+
+def test_functions_of_other_operator_sets() -> None:
+    squeeze = helper.make_node("Squeeze", ["a"], ["b"], axes=[1])
+    old = helper.make_function("local", "Old", ["a"], ["b"], [squeeze], [helper.make_opsetid("", 11)])
+    nodes = [helper.make_node("Unsqueeze", ["x", "axes"], ["u"]), call("Old", ["u"])]
+    check(model_of(nodes, old, axes=np.array([1])), X)
+
+
+def cyclic() -> onnx.ModelProto:
+    functions = [function(a, ["a"], ["b"], [call(b, ["a"], ["b"])]) for a, b in (("F", "G"), ("G", "F"))]
+    return model_of([call("F", ["x"])], *functions)
+
+
+def bomb() -> onnx.ModelProto:
+    functions = [
+        function(
+            f"F{i}", ["a"], ["b"], [call(f"F{i + 1}", ["a" if j == 0 else f"t{j}"], [f"t{j + 1}"]) for j in range(9)]
+        )
+        for i in range(9)
+    ]
+    for proto in functions:
+        proto.output[0] = "t9"
+    functions.append(function("F9", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])]))
+    return model_of([call("F0", ["x"])], *functions)
+
+
+RELU = [helper.make_node("Relu", ["a"], ["b"])]
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (cyclic(), "node 'call_F' .*100 deep: does it call itself"),
+        (bomb(), "stand for more than 262144 nodes"),
+        (model_of([call("F", ["x"])]), r"node 'call_F' \(F\): unsupported operator of domain 'local'"),
+        (model_of([call("F", ["x"])], function("F", ["a"], ["c"], RELU)), "output 'c' nothing produces"),
+        (model_of([call("F", ["x"])], function("F", ["c"], ["b"], RELU)), "reads 'a', which nothing produces"),
+        (model_of([call("F", ["x"])], function("F", ["a", "a"], ["b"], RELU)), "defines a name twice"),
+        (model_of([call("F", ["x"])], function("F", ["b"], ["b"], RELU)), "defines a name twice"),
+        (model_of([call("F", ["x"])], *[function("F", ["a"], ["b"], RELU)] * 2), "function 'F': is defined twice"),
+        (model_of([call("F", ["x", "x"])], function("F", ["a"], ["b"], RELU)), "has 2 inputs and 1 outputs"),
+        (
+            model_of([call("F", ["x"])], function("F", ["a"], ["b"], [helper.make_node("Loop", ["a"], ["b"])])),
+            r"node 'call_F' \(F\), in its expansion Loop: unsupported operator",
+        ),
+        (
+            model_of(
+                [call("F", ["x"])], helper.make_function("local", "F", ["a"], ["b"], RELU, [helper.make_opsetid("", 3)])
+            ),
+            "calls a function of operator set 3",
+        ),
+        (
+            model_of(
+                [call("F", ["x"])],
+                function(
+                    "F",
+                    ["a"],
+                    ["b"],
+                    [helper.make_node("Add", ["a", "c"], ["b"]), helper.make_node("Relu", ["b"], ["c"])],
+                ),
+            ),
+            "part of a cycle",
+        ),
+    ],
+)
+def test_malformed_functions(model: onnx.ModelProto, reason: str) -> None:
+    with pytest.raises(acc.ModelError, match=reason):
+        acc.import_onnx(model)
+
+
+def test_names_that_are_not_text() -> None:
+    model = model_of([call("F", ["x"])], function("F", ["a"], ["b"], RELU))
+    data = model.SerializeToString().replace(b"\x01a\x12\x01b", b"\x01\xff\x12\x01b")
+    with pytest.raises(acc.ModelError):
+        acc.import_onnx(onnx.ModelProto.FromString(data))
+
+
+def test_standard_functions() -> None:
+    node = helper.make_node("ThresholdedRelu", ["x"], ["y"], name="t", alpha=2.0)
+    try:
+        module = acc.import_onnx(model_of([node]))
+    except acc.ModelError as error:
+        assert "node 't' (ThresholdedRelu), in its expansion" in str(error)
+        return
+    assert all("t" in str(op.location) for op in operators(module))
+
+
+def branch(name: str, nodes: Sequence[onnx.NodeProto], output: str, **constants: np.ndarray) -> onnx.GraphProto:
+    tensors = [numpy_helper.from_array(array, key) for key, array in constants.items()]
+    return helper.make_graph(nodes, name, [], [helper.make_empty_tensor_value_info(output)], tensors)
+
+
+def if_node(condition: str, then_output: str = "r") -> onnx.NodeProto:
+    then = branch("then", [helper.make_node("Add", ["t", "k"], ["r"])], then_output, k=np.float32(3))
+    other = branch("else", [helper.make_node("NotAnOperator", ["t"], ["r"])], "r")
+    return helper.make_node("If", [condition], ["y"], name="if", then_branch=then, else_branch=other)
+
+
+def test_if_with_a_known_condition() -> None:
+    """The other branch does not matter; names of the branch do not clash with those outside."""
+    nodes = [helper.make_node("Relu", ["x"], ["t"]), if_node("c")]
+    check(model_of(nodes, c=np.array(True), k=np.float32(1)), np.maximum(X, 0) + 3)
+    check(model_of([nodes[0], if_node("c", "t")], c=np.array([True])), np.maximum(X, 0))
+    with pytest.raises(acc.ModelError, match=r"node 'if' \(If\), in its expansion NotAnOperator: unsupported operator"):
+        acc.import_onnx(model_of(nodes, c=np.array(False)))
+
+
+def test_if_in_a_function() -> None:
+    body = [helper.make_node("Relu", ["a"], ["t"]), if_node("c")]
+    chosen = function("F", ["a", "c"], ["y"], body)
+    check(model_of([call("F", ["x", "yes"])], chosen, yes=np.array(True)), np.maximum(X, 0) + 3)
+
+
+def test_if_with_an_unknown_condition() -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["t"]), if_node("c")])
+    model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
+    with pytest.raises(acc.NeedsValue, match=r"node 'if' \(If\): the condition \('c'\) is not constant") as error:
+        acc.import_onnx(model)
+    assert error.value.inputs == ("c",)
+    acc.import_onnx(model, values={"c": True})
