@@ -9,6 +9,7 @@
 #define ACC_DIALECTS_GRAPH_GRAPHBASE_TD
 
 include "dialects/Graph/GraphDialect.td"
+include "dialects/Graph/ShapeInterface.td"
 include "mlir/Dialect/Quant/IR/QuantBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
@@ -21,11 +22,11 @@ def Graph_Integer : AnyTypeOf<[AnySignlessInteger, UI<8>, UI<16>, UI<32>, UI<64>
                               "integer">;
 
 def Graph_AnyTensor
-    : StaticShapeTensorOf<[AnyFloat, Graph_Integer, quant_QuantizedType]>;
-def Graph_FloatTensor : StaticShapeTensorOf<[AnyFloat]>;
-def Graph_NumberTensor : StaticShapeTensorOf<[AnyFloat, Graph_Integer]>;
-def Graph_IntegerTensor : StaticShapeTensorOf<[Graph_Integer]>;
-def Graph_QuantizedTensor : StaticShapeTensorOf<[quant_QuantizedType]>;
+    : RankedTensorOf<[AnyFloat, Graph_Integer, quant_QuantizedType]>;
+def Graph_FloatTensor : RankedTensorOf<[AnyFloat]>;
+def Graph_NumberTensor : RankedTensorOf<[AnyFloat, Graph_Integer]>;
+def Graph_IntegerTensor : RankedTensorOf<[Graph_Integer]>;
+def Graph_QuantizedTensor : RankedTensorOf<[quant_QuantizedType]>;
 
 // An operator whose result type follows from its operands and attributes.
 // Inference is where operands and attributes are checked against each other:
@@ -37,12 +38,89 @@ class Graph_InferredOp<string mnemonic, list<Trait> traits = []>
       "operands attr-dict `:` functional-type(operands, results)";
 }
 
-// An operator that changes values but neither shape nor element type.
-class Graph_ShapePreservingOp<string mnemonic, list<Trait> traits = []>
-    : Graph_Op<mnemonic, !listconcat([Pure, AllTypesMatch<["input", "result"]>],
-                                     traits)> {
+// An operator that says once what shape its results have, by
+//
+//   LogicalResult Op::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+//                                       SmallVectorImpl<TensorShape> &results);
+//
+// (or, where many share it, by `shapeInference`). Result types, verification,
+// sizes at run time and checks at run time all follow from that.
+class Graph_ShapedOp<string mnemonic, list<Trait> traits = []>
+    : Graph_Op<mnemonic, !listconcat(
+          [Pure, InferTypeOpAdaptorWithIsCompatible, Graph_ShapeInterface,
+           DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+                                     ["reifyResultShapes"]>],
+          traits)> {
   let assemblyFormat =
       "operands attr-dict `:` functional-type(operands, results)";
+  // Definition of inferResultShapes, if it is not in a source file.
+  code shapeInference = "";
+  // What an operator adds to the class it becomes.
+  code moreDeclarations = "";
+  let extraClassDeclaration = [{
+    static ::llvm::LogicalResult inferResultShapes(
+        ::acc::graph::ShapeContext &c, Adaptor adaptor,
+        ::llvm::SmallVectorImpl<::acc::graph::TensorShape> &results);
+  }] # moreDeclarations;
+  let extraClassDefinition = [{
+    ::llvm::LogicalResult $cppClass::inferReturnTypes(
+        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        Adaptor adaptor, ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      return ::acc::graph::inferTypes<$cppClass>(context, location, adaptor,
+                                                 types);
+    }
+    bool $cppClass::isCompatibleReturnTypes(::mlir::TypeRange lhs,
+                                            ::mlir::TypeRange rhs) {
+      return ::acc::graph::areCompatible(lhs, rhs);
+    }
+    ::llvm::LogicalResult $cppClass::reifyResultShapes(
+        ::mlir::OpBuilder &builder,
+        ::mlir::ReifiedRankedShapedTypeDims &sizes) {
+      return ::acc::graph::reifyShapes(getOperation(), builder, sizes);
+    }
+  }] # shapeInference;
+}
+
+// An operator whose result type is a parameter. It defines
+//
+//   LogicalResult Op::inferShapes(ShapeContext &c,
+//                                 SmallVectorImpl<TensorShape> &results);
+//
+// which sees the results, and is verified against it.
+class Graph_TypedOp<string mnemonic, list<Trait> traits = []>
+    : Graph_Op<mnemonic, !listconcat(
+          [Pure,
+           DeclareOpInterfaceMethods<Graph_ShapeInterface, ["inferShapes"]>,
+           DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+                                     ["reifyResultShapes"]>],
+          traits)> {
+  let assemblyFormat =
+      "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let extraClassDefinition = [{
+    ::llvm::LogicalResult $cppClass::verify() {
+      return ::acc::graph::verifyShapes(getOperation());
+    }
+    ::llvm::LogicalResult $cppClass::reifyResultShapes(
+        ::mlir::OpBuilder &builder,
+        ::mlir::ReifiedRankedShapedTypeDims &sizes) {
+      return ::acc::graph::reifyShapes(getOperation(), builder, sizes);
+    }
+  }];
+}
+
+// An operator that changes values but neither shape nor element type of its
+// first operand.
+class Graph_ShapePreservingOp<string mnemonic, list<Trait> traits = []>
+    : Graph_ShapedOp<mnemonic, traits> {
+  let shapeInference = [{
+    ::llvm::LogicalResult $cppClass::inferResultShapes(
+        ::acc::graph::ShapeContext &c, Adaptor adaptor,
+        ::llvm::SmallVectorImpl<::acc::graph::TensorShape> &results) {
+      results.push_back(c.shape(*adaptor.getOperands().begin()));
+      return ::mlir::success();
+    }
+  }];
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHBASE_TD

@@ -29,46 +29,49 @@ static LogicalResult checkElementTypes(InferenceSite site,
 // conv
 //===----------------------------------------------------------------------===//
 
-LogicalResult ConvOp::inferReturnTypes(MLIRContext *,
-                                       std::optional<Location> location,
-                                       Adaptor adaptor,
-                                       SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
-  auto weight = cast<RankedTensorType>(adaptor.getWeight().getType());
-  if (failed(checkElementTypes(site, adaptor.getOperands())))
+LogicalResult ConvOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                        SmallVectorImpl<TensorShape> &results) {
+  if (failed(c.requireSameElements(adaptor.getOperands())))
     return failure();
-  if (input.getRank() < 3)
-    return site.error("input has rank ", input.getRank(),
-                      " but needs a batch, a channel and a spatial axis");
-  if (weight.getRank() != input.getRank())
-    return site.error("input has rank ", input.getRank(),
-                      " but weight has rank ", weight.getRank());
+  TensorShape input = c.shape(adaptor.getInput());
+  TensorShape weight = c.shape(adaptor.getWeight());
+  if (input.rank() < 3)
+    return c.error("input has rank ", input.rank(),
+                   " but needs a batch, a channel and a spatial axis");
+  if (weight.rank() != input.rank())
+    return c.error("input has rank ", input.rank(), " but weight has rank ",
+                   weight.rank());
   int64_t group = adaptor.getGroup();
-  int64_t channels = input.getDimSize(1), outputs = weight.getDimSize(0);
-  if (group < 1 || channels % group != 0 || outputs % group != 0)
-    return site.error("'group' is ", group, ", which does not divide both ",
-                      channels, " input channels and ", outputs,
-                      " output channels");
-  if (weight.getDimSize(1) != channels / group)
-    return site.error("weight has ", weight.getDimSize(1),
-                      " input channels per group but the input has ",
-                      channels / group);
+  AffineExpr channels = input.sizes[1], outputs = weight.sizes[0];
+  if (group < 1)
+    return c.error("'group' is ", group, " but must be positive");
+  for (AffineExpr size : {channels, outputs})
+    if (failed(c.requireEqual(size % group, c.constant(0), "'group' is ", group,
+                              ", which does not divide both ", channels,
+                              " input channels and ", outputs,
+                              " output channels")))
+      return failure();
+  AffineExpr each = channels.floorDiv(group);
+  if (failed(
+          c.requireEqual(weight.sizes[1], each, "weight has ", weight.sizes[1],
+                         " input channels per group but the input has ", each)))
+    return failure();
   if (Value bias = adaptor.getBias()) {
-    auto type = cast<RankedTensorType>(bias.getType());
-    if (type.getRank() != 1 || type.getDimSize(0) != outputs)
-      return site.error("bias is ", type, " but needs one element for each of ",
-                        outputs, " output channels");
+    TensorShape shape = c.shape(bias);
+    if (failed(c.requireEqual(
+            shape.rank() == 1 ? shape.sizes[0] : c.constant(-1), outputs,
+            "bias is ", bias.getType(), " but needs one element for each of ",
+            outputs, " output channels")))
+      return failure();
   }
-  FailureOr<SmallVector<int64_t>> spatial =
-      inferWindows(site, input.getShape().drop_front(2),
-                   {weight.getShape().drop_front(2), adaptor.getStrides(),
-                    adaptor.getPads(), adaptor.getDilations()});
+  FailureOr<SmallVector<AffineExpr>> spatial = c.windows(
+      ArrayRef(input.sizes).drop_front(2), ArrayRef(weight.sizes).drop_front(2),
+      adaptor.getStrides(), adaptor.getPads(), adaptor.getDilations());
   if (failed(spatial))
     return failure();
-  SmallVector<int64_t> shape{input.getDimSize(0), outputs};
-  llvm::append_range(shape, *spatial);
-  return inferTensor(site, shape, input.getElementType(), types);
+  results.push_back({{input.sizes[0], outputs}, input.element});
+  llvm::append_range(results.back().sizes, *spatial);
+  return success();
 }
 
 /// Padding with zeros in front of a convolution becomes the padding of the

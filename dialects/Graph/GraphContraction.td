@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_ConvOp : Graph_InferredOp<"conv"> {
+def Graph_ConvOp : Graph_ShapedOp<"conv"> {
   let summary = "Convolution (cross-correlation), any number of spatial axes";
   let description = [{
     input (N, C, D1...), weight (O, C / group, K1...), bias (O). `pads` holds

@@ -8,6 +8,8 @@
 #ifndef ACC_DIALECTS_GRAPH_GRAPHDIALECT_H
 #define ACC_DIALECTS_GRAPH_GRAPHDIALECT_H
 
+#include "dialects/Graph/Shape.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"

@@ -14,7 +14,9 @@ def Graph_Dialect : Dialect {
   let name = "graph";
   let cppNamespace = "::acc::graph";
   let summary = "What to compute: ONNX-level operators on tensors";
-  let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::quant::QuantDialect",
+    "::mlir::tensor::TensorDialect"];
   let hasConstantMaterializer = 1;
   let useDefaultAttributePrinterParser = 1;
 }

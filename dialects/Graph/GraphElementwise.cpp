@@ -43,12 +43,9 @@ OpFoldResult DivOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
-LogicalResult SumOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
-  return inferBroadcast({location, getOperationName()}, adaptor.getOperands(),
-                        types);
+LogicalResult SumOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                       SmallVectorImpl<TensorShape> &results) {
+  return inferBroadcast(c, adaptor.getOperands(), results);
 }
 
 OpFoldResult SumOp::fold(FoldAdaptor) {

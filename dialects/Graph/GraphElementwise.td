@@ -11,18 +11,17 @@
 include "dialects/Graph/GraphBase.td"
 
 class Graph_BinaryOp<string mnemonic, string what, list<Trait> traits = []>
-    : Graph_InferredOp<mnemonic, traits> {
+    : Graph_ShapedOp<mnemonic, traits> {
   let summary = what # ", element by element, with broadcasting";
   let description = "Shapes broadcast as in numpy; element types are equal.";
   let arguments = (ins Graph_NumberTensor:$lhs, Graph_NumberTensor:$rhs);
   let results = (outs Graph_NumberTensor:$result);
   let hasFolder = 1;
-  let extraClassDefinition = [{
-    ::llvm::LogicalResult $cppClass::inferReturnTypes(
-        ::mlir::MLIRContext *, std::optional<::mlir::Location> location,
-        Adaptor adaptor, ::llvm::SmallVectorImpl<::mlir::Type> &types) {
-      return inferBroadcast({location, getOperationName()},
-                            adaptor.getOperands(), types);
+  let shapeInference = [{
+    ::llvm::LogicalResult $cppClass::inferResultShapes(
+        ShapeContext &c, Adaptor adaptor,
+        ::llvm::SmallVectorImpl<TensorShape> &results) {
+      return inferBroadcast(c, adaptor.getOperands(), results);
     }
   }];
 }
@@ -32,7 +31,7 @@ def Graph_SubOp : Graph_BinaryOp<"sub", "Difference of two tensors">;
 def Graph_MulOp : Graph_BinaryOp<"mul", "Product of two tensors", [Commutative]>;
 def Graph_DivOp : Graph_BinaryOp<"div", "Quotient of two tensors">;
 
-def Graph_SumOp : Graph_InferredOp<"sum"> {
+def Graph_SumOp : Graph_ShapedOp<"sum"> {
   let summary = "Sum of any number of tensors, with broadcasting";
   let arguments = (ins Variadic<Graph_NumberTensor>:$inputs);
   let results = (outs Graph_NumberTensor:$result);

@@ -177,30 +177,29 @@ void UnsqueezeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 // transpose
 //===----------------------------------------------------------------------===//
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
-                                            std::optional<Location> location,
-                                            Adaptor adaptor,
-                                            SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+LogicalResult
+TransposeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                               SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
   ArrayRef<int64_t> perm = adaptor.getPerm();
-  if (static_cast<int64_t>(perm.size()) != input.getRank())
-    return site.error("'perm' has ", perm.size(),
-                      " axes but the input has rank ", input.getRank());
+  if (static_cast<int64_t>(perm.size()) != input.rank())
+    return c.error("'perm' has ", perm.size(), " axes but the input has rank ",
+                   input.rank());
   if (!isPermutationVector(perm))
-    return site.error("'perm' is not a permutation of the axes");
-  SmallVector<int64_t> shape;
+    return c.error("'perm' is not a permutation of the axes");
+  TensorShape &result = results.emplace_back();
   for (int64_t axis : perm)
-    shape.push_back(input.getDimSize(axis));
-  Type element = input.getElementType();
-  if (auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(element))
-    element = quant::UniformQuantizedPerAxisType::get(
+    result.sizes.push_back(input.sizes[axis]);
+  result.element = input.element;
+  if (auto perAxis =
+          dyn_cast<quant::UniformQuantizedPerAxisType>(input.element))
+    result.element = quant::UniformQuantizedPerAxisType::get(
         perAxis.getFlags(), perAxis.getStorageType(),
         perAxis.getExpressedType(), perAxis.getScales(),
         perAxis.getZeroPoints(),
         llvm::find(perm, perAxis.getQuantizedDimension()) - perm.begin(),
         perAxis.getStorageTypeMin(), perAxis.getStorageTypeMax());
-  return inferTensor(site, shape, element, types);
+  return success();
 }
 
 OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {

@@ -30,7 +30,7 @@ def Graph_ReshapeOp : Graph_Op<"reshape", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Graph_TransposeOp : Graph_InferredOp<"transpose"> {
+def Graph_TransposeOp : Graph_ShapedOp<"transpose"> {
   let summary = "Permutes axes: result axis i is input axis perm[i]";
   let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$perm);
   let results = (outs Graph_AnyTensor:$result);

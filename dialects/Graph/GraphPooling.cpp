@@ -25,64 +25,89 @@ static std::optional<int64_t> findEmptyWindow(int64_t size, int64_t outputs,
   return std::nullopt;
 }
 
-static LogicalResult inferPool(InferenceSite site, Type type,
-                               WindowAttributes windows,
-                               SmallVectorImpl<Type> &types) {
-  auto input = cast<RankedTensorType>(type);
-  if (failed(rejectPerAxis(site, input)))
+/// Every window must meet an element: what a window of nothing but padding
+/// holds differs between runtimes.
+static LogicalResult checkWindow(ShapeContext &c, size_t axis, AffineExpr size,
+                                 AffineExpr outputs, int64_t kernel,
+                                 int64_t stride, int64_t padBegin,
+                                 int64_t padEnd, int64_t dilation) {
+  std::optional<int64_t> known = getKnownSize(size);
+  if (known && getKnownSize(outputs)) {
+    if (std::optional<int64_t> empty = findEmptyWindow(
+            *known, *getKnownSize(outputs), kernel, stride, padBegin, dilation))
+      return c.error("window ", *empty, " along spatial axis ", axis,
+                     " holds nothing but padding");
+    return success();
+  }
+  if (std::max(padBegin, padEnd) > (kernel - 1) * dilation)
+    return c.error("windows along spatial axis ", axis,
+                   " may hold nothing but padding");
+  return c.requireAtLeast(size, c.constant(dilation),
+                          "windows along spatial axis ", axis,
+                          " hold nothing but padding");
+}
+
+static LogicalResult
+inferPool(ShapeContext &c, Value operand, ArrayRef<int64_t> kernel,
+          ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
+          ArrayRef<int64_t> dilations, SmallVectorImpl<TensorShape> &results) {
+  if (failed(rejectPerAxis(c.getSite(),
+                           cast<RankedTensorType>(operand.getType()))))
     return failure();
-  if (input.getRank() < 3)
-    return site.error("input has rank ", input.getRank(),
-                      " but needs a batch, a channel and a spatial axis");
-  ArrayRef<int64_t> spatial = input.getShape().drop_front(2);
-  FailureOr<SmallVector<int64_t>> sizes = inferWindows(site, spatial, windows);
+  TensorShape input = c.shape(operand);
+  if (input.rank() < 3)
+    return c.error("input has rank ", input.rank(),
+                   " but needs a batch, a channel and a spatial axis");
+  ArrayRef<AffineExpr> spatial = ArrayRef(input.sizes).drop_front(2);
+  SmallVector<AffineExpr> spans;
+  for (int64_t size : kernel)
+    spans.push_back(c.constant(size));
+  FailureOr<SmallVector<AffineExpr>> sizes =
+      c.windows(spatial, spans, strides, pads, dilations);
   if (failed(sizes))
     return failure();
   for (auto [axis, size] : llvm::enumerate(*sizes))
-    if (std::optional<int64_t> empty = findEmptyWindow(
-            spatial[axis], size, windows.kernel[axis], windows.strides[axis],
-            windows.pads[axis], windows.dilations[axis]))
-      return site.error("window ", *empty, " along spatial axis ", axis,
-                        " holds nothing but padding");
-  SmallVector<int64_t> shape(input.getShape().take_front(2));
-  llvm::append_range(shape, *sizes);
-  return inferTensor(site, shape, input.getElementType(), types);
+    if (failed(checkWindow(c, axis, spatial[axis], size, kernel[axis],
+                           strides[axis], pads[axis],
+                           pads[axis + sizes->size()], dilations[axis])))
+      return failure();
+  input.sizes.truncate(2);
+  llvm::append_range(input.sizes, *sizes);
+  results.push_back(std::move(input));
+  return success();
 }
 
-LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *,
-                                          std::optional<Location> location,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
-  return inferPool({location, getOperationName()}, adaptor.getInput().getType(),
-                   {adaptor.getKernelShape(), adaptor.getStrides(),
-                    adaptor.getPads(), adaptor.getDilations()},
-                   types);
+LogicalResult
+MaxPoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                             SmallVectorImpl<TensorShape> &results) {
+  return inferPool(c, adaptor.getInput(), adaptor.getKernelShape(),
+                   adaptor.getStrides(), adaptor.getPads(),
+                   adaptor.getDilations(), results);
 }
 
-LogicalResult AveragePoolOp::inferReturnTypes(MLIRContext *,
-                                              std::optional<Location> location,
-                                              Adaptor adaptor,
-                                              SmallVectorImpl<Type> &types) {
-  return inferPool({location, getOperationName()}, adaptor.getInput().getType(),
-                   {adaptor.getKernelShape(), adaptor.getStrides(),
-                    adaptor.getPads(), adaptor.getDilations()},
-                   types);
+LogicalResult
+AveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                 SmallVectorImpl<TensorShape> &results) {
+  return inferPool(c, adaptor.getInput(), adaptor.getKernelShape(),
+                   adaptor.getStrides(), adaptor.getPads(),
+                   adaptor.getDilations(), results);
 }
 
-LogicalResult GlobalAveragePoolOp::inferReturnTypes(
-    MLIRContext *, std::optional<Location> location, Adaptor adaptor,
-    SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
-  if (input.getRank() < 3)
-    return site.error("input has rank ", input.getRank(),
-                      " but needs a batch, a channel and a spatial axis");
-  SmallVector<int64_t> shape(input.getRank(), 1);
-  shape[0] = input.getDimSize(0);
-  shape[1] = input.getDimSize(1);
-  if (llvm::is_contained(input.getShape().drop_front(2), 0))
-    return site.error("takes the mean of no elements");
-  return inferTensor(site, shape, input.getElementType(), types);
+LogicalResult
+GlobalAveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                       SmallVectorImpl<TensorShape> &results) {
+  TensorShape shape = c.shape(adaptor.getInput());
+  if (shape.rank() < 3)
+    return c.error("input has rank ", shape.rank(),
+                   " but needs a batch, a channel and a spatial axis");
+  for (AffineExpr &size : llvm::drop_begin(shape.sizes, 2)) {
+    if (failed(c.requireAtLeast(size, c.constant(1),
+                                "takes the mean of no elements")))
+      return failure();
+    size = c.constant(1);
+  }
+  results.push_back(std::move(shape));
+  return success();
 }
 
 #define GET_OP_CLASSES

@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_MaxPoolOp : Graph_InferredOp<"max_pool"> {
+def Graph_MaxPoolOp : Graph_ShapedOp<"max_pool"> {
   let summary = "Maximum over windows of the spatial axes";
   let description = [{
     Padded elements never win. `ceil_mode` is resolved into larger end paddings,
@@ -22,7 +22,7 @@ def Graph_MaxPoolOp : Graph_InferredOp<"max_pool"> {
   let results = (outs Graph_AnyTensor:$result);
 }
 
-def Graph_AveragePoolOp : Graph_InferredOp<"average_pool"> {
+def Graph_AveragePoolOp : Graph_ShapedOp<"average_pool"> {
   let summary = "Mean over windows of the spatial axes";
   let description = [{
     Divides by the size of the window when `count_include_pad`, else by the
@@ -36,7 +36,7 @@ def Graph_AveragePoolOp : Graph_InferredOp<"average_pool"> {
   let results = (outs Graph_FloatTensor:$result);
 }
 
-def Graph_GlobalAveragePoolOp : Graph_InferredOp<"global_average_pool"> {
+def Graph_GlobalAveragePoolOp : Graph_ShapedOp<"global_average_pool"> {
   let summary = "Mean over all spatial axes, which become 1";
   let arguments = (ins Graph_FloatTensor:$input);
   let results = (outs Graph_FloatTensor:$result);

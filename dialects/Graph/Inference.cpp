@@ -23,6 +23,8 @@ LogicalResult acc::graph::inferTensor(InferenceSite site,
                                       SmallVectorImpl<Type> &types) {
   int64_t count = 1;
   for (int64_t size : shape) {
+    if (ShapedType::isDynamic(size))
+      continue;
     if (size < 0)
       return site.error("result has the negative size ", size);
     std::optional<int64_t> product = llvm::checkedMul(count, size);

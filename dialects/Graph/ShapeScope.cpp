@@ -1,0 +1,316 @@
+//===- ShapeScope.cpp - What the symbols of sizes stand for ---------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Shape.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+using namespace mlir;
+using namespace acc::graph;
+
+//===----------------------------------------------------------------------===//
+// Symbols
+//===----------------------------------------------------------------------===//
+
+AffineExpr ShapeScope::getSymbol(Key key, Symbol symbol) {
+  auto [entry, isNew] = positions.try_emplace(key, symbols.size());
+  if (isNew)
+    symbols.push_back(symbol);
+  return getAffineSymbolExpr(entry->second, context);
+}
+
+/// The name that a function gives to the size of an argument, or null.
+static StringAttr getDimName(BlockArgument argument, int64_t axis) {
+  auto function =
+      dyn_cast_or_null<FunctionOpInterface>(argument.getOwner()->getParentOp());
+  if (!function || !argument.getOwner()->isEntryBlock())
+    return {};
+  auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                    "graph.dims");
+  if (!names || axis >= static_cast<int64_t>(names.size()))
+    return {};
+  auto name = dyn_cast<StringAttr>(names[axis]);
+  return name && !name.empty() ? name : StringAttr();
+}
+
+AffineExpr ShapeScope::getDim(Value tensor, int64_t axis) {
+  Symbol symbol{SymbolKind::Dim, tensor, axis};
+  unsigned kind = static_cast<unsigned>(SymbolKind::Dim);
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  if (argument && sees == Sees::Definitions)
+    if (StringAttr name = getDimName(argument, axis))
+      return getSymbol({kind, name.getAsOpaquePointer(), nullptr}, symbol);
+  // Axes start at 1 here, to keep names and axes apart.
+  return getSymbol({kind, tensor.getAsOpaquePointer(),
+                    reinterpret_cast<const void *>(axis + 1)},
+                   symbol);
+}
+
+AffineExpr ShapeScope::choose(SymbolKind kind, AffineExpr a, AffineExpr b) {
+  return getSymbol({static_cast<unsigned>(kind), a.getAsOpaquePointer(),
+                    b.getAsOpaquePointer()},
+                   {kind, {}, 0, a, b});
+}
+
+AffineExpr ShapeScope::min(AffineExpr a, AffineExpr b) {
+  a = normalizeSize(a);
+  b = normalizeSize(b);
+  if (std::optional<int64_t> over = getKnownSize(normalizeSize(a - b)))
+    return *over > 0 ? b : a;
+  return choose(SymbolKind::Min, a, b);
+}
+
+AffineExpr ShapeScope::max(AffineExpr a, AffineExpr b) {
+  a = normalizeSize(a);
+  b = normalizeSize(b);
+  if (std::optional<int64_t> over = getKnownSize(normalizeSize(a - b)))
+    return *over > 0 ? a : b;
+  return choose(SymbolKind::Max, a, b);
+}
+
+AffineExpr ShapeScope::broadcast(AffineExpr a, AffineExpr b) {
+  a = normalizeSize(a);
+  b = normalizeSize(b);
+  std::optional<int64_t> x = getKnownSize(a), y = getKnownSize(b);
+  if (a == b || y == 1 || (x && x != 1))
+    return a;
+  if (x == 1 || y)
+    return b;
+  return choose(SymbolKind::Broadcast, a, b);
+}
+
+//===----------------------------------------------------------------------===//
+// Definitions
+//===----------------------------------------------------------------------===//
+
+TensorShape ShapeScope::shapeOf(Value tensor) {
+  auto known = shapes.find(tensor);
+  if (known != shapes.end())
+    return known->second;
+  auto type = cast<RankedTensorType>(tensor.getType());
+  TensorShape shape{{}, type.getElementType()};
+  if (auto result = dyn_cast<OpResult>(tensor);
+      result && sees == Sees::Definitions && !type.hasStaticShape())
+    if (std::optional<TensorShape> followed = follow(result))
+      shape = std::move(*followed);
+  if (shape.sizes.empty())
+    for (auto [axis, size] : llvm::enumerate(type.getShape()))
+      shape.sizes.push_back(ShapedType::isDynamic(size)
+                                ? getDim(tensor, axis)
+                                : getAffineConstantExpr(size, context));
+  shapes.try_emplace(tensor, shape);
+  return shape;
+}
+
+/// The shape of a result as it follows from its operation, if that is known.
+std::optional<TensorShape> ShapeScope::follow(OpResult result) {
+  Operation *op = result.getOwner();
+  if (isa<ShapeOpInterface>(op)) {
+    FailureOr<SmallVector<TensorShape>> all = inferShapes(op, *this);
+    if (failed(all))
+      return std::nullopt;
+    return (*all)[result.getResultNumber()];
+  }
+  if (auto styled = dyn_cast<DestinationStyleOpInterface>(op))
+    if (styled.getNumDpsInits() == op->getNumResults())
+      return shapeOf(styled.getTiedOpOperand(result)->get());
+  auto type = cast<RankedTensorType>(result.getType());
+  auto mixed = [&](ArrayRef<OpFoldResult> sizes) {
+    TensorShape shape{{}, type.getElementType()};
+    for (OpFoldResult size : sizes)
+      shape.sizes.push_back(
+          isa<Value>(size)
+              ? valueOf(cast<Value>(size))
+              : getAffineConstantExpr(*getConstantIntValue(size), context));
+    return shape;
+  };
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return mixed(empty.getMixedSizes());
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+    return mixed(expand.getMixedOutputShape());
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    if (slice.getSourceType().getRank() == type.getRank())
+      return mixed(slice.getMixedSizes());
+  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    TensorShape source = shapeOf(collapse.getSrc());
+    TensorShape shape{{}, source.element};
+    for (const ReassociationIndices &group :
+         collapse.getReassociationIndices()) {
+      AffineExpr size = getAffineConstantExpr(1, context);
+      for (int64_t axis : group)
+        size = size * source.sizes[axis];
+      shape.sizes.push_back(normalizeSize(size));
+    }
+    return shape;
+  }
+  return std::nullopt;
+}
+
+AffineExpr ShapeScope::valueOf(Value index) {
+  if (sees == Sees::Definitions)
+    if (AffineExpr followed = followIndex(index))
+      return normalizeSize(followed);
+  return getSymbol({static_cast<unsigned>(SymbolKind::Index),
+                    index.getAsOpaquePointer(), nullptr},
+                   {SymbolKind::Index, index});
+}
+
+/// The value of an index as it follows from its operation, or null.
+AffineExpr ShapeScope::followIndex(Value index) {
+  if (std::optional<int64_t> number = getConstantIntValue(index))
+    return getAffineConstantExpr(*number, context);
+  Operation *op = index.getDefiningOp();
+  if (!op)
+    return {};
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    auto type = dyn_cast<RankedTensorType>(dim.getSource().getType());
+    std::optional<int64_t> axis = dim.getConstantIndex();
+    if (!type || !axis || *axis < 0 || *axis >= type.getRank())
+      return {};
+    return shapeOf(dim.getSource()).sizes[*axis];
+  }
+  if (op->getNumOperands() != 2)
+    return {};
+  auto lhs = [&] { return valueOf(op->getOperand(0)); };
+  auto rhs = [&] { return valueOf(op->getOperand(1)); };
+  if (isa<arith::AddIOp>(op))
+    return lhs() + rhs();
+  if (isa<arith::SubIOp>(op))
+    return lhs() - rhs();
+  if (isa<arith::MulIOp>(op))
+    return lhs() * rhs();
+  if (isa<arith::MinSIOp>(op))
+    return min(lhs(), rhs());
+  if (isa<arith::MaxSIOp>(op))
+    return max(lhs(), rhs());
+  if (isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op)) {
+    // Only of positive numbers is it division as sizes have it.
+    std::optional<int64_t> divisor = getConstantIntValue(op->getOperand(1));
+    if (!divisor || *divisor < 1)
+      return {};
+    return isa<arith::FloorDivSIOp>(op) ? lhs().floorDiv(*divisor)
+                                        : lhs().ceilDiv(*divisor);
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Materialization
+//===----------------------------------------------------------------------===//
+
+/// Whether `value` is defined before the insertion point, in the same block or
+/// as an argument of it.
+static bool isVisible(Value value, OpBuilder &builder) {
+  Operation *op = value.getDefiningOp();
+  Block *block = builder.getInsertionBlock();
+  if (value.getParentBlock() != block)
+    return false;
+  return !op || builder.getInsertionPoint() == block->end() ||
+         op->isBeforeInBlock(&*builder.getInsertionPoint());
+}
+
+Value ShapeScope::buildSymbol(OpBuilder &builder, Location loc,
+                              const Symbol &symbol) {
+  if (symbol.kind == SymbolKind::Dim)
+    return builder.createOrFold<tensor::DimOp>(loc, symbol.value, symbol.axis);
+  if (symbol.kind == SymbolKind::Index)
+    return symbol.value;
+  Value lhs = build(builder, loc, symbol.lhs);
+  Value rhs = build(builder, loc, symbol.rhs);
+  if (symbol.kind == SymbolKind::Min)
+    return builder.createOrFold<arith::MinSIOp>(loc, lhs, rhs);
+  if (symbol.kind == SymbolKind::Max)
+    return builder.createOrFold<arith::MaxSIOp>(loc, lhs, rhs);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  Value isOne = builder.createOrFold<arith::CmpIOp>(
+      loc, arith::CmpIPredicate::eq, lhs, one);
+  return builder.createOrFold<arith::SelectOp>(loc, isOne, rhs, lhs);
+}
+
+Value ShapeScope::build(OpBuilder &builder, Location loc, AffineExpr size) {
+  Value old = built.lookup(size);
+  if (old && isVisible(old, builder))
+    return old;
+  Value value;
+  if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+    value = arith::ConstantIndexOp::create(builder, loc, constant.getValue());
+  } else if (auto symbol = dyn_cast<AffineSymbolExpr>(size)) {
+    value = buildSymbol(builder, loc, symbols[symbol.getPosition()]);
+  } else {
+    auto binary = cast<AffineBinaryOpExpr>(size);
+    Value lhs = build(builder, loc, binary.getLHS());
+    Value rhs = build(builder, loc, binary.getRHS());
+    if (size.getKind() == AffineExprKind::Add) {
+      value = builder.createOrFold<arith::AddIOp>(loc, lhs, rhs);
+    } else if (size.getKind() == AffineExprKind::Mul) {
+      value = builder.createOrFold<arith::MulIOp>(loc, lhs, rhs);
+    } else {
+      // A divisor is a size and may be 0, where nothing is left to divide.
+      Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+      rhs = builder.createOrFold<arith::MaxSIOp>(loc, rhs, one);
+      if (size.getKind() == AffineExprKind::CeilDiv) {
+        value = builder.createOrFold<arith::CeilDivSIOp>(loc, lhs, rhs);
+      } else {
+        value = builder.createOrFold<arith::FloorDivSIOp>(loc, lhs, rhs);
+        if (size.getKind() == AffineExprKind::Mod) {
+          value = builder.createOrFold<arith::MulIOp>(loc, value, rhs);
+          value = builder.createOrFold<arith::SubIOp>(loc, lhs, value);
+        }
+      }
+    }
+  }
+  built[size] = value;
+  return value;
+}
+
+OpFoldResult ShapeScope::materialize(OpBuilder &builder, Location loc,
+                                     AffineExpr size) {
+  size = normalizeSize(size);
+  if (std::optional<int64_t> number = getKnownSize(size))
+    return builder.getIndexAttr(*number);
+  return build(builder, loc, size);
+}
+
+SmallVector<OpFoldResult> ShapeScope::materialize(OpBuilder &builder,
+                                                  Location loc, Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  TensorShape shape = shapeOf(tensor);
+  SmallVector<OpFoldResult> sizes;
+  for (auto [axis, size] : llvm::enumerate(type.getShape())) {
+    if (!ShapedType::isDynamic(size))
+      sizes.push_back(builder.getIndexAttr(size));
+    else
+      // Even a size that turned out to be known is a value where the type does
+      // not say it.
+      sizes.push_back(build(builder, loc, normalizeSize(shape.sizes[axis])));
+  }
+  return sizes;
+}
+
+Value ShapeScope::materialize(OpBuilder &builder, Location loc,
+                              const ShapeRequirement &requirement) {
+  Value lhs = build(builder, loc, requirement.lhs);
+  Value rhs = build(builder, loc, requirement.rhs);
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) {
+    return builder.createOrFold<arith::CmpIOp>(loc, predicate, a, b);
+  };
+  if (requirement.kind == ShapeRequirement::Kind::AtLeast)
+    return compare(arith::CmpIPredicate::sge, lhs, rhs);
+  Value holds = compare(arith::CmpIPredicate::eq, lhs, rhs);
+  if (requirement.kind == ShapeRequirement::Kind::Equal)
+    return holds;
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  for (Value side : {lhs, rhs})
+    holds = builder.createOrFold<arith::OrIOp>(
+        loc, holds, compare(arith::CmpIPredicate::eq, side, one));
+  return holds;
+}
