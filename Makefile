@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: demo test test-long conformance setup build bench lint clean
+.PHONY: demo test test-long conformance operators setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -25,6 +25,10 @@ lint: ## formatting and static checks
 conformance: ## the backend tests of onnx: K=softmax for some of them, UPDATE=1 to list anew what is refused
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) test/python/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(UPDATE),--update)
+
+operators: ## docs/operators.md, the table of operators
+	@scripts/setup.sh test
+	@PYTHONPATH=python $(PYTHON) scripts/operators_table.py
 
 bench: ## every figure the README quotes
 	@scripts/setup.sh demo

@@ -190,7 +190,9 @@ class _Importer:
             if len(arrays) == len(known):
                 outputs = None if self.expander.is_local(node) else fold(node, arrays, node.opset)
         if outputs is None and operator is None:
-            if all(tensor is not None for tensor in known.values()) and self._expand(node):
+            failed = any(tensor is None for tensor in known.values())
+            expands = self.expander.is_function(node) or _is_if(node)
+            if (failed and expands) or (not failed and self._expand(node)):
                 return
             if not self._is_static(node):
                 self.problems.add(str(node), "unsupported operator")
@@ -224,7 +226,7 @@ class _Importer:
     def _expand(self, node: Node) -> bool:
         """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
         try:
-            if node.op_type == "If" and not node.domain:
+            if _is_if(node):
                 body = self.expander.branch(node, self._condition(node))
             else:
                 body = self.expander.function(node, [self._type(name) for name in node.inputs])
@@ -312,6 +314,10 @@ class _Importer:
             return tensor
         type = self.emitter.tensor_type(shape_of(tensor), storage_of(element))
         return self.emitter.emit("storage_cast", [tensor], {}, name, type)
+
+
+def _is_if(node: Node) -> bool:
+    return node.op_type == "If" and not node.domain
 
 
 def _erase_unused(block: ir.Block) -> None:
