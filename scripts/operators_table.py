@@ -224,9 +224,9 @@ def make_table() -> str:
         "Written by `make operators`; do not edit.",
         "",
         f"Of the {len(rows)} operators of operator set {defs.onnx_opset_version()}, acc has its own form of "
-        f"{kinds['native']}, settles {kinds['at import']} at import, and imports {kinds['by others']} as the operators by",
-        "which the standard defines them. Element types are those of the first operand. Every operator is also evaluated",
-        "at import where all of its operands are small constants.",
+        f"{kinds['native']}, settles {kinds['at import']} at import, and imports {kinds['by others']} as the operators",
+        "by which the standard defines them. Element types are those of the first operand. Every operator is also",
+        "evaluated at import where all of its operands are small constants.",
         "",
         "| operator | operator sets | how | element types | restrictions |",
         "|---|---|---|---|---|",
