@@ -7,3 +7,14 @@ endif()
 set_target_properties(acc_runtime PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${installed} LIBRARY DESTINATION _lib RUNTIME DESTINATION _lib)
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/runtime.h DESTINATION include/acc)
+
+# Functions that processors without some instructions need, such as conversions
+# to half precision, are linked into the code of every model.
+execute_process(COMMAND ${CMAKE_CXX_COMPILER} --print-libgcc-file-name --rtlib=compiler-rt
+                OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE ACC_BUILTINS ERROR_QUIET)
+if(NOT EXISTS "${ACC_BUILTINS}")
+  message(FATAL_ERROR "compiler-rt is missing: install libclang-rt-22-dev")
+endif()
+set(ACC_BUILTINS_NAME libacc_builtins-${CMAKE_SYSTEM_PROCESSOR}.a)
+configure_file("${ACC_BUILTINS}" "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" COPYONLY)
+install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-build}
 
-PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 lld-22 llvm-22-dev llvm-22-tools
+PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 libclang-rt-22-dev lld-22 llvm-22-dev llvm-22-tools
           libmlir-22-dev mlir-22-tools nlohmann-json3-dev)
 [ "$profile" = test ] && PACKAGES+=(clang-format-22)
 

@@ -14,17 +14,22 @@ using namespace mlir::bufferization;
 using namespace acc::te;
 
 bool acc::te::isContiguous(MemRefType type) {
+  if (type.getLayout().isIdentity())
+    return true;
   SmallVector<int64_t> strides;
   int64_t offset;
-  if (failed(type.getStridesAndOffset(strides, offset)) ||
-      ShapedType::isDynamic(offset))
+  if (failed(type.getStridesAndOffset(strides, offset)))
     return false;
-  int64_t expected = 1;
+  // The distance that elements must have; none fits once it is not known.
+  std::optional<int64_t> expected = 1;
   for (auto [size, stride] :
        llvm::reverse(llvm::zip_equal(type.getShape(), strides))) {
-    if (size != 1 && stride != expected)
+    if (size != 1 && (!expected || stride != *expected))
       return false;
-    expected *= size;
+    if (ShapedType::isDynamic(size))
+      expected = std::nullopt;
+    else if (expected)
+      *expected *= size;
   }
   return true;
 }
@@ -52,11 +57,15 @@ struct LaunchModel
       }
       if (launch.isDpsInit(&operand))
         results.push_back(buffer);
-      auto type = cast<MemRefType>(buffer.getType());
-      if (!isContiguous(type)) {
+      auto type = dyn_cast<MemRefType>(buffer.getType());
+      if (type && !isContiguous(type)) {
         auto compact = MemRefType::get(type.getShape(), type.getElementType());
+        SmallVector<Value> sizes;
+        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+          if (type.isDynamicDim(dim))
+            sizes.push_back(memref::DimOp::create(rewriter, loc, buffer, dim));
         FailureOr<Value> copy =
-            options.createAlloc(rewriter, loc, compact, ValueRange());
+            options.createAlloc(rewriter, loc, compact, sizes);
         if (failed(copy) ||
             failed(options.createMemCpy(rewriter, loc, buffer, *copy)))
           return failure();

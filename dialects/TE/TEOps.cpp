@@ -72,7 +72,8 @@ LogicalResult ReturnOp::verify() {
 //===----------------------------------------------------------------------===//
 
 /// Kernels and their callers are bufferized one at a time, so a tensor may meet
-/// a memref, in whatever memory space; shape and element type stay.
+/// a memref, in whatever memory space; the element type stays, and so do sizes
+/// that both know.
 static bool isSameBuffer(Type lhs, Type rhs) {
   auto lhsShaped = dyn_cast<ShapedType>(lhs);
   auto rhsShaped = dyn_cast<ShapedType>(rhs);
@@ -80,7 +81,7 @@ static bool isSameBuffer(Type lhs, Type rhs) {
     return lhs == rhs;
   return lhsShaped.getElementType() == rhsShaped.getElementType() &&
          lhsShaped.hasRank() && rhsShaped.hasRank() &&
-         lhsShaped.getShape() == rhsShaped.getShape();
+         succeeded(verifyCompatibleShape(lhsShaped, rhsShaped));
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -83,7 +83,8 @@ static void storeResult(OpBuilder &builder, Value value, Value buffer) {
                                      /*writable=*/true);
 }
 
-/// Takes results as trailing arguments.
+/// Takes results as trailing arguments, but for those whose size is found out
+/// on the way: they stay results.
 static LogicalResult prepareMain(func::FuncOp function) {
   if (!function.getBody().hasOneBlock())
     return function.emitError("must be one block to be bufferized");
@@ -92,23 +93,32 @@ static LogicalResult prepareMain(func::FuncOp function) {
   auto terminator =
       cast<func::ReturnOp>(function.getBody().front().getTerminator());
   OpBuilder builder(terminator);
-  SmallVector<Value> results(terminator.getOperands());
+  SmallVector<Value> results(terminator.getOperands()), returned;
+  SmallVector<DictionaryAttr> returnedAttrs;
   for (auto [index, value] : llvm::enumerate(results)) {
-    if (!isa<RankedTensorType>(value.getType()))
-      return function.emitError("returns a value that is not a static tensor");
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      return function.emitError("returns a value that is not a tensor");
+    NamedAttrList named(function.getResultAttrDict(index));
+    named.set("te.output", builder.getI64IntegerAttr(index));
+    DictionaryAttr attributes = named.getDictionary(function.getContext());
+    if (!type.hasStaticShape()) {
+      returned.push_back(ToBufferOp::create(builder, value.getLoc(),
+                                            bufferType(type), value,
+                                            /*read_only=*/true));
+      returnedAttrs.push_back(attributes);
+      continue;
+    }
     unsigned position = function.getNumArguments();
-    NamedAttrList attributes(function.getResultAttrDict(index));
-    attributes.set("te.output", builder.getUnitAttr());
-    (void)function.insertArgument(
-        position, bufferType(value.getType()),
-        attributes.getDictionary(function.getContext()), value.getLoc());
+    (void)function.insertArgument(position, bufferType(type), attributes,
+                                  value.getLoc());
     storeResult(builder, value, function.getArgument(position));
   }
-  terminator.getOperandsMutable().clear();
-  function.setType(
-      FunctionType::get(function.getContext(),
-                        function.getBody().front().getArgumentTypes(), {}));
-  function.removeResAttrsAttr();
+  terminator.getOperandsMutable().assign(returned);
+  function.setType(FunctionType::get(
+      function.getContext(), function.getBody().front().getArgumentTypes(),
+      ValueRange(returned).getTypes()));
+  function.setAllResultAttrs(returnedAttrs);
   return success();
 }
 
@@ -153,7 +163,9 @@ struct BufferizePass : host::impl::HostBufferizeBase<BufferizePass> {
         functions.push_back(kernel);
       }
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isDeclaration() && function.getNumResults()) {
+      if (!function.isDeclaration() &&
+          llvm::any_of(function.getResultTypes(),
+                       llvm::IsaPred<RankedTensorType>)) {
         if (failed(prepareMain(function)))
           return signalPassFailure();
         functions.push_back(function);

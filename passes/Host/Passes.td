@@ -157,13 +157,62 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
+def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
+  let summary = "Let main allocate what kernels need in a size known at run time";
+  let description = [{
+    Kernels do not allocate. Buffers of static size are left for
+    host-plan-memory; those whose size follows from the sizes and scalars that a
+    kernel is given become further arguments, allocated before every launch.
+
+    ```mlir
+    te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = "cpu"} {
+      %n = memref.dim %x, %c0 : memref<?xf32>
+      %t = memref.alloc(%n) : memref<?xf32>
+    ```
+    becomes
+    ```mlir
+    te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>, %t: memref<?xf32>) ...
+    ...
+    %n = memref.dim %a, %c0 : memref<?xf32>
+    %t = memref.alloc(%n) : memref<?xf32>
+    te.launch @k ins(%a : memref<?xf32>) outs(%b, %t : memref<?xf32>, memref<?xf32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def HostExpandMath : Pass<"host-expand-math"> {
+  let summary = "Compute functions of math by polynomials, which vectorize";
+  let description = [{
+    The listed functions of f32 become upstream's approximations, arithmetic on
+    scalars and vectors alike; their relative error is below 1e-6, and infinities
+    and NaNs come out right. `math.isinf` becomes a comparison. Everything else is
+    left for LLVM and libm.
+
+    ```mlir
+    %1 = math.exp %0 : vector<16xf32>
+    ```
+    becomes
+    ```mlir
+    %k = math.floor ... ; %p = math.fma ... ; %1 = arith.select ...
+    ```
+  }];
+  let options = [
+    ListOption<"functions", "functions", "std::string", "Names of the operations to approximate, such as math.exp">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Place all intermediate buffers in one workspace";
   let description = [{
     Every allocation of main, and what its kernels allocate, becomes a piece of
     one workspace, a trailing argument of main. Pieces that are never in use at
     the same time share bytes: the largest are placed first, each as low as
-    possible. Kernels get their scratch memory as a trailing argument.
+    possible. Kernels get their scratch memory as a trailing argument. Buffers of
+    main whose size is known at run time only stay; they are freed after their
+    last use.
 
     ```mlir
     func.func @main(%x: memref<8xf32>, %y: memref<8xf32>) {
@@ -190,9 +239,13 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
   let description = [{
     main becomes `acc_model_main(api, ctx, inputs, outputs, constants,
     workspace)`, all pointers, the middle three to arrays of pointers. Native
-    kernels become functions on bare pointers, `vta.launch` a call of
+    kernels become functions on bare pointers and sizes, `vta.launch` a call of
     `api->launch(ctx, program, buffers, count)`, whose first non-zero status is
     returned.
+
+    Sizes of inputs that are not static come from `api->size`, buffers of such
+    sizes from `api->allocate` and `api->output`, and go to `api->release`; a
+    `cf.assert` that does not hold ends the run by `api->fail`.
 
     Constants are numbered in the order of main's arguments; programs in the
     order of their symbols in the module. The module keeps what is needed to
@@ -208,7 +261,7 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
     func.func @acc_model_main(%api: !llvm.ptr, %ctx: !llvm.ptr, %inputs: !llvm.ptr, ...) -> i32 {
       %p = llvm.load %inputs : !llvm.ptr -> !llvm.ptr
       ...
-      call @relu(%x, %y) : (memref<8xf32>, memref<8xf32>) -> ()
+      call @relu(%x, %y) : (!llvm.ptr, !llvm.ptr) -> ()
     ```
   }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",

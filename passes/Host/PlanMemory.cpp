@@ -131,6 +131,15 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     }
   }
 
+  /// What is returned is left to the runtime.
+  static void freeAfter(memref::AllocOp alloc, Operation *last) {
+    if (last->hasTrait<OpTrait::IsTerminator>())
+      return;
+    OpBuilder builder(last->getContext());
+    builder.setInsertionPointAfter(last);
+    memref::DeallocOp::create(builder, alloc.getLoc(), alloc);
+  }
+
   LogicalResult planMain(func::FuncOp function,
                          const DenseMap<StringAttr, int64_t> &scratchSizes) {
     if (!function.getBody().hasOneBlock())
@@ -139,17 +148,24 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     DenseMap<Operation *, int64_t> positions;
     for (Operation &op : entry)
       positions[&op] = static_cast<int64_t>(positions.size()) + 1;
+    SmallVector<Operation *> operations =
+        llvm::map_to_vector(entry, [](Operation &op) { return &op; });
     SmallVector<Piece> pieces;
     SmallVector<Operation *> owners;
+    SmallVector<std::pair<memref::AllocOp, int64_t>> dynamic;
     for (Operation &op : entry) {
       Piece piece;
       if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
+        piece.first = static_cast<int64_t>(positions.size()) + 1;
+        extendLife(alloc, &entry, positions, piece);
+        if (!alloc.getType().hasStaticShape()) {
+          dynamic.emplace_back(alloc, piece.last);
+          continue;
+        }
         std::optional<int64_t> size = sizeInBytes(alloc.getType());
         if (!size)
           return op.emitError("needs a static buffer to be planned");
         piece.bytes = *size;
-        piece.first = static_cast<int64_t>(positions.size()) + 1;
-        extendLife(alloc, &entry, positions, piece);
       } else if (auto launch = dyn_cast<te::LaunchOp>(op)) {
         piece.bytes = scratchSizes.lookup(launch.getKernelAttr().getAttr());
         piece.first = piece.last = positions[&op];
@@ -161,6 +177,8 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     }
     for (const Piece &piece : pieces)
       allocatedBytes += piece.bytes;
+    for (auto [alloc, last] : dynamic)
+      freeAfter(alloc, last ? operations[last - 1] : alloc.getOperation());
     int64_t total = place(pieces, alignment);
     workspaceBytes += total;
 

@@ -36,7 +36,9 @@ ElementsAttr getTensorConstant(Operation &op) {
 
 /// The argument that a reshape reads, when the kernel has no other use for it.
 BlockArgument getReshapedInput(KernelOp kernel, Operation &op) {
-  if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+  // Sizes that an expansion is given are values of the kernel.
+  if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op) ||
+      op.getNumOperands() != 1)
     return {};
   auto argument = dyn_cast<BlockArgument>(op.getOperand(0));
   if (!argument || argument.getArgNumber() >= kernel.getNumInputs() ||

@@ -17,6 +17,11 @@ from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.schedule_cpu import Processor, make_cpu_schedules
 
+APPROXIMATED = tuple(
+    f"math.{name}" for name in ("exp", "expm1", "log", "log1p", "log2", "tanh", "erf", "erfc", "asin", "acos")
+)
+"""Functions of f32 that polynomials compute as well as libm does."""
+
 __all__ = ["CpuOptions", "make_buffers", "make_image", "make_llvm", "make_te"]
 
 
@@ -72,6 +77,7 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     pm.add("te.kernel(host-lower-contractions)")
     pm.add(f"te.kernel(host-vectorize-linalg{{vector-bytes={vector_bytes}}})")
     pm.add("te.kernel(convert-linalg-to-loops)")
+    pm.add("host-hoist-allocations")
     pm.add(f"host-plan-memory{{alignment={options.alignment}}}")
     pm.add("canonicalize")
     pm.add("cse")
@@ -79,15 +85,19 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     pm.add("convert-scf-to-cf")
     pm.add("expand-strided-metadata")
     pm.add("lower-affine")
-    pm.add("convert-vector-to-llvm")
+    # Small floats are computed in f32, operation by operation; what LLVM does with bf16 depends on the processor.
+    pm.add("math-extend-to-supported-types")
+    pm.add(f"host-expand-math{{functions={','.join(APPROXIMATED)}}}")
     pm.add("math-expand-ops{ops=ceilf,roundeven}")
-    pm.add("convert-math-to-llvm")
+    pm.add("arith-emulate-unsupported-floats{source-types=bf16 target-type=f32}")
+    pm.add("arith-expand{include-bf16=true}")
+    pm.add("convert-math-to-llvm{approximate-log1p=false}")
     pm.add("convert-math-to-libm")
-    pm.add("arith-expand")
+    pm.add("convert-vector-to-llvm")
     pm.add("convert-arith-to-llvm")
     pm.add("finalize-memref-to-llvm")
     pm.add("convert-cf-to-llvm")
-    pm.add("convert-func-to-llvm{use-bare-ptr-memref-call-conv=1}")
+    pm.add("convert-func-to-llvm")
     pm.add("convert-index-to-llvm")
     pm.add("convert-ub-to-llvm")
     pm.add("canonicalize")

@@ -159,10 +159,17 @@ def signature(module: ir.Module) -> tuple[list[TensorInfo], list[TensorInfo]]:
             name = str(entry["graph.name"])
             if dtype is None:
                 raise CompileError(f"'{name}' has elements of {kind.element_type}, which no array can hold")
-            result.append(TensorInfo(name, dtype, tuple(kind.shape)))
+            result.append(TensorInfo(name, dtype, _sizes(kind, entry)))
         return result
 
     return infos("arg_attrs", list(block.arguments)), infos("res_attrs", list(returned))
+
+
+def _sizes(kind: ir.ShapedType, entry: Any) -> tuple[int | str, ...]:
+    """The shape, with the names that `graph.dims` gives to sizes that are not fixed."""
+    names = [str(name) for name in entry["graph.dims"]] if "graph.dims" in entry else []
+    names += [""] * (kind.rank - len(names))
+    return tuple((name or "?") if size < 0 else size for size, name in zip(kind.shape, names, strict=True))
 
 
 def _constant(value: Any) -> Constant:

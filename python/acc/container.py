@@ -25,7 +25,7 @@ from acc.errors import CompileError, ModelFileError
 from acc.files import replacing
 
 MAGIC = b"ACCMODEL"
-VERSION = 1
+VERSION = 2
 PAGE = 4096
 
 _HEAD = struct.Struct("<8sI")
@@ -38,21 +38,37 @@ LINKERS = ("ld.lld-22", "/usr/lib/llvm-22/bin/ld.lld", "ld.lld")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ...) and static shape."""
+    """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ...) and shape.
+
+    A size that is not fixed has a name, by which it equals others, or is "?".
+    """
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
+
+    @property
+    def fixed_shape(self) -> tuple[int, ...] | None:
+        """The shape if all sizes are fixed."""
+        sizes = tuple(size for size in self.shape if isinstance(size, int))
+        return sizes if len(sizes) == len(self.shape) else None
+
+    @property
+    def shape_text(self) -> str:
+        """Like [batch, 3]."""
+        return f"[{', '.join(map(str, self.shape))}]"
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TensorInfo:
-        return TensorInfo(str(data["name"]), str(data["dtype"]), tuple(int(d) for d in data["shape"]))
+        return TensorInfo(
+            str(data["name"]), str(data["dtype"]), tuple(d if isinstance(d, str) else int(d) for d in data["shape"])
+        )
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        return f"{self.dtype}{self.shape_text}"
 
 
 @dataclass(frozen=True)
@@ -196,7 +212,8 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
 def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
     """Links relocatable objects (bytes or paths) into the shared object of a model.
 
-    It may refer to libc and libm and to nothing else. Raises CompileError with the linker's words.
+    It may refer to libc, libm and the compiler's builtins, which become part of it, and to nothing else. Raises
+    CompileError with the linker's words.
     """
     with tempfile.TemporaryDirectory(prefix="acc-link-") as folder:
         paths: list[str] = []
@@ -222,10 +239,11 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
 
 
 def _system_libraries() -> list[str]:
-    """libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
+    """Builtins, libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
     machine = os.uname().machine
     folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    found: list[str] = []
+    builtins = Path(__file__).parent / "_lib" / f"libacc_builtins-{machine}.a"
+    found: list[str] = [str(builtins)] if builtins.exists() else []
     for name in ("libm.so.6", "libc.so.6"):
         for folder in folders:
             if os.path.exists(f"{folder}/{name}"):

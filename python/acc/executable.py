@@ -80,7 +80,8 @@ class Executable:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs once: arrays by input name, of exactly the declared dtypes and shapes; returns arrays by output name.
 
-        Raises RunError naming the input that is missing, unknown or of another dtype or shape.
+        Sizes that are not fixed are those of the arrays. Raises RunError naming the input that is missing, unknown or
+        of another dtype or shape.
         """
         if self._model is None:
             raise RunError("the model is closed")
@@ -92,11 +93,26 @@ class Executable:
             extra = [str(name) for name in inputs if name not in known]
             raise RunError(f"the model has no input '{extra[0]}': its inputs are {_names(self.inputs)}")
         try:
-            results = [np.empty(info.shape, _dtype(info.dtype)) for info in self.outputs]
+            results = [
+                None if info.fixed_shape is None else np.empty(info.fixed_shape, _dtype(info.dtype))
+                for info in self.outputs
+            ]
         except MemoryError as error:
             raise RunError(f"there is no memory for the outputs: {error}") from None
-        self._model.run([_bytes(array) for array in arrays], [_bytes(array) for array in results])
-        return {info.name: array for info, array in zip(self.outputs, results, strict=True)}
+        made = iter(
+            self._model.run(
+                [_bytes(array) for array in arrays],
+                [array.shape for array in arrays],
+                [None if array is None else _bytes(array) for array in results],
+            )
+        )
+        outputs: dict[str, np.ndarray] = {}
+        for info, array in zip(self.outputs, results, strict=True):
+            if array is None:
+                data, shape = next(made)
+                array = data.view(_dtype(info.dtype)).reshape(shape)
+            outputs[info.name] = array
+        return outputs
 
     def _check(self, info: TensorInfo, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in inputs:
@@ -110,13 +126,15 @@ class Executable:
             array = np.asarray(inputs[info.name])
         except (ValueError, TypeError) as error:
             raise RunError(f"input '{info.name}' is not an array: {error}") from None
-        if array.shape != info.shape:
+        if len(array.shape) != len(info.shape) or any(
+            size != want for size, want in zip(array.shape, info.shape, strict=True) if isinstance(want, int)
+        ):
             raise RunError(
-                f"input '{info.name}' must have shape {list(info.shape)}, but the array has {list(array.shape)}"
+                f"input '{info.name}' must have shape {info.shape_text}, but the array has {list(array.shape)}"
             )
         if array.dtype != _dtype(info.dtype):
             raise RunError(f"input '{info.name}' must be {info.dtype}, but the array is {array.dtype}")
-        return np.ascontiguousarray(array).reshape(info.shape)
+        return np.ascontiguousarray(array).reshape(array.shape)
 
     @property
     def statistics(self) -> dict[str, Any]:

@@ -38,10 +38,12 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
   std::vector<uint64_t> constantAt, inputAt, outputAt, uopAt;
   for (const ConstantInfo &info : metadata.constants)
     constantAt.push_back(info.splat.empty() ? info.offset : place(info.bytes));
+  // What has no fixed size gets its memory in a run.
+  constexpr uint64_t none = ~uint64_t(0);
   for (const TensorInfo &info : metadata.inputs)
-    inputAt.push_back(place(info.bytes));
+    inputAt.push_back(info.isFixed() ? place(info.bytes) : none);
   for (const TensorInfo &info : metadata.outputs)
-    outputAt.push_back(place(info.bytes));
+    outputAt.push_back(info.isFixed() ? place(info.bytes) : none);
   for (uint64_t bytes : uopBytes)
     uopAt.push_back(place(bytes));
   uint64_t workspaceAt = place(metadata.workspaceBytes);
@@ -82,9 +84,9 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
       fill(base + constantAt[i], info.bytes, info.splat);
   }
   for (uint64_t at : inputAt)
-    inputs.push_back(base + at);
+    inputs.push_back(at == none ? nullptr : base + at);
   for (uint64_t at : outputAt)
-    outputs.push_back(base + at);
+    outputs.push_back(at == none ? nullptr : base + at);
   for (uint64_t at : uopAt)
     uops.push_back(base + at);
   workspace = base + workspaceAt;

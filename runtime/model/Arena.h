@@ -22,6 +22,7 @@ public:
   uint8_t *begin() const { return base; }
   uint64_t bytes() const { return size; }
 
+  /// Null for inputs and outputs whose size is not fixed.
   std::vector<void *> constants, inputs, outputs, uops;
   void *workspace = nullptr;
 

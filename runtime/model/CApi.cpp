@@ -68,10 +68,27 @@ static acc_status describe(const std::vector<TensorInfo> &tensors,
     return report(ACC_ERROR_ARGUMENT, "the model has no " + std::string(what) +
                                           " " + std::to_string(index));
   const TensorInfo &tensor = tensors[index];
-  *info = {tensor.name.c_str(), tensor.dtype,
-           static_cast<int32_t>(tensor.dims.size()), tensor.dims.data(),
-           tensor.bytes};
+  *info = Model::describe(tensor, tensor.dims, tensor.bytes);
   return ACC_OK;
+}
+
+static const char *symbolOf(const std::vector<TensorInfo> &tensors,
+                            int32_t index, int32_t dim) {
+  if (index < 0 || static_cast<size_t>(index) >= tensors.size() || dim < 0 ||
+      static_cast<size_t>(dim) >= tensors[index].symbols.size() ||
+      tensors[index].symbols[dim].empty())
+    return nullptr;
+  return tensors[index].symbols[dim].c_str();
+}
+
+const char *acc_model_input_symbol(const acc_model *model, int32_t index,
+                                   int32_t dim) {
+  return model ? symbolOf(model->info().inputs, index, dim) : nullptr;
+}
+
+const char *acc_model_output_symbol(const acc_model *model, int32_t index,
+                                    int32_t dim) {
+  return model ? symbolOf(model->info().outputs, index, dim) : nullptr;
 }
 
 acc_status acc_model_input(const acc_model *model, int32_t index,
@@ -104,7 +121,26 @@ acc_status acc_model_run(acc_model *model, const void *const *inputs,
                          void *const *outputs) {
   if (!model)
     return report(ACC_ERROR_ARGUMENT, "acc_model_run: the model is null");
-  return guarded([&] { model->run(inputs, outputs); });
+  return guarded([&] { model->run({inputs, nullptr, outputs}); });
+}
+
+acc_status acc_model_run_shapes(acc_model *model, const void *const *inputs,
+                                const int64_t *const *dims,
+                                acc_output_fn *output, void *user) {
+  if (!model)
+    return report(ACC_ERROR_ARGUMENT,
+                  "acc_model_run_shapes: the model is null");
+  return guarded([&] { model->run({inputs, dims, nullptr, output, user}); });
+}
+
+acc_status acc_model_result(const acc_model *model, int32_t index,
+                            acc_tensor_info *info) {
+  if (!model || !info || index < 0 || index >= acc_model_num_outputs(model))
+    return report(ACC_ERROR_ARGUMENT,
+                  "acc_model_result: a pointer is null or there is no output " +
+                      std::to_string(index));
+  *info = model->result(index);
+  return ACC_OK;
 }
 
 const char *acc_model_metadata(const acc_model *model) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -23,6 +24,46 @@ static constexpr uint8_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4,
 
 /// Sizes beyond this are a mistake; sums of a few stay within 64 bits.
 static constexpr uint64_t kLimit = uint64_t(1) << 46;
+
+std::optional<uint64_t> acc::checkedBytes(uint64_t elementBytes,
+                                          const int64_t *sizes, size_t rank) {
+  uint64_t bytes = elementBytes;
+  bool empty = false;
+  for (size_t i = 0; i < rank; ++i) {
+    if (sizes[i] < 0 || static_cast<uint64_t>(sizes[i]) > kLimit)
+      return std::nullopt;
+    empty |= sizes[i] == 0;
+    // What is beyond the limit need not stay exact.
+    bytes = static_cast<uint64_t>(std::min<unsigned __int128>(
+        static_cast<unsigned __int128>(bytes) * static_cast<uint64_t>(sizes[i]),
+        kLimit + 1));
+  }
+  if (empty)
+    return 0;
+  return bytes > kLimit ? std::nullopt : std::optional(bytes);
+}
+
+bool TensorInfo::isFixed() const {
+  return std::find(dims.begin(), dims.end(), -1) == dims.end();
+}
+
+uint64_t TensorInfo::elementBytes() const { return kDtypeBytes[dtype]; }
+
+std::optional<uint64_t> TensorInfo::bytesOf(const int64_t *sizes) const {
+  return checkedBytes(elementBytes(), sizes, dims.size());
+}
+
+std::string TensorInfo::shapeText() const {
+  std::string text;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    text += i ? ", " : "";
+    if (dims[i] >= 0)
+      text += std::to_string(dims[i]);
+    else
+      text += symbols[i].empty() ? "?" : symbols[i];
+  }
+  return "[" + text + "]";
+}
 
 namespace {
 
@@ -94,15 +135,25 @@ TensorInfo Parser::tensor(const json &item) const {
   auto shape = item.find("shape");
   if (shape == item.end() || !shape->is_array())
     fail("'shape' is not a list");
-  info.bytes = kDtypeBytes[info.dtype];
   for (const json &dim : *shape) {
+    info.symbols.emplace_back();
+    if (dim.is_string()) {
+      std::string symbol = dim.get<std::string>();
+      if (symbol != "?")
+        info.symbols.back() = symbol;
+      info.dims.push_back(-1);
+      continue;
+    }
     if (!dim.is_number_unsigned() || dim.get<uint64_t>() > kLimit)
       fail("a dimension of '" + info.name + "' is not a size");
     info.dims.push_back(dim.get<int64_t>());
-    if (__builtin_mul_overflow(info.bytes, dim.get<uint64_t>(), &info.bytes) ||
-        info.bytes > kLimit)
-      fail("'" + info.name + "' is too large");
   }
+  if (!info.isFixed())
+    return info;
+  auto bytes = info.bytesOf(info.dims.data());
+  if (!bytes)
+    fail("'" + info.name + "' is too large");
+  info.bytes = *bytes;
   return info;
 }
 

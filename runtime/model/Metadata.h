@@ -12,9 +12,24 @@ namespace acc {
 struct TensorInfo {
   std::string name;
   acc_dtype dtype = ACC_FLOAT32;
+  /// -1 where the size is not fixed.
   std::vector<int64_t> dims;
+  /// Names of those sizes; empty for others and where there is none.
+  std::vector<std::string> symbols;
   uint64_t bytes = 0;
+
+  bool isFixed() const;
+  uint64_t elementBytes() const;
+  /// The bytes of a tensor of this type with these sizes; none if they are
+  /// absurd.
+  std::optional<uint64_t> bytesOf(const int64_t *sizes) const;
+  /// Like [2, batch].
+  std::string shapeText() const;
 };
+
+/// The product of sizes that are not negative, unless nothing is so large.
+std::optional<uint64_t> checkedBytes(uint64_t elementBytes,
+                                     const int64_t *sizes, size_t rank);
 
 struct ConstantInfo {
   uint64_t bytes = 0;

@@ -28,11 +28,15 @@ Model::Model(const std::string &path, const ModelOptions &options,
     : metadataText(file.metadata()), options(options),
       metadata(Metadata::parse(file, path)), programs(loadPrograms(path, file)),
       arena(file, metadata, uopBytes()), image(file.image(), path),
-      layerSeconds(metadata.layers.size()) {
+      pool(metadata.alignment), shapes(metadata.inputs.size()),
+      results(metadata.outputs.size()), layerSeconds(metadata.layers.size()) {
   if (auto feature = missingFeature(metadata.cpuFeatures))
     throw ModelError(ACC_ERROR_VERSION,
                      "'" + path + "' was compiled for a processor with " +
                          *feature + ", which this one lacks");
+  for (size_t i = 0; i < results.size(); ++i)
+    results[i] = {metadata.outputs[i].dims, metadata.outputs[i].bytes,
+                  arena.outputs[i]};
   std::string error;
   if (programs.empty()) {
     // Nothing will run on it, but a name that means nothing is a mistake.
@@ -103,8 +107,9 @@ bool Model::bind(int32_t index, void *const *buffers, int32_t count,
     }
     if (at < arena.begin() ||
         at + program.buffers[i].bytes > arena.begin() + arena.bytes()) {
-      failure = "buffer " + std::to_string(i) + " of accelerator program " +
-                std::to_string(index) + " is outside of the model's memory";
+      fail(ACC_ERROR_RUN,
+           "buffer " + std::to_string(i) + " of accelerator program " +
+               std::to_string(index) + " is outside of the model's memory");
       return false;
     }
     addresses.push_back(arenaAddress +
@@ -112,17 +117,18 @@ bool Model::bind(int32_t index, void *const *buffers, int32_t count,
   }
   if (given == count && addresses.size() == program.buffers.size())
     return true;
-  failure = "accelerator program " + std::to_string(index) +
-            " is launched with " + std::to_string(count) +
-            " buffers instead of " +
-            std::to_string(program.buffers.size() -
-                           (program.uopBuffer != isa::Program::kNone));
+  fail(ACC_ERROR_RUN,
+       "accelerator program " + std::to_string(index) + " is launched with " +
+           std::to_string(count) + " buffers instead of " +
+           std::to_string(program.buffers.size() -
+                          (program.uopBuffer != isa::Program::kNone)));
   return false;
 }
 
 int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   auto fail = [&](const std::string &reason) {
-    failure = "accelerator program " + std::to_string(index) + ": " + reason;
+    this->fail(ACC_ERROR_RUN,
+               "accelerator program " + std::to_string(index) + ": " + reason);
     return 1;
   };
   if (index < 0 || static_cast<size_t>(index) >= programs.size())
@@ -156,64 +162,6 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   if (!result.ok())
     return fail(result.message);
   return 0;
-}
-
-void Model::beginLayer(int32_t layer) {
-  if (!options.profile)
-    return;
-  double time = now();
-  if (currentLayer >= 0 &&
-      static_cast<size_t>(currentLayer) < layerSeconds.size())
-    layerSeconds[currentLayer] += time - layerStart;
-  currentLayer = layer;
-  layerStart = time;
-}
-
-void Model::run(const void *const *inputs, void *const *outputs) {
-  static const acc_host_api api = {
-      [](void *ctx, int32_t program, void *const *buffers, int32_t count) {
-        auto *self = static_cast<Model *>(ctx);
-        // The compiled code between here and run() cannot be unwound.
-        try {
-          return self->launch(program, buffers, count);
-        } catch (const std::exception &error) {
-          self->failure = error.what();
-          return 1;
-        }
-      },
-      [](void *ctx, int32_t layer) {
-        static_cast<Model *>(ctx)->beginLayer(layer);
-      }};
-
-  std::lock_guard lock(mutex);
-  for (size_t i = 0; inputs && i < arena.inputs.size(); ++i)
-    if (inputs[i] && inputs[i] != arena.inputs[i])
-      std::memcpy(arena.inputs[i], inputs[i], metadata.inputs[i].bytes);
-  failure.clear();
-  for (LoadedProgram &program : programs) {
-    program.total = {};
-    program.layers.clear();
-    program.seconds = 0;
-    program.launches = 0;
-  }
-  std::fill(layerSeconds.begin(), layerSeconds.end(), 0.0);
-  currentLayer = -1;
-
-  double start = now();
-  int32_t code =
-      image.entry(&api, this, arena.inputs.data(), arena.outputs.data(),
-                  arena.constants.data(), arena.workspace);
-  beginLayer(-1);
-  runSeconds = now() - start;
-  if (code || !failure.empty())
-    throw ModelError(ACC_ERROR_RUN,
-                     failure.empty()
-                         ? "the model failed with code " + std::to_string(code)
-                         : failure);
-  ++runs;
-  for (size_t i = 0; outputs && i < arena.outputs.size(); ++i)
-    if (outputs[i] && outputs[i] != arena.outputs[i])
-      std::memcpy(outputs[i], arena.outputs[i], metadata.outputs[i].bytes);
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #define ACC_RUNTIME_MODEL_MODEL_H
 
 #include "Arena.h"
+#include "Pool.h"
 
 #include "acc/device.h"
 
@@ -32,19 +33,33 @@ struct ModelOptions {
   bool verify = true, sanitize = false, profile = false;
 };
 
+/// What a run is given; all but the inputs of unknown size may be null.
+struct RunRequest {
+  const void *const *inputs = nullptr;
+  const int64_t *const *dims = nullptr;
+  void *const *outputs = nullptr;
+  acc_output_fn *output = nullptr;
+  void *user = nullptr;
+};
+
 class Model {
 public:
   Model(const std::string &path, const ModelOptions &options);
 
   /// Runs once; null pointers stand for the model's own buffers.
-  void run(const void *const *inputs, void *const *outputs);
+  void run(const RunRequest &wanted);
   /// JSON text about the last run.
   std::string statistics();
 
   const std::string metadataText;
   const Metadata &info() const { return metadata; }
   void *input(size_t index) const { return arena.inputs[index]; }
-  void *output(size_t index) const { return arena.outputs[index]; }
+  void *output(size_t index) const { return results[index].memory; }
+  /// An output as the last run made it.
+  acc_tensor_info result(size_t index) const;
+  static acc_tensor_info describe(const TensorInfo &info,
+                                  const std::vector<int64_t> &dims,
+                                  uint64_t bytes);
 
   /// Kept for acc_model_statistics.
   std::string statisticsText;
@@ -74,6 +89,20 @@ private:
   int32_t launch(int32_t program, void *const *buffers, int32_t count);
   void beginLayer(int32_t layer);
 
+  struct Hooks;
+  struct Result {
+    std::vector<int64_t> dims;
+    uint64_t bytes = 0;
+    void *memory = nullptr;
+  };
+  /// Remembers the first reason why the run that is under way fails.
+  void fail(acc_status status, const std::string &reason);
+  void *allocate(uint64_t elementBytes, const int64_t *dims, size_t rank);
+  void *placeOutput(int32_t index, const int64_t *dims, size_t rank);
+  void setShapes(const int64_t *const *dims);
+  std::vector<void *> takeInputs(const void *const *inputs);
+  void giveOutputs();
+
   const ModelOptions options;
   const Metadata metadata;
   std::vector<LoadedProgram> programs;
@@ -82,9 +111,15 @@ private:
   std::unique_ptr<Device> device;
   uint64_t arenaAddress = 0;
 
-  std::mutex mutex;
-  /// Why the run that is under way fails.
+  /// Of the run that is under way, or the last one.
+  Pool pool;
+  const RunRequest *request = nullptr;
+  std::vector<std::vector<int64_t>> shapes;
+  std::vector<Result> results;
   std::string failure;
+  acc_status failureStatus = ACC_ERROR_RUN;
+
+  std::mutex mutex;
   double runSeconds = 0;
   uint64_t runs = 0;
   std::vector<double> layerSeconds;

@@ -57,7 +57,7 @@ struct Footer {
 static_assert(sizeof(Footer) == 88);
 
 inline constexpr char kModelMagic[8] = {'A', 'C', 'C', 'M', 'O', 'D', 'E', 'L'};
-inline constexpr uint32_t kModelVersion = 1;
+inline constexpr uint32_t kModelVersion = 2;
 
 /// A file that has passed every check: what it says about itself is true, and
 /// all sections are inside. Throws ModelError otherwise.

@@ -132,8 +132,8 @@ def patched(good: Path, bad: Path, offset: int, value: bytes) -> None:
 
 def test_other_version_and_magic(good: Path, tmp_path: Path):
     bad = tmp_path / "bad.so"
-    patched(good, bad, -FOOTER_BYTES + 8, struct.pack("<I", 2))
-    assert "version 2" in refused(bad) and "compile the model again" in refused(bad)
+    patched(good, bad, -FOOTER_BYTES + 8, struct.pack("<I", 9))
+    assert "version 9" in refused(bad) and "compile the model again" in refused(bad)
     patched(good, bad, -FOOTER_BYTES + 8, struct.pack("<I", 0))
     assert "version 0" in refused(bad)
     patched(good, bad, -FOOTER_BYTES, b"ANOTHER1")

@@ -3,12 +3,15 @@
 #include "acc/isa/ProgramFile.h"
 #include "acc/runtime.h"
 
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
+#include <new>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -36,11 +39,38 @@ private:
 };
 
 using Buffers = std::vector<std::unique_ptr<BufferView>>;
-using Tensor = std::tuple<std::string, std::string, std::vector<int64_t>>;
+using Tensor = std::tuple<std::string, std::string, nb::list>;
+using Bytes = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>;
 
 constexpr const char *kDtypeNames[] = {
     "float32", "float64", "float16", "bfloat16", "int8",   "int16", "int32",
     "int64",   "uint8",   "uint16",  "uint32",   "uint64", "bool"};
+constexpr size_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1};
+
+/// Where the outputs of one run go: buffers of Python where there are some,
+/// fresh memory otherwise.
+struct Outputs {
+  std::vector<void *> given;
+  struct Made {
+    std::unique_ptr<uint8_t[]> memory;
+    size_t bytes = 0;
+    std::vector<int64_t> dims;
+  };
+  std::vector<Made> made;
+
+  static void *place(void *user, int32_t index, const acc_tensor_info *info) {
+    auto *self = static_cast<Outputs *>(user);
+    Made &made = self->made[static_cast<size_t>(index)];
+    made.dims.assign(info->dims, info->dims + info->rank);
+    if (void *memory = self->given[static_cast<size_t>(index)])
+      return memory;
+    made.bytes = info->bytes;
+    // Null is left to the model, which reports that there is no memory.
+    made.memory.reset(new (std::nothrow)
+                          uint8_t[info->bytes ? info->bytes : 1]);
+    return made.memory.get();
+  }
+};
 
 /// A loaded model, through the same interface that C programs use.
 class PyModel {
@@ -72,28 +102,56 @@ public:
         inputs ? acc_model_num_inputs(model) : acc_model_num_outputs(model);
     for (int32_t i = 0; i < count; ++i) {
       acc_tensor_info info = tensor(inputs, i);
-      result.emplace_back(
-          info.name, kDtypeNames[info.dtype],
-          std::vector<int64_t>(info.dims, info.dims + info.rank));
+      nb::list shape;
+      for (int32_t d = 0; d < info.rank; ++d) {
+        const char *symbol = inputs ? acc_model_input_symbol(model, i, d)
+                                    : acc_model_output_symbol(model, i, d);
+        if (info.dims[d] >= 0)
+          shape.append(info.dims[d]);
+        else
+          shape.append(symbol ? symbol : "?");
+      }
+      result.emplace_back(info.name, kDtypeNames[info.dtype], shape);
     }
     return result;
   }
 
-  void run(const std::vector<nb::object> &inputs,
-           const std::vector<nb::object> &outputs) {
+  /// The bytes and sizes of every output that `outputs` has None for.
+  nb::list run(const std::vector<nb::object> &inputs,
+               const std::vector<std::vector<int64_t>> &shapes,
+               const std::vector<nb::object> &outputs) {
     Buffers held;
     std::vector<const void *> from;
-    std::vector<void *> to;
-    for (void *data : hold(inputs, true, held))
+    std::vector<const int64_t *> dims;
+    if (shapes.size() != inputs.size())
+      throw nb::value_error("one shape is needed per input");
+    for (const auto &shape : shapes)
+      dims.push_back(shape.data());
+    for (void *data : hold(inputs, true, held, &shapes))
       from.push_back(data);
-    to = hold(outputs, false, held);
+    Outputs to;
+    to.given = hold(outputs, false, held, nullptr);
+    to.made.resize(outputs.size());
     acc_status status;
     {
       nb::gil_scoped_release release;
-      status = acc_model_run(model, from.data(), to.data());
+      status = acc_model_run_shapes(model, from.data(), dims.data(),
+                                    &Outputs::place, &to);
     }
     if (status)
       raise("RunError", acc_last_error());
+    nb::list results;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (to.given[i])
+        continue;
+      size_t bytes = to.made[i].bytes;
+      uint8_t *memory = to.made[i].memory.release();
+      nb::capsule owner(
+          memory, [](void *p) noexcept { delete[] static_cast<uint8_t *>(p); });
+      results.append(
+          nb::make_tuple(Bytes(memory, {bytes}, owner), to.made[i].dims));
+    }
+    return results;
   }
 
   std::string metadata() const { return acc_model_metadata(model); }
@@ -109,20 +167,40 @@ private:
     return info;
   }
 
-  std::vector<void *> hold(const std::vector<nb::object> &objects, bool inputs,
-                           Buffers &held) const {
+  /// None for an output is null. Inputs have the sizes of `shapes`.
+  std::vector<void *>
+  hold(const std::vector<nb::object> &objects, bool inputs, Buffers &held,
+       const std::vector<std::vector<int64_t>> *shapes) const {
     size_t count = static_cast<size_t>(inputs ? acc_model_num_inputs(model)
                                               : acc_model_num_outputs(model));
     if (objects.size() != count)
       throw nb::value_error("one buffer is needed per input and output");
     std::vector<void *> pointers;
     for (size_t i = 0; i < count; ++i) {
+      acc_tensor_info info = tensor(inputs, static_cast<int32_t>(i));
+      if (objects[i].is_none() && !inputs && !isFixed(info)) {
+        pointers.push_back(nullptr);
+        continue;
+      }
+      size_t bytes = info.bytes;
+      if (shapes && !isFixed(info)) {
+        bytes = kDtypeBytes[info.dtype];
+        for (int64_t size : (*shapes)[i])
+          bytes *= static_cast<size_t>(size);
+      }
+      if (shapes && (*shapes)[i].size() != static_cast<size_t>(info.rank))
+        throw nb::value_error("a shape has the wrong rank");
       held.push_back(std::make_unique<BufferView>(objects[i], !inputs));
-      if (held.back()->size() != tensor(inputs, static_cast<int32_t>(i)).bytes)
+      if (held.back()->size() != bytes)
         throw nb::value_error("a buffer has the wrong size");
       pointers.push_back(held.back()->data());
     }
     return pointers;
+  }
+
+  static bool isFixed(const acc_tensor_info &info) {
+    return std::find(info.dims, info.dims + info.rank, -1) ==
+           info.dims + info.rank;
   }
 
   acc_model *model = nullptr;
@@ -167,8 +245,10 @@ void acc::python::registerModel(nb::module_ &m) {
           "(name, dtype, shape) each.")
       .def_prop_ro("outputs",
                    [](const PyModel &self) { return self.tensors(false); })
-      .def("run", &PyModel::run, "inputs"_a, "outputs"_a,
-           "Runs once on contiguous buffers, in order.")
+      .def("run", &PyModel::run, "inputs"_a, "shapes"_a, "outputs"_a,
+           "Runs once on contiguous buffers, in order. None stands for an "
+           "output whose size is not fixed: bytes and shape of each of these "
+           "are returned.")
       .def_prop_ro("metadata", &PyModel::metadata)
       .def_prop_ro("statistics", &PyModel::statistics);
 }

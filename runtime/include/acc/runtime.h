@@ -54,10 +54,17 @@ typedef struct acc_tensor_info {
   const char *name;
   acc_dtype dtype;
   int32_t rank;
+  /// A size that is not fixed is -1: inputs get it, and outputs have it, in a
+  /// run.
   const int64_t *dims;
-  /// Size of the elements, dense and in row-major order.
+  /// Size of the elements, dense and in row-major order; 0 if it is not fixed.
   size_t bytes;
 } acc_tensor_info;
+
+/// Says where an output goes whose sizes are now known; null leaves it in the
+/// model's own memory.
+typedef void *acc_output_fn(void *user, int32_t index,
+                            const acc_tensor_info *info);
 
 /// Set `size` to sizeof(acc_model_options) and the rest to zero for defaults.
 typedef struct acc_model_options {
@@ -84,14 +91,35 @@ acc_status acc_model_input(const acc_model *model, int32_t index,
 acc_status acc_model_output(const acc_model *model, int32_t index,
                             acc_tensor_info *info);
 
-/// The model's own memory of an input or output, 64-byte aligned.
+/// What the model calls a size that is not fixed; null for one that is, or has
+/// no name. Sizes of one name are equal.
+const char *acc_model_input_symbol(const acc_model *model, int32_t index,
+                                   int32_t dim);
+const char *acc_model_output_symbol(const acc_model *model, int32_t index,
+                                    int32_t dim);
+
+/// The model's own memory of an input or output, 64-byte aligned. Inputs whose
+/// sizes are not fixed have none (null); outputs have it from one run to the
+/// next.
 void *acc_model_input_data(acc_model *model, int32_t index);
 void *acc_model_output_data(acc_model *model, int32_t index);
 
-/// Runs the model once. The arrays hold a pointer per input and output; a null
+/// Runs the model once, if the sizes of its inputs are fixed. The arrays hold a pointer per input and output; a null
 /// array or pointer stands for the model's own memory of it.
 acc_status acc_model_run(acc_model *model, const void *const *inputs,
                          void *const *outputs);
+
+/// Runs a model with inputs whose sizes are not fixed: `dims` holds the sizes of
+/// every input, or null for one whose sizes are. `output` may be null. The
+/// inputs must not change during the run.
+acc_status acc_model_run_shapes(acc_model *model, const void *const *inputs,
+                                const int64_t *const *dims,
+                                acc_output_fn *output, void *user);
+
+/// An output as the last run made it, all sizes known. The pointers live until
+/// the next run.
+acc_status acc_model_result(const acc_model *model, int32_t index,
+                            acc_tensor_info *info);
 
 /// JSON text: what the compiler recorded about the model.
 const char *acc_model_metadata(const acc_model *model);
@@ -117,6 +145,17 @@ typedef struct acc_host_api {
   /// Says that the kernel with this index (into the metadata's "layers")
   /// begins. Never null; cheap unless the model is profiled.
   void (*layer)(void *ctx, int32_t layer);
+  /// The size of an input in this run.
+  int64_t (*size)(void *ctx, int32_t input, int32_t dim);
+  /// Memory for elements of these sizes. Null is a failure, as for `launch`.
+  void *(*allocate)(void *ctx, int32_t element_bytes, int32_t rank,
+                    const int64_t *dims);
+  /// Gives memory back before the run ends, when all of it is given back.
+  void (*release)(void *ctx, void *memory);
+  /// Memory for an output whose sizes were not fixed. Null is a failure.
+  void *(*output)(void *ctx, int32_t index, int32_t rank, const int64_t *dims);
+  /// Says why acc_model_main is about to return a failure.
+  void (*fail)(void *ctx, const char *message);
 } acc_host_api;
 
 /// The one symbol that the image of a compiled model exports: runs it once.

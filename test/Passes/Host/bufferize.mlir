@@ -30,8 +30,8 @@ te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attrib
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: memref<8xf32> {graph.name = "x"},
 // CHECK-SAME: %[[C:[a-z0-9]+]]: memref<8xf32> {te.constant = dense<1.000000e+00> : tensor<8xf32>},
-// CHECK-SAME: %[[Y:[a-z0-9]+]]: memref<8xf32> {graph.name = "y", te.output},
-// CHECK-SAME: %[[Z:[a-z0-9]+]]: memref<2x4xf32> {te.output})
+// CHECK-SAME: %[[Y:[a-z0-9]+]]: memref<8xf32> {graph.name = "y", te.output = 0 : i64},
+// CHECK-SAME: %[[Z:[a-z0-9]+]]: memref<2x4xf32> {te.output = 1 : i64})
 // CHECK: te.launch @relu ins(%[[C]] : memref<8xf32>) outs(%[[Y]] : memref<8xf32>)
 // CHECK: %[[A:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8xf32>
 // CHECK: te.launch @relu ins(%[[X]] : memref<8xf32>) outs(%[[A]]

@@ -2,7 +2,7 @@
 
 // CHECK: module attributes {te.constants = [dense<1.000000e+00> : tensor<8xf32>], te.workspace = 64 : i64}
 // CHECK-LABEL: func.func private @k(
-// CHECK-SAME: memref<8xf32> {llvm.noalias}
+// CHECK-SAME: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr {llvm.noalias})
 // CHECK-SAME: llvm.linkage = #llvm.linkage<internal>, passthrough = ["noinline"]
 te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = "cpu"} {
   te.return
@@ -14,18 +14,19 @@ te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = "cpu"}
 // CHECK-DAG: llvm.load %[[CONST]] : !llvm.ptr -> !llvm.ptr
 // CHECK-DAG: %[[Y:.*]] = llvm.load %[[OUT]] : !llvm.ptr -> !llvm.ptr
 func.func @main(%x: memref<8xf32>, %c: memref<8xf32> {te.constant = dense<1.0> : tensor<8xf32>},
-                %y: memref<16xf32> {te.output}, %workspace: memref<64xi8>) {
+                %y: memref<16xf32> {te.output = 0 : i64}, %workspace: memref<64xi8>) {
   %c32 = arith.constant 32 : index
-  // CHECK: %[[T:.*]] = llvm.getelementptr %[[WS]][32] : (!llvm.ptr) -> !llvm.ptr, i8
+  // CHECK: memref.view
   %t = memref.view %workspace[%c32][] : memref<64xi8> to memref<8xf32>
   // The hooks of the runtime are called through the table.
   // CHECK: %[[SLOT:.*]] = llvm.getelementptr %[[API]][8]
   // CHECK: %[[HOOK:.*]] = llvm.load %[[SLOT]]
   // CHECK: llvm.call %[[HOOK]](%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32) -> ()
-  // CHECK: call @k(
+  // CHECK: call @k(%{{.*}}, %{{.*}}) : (!llvm.ptr, !llvm.ptr) -> ()
   te.launch @k ins(%x : memref<8xf32>) outs(%t : memref<8xf32>)
   // A slice is an address.
-  // CHECK: llvm.getelementptr %[[Y]][32] : (!llvm.ptr) -> !llvm.ptr, i8
+  // CHECK: memref.subview
+  // CHECK: llvm.getelementptr %{{.*}}[%{{.*}}] : (!llvm.ptr, i64) -> !llvm.ptr, f32
   // CHECK: call @k(
   %s = memref.subview %y[8] [8] [1] : memref<16xf32> to memref<8xf32, strided<[1], offset: 8>>
   te.launch @k ins(%c : memref<8xf32>) outs(%s : memref<8xf32, strided<[1], offset: 8>>)
@@ -40,8 +41,45 @@ module {}
 
 // -----
 
-func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {te.output}, %workspace: memref<0xi8>) {
+func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {te.output = 0 : i64}, %workspace: memref<0xi8>) {
   // expected-error @+1 {{cannot be part of main: it must be in a kernel}}
   linalg.copy ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
   return
+}
+
+// -----
+
+// What a buffer's type does not know comes after its pointer.
+// CHECK-LABEL: func.func private @d(
+// CHECK-SAME: %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index)
+te.kernel @d(%n: index, %x: memref<?x4xf32>, %out: memref<?x4xf32>) attributes {target = "cpu"} {
+  te.return
+}
+
+// CHECK-LABEL: func.func @acc_model_main(
+// CHECK-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr,
+func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf32> {te.output = 0 : i64}) {
+  %c0 = arith.constant 0 : index
+  // api->size
+  // CHECK: llvm.getelementptr %[[API]][16]
+  // CHECK: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32, i32) -> i64
+  %n = memref.dim %x, %c0 : memref<?x4xf32>
+  // CHECK: cf.cond_br %{{.*}}, ^[[FAILED:.*]], ^{{.*}}
+  // CHECK: llvm.mlir.addressof @acc_message_0
+  // CHECK: llvm.getelementptr %[[API]][48]
+  %ok = arith.cmpi ult, %c0, %n : index
+  cf.assert %ok, "nothing to do"
+  // api->allocate, api->output and api->release
+  // CHECK: llvm.getelementptr %[[API]][24]
+  // CHECK: llvm.icmp "eq"
+  %t = memref.alloc(%n) : memref<?x4xf32>
+  // CHECK: call @d(
+  te.launch @d ins(%n, %x : index, memref<?x4xf32>) outs(%t : memref<?x4xf32>)
+  // CHECK: llvm.getelementptr %[[API]][40]
+  %y = memref.alloc(%n) : memref<?x4xf32>
+  // CHECK: call @d(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : (index, !llvm.ptr, index, !llvm.ptr, index) -> ()
+  te.launch @d ins(%n, %t : index, memref<?x4xf32>) outs(%y : memref<?x4xf32>)
+  // CHECK: llvm.getelementptr %[[API]][32]
+  memref.dealloc %t : memref<?x4xf32>
+  return %y : memref<?x4xf32>
 }

@@ -1,5 +1,5 @@
-// RUN: acc-opt %s --host-plan-memory | FileCheck %s
-// RUN: acc-opt %s '--host-plan-memory=alignment=128' | FileCheck %s --check-prefix=WIDE
+// RUN: acc-opt %s --split-input-file --host-plan-memory | FileCheck %s
+// RUN: acc-opt %s --split-input-file '--host-plan-memory=alignment=128' | FileCheck %s --check-prefix=WIDE
 
 // What a kernel allocates is one more argument.
 // CHECK-LABEL: te.kernel @scratch(
@@ -39,4 +39,29 @@ func.func @main(%x: memref<20xf32>, %y: memref<20xf32>) {
   te.launch @plain ins(%b : memref<20xf32>) outs(%c : memref<20xf32>)
   te.launch @plain ins(%c : memref<20xf32>) outs(%y : memref<20xf32>)
   return
+}
+
+// -----
+
+te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = "cpu"} {
+  te.return
+}
+
+// What is of unknown size is freed after its last use, unless it is returned.
+// CHECK-LABEL: func.func @main(
+func.func @main(%x: memref<?xf32>) -> memref<?xf32> {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  // CHECK: %[[A:.*]] = memref.alloc(
+  // CHECK: %[[B:.*]] = memref.alloc(
+  %a = memref.alloc(%n) : memref<?xf32>
+  %b = memref.alloc(%n) : memref<?xf32>
+  te.launch @k ins(%x : memref<?xf32>) outs(%a : memref<?xf32>)
+  %v = memref.cast %a : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
+  // CHECK: te.launch
+  // CHECK: te.launch
+  // CHECK-NEXT: memref.dealloc %[[A]]
+  te.launch @k ins(%v : memref<?xf32, strided<[1], offset: ?>>) outs(%b : memref<?xf32>)
+  // CHECK-NOT: memref.dealloc
+  return %b : memref<?xf32>
 }
