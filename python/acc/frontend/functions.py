@@ -6,6 +6,7 @@ importer expands one when it comes to it, knowing the types of its operands, and
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nod
 from acc.frontend.problems import Problems, Unsupported
 
 # Far above what models have; functions that call each other could otherwise stand for any number of nodes.
-MAX_NODES = 1 << 18
+MAX_NODES = 1 << 16
 MAX_DEPTH = 100
 
 
@@ -28,14 +29,18 @@ class Body:
     Attributes:
         nodes: in execution order; the last of them produce the outputs of the node.
         initializers: constants that the nodes read, by name.
+        results: names that nodes elsewhere read.
     """
 
     nodes: tuple[Node, ...]
     initializers: dict[str, TensorProto] = field(default_factory=dict)
+    results: frozenset[str] = frozenset()
 
     @property
     def used(self) -> frozenset[str]:
-        return frozenset(name for node in self.nodes for name in (*node.inputs, *node.captures) if name)
+        """All that is read."""
+        names = {name for node in self.nodes for name in (*node.inputs, *node.captures) if name}
+        return self.results | names
 
 
 class Expander:
@@ -44,7 +49,14 @@ class Expander:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._count = 0
-        self._scopes: set[str] = set()
+        self._copies: collections.Counter[str] = collections.Counter()
+        self._taken = {*(value.name for value in graph.inputs), *graph.initializers, *graph.used}
+        self._taken.update(name for node in graph.nodes for name in node.outputs)
+
+    @property
+    def opset(self) -> int:
+        """The operator set of the nodes that `nodes` makes."""
+        return self._graph.opset
 
     def is_local(self, node: Node) -> bool:
         """Whether the model itself defines the operator."""
@@ -78,23 +90,50 @@ class Expander:
 
     def branch(self, node: Node, condition: bool) -> Body:
         """The branch of an If. Raises Unsupported if it is malformed."""
-        attribute = node.attributes.get("then_branch" if condition else "else_branch")
+        graph = self.graph_of(node, "then_branch" if condition else "else_branch")
+        if graph.input:
+            raise Unsupported("has a branch with inputs")
+        body, results = self.instance(node, graph, [])
+        return replace(body, nodes=(*body.nodes, *self.results(node, results)))
+
+    def graph_of(self, node: Node, name: str) -> GraphProto:
+        """An attribute that is a graph."""
+        attribute = node.attributes.get(name)
         if attribute is None or attribute.type != AttributeProto.GRAPH:
-            raise Unsupported(f"has no {'then' if condition else 'else'}_branch")
-        graph = attribute.g
-        if graph.input or graph.sparse_initializer:
-            raise Unsupported("has a branch with inputs or sparse tensors, which is not supported")
-        scope = self._scope(node)
-        defined = [tensor.name for tensor in graph.initializer]
-        defined += [name for inner in graph.node for name in inner.output if name]
-        names = {name: f"{scope}{name}" for name in defined}
+            raise Unsupported(f"has no {name}")
+        if attribute.g.sparse_initializer:
+            raise Unsupported("has a body with sparse tensors, which is not supported")
+        return attribute.g
+
+    def instance(self, node: Node, graph: GraphProto, inputs: Sequence[str]) -> tuple[Body, list[str]]:
+        """A copy of a graph of `node` on `inputs`, and what its outputs are called in it."""
+        given = [value.name for value in graph.input]
+        if len(given) != len(inputs):
+            raise Unsupported(f"has a body with {len(given)} inputs instead of {len(inputs)}")
+        stored = [tensor.name for tensor in graph.initializer]
+        defined = [*stored, *(name for inner in graph.node for name in inner.output if name)]
+        if len({*given, *stored}) != len(given) + len(stored) or any(name in given for name in ("", *defined)):
+            raise Unsupported("has a body that defines a name twice")
+        names = dict(zip(given, inputs, strict=True)) | self._rename(node, defined)
         opsets = {**self._graph.opsets, "": node.opset}
         nodes = self._rewrite(node, graph.node, names, {}, opsets, f"{node.name}/")
-        outer = {name for inner in nodes for name in (*inner.inputs, *inner.captures) if name} - set(names.values())
-        order = self._sort(node, nodes, outer | {names[tensor.name] for tensor in graph.initializer})
-        initializers = {names[tensor.name]: tensor for tensor in graph.initializer}
+        own = {names[name] for name in defined}
+        outer = {name for inner in nodes for name in (*inner.inputs, *inner.captures) if name} - own
+        order = self._sort(node, nodes, outer | {names[name] for name in stored})
         results = [names.get(value.name, value.name) for value in graph.output]
-        return Body((*order, *self._results(node, results)), initializers)
+        initializers = {names[tensor.name]: tensor for tensor in graph.initializer}
+        return Body(tuple(order), initializers, frozenset(filter(None, results))), results
+
+    def nodes(self, node: Node, protos: Iterable[NodeProto]) -> list[Node]:
+        """Nodes that belong to the expansion of `node`, of the newest operator set of the model."""
+        inner = read_nodes(protos, {"": self._graph.opset})
+        return [
+            replace(entry, name=node.name, inside=node.inside or str(node), depth=node.depth + 1) for entry in inner
+        ]
+
+    def name(self, node: Node, wanted: str) -> str:
+        """A name that nothing has."""
+        return self._rename(node, [wanted])[wanted]
 
     def _inline(self, node: Node, function: FunctionProto, prefix: str, binding: Mapping[str, AttributeProto]) -> Body:
         if len(node.inputs) > len(function.input) or len(node.outputs) > len(function.output):
@@ -102,13 +141,12 @@ class Expander:
                 f"has {len(node.inputs)} inputs and {len(node.outputs)} outputs, but its function has "
                 f"{len(function.input)} and {len(function.output)}"
             )
-        scope = self._scope(node)
         given = (*node.inputs, *[""] * (len(function.input) - len(node.inputs)))
         names = dict(zip(function.input, given, strict=True))
         produced = [name for inner in function.node for name in inner.output if name]
-        if len(names) != len(function.input) or any(name in names for name in produced):
+        if len(names) != len(function.input) or any(name in names for name in ("", *produced)):
             raise Unsupported("calls a function that defines a name twice")
-        names.update({name: f"{scope}{name}" for name in produced})
+        names |= self._rename(node, produced)
         missing = [name for name in function.output if name not in names]
         if missing:
             raise Unsupported(f"calls a function whose output '{missing[0]}' nothing produces")
@@ -122,18 +160,24 @@ class Expander:
         nodes = self._rewrite(node, function.node, names, binding, opsets, prefix)
         order = self._sort(node, nodes, {name for name in given if name})
         results = [names[name] for name in function.output[: len(node.outputs)]]
-        return Body((*order, *self._results(node, results)))
+        return Body((*order, *self.results(node, results)))
 
-    def _scope(self, node: Node) -> str:
-        """A prefix for names; raises Unsupported where functions call themselves."""
+    def _rename(self, node: Node, names: Sequence[str]) -> dict[str, str]:
+        """What `names` of a body are to be called, so that they are not those of anything else.
+
+        Raises Unsupported where functions call themselves.
+        """
         if node.depth >= MAX_DEPTH:
             raise Unsupported(f"is a function in a function, {MAX_DEPTH} deep: does it call itself?")
-        scope, count = f"{node.name}/", 1
-        while scope in self._scopes:
+        scope, count = f"{node.name}/", self._copies[node.name]
+        while True:
             count += 1
-            scope = f"{node.name}/{count}/"
-        self._scopes.add(scope)
-        return scope
+            renamed = {name: f"{scope}{count}/{name}" if count > 1 else f"{scope}{name}" for name in names}
+            if self._taken.isdisjoint(renamed.values()):
+                break
+        self._copies[node.name] = count
+        self._taken.update(renamed.values())
+        return renamed
 
     def _rewrite(
         self,
@@ -163,18 +207,15 @@ class Expander:
             raise Unsupported(str(error)) from error
         return order
 
-    def _results(self, node: Node, results: Sequence[str]) -> list[Node]:
+    def results(self, node: Node, results: Sequence[str]) -> list[Node]:
         """Nodes that hand results of the body on under the names of the node's outputs."""
         if len(results) < len(node.outputs):
             raise Unsupported(f"has {len(node.outputs)} outputs, but its body has {len(results)}")
-        nodes = []
-        for inner, outer in zip(results, node.outputs, strict=False):
-            if outer and not inner:
-                raise Unsupported(f"its body hands on an operand for '{outer}' that it is not given")
-            if outer:
-                proto = helper.make_node("Identity", [inner], [outer], name=node.name)
-                nodes += read_nodes([proto], {"": self._graph.opset})
-        return [replace(inner, inside=node.inside or str(node), depth=node.depth + 1) for inner in nodes]
+        pairs = [(inner, outer) for inner, outer in zip(results, node.outputs, strict=False) if outer]
+        missing = [outer for inner, outer in pairs if not inner]
+        if missing:
+            raise Unsupported(f"its body hands on an operand for '{missing[0]}' that it is not given")
+        return self.nodes(node, [helper.make_node("Identity", [inner], [outer]) for inner, outer in pairs])
 
 
 def _key(proto: NodeProto) -> tuple[str, str, str]:

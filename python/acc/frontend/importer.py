@@ -12,12 +12,13 @@ import onnx
 from acc import ir
 from acc.errors import ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
+from acc.frontend.control import UNROLLED
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
-from acc.frontend.functions import Expander
+from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import OPERATORS
-from acc.frontend.problems import Expand, NotConstant, NotStatic, Problems, Unsupported
+from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
 from acc.frontend.specialize import Values, depends_on, freeze
 
@@ -191,7 +192,7 @@ class _Importer:
                 outputs = None if self.expander.is_local(node) else fold(node, arrays, node.opset)
         if outputs is None and operator is None:
             failed = any(tensor is None for tensor in known.values())
-            expands = self.expander.is_function(node) or _is_if(node)
+            expands = self.expander.is_function(node) or (node.op_type in UNROLLED and not node.domain)
             if (failed and expands) or (not failed and self._expand(node)):
                 return
             if not self._is_static(node):
@@ -226,18 +227,24 @@ class _Importer:
     def _expand(self, node: Node) -> bool:
         """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
         try:
-            if _is_if(node):
-                body = self.expander.branch(node, self._condition(node))
-            else:
-                body = self.expander.function(node, [self._type(name) for name in node.inputs])
+            if node.op_type in UNROLLED and not node.domain:
+                UNROLLED[node.op_type](self.expander, node, lambda name: self.values[name], self._import_body)
+                return True
+            body = self.expander.function(node, [self._type(name) for name in node.inputs])
         except NotConstant as error:
             self._add_not_constant(node, error)
+            return True
+        except Failed:
             return True
         except Unsupported as error:
             self.problems.add(str(node), str(error))
             return True
         if body is None:
             return False
+        self._import_body(body)
+        return True
+
+    def _import_body(self, body: Body) -> None:
         self.used |= body.used
         self.producers |= {name: inner for inner in body.nodes for name in inner.outputs if name}
         self._read_initializers(body.initializers)
@@ -245,17 +252,6 @@ class _Importer:
             self._fail(inner)
             if self._check(inner):
                 self._import(inner)
-        return True
-
-    def _condition(self, node: Node) -> bool:
-        """The condition of an If, which must be known."""
-        (name,) = node.inputs if len(node.inputs) == 1 else ("",)
-        condition = self.values[name] if name else None
-        if isinstance(condition, ir.Value):
-            raise NotConstant(f"the condition ('{name}') is not constant", name)
-        if condition is None or condition.size != 1:
-            raise Unsupported("needs a condition of one element")
-        return bool(condition.reshape(-1)[0])
 
     def _type(self, name: str) -> onnx.TypeProto:
         """What ONNX knows of a value; an empty type for an operand that is left out."""
@@ -314,10 +310,6 @@ class _Importer:
             return tensor
         type = self.emitter.tensor_type(shape_of(tensor), storage_of(element))
         return self.emitter.emit("storage_cast", [tensor], {}, name, type)
-
-
-def _is_if(node: Node) -> bool:
-    return node.op_type == "If" and not node.domain
 
 
 def _erase_unused(block: ir.Block) -> None:

@@ -165,6 +165,9 @@ def _domain(name: str) -> str:
 
 def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
     """The model in a later operator set, under the names of its nodes and values."""
+    if any(node.op_type == "Scan" for node in model.graph.node):
+        # It had batches then, which the converter does not know.
+        raise ModelError(f"{source}: Scan cannot be converted to operator set {MIN_BODY_OPSET}")
     named = onnx.ModelProto()
     named.CopyFrom(model)
     for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):

@@ -26,6 +26,10 @@ class Expand(Unsupported):
     """The node is to be imported as the nodes by which ONNX defines it; a converter raises it."""
 
 
+class Failed(Unsupported):
+    """The node cannot be imported for reasons that are noted already."""
+
+
 class NotStatic(Unsupported):
     """Sizes must be known and are not."""
 
