@@ -55,6 +55,52 @@ template <typename T> nb::bytes toBytes(const std::vector<T> &values) {
                    values.size() * sizeof(T));
 }
 
+/// {"mem": {"sram_base": (bit, width), ...}, "gemm": ..., "alu": ..., "uop":
+/// ...}.
+nb::dict layoutDict(const Config &config) {
+  const Layout layout(config);
+  auto section =
+      [](std::initializer_list<std::pair<const char *, Field>> list) {
+        nb::dict fields;
+        for (const auto &[name, field] : list)
+          fields[name] = nb::make_tuple(field.pos, field.width);
+        return fields;
+      };
+  const auto &m = layout.mem;
+  const auto &g = layout.gemm;
+  const auto &a = layout.alu;
+  const auto &u = layout.uop;
+  nb::dict result;
+  result["mem"] = section({{"memory", m.memory},
+                           {"sram_base", m.sramBase},
+                           {"dram_base", m.dramBase},
+                           {"y_size", m.ySize},
+                           {"x_size", m.xSize},
+                           {"x_stride", m.xStride},
+                           {"y_pad_0", m.yPad0},
+                           {"y_pad_1", m.yPad1},
+                           {"x_pad_0", m.xPad0},
+                           {"x_pad_1", m.xPad1}});
+  result["gemm"] = section({{"reset", g.reset},
+                            {"uop_bgn", g.uopBgn},
+                            {"uop_end", g.uopEnd},
+                            {"iter_out", g.iterOut},
+                            {"iter_in", g.iterIn},
+                            {"dst_out", g.dstOut},
+                            {"dst_in", g.dstIn},
+                            {"src_out", g.srcOut},
+                            {"src_in", g.srcIn},
+                            {"wgt_out", g.wgtOut},
+                            {"wgt_in", g.wgtIn}});
+  result["alu"] = section({{"src_out", a.srcOut},
+                           {"src_in", a.srcIn},
+                           {"op", a.op},
+                           {"use_imm", a.useImm},
+                           {"imm", a.imm}});
+  result["uop"] = section({{"dst", u.dst}, {"src", u.src}, {"wgt", u.wgt}});
+  return result;
+}
+
 using Message = std::tuple<int64_t, std::string, std::string>;
 
 } // namespace
@@ -103,6 +149,9 @@ void acc::python::registerIsa(nb::module_ &m) {
       .def_ro("log_inp_buff_size", &Config::logInpBuffSize)
       .def_ro("log_wgt_buff_size", &Config::logWgtBuffSize)
       .def_ro("log_acc_buff_size", &Config::logAccBuffSize)
+      .def_prop_ro("layout", &layoutDict,
+                   "Bit and width of every field: {'mem': {'sram_base': (10, "
+                   "16), ...}, 'gemm', 'alu' (what differs from GEMM), 'uop'}.")
       .def_prop_ro("batch", &Config::batch)
       .def_prop_ro("block_in", &Config::blockIn)
       .def_prop_ro("block_out", &Config::blockOut)

@@ -1,0 +1,90 @@
+//===- acc_alu.sv - One lane of the tensor ALU ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// One 32-bit lane of the tensor ALU: min, max, add, arithmetic shift in both
+// directions, multiply.
+//
+//   a, b -> [operands, amount] -> [add, less, products, coarse shift]
+//   cycle 0          1                           2
+//        -> [sum of products, fine shift, choice] -> r
+//                        3
+//
+// Latency 3, one operation per cycle. One shifter serves both directions: to
+// shift left, the operand is reversed before and after. A shift by 32 or more
+// leaves the sign (right) or zero (left).
+module acc_alu
+  import acc_pkg::*;
+(
+    input  logic        clk,
+    input  logic [ 2:0] en,
+    input  logic [ 2:0] op,
+    input  logic [31:0] a,
+    input  logic [31:0] b,
+    output logic [31:0] r
+);
+  function automatic logic [31:0] reversed(input logic [31:0] v);
+    logic [31:0] o;
+    for (int i = 0; i < 32; i++) o[i] = v[31-i];
+    return o;
+  endfunction
+
+  // --- 1: operands ---
+  logic [31:0] a1, b1, magnitude, s1;
+  logic [2:0] op1;
+  logic [4:0] amount1;
+  logic left1, fill1, flush1;
+  assign magnitude = b[31] ? -b : b;
+  always_ff @(posedge clk)
+    if (en[0] || !GATE_IDLE) begin
+      a1 <= a;
+      b1 <= b;
+      op1 <= op;
+      amount1 <= magnitude[4:0];
+      flush1 <= magnitude[31:5] != '0;
+      left1 <= b[31];
+      fill1 <= !b[31] && a[31];
+      s1 <= b[31] ? reversed(a) : a;
+    end
+
+  // --- 2 ---
+  logic [31:0] a2, b2, sum2, shift2, low2;
+  logic [15:0] cross2, cross2b;
+  logic [2:0] op2;
+  logic [1:0] amount2;
+  logic less2, left2, fill2, flush2;
+  always_ff @(posedge clk)
+    if (en[1] || !GATE_IDLE) begin
+      a2 <= a1;
+      b2 <= b1;
+      op2 <= op1;
+      sum2 <= a1 + b1;
+      less2 <= $signed(a1) < $signed(b1);
+      shift2 <= 32'($signed({fill1, s1}) >>> {amount1[4:2], 2'b00});
+      amount2 <= amount1[1:0];
+      left2 <= left1;
+      fill2 <= fill1;
+      flush2 <= flush1;
+      low2 <= 32'(a1[15:0]) * 32'(b1[15:0]);
+      cross2 <= a1[31:16] * b1[15:0];
+      cross2b <= a1[15:0] * b1[31:16];
+    end
+
+  // --- 3 ---
+  logic [31:0] fine;
+  assign fine = flush2 ? {32{fill2}} : 32'($signed({fill2, shift2}) >>> amount2);
+  always_ff @(posedge clk)
+    if (en[2] || !GATE_IDLE) begin
+      case (op2)
+        ALU_MIN: r <= less2 ? a2 : b2;
+        ALU_MAX: r <= less2 ? b2 : a2;
+        ALU_ADD: r <= sum2;
+        ALU_SHR: r <= left2 ? reversed(fine) : fine;
+        default: r <= low2 + {cross2 + cross2b, 16'd0};
+      endcase
+    end
+  wire unused = &{1'b0, en};
+endmodule

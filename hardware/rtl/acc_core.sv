@@ -1,0 +1,475 @@
+//===- acc_core.sv - The accelerator ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The whole accelerator: registers, memory port, and the modules.
+//
+//                 .-> queue -> load ------> inp, wgt --.
+//   mem -> fetch -+-> queue -> compute <-> acc, uop <--'   tokens: load <-> compute
+//                 '-> queue -> store <---- out <- compute          compute <-> store
+//
+// Registers (32 bits each, `reg_addr` counts words):
+//
+//   0 CONTROL   write 1: start. Everything but the scratchpads is reset.
+//   1 STATUS    bit 0 busy, 1 done, 2 error
+//   2 STREAM_LO, 3 STREAM_HI   byte address of the stream, a multiple of the
+//               larger of a beat and 16 bytes
+//   4 COUNT     instructions
+//   5 LIMIT     cycles without progress after which the watchdog gives up
+//   6 ERROR     bits 0..3 code, 4..5 unit (fetch, compute, load, store)
+//   7 PLACE     which instruction of that unit, counted from 0
+//   8 WAITING   who waited for whom when the watchdog gave up: bit 0 load for a
+//               token of compute, 1 compute for load, 2 compute for store,
+//               3 store for compute; 4..6 fetch for room in the queue of load,
+//               compute, store; 7 memory has not answered; 8 FINISH has retired
+//   9 CYCLES_LO, 10 CYCLES_HI
+//   11, 12, 13  instructions retired by load, compute, store
+//   14, 15, 16  cycles in which load, compute, store were busy
+//   17, 18, 19  GEMM, reset and ALU operations
+//   20, 21      beats read, beats written
+//   22, 23, 24  cycles in which load, compute, store waited for a token
+//
+// `events` pulses: 0, 1 load starts, retires an instruction; 2, 3 compute; 4, 5
+// store.
+module acc_core
+  import acc_pkg::*;
+(
+    input  logic              clk,
+    input  logic              rst,
+    input  logic              reg_write,
+    input  logic [       4:0] reg_addr,
+    input  logic [      31:0] reg_wdata,
+    output logic [      31:0] reg_rdata,
+    output logic              done,
+    output logic              error,
+    output logic [       5:0] events,
+    output logic              m_arvalid,
+    input  logic              m_arready,
+    output logic [       1:0] m_arid,
+    output logic [  ADDR-1:0] m_araddr,
+    output logic [       7:0] m_arlen,
+    input  logic              m_rvalid,
+    output logic              m_rready,
+    input  logic [       1:0] m_rid,
+    input  logic [  PORT-1:0] m_rdata,
+    input  logic [       1:0] m_rresp,
+    output logic              m_awvalid,
+    input  logic              m_awready,
+    output logic [  ADDR-1:0] m_awaddr,
+    output logic [       7:0] m_awlen,
+    output logic              m_wvalid,
+    input  logic              m_wready,
+    output logic [  PORT-1:0] m_wdata,
+    output logic [PORT/8-1:0] m_wstrb,
+    output logic              m_wlast,
+    input  logic              m_bvalid,
+    output logic              m_bready,
+    input  logic [       1:0] m_bresp
+);
+  // --- control ---
+  logic start, launch, reset, running;
+  logic [63:0] stream;
+  logic [31:0] count, limit;
+  assign start = reg_write && reg_addr == 5'd0 && reg_wdata[0];
+  always_ff @(posedge clk) begin
+    if (rst) limit <= 32'd65536;
+    else if (reg_write && reg_addr == 5'd5) limit <= reg_wdata;
+    if (reg_write && reg_addr == 5'd2) stream[31:0] <= reg_wdata;
+    if (reg_write && reg_addr == 5'd3) stream[63:32] <= reg_wdata;
+    if (reg_write && reg_addr == 5'd4) count <= reg_wdata;
+    reset  <= rst || start;
+    launch <= !rst && start;
+  end
+
+  logic go;
+  always_ff @(posedge clk) go <= launch && !rst;
+
+  // --- memory port ---
+  logic [2:0] req_valid, req_ready, beat_valid, beat_ready;
+  logic [BEAT_ADDR-1:0] addr_f, addr_c, addr_l;
+  logic [LOG_MAX_BURST-1:0] len_f, len_c, len_l;
+  logic [PORT-1:0] beat_data;
+  logic read_fault;
+  logic [1:0] read_fault_client;
+  acc_read_port port (
+      .clk,
+      .rst(reset),
+      .req_valid,
+      .req_ready,
+      .req_addr({addr_l, addr_c, addr_f}),
+      .req_len({len_l, len_c, len_f}),
+      .beat_valid,
+      .beat_ready,
+      .beat_data,
+      .fault(read_fault),
+      .fault_client(read_fault_client),
+      .m_arvalid,
+      .m_arready,
+      .m_arid,
+      .m_araddr,
+      .m_arlen,
+      .m_rvalid,
+      .m_rready,
+      .m_rid,
+      .m_rdata,
+      .m_rresp
+  );
+
+  // --- fetch and the three queues ---
+  logic [2:0] put_valid, put_ready, get_valid, get_ready, waits_queue;
+  logic [127:0] put_insn, load_insn, compute_insn, store_insn;
+  logic fetch_fault, fetch_busy;
+  logic [3:0] fetch_code;
+  logic [31:0] fetch_number;
+  acc_fetch fetch (
+      .clk,
+      .rst(reset),
+      .start(go),
+      .address(ADDR'(stream)),
+      .count,
+      .req_valid(req_valid[0]),
+      .req_ready(req_ready[0]),
+      .req_addr(addr_f),
+      .req_len(len_f),
+      .beat_valid(beat_valid[0]),
+      .beat_ready(beat_ready[0]),
+      .beat_data,
+      .queue_valid(put_valid),
+      .queue_ready(put_ready),
+      .queue_insn(put_insn),
+      .waits_queue,
+      .fault(fetch_fault),
+      .fault_code(fetch_code),
+      .number(fetch_number),
+      .busy(fetch_busy)
+  );
+  logic [LOG_QUEUE:0] queue_count[3];
+  acc_fifo #(
+      .WIDTH(128),
+      .LOG_DEPTH(LOG_QUEUE)
+  ) load_queue (
+      .clk,
+      .rst(reset),
+      .in_valid(put_valid[0]),
+      .in_ready(put_ready[0]),
+      .in_data(put_insn),
+      .out_valid(get_valid[0]),
+      .out_ready(get_ready[0]),
+      .out_data(load_insn),
+      .count(queue_count[0])
+  );
+  acc_fifo #(
+      .WIDTH(128),
+      .LOG_DEPTH(LOG_QUEUE)
+  ) compute_queue (
+      .clk,
+      .rst(reset),
+      .in_valid(put_valid[1]),
+      .in_ready(put_ready[1]),
+      .in_data(put_insn),
+      .out_valid(get_valid[1]),
+      .out_ready(get_ready[1]),
+      .out_data(compute_insn),
+      .count(queue_count[1])
+  );
+  acc_fifo #(
+      .WIDTH(128),
+      .LOG_DEPTH(LOG_QUEUE)
+  ) store_queue (
+      .clk,
+      .rst(reset),
+      .in_valid(put_valid[2]),
+      .in_ready(put_ready[2]),
+      .in_data(put_insn),
+      .out_valid(get_valid[2]),
+      .out_ready(get_ready[2]),
+      .out_data(store_insn),
+      .count(queue_count[2])
+  );
+
+  // --- tokens: load to compute, compute to load, compute to store, store to compute ---
+  logic [3:0] push, pop, token, token_overflow;
+  for (genvar q = 0; q < 4; q++) begin : g_tokens
+    acc_tokens #(
+        .LOG_DEPTH(LOG_TOKENS)
+    ) tokens (
+        .clk,
+        .rst(reset),
+        .push(push[q]),
+        .pop(pop[q]),
+        .available(token[q]),
+        .overflow(token_overflow[q])
+    );
+  end
+
+  // --- modules ---
+  logic l_en, l_zero;
+  logic [1:0] l_kind;
+  logic [16:0] l_entry, l_base;
+  logic [LOAD_LANES-1:0] l_lanes;
+  logic [LOG_MAX_BEATS-1:0] l_slice;
+  logic [PORT-1:0] l_data;
+  logic load_waits, load_started, load_retired, load_overflow, load_busy;
+  acc_load load (
+      .clk,
+      .rst(reset),
+      .insn_valid(get_valid[0]),
+      .insn_ready(get_ready[0]),
+      .insn(load_insn),
+      .token_compute(token[1]),
+      .pop_compute(pop[1]),
+      .push_compute(push[0]),
+      .req_valid(req_valid[2]),
+      .req_ready(req_ready[2]),
+      .req_addr(addr_l),
+      .req_len(len_l),
+      .beat_valid(beat_valid[2]),
+      .beat_ready(beat_ready[2]),
+      .beat_data,
+      .w_en(l_en),
+      .w_zero(l_zero),
+      .w_kind(l_kind),
+      .w_entry(l_entry),
+      .w_base(l_base),
+      .w_lanes(l_lanes),
+      .w_slice(l_slice),
+      .w_data(l_data),
+      .waits_compute(load_waits),
+      .started(load_started),
+      .retired(load_retired),
+      .overflow(load_overflow),
+      .busy(load_busy)
+  );
+
+  logic out_en;
+  logic [LOG_ACC_DEPTH-1:0] out_entry;
+  logic [OUT_LANES*OUT_ELEM-1:0] out_data;
+  logic compute_waits_load, compute_waits_store, compute_started, compute_retired, finished, compute_fault;
+  logic compute_overflow, gemm_step, reset_step, alu_step, compute_busy;
+  logic [2:0] compute_code;
+  logic [15:0] compute_number;
+  acc_compute compute (
+      .clk,
+      .rst(reset),
+      .insn_valid(get_valid[1]),
+      .insn_ready(get_ready[1]),
+      .insn(compute_insn),
+      .token_load(token[0]),
+      .token_store(token[3]),
+      .pop_load(pop[0]),
+      .pop_store(pop[3]),
+      .push_load(push[1]),
+      .push_store(push[2]),
+      .req_valid(req_valid[1]),
+      .req_ready(req_ready[1]),
+      .req_addr(addr_c),
+      .req_len(len_c),
+      .beat_valid(beat_valid[1]),
+      .beat_ready(beat_ready[1]),
+      .beat_data,
+      .l_en,
+      .l_zero,
+      .l_kind,
+      .l_entry,
+      .l_base,
+      .l_lanes,
+      .l_slice,
+      .l_data,
+      .out_en,
+      .out_entry,
+      .out_data,
+      .waits_load(compute_waits_load),
+      .waits_store(compute_waits_store),
+      .started(compute_started),
+      .retired(compute_retired),
+      .finished,
+      .fault(compute_fault),
+      .fault_code(compute_code),
+      .fault_number(compute_number),
+      .overflow(compute_overflow),
+      .gemm_step,
+      .reset_step,
+      .alu_step,
+      .busy(compute_busy)
+  );
+
+  logic store_waits, store_started, store_retired, store_fault, store_overflow, store_busy;
+  acc_store store (
+      .clk,
+      .rst(reset),
+      .insn_valid(get_valid[2]),
+      .insn_ready(get_ready[2]),
+      .insn(store_insn),
+      .token_compute(token[2]),
+      .pop_compute(pop[2]),
+      .push_compute(push[3]),
+      .out_en,
+      .out_entry,
+      .out_data,
+      .m_awvalid,
+      .m_awready,
+      .m_awaddr,
+      .m_awlen,
+      .m_wvalid,
+      .m_wready,
+      .m_wdata,
+      .m_wstrb,
+      .m_wlast,
+      .m_bvalid,
+      .m_bready,
+      .m_bresp,
+      .waits_compute(store_waits),
+      .started(store_started),
+      .retired(store_retired),
+      .fault(store_fault),
+      .overflow(store_overflow),
+      .busy(store_busy)
+  );
+
+  // --- end, errors, watchdog ---
+  logic finish_seen, quiet, moved, gave_up;
+  logic [31:0] still;
+  logic [3:0] code;
+  logic [1:0] unit;
+  logic [8:0] waiting;
+  logic [15:0] in_memory;  // beats and acknowledgements on their way
+  logic [31:0] retired_load, retired_compute, retired_store, place;
+  assign quiet = !fetch_busy && get_valid == 3'b000 && !load_busy && !compute_busy && !store_busy;
+  assign moved = m_rvalid || m_bvalid || (m_arvalid && m_arready) || (m_awvalid && m_awready) ||
+      (m_wvalid && m_wready) || load_started || load_retired || compute_started || compute_retired ||
+      store_started || store_retired || gemm_step || reset_step || alu_step || l_en ||
+      (put_valid & put_ready) != 3'b000;
+  assign gave_up = still >= limit;
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      running <= launch || go;
+      finish_seen <= 1'b0;
+      still <= '0;
+      done <= 1'b0;
+      error <= 1'b0;
+      code <= '0;
+      unit <= '0;
+      place <= '0;
+      waiting <= '0;
+      in_memory <= '0;
+    end else if (running) begin
+      if (finished) finish_seen <= 1'b1;
+      still <= moved ? '0 : still + 32'd1;
+      in_memory <= in_memory + (m_arvalid && m_arready ? 16'(m_arlen) + 16'd1 : 16'd0) +
+          16'(m_awvalid && m_awready) - 16'(m_rvalid && m_rready) - 16'(m_bvalid);
+      if (read_fault || store_fault || fetch_fault || compute_fault || load_overflow || compute_overflow ||
+          store_overflow || token_overflow != 4'd0 || gave_up) begin
+        running <= 1'b0;
+        error   <= 1'b1;
+        waiting <= {finish_seen, in_memory != '0, waits_queue, store_waits, compute_waits_store, compute_waits_load,
+                    load_waits};
+        if (fetch_fault) begin
+          code  <= fetch_code;
+          unit  <= UNIT_FETCH;
+          place <= fetch_number;
+        end else if (compute_fault) begin
+          code  <= 4'(compute_code) + ERROR_FAULTS;
+          unit  <= UNIT_COMPUTE;
+          place <= 32'(compute_number);
+        end else if (load_overflow || compute_overflow || store_overflow) begin
+          code  <= ERROR_OVERFLOW;
+          unit  <= load_overflow ? UNIT_LOAD : compute_overflow ? UNIT_COMPUTE : UNIT_STORE;
+          place <= load_overflow ? retired_load : compute_overflow ? retired_compute : retired_store;
+        end else if (read_fault) begin
+          code  <= ERROR_MEMORY;
+          unit  <= read_fault_client;
+          place <= read_fault_client == UNIT_LOAD ? retired_load : retired_compute;
+        end else if (store_fault) begin
+          code  <= ERROR_MEMORY;
+          unit  <= UNIT_STORE;
+          place <= retired_store;
+        end else if (token_overflow != 4'd0) begin
+          code <= ERROR_TOKENS;
+          unit <= token_overflow[0] ? UNIT_LOAD : token_overflow[3] ? UNIT_STORE : UNIT_COMPUTE;
+        end else begin
+          code <= ERROR_WATCHDOG;
+        end
+      end else if (finish_seen && quiet) begin
+        running <= 1'b0;
+        done <= 1'b1;
+      end
+    end
+  end
+
+  // --- counters ---
+  logic [63:0] cycles;
+  logic [31:0] busy_load, busy_compute, busy_store, gemm_steps, reset_steps, alu_steps, reads, writes;
+  logic [31:0] waits_load_n, waits_compute_n, waits_store_n;
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      cycles <= '0;
+      retired_load <= '0;
+      retired_compute <= '0;
+      retired_store <= '0;
+      busy_load <= '0;
+      busy_compute <= '0;
+      busy_store <= '0;
+      gemm_steps <= '0;
+      reset_steps <= '0;
+      alu_steps <= '0;
+      reads <= '0;
+      writes <= '0;
+      waits_load_n <= '0;
+      waits_compute_n <= '0;
+      waits_store_n <= '0;
+    end else if (running) begin
+      cycles <= cycles + 64'd1;
+      retired_load <= retired_load + 32'(load_retired);
+      retired_compute <= retired_compute + 32'(compute_retired);
+      retired_store <= retired_store + 32'(store_retired);
+      busy_load <= busy_load + 32'(load_busy);
+      busy_compute <= busy_compute + 32'(compute_busy);
+      busy_store <= busy_store + 32'(store_busy);
+      gemm_steps <= gemm_steps + 32'(gemm_step);
+      reset_steps <= reset_steps + 32'(reset_step);
+      alu_steps <= alu_steps + 32'(alu_step);
+      reads <= reads + 32'(m_rvalid && m_rready);
+      writes <= writes + 32'(m_wvalid && m_wready);
+      waits_load_n <= waits_load_n + 32'(load_waits);
+      waits_compute_n <= waits_compute_n + 32'(compute_waits_load || compute_waits_store);
+      waits_store_n <= waits_store_n + 32'(store_waits);
+    end
+  end
+  assign events = {
+    store_retired, store_started, compute_retired, compute_started, load_retired, load_started
+  };
+
+  always_comb begin
+    case (reg_addr)
+      5'd1: reg_rdata = {29'd0, error, done, running};
+      5'd2: reg_rdata = stream[31:0];
+      5'd3: reg_rdata = stream[63:32];
+      5'd4: reg_rdata = count;
+      5'd5: reg_rdata = limit;
+      5'd6: reg_rdata = {26'd0, unit, code};
+      5'd7: reg_rdata = place;
+      5'd8: reg_rdata = {23'd0, waiting};
+      5'd9: reg_rdata = cycles[31:0];
+      5'd10: reg_rdata = cycles[63:32];
+      5'd11: reg_rdata = retired_load;
+      5'd12: reg_rdata = retired_compute;
+      5'd13: reg_rdata = retired_store;
+      5'd14: reg_rdata = busy_load;
+      5'd15: reg_rdata = busy_compute;
+      5'd16: reg_rdata = busy_store;
+      5'd17: reg_rdata = gemm_steps;
+      5'd18: reg_rdata = reset_steps;
+      5'd19: reg_rdata = alu_steps;
+      5'd20: reg_rdata = reads;
+      5'd21: reg_rdata = writes;
+      5'd22: reg_rdata = waits_load_n;
+      5'd23: reg_rdata = waits_compute_n;
+      5'd24: reg_rdata = waits_store_n;
+      default: reg_rdata = 32'd0;
+    endcase
+  end
+  wire unused = &{1'b0, stream, queue_count[0], queue_count[1], queue_count[2]};
+endmodule

@@ -1,0 +1,198 @@
+//===- acc_execute.sv - GEMM core, ALU and accumulator ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Executes issued operations: one pipeline for GEMM and ALU, so that what they
+// write appears in the order of issue.
+//
+//   issue -> inp/wgt RAM -> [q] -> [out] -> [operands] -> [products] -> tree..
+//   cycle 0                  1      2         3             4        4 + TREE
+//
+//   acc RAM, so that the old sum meets the new product in cycle A = 4 + TREE:
+//            read -> [q] -> [out] -> [old] -> [sum]              -> write (GEMM)
+//            A - 3   A - 2  A - 1     A       A + 1
+//                                     [operands] -> [ ] -> [r]   -> write (ALU)
+//                                     A + 1         A + 2  A + 3
+//
+// Forwarding: [sum] is used in the very next cycle by an operation on the same
+// entry; [old] takes the sums of the operations two to four before, which the
+// RAM did not show yet. ALU operations are issued only when the RAM shows what
+// they read.
+module acc_execute
+  import acc_pkg::*;
+(
+    input  logic                     clk,
+    input  logic                     rst,
+    input  logic                     x_valid,
+    input  logic [              1:0] x_kind,
+    input  logic                     x_source,
+    input  logic [LOG_ACC_DEPTH-1:0] x_read,
+    input  logic [LOG_ACC_DEPTH-1:0] x_dst,
+    input  logic [LOG_INP_DEPTH-1:0] x_inp,
+    input  logic [LOG_WGT_DEPTH-1:0] x_wgt,
+    input  logic [              2:0] x_alu_op,
+    input  logic                     x_use_imm,
+    input  logic [             15:0] x_imm,
+    input  logic                     x_last,
+    input  logic [              2:0] x_push,
+    output logic                     inp_en,
+    output logic [LOG_INP_DEPTH-1:0] inp_addr,
+    input  logic [     INP_ELEM-1:0] inp_data,
+    output logic                     wgt_en,
+    output logic [LOG_WGT_DEPTH-1:0] wgt_addr,
+    input  logic [     WGT_ELEM-1:0] wgt_data,
+    output logic                     acc_en,
+    output logic [LOG_ACC_DEPTH-1:0] acc_addr,
+    input  logic [     ACC_ELEM-1:0] acc_data,
+    output logic                     w_en,
+    output logic [LOG_ACC_DEPTH-1:0] w_entry,
+    output logic [     ACC_ELEM-1:0] w_data,
+    output logic                     retired,
+    // finish, push next, push previous
+    output logic [              2:0] retired_push,
+    output logic                     gemm_step,
+    output logic                     reset_step,
+    output logic                     alu_step
+);
+  localparam int DB = LOG_ACC_DEPTH;
+  localparam int READ = 1 + TREE;  // The stage in which acc is read.
+  localparam int ADD = READ + 3;  // That in which old sum and product meet.
+  localparam int END = ADD + 3;  // That in which the ALU's result is written.
+
+  // --- control, by stage ---
+  typedef struct packed {
+    logic valid;
+    logic source;
+    logic last;
+  } flags_t;
+  typedef struct packed {
+    logic [1:0]    kind;
+    logic [DB-1:0] dst;
+    logic [DB-1:0] read;
+    logic [2:0]    alu_op;
+    logic          use_imm;
+    logic [15:0]   imm;
+    logic [2:0]    push;
+  } op_t;
+  flags_t f[0:END];
+  op_t c[0:END];
+  assign f[0] = '{valid: x_valid, source: x_source, last: x_last};
+  assign c[0] = '{
+          kind: x_kind,
+          dst: x_dst,
+          read: x_read,
+          alu_op: x_alu_op,
+          use_imm: x_use_imm,
+          imm: x_imm,
+          push: x_push
+      };
+  for (genvar k = 1; k <= END; k++) begin : g_stage
+    always_ff @(posedge clk) begin
+      f[k] <= rst ? '0 : f[k-1];
+      c[k] <= c[k-1];
+    end
+  end
+
+  // By stage: whether a product is formed, a sum, an ALU result.
+  logic [ADD:0] is_gemm;
+  logic [END:0] is_sum, is_alu;
+  for (genvar k = 0; k <= END; k++) begin : g_kind
+    assign is_sum[k] = f[k].valid && c[k].kind != KIND_ALU;
+    assign is_alu[k] = f[k].valid && c[k].kind == KIND_ALU;
+  end
+
+  // --- operands and dot products ---
+  for (genvar k = 0; k <= ADD; k++) begin : g_gemm
+    assign is_gemm[k] = f[k].valid && c[k].kind == KIND_GEMM;
+  end
+  assign inp_en   = is_gemm[0] || !GATE_IDLE;
+  assign wgt_en   = is_gemm[0] || !GATE_IDLE;
+  assign inp_addr = x_inp;
+  assign wgt_addr = x_wgt;
+  logic [INP_ELEM-1:0] inp_reg;
+  logic [WGT_ELEM-1:0] wgt_reg;
+  always_ff @(posedge clk)
+    if (is_gemm[2] || !GATE_IDLE) begin
+      inp_reg <= inp_data;
+      wgt_reg <= wgt_data;
+    end
+
+  // --- old sums ---
+  assign acc_en   = (f[READ].valid && c[READ].kind != KIND_RESET) || f[READ].source || !GATE_IDLE;
+  assign acc_addr = c[READ].read;
+
+  // Whether the operation k stages ahead of that in stage READ + 1 writes the
+  // sum it needs.
+  logic [4:1] same;
+  for (genvar k = 1; k <= 4; k++) begin : g_same
+    assign same[k] = f[READ+1+k].valid && c[READ+1+k].kind != KIND_ALU && c[READ+1+k].dst == c[READ+1].dst;
+  end
+  logic [4:2] from;
+  logic chain1, chain;
+  always_ff @(posedge clk) begin
+    from   <= {same[4] && same[3:2] == 2'b00, same[3] && !same[2], same[2]};
+    chain1 <= same[1];
+    chain  <= chain1;
+  end
+
+  logic [ACC_ELEM-1:0] old, sum1, sum2, sum3, source, r;
+  logic moving;
+  assign moving = f[READ+2].valid || f[READ+2].source || !GATE_IDLE;
+  always_ff @(posedge clk) begin
+    if (moving) old <= from[2] ? sum1 : from[3] ? sum2 : from[4] ? sum3 : acc_data;
+    // The source of an operation with two operands comes one cycle before it.
+    if (f[ADD].source || !GATE_IDLE) source <= old;
+    if (is_sum[ADD+1] || !GATE_IDLE) sum2 <= sum1;
+    if (is_sum[ADD+2] || !GATE_IDLE) sum3 <= sum2;
+  end
+
+  for (genvar b = 0; b < BATCH; b++) begin : g_row
+    for (genvar o = 0; o < BLOCK_OUT; o++) begin : g_lane
+      localparam int LANE = b * BLOCK_OUT + o;
+      logic [SUM_BITS-1:0] dot;
+      logic [31:0] base, operand;
+      acc_dot #(
+          .FIRST(LANE * BLOCK_IN)
+      ) dot_product (
+          .clk,
+          .en (is_gemm[3+:TREE+1]),
+          .x  (inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS]),
+          .w  (wgt_reg[o*BLOCK_IN*WGT_BITS+:BLOCK_IN*WGT_BITS]),
+          .sum(dot)
+      );
+      assign base = chain ? sum1[LANE*32+:32] : old[LANE*32+:32];
+      always_ff @(posedge clk)
+        if (is_sum[ADD] || !GATE_IDLE)
+          sum1[LANE*32+:32] <= c[ADD].kind == KIND_RESET ? '0 : base + 32'($signed(dot));
+
+      assign operand = c[ADD].use_imm ? 32'($signed(c[ADD].imm)) : source[LANE*32+:32];
+      acc_alu alu (
+          .clk,
+          .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
+          .op(c[ADD].alu_op),
+          .a (old[LANE*32+:32]),
+          .b (operand),
+          .r (r[LANE*32+:32])
+      );
+    end
+  end
+
+  // --- results ---
+  // Never both in one cycle: see the waiting rules of acc_sequence.
+  assign w_en = is_sum[ADD+1] || is_alu[END];
+  assign w_entry = is_alu[END] ? c[END].dst : c[ADD+1].dst;
+  assign w_data = is_alu[END] ? r : sum1;
+
+  logic last_alu, last_sum;
+  assign last_alu = f[END].last && c[END].kind == KIND_ALU;
+  assign last_sum = f[ADD+1].last && c[ADD+1].kind != KIND_ALU;
+  assign retired = last_alu || last_sum;
+  assign retired_push = last_alu ? c[END].push : last_sum ? c[ADD+1].push : 3'b000;
+  assign gemm_step = is_gemm[0];
+  assign reset_step = x_valid && x_kind == KIND_RESET;
+  assign alu_step = x_valid && x_kind == KIND_ALU;
+  wire unused = &{1'b0, is_gemm, is_sum, is_alu};
+endmodule

@@ -1,0 +1,173 @@
+//===- acc_fetch.sv - Fetch module ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Streams instructions from memory and hands them to the three queues.
+//
+//   address, count --> read requests ... beats --> FIFO --> [instruction]
+//        --> checks --> queue of load, compute or store
+//
+// A beat of up to 128 bits per cycle. What is wrong with an instruction by
+// itself is found here, before any module sees it: undefined opcodes, memory
+// types and ALU operations, flags that name no neighbour, pads where there are
+// none, FINISH that is missing or not last.
+module acc_fetch
+  import acc_pkg::*;
+(
+    input  logic                     clk,
+    input  logic                     rst,
+    input  logic                     start,
+    input  logic [         ADDR-1:0] address,
+    input  logic [             31:0] count,
+    output logic                     req_valid,
+    input  logic                     req_ready,
+    output logic [    BEAT_ADDR-1:0] req_addr,
+    output logic [LOG_MAX_BURST-1:0] req_len,
+    input  logic                     beat_valid,
+    output logic                     beat_ready,
+    input  logic [         PORT-1:0] beat_data,
+    output logic [              2:0] queue_valid,
+    input  logic [              2:0] queue_ready,
+    output logic [            127:0] queue_insn,
+    output logic [              2:0] waits_queue,
+    output logic                     fault,
+    output logic [              3:0] fault_code,
+    // The instruction that is dispatched next.
+    output logic [             31:0] number,
+    output logic                     busy
+);
+  localparam int LOG_FIFO = LOG_MAX_BURST + 2;
+  localparam int LOG_INSN = 4;  // log2 bytes of an instruction
+  localparam int LOG_PER_BEAT = LOG_PORT_BYTES > LOG_INSN ? LOG_PORT_BYTES - LOG_INSN : 0;
+  localparam int MAX_BURST = 1 << LOG_MAX_BURST;
+
+  // --- requests ---
+  logic [BEAT_ADDR-1:0] addr;
+  logic [33:0] rest, beats;
+  logic [LOG_MAX_BURST:0] room, len;
+  logic [LOG_FIFO:0] reserved;
+  logic fire, take;
+  if (LOG_PORT_BYTES < LOG_INSN) begin : g_halves
+    assign beats = {1'b0, count, 1'b0};
+  end else begin : g_whole
+    assign beats = (34'(count) + 34'((1 << LOG_PER_BEAT) - 1)) >> LOG_PER_BEAT;
+  end
+  assign room = (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(addr[LOG_MAX_BURST-1:0]);
+  assign len = rest <= 34'(room) ? (LOG_MAX_BURST + 1)'(rest) : room;
+  assign req_addr = addr;
+  assign req_len = LOG_MAX_BURST'(len - 1'b1);
+  assign req_valid = rest != '0 && reserved <= (LOG_FIFO + 1)'((1 << LOG_FIFO) - MAX_BURST);
+  assign fire = req_valid && req_ready;
+  always_ff @(posedge clk) begin
+    if (rst) rest <= '0;
+    else if (start) rest <= beats;
+    else if (fire) rest <= rest - 34'(len);
+    if (start) addr <= BEAT_ADDR'(address >> LOG_PORT_BYTES);
+    else if (fire) addr <= addr + BEAT_ADDR'(len);
+    // Places of the FIFO that are taken or asked for.
+    if (rst) reserved <= '0;
+    else reserved <= reserved + (fire ? (LOG_FIFO + 1)'(len) : '0) - (LOG_FIFO + 1)'(take);
+  end
+
+  // --- beats to instructions ---
+  logic fifo_valid;
+  logic [PORT-1:0] head;
+  logic [LOG_FIFO:0] fifo_count;
+  acc_fifo #(
+      .WIDTH(PORT),
+      .LOG_DEPTH(LOG_FIFO)
+  ) fifo (
+      .clk,
+      .rst,
+      .in_valid(beat_valid),
+      .in_ready(beat_ready),
+      .in_data(beat_data),
+      .out_valid(fifo_valid),
+      .out_ready(take),
+      .out_data(head),
+      .count(fifo_count)
+  );
+
+  logic d_valid, d_take, d_load;
+  logic [127:0] d;
+  logic [31:0] left, total;  // left: not yet in d
+  if (LOG_PORT_BYTES < LOG_INSN) begin : g_gather
+    logic half;
+    logic [PORT-1:0] low;
+    assign d_load = fifo_valid && half && (!d_valid || d_take);
+    assign take   = fifo_valid && (!half || d_load);
+    always_ff @(posedge clk) begin
+      if (rst) half <= 1'b0;
+      else if (take) half <= !half;
+      if (take && !half) low <= head;
+      if (d_load) d <= {head, low};
+    end
+  end else if (LOG_PER_BEAT == 0) begin : g_one
+    assign d_load = fifo_valid && (!d_valid || d_take);
+    assign take   = d_load;
+    always_ff @(posedge clk) if (d_load) d <= head;
+  end else begin : g_split
+    logic [LOG_PER_BEAT-1:0] which;
+    assign d_load = fifo_valid && left != '0 && (!d_valid || d_take);
+    assign take   = fifo_valid && (left == '0 || (d_load && (&which)));
+    always_ff @(posedge clk) begin
+      if (rst || start) which <= '0;
+      else if (d_load) which <= which + 1'b1;
+      if (d_load) d <= head[int'(which)*128+:128];
+    end
+  end
+  always_ff @(posedge clk) begin
+    if (rst) d_valid <= 1'b0;
+    else if (d_load) d_valid <= 1'b1;
+    else if (d_take) d_valid <= 1'b0;
+    if (rst) left <= '0;
+    else if (start) left <= count;
+    else if (d_load) left <= left - 32'd1;
+    if (start) total <= count;
+  end
+
+  // --- checks ---
+  logic [2:0] opcode, memory, queue;
+  logic bad_flags, pads, last;
+  logic [3:0] problem;
+  assign opcode = d[2:0];
+  assign memory = d[F_MEM_MEMORY+:3];
+  assign pads = d[F_MEM_Y_PAD_0+:16] != '0;
+  assign last = number + 32'd1 == total;
+  logic to_load, nop;
+  assign to_load = opcode == OP_LOAD && (memory == MEM_INP || memory == MEM_WGT);
+  assign nop = d[F_MEM_X_SIZE+:16] == '0;
+  assign queue = to_load ? 3'b001 : opcode == OP_STORE ? 3'b100 : 3'b010;
+  assign bad_flags = (to_load && (d[F_POP_PREV] || d[F_PUSH_PREV])) ||
+      (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
+  always_comb begin
+    problem = FETCH_FINE;
+    if (opcode > OP_ALU) problem = FETCH_OPCODE;
+    else if ((opcode == OP_LOAD || opcode == OP_STORE) && memory > MEM_ACC8) problem = FETCH_MEMORY;
+    else if (opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
+    else if (opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;
+    else if ((opcode == OP_STORE || (opcode == OP_LOAD && memory == MEM_UOP)) && pads && !nop) problem = FETCH_PADS;
+    else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_MUL) problem = FETCH_ALU_OP;
+    else if (bad_flags) problem = FETCH_FLAGS;
+    else if (opcode == OP_FINISH && !last) problem = FETCH_NOT_LAST;
+    else if (opcode != OP_FINISH && last) problem = FETCH_NO_FINISH;
+  end
+
+  logic good;
+  assign good = d_valid && problem == FETCH_FINE;
+  assign queue_valid = good ? queue : 3'b000;
+  assign queue_insn = d;
+  assign d_take = (queue_valid & queue_ready) != 3'b000;
+  assign waits_queue = queue_valid & ~queue_ready;
+  assign busy = rest != '0 || reserved != '0 || d_valid;
+  always_ff @(posedge clk) begin
+    fault <= !rst && ((d_valid && problem != FETCH_FINE) || (start && count == '0));
+    fault_code <= d_valid ? problem : FETCH_NO_FINISH;
+    if (rst || start) number <= '0;
+    else if (d_take) number <= number + 32'd1;
+  end
+  wire unused = &{1'b0, d, fifo_count, left};
+endmodule

@@ -1,0 +1,368 @@
+//===- acc_sequence.sv - Micro-op sequencer ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Expands GEMM and ALU instructions into micro-operations with their scratchpad
+// indices, one per cycle, and issues them when nothing they read is still on
+// its way.
+//
+//   instruction -> [loops: u, i, o; -> uop RAM -> [q] -> [out] -> [index sums]
+//                   index bases]
+//   cycle 0          1                             2      3        4
+//        -> FIFO -> [head] -> hazard check -> [issue]
+//             5        6                          7
+//
+// An instruction without steps passes through as one empty operation, so that
+// everything retires in order. FIFO credits, not a stall signal, hold the loops
+// back.
+//
+// GEMM sums are forwarded to each other (acc_execute), so GEMM operations never
+// wait for one another. An ALU operation waits until the entries it reads are
+// written, WINDOW cycles after their operation was issued; one with two
+// operands takes two cycles, the first of which reads the source. A GEMM
+// operation waits for ALU operations on the same entry, and two cycles after
+// any ALU operation, whose result takes so much longer.
+module acc_sequence
+  import acc_pkg::*;
+(
+    input  logic                      clk,
+    input  logic                      rst,
+    input  logic                      start,
+    output logic                      ready,
+    input  logic [             127:0] insn,
+    output logic                      uop_en,
+    output logic [ LOG_UOP_DEPTH-1:0] uop_addr,
+    input  logic [              31:0] uop,
+    // The operation issued.
+    output logic                      x_valid,
+    output logic [               1:0] x_kind,
+    // Reads acc[x_read] as the source of the next operation, no more.
+    output logic                      x_source,
+    output logic [ LOG_ACC_DEPTH-1:0] x_read,
+    output logic [ LOG_ACC_DEPTH-1:0] x_dst,
+    output logic [ LOG_INP_DEPTH-1:0] x_inp,
+    output logic [ LOG_WGT_DEPTH-1:0] x_wgt,
+    output logic [               2:0] x_alu_op,
+    output logic                      x_use_imm,
+    output logic [              15:0] x_imm,
+    output logic                      x_last,
+    output logic [               2:0] x_push,
+    output logic                      fault,
+    output logic [               2:0] fault_code,
+    output logic [              15:0] fault_number
+);
+  localparam int DB = LOG_ACC_DEPTH;
+  localparam int SB = LOG_SRC_BITS;
+  localparam int WB = LOG_WGT_DEPTH;
+  localparam int UB = LOG_UOP_DEPTH;
+  localparam int WINDOW = 6;
+
+  // --- the instruction and its loops ---
+  logic active, step, enough;
+  logic is_alu, is_reset, use_imm, null_op, bad_uop;
+  logic [2:0] alu_op, push;
+  logic [15:0] imm, number;
+  logic [UB-1:0] u, u_first;
+  logic [UB:0] u_end;
+  logic [13:0] i_left, o_left, i_count;
+  logic u_last, i_last, o_last;
+  // Index bases of the current iteration and of the current outer one. The top
+  // bit says that the base is beyond the scratchpad.
+  logic [DB:0] d_in, d_out;
+  logic [SB:0] s_in, s_out;
+  logic [WB:0] w_in, w_out;
+  logic [DB-1:0] d_fo, d_fi;
+  logic [SB-1:0] s_fo, s_fi;
+  logic [WB-1:0] w_fo, w_fi;
+
+  function automatic logic [DB:0] add_d(input logic [DB:0] a, input logic [DB-1:0] f);
+    logic [DB:0] sum;
+    sum = {1'b0, a[DB-1:0]} + {1'b0, f};
+    return {a[DB] | sum[DB], sum[DB-1:0]};
+  endfunction
+  function automatic logic [SB:0] add_s(input logic [SB:0] a, input logic [SB-1:0] f);
+    logic [SB:0] sum;
+    sum = {1'b0, a[SB-1:0]} + {1'b0, f};
+    return {a[SB] | sum[SB], sum[SB-1:0]};
+  endfunction
+  function automatic logic [WB:0] add_w(input logic [WB:0] a, input logic [WB-1:0] f);
+    logic [WB:0] sum;
+    sum = {1'b0, a[WB-1:0]} + {1'b0, f};
+    return {a[WB] | sum[WB], sum[WB-1:0]};
+  endfunction
+
+  logic [2:0] opcode;
+  logic head_alu, head_null;
+  logic [UB-1:0] head_begin;
+  logic [UB:0] head_end;
+  assign opcode = insn[2:0];
+  assign head_alu = opcode == OP_ALU;
+  assign head_begin = insn[F_LOOP_UOP_BGN+:UB];
+  assign head_end = insn[F_LOOP_UOP_END+:UB+1];
+  assign head_null = opcode == OP_FINISH || {1'b0, head_begin} >= head_end || insn[F_LOOP_ITER_OUT+:14] == 14'd0 ||
+      insn[F_LOOP_ITER_IN+:14] == 14'd0;
+
+  assign u_last = {1'b0, u} + 1'b1 == u_end;
+  assign i_last = i_left == 14'd1;
+  assign o_last = o_left == 14'd1;
+  assign step = active && enough;
+  logic final_step;
+  assign final_step = null_op || (u_last && i_last && o_last);
+  assign ready = !active || (step && final_step);
+
+  logic [DB:0] d_next;
+  logic [SB:0] s_next;
+  logic [WB:0] w_next;
+  assign d_next = add_d(d_out, d_fo);
+  assign s_next = add_s(s_out, s_fo);
+  assign w_next = add_w(w_out, w_fo);
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      active  <= 1'b0;
+      bad_uop <= 1'b0;
+      number  <= '0;
+    end else begin
+      if (start && ready) active <= 1'b1;
+      else if (step && final_step) active <= 1'b0;
+      if (start && ready) number <= number + 16'd1;
+      bad_uop <= start && ready && !head_null && head_end > (UB + 1)'(1 << UB);
+    end
+    if (start && ready) begin
+      is_alu   <= head_alu;
+      is_reset <= opcode == OP_GEMM && insn[F_LOOP_RESET];
+      null_op  <= head_null;
+      alu_op   <= insn[F_ALU_OP+:3];
+      use_imm  <= insn[F_ALU_USE_IMM];
+      imm      <= insn[F_ALU_IMM+:16];
+      push     <= {opcode == OP_FINISH, insn[F_PUSH_NEXT], insn[F_PUSH_PREV]};
+      u        <= head_begin;
+      u_first  <= head_begin;
+      u_end    <= head_end;
+      o_left   <= insn[F_LOOP_ITER_OUT+:14];
+      i_left   <= insn[F_LOOP_ITER_IN+:14];
+      i_count  <= insn[F_LOOP_ITER_IN+:14];
+      d_in     <= '0;
+      d_out    <= '0;
+      s_in     <= '0;
+      s_out    <= '0;
+      w_in     <= '0;
+      w_out    <= '0;
+      d_fo     <= insn[F_LOOP_DST_OUT+:DB];
+      d_fi     <= insn[F_LOOP_DST_IN+:DB];
+      s_fo     <= head_alu ? SB'(insn[F_ALU_SRC_OUT+:DB]) : SB'(insn[F_GEMM_SRC_OUT+:LOG_INP_DEPTH]);
+      s_fi     <= head_alu ? SB'(insn[F_ALU_SRC_IN+:DB]) : SB'(insn[F_GEMM_SRC_IN+:LOG_INP_DEPTH]);
+      w_fo     <= insn[F_GEMM_WGT_OUT+:WB];
+      w_fi     <= insn[F_GEMM_WGT_IN+:WB];
+    end else if (step) begin
+      if (!u_last) u <= u + 1'b1;
+      else begin
+        u <= u_first;
+        if (!i_last) begin
+          i_left <= i_left - 14'd1;
+          d_in   <= add_d(d_in, d_fi);
+          s_in   <= add_s(s_in, s_fi);
+          w_in   <= add_w(w_in, w_fi);
+        end else begin
+          i_left <= i_count;
+          o_left <= o_left - 14'd1;
+          d_in   <= d_next;
+          d_out  <= d_next;
+          s_in   <= s_next;
+          s_out  <= s_next;
+          w_in   <= w_next;
+          w_out  <= w_next;
+        end
+      end
+    end
+  end
+
+  // --- micro-op and indices ---
+  assign uop_en   = step || !GATE_IDLE;
+  assign uop_addr = u;
+
+  typedef struct packed {
+    logic        last;
+    logic [2:0]  push;
+    logic        valid;
+    logic [1:0]  kind;
+    logic        use_imm;
+    logic [2:0]  alu_op;
+    logic [15:0] imm;
+  } op_t;
+  op_t op0, op1, op2, op3;
+  logic v1, v2, v3;
+  logic [15:0] number1, number2, number3;
+  logic [DB:0] d1, d2;
+  logic [SB:0] s1, s2;
+  logic [WB:0] w1, w2;
+  logic [DB-1:0] d3;
+  logic [SB-1:0] s3;
+  logic [WB-1:0] w3;
+  logic bad_d3, bad_s3, bad_w3;
+
+  always_comb begin
+    op0.last = final_step;
+    op0.push = push;
+    op0.valid = !null_op;
+    op0.kind = is_alu ? KIND_ALU : is_reset ? KIND_RESET : KIND_GEMM;
+    op0.use_imm = use_imm;
+    op0.alu_op = alu_op;
+    op0.imm = imm;
+  end
+
+  logic [DB:0] d_sum;
+  logic [SB:0] s_sum;
+  logic [WB:0] w_sum;
+  assign d_sum = add_d(d2, uop[F_UOP_DST+:DB]);
+  assign s_sum = add_s(s2, uop[F_UOP_SRC+:SB]);
+  assign w_sum = add_w(w2, uop[F_UOP_WGT+:WB]);
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      v1 <= 1'b0;
+      v2 <= 1'b0;
+      v3 <= 1'b0;
+    end else begin
+      v1 <= step;
+      v2 <= v1;
+      v3 <= v2;
+    end
+    op1 <= op0;
+    op2 <= op1;
+    op3 <= op2;
+    number1 <= number;
+    number2 <= number1;
+    number3 <= number2;
+    d1 <= d_in;
+    s1 <= s_in;
+    w1 <= w_in;
+    d2 <= d1;
+    s2 <= s1;
+    w2 <= w1;
+    d3 <= d_sum[DB-1:0];
+    s3 <= s_sum[SB-1:0];
+    w3 <= w_sum[WB-1:0];
+    bad_d3 <= d_sum[DB];
+    bad_s3 <= s_sum[SB];
+    bad_w3 <= w_sum[WB];
+  end
+
+  // A source index may fit its field and still be beyond the smaller of the two
+  // memories that the field serves.
+  logic beyond_acc, beyond_inp;
+  assign beyond_acc = bad_s3 || (s3 >> LOG_ACC_DEPTH) != '0;
+  assign beyond_inp = bad_s3 || (s3 >> LOG_INP_DEPTH) != '0;
+  always_ff @(posedge clk) begin
+    fault <= 1'b0;
+    fault_code <= FAULT_UOP;
+    fault_number <= number - 16'd1;
+    if (rst) fault <= 1'b0;
+    else if (v3 && op3.valid && op3.kind == KIND_ALU && !op3.use_imm && beyond_acc) begin
+      fault <= 1'b1;
+      fault_code <= FAULT_SRC;
+      fault_number <= number3 - 16'd1;
+    end else if (v3 && op3.valid && op3.kind == KIND_GEMM && (beyond_inp || bad_w3)) begin
+      fault <= 1'b1;
+      fault_code <= beyond_inp ? FAULT_INP : FAULT_WGT;
+      fault_number <= number3 - 16'd1;
+    end else if (v3 && op3.valid && bad_d3) begin
+      fault <= 1'b1;
+      fault_code <= FAULT_DST;
+      fault_number <= number3 - 16'd1;
+    end else if (bad_uop) fault <= 1'b1;
+  end
+
+  // --- waiting room ---
+  localparam int LOG_FIFO = 4;
+  localparam int WIDTH = $bits(op_t) + DB + SB + WB;
+  logic f_valid, f_take, f_ready;
+  logic [WIDTH-1:0] f_data;
+  logic [LOG_FIFO:0] f_count;
+  acc_fifo #(
+      .WIDTH(WIDTH),
+      .LOG_DEPTH(LOG_FIFO)
+  ) waiting (
+      .clk,
+      .rst,
+      .in_valid(v3),
+      .in_ready(f_ready),
+      .in_data({op3, d3, s3, w3}),
+      .out_valid(f_valid),
+      .out_ready(f_take),
+      .out_data(f_data),
+      .count(f_count)
+  );
+  // Room for what the FIFO holds and what the stages before it may add.
+  always_ff @(posedge clk) enough <= !rst && f_count <= (LOG_FIFO + 1)'((1 << LOG_FIFO) - 8);
+
+  logic h_valid, go, second;
+  op_t h;
+  logic [DB-1:0] h_dst;
+  logic [SB-1:0] h_src;
+  logic [WB-1:0] h_wgt;
+  logic pair;
+  assign f_take = !h_valid || (go && !pair);
+  always_ff @(posedge clk) begin
+    if (rst) h_valid <= 1'b0;
+    else if (f_take) h_valid <= f_valid;
+    if (f_take) {h, h_dst, h_src, h_wgt} <= f_data;
+  end
+
+  // --- hazards ---
+  logic [WINDOW:1] in_flight, in_flight_alu;
+  logic [DB-1:0] in_flight_dst[1:WINDOW];
+  logic meets_dst, meets_src, meets_alu, wait_alu, two;
+  always_comb begin
+    meets_dst = 1'b0;
+    meets_src = 1'b0;
+    meets_alu = 1'b0;
+    for (int k = 1; k <= WINDOW; k++) begin
+      if (in_flight[k] && in_flight_dst[k] == h_dst) meets_dst = 1'b1;
+      if (in_flight[k] && in_flight_dst[k] == DB'(h_src)) meets_src = 1'b1;
+      if (in_flight_alu[k] && in_flight_dst[k] == h_dst) meets_alu = 1'b1;
+    end
+  end
+  assign two = h.valid && h.kind == KIND_ALU && !h.use_imm;
+  assign wait_alu = in_flight_alu[1] || in_flight_alu[2];
+  always_comb begin
+    if (second) go = 1'b1;
+    else if (h.valid && h.kind == KIND_ALU) go = h_valid && !meets_dst && !(two && meets_src);
+    else go = h_valid && !wait_alu && !(h.valid && h.kind == KIND_GEMM && meets_alu);
+  end
+  // The first of the two cycles of an operation with two operands.
+  assign pair = two && !second;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      second <= 1'b0;
+      in_flight <= '0;
+      in_flight_alu <= '0;
+    end else begin
+      second <= go && pair;
+      in_flight <= {in_flight[WINDOW-1:1], go && h.valid && !pair};
+      in_flight_alu <= {in_flight_alu[WINDOW-1:1], go && h.valid && !pair && h.kind == KIND_ALU};
+    end
+    in_flight_dst[1] <= h_dst;
+    for (int k = 2; k <= WINDOW; k++) in_flight_dst[k] <= in_flight_dst[k-1];
+
+    x_valid  <= !rst && go && h.valid && !pair;
+    x_source <= !rst && go && pair;
+    x_last   <= !rst && go && h.last && !pair;
+    if (go || !GATE_IDLE) begin
+      x_kind <= h.valid ? h.kind : KIND_GEMM;
+      x_read <= pair ? DB'(h_src) : h_dst;
+      x_dst <= h_dst;
+      x_inp <= LOG_INP_DEPTH'(h_src);
+      x_wgt <= h_wgt;
+      x_alu_op <= h.alu_op;
+      x_use_imm <= h.use_imm;
+      x_imm <= h.imm;
+      x_push <= h.push;
+    end
+  end
+  wire unused = &{1'b0, insn, uop, f_ready};
+endmodule

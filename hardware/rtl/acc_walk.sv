@@ -1,0 +1,144 @@
+//===- acc_walk.sv - Burst generator ---===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Turns the rows of one LOAD or STORE into bursts: the request half of a DMA.
+// The data half (acc_fill) walks the same rows by itself, so that nothing but a
+// count of beats on their way connects the two.
+//
+//   instruction -> [row: address, beats] -> [burst: split at multiples of
+//                   one row per cycle        MAX_BURST beats] -> request
+//
+// One burst per cycle, also for rows of one beat; 2 cycles from start to the
+// first request. Bursts never cross a multiple of 2^LOG_MAX_BURST beats, hence
+// no 4 KiB page. Up to LIMIT beats are on their way.
+module acc_walk
+  import acc_pkg::*;
+#(
+    // log2 bytes of an element, by kind.
+    parameter int LB0 = 0,
+    parameter int LB1 = 0,
+    parameter int LB2 = 0,
+    parameter int LOG_LIMIT = 7
+) (
+    input  logic                     clk,
+    input  logic                     rst,
+    input  logic                     start,
+    output logic                     ready,
+    input  logic [              1:0] kind,
+    input  logic [             31:0] base,
+    input  logic [             15:0] rows,
+    input  logic [             15:0] cols,
+    input  logic [             15:0] stride,
+    output logic                     req_valid,
+    input  logic                     req_ready,
+    output logic [    BEAT_ADDR-1:0] req_addr,
+    output logic [LOG_MAX_BURST-1:0] req_len,
+    // This burst is the last one of its instruction.
+    output logic                     req_last,
+    // A beat has arrived (or left).
+    input  logic                     beat,
+    output logic                     busy
+);
+  localparam int COUNT = 17 + LOG_MAX_BEATS;
+  localparam int MAX_BURST = 1 << LOG_MAX_BURST;
+  localparam int LIMIT = 1 << LOG_LIMIT;
+
+  function automatic int up(input int lb);
+    return lb > LOG_PORT_BYTES ? lb - LOG_PORT_BYTES : 0;
+  endfunction
+  function automatic int down(input int lb);
+    return lb < LOG_PORT_BYTES ? LOG_PORT_BYTES - lb : 0;
+  endfunction
+  localparam int UP0 = up(LB0), UP1 = up(LB1), UP2 = up(LB2);
+  localparam int DN0 = down(LB0), DN1 = down(LB1), DN2 = down(LB2);
+
+  // --- rows ---
+  logic active, take;
+  logic [1:0] r_kind;
+  logic [32:0] row;
+  logic [15:0] left, r_cols, r_stride;
+  logic [BEAT_ADDR-1:0] first;
+  logic [COUNT-1:0] beats;
+
+  // The first beat of a row, and how many it touches: elements narrower than a
+  // beat may start within one.
+  function automatic logic [BEAT_ADDR-1:0] first_of(input logic [32:0] at, input int u, input int d);
+    return (BEAT_ADDR'(at >> d)) << u;
+  endfunction
+  function automatic logic [COUNT-1:0] beats_of(input logic [5:0] low, input logic [15:0] n, input int u,
+                                                input int d);
+    return ((COUNT'(n) + (COUNT'(low) & COUNT'((1 << d) - 1)) + COUNT'((1 << d) - 1)) >> d) << u;
+  endfunction
+  always_comb begin
+    case (r_kind)
+      2'd0: begin
+        first = first_of(row, UP0, DN0);
+        beats = beats_of(row[5:0], r_cols, UP0, DN0);
+      end
+      2'd1: begin
+        first = first_of(row, UP1, DN1);
+        beats = beats_of(row[5:0], r_cols, UP1, DN1);
+      end
+      default: begin
+        first = first_of(row, UP2, DN2);
+        beats = beats_of(row[5:0], r_cols, UP2, DN2);
+      end
+    endcase
+  end
+
+  assign ready = !active;
+  always_ff @(posedge clk) begin
+    if (rst) active <= 1'b0;
+    else if (start && ready) active <= 1'b1;
+    else if (take && left == 16'd1) active <= 1'b0;
+    if (start && ready) begin
+      r_kind   <= kind;
+      row      <= 33'(base);
+      left     <= rows;
+      r_cols   <= cols;
+      r_stride <= stride;
+    end else if (take) begin
+      row  <= row + 33'(r_stride);
+      left <= left - 16'd1;
+    end
+  end
+
+  // --- bursts ---
+  logic valid, last_row, ends, fire, credit;
+  logic [BEAT_ADDR-1:0] addr;
+  logic [COUNT-1:0] rest;
+  logic [LOG_MAX_BURST:0] room, len;
+  logic [LOG_LIMIT:0] pending;
+
+  assign room = (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(addr[LOG_MAX_BURST-1:0]);
+  assign ends = rest <= COUNT'(room);
+  assign len = ends ? (LOG_MAX_BURST + 1)'(rest) : room;
+  assign credit = pending <= (LOG_LIMIT + 1)'(LIMIT - MAX_BURST);
+  assign req_valid = valid && credit;
+  assign req_addr = addr;
+  assign req_len = LOG_MAX_BURST'(len - 1'b1);
+  assign req_last = ends && last_row;
+  assign fire = req_valid && req_ready;
+  assign take = active && (!valid || (fire && ends));
+  assign busy = active || valid;
+
+  always_ff @(posedge clk) begin
+    if (rst) valid <= 1'b0;
+    else if (take) valid <= 1'b1;
+    else if (fire && ends) valid <= 1'b0;
+    if (take) begin
+      addr <= first;
+      rest <= beats;
+      last_row <= left == 16'd1;
+    end else if (fire) begin
+      addr <= addr + BEAT_ADDR'(len);
+      rest <= rest - COUNT'(len);
+    end
+    if (rst) pending <= '0;
+    else pending <= pending + (fire ? (LOG_LIMIT + 1)'(len) : '0) - (LOG_LIMIT + 1)'(beat);
+  end
+endmodule

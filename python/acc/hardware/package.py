@@ -1,0 +1,166 @@
+"""The one SystemVerilog package that depends on the configuration; everything else of the RTL is parametric in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from acc.errors import ConfigError
+
+# Of the circuit's own 16-byte instructions; smaller ports than 64 bits and larger ones than 512 are not built.
+PORTS = (64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """What the circuit can choose beyond `vta_config.json`.
+
+    `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
+    queues, tokens in each of the four, beats of a burst, beats on their way per module. `dsp_multipliers` is the
+    number of GEMM multipliers that become DSP blocks.
+    """
+
+    mem_data_width: int = 64
+    log_queue: int = 5
+    log_tokens: int = 12
+    log_max_burst: int = 4
+    log_outstanding: int = 7
+    dsp_multipliers: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.mem_data_width not in PORTS:
+            problems.append(f"the memory port is {self.mem_data_width} bits wide, but can only be one of {PORTS}")
+        # Bursts of up to 2^6 beats stay within 4 KiB at every width.
+        limits = {"log_queue": (1, 12), "log_tokens": (1, 16), "log_max_burst": (0, 6), "log_outstanding": (1, 10)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                problems.append(f"{name} is {getattr(self, name)}, but must be from {low} to {high}")
+        if self.log_outstanding <= self.log_max_burst:
+            problems.append(
+                f"log_outstanding ({self.log_outstanding}) must exceed log_max_burst ({self.log_max_burst})"
+            )
+        if self.dsp_multipliers < 0:
+            problems.append(f"dsp_multipliers is {self.dsp_multipliers}, but must not be negative")
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    def key(self) -> str:
+        """A short text that tells circuits apart."""
+        return "-".join(str(getattr(self, f.name)) for f in fields(self))
+
+
+def log2(value: int) -> int:
+    """The logarithm of a power of two."""
+    return value.bit_length() - 1
+
+
+def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, int]:
+    """The package's integers by name. `config` is an `acc._lib._runtime.Config`."""
+    shallow = [m for m in ("uop", "inp", "wgt", "acc") if config.depth(m) < 2]
+    if shallow:
+        raise ConfigError(
+            f"the circuit needs at least two entries of each scratchpad, but {', '.join(shallow)} has one"
+        )
+    port_bytes = circuit.mem_data_width // 8
+    log_port = log2(port_bytes)
+    c = {
+        "INP_BITS": config.inp_bits,
+        "WGT_BITS": config.wgt_bits,
+        "OUT_BITS": config.inp_bits,
+        "BATCH": config.batch,
+        "BLOCK_IN": config.block_in,
+        "BLOCK_OUT": config.block_out,
+        "LOG_BLOCK_IN": config.log_block_in,
+        "TREE": (config.log_block_in + 1) // 2,
+        "SUM_BITS": config.inp_bits + config.wgt_bits + config.log_block_in,
+        "PORT": circuit.mem_data_width,
+        "LOG_PORT_BYTES": log_port,
+    }
+    for memory in ("uop", "inp", "wgt", "acc", "out"):
+        size = config.element_bytes(memory)
+        name = memory.upper()
+        if memory != "out":
+            c[f"LOG_{name}_DEPTH"] = log2(config.depth(memory))
+        c[f"{name}_ELEM"] = 8 * size
+        c[f"LOG_{name}_BYTES"] = log2(size)
+        c[f"LOG_EPB_{name}"] = max(log_port - log2(size), 0)
+        c[f"LOG_BPE_{name}"] = max(log2(size) - log_port, 0)
+    c["LOG_SRC_BITS"] = max(c["LOG_ACC_DEPTH"], c["LOG_INP_DEPTH"])
+    c["LOG_MAX_BEATS"] = max(1, *(c[f"LOG_BPE_{m}"] for m in ("INP", "WGT", "ACC", "OUT")))
+    c["OUT_LANES"] = 1 << c["LOG_EPB_OUT"]
+    c["LOAD_LANES"] = 1 << max(c["LOG_EPB_INP"], c["LOG_EPB_WGT"])
+    c["FILL_LANES"] = 1 << max(c["LOG_EPB_UOP"], c["LOG_EPB_OUT"])
+    # A row may start 2^16 rows of 2^16 elements beyond a 32-bit base.
+    c["ADDR"] = 33 + max(c[f"LOG_{m}_BYTES"] for m in ("UOP", "INP", "WGT", "ACC"))
+    c["BEAT_ADDR"] = c["ADDR"] - log_port
+    c["LOG_QUEUE"] = circuit.log_queue
+    c["LOG_TOKENS"] = circuit.log_tokens
+    c["LOG_MAX_BURST"] = max(circuit.log_max_burst, 1)
+    c["LOG_OUTSTANDING"] = circuit.log_outstanding
+    c["DSP_MULTIPLIERS"] = circuit.dsp_multipliers
+    layout = config.layout
+    sections = {"MEM": layout["mem"], "LOOP": layout["gemm"], "GEMM": layout["gemm"], "ALU": layout["alu"]}
+    sections["UOP"] = layout["uop"]
+    for section, names in {
+        "MEM": tuple(layout["mem"]),
+        "LOOP": ("reset", "uop_bgn", "uop_end", "iter_out", "iter_in", "dst_out", "dst_in"),
+        "GEMM": ("src_out", "src_in", "wgt_out", "wgt_in"),
+        "ALU": tuple(layout["alu"]),
+        "UOP": ("dst", "src", "wgt"),
+    }.items():
+        for name in names:
+            c[f"F_{section}_{name.upper()}"] = sections[section][name][0]
+    c["GATE_IDLE"] = int(gate_idle)
+    return c
+
+
+# Encodings: opcodes, memory types and ALU operations of the instruction set; kinds of operations, fault and error
+# codes of the circuit. Name to (width, value).
+ENCODINGS: dict[str, tuple[int, int]] = {
+    **{f"OP_{name}": (3, i) for i, name in enumerate(("LOAD", "STORE", "GEMM", "FINISH", "ALU"))},
+    **{f"MEM_{name}": (3, i) for i, name in enumerate(("UOP", "WGT", "INP", "ACC", "OUT", "ACC8"))},
+    **{f"ALU_{name}": (3, i) for i, name in enumerate(("MIN", "MAX", "ADD", "SHR", "MUL"))},
+    **{f"KIND_{name}": (2, i) for i, name in enumerate(("GEMM", "RESET", "ALU"))},
+    **{f"UNIT_{name}": (2, i) for i, name in enumerate(("FETCH", "COMPUTE", "LOAD", "STORE"))},
+    **{f"FAULT_{name}": (3, i) for i, name in enumerate(("UOP", "DST", "SRC", "INP", "WGT"))},
+    **{
+        f"FETCH_{name}": (4, i)
+        for i, name in enumerate(
+            (
+                "FINE",
+                "OPCODE",
+                "MEMORY",
+                "LOAD_OUT",
+                "STORE_MEMORY",
+                "PADS",
+                "ALU_OP",
+                "FLAGS",
+                "NOT_LAST",
+                "NO_FINISH",
+            )
+        )
+    },
+    "ERROR_FAULTS": (4, 1),
+    **{f"ERROR_{name}": (4, 12 + i) for i, name in enumerate(("MEMORY", "OVERFLOW", "TOKENS", "WATCHDOG"))},
+}
+FLAGS = ("F_POP_PREV", "F_POP_NEXT", "F_PUSH_PREV", "F_PUSH_NEXT")
+
+
+def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
+    """The text of `acc_pkg.sv`.
+
+    With `gate_idle`, wide registers keep their values in cycles in which nobody reads them, which costs enables in a
+    circuit and saves time in a simulator.
+    """
+    lines = [
+        f"// The accelerator {config.batch}x{config.block_in}x{config.block_out}, generated by acc.",
+        f"// {config.to_json()}",
+        "package acc_pkg;",
+    ]
+    for name, value in constants(config, circuit, gate_idle=gate_idle).items():
+        kind = "bit" if name == "GATE_IDLE" else "int"
+        lines.append(f"  localparam {kind} {name} = {value};")
+    lines += [f"  localparam int {name} = {3 + i};" for i, name in enumerate(FLAGS)]
+    lines += [f"  localparam logic [{w - 1}:0] {name} = {w}'d{value};" for name, (w, value) in ENCODINGS.items()]
+    return "\n".join([*lines, "endpackage", ""])
