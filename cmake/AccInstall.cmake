@@ -1,5 +1,6 @@
 # What a wheel holds beside the Python sources: native modules, libraries and
-# tools in acc/_lib, and the runtime's C header in acc/include.
+# tools in acc/_lib, the runtime's C header in acc/include, and in acc/_hardware
+# what simulators of the circuit are built from.
 set(installed acc acc_runtime acc-opt acc-translate acc-lsp-server)
 if(ACC_ENABLE_PYTHON)
   list(APPEND installed _mlir _runtime)
@@ -18,3 +19,5 @@ endif()
 set(ACC_BUILTINS_NAME libacc_builtins-${CMAKE_SYSTEM_PROCESSOR}.a)
 configure_file("${ACC_BUILTINS}" "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" COPYONLY)
 install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/hardware/rtl ${CMAKE_SOURCE_DIR}/hardware/sim DESTINATION _hardware)
+install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/circuit.h DESTINATION _hardware/include/acc)

@@ -9,7 +9,8 @@ profile=${1:-build}
 
 PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 libclang-rt-22-dev lld-22 llvm-22-dev llvm-22-tools
           libmlir-22-dev mlir-22-tools nlohmann-json3-dev)
-[ "$profile" = test ] && PACKAGES+=(clang-format-22)
+# Waveforms of the simulated circuit are compressed with lz4 and zlib.
+[ "$profile" = test ] && PACKAGES+=(clang-format-22 liblz4-dev zlib1g-dev)
 
 fail() {
   printf 'acc set-up: step "%s" failed.\n  Remedy: %s\n' "$1" "$2" >&2

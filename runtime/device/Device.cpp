@@ -7,6 +7,7 @@
 
 #include "acc/device.h"
 #include "acc/fsim.h"
+#include "acc/tsim.h"
 
 #include <algorithm>
 
@@ -96,7 +97,16 @@ std::unique_ptr<Device> acc::createDevice(std::string_view name,
                                           std::string *error) {
   if (name == "fsim")
     return fsim::create(config, "", error);
+  if (name == "tsim") {
+    if (std::optional<tsim::Options> options = tsim::provided(config))
+      return tsim::create(config, *options, error);
+    if (error)
+      *error = "no circuit was built for the configuration " + config.toJson() +
+               ": call acc.hardware.simulator.provide(config) first";
+    return nullptr;
+  }
   if (error)
-    *error = "unknown device '" + std::string(name) + "': available is fsim";
+    *error = "unknown device '" + std::string(name) +
+             "': available are fsim and tsim";
   return nullptr;
 }

@@ -1,5 +1,7 @@
 """`acc sim`: runs a raw instruction stream, compiled by whatever, on a simulated device.
 
+That is fsim, the functional simulator, or tsim, the circuit itself, which counts cycles.
+
 DRAM is one zero-filled arena from byte address 0. Files are loaded into it at the addresses given, the
 stream runs to its FINISH, and regions are written to files: each whole or not at all, and none if
 anything went wrong.
@@ -21,6 +23,8 @@ from acc.files import replacing
 DEFAULT_DRAM = 64 << 20
 # Beyond the reach of a 32-bit dram_base with the largest elements anybody builds.
 LIMIT = 1 << 40
+# Of simulated memory, in cycles.
+MAX_LATENCY = 1 << 20
 
 
 class Load(NamedTuple):
@@ -72,7 +76,11 @@ def register(subparsers: Any) -> None:
         "ADDR are DRAM byte addresses, decimal or 0x.",
     )
     parser.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
-    parser.add_argument("--device", default="fsim", help="fsim, the functional simulator (default)")
+    parser.add_argument(
+        "--device",
+        default="fsim",
+        help="fsim, the functional simulator (default), or tsim, the simulated circuit, built on first use",
+    )
     parser.add_argument("--insns", metavar="FILE", required=True, help="the instruction stream")
     parser.add_argument(
         "--load", metavar="ADDR=FILE", action="append", default=[], help="put a file into DRAM before the run"
@@ -88,6 +96,11 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--sanitize", action="store_true", help="report uninitialised reads and hazards that no token orders"
     )
+    circuit = parser.add_argument_group("tsim only")
+    circuit.add_argument("--latency", metavar="CYCLES", help="cycles until memory answers (default: 64)")
+    circuit.add_argument("--jitter", metavar="CYCLES", help="up to so many cycles more, at random (default: 0)")
+    circuit.add_argument("--mem-width", metavar="BITS", help="width of the memory port (default: 64)")
+    circuit.add_argument("--trace", metavar="FILE", help="write waveforms (.fst)")
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
     parser.set_defaults(run=run)
 
@@ -107,6 +120,29 @@ def _dram(size: int) -> np.ndarray:
         raise RunError(f"cannot reserve {size} bytes for DRAM") from None
 
 
+def _prepare_circuit(args: argparse.Namespace, config: Any) -> None:
+    """Builds the simulated circuit if that is the device, and refuses options that are for another one."""
+    options = {"latency": args.latency, "jitter": args.jitter, "mem-width": args.mem_width, "trace": args.trace}
+    if args.device != "tsim":
+        if given := [name for name, value in options.items() if value is not None]:
+            raise RunError(f"--{given[0]} is for --device tsim")
+        return
+    if args.sanitize:
+        raise RunError("--sanitize is for --device fsim: a circuit does not know what was initialised")
+    from acc.hardware import simulator
+    from acc.hardware.package import Circuit
+
+    numbers = {name: _number(options[name], f"--{name}") for name in ("latency", "jitter") if options[name] is not None}
+    if too_big := [name for name, value in numbers.items() if value > MAX_LATENCY]:
+        raise RunError(f"--{too_big[0]} is more than {MAX_LATENCY} cycles")
+    circuit = Circuit(_number(args.mem_width, "--mem-width")) if args.mem_width is not None else Circuit()
+    if args.trace is not None:
+        # What cannot be written is known before anything is built.
+        with replacing(Path(args.trace), RunError):
+            pass
+    simulator.provide(config, circuit, trace=args.trace, **numbers)
+
+
 def _print_table(result: dict[str, Any]) -> None:
     total = result["total"]
     counts = ", ".join(f"{count} {name}" for name, count in total["instructions"].items() if count)
@@ -115,6 +151,9 @@ def _print_table(result: dict[str, Any]) -> None:
     print(f"DRAM bytes    {traffic or 'none'}")
     print(f"GEMM steps    {total['gemm_steps']} (and {total['reset_steps']} resets)")
     print(f"ALU steps     {total['alu_steps']}")
+    if "cycles" in result:
+        busy = ", ".join(f"{name} {result['circuit'][name + '_busy']}" for name in ("load", "compute", "store"))
+        print(f"cycles        {result['cycles']} (busy: {busy})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -150,6 +189,7 @@ def run(args: argparse.Namespace) -> int:
         taken.append((begin, stop, load.path))
         dram[begin:stop] = np.frombuffer(data, np.uint8)
 
+    _prepare_circuit(args, config)
     device = _runtime.Device(args.device, config)
     device.attach_at(0, dram)
     initialised = [(begin, stop) for begin, stop, _ in taken if begin != stop] if args.sanitize else []
@@ -162,7 +202,8 @@ def run(args: argparse.Namespace) -> int:
             file.write(dram[dump.address : dump.address + dump.size].tobytes())
             file.flush()
     if args.json:
-        print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"]}))
+        time = {key: result[key] for key in ("cycles", "circuit") if key in result}
+        print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"], **time}))
     else:
         _print_table(result)
     return 0

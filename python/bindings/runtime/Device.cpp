@@ -8,6 +8,7 @@
 #include "acc/device.h"
 #include "Runtime.h"
 #include "acc/fsim.h"
+#include "acc/tsim.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
@@ -105,6 +106,13 @@ private:
     dict["diagnostics"] = diagnostics;
     dict["total"] = acc::python::toDict(result.total);
     dict["layers"] = perLayer;
+    if (result.timing) {
+      dict["cycles"] = result.timing->cycles;
+      nb::dict counters;
+      for (const auto &[name, value] : result.timing->counters)
+        counters[name.c_str()] = value;
+      dict["circuit"] = counters;
+    }
     return dict;
   }
 
@@ -117,6 +125,16 @@ void acc::python::registerDevice(nb::module_ &m) {
   m.def("fsim_kernels", &fsim::availableKernels,
         "GEMM kernels of the functional simulator that this machine runs, best "
         "first.");
+  m.def(
+      "provide_tsim",
+      [](const isa::Config &config, const std::string &model, uint32_t latency,
+         uint32_t jitter, uint64_t seed, const std::string &trace) {
+        tsim::provide(config, {model, latency, jitter, seed, trace});
+      },
+      "config"_a, "model"_a, "latency"_a = 64, "jitter"_a = 0, "seed"_a = 1,
+      "trace"_a = "",
+      "Makes Device('tsim', config) run the circuit in the shared object "
+      "`model`, with a memory of `latency` cycles.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
       .def(nb::init<const std::string &, const isa::Config &,
@@ -136,7 +154,8 @@ void acc::python::registerDevice(nb::module_ &m) {
            "layer_of"_a = std::vector<int32_t>(),
            "Runs a raw stream (bytes). Returns a dict: ok, message, "
            "diagnostics (instruction, "
-           "layer, message), total and layers (counters).")
+           "layer, message), total and layers (counters); of devices with a "
+           "notion of time also cycles and circuit (its counters).")
       .def("run_program", &PyDevice::runProgram, "program"_a, "addresses"_a,
            "sanitize"_a = false,
            "Links a Program to the DRAM addresses of its buffers and runs it.");

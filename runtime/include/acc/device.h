@@ -16,6 +16,7 @@
 #include "acc/isa/Verify.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,13 @@ struct RunOptions {
   std::span<const int32_t> layerOf;
 };
 
+/// How long a run took on a device with a notion of time.
+struct Timing {
+  uint64_t cycles = 0;
+  /// What the device counts, by name.
+  std::vector<std::pair<std::string, uint64_t>> counters;
+};
+
 struct RunResult {
   /// Empty if the stream ran to its end without complaint.
   std::vector<isa::Diagnostic> diagnostics;
@@ -73,6 +81,7 @@ struct RunResult {
   Counters total;
   /// One per layer name of the options.
   std::vector<Counters> layers;
+  std::optional<Timing> timing;
 
   bool ok() const { return diagnostics.empty(); }
 };
@@ -109,7 +118,8 @@ protected:
   Dram memory;
 };
 
-/// Creates a device by name ("fsim"). Null and a message if there is none of
+/// Creates a device by name: "fsim", or "tsim" for configurations whose
+/// circuit was provided (acc/tsim.h). Null and a message if there is none of
 /// that name or the configuration is illegal.
 std::unique_ptr<Device> createDevice(std::string_view name,
                                      const isa::Config &config,

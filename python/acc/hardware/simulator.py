@@ -1,0 +1,225 @@
+"""Builds the simulator of a circuit (tsim): RTL -> Verilator -> C++ -> a shared object, kept per configuration.
+
+Simulators lie in the user's cache folder under a name derived from everything they are made of, so that a change of
+the RTL, the configuration, the tools or the processor makes a new one, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.resources
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from acc.files import replacing
+from acc.hardware.package import Circuit, package
+from acc.hardware.toolchain import ToolError, compiler, verilator
+
+# No clocked register is read before reset gave it a value, so that its first value need not be any in particular.
+VERILATE = ("--cc", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
+# The C++ compiler's level; tests of small circuits save time with less.
+DEFAULT_OPTIMIZE = 3
+DEFINES = ("VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_VCD=0", "VM_TRACE_SAIF=0", "VL_THREADED=0")
+
+
+def sources() -> Path:
+    """The folder of `rtl`, `sim` and the headers: beside the package where it is installed, or in the source tree."""
+    package_folder = Path(str(importlib.resources.files("acc")))
+    for folder in (package_folder / "_hardware", package_folder.parents[1] / "hardware"):
+        if (folder / "rtl").is_dir():
+            return folder
+    raise ToolError("the RTL, which a simulator of the circuit is built from, is not part of this installation")
+
+
+def _headers(folder: Path) -> Path:
+    inside = folder / "include"
+    return inside if inside.is_dir() else folder.parent / "runtime" / "include"
+
+
+def cache_folder() -> Path:
+    """Where simulators are kept: $XDG_CACHE_HOME/acc/tsim, or ~/.cache/acc/tsim."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "acc" / "tsim"
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("flags")), platform.processor())
+
+
+def _run(command: list[str], folder: Path, what: str, environment: dict[str, str] | None = None) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        raise ToolError(f"cannot run '{command[0]}': {error.strerror}") from None
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        errors = [line for line in lines if "rror" in line] or lines[-5:]
+        if any("lz4.h" in line or "zlib.h" in line for line in errors):
+            raise ToolError(
+                "waveforms need the headers of lz4 and zlib, which are missing: apt-get install liblz4-dev zlib1g-dev"
+            )
+        raise ToolError(f"building the simulator of the circuit failed: {what}: " + "; ".join(errors[:3]))
+
+
+class _Progress:
+    """Says on a terminal what takes so long; silent elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.start, self.shown = name, time.monotonic(), sys.stderr.isatty()
+
+    def step(self, what: str) -> None:
+        if self.shown:
+            seconds = time.monotonic() - self.start
+            print(f"\r\x1b[Kbuilding the simulator of {self.name}: {what} ({seconds:.0f} s)", end="", file=sys.stderr)
+
+    def clear(self) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Only one process at a time builds the same thing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a")  # noqa: SIM115
+    except OSError as error:
+        raise ToolError(f"cannot keep simulators in '{path.parent}': {error.strerror}") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _support(flags: list[str], trace: bool, progress: _Progress) -> list[Path]:
+    """Verilator's own run-time code as objects, which all simulators share."""
+    tool = verilator()
+    names = ["verilated", "verilated_threads", *(["verilated_fst_c"] if trace else [])]
+    cxx, cxx_version = compiler()
+    digest = hashlib.sha256("\0".join([tool.version, cxx_version, *flags]).encode()).hexdigest()[:16]
+    folder = cache_folder() / f"verilated-{digest}"
+    objects = [folder / f"{name}.o" for name in names]
+    with _locked(folder.with_suffix(".lock")):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, target in zip(names, objects, strict=True):
+            if target.exists():
+                continue
+            progress.step(f"compiling {name}")
+            partial = target.with_suffix(f".{os.getpid()}")
+            _run([cxx, *flags, "-c", os.fspath(tool.include / f"{name}.cpp"), "-o", os.fspath(partial)], folder, name)
+            partial.replace(target)
+    return objects
+
+
+def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, optimize: int | None = None) -> Path:
+    """The shared object that simulates the circuit of `config` (an `acc._lib._runtime.Config`), built if need be.
+
+    `optimize` is the C++ compiler's level; `trace` makes a slower simulator that can write waveforms. Raises
+    ConfigError for a configuration that cannot be a circuit, ToolError if a tool is missing or fails.
+    """
+    circuit = circuit or Circuit()
+    optimize = DEFAULT_OPTIMIZE if optimize is None else optimize
+    text = package(config, circuit, gate_idle=True)
+    folder = sources()
+    rtl = sorted((folder / "rtl").glob("acc_*.sv"))
+    harness = folder / "sim" / "harness.cpp"
+    headers = _headers(folder)
+    tool, (_, cxx_version) = verilator(), compiler()
+    flags = [f"-O{optimize}", "-march=native", "-std=c++20", "-fPIC", "-w"]
+    flags += [f"-I{tool.include}", f"-I{tool.include}/vltstd"]
+    flags += [f"-D{define}" for define in (*DEFINES, f"VM_TRACE={int(trace)}", f"VM_TRACE_FST={int(trace)}")]
+    digest = hashlib.sha256()
+    for part in (text, tool.version, cxx_version, _processor(), *VERILATE, *flags):
+        digest.update(part.encode() + b"\0")
+    for path in (*rtl, harness, headers / "acc" / "circuit.h"):
+        digest.update(path.read_bytes() + b"\0")
+    name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"
+    target = cache_folder() / f"{name}.so"
+    if target.exists():
+        return target
+    progress = _Progress(name.partition("-")[0])
+    try:
+        support = _support(flags, trace, progress)
+        with _locked(target.with_suffix(".lock")):
+            if not target.exists():
+                with tempfile.TemporaryDirectory(prefix="acc-tsim-") as work:
+                    _compile(Path(work), text, rtl, harness, headers, flags, support, circuit, trace, target, progress)
+    finally:
+        progress.clear()
+    return target
+
+
+def _compile(
+    work: Path,
+    text: str,
+    rtl: list[Path],
+    harness: Path,
+    headers: Path,
+    flags: list[str],
+    support: list[Path],
+    circuit: Circuit,
+    trace: bool,
+    target: Path,
+    progress: _Progress,
+) -> None:
+    tool, (cxx, _) = verilator(), compiler()
+    (work / "acc_pkg.sv").write_text(text)
+    progress.step("translating the RTL")
+    tracing = ["--trace-fst", "--trace-structs"] if trace else []
+    command = [os.fspath(tool.program), *VERILATE, *tracing, "--Mdir", "cpp", "--top-module", "acc_core", "acc_pkg.sv"]
+    _run([*command, *map(os.fspath, rtl)], work, "Verilator", tool.environment)
+    made = sorted((work / "cpp").glob("*.cpp"))
+    fast = [path.name for path in made if "Slow" not in path.name]
+    slow = [path.name for path in made if "Slow" in path.name]
+    units = {"fast": (flags, [*fast, harness]), "slow": ([*flags, "-O1"], slow)}
+    objects = []
+    for unit, (options, names) in units.items():
+        progress.step(f"compiling the {unit} part")
+        source, made_object = work / f"{unit}.cpp", work / f"{unit}.o"
+        source.write_text("".join(f'#include "{name}"\n' for name in names))
+        options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-DACC_PORT_BITS={circuit.mem_data_width}"]
+        options += ["-DACC_TRACE"] if trace else []
+        _run([cxx, *options, "-c", source.name, "-o", made_object.name], work, "compiling what Verilator made")
+        objects.append(os.fspath(made_object))
+    progress.step("linking")
+    libraries = ["-lz", "-llz4"] if trace else []
+    linked = work / "model.so"
+    command = [cxx, "-shared", "-o", os.fspath(linked), *objects, *map(os.fspath, support), "-lpthread", *libraries]
+    _run([*command, "-Wl,-Bsymbolic"], work, "linking")
+    with replacing(target, ToolError) as file, open(linked, "rb") as source_file:
+        shutil.copyfileobj(source_file, file)
+
+
+def provide(
+    config: Any,
+    circuit: Circuit | None = None,
+    *,
+    latency: int = 64,
+    jitter: int = 0,
+    seed: int = 1,
+    trace: str | None = None,
+    optimize: int | None = None,
+) -> None:
+    """Builds what is missing and makes the device `tsim` known for this configuration to everything in the process.
+
+    Memory answers after `latency` cycles and up to `jitter` more, drawn with `seed`; `trace` names a file (.fst) for
+    waveforms.
+    """
+    from acc._lib import _runtime
+
+    model = build(config, circuit, trace=trace is not None, optimize=optimize)
+    _runtime.provide_tsim(config, os.fspath(model), latency, jitter, seed, trace or "")

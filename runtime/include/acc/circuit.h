@@ -1,0 +1,80 @@
+//===- circuit.h - Interface of a compiled circuit ----------------*- C -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+/// What the runtime and a shared object made of the RTL (harness.cpp and
+/// Verilator's output) know of each other.
+
+#ifndef ACC_CIRCUIT_H
+#define ACC_CIRCUIT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ACC_MODEL_VERSION 1
+
+/// Registers of acc_core, by number.
+enum {
+  ACC_REG_CONTROL = 0,
+  ACC_REG_STATUS = 1,
+  ACC_REG_STREAM_LO = 2,
+  ACC_REG_STREAM_HI = 3,
+  ACC_REG_COUNT = 4,
+  ACC_REG_LIMIT = 5,
+  ACC_REG_ERROR = 6,
+  ACC_REG_PLACE = 7,
+  ACC_REG_WAITING = 8,
+  ACC_REG_CYCLES_LO = 9,
+  ACC_REG_CYCLES_HI = 10,
+  ACC_REG_COUNTERS = 11,
+  ACC_REG_END = 25,
+};
+
+/// Memory as the circuit sees it: a port with a latency, in order, reads and
+/// writes independent of each other.
+struct acc_model_memory {
+  /// Host memory of [address, address + bytes), or null.
+  uint8_t *(*lookup)(void *user, uint64_t address, uint64_t bytes);
+  void *user;
+  /// Cycles from a request to its first beat, and from the last beat written
+  /// to the acknowledgement.
+  uint32_t latency;
+  /// Up to so many cycles more, drawn anew for each request; beats and
+  /// requests are also held back at random if it is not 0.
+  uint32_t jitter;
+  uint64_t seed;
+};
+
+struct acc_model_run {
+  uint64_t stream;
+  uint32_t count;
+  /// Cycles without progress after which the circuit gives up.
+  uint32_t limit;
+  struct acc_model_memory memory;
+  /// File for waveforms, or null. Only of models built with tracing.
+  const char *trace;
+  /// Called when an instruction starts (even bits) or retires (odd bits) in
+  /// load (0, 1), compute (2, 3) or store (4, 5); may be null.
+  void (*event)(void *user, uint64_t cycle, unsigned events);
+  void *event_user;
+  /// The registers after the run.
+  uint32_t registers[ACC_REG_END];
+};
+
+/// Each shared object exports these two.
+uint32_t acc_model_version(void);
+/// Runs a stream on a circuit fresh from configuration. Returns 0, or 1 if the
+/// circuit neither ended nor gave up, or 2 if it cannot trace.
+int acc_model_execute(struct acc_model_run *run);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // ACC_CIRCUIT_H

@@ -1,0 +1,43 @@
+//===- tsim.h - Simulator made of the circuit -------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+/// The cycle-true simulator: the RTL under Verilator, behind the interface of
+/// all devices. A shared object per configuration, built elsewhere
+/// (python/acc/hardware), holds the circuit.
+
+#ifndef ACC_TSIM_H
+#define ACC_TSIM_H
+
+#include "acc/device.h"
+
+namespace acc::tsim {
+
+struct Options {
+  /// The shared object made for the configuration.
+  std::string model;
+  /// Of memory, in cycles.
+  uint32_t latency = 64;
+  /// Up to so many cycles more, at random; 0 for none.
+  uint32_t jitter = 0;
+  uint64_t seed = 1;
+  /// File for waveforms, or "". The model must have been built for it.
+  std::string trace;
+};
+
+/// Creates a simulator. Null and a message if the model cannot be loaded or the
+/// configuration is illegal.
+std::unique_ptr<Device> create(const isa::Config &config, Options options,
+                               std::string *error = nullptr);
+
+/// Makes createDevice("tsim", config) work from now on, with these options.
+void provide(const isa::Config &config, Options options);
+/// What was provided for \p config, if anything.
+std::optional<Options> provided(const isa::Config &config);
+
+} // namespace acc::tsim
+
+#endif // ACC_TSIM_H

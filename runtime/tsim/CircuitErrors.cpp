@@ -1,0 +1,164 @@
+//===- CircuitErrors.cpp - Errors of the circuit in words -----------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CircuitErrors.h"
+
+using namespace acc;
+using isa::Instruction;
+using isa::Memory;
+using isa::Module;
+
+namespace {
+
+using Insns = std::vector<std::optional<Instruction>>;
+
+// As in python/acc/hardware/package.py, which generates the RTL's constants.
+enum Unit { kFetch = 0, kCompute = 1, kLoad = 2, kStore = 3 };
+enum Code { kMemory = 12, kOverflow = 13, kTokens = 14, kWatchdog = 15 };
+
+Module moduleOf(unsigned unit) {
+  return unit == kLoad    ? Module::Load
+         : unit == kStore ? Module::Store
+                          : Module::Compute;
+}
+
+/// The stream's index of the \p k-th instruction for which \p wanted holds.
+template <typename Wanted>
+int64_t find(const Insns &insns, uint32_t k, Wanted wanted) {
+  for (size_t i = 0; i < insns.size(); ++i)
+    if (insns[i] && wanted(*insns[i]) && k-- == 0)
+      return i;
+  return -1;
+}
+
+int64_t nth(const Insns &insns, Module module, uint32_t k) {
+  return find(insns, k,
+              [&](const Instruction &insn) { return insn.module() == module; });
+}
+
+const char *fetchProblem(uint32_t code) {
+  constexpr const char *texts[] = {
+      "",
+      "undefined opcode",
+      "undefined memory type",
+      "LOAD cannot write out, which is the accumulator truncated",
+      "STORE takes only out",
+      "STORE and LOAD of uop cannot pad",
+      "undefined ALU operation",
+      "a dependence flag names a neighbour that the module does not have",
+      "FINISH is not the last instruction",
+      "the stream does not end with FINISH"};
+  return code < std::size(texts) ? texts[code] : "unknown error of fetch";
+}
+
+std::string beyond(const char *what, Memory memory, const isa::Config &config) {
+  return std::string(what) + " is beyond the " +
+         std::to_string(config.depth(memory)) + " entries of " +
+         isa::memoryName(memory);
+}
+
+/// Who waits for whom when nothing moves any more.
+isa::Diagnostic deadlock(uint32_t waiting, const uint32_t *retired,
+                         const Insns &insns) {
+  isa::Diagnostic result;
+  if (waiting >> 7 & 1) {
+    result.message = "memory does not answer";
+    return result;
+  }
+  struct Wait {
+    unsigned bit;
+    Module who, whom;
+  };
+  constexpr Wait waits[] = {{0, Module::Load, Module::Compute},
+                            {1, Module::Compute, Module::Load},
+                            {2, Module::Compute, Module::Store},
+                            {3, Module::Store, Module::Compute}};
+  std::string text;
+  for (const Wait &wait : waits) {
+    if (!(waiting >> wait.bit & 1))
+      continue;
+    // Instructions are popped in order, so the one at the head of the queue
+    // follows those that have retired.
+    int64_t at = nth(insns, wait.who, retired[static_cast<unsigned>(wait.who)]);
+    if (result.instruction < 0)
+      result.instruction = at;
+    text += (text.empty() ? "" : "; ") + std::string(moduleName(wait.who)) +
+            " waits at instruction " + std::to_string(at) +
+            " for a token from " + moduleName(wait.whom);
+    if (nth(insns, wait.whom, retired[static_cast<unsigned>(wait.whom)]) < 0)
+      text += ", which has ended";
+  }
+  for (unsigned i = 0; i < 3; ++i)
+    if (waiting >> (4 + i) & 1)
+      text += "; fetch waits for room in the queue of " +
+              std::string(moduleName(static_cast<Module>(i)));
+  result.message = "deadlock: " + (text.empty() ? "nothing moves" : text);
+  return result;
+}
+
+} // namespace
+
+isa::Diagnostic tsim::circuitError(uint32_t error, uint32_t place,
+                                   uint32_t waiting, const uint32_t *retired,
+                                   const isa::Config &config,
+                                   const Insns &insns) {
+  const uint32_t code = error & 15, unit = error >> 4 & 3;
+  if (code == kWatchdog)
+    return deadlock(waiting, retired, insns);
+  if (code == kTokens)
+    return {-1,
+            "more tokens than their queue holds lie between " +
+                std::string(moduleName(moduleOf(unit))) + " and its neighbour",
+            ""};
+  if (unit == kFetch) {
+    if (code == kMemory)
+      return {-1, "instructions lie outside of memory", ""};
+    int64_t at = place < insns.size() ? int64_t(place) : -1;
+    return {at, fetchProblem(code), ""};
+  }
+  if (code == kMemory)
+    return {nth(insns, moduleOf(unit), place),
+            "an access is outside of the memory there is", ""};
+  if (code == kOverflow) {
+    int64_t at = nth(insns, moduleOf(unit), place);
+    const isa::MemInsn *mem = at < 0 ? nullptr : insns[at]->mem();
+    return {at, beyond("an entry", mem ? mem->memory : Memory::Acc, config),
+            ""};
+  }
+  // Counted among the instructions that have micro-operations.
+  int64_t at = find(insns, place, [](const Instruction &insn) {
+    return insn.module() == Module::Compute && !insn.mem();
+  });
+  constexpr struct {
+    const char *what;
+    Memory memory;
+  } kFaults[] = {{"uop_end", Memory::Uop},
+                 {"dst", Memory::Acc},
+                 {"src", Memory::Acc},
+                 {"src", Memory::Inp},
+                 {"wgt", Memory::Wgt}};
+  unsigned fault = code - 1;
+  if (fault >= std::size(kFaults))
+    return {at, "unknown error of compute", ""};
+  return {at, beyond(kFaults[fault].what, kFaults[fault].memory, config), ""};
+}
+
+std::string tsim::circuitMessage(const isa::Diagnostic &diagnostic,
+                                 const Insns &insns) {
+  if (diagnostic.instruction < 0)
+    return diagnostic.message;
+  std::string details;
+  size_t at = diagnostic.instruction;
+  if (at < insns.size() && insns[at])
+    details = describe(*insns[at]);
+  if (!diagnostic.layer.empty())
+    details +=
+        (details.empty() ? "" : ", ") + ("layer '" + diagnostic.layer) + "'";
+  return "instruction " + std::to_string(at) +
+         (details.empty() ? "" : " (" + details + ")") + ": " +
+         diagnostic.message;
+}
