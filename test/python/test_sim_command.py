@@ -17,7 +17,7 @@ REGIONS = ("input", "weight", "out", "uop", "accumulator")
 
 
 @pytest.mark.parametrize("name", ["16x16", "16x16_relu", "lenet5_conv1"])
-@pytest.mark.parametrize("options", [[], ["--sanitize"]])
+@pytest.mark.parametrize("options", [[], ["--sanitize"], ["--device", "tsim"]], ids=" ".join)
 def test_third_party_streams(
     vectors: pathlib.Path,
     tmp_path: pathlib.Path,
@@ -27,7 +27,7 @@ def test_third_party_streams(
 ) -> None:
     folder = vectors / name
     (tmp_path / "vta_config.json").write_text("{}")
-    arguments = ["sim", "--config", str(tmp_path / "vta_config.json"), "--device", "fsim", "--json", *options]
+    arguments = ["sim", "--config", str(tmp_path / "vta_config.json"), "--json", *options]
     arguments += ["--insns", str(folder / "instructions.bin")]
     address = 0x1000
     for region in REGIONS:
@@ -41,6 +41,7 @@ def test_third_party_streams(
     counts = json.loads(capsys.readouterr().out)
     assert counts["instructions"]["finish"] == 1
     assert counts["gemm_steps"] > 0
+    assert ("cycles" in counts) == ("tsim" in options)
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Configurations that circuits are built of in tests, from the smallest on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acc._lib import _runtime
+from acc.errors import ConfigError
+from acc.hardware import simulator
+from acc.hardware.package import PORTS, Circuit
+from acc.hardware.random_stream import random_stream
+
+
+@dataclass(frozen=True)
+class Case:
+    """A configuration's keys, the port's width, and the memory's latency and jitter in cycles."""
+
+    keys: tuple[tuple[str, int], ...]
+    port: int = 64
+    latency: int = 64
+    jitter: int = 0
+
+    @property
+    def config(self) -> Any:
+        return _runtime.Config(json.dumps(dict(self.keys)))
+
+    def __str__(self) -> str:
+        c = self.config
+        widths = "" if (c.inp_bits, c.wgt_bits) == (8, 8) else f"-int{c.inp_bits}x{c.wgt_bits}"
+        return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}"
+
+
+def case(batch: int, block_in: int, block_out: int, inp: int, wgt: int, sizes: tuple[int, ...], *rest: int) -> Case:
+    """All log2: tile, widths, buffers (uop, inp, wgt, acc in bytes); then port, latency, jitter."""
+    names = ("LOG_BATCH", "LOG_BLOCK_IN", "LOG_BLOCK_OUT", "LOG_INP_WIDTH", "LOG_WGT_WIDTH")
+    buffers = ("LOG_UOP_BUFF_SIZE", "LOG_INP_BUFF_SIZE", "LOG_WGT_BUFF_SIZE", "LOG_ACC_BUFF_SIZE")
+    return Case(tuple(zip(names + buffers, (batch, block_in, block_out, inp, wgt, *sizes), strict=True)), *rest)
+
+
+# Elements narrower and wider than a beat, several rows, int4 weights, a memory that stutters.
+SMALL = [
+    case(0, 2, 2, 3, 3, (10, 10, 11, 12), 64, 64, 0),
+    case(1, 1, 2, 3, 2, (9, 8, 10, 12), 128, 20, 30),
+    case(1, 3, 1, 2, 3, (8, 11, 9, 10), 64, 3, 0),
+]
+
+
+def check(case: Case, seeds: range, length: int = 30, optimize: int = 0) -> None:
+    """Runs random streams on the circuit and on the functional simulator; DRAM and accumulators must agree."""
+    config = case.config
+    simulator.provide(config, Circuit(case.port), latency=case.latency, jitter=case.jitter, optimize=optimize)
+    circuit, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
+    for seed in seeds:
+        stream = random_stream(config, seed, length)
+        assert stream.program.verify() == []
+        expected = stream.run(functional)
+        actual = stream.run(circuit)
+        np.testing.assert_array_equal(actual, expected, err_msg=f"{case}, seed {seed}")
+
+
+def random_case(seed: int) -> Case:
+    """A circuit of up to 4x32x32 with any legal combination of the rest."""
+    rng = np.random.default_rng(seed)
+    while True:
+        batch, block_in, block_out = (int(rng.choice(n)) for n in ((0, 0, 1, 2), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)))
+        sizes = tuple(int(rng.integers(low, high)) for low, high in ((6, 14), (7, 15), (8, 17), (8, 16)))
+        widths = (int(rng.choice([3, 3, 3, 2, 1])), int(rng.choice([3, 3, 2, 1])))
+        drawn = case(
+            batch,
+            block_in,
+            block_out,
+            *widths,
+            sizes,
+            int(rng.choice(PORTS)),
+            int(rng.choice([1, 8, 64, 200])),
+            int(rng.choice([0, 0, 10, 100])),
+        )
+        try:
+            config = drawn.config
+        except ConfigError:
+            continue
+        # Larger multiplications take a C++ compiler minutes.
+        if all(config.depth(m) >= 2 for m in ("uop", "inp", "wgt", "acc")) and batch + block_in + block_out <= 9:
+            return drawn
