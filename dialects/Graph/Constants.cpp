@@ -62,38 +62,49 @@ ElementsAttr acc::graph::reshapeElements(ElementsAttr value,
   return {};
 }
 
-ElementsAttr acc::graph::transposeElements(ElementsAttr value,
-                                           ArrayRef<int64_t> permutation) {
-  ArrayRef<int64_t> shape = value.getShapedType().getShape();
-  SmallVector<int64_t> result;
-  for (int64_t axis : permutation)
-    result.push_back(shape[axis]);
+SmallVector<int64_t> acc::graph::getStrides(ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> strides(shape.size());
+  int64_t stride = 1;
+  for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis])
+    strides[axis] = stride;
+  return strides;
+}
+
+ElementsAttr acc::graph::stridedElements(ElementsAttr value,
+                                         ArrayRef<int64_t> shape, int64_t start,
+                                         ArrayRef<int64_t> strides) {
   if (value.isSplat())
-    return reshapeElements(value, result);
+    return reshapeElements(value, shape);
   std::optional<ArrayRef<char>> source = getRawElements(value);
   if (!source)
     return {};
+  int64_t bytes = *getElementBytes(value.getElementType());
+  auto copy = [&](MutableArrayRef<char> target) {
+    SmallVector<int64_t> index(shape.size(), 0);
+    int64_t offset = start;
+    for (size_t to = 0; to < target.size(); to += bytes) {
+      std::memcpy(&target[to], &(*source)[offset * bytes], bytes);
+      for (size_t axis = shape.size(); axis-- > 0;) {
+        offset += strides[axis];
+        if (++index[axis] < shape[axis])
+          break;
+        offset -= strides[axis] * shape[axis];
+        index[axis] = 0;
+      }
+    }
+  };
+  return makeElements(value.getShapedType().clone(shape), copy);
+}
 
-  size_t bytes = *getElementBytes(value.getElementType());
-  SmallVector<int64_t> strides(shape.size());
-  int64_t stride = bytes;
-  for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis])
-    strides[axis] = stride;
-  return makeElements(value.getShapedType().clone(result),
-                      [&](MutableArrayRef<char> target) {
-                        SmallVector<int64_t> index(result.size(), 0);
-                        int64_t offset = 0;
-                        for (size_t to = 0; to < target.size(); to += bytes) {
-                          std::memcpy(&target[to], &(*source)[offset], bytes);
-                          for (size_t axis = result.size(); axis-- > 0;) {
-                            offset += strides[permutation[axis]];
-                            if (++index[axis] < result[axis])
-                              break;
-                            offset -= strides[permutation[axis]] * result[axis];
-                            index[axis] = 0;
-                          }
-                        }
-                      });
+ElementsAttr acc::graph::transposeElements(ElementsAttr value,
+                                           ArrayRef<int64_t> permutation) {
+  ArrayRef<int64_t> shape = value.getShapedType().getShape();
+  SmallVector<int64_t> from = getStrides(shape), result, strides;
+  for (int64_t axis : permutation) {
+    result.push_back(shape[axis]);
+    strides.push_back(from[axis]);
+  }
+  return stridedElements(value, result, 0, strides);
 }
 
 std::optional<SmallVector<double>> acc::graph::getDoubles(ElementsAttr value) {

@@ -30,6 +30,15 @@ std::optional<llvm::ArrayRef<char>> getRawElements(mlir::ElementsAttr value);
 mlir::ElementsAttr reshapeElements(mlir::ElementsAttr value,
                                    llvm::ArrayRef<int64_t> shape);
 
+/// How many elements lie between neighbors of each axis, in row-major order.
+llvm::SmallVector<int64_t> getStrides(llvm::ArrayRef<int64_t> shape);
+
+/// A tensor of `shape` whose elements are those of `value` from `start` on, in
+/// steps of `strides` elements per axis; null if they cannot be read.
+mlir::ElementsAttr stridedElements(mlir::ElementsAttr value,
+                                   llvm::ArrayRef<int64_t> shape, int64_t start,
+                                   llvm::ArrayRef<int64_t> strides);
+
 /// The elements with permuted axes, or null if they cannot be read.
 mlir::ElementsAttr transposeElements(mlir::ElementsAttr value,
                                      llvm::ArrayRef<int64_t> permutation);

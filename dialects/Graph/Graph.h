@@ -11,11 +11,14 @@
 #include "dialects/Graph/GraphConstant.h"
 #include "dialects/Graph/GraphContraction.h"
 #include "dialects/Graph/GraphElementwise.h"
+#include "dialects/Graph/GraphIndexing.h"
 #include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/GraphLayout.h"
 #include "dialects/Graph/GraphMovement.h"
 #include "dialects/Graph/GraphNormalization.h"
 #include "dialects/Graph/GraphPooling.h"
 #include "dialects/Graph/GraphQuantization.h"
+#include "dialects/Graph/GraphSearch.h"
+#include "dialects/Graph/GraphSlicing.h"
 
 #endif // ACC_DIALECTS_GRAPH_GRAPH_H

@@ -43,6 +43,10 @@ void GraphDialect::initialize() {
       >();
   addOperations<
 #define GET_OP_LIST
+#include "dialects/Graph/GraphIndexing.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
 #include "dialects/Graph/GraphInteger.cpp.inc"
       >();
   addOperations<
@@ -64,6 +68,14 @@ void GraphDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Graph/GraphQuantization.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Graph/GraphSearch.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Graph/GraphSlicing.cpp.inc"
       >();
 }
 

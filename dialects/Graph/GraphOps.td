@@ -11,11 +11,14 @@
 include "dialects/Graph/GraphConstant.td"
 include "dialects/Graph/GraphContraction.td"
 include "dialects/Graph/GraphElementwise.td"
+include "dialects/Graph/GraphIndexing.td"
 include "dialects/Graph/GraphInteger.td"
 include "dialects/Graph/GraphLayout.td"
 include "dialects/Graph/GraphMovement.td"
 include "dialects/Graph/GraphNormalization.td"
 include "dialects/Graph/GraphPooling.td"
 include "dialects/Graph/GraphQuantization.td"
+include "dialects/Graph/GraphSearch.td"
+include "dialects/Graph/GraphSlicing.td"
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHOPS_TD

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace acc::graph {
@@ -68,14 +69,18 @@ LogicalResult writeInto(Value value, Value init) {
       return success();
     }
     auto styled = dyn_cast<DestinationStyleOpInterface>(op);
-    if (styled)
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      destination = loop.getTiedLoopInit(cast<OpResult>(destination))->get();
+    else if (auto write = dyn_cast<tensor::InsertOp>(op))
+      destination = write.getDest();
+    else if (styled)
       destination = styled.getTiedOpOperand(cast<OpResult>(destination))->get();
     else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
       destination = insert.getDest();
     else
       return failure();
-    if (isa_and_nonnull<linalg::LinalgOp, tensor::InsertSliceOp>(
-            destination.getDefiningOp()) &&
+    if (isa_and_nonnull<linalg::LinalgOp, scf::ForOp, tensor::InsertOp,
+                        tensor::InsertSliceOp>(destination.getDefiningOp()) &&
         !destination.hasOneUse())
       return failure();
   }
@@ -114,6 +119,9 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     populateNormalizationToLinalg(converter, patterns);
     populatePoolingToLinalg(converter, patterns);
     populateMovementToLinalg(converter, patterns);
+    populateIndexingToLinalg(converter, patterns);
+    populateScatterToLinalg(converter, patterns);
+    populateSearchToLinalg(converter, patterns);
     populateLayoutToLinalg(converter, patterns);
     populateQuantizationToLinalg(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,

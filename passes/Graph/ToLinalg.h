@@ -102,6 +102,10 @@ PerAxisOperand addPerAxisOperand(mlir::ImplicitLocOpBuilder &b,
                                  llvm::SmallVectorImpl<mlir::Value> &operands,
                                  llvm::SmallVectorImpl<mlir::AffineMap> &maps);
 
+/// An empty tensor for a result of a graph operator.
+mlir::Value createEmptyResult(mlir::ImplicitLocOpBuilder &b,
+                              mlir::OpResult result, mlir::Type element);
+
 void populateElementwiseToLinalg(const mlir::TypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);
 void populateConvolutionToLinalg(const mlir::TypeConverter &converter,
@@ -114,6 +118,14 @@ void populatePoolingToLinalg(const mlir::TypeConverter &converter,
                              mlir::RewritePatternSet &patterns);
 void populateMovementToLinalg(const mlir::TypeConverter &converter,
                               mlir::RewritePatternSet &patterns);
+void populateIndexingToLinalg(const mlir::TypeConverter &converter,
+                              mlir::RewritePatternSet &patterns);
+void populateScatterToLinalg(const mlir::TypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
+void populateSearchToLinalg(const mlir::TypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
+void populateBoxesToLinalg(const mlir::TypeConverter &converter,
+                           mlir::RewritePatternSet &patterns);
 void populateLayoutToLinalg(const mlir::TypeConverter &converter,
                             mlir::RewritePatternSet &patterns);
 void populateQuantizationToLinalg(const mlir::TypeConverter &converter,

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
 
 using namespace mlir;
 
@@ -88,6 +89,18 @@ TypedAttr getLowest(Type type, bool isUnsigned) {
 Value createEmpty(ImplicitLocOpBuilder &b, Type tensorType) {
   auto type = cast<RankedTensorType>(tensorType);
   return tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+}
+
+Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
+                        Type element) {
+  auto type = cast<RankedTensorType>(result.getType());
+  if (type.hasStaticShape())
+    return tensor::EmptyOp::create(b, type.getShape(), element);
+  ReifiedRankedShapedTypeDims sizes;
+  auto op = cast<ReifyRankedShapedTypeOpInterface>(result.getOwner());
+  if (failed(op.reifyResultShapes(b, sizes)))
+    return {};
+  return tensor::EmptyOp::create(b, sizes[result.getResultNumber()], element);
 }
 
 Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value) {

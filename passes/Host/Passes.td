@@ -139,7 +139,9 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     Elementwise operations, pools, depthwise convolutions and reductions over
     outer dimensions become loops whose longest loop with contiguous results is
     vectorized; a rest is masked. Loops that walk through memory in one go are
-    joined. What has no such loop is left for convert-linalg-to-loops.
+    joined. Without such a loop the longest reduction is vectorized, in partial
+    results that are joined at the end. Sizes may be unknown. What is left over
+    is left for convert-linalg-to-loops.
 
     ```mlir
     linalg.generic {...} ins(%a : memref<4x10xf32>) outs(%b : memref<4x10xf32>) { maximumf }

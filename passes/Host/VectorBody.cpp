@@ -104,35 +104,91 @@ Value IndexBuilder::add(Value a, Value b) {
   return builder.createOrFold<arith::AddIOp>(loc, a, b);
 }
 
-Value IndexBuilder::mul(Value a, int64_t b) {
-  if (b == 1)
-    return a;
-  return builder.createOrFold<arith::MulIOp>(loc, a, constant(b));
+Value IndexBuilder::sub(Value a, Value b) {
+  return builder.createOrFold<arith::SubIOp>(loc, a, b);
 }
 
-void IndexBuilder::loop(int64_t count, function_ref<void(Value)> body) {
-  if (count == 1)
-    return body(constant(0));
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(count),
-                                 constant(1));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPoint(loop.getBody()->getTerminator());
-  body(loop.getInductionVar());
+Value IndexBuilder::mul(Value a, Value b) {
+  return builder.createOrFold<arith::MulIOp>(loc, a, b);
 }
 
-SmallVector<Value>
-IndexBuilder::loop(int64_t count, ValueRange init,
-                   function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  if (count == 1)
+Value IndexBuilder::div(Value a, int64_t b) {
+  return builder.createOrFold<arith::DivUIOp>(loc, a, constant(b));
+}
+
+Value IndexBuilder::rem(Value a, int64_t b) {
+  return builder.createOrFold<arith::RemUIOp>(loc, a, constant(b));
+}
+
+Value IndexBuilder::min(Value a, Value b) {
+  return builder.createOrFold<arith::MinSIOp>(loc, a, b);
+}
+
+void IndexBuilder::loop(Value count, function_ref<void(Value)> body) {
+  (void)loop(count, ValueRange(), [&](Value iv, ValueRange) {
+    body(iv);
+    return SmallVector<Value>();
+  });
+}
+
+SmallVector<Value> IndexBuilder::loop(Value count, ValueRange init,
+                                      CarryingBody body) {
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known == 0)
+    return llvm::to_vector(init);
+  if (known == 1)
     return body(constant(0), init);
-  auto loop = scf::ForOp::create(builder, loc, constant(0), constant(count),
-                                 constant(1), init);
+  auto loop =
+      scf::ForOp::create(builder, loc, constant(0), count, constant(1), init);
   OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToEnd(loop.getBody());
+  // Without carried values there is a terminator already.
+  Block *block = loop.getBody();
+  if (block->empty())
+    builder.setInsertionPointToEnd(block);
+  else
+    builder.setInsertionPoint(block->getTerminator());
   SmallVector<Value> results =
       body(loop.getInductionVar(), loop.getRegionIterArgs());
-  scf::YieldOp::create(builder, loc, results);
+  if (!init.empty())
+    scf::YieldOp::create(builder, loc, results);
   return loop.getResults();
+}
+
+SmallVector<Value> IndexBuilder::chunks(Value count, int64_t width,
+                                        ValueRange init, ChunkBody body) {
+  SmallVector<Value> carried =
+      loop(div(count, width), init, [&](Value iv, ValueRange values) {
+        return body(mul(iv, width), Value(), values);
+      });
+  Value rest = rem(count, width);
+  std::optional<int64_t> known = getConstantIntValue(rest);
+  if (known == 0)
+    return carried;
+  Value start = sub(count, rest);
+  if (known)
+    return body(start, rest, carried);
+  Value some = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
+                                     rest, constant(0));
+  auto choice = scf::IfOp::create(builder, loc, ValueRange(carried).getTypes(),
+                                  some, /*withElseRegion=*/!carried.empty());
+  OpBuilder::InsertionGuard guard(builder);
+  if (carried.empty()) {
+    builder.setInsertionPoint(choice.thenBlock()->getTerminator());
+    return body(start, rest, carried);
+  }
+  builder.setInsertionPointToEnd(choice.elseBlock());
+  scf::YieldOp::create(builder, loc, carried);
+  builder.setInsertionPointToEnd(choice.thenBlock());
+  scf::YieldOp::create(builder, loc, body(start, rest, carried));
+  return choice.getResults();
+}
+
+Value acc::host::createMask(OpBuilder &builder, Location loc, int64_t lanes,
+                            Value count) {
+  if (std::optional<int64_t> known = getConstantIntValue(count))
+    return constantMask(builder, loc, lanes, *known);
+  return vector::CreateMaskOp::create(
+      builder, loc, VectorType::get(lanes, builder.getI1Type()), count);
 }
 
 Value acc::host::constantMask(OpBuilder &builder, Location loc, int64_t lanes,

@@ -48,16 +48,37 @@ public:
   mlir::Value constant(int64_t value);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value add(mlir::Value a, int64_t b) { return add(a, constant(b)); }
-  mlir::Value mul(mlir::Value a, int64_t b);
+  mlir::Value sub(mlir::Value a, mlir::Value b);
+  mlir::Value mul(mlir::Value a, mlir::Value b);
+  mlir::Value mul(mlir::Value a, int64_t b) { return mul(a, constant(b)); }
+  /// Of numbers that are not negative.
+  mlir::Value div(mlir::Value a, int64_t b);
+  mlir::Value rem(mlir::Value a, int64_t b);
+  mlir::Value min(mlir::Value a, mlir::Value b);
 
-  /// A loop over [0, count) that is no loop when the count is one.
-  void loop(int64_t count, llvm::function_ref<void(mlir::Value)> body);
+  /// A loop over [0, count) that is no loop when the count is known to be one,
+  /// and nothing when it is known to be zero.
+  void loop(mlir::Value count, llvm::function_ref<void(mlir::Value)> body);
+  void loop(int64_t count, llvm::function_ref<void(mlir::Value)> body) {
+    loop(constant(count), body);
+  }
   /// The same with loop-carried values.
-  llvm::SmallVector<mlir::Value>
-  loop(int64_t count, mlir::ValueRange init,
-       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value,
-                                                         mlir::ValueRange)>
-           body);
+  using CarryingBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value, mlir::ValueRange)>;
+  llvm::SmallVector<mlir::Value> loop(mlir::Value count, mlir::ValueRange init,
+                                      CarryingBody body);
+  llvm::SmallVector<mlir::Value> loop(int64_t count, mlir::ValueRange init,
+                                      CarryingBody body) {
+    return loop(constant(count), init, body);
+  }
+
+  /// What `body` does with the chunk of `width` elements at its first argument,
+  /// then with the rest, whose size is the second; a size is null when it is
+  /// `width`.
+  using ChunkBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value, mlir::Value, mlir::ValueRange)>;
+  llvm::SmallVector<mlir::Value> chunks(mlir::Value count, int64_t width,
+                                        mlir::ValueRange init, ChunkBody body);
 
 private:
   mlir::OpBuilder &builder;
@@ -65,6 +86,8 @@ private:
 };
 
 /// Lane mask with the first `count` lanes set.
+mlir::Value createMask(mlir::OpBuilder &builder, mlir::Location loc,
+                       int64_t lanes, mlir::Value count);
 mlir::Value constantMask(mlir::OpBuilder &builder, mlir::Location loc,
                          int64_t lanes, int64_t count);
 

@@ -9,29 +9,46 @@
 #ifndef ACC_PASSES_HOST_VECTORNEST_H
 #define ACC_PASSES_HOST_VECTORNEST_H
 
+#include "passes/Host/VectorBody.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/IR/Builders.h"
 
 namespace acc::host {
 
+/// A number times sizes that are known at run time only, which are numbered.
+struct Product {
+  int64_t factor = 1;
+  /// Sorted.
+  llvm::SmallVector<unsigned, 2> sizes;
+
+  bool is(int64_t value) const { return sizes.empty() && factor == value; }
+  bool isZero() const { return factor == 0; }
+  bool operator==(const Product &other) const {
+    return factor == other.factor &&
+           (factor == 0 || llvm::equal(sizes, other.sizes));
+  }
+  Product operator*(const Product &other) const;
+};
+
 /// One loop of a linalg op, or several that were joined.
 struct VectorLoop {
-  int64_t extent = 0;
+  Product extent;
   bool reduction = false;
   /// How far a step goes in each operand.
-  llvm::SmallVector<int64_t> steps;
+  llvm::SmallVector<Product> steps;
 };
 
 /// A buffer that is read or written at linear addresses.
 struct VectorOperand {
   mlir::OpOperand *operand = nullptr;
-  /// Null for a scalar.
+  /// Null for a scalar. Bits are in memory as bytes.
   mlir::Value memref;
   int64_t offset = 0;
   mlir::Type element;
 };
 
-/// A linalg op as loops over linear addresses.
+/// A linalg op as loops over linear addresses, one of which is vectorized: one
+/// along which results are contiguous, or else a reduction.
 class VectorNest {
 public:
   /// Fails when no loop can be vectorized; `vectorBytes` is the size of a
@@ -39,29 +56,34 @@ public:
   static mlir::FailureOr<VectorNest> create(mlir::OpBuilder &builder,
                                             mlir::linalg::LinalgOp op,
                                             int64_t vectorBytes);
-  /// Emits the loops; the op is left for the caller to erase.
-  void emit(mlir::OpBuilder &builder);
-
-private:
-  explicit VectorNest(mlir::linalg::LinalgOp op) : op(op) {}
-  bool addOperand(mlir::OpBuilder &builder, mlir::OpOperand &operand);
-  void coalesce();
-  bool chooseVectorLoop();
-
-  void emitVector(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> offsets,
-                  int64_t valid);
-  mlir::Value load(mlir::OpBuilder &builder, size_t operand, mlir::Value offset,
-                   int64_t valid);
-  mlir::Value loadStrided(mlir::OpBuilder &builder,
-                          const VectorOperand &operand, mlir::Value offset,
-                          int64_t stride, int64_t valid);
 
   mlir::linalg::LinalgOp op;
   llvm::SmallVector<VectorLoop> loops;
   llvm::SmallVector<VectorOperand> operands;
+  /// What the numbers in products stand for.
+  llvm::SmallVector<mlir::Value> sizes;
   size_t vectorLoop = 0;
   int64_t lanes = 0;
+
+private:
+  explicit VectorNest(mlir::linalg::LinalgOp op) : op(op) {}
+  bool addLoops(mlir::OpBuilder &builder);
+  bool addOperand(mlir::OpBuilder &builder, mlir::OpOperand &operand);
+  Product sizeOf(mlir::OpBuilder &builder, mlir::Value buffer, int64_t dim);
+  bool flattenBuffer(mlir::OpBuilder &builder, VectorOperand &entry,
+                     llvm::SmallVectorImpl<Product> &strides);
+  void coalesce();
+  bool chooseVectorLoop();
+  bool canReduce(const VectorLoop &loop);
 };
+
+/// The operation that adds one more value to the running value of an init, if
+/// the body of a linalg op does nothing else with it and order is of no
+/// importance.
+mlir::Operation *findCombiner(mlir::linalg::LinalgOp op, mlir::OpOperand *init);
+
+/// Emits the loops; the op is left for the caller to erase.
+void emitVectorNest(mlir::OpBuilder &builder, const VectorNest &nest);
 
 } // namespace acc::host
 

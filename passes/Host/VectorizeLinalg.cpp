@@ -41,7 +41,7 @@ struct VectorizeLinalgPass
       FailureOr<VectorNest> nest = VectorNest::create(builder, op, vectorBytes);
       if (failed(nest))
         continue;
-      nest->emit(builder);
+      emitVectorNest(builder, *nest);
       op->erase();
     }
   }

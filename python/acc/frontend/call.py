@@ -182,6 +182,10 @@ class Call:
         """Appends a graph operator at this node's location; its result type is inferred."""
         return self._emitter.emit(operator, operands, attributes, self.node.name)
 
+    def emit_all(self, operator: str, operands: Sequence[ir.Value], **attributes: object) -> Sequence[ir.Value]:
+        """All results of a graph operator at this node's location."""
+        return self._emitter.emit_all(operator, operands, attributes, self.node.name)
+
     def emit_as(self, result: ir.Type, operator: str, operand: ir.Value) -> ir.Value:
         """Appends a graph operator whose result type is not inferred."""
         return self._emitter.emit(operator, [operand], {}, self.node.name, result)

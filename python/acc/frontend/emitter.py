@@ -72,10 +72,21 @@ class Emitter:
         name: str,
         result: ir.Type | None = None,
     ) -> ir.Value:
-        """Appends `graph.<operator>`; its result type is inferred unless given.
+        """Appends `graph.<operator>` and returns its first result, whose type is inferred unless given.
 
         Raises Unsupported with the words of the verifier if the operator is not valid.
         """
+        return self.emit_all(operator, operands, attributes, name, result)[0]
+
+    def emit_all(
+        self,
+        operator: str,
+        operands: Sequence[ir.Value],
+        attributes: Mapping[str, object],
+        name: str,
+        result: ir.Type | None = None,
+    ) -> Sequence[ir.Value]:
+        """As `emit`, but returns all results."""
         try:
             op = ir.Operation.create(
                 f"graph.{operator}",
@@ -89,7 +100,7 @@ class Emitter:
             op.verify()
         except ir.MLIRError as error:
             raise Unsupported(_reason(error, operator)) from error
-        return op.results[0]
+        return list(op.results)
 
     def attribute(self, value: object) -> ir.Attribute:
         """Floats are f32 attributes, sequences of integers are arrays, numpy doubles are f64 attributes."""

@@ -8,7 +8,7 @@ function that converts it; every other becomes the graph operator with the same 
 
 from __future__ import annotations
 
-from acc.frontend import quantization, shapes, windows
+from acc.frontend import indexing, movement, quantization, shapes, windows
 from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Attr, Operator
 
 OPERATORS: dict[str, Operator] = {
@@ -44,6 +44,37 @@ OPERATORS: dict[str, Operator] = {
     "Squeeze": Operator("squeeze", {"axes": PLAIN}, "any", shapes.convert_squeeze),
     "Unsqueeze": Operator("unsqueeze", {"axes": PLAIN}, "any", shapes.convert_unsqueeze),
     "Transpose": Operator("transpose", {"perm": PLAIN}, "any", shapes.convert_transpose),
+    "Slice": Operator("slice", dict.fromkeys(("starts", "ends", "axes"), PLAIN), "any", convert=movement.convert_slice),
+    "Split": Operator(
+        "slice", {"axis": PLAIN, "split": PLAIN, "num_outputs": PLAIN}, "any", convert=movement.convert_split
+    ),
+    "Expand": Operator("expand", {}, "any", movement.convert_expand),
+    "Tile": Operator("tile", {}, "any", movement.convert_tile),
+    "Trilu": Operator("trilu", {"upper": PLAIN}, "number", movement.convert_trilu),
+    "EyeLike": Operator(
+        "", {"dtype": PLAIN, "k": PLAIN}, convert=movement.convert_eye_like, keeps_constants=True, static=True
+    ),
+    "CenterCropPad": Operator("pad", {"axes": PLAIN}, "any", movement.convert_center_crop_pad),
+    # Elements chosen by indices
+    "Gather": Operator("gather", {"axis": PLAIN}, "any", indexing.convert_gather),
+    "GatherElements": Operator("gather_elements", {"axis": PLAIN}, "any", indexing.convert_gather),
+    "GatherND": Operator("gather_nd", {"batch_dims": PLAIN}, "any", indexing.convert_gather_nd),
+    "Scatter": Operator("scatter_elements", {"axis": PLAIN}, "any", indexing.convert_scatter_elements),
+    "ScatterElements": Operator(
+        "scatter_elements", {"axis": PLAIN, "reduction": PLAIN}, "any", indexing.convert_scatter_elements
+    ),
+    "ScatterND": Operator("scatter_nd", {"reduction": PLAIN}, "any", indexing.convert_scatter_nd),
+    "TensorScatter": Operator("tensor_scatter", {"axis": PLAIN, "mode": PLAIN}, "any", indexing.convert_tensor_scatter),
+    "OneHot": Operator("one_hot", {"axis": PLAIN}, "any", indexing.convert_one_hot),
+    "ReverseSequence": Operator(
+        "reverse_sequence", {"batch_axis": PLAIN, "time_axis": PLAIN}, "any", indexing.convert_reverse_sequence
+    ),
+    "TopK": Operator(
+        "top_k",
+        {"axis": PLAIN, "k": PLAIN, "largest": PLAIN, "sorted": IGNORED},
+        "number",
+        indexing.convert_top_k,
+    ),
     # Quantization
     "QuantizeLinear": Operator("quantize_linear", quantization.QUANTIZE, "float", quantization.convert_quantize),
     "DequantizeLinear": Operator("dequantize_linear", quantization.DEQUANTIZE, "any", quantization.convert_dequantize),

@@ -58,3 +58,60 @@ te.kernel @transpose(%x: memref<30x40xf32>, %out: memref<40x30xf32>) attributes 
   linalg.transpose ins(%x : memref<30x40xf32>) outs(%out : memref<40x30xf32>) permutation = [1, 0]
   te.return
 }
+
+// Sizes known at run time are joined as others are; what is left over is masked.
+// CHECK-LABEL: te.kernel @dynamic
+// CHECK: %[[N:.*]] = memref.dim %{{.*}}, %c0
+// CHECK: %[[ALL:.*]] = arith.muli %[[N]], %c40
+// CHECK: %[[FULL:.*]] = arith.divui %[[ALL]], %c16
+// CHECK: scf.for %{{.*}} = %c0 to %[[FULL]]
+// CHECK: vector.load
+// CHECK: %[[REST:.*]] = arith.remui %[[ALL]], %c16
+// CHECK: scf.if
+// CHECK: vector.create_mask %[[REST]] : vector<16xi1>
+// CHECK: vector.maskedstore
+te.kernel @dynamic(%x: memref<?x40xf32>, %out: memref<?x40xf32>) attributes {target = "cpu"} {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x40xf32>) outs(%out : memref<?x40xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  }
+  te.return
+}
+
+// Bits are bytes in memory.
+// CHECK-LABEL: te.kernel @bits
+// CHECK: builtin.unrealized_conversion_cast %{{.*}} : memref<64xi1> to memref<64xi8>
+// CHECK: vector.load {{.*}} : memref<64xi8>, vector<64xi8>
+// CHECK: arith.cmpi ne, {{.*}} : vector<64xi8>
+// CHECK: arith.xori {{.*}} : vector<64xi1>
+// CHECK: arith.extui {{.*}} : vector<64xi1> to vector<64xi8>
+te.kernel @bits(%x: memref<64xi1>, %out: memref<64xi1>) attributes {target = "cpu"} {
+  %t = arith.constant true
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%x : memref<64xi1>) outs(%out : memref<64xi1>) {
+  ^bb0(%a: i1, %o: i1):
+    %0 = arith.xori %a, %t : i1
+    linalg.yield %0 : i1
+  }
+  te.return
+}
+
+// A sum along rows is summed up in lanes, which are joined at the end.
+// CHECK-LABEL: te.kernel @sum
+// CHECK: %[[P:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}) -> (vector<16xf32>)
+// CHECK: vector.constant_mask [8]
+// CHECK: %[[S:.*]] = arith.select %{{.*}}, %{{.*}}, %[[P]]
+// CHECK: vector.extract_strided_slice %[[S]] {offsets = [0], sizes = [8]
+// CHECK: arith.addf {{.*}} : vector<8xf32>
+// CHECK: memref.store
+te.kernel @sum(%x: memref<4x40xf32>, %out: memref<4xf32>) attributes {target = "cpu"} {
+  linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x40xf32>) outs(%out : memref<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %o, %a : f32
+    linalg.yield %0 : f32
+  }
+  te.return
+}

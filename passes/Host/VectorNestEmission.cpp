@@ -1,0 +1,277 @@
+//===- VectorNestEmission.cpp - A linalg op as loops over vectors ---------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Host/VectorNest.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace acc::host;
+
+namespace {
+
+/// Where every operand is read or written.
+using Offsets = SmallVector<Value>;
+
+class Emission {
+public:
+  Emission(OpBuilder &builder, const VectorNest &nest)
+      : builder(builder), nest(nest), op(nest.op), loc(op.getLoc()),
+        index(builder, loc), lanes(nest.lanes) {
+    for (auto [i, loop] : llvm::enumerate(nest.loops)) {
+      SmallVector<Value> steps;
+      for (const Product &step : loop.steps)
+        steps.push_back(step.isZero() ? Value() : materialize(step));
+      loopSteps.push_back(steps);
+      extents.push_back(materialize(loop.extent));
+      (loop.reduction ? reductions : parallels).push_back(i);
+    }
+    for (auto [i, operand] : llvm::enumerate(nest.operands))
+      if (op.isDpsInit(operand.operand))
+        inits.push_back(i);
+  }
+
+  void emit() {
+    Offsets start;
+    for (const VectorOperand &operand : nest.operands)
+      start.push_back(index.constant(operand.offset));
+    walk(0, start);
+  }
+
+private:
+  Value materialize(const Product &product) {
+    Value value = index.constant(product.factor);
+    for (unsigned size : product.sizes)
+      value = index.mul(value, nest.sizes[size]);
+    return value;
+  }
+
+  Offsets advance(ArrayRef<Value> offsets, size_t loop, Value iv) {
+    Offsets next;
+    for (auto [offset, step] : llvm::zip(offsets, loopSteps[loop]))
+      next.push_back(step ? index.add(offset, index.mul(iv, step)) : offset);
+    return next;
+  }
+
+  VectorType vectorOf(Type element) { return VectorType::get(lanes, element); }
+
+  Value mask(Value valid) { return createMask(builder, loc, lanes, valid); }
+
+  Value zero(Type type) {
+    return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+  }
+
+  /// Parallel loops, then the vectors of results or one result.
+  void walk(size_t depth, Offsets offsets) {
+    bool reduces = nest.loops[nest.vectorLoop].reduction;
+    if (depth == parallels.size()) {
+      if (reduces)
+        return emitReduced(offsets);
+      index.chunks(extents[nest.vectorLoop], lanes, {},
+                   [&](Value at, Value valid, ValueRange) {
+                     emitVector(advance(offsets, nest.vectorLoop, at), valid);
+                     return SmallVector<Value>();
+                   });
+      return;
+    }
+    size_t loop = parallels[depth];
+    if (loop == nest.vectorLoop)
+      return walk(depth + 1, offsets);
+    index.loop(extents[loop],
+               [&](Value iv) { walk(depth + 1, advance(offsets, loop, iv)); });
+  }
+
+  /// Bytes that stand for bits become these.
+  Value toElement(const VectorOperand &operand, Value loaded) {
+    if (!operand.element.isInteger(1))
+      return loaded;
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, loaded,
+                                 zero(loaded.getType()));
+  }
+
+  static Type storedType(const VectorOperand &operand) {
+    return cast<MemRefType>(operand.memref.getType()).getElementType();
+  }
+
+  Value loadScalar(size_t i, Value offset) {
+    const VectorOperand &operand = nest.operands[i];
+    return toElement(
+        operand, memref::LoadOp::create(builder, loc, operand.memref, offset));
+  }
+
+  /// Reads every `stride`-th element through one wide load.
+  Value loadStrided(const VectorOperand &operand, Value offset, int64_t stride,
+                    Value valid) {
+    auto wide = static_cast<int64_t>(llvm::PowerOf2Ceil(lanes * stride));
+    auto type = VectorType::get(wide, storedType(operand));
+    Value count = valid ? valid : index.constant(lanes);
+    Value reach = index.add(index.mul(index.add(count, -1), stride), 1);
+    Value loaded = vector::MaskedLoadOp::create(
+        builder, loc, type, operand.memref, ValueRange{offset},
+        createMask(builder, loc, wide, reach), zero(type));
+    SmallVector<int64_t> picks;
+    for (int64_t i = 0; i < lanes; ++i)
+      picks.push_back(i * stride);
+    return vector::ShuffleOp::create(builder, loc, loaded, loaded, picks);
+  }
+
+  Value load(size_t i, Value offset, Value valid) {
+    const VectorOperand &operand = nest.operands[i];
+    if (!operand.memref)
+      return vector::BroadcastOp::create(
+          builder, loc, vectorOf(operand.element), operand.operand->get());
+    int64_t stride = nest.loops[nest.vectorLoop].steps[i].factor;
+    if (stride == 0)
+      return vector::BroadcastOp::create(
+          builder, loc, vectorOf(operand.element), loadScalar(i, offset));
+    Value loaded;
+    VectorType type = vectorOf(storedType(operand));
+    if (stride > 1)
+      loaded = loadStrided(operand, offset, stride, valid);
+    else if (!valid)
+      loaded = vector::LoadOp::create(builder, loc, type, operand.memref,
+                                      ValueRange{offset});
+    else
+      loaded = vector::MaskedLoadOp::create(builder, loc, type, operand.memref,
+                                            ValueRange{offset}, mask(valid),
+                                            zero(type));
+    return toElement(operand, loaded);
+  }
+
+  void store(size_t i, Value value, Value offset, Value valid) {
+    const VectorOperand &operand = nest.operands[i];
+    if (operand.element.isInteger(1))
+      value = arith::ExtUIOp::create(builder, loc,
+                                     vectorOf(storedType(operand)), value);
+    if (!valid)
+      vector::StoreOp::create(builder, loc, value, operand.memref,
+                              ValueRange{offset});
+    else
+      vector::MaskedStoreOp::create(builder, loc, operand.memref,
+                                    ValueRange{offset}, mask(valid), value);
+  }
+
+  /// The body on vectors: `running` are those of the inits.
+  SmallVector<Value> apply(ArrayRef<Value> offsets, Value valid,
+                           ValueRange running) {
+    SmallVector<Value> arguments;
+    for (size_t i = 0; i < nest.operands.size(); ++i) {
+      auto init = llvm::find(inits, i);
+      BlockArgument argument =
+          op.getMatchingBlockArgument(nest.operands[i].operand);
+      if (init != inits.end())
+        arguments.push_back(running[init - inits.begin()]);
+      else if (argument.use_empty())
+        // Nothing looks at it: any value of the type will do.
+        arguments.push_back(zero(vectorOf(nest.operands[i].element)));
+      else
+        arguments.push_back(load(i, offsets[i], valid));
+    }
+    return vectorizeBody(builder, *op.getBlock(), arguments, lanes);
+  }
+
+  /// All reductions from `depth` on, over one vector of results or, when one of
+  /// them is vectorized, partial results in every lane.
+  SmallVector<Value> reduce(size_t depth, Offsets at, Value valid,
+                            ValueRange running) {
+    if (depth == reductions.size())
+      return apply(at, valid, running);
+    size_t loop = reductions[depth];
+    if (loop != nest.vectorLoop)
+      return index.loop(
+          extents[loop], running, [&](Value iv, ValueRange carried) {
+            return reduce(depth + 1, advance(at, loop, iv), valid, carried);
+          });
+    return index.chunks(extents[loop], lanes, running,
+                        [&](Value iv, Value count, ValueRange carried) {
+                          SmallVector<Value> next = reduce(
+                              depth + 1, advance(at, loop, iv), count, carried);
+                          // Lanes that do not exist keep what they had.
+                          if (count)
+                            for (auto [value, old] : llvm::zip(next, carried))
+                              value = arith::SelectOp::create(
+                                  builder, loc, mask(count), value, old);
+                          return next;
+                        });
+  }
+
+  /// One vector of results, over all reductions.
+  void emitVector(Offsets offsets, Value valid) {
+    SmallVector<Value> running;
+    for (size_t i : inits) {
+      BlockArgument argument =
+          op.getMatchingBlockArgument(nest.operands[i].operand);
+      running.push_back(argument.use_empty()
+                            ? zero(vectorOf(nest.operands[i].element))
+                            : load(i, offsets[i], valid));
+    }
+    SmallVector<Value> results = reduce(0, offsets, valid, running);
+    for (auto [i, value] : llvm::zip(inits, results))
+      store(i, value, offsets[i], valid);
+  }
+
+  Value combine(Operation *combiner, Value a, Value b) {
+    OperationState state(loc, combiner->getName());
+    state.addOperands({a, b});
+    state.addTypes(a.getType());
+    state.propertiesAttr = combiner->getPropertiesAsAttribute();
+    return builder.create(state)->getResult(0);
+  }
+
+  /// One element of every result: partial results in the lanes, which are
+  /// joined half by half at the end.
+  void emitReduced(Offsets offsets) {
+    SmallVector<Operation *> combiners;
+    SmallVector<Value> running;
+    for (size_t i : inits) {
+      combiners.push_back(findCombiner(op, nest.operands[i].operand));
+      Value neutral = arith::ConstantOp::create(
+          builder, loc, *arith::getNeutralElement(combiners.back()));
+      running.push_back(vector::BroadcastOp::create(
+          builder, loc, vectorOf(nest.operands[i].element), neutral));
+    }
+    SmallVector<Value> partial = reduce(0, offsets, Value(), running);
+    for (auto [i, combiner, value] : llvm::zip(inits, combiners, partial)) {
+      for (int64_t half = lanes / 2; half > 0; half /= 2) {
+        auto part = [&](int64_t from) {
+          return vector::ExtractStridedSliceOp::create(
+                     builder, loc, value, ArrayRef<int64_t>{from},
+                     ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1})
+              .getResult();
+        };
+        value = combine(combiner, part(0), part(half));
+      }
+      Value result =
+          combine(combiner, loadScalar(i, offsets[i]),
+                  vector::ExtractOp::create(builder, loc, value, int64_t{0}));
+      const VectorOperand &operand = nest.operands[i];
+      if (operand.element.isInteger(1))
+        result =
+            arith::ExtUIOp::create(builder, loc, storedType(operand), result);
+      memref::StoreOp::create(builder, loc, result, operand.memref,
+                              ValueRange{offsets[i]});
+    }
+  }
+
+  OpBuilder &builder;
+  const VectorNest &nest;
+  linalg::LinalgOp op;
+  Location loc;
+  IndexBuilder index;
+  int64_t lanes;
+  SmallVector<Value> extents;
+  /// Null where an operand stays where it is.
+  SmallVector<SmallVector<Value>> loopSteps;
+  SmallVector<size_t> parallels, reductions, inits;
+};
+
+} // namespace
+
+void acc::host::emitVectorNest(OpBuilder &builder, const VectorNest &nest) {
+  Emission(builder, nest).emit();
+}

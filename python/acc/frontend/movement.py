@@ -1,0 +1,132 @@
+"""Operators that take tensors apart or repeat them: what counts from the end, or is cut off, is resolved here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from acc import ir
+from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
+from acc.frontend.problems import Unsupported
+from acc.frontend.source import read_dtype
+
+
+def emit_slice(
+    call: Call, value: ir.Value, starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int] | None = None
+) -> ir.Value:
+    steps = [1] * len(starts) if steps is None else steps
+    return call.emit("slice", [value], starts=list(starts), sizes=list(sizes), steps=list(steps))
+
+
+def convert_slice(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape = shape_of(value)
+    if "starts" in call.attributes:
+        starts, ends = call.integer_list("starts"), call.integer_list("ends")
+        axes = call.attributes.get("axes")
+        given = list(range(len(starts))) if axes is None else call.integer_list("axes")
+        steps = [1] * len(starts)
+    else:
+        starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
+        given = call.integers(3, "axes") if call.has(3) else list(range(len(starts)))
+        steps = call.integers(4, "steps") if call.has(4) else [1] * len(starts)
+    if not len(starts) == len(ends) == len(given) == len(steps):
+        raise Unsupported(f"has {len(starts)} starts, {len(ends)} ends, {len(given)} axes and {len(steps)} steps")
+    call.axes(given, len(shape))
+    first, sizes, strides = [0] * len(shape), list(shape), [1] * len(shape)
+    for start, end, at, step in zip(starts, ends, given, steps, strict=True):
+        axis = call.axis(at, len(shape))
+        if step == 0:
+            raise Unsupported(f"steps of 0 along axis {axis}")
+        chosen = range(*slice(start, end, step).indices(shape[axis]))
+        sizes[axis] = len(chosen)
+        if len(chosen) > 0:
+            first[axis] = chosen.start
+        if len(chosen) > 1:
+            strides[axis] = step
+    return [emit_slice(call, value, first, sizes, strides)]
+
+
+def convert_split(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape = shape_of(value)
+    axis = call.axis(call.integer("axis"), len(shape))
+    size, count = shape[axis], len(call.node.outputs)
+    if "split" in call.attributes:
+        parts = call.integer_list("split")
+    elif call.has(1):
+        parts = call.integers(1, "split")
+    else:
+        wanted = call.attributes.get("num_outputs", count)
+        if wanted != count:
+            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
+        # All parts have the same size but the last, which may be smaller.
+        part = -(-size // count)
+        parts = [max(min(part, size - index * part), 0) for index in range(count)]
+        if "num_outputs" not in call.attributes and size % count:
+            raise Unsupported(f"{size} elements do not split into {count} equal parts")
+    if len(parts) != count or sum(parts) != size or any(part < 0 for part in parts):
+        raise Unsupported(f"{size} elements do not split into {count} parts of {parts}")
+    starts, sizes = [0] * len(shape), list(shape)
+    results: list[Tensor] = []
+    for part in parts:
+        sizes[axis] = part
+        results.append(emit_slice(call, value, starts, sizes))
+        starts[axis] += part
+    return results
+
+
+def convert_expand(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape, wanted = shape_of(value), call.integers(1, "the shape")
+    if any(size < 0 for size in wanted):
+        raise Unsupported(f"a tensor cannot have the shape {wanted}")
+    try:
+        result = np.broadcast_shapes(shape, tuple(wanted))
+    except ValueError:
+        raise Unsupported(f"input {list(shape)} does not broadcast to {wanted}") from None
+    return [call.emit("expand", [value], shape=list(result))]
+
+
+def convert_tile(call: Call) -> list[Tensor]:
+    return [call.emit("tile", [call.operand(0)], repeats=call.integers(1, "repeats"))]
+
+
+def convert_trilu(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    k = int(call.scalar(1, "k")) if call.has(1) else 0
+    return [call.emit("trilu", [value], k=k, upper=bool(call.attributes["upper"]))]
+
+
+def convert_eye_like(call: Call) -> list[Tensor]:
+    tensor = call.tensor(0)
+    shape = shape_of(tensor)
+    if len(shape) != 2:
+        raise Unsupported(f"input {list(shape)} is not a matrix")
+    dtype = tensor.dtype if isinstance(tensor, np.ndarray) else dtype_of(element_of(tensor))
+    if "dtype" in call.attributes:
+        dtype = read_dtype(call.integer("dtype"))
+    if math.prod(shape) > 1 << 24:
+        raise Unsupported(f"a matrix of {list(shape)} is too large for a constant")
+    return [np.eye(*shape, k=call.integer("k"), dtype=dtype)]
+
+
+def convert_center_crop_pad(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    shape = list(shape_of(value))
+    wanted = call.integers(1, "the shape")
+    axes = list(range(len(shape)))
+    if "axes" in call.attributes:
+        axes = [call.axis(axis, len(shape)) for axis in call.integer_list("axes")]
+    if len(axes) != len(wanted) or any(size < 0 for size in wanted):
+        raise Unsupported(f"shape {wanted} does not fit axes {axes}")
+    pads = [0] * 2 * len(shape)
+    for axis, size in zip(axes, wanted, strict=True):
+        # What is odd is cut off, or added, at the end.
+        difference = size - shape[axis]
+        begin = difference // 2 if difference > 0 else -(-difference // 2)
+        pads[axis] = begin
+        pads[axis + len(shape)] = difference - begin
+    return [call.emit("pad", [value], pads=pads)]
