@@ -18,6 +18,8 @@
 #include "dialects/Graph/GraphNormalization.h"
 #include "dialects/Graph/GraphPooling.h"
 #include "dialects/Graph/GraphQuantization.h"
+#include "dialects/Graph/GraphRecurrent.h"
+#include "dialects/Graph/GraphReduction.h"
 #include "dialects/Graph/GraphSearch.h"
 #include "dialects/Graph/GraphSlicing.h"
 

@@ -71,6 +71,14 @@ void GraphDialect::initialize() {
       >();
   addOperations<
 #define GET_OP_LIST
+#include "dialects/Graph/GraphRecurrent.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Graph/GraphReduction.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
 #include "dialects/Graph/GraphSearch.cpp.inc"
       >();
   addOperations<

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphNormalization.h"
-#include "dialects/Graph/Inference.h"
+#include "dialects/Graph/Shape.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -22,7 +22,10 @@ LogicalResult BatchNormalizationOp::verify() {
                              {"mean", getMean()},
                              {"variance", getVariance()}}) {
     auto type = cast<RankedTensorType>(value.getType());
-    if (type.getRank() != 1 || type.getDimSize(0) != channels)
+    bool fits = type.getRank() == 1 &&
+                (type.getDimSize(0) == channels || type.isDynamicDim(0) ||
+                 ShapedType::isDynamic(channels));
+    if (!fits)
       return emitOpError() << name << " is " << type
                            << " but needs one element for each of " << channels
                            << " channels";
@@ -40,12 +43,77 @@ LogicalResult LrnOp::verify() {
   return success();
 }
 
-LogicalResult SoftmaxOp::verify() {
-  int64_t axis = getAxis(), rank = getInput().getType().getRank();
+template <typename Op> static LogicalResult verifyAxis(Op op) {
+  int64_t axis = op.getAxis(), rank = op.getInput().getType().getRank();
   if (axis < 0 || axis >= rank)
-    return emitOpError("'axis' is ")
+    return op.emitOpError("'axis' is ")
            << axis << " but the input has rank " << rank;
   return success();
+}
+
+LogicalResult SoftmaxOp::verify() { return verifyAxis(*this); }
+LogicalResult LogSoftmaxOp::verify() { return verifyAxis(*this); }
+LogicalResult HardmaxOp::verify() { return verifyAxis(*this); }
+
+LogicalResult LpNormalizationOp::verify() {
+  if (getP() != 1 && getP() != 2)
+    return emitOpError("'p' is ")
+           << static_cast<int64_t>(getP()) << " but must be 1 or 2";
+  return verifyAxis(*this);
+}
+
+/// Checks axes and parameters. Appends the shape of the result, and those of
+/// `statistics` tensors along the other axes.
+static LogicalResult inferNormalization(ShapeContext &c, Value input,
+                                        ValueRange parameters,
+                                        ArrayRef<int64_t> axes, size_t most,
+                                        unsigned statistics,
+                                        SmallVectorImpl<TensorShape> &results) {
+  TensorShape shape = c.shape(input), kept = shape;
+  results.push_back(shape);
+  int64_t last = -1;
+  for (int64_t axis : axes) {
+    if (axis <= last || axis >= shape.rank())
+      return c.error("'axes' holds ", axis, ", which is not an axis of rank ",
+                     shape.rank(), " in increasing order");
+    last = axis;
+    kept.sizes[axis] = c.constant(1);
+  }
+  if (parameters.size() > most)
+    return c.error("has ", parameters.size(), " parameters instead of ", most,
+                   " at most");
+  AffineExpr one = c.constant(1);
+  for (Value parameter : parameters) {
+    TensorShape own = c.shape(parameter);
+    if (own.rank() > shape.rank() || own.element != shape.element)
+      return c.error("parameter ", parameter.getType(),
+                     " does not broadcast to ", input.getType());
+    for (auto [size, other] :
+         llvm::zip(own.sizes, ArrayRef(shape.sizes).take_back(own.rank())))
+      if (size != one &&
+          failed(c.requireEqual(size, other, "parameter ", parameter.getType(),
+                                " does not broadcast to ", input.getType())))
+        return failure();
+  }
+  if (shape.element.getIntOrFloatBitWidth() < 32)
+    kept.element = Float32Type::get(c.getContext());
+  results.append(statistics, kept);
+  return success();
+}
+
+LogicalResult MeanVarianceNormalizationOp::inferResultShapes(
+    ShapeContext &c, Adaptor adaptor, SmallVectorImpl<TensorShape> &results) {
+  return inferNormalization(c, adaptor.getInput(), adaptor.getParameters(),
+                            adaptor.getAxes(), /*most=*/2, /*statistics=*/2,
+                            results);
+}
+
+LogicalResult
+RmsNormalizationOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                      SmallVectorImpl<TensorShape> &results) {
+  return inferNormalization(c, adaptor.getInput(), adaptor.getParameters(),
+                            adaptor.getAxes(), /*most=*/1, /*statistics=*/0,
+                            results);
 }
 
 #define GET_OP_CLASSES

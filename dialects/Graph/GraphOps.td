@@ -18,6 +18,8 @@ include "dialects/Graph/GraphMovement.td"
 include "dialects/Graph/GraphNormalization.td"
 include "dialects/Graph/GraphPooling.td"
 include "dialects/Graph/GraphQuantization.td"
+include "dialects/Graph/GraphRecurrent.td"
+include "dialects/Graph/GraphReduction.td"
 include "dialects/Graph/GraphSearch.td"
 include "dialects/Graph/GraphSlicing.td"
 

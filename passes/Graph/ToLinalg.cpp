@@ -124,6 +124,12 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     populateSearchToLinalg(converter, patterns);
     populateLayoutToLinalg(converter, patterns);
     populateQuantizationToLinalg(converter, patterns);
+    populateRecurrentToLinalg(converter, patterns);
+    populateReductionToLinalg(converter, patterns);
+    populateScanToLinalg(converter, patterns);
+    populateDeterminantToLinalg(converter, patterns);
+    populateSoftmaxToLinalg(converter, patterns);
+    populateStandardizationToLinalg(converter, patterns);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     populateFunctionOpInterfaceTypeConversionPattern<te::KernelOp>(patterns,

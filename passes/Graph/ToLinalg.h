@@ -130,6 +130,18 @@ void populateLayoutToLinalg(const mlir::TypeConverter &converter,
                             mlir::RewritePatternSet &patterns);
 void populateQuantizationToLinalg(const mlir::TypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
+void populateRecurrentToLinalg(const mlir::TypeConverter &converter,
+                               mlir::RewritePatternSet &patterns);
+void populateReductionToLinalg(const mlir::TypeConverter &converter,
+                               mlir::RewritePatternSet &patterns);
+void populateDeterminantToLinalg(const mlir::TypeConverter &converter,
+                                 mlir::RewritePatternSet &patterns);
+void populateSoftmaxToLinalg(const mlir::TypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
+void populateStandardizationToLinalg(const mlir::TypeConverter &converter,
+                                     mlir::RewritePatternSet &patterns);
+void populateScanToLinalg(const mlir::TypeConverter &converter,
+                          mlir::RewritePatternSet &patterns);
 
 } // namespace acc::graph
 

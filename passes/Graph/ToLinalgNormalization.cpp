@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphNormalization.h"
-#include "passes/Graph/ToLinalg.h"
+#include "passes/Graph/ToLinalgFold.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -22,10 +22,6 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-Value createScalar(ImplicitLocOpBuilder &b, Type type, double value) {
-  return arith::ConstantOp::create(b, FloatAttr::get(type, value));
-}
-
 /// x * factor + offset, where factor and offset are first computed per channel:
 /// the square root and the division then run C times only.
 class BatchNormalizationPattern
@@ -36,33 +32,48 @@ class BatchNormalizationPattern
   matchAndRewrite(BatchNormalizationOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType type = typeOf(op.getResult()),
-                     vectorType = typeOf(adaptor.getScale());
-    Value factor = createElementwise(
-        b, vectorType, {adaptor.getScale(), adaptor.getVariance()},
+    Value input = adaptor.getInput();
+    Type element = typeOf(input).getElementType(),
+         compute = getComputeType(element);
+    AffineMap vector = b.getMultiDimIdentityMap(1);
+    auto load = [&](ImplicitLocOpBuilder &inner, Value x) {
+      return convertFloat(inner, x, compute);
+    };
+    Value factor = createMap(
+        b, adaptor.getScale(), compute,
+        {{adaptor.getScale(), vector}, {adaptor.getVariance(), vector}},
         [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value epsilon = createScalar(inner, x[1].getType(),
-                                       op.getEpsilon().convertToDouble());
-          Value variance = arith::AddFOp::create(inner, x[1], epsilon);
+          Value epsilon =
+              createNumber(inner, compute, op.getEpsilon().convertToDouble());
+          Value variance =
+              arith::AddFOp::create(inner, load(inner, x[1]), epsilon);
           Value deviation = math::SqrtOp::create(inner, variance);
-          return arith::DivFOp::create(inner, x[0], deviation);
+          return arith::DivFOp::create(inner, load(inner, x[0]), deviation);
         });
-    Value offset = createElementwise(
-        b, vectorType, {adaptor.getBias(), adaptor.getMean(), factor},
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::SubFOp::create(
-              inner, x[0], arith::MulFOp::create(inner, x[1], x[2]));
-        });
-    int64_t rank = type.getRank();
+    Value offset =
+        createMap(b, adaptor.getBias(), compute,
+                  {{adaptor.getBias(), vector},
+                   {adaptor.getMean(), vector},
+                   {factor, vector}},
+                  [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                    return arith::SubFOp::create(
+                        inner, load(inner, x[0]),
+                        arith::MulFOp::create(inner, load(inner, x[1]), x[2]));
+                  });
+    int64_t rank = typeOf(input).getRank();
     AffineMap channel = AffineMap::get(rank, 0, b.getAffineDimExpr(1));
     rewriter.replaceOp(
-        op, createElementwise(
-                b, type, {adaptor.getInput(), factor, offset},
-                {b.getMultiDimIdentityMap(rank), channel, channel},
-                [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                  return arith::AddFOp::create(
-                      inner, arith::MulFOp::create(inner, x[0], x[1]), x[2]);
-                }));
+        op,
+        createMap(b, input, element,
+                  {{input, b.getMultiDimIdentityMap(rank)},
+                   {factor, channel},
+                   {offset, channel}},
+                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                    Value y =
+                        arith::MulFOp::create(inner, load(inner, x[0]), x[1]);
+                    return convertFloat(
+                        inner, arith::AddFOp::create(inner, y, x[2]), element);
+                  }));
     return success();
   }
 };
@@ -70,7 +81,7 @@ class BatchNormalizationPattern
 /// base^-exponent. Quarters, which is what networks use, need square roots
 /// only.
 Value createInversePower(ImplicitLocOpBuilder &b, Value base, double exponent) {
-  Value one = createScalar(b, base.getType(), 1.0);
+  Value one = createNumber(b, base.getType(), 1.0);
   auto root = [&](Value x) -> Value { return math::SqrtOp::create(b, x); };
   if (exponent == 1.0)
     return arith::DivFOp::create(b, one, base);
@@ -82,7 +93,7 @@ Value createInversePower(ImplicitLocOpBuilder &b, Value base, double exponent) {
                                  arith::MulFOp::create(b, half, root(half)));
   }
   return math::PowFOp::create(b, base,
-                              createScalar(b, base.getType(), -exponent));
+                              createNumber(b, base.getType(), -exponent));
 }
 
 class LrnPattern : public OpConversionPattern<LrnOp> {
@@ -92,41 +103,53 @@ class LrnPattern : public OpConversionPattern<LrnOp> {
   matchAndRewrite(LrnOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType type = typeOf(op.getResult());
-    Type element = type.getElementType();
-    int64_t rank = type.getRank(), size = op.getSize();
-    Value squares = createElementwise(
-        b, type, adaptor.getInput(),
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::MulFOp::create(inner, x[0], x[0]);
-        });
-    SmallVector<int64_t> low(rank, 0), high(rank, 0);
-    low[1] = (size - 1) / 2;
-    high[1] = size - 1 - low[1];
-    Value sums = createWindowSum(
-        b, createPadded(b, squares, low, high, getZero(element)), type, size);
+    Value input = adaptor.getInput();
+    Type element = typeOf(input).getElementType(),
+         compute = getComputeType(element);
+    int64_t rank = typeOf(input).getRank(), size = op.getSize();
+    AffineMap whole = b.getMultiDimIdentityMap(rank);
+    Value squares =
+        createMap(b, input, compute, {{input, whole}},
+                  [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                    Value value = convertFloat(inner, x[0], compute);
+                    return arith::MulFOp::create(inner, value, value);
+                  });
+    Value sums = createWindowSum(b, squares, size);
     rewriter.replaceOp(
-        op, createElementwise(
-                b, type, {adaptor.getInput(), sums},
-                [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                  Value weight = createScalar(
-                      inner, element, op.getAlpha().convertToFloat() / size);
-                  Value bias = createScalar(inner, element,
-                                            op.getBias().convertToDouble());
-                  Value base = arith::AddFOp::create(
-                      inner, bias, arith::MulFOp::create(inner, weight, x[1]));
-                  return arith::MulFOp::create(
-                      inner, x[0],
-                      createInversePower(inner, base,
-                                         op.getBeta().convertToDouble()));
-                }));
+        op, createMap(b, input, element, {{input, whole}, {sums, whole}},
+                      [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                        Value weight =
+                            createNumber(inner, compute,
+                                         op.getAlpha().convertToFloat() / size);
+                        Value bias = createNumber(
+                            inner, compute, op.getBias().convertToDouble());
+                        Value base = arith::AddFOp::create(
+                            inner, bias,
+                            arith::MulFOp::create(inner, weight, x[1]));
+                        Value y = arith::MulFOp::create(
+                            inner, convertFloat(inner, x[0], compute),
+                            createInversePower(inner, base,
+                                               op.getBeta().convertToDouble()));
+                        return convertFloat(inner, y, element);
+                      }));
     return success();
   }
 
-  /// result[n, c, d...] = sum over r < size of padded[n, c + r, d...].
-  static Value createWindowSum(ImplicitLocOpBuilder &b, Value padded,
-                               RankedTensorType type, int64_t size) {
-    int64_t rank = type.getRank();
+  /// result[n, c, d...] = sum over r < size of squares[n, c + r - before,
+  /// d...], where what does not exist is zero.
+  static Value createWindowSum(ImplicitLocOpBuilder &b, Value squares,
+                               int64_t size) {
+    RankedTensorType type = typeOf(squares);
+    int64_t rank = type.getRank(), before = (size - 1) / 2;
+    SmallVector<int64_t> shape(type.getShape());
+    if (!type.isDynamicDim(1))
+      shape[1] += size - 1;
+    SmallVector<OpFoldResult> low(rank, b.getIndexAttr(0)), high = low;
+    low[1] = b.getIndexAttr(before);
+    high[1] = b.getIndexAttr(size - 1 - before);
+    Value zero = arith::ConstantOp::create(b, getZero(type.getElementType()));
+    Value padded = tensor::PadOp::create(b, type.clone(shape), squares, low,
+                                         high, zero, /*nofold=*/false);
     MLIRContext *context = b.getContext();
     SmallVector<AffineExpr> source, result;
     for (int64_t axis = 0; axis < rank; ++axis) {
@@ -139,7 +162,8 @@ class LrnPattern : public OpConversionPattern<LrnOp> {
     iterators.push_back(utils::IteratorType::reduction);
     Value window = tensor::EmptyOp::create(b, ArrayRef<int64_t>{size},
                                            type.getElementType());
-    Value init = createFilled(b, type, getZero(type.getElementType()));
+    Value init = createEmptyLike(b, squares, type.getElementType());
+    init = linalg::FillOp::create(b, zero, init).getResult(0);
     return linalg::GenericOp::create(
                b, TypeRange(type), ValueRange{padded, window}, ValueRange(init),
                ArrayRef<AffineMap>{
@@ -156,53 +180,10 @@ class LrnPattern : public OpConversionPattern<LrnOp> {
   }
 };
 
-/// Stable: the maximum along the axis is subtracted first.
-class SoftmaxPattern : public OpConversionPattern<SoftmaxOp> {
-  using OpConversionPattern::OpConversionPattern;
-
-  LogicalResult
-  matchAndRewrite(SoftmaxOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType type = typeOf(op.getResult());
-    Type element = type.getElementType();
-    int64_t rank = type.getRank(), axis = op.getAxis();
-    SmallVector<AffineExpr> kept;
-    for (int64_t dim = 0; dim < rank; ++dim)
-      if (dim != axis)
-        kept.push_back(b.getAffineDimExpr(dim));
-    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank),
-                                AffineMap::get(rank, 0, kept, b.getContext())};
-    Value largest = createReduction(
-        b, adaptor.getInput(), axis, getLowest(element, false), element,
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::MaximumFOp::create(inner, x[1], x[0]);
-        });
-    Value powers = createElementwise(
-        b, type, {adaptor.getInput(), largest}, maps,
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return math::ExpOp::create(inner,
-                                     arith::SubFOp::create(inner, x[0], x[1]));
-        });
-    Value total =
-        createReduction(b, powers, axis, getZero(element), element,
-                        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                          return arith::AddFOp::create(inner, x[1], x[0]);
-                        });
-    rewriter.replaceOp(
-        op, createElementwise(
-                b, type, {powers, total}, maps,
-                [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                  return arith::DivFOp::create(inner, x[0], x[1]);
-                }));
-    return success();
-  }
-};
-
 } // namespace
 
 void acc::graph::populateNormalizationToLinalg(const TypeConverter &converter,
                                                RewritePatternSet &patterns) {
-  patterns.add<BatchNormalizationPattern, LrnPattern, SoftmaxPattern>(
-      converter, patterns.getContext());
+  patterns.add<BatchNormalizationPattern, LrnPattern>(converter,
+                                                      patterns.getContext());
 }

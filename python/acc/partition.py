@@ -243,7 +243,7 @@ def partition(
             continue
         producers = [owner[v] for v in op.operands if v in owner]
         # Only the result of what a kernel computes last can be continued.
-        ends = [owner[v] for v in op.operands if v in owner and owner[v].tail.result == v]
+        ends = [owner[v] for v in op.operands if v in owner and v in set(owner[v].tail.results)]
         place, reason = "cpu", ""
         if target == "vta":
             reason = _reason(op, hardware)

@@ -186,6 +186,10 @@ class Call:
         """All results of a graph operator at this node's location."""
         return self._emitter.emit_all(operator, operands, attributes, self.node.name)
 
+    def literal(self, array: np.ndarray) -> ir.Value:
+        """A constant that the model does not name."""
+        return self._emitter.constant(array, self.node.name)
+
     def emit_as(self, result: ir.Type, operator: str, operand: ir.Value) -> ir.Value:
         """Appends a graph operator whose result type is not inferred."""
         return self._emitter.emit(operator, [operand], {}, self.node.name, result)

@@ -8,8 +8,8 @@ function that converts it; every other becomes the graph operator with the same 
 
 from __future__ import annotations
 
-from acc.frontend import indexing, movement, quantization, shapes, windows
-from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Attr, Operator
+from acc.frontend import indexing, movement, quantization, recurrent, reductions, shapes, sums, windows
+from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Operator
 
 OPERATORS: dict[str, Operator] = {
     # Contractions and normalizations
@@ -17,12 +17,57 @@ OPERATORS: dict[str, Operator] = {
     "Gemm": Operator("gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}),
     "MatMul": Operator("mat_mul"),
     "BatchNormalization": Operator(
-        "batch_normalization",
-        {"epsilon": PLAIN, "momentum": IGNORED, "training_mode": Attr(only=(0,))},
-        convert=shapes.convert_batch_normalization,
+        "batch_normalization", reductions.BATCH, convert=reductions.convert_batch_normalization
     ),
     "LRN": Operator("lrn", {"alpha": PLAIN, "beta": PLAIN, "bias": PLAIN, "size": PLAIN}, convert=windows.convert_lrn),
-    "Softmax": Operator("softmax", {"axis": PLAIN}, convert=shapes.convert_softmax),
+    "Softmax": Operator("softmax", {"axis": PLAIN}, convert=reductions.convert_softmax),
+    "LogSoftmax": Operator("log_softmax", {"axis": PLAIN}, convert=reductions.convert_softmax),
+    "Hardmax": Operator("hardmax", {"axis": PLAIN}, convert=reductions.convert_softmax),
+    "LayerNormalization": Operator(
+        "mean_variance_normalization", reductions.NORMALIZATION, convert=reductions.convert_layer_normalization
+    ),
+    "RMSNormalization": Operator(
+        "rms_normalization", reductions.NORMALIZATION, convert=reductions.convert_layer_normalization
+    ),
+    "InstanceNormalization": Operator(
+        "mean_variance_normalization", {"epsilon": PLAIN}, convert=reductions.convert_instance_normalization
+    ),
+    "GroupNormalization": Operator(
+        "mean_variance_normalization",
+        {"epsilon": PLAIN, "num_groups": PLAIN, "stash_type": IGNORED},
+        convert=reductions.convert_group_normalization,
+    ),
+    "MeanVarianceNormalization": Operator(
+        "mean_variance_normalization", {"axes": PLAIN}, convert=reductions.convert_mean_variance_normalization
+    ),
+    "LpNormalization": Operator(
+        "lp_normalization", {"axis": PLAIN, "p": PLAIN}, convert=reductions.convert_lp_normalization
+    ),
+    # Reductions, scans and sums of products
+    **{
+        f"Reduce{name}": Operator(f"reduce_{graph}", reductions.REDUCE, "number", reductions.convert_reduce)
+        for name, graph in (
+            *(("Sum", "sum"), ("Mean", "mean"), ("Max", "max"), ("Min", "min"), ("Prod", "prod"), ("L1", "l1")),
+            *(("L2", "l2"), ("LogSum", "log_sum"), ("LogSumExp", "log_sum_exp"), ("SumSquare", "sum_square")),
+        )
+    },
+    "ArgMax": Operator("arg_max", reductions.ARG, "number", reductions.convert_arg),
+    "ArgMin": Operator("arg_min", reductions.ARG, "number", reductions.convert_arg),
+    "CumSum": Operator("cum_sum", reductions.SCAN, "number", reductions.convert_scan),
+    "CumProd": Operator("cum_prod", reductions.SCAN, "number", reductions.convert_scan),
+    "Det": Operator("det"),
+    "Einsum": Operator("einsum", {"equation": PLAIN}, "number", sums.convert_einsum),
+    "DFT": Operator("einsum", sums.DFT, convert=sums.convert_dft),
+    "STFT": Operator("conv", {"onesided": BOOL}, convert=sums.convert_stft),
+    **{
+        name: Operator("", {"output_datatype": PLAIN, "periodic": PLAIN}, "any", sums.convert_table)
+        for name in ("BlackmanWindow", "HammingWindow", "HannWindow")
+    },
+    "MelWeightMatrix": Operator("", {"output_datatype": PLAIN}, "any", sums.convert_table),
+    # Recurrent networks
+    "GRU": Operator("gru", recurrent.GRU, "number", recurrent.convert_recurrent),
+    "LSTM": Operator("lstm", recurrent.LSTM, "number", recurrent.convert_recurrent),
+    "RNN": Operator("rnn", recurrent.RNN, "number", recurrent.convert_recurrent),
     # Pools
     "MaxPool": Operator("max_pool", windows.POOL, "any", windows.convert_pool),
     "AveragePool": Operator("average_pool", windows.POOL, convert=windows.convert_pool),

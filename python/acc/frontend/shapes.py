@@ -71,24 +71,6 @@ def convert_cast(call: Call) -> list[Tensor]:
     return [call.emit_as(call.tensor_type(shape_of(value), read_dtype(call.integer("to"))), "cast", value)]
 
 
-def convert_batch_normalization(call: Call) -> list[Tensor]:
-    """Where operands differ in precision, as newer operator sets allow, all of it happens in the best of them."""
-    operands = call.operands()
-    elements = [element_of(value) for value in operands]
-    attributes = {"epsilon": call.attributes["epsilon"]}
-    if len(set(elements)) == 1:
-        return [call.emit("batch_normalization", operands, **attributes)]
-    widest = max(elements, key=lambda element: cast(ir.FloatType, element).width)
-
-    def convert(value: ir.Value, element: ir.Type) -> ir.Value:
-        if element_of(value) == element:
-            return value
-        return call.emit_as(call.tensor_type(shape_of(value), element), "cast", value)
-
-    result = call.emit("batch_normalization", [convert(value, widest) for value in operands], **attributes)
-    return [convert(result, elements[0])]
-
-
 def convert_clip(call: Call) -> list[Tensor]:
     value = call.operand(0)
     bounds: dict[str, object] = {}
@@ -204,17 +186,3 @@ def convert_transpose(call: Call) -> list[Tensor]:
     rank = len(shape_of(value))
     perm = call.attributes.get("perm", list(range(rank))[::-1])
     return [call.emit("transpose", [value], perm=perm)]
-
-
-def convert_softmax(call: Call) -> list[Tensor]:
-    value = call.operand(0)
-    shape = shape_of(value)
-    axis = call.integer("axis")
-    if call.opset >= 13:
-        return [call.emit("softmax", [value], axis=call.axis(axis, len(shape)))]
-    axis = axis if axis == len(shape) else call.axis(axis, len(shape))
-    if axis < len(shape) and math.prod(shape[axis + 1 :]) == 1:
-        return [call.emit("softmax", [value], axis=axis)]
-    # Older operator sets normalize over all axes from `axis` on together.
-    flat = _reshape(call, value, [math.prod(shape[:axis]), math.prod(shape[axis:])])
-    return [_reshape(call, call.emit("softmax", [flat], axis=1), shape)]
