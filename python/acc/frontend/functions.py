@@ -147,7 +147,9 @@ class Expander:
         if len(names) != len(function.input) or any(name in names for name in ("", *produced)):
             raise Unsupported("calls a function that defines a name twice")
         names |= self._rename(node, produced)
-        missing = [name for name in function.output if name not in names]
+        # A body may leave out what the call does not ask for.
+        wanted = zip(function.output, node.outputs, strict=False)
+        missing = [name for name, given in wanted if given and name not in names]
         if missing:
             raise Unsupported(f"calls a function whose output '{missing[0]}' nothing produces")
         opsets = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in function.opset_import}
@@ -159,7 +161,7 @@ class Expander:
             )
         nodes = self._rewrite(node, function.node, names, binding, opsets, prefix)
         order = self._sort(node, nodes, {name for name in given if name})
-        results = [names[name] for name in function.output[: len(node.outputs)]]
+        results = [names.get(name, "") for name in function.output[: len(node.outputs)]]
         return Body((*order, *self.results(node, results)))
 
     def _rename(self, node: Node, names: Sequence[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from onnx import AttributeProto, TensorProto, version_converter
 from acc.errors import ModelError
 from acc.frontend.problems import Problems
 
-MIN_OPSET = 6
+MIN_OPSET = 1
 
 # Older models are brought to this operator set, from which on broadcasting is numpy's and tensors say their shape.
 MIN_BODY_OPSET = 9
