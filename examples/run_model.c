@@ -16,10 +16,14 @@ int main(int argc, char **argv) {
     return fail("usage: run_model model.so [input.bin]");
   if (acc_model_load(argv[1], NULL, &model) || acc_model_input(model, 0, &input) || acc_model_output(model, 0, &output))
     return fail(acc_last_error());
+  if (!acc_model_input_data(model, 0))
+    return fail("the input's size is not fixed: this example would have to choose one for acc_model_run_shapes");
   FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
   if (argc > 2 && (!file || fread(acc_model_input_data(model, 0), 1, input.bytes, file) != input.bytes))
     return fail("the input file cannot be read or is too short");
   if (acc_model_run(model, NULL, NULL))
+    return fail(acc_last_error());
+  if (acc_model_result(model, 0, &output))
     return fail(acc_last_error());
   if (output.dtype != ACC_FLOAT32)
     return fail("the output is not float32");

@@ -34,11 +34,19 @@ Type ContractOp::getAccumulatorType() {
   return element.isInteger() ? IntegerType::get(getContext(), 32) : element;
 }
 
+static bool isSameSize(int64_t a, int64_t b) {
+  return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
+}
+
 static LogicalResult verifyTypes(ContractOp op) {
   for (Value operand : op->getOperands()) {
-    auto type = dyn_cast<ShapedType>(operand.getType());
-    if (!type.hasStaticShape())
-      return op.emitOpError("needs static shapes, not ") << type;
+    auto type = cast<ShapedType>(operand.getType());
+    bool isOuter = operand != op.getWeights() && type.getRank() > 0;
+    if (llvm::any_of(type.getShape().drop_front(isOuter),
+                     ShapedType::isDynamic))
+      return op.emitOpError("needs static shapes but for the outermost "
+                            "dimension, not ")
+             << type;
   }
   Type input = op.getInputType().getElementType();
   if (!input.isF32() && !input.isInteger(8))
@@ -71,7 +79,7 @@ static LogicalResult verifyConvolution(ContractOp op) {
   int64_t pair = op.isInteger() ? 2 : 1;
   ArrayRef<int64_t> x = op.getInputType().getShape(), y = out.getShape();
   ArrayRef<int64_t> w = weights.getShape().drop_front(tileDim - 4);
-  if (x[0] != y[0] || x[1] % groups || y[1] % groups ||
+  if (!isSameSize(x[0], y[0]) || x[1] % groups || y[1] % groups ||
       llvm::divideCeil(x[1] / groups, pair) != static_cast<uint64_t>(w[1]) ||
       llvm::divideCeil(y[1] / groups, tile) != static_cast<uint64_t>(w[0]))
     return op.emitOpError("has channels that do not fit: ")
@@ -96,7 +104,7 @@ static LogicalResult verifyProduct(ContractOp op) {
            << op.getInputType() << " by " << weights << " to " << out;
   int64_t pair = op.isInteger() ? 2 : 1;
   ArrayRef<int64_t> x = op.getInputType().getShape(), y = out.getShape();
-  if (x[0] != y[0] ||
+  if (!isSameSize(x[0], y[0]) ||
       llvm::divideCeil(x[1], pair) !=
           static_cast<uint64_t>(weights.getDimSize(1)) ||
       llvm::divideCeil(y[1], op.getTileSize()) !=
@@ -133,7 +141,7 @@ LogicalResult ContractOp::verify() {
              << type << ": " << AffineMapAttr::get(map);
     for (auto [result, size] : llvm::zip(map.getResults(), type.getShape()))
       if (auto dim = dyn_cast<AffineDimExpr>(result);
-          dim && getInitType().getDimSize(dim.getPosition()) != size)
+          dim && !isSameSize(getInitType().getDimSize(dim.getPosition()), size))
         return emitOpError("has an epilogue operand of ")
                << type << " that does not fit the output";
     if (argument.getType() != type.getElementType())

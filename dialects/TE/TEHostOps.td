@@ -43,6 +43,8 @@ def TE_ContractOp : TE_Op<"contract", [
     window; 0 means that the input is read in place. `instruction` names a
     machine instruction for pairs of integers, "pmaddwd".
 
+    The outermost dimension, N or M, may be of unknown size.
+
     ```mlir
     %y = te.contract ins(%x, %w : tensor<1x3x8x8xf32>, tensor<1x3x3x3x32xf32>)
         epilogue(%bias : tensor<20xf32>) outs(%init : tensor<1x20x8x8xf32>)

@@ -172,12 +172,24 @@ Value packWeights(OpBuilder &builder, Location loc, const Contraction &c,
       .getResult();
 }
 
+/// The outermost size of input and result alone may be unknown, and there is
+/// something to compute.
+bool hasStaticTiles(linalg::LinalgOp op) {
+  return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
+    auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+    bool isWeights = &operand == op.getDpsInputOperand(1);
+    return type && !llvm::is_contained(type.getShape(), 0) &&
+           llvm::none_of(type.getShape().drop_front(!isWeights),
+                         ShapedType::isDynamic);
+  });
+}
+
 struct FormContractionsPass
     : host::impl::HostFormContractionsBase<FormContractionsPass> {
   using HostFormContractionsBase::HostFormContractionsBase;
 
   void form(linalg::LinalgOp op, const ContractSchedule &schedule) {
-    if (op.hasDynamicShape() || op.getNumDpsInputs() != 2)
+    if (op.getNumDpsInputs() != 2 || !hasStaticTiles(op))
       return;
     FailureOr<Contraction> contraction = describe(op);
     if (failed(contraction) || !startsFromZero(op.getDpsInits()[0]))
@@ -199,9 +211,14 @@ struct FormContractionsPass
                                 schedule.lanes * schedule.vectors, integer);
     auto type = cast<RankedTensorType>(epilogue.result.getType());
     Value init = epilogue.init;
-    if (!init)
+    if (!init) {
+      SmallVector<Value> unknown;
+      if (type.isDynamicDim(0))
+        unknown.push_back(
+            tensor::DimOp::create(builder, loc, contraction->input, 0));
       init = tensor::EmptyOp::create(builder, loc, type.getShape(),
-                                     type.getElementType());
+                                     type.getElementType(), unknown);
+    }
     auto optional = [&](ArrayRef<int64_t> values) {
       return values.empty() ? DenseI64ArrayAttr()
                             : builder.getDenseI64ArrayAttr(values);

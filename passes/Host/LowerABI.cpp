@@ -48,7 +48,7 @@ static void lowerKernel(te::KernelOp kernel,
     }
     Value pointer = add(LLVM::LLVMPointerType::get(context), noAlias);
     SmallVector<Value> sizes;
-    for (int64_t i = 0; i < type.getNumDynamicDims(); ++i)
+    for (size_t i = 0; i < type.getNumDynamicDims(); ++i)
       sizes.push_back(add(builder.getIndexType(), {}));
     argument.replaceAllUsesWith(
         makeBuffer(builder, loc, converter, type, pointer, sizes));

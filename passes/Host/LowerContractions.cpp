@@ -21,6 +21,11 @@ using namespace acc::host;
 
 namespace {
 
+/// The one size that may be unknown.
+Value outermostSize(OpBuilder &builder, te::ContractOp op) {
+  return builder.createOrFold<memref::DimOp>(op.getLoc(), op.getInput(), 0);
+}
+
 /// A convolution whose output is cut into blocks of rows (or, where rows are
 /// of no importance, of pixels) that share a packed copy of their input.
 class ConvolutionLowering {
@@ -58,7 +63,7 @@ public:
     if (packed)
       allocatePanel(block);
 
-    index.loop(x[0], [&](Value n) {
+    index.loop(outermostSize(builder, op), [&](Value n) {
       index.loop(op.getGroups(), [&](Value group) {
         index.loop(extent / block, [&](Value b) {
           emitBlock(n, group, index.mul(b, block), block);
@@ -235,42 +240,52 @@ private:
   int64_t panelRows = 0, panelColumns = 0;
 };
 
+/// Copies the input as pairs of 16-bit integers.
+void widenRows(OpBuilder &builder, te::ContractOp op, ContractionTile &tile,
+               Value rows) {
+  Location loc = op.getLoc();
+  IndexBuilder index(builder, loc);
+  int64_t depth = op.getInputType().getDimSize(1);
+  int64_t sums = op.getWeightsType().getDimSize(1);
+  Value size = index.mul(rows, sums * 2);
+  std::optional<int64_t> known = getConstantIntValue(size);
+  auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)},
+                              builder.getI16Type());
+  Value wide = memref::AllocOp::create(builder, loc, type,
+                                       known ? ValueRange() : ValueRange(size),
+                                       builder.getI64IntegerAttr(64));
+  index.loop(rows, [&](Value m) {
+    Value target = index.mul(m, sums * 2);
+    Value source = index.mul(m, tile.input.strides[0]);
+    index.loop(depth, [&](Value k) {
+      Value value = memref::LoadOp::create(
+          builder, loc, tile.input.memref,
+          index.add(source, index.mul(k, tile.input.strides[1])));
+      value = arith::ExtSIOp::create(builder, loc, builder.getI16Type(), value);
+      memref::StoreOp::create(builder, loc, value, wide, index.add(target, k));
+    });
+    if (depth % 2)
+      memref::StoreOp::create(
+          builder, loc,
+          arith::ConstantOp::create(
+              builder, loc, builder.getIntegerAttr(builder.getI16Type(), 0)),
+          wide, index.add(target, depth));
+  });
+  tile.setSource(wide, 1, 0, sums);
+}
+
 /// Rows of the input times packed columns; integers are widened first.
 void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
   Location loc = op.getLoc();
   IndexBuilder index(builder, loc);
-  int64_t rows = op.getInputType().getDimSize(0);
-  int64_t depth = op.getInputType().getDimSize(1);
+  Value rows = outermostSize(builder, op);
   int64_t tiles = op.getWeightsType().getDimSize(0);
   int64_t sums = op.getWeightsType().getDimSize(1);
-  if (op.isInteger()) {
-    auto type = MemRefType::get({rows * sums * 2}, builder.getI16Type());
-    Value wide = memref::AllocOp::create(builder, loc, type, ValueRange(),
-                                         builder.getI64IntegerAttr(64));
-    index.loop(rows, [&](Value m) {
-      Value target = index.mul(m, sums * 2);
-      Value source = index.mul(m, tile.input.strides[0]);
-      index.loop(depth, [&](Value k) {
-        Value value = memref::LoadOp::create(
-            builder, loc, tile.input.memref,
-            index.add(source, index.mul(k, tile.input.strides[1])));
-        value =
-            arith::ExtSIOp::create(builder, loc, builder.getI16Type(), value);
-        memref::StoreOp::create(builder, loc, value, wide,
-                                index.add(target, k));
-      });
-      if (depth % 2)
-        memref::StoreOp::create(
-            builder, loc,
-            arith::ConstantOp::create(
-                builder, loc, builder.getIntegerAttr(builder.getI16Type(), 0)),
-            wide, index.add(target, depth));
-    });
-    tile.setSource(wide, 1, 0, sums);
-  } else {
+  if (op.isInteger())
+    widenRows(builder, op, tile, rows);
+  else
     tile.setSource(tile.input.memref, tile.input.strides[1], 0,
                    tile.input.strides[0]);
-  }
   const int64_t one[] = {1, 1};
   tile.setKernel(sums, {1, 1}, one, one);
   index.loop(tiles, [&](Value t) {
@@ -279,11 +294,25 @@ void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
       tile.emit(index.mul(m, tile.sourceStrides[2]), index.mul(t, sums), width,
                 {m, column}, column, op.getInitType().getDimSize(1));
     };
-    index.loop(rows / tile.width, [&](Value m) {
+    index.loop(index.div(rows, tile.width), [&](Value m) {
       emitRows(index.mul(m, tile.width), tile.width);
     });
-    if (int64_t rest = rows % tile.width)
-      emitRows(index.constant(rows - rest), rest);
+    Value rest = index.rem(rows, tile.width);
+    if (std::optional<int64_t> known = getConstantIntValue(rest)) {
+      if (*known)
+        emitRows(index.sub(rows, rest), *known);
+      return;
+    }
+    // Of a number that is not known, by halves.
+    for (auto width = static_cast<int64_t>(llvm::bit_floor(
+             static_cast<uint64_t>(std::max<int64_t>(tile.width - 1, 1))));
+         width > 0; width /= 2) {
+      Value start = index.sub(rows, rest);
+      index.loop(index.div(rest, width), [&](Value m) {
+        emitRows(index.add(start, index.mul(m, width)), width);
+      });
+      rest = index.rem(rest, width);
+    }
   });
 }
 

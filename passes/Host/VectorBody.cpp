@@ -18,19 +18,33 @@ FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
   auto type = cast<MemRefType>(buffer.getType());
   FlatView view;
   int64_t offset = 0;
-  if (!type.hasStaticShape() ||
-      failed(type.getStridesAndOffset(view.strides, offset)) ||
+  if (failed(type.getStridesAndOffset(view.strides, offset)) ||
       ShapedType::isDynamic(offset) ||
       llvm::any_of(view.strides, ShapedType::isDynamic))
     return failure();
-  int64_t extent = 1;
-  for (auto [size, stride] : llvm::zip(type.getShape(), view.strides))
-    extent += (size - 1) * stride;
   if (type.getRank() == 1 && view.strides[0] == 1) {
     view.memref = buffer;
     return view;
   }
   MemRefLayoutAttrInterface layout;
+  if (!type.hasStaticShape()) {
+    // Strides are static, so the outermost size alone is not.
+    if (!type.getLayout().isIdentity())
+      return failure();
+    IndexBuilder index(builder, loc);
+    Value extent = index.mul(memref::DimOp::create(builder, loc, buffer, 0),
+                             view.strides[0]);
+    auto flat = MemRefType::get({ShapedType::kDynamic}, type.getElementType(),
+                                layout, type.getMemorySpace());
+    view.memref = memref::ReinterpretCastOp::create(
+        builder, loc, flat, buffer, OpFoldResult(builder.getIndexAttr(0)),
+        ArrayRef<OpFoldResult>{extent},
+        ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
+    return view;
+  }
+  int64_t extent = 1;
+  for (auto [size, stride] : llvm::zip(type.getShape(), view.strides))
+    extent += (size - 1) * stride;
   if (offset)
     layout = StridedLayoutAttr::get(builder.getContext(), offset, {1});
   auto flat = MemRefType::get({extent}, type.getElementType(), layout,

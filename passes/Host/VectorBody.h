@@ -15,7 +15,7 @@
 namespace acc::host {
 
 /// A statically strided buffer as one dimension, to be indexed by the sum of
-/// its strides times the indices.
+/// its strides times the indices. Its outermost size may be unknown.
 struct FlatView {
   mlir::Value memref;
   llvm::SmallVector<int64_t> strides;

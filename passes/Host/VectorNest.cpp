@@ -13,6 +13,9 @@ using namespace acc::host;
 /// Lanes of strided reads come out of one wide load up to this stride.
 static constexpr int64_t kWidestShuffle = 4;
 
+/// So many sums hide the latency of adding to one, and fit all register files.
+static constexpr int64_t kMostRows = 8;
+
 /// Sizes known at run time only are taken to be this large.
 static constexpr int64_t kLikelySize = 1 << 20;
 
@@ -223,6 +226,27 @@ bool VectorNest::chooseVectorLoop() {
          choose([&](const VectorLoop &loop) { return canReduce(loop); });
 }
 
+/// In a product of matrices, rows of the result multiply the same vectors of
+/// the second factor.
+void VectorNest::chooseRowLoop() {
+  bool reduces = llvm::any_of(
+      loops, [](const VectorLoop &loop) { return loop.reduction; });
+  if (!reduces || loops[vectorLoop].reduction)
+    return;
+  for (auto [i, loop] : llvm::enumerate(loops)) {
+    if (loop.reduction || i == vectorLoop)
+      continue;
+    for (auto [o, operand] : llvm::enumerate(operands))
+      if (operand.memref && !op.isDpsInit(operand.operand) &&
+          !loops[vectorLoop].steps[o].isZero() && loop.steps[o].isZero())
+        rowLoop = i;
+  }
+  if (!rowLoop)
+    return;
+  const Product &extent = loops[*rowLoop].extent;
+  rows = extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
+}
+
 FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                                          linalg::LinalgOp op,
                                          int64_t vectorBytes) {
@@ -247,5 +271,6 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
   nest.lanes = vectorBytes * 8 / widest;
   if (nest.loops.empty() || !nest.chooseVectorLoop())
     return failure();
+  nest.chooseRowLoop();
   return nest;
 }

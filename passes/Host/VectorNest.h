@@ -64,6 +64,10 @@ public:
   llvm::SmallVector<mlir::Value> sizes;
   size_t vectorLoop = 0;
   int64_t lanes = 0;
+  /// The loop of which `rows` iterations are computed side by side, because
+  /// they read the same vectors.
+  std::optional<size_t> rowLoop;
+  int64_t rows = 1;
 
 private:
   explicit VectorNest(mlir::linalg::LinalgOp op) : op(op) {}
@@ -75,6 +79,7 @@ private:
   void coalesce();
   bool chooseVectorLoop();
   bool canReduce(const VectorLoop &loop);
+  void chooseRowLoop();
 };
 
 /// The operation that adds one more value to the running value of an init, if

@@ -18,6 +18,9 @@ namespace {
 /// Where every operand is read or written.
 using Offsets = SmallVector<Value>;
 
+/// The same for rows that are computed side by side.
+using Rows = SmallVector<Offsets>;
+
 class Emission {
 public:
   Emission(OpBuilder &builder, const VectorNest &nest)
@@ -74,16 +77,40 @@ private:
         return emitReduced(offsets);
       index.chunks(extents[nest.vectorLoop], lanes, {},
                    [&](Value at, Value valid, ValueRange) {
-                     emitVector(advance(offsets, nest.vectorLoop, at), valid);
+                     emitRows(advance(offsets, nest.vectorLoop, at), valid);
                      return SmallVector<Value>();
                    });
       return;
     }
     size_t loop = parallels[depth];
-    if (loop == nest.vectorLoop)
+    if (loop == nest.vectorLoop || loop == nest.rowLoop)
       return walk(depth + 1, offsets);
     index.loop(extents[loop],
                [&](Value iv) { walk(depth + 1, advance(offsets, loop, iv)); });
+  }
+
+  /// All rows of one vector of results, several at a time.
+  void emitRows(Offsets offsets, Value valid) {
+    if (!nest.rowLoop)
+      return emitVector({offsets}, valid);
+    size_t loop = *nest.rowLoop;
+    auto emitBlock = [&](Value first, int64_t count) {
+      Rows rows;
+      for (int64_t r = 0; r < count; ++r)
+        rows.push_back(advance(offsets, loop, index.add(first, r)));
+      emitVector(rows, valid);
+    };
+    index.loop(index.div(extents[loop], nest.rows), [&](Value block) {
+      emitBlock(index.mul(block, nest.rows), nest.rows);
+    });
+    Value rest = index.rem(extents[loop], nest.rows);
+    Value start = index.sub(extents[loop], rest);
+    if (std::optional<int64_t> known = getConstantIntValue(rest)) {
+      if (*known)
+        emitBlock(start, *known);
+      return;
+    }
+    index.loop(rest, [&](Value r) { emitBlock(index.add(start, r), 1); });
   }
 
   /// Bytes that stand for bits become these.
@@ -156,28 +183,49 @@ private:
                                     ValueRange{offset}, mask(valid), value);
   }
 
-  /// The body on vectors: `running` are those of the inits.
-  SmallVector<Value> apply(ArrayRef<Value> offsets, Value valid,
-                           ValueRange running) {
-    SmallVector<Value> arguments;
-    for (size_t i = 0; i < nest.operands.size(); ++i) {
-      auto init = llvm::find(inits, i);
-      BlockArgument argument =
-          op.getMatchingBlockArgument(nest.operands[i].operand);
-      if (init != inits.end())
-        arguments.push_back(running[init - inits.begin()]);
-      else if (argument.use_empty())
-        // Nothing looks at it: any value of the type will do.
-        arguments.push_back(zero(vectorOf(nest.operands[i].element)));
-      else
-        arguments.push_back(load(i, offsets[i], valid));
+  /// The body on vectors, row by row: `running` are those of the inits.
+  SmallVector<Value> apply(const Rows &rows, Value valid, ValueRange running) {
+    SmallVector<Value> results, first;
+    for (auto [r, offsets] : llvm::enumerate(rows)) {
+      SmallVector<Value> arguments;
+      ValueRange own = running.slice(r * inits.size(), inits.size());
+      for (size_t i = 0; i < nest.operands.size(); ++i) {
+        auto init = llvm::find(inits, i);
+        BlockArgument argument =
+            op.getMatchingBlockArgument(nest.operands[i].operand);
+        if (init != inits.end())
+          arguments.push_back(own[init - inits.begin()]);
+        else if (argument.use_empty())
+          // Nothing looks at it: any value of the type will do.
+          arguments.push_back(zero(vectorOf(nest.operands[i].element)));
+        else if (r > 0 && offsets[i] == rows[0][i])
+          arguments.push_back(first[i]);
+        else
+          arguments.push_back(load(i, offsets[i], valid));
+      }
+      llvm::append_range(
+          results, vectorizeBody(builder, *op.getBlock(), arguments, lanes));
+      if (r == 0)
+        first = arguments;
     }
-    return vectorizeBody(builder, *op.getBlock(), arguments, lanes);
+    return results;
   }
 
-  /// All reductions from `depth` on, over one vector of results or, when one of
-  /// them is vectorized, partial results in every lane.
-  SmallVector<Value> reduce(size_t depth, Offsets at, Value valid,
+  Rows advanceAll(const Rows &rows, size_t loop, Value iv) {
+    Rows next;
+    for (const Offsets &offsets : rows) {
+      next.push_back(advance(offsets, loop, iv));
+      // What rows share stays shared.
+      for (size_t i = 0; i < offsets.size(); ++i)
+        if (offsets[i] == rows[0][i])
+          next.back()[i] = next[0][i];
+    }
+    return next;
+  }
+
+  /// All reductions from `depth` on, over one vector of results per row or,
+  /// when one of them is vectorized, partial results in every lane.
+  SmallVector<Value> reduce(size_t depth, const Rows &at, Value valid,
                             ValueRange running) {
     if (depth == reductions.size())
       return apply(at, valid, running);
@@ -185,12 +233,13 @@ private:
     if (loop != nest.vectorLoop)
       return index.loop(
           extents[loop], running, [&](Value iv, ValueRange carried) {
-            return reduce(depth + 1, advance(at, loop, iv), valid, carried);
+            return reduce(depth + 1, advanceAll(at, loop, iv), valid, carried);
           });
     return index.chunks(extents[loop], lanes, running,
                         [&](Value iv, Value count, ValueRange carried) {
-                          SmallVector<Value> next = reduce(
-                              depth + 1, advance(at, loop, iv), count, carried);
+                          SmallVector<Value> next =
+                              reduce(depth + 1, advanceAll(at, loop, iv), count,
+                                     carried);
                           // Lanes that do not exist keep what they had.
                           if (count)
                             for (auto [value, old] : llvm::zip(next, carried))
@@ -200,19 +249,22 @@ private:
                         });
   }
 
-  /// One vector of results, over all reductions.
-  void emitVector(Offsets offsets, Value valid) {
+  /// One vector of results per row, over all reductions.
+  void emitVector(const Rows &rows, Value valid) {
     SmallVector<Value> running;
-    for (size_t i : inits) {
-      BlockArgument argument =
-          op.getMatchingBlockArgument(nest.operands[i].operand);
-      running.push_back(argument.use_empty()
-                            ? zero(vectorOf(nest.operands[i].element))
-                            : load(i, offsets[i], valid));
-    }
-    SmallVector<Value> results = reduce(0, offsets, valid, running);
-    for (auto [i, value] : llvm::zip(inits, results))
-      store(i, value, offsets[i], valid);
+    for (const Offsets &offsets : rows)
+      for (size_t i : inits) {
+        BlockArgument argument =
+            op.getMatchingBlockArgument(nest.operands[i].operand);
+        running.push_back(argument.use_empty()
+                              ? zero(vectorOf(nest.operands[i].element))
+                              : load(i, offsets[i], valid));
+      }
+    SmallVector<Value> results = reduce(0, rows, valid, running);
+    const auto *result = results.begin();
+    for (const Offsets &offsets : rows)
+      for (size_t i : inits)
+        store(i, *result++, offsets[i], valid);
   }
 
   Value combine(Operation *combiner, Value a, Value b) {
@@ -235,7 +287,7 @@ private:
       running.push_back(vector::BroadcastOp::create(
           builder, loc, vectorOf(nest.operands[i].element), neutral));
     }
-    SmallVector<Value> partial = reduce(0, offsets, Value(), running);
+    SmallVector<Value> partial = reduce(0, {offsets}, Value(), running);
     for (auto [i, combiner, value] : llvm::zip(inits, combiners, partial)) {
       for (int64_t half = lanes / 2; half > 0; half /= 2) {
         auto part = [&](int64_t from) {
@@ -272,6 +324,23 @@ private:
 
 } // namespace
 
+/// Products of sums of products need not be rounded before they are added.
+static void allowFusedProducts(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0)
+    return;
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    auto sum = dyn_cast_or_null<arith::AddFOp>(findCombiner(op, &init));
+    if (!sum || !(sum.getType().isF32() || sum.getType().isF64()))
+      continue;
+    for (Value operand : sum->getOperands())
+      if (auto product = operand.getDefiningOp<arith::MulFOp>()) {
+        product.setFastmath(arith::FastMathFlags::contract);
+        sum.setFastmath(arith::FastMathFlags::contract);
+      }
+  }
+}
+
 void acc::host::emitVectorNest(OpBuilder &builder, const VectorNest &nest) {
+  allowFusedProducts(nest.op);
   Emission(builder, nest).emit();
 }

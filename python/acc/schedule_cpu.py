@@ -171,6 +171,10 @@ def choose_tile(problem: Contraction, processor: Processor) -> Tile:
     return Tile(width, lanes, vectors, block, processor.pairs if integer else "")
 
 
+LIKELY_ROWS = 128
+"""What the number of a product's rows is taken to be when it is known at run time only."""
+
+
 def _shape(value: ir.Value) -> list[int]:
     return list(ir.ShapedType(value.type).shape)
 
@@ -188,10 +192,12 @@ def _is_padded(value: ir.Value) -> bool:
 
 
 def _read(op: ir.Operation) -> Contraction | None:
-    """The contraction that an operation of linalg is, or None."""
+    """The contraction that an operation of linalg is, or None. Its outermost size may be unknown; none is zero."""
     if op.name in ("linalg.conv_2d_nchw_fchw", "linalg.conv_2d_ngchw_gfchw"):
         x, w = op.operands[0], _shape(op.operands[1])
         out = _shape(op.results[0])
+        if min(*w, *out[1:]) < 1:
+            return None
         return Contraction(
             outputs=w[-4],
             sums=w[-3],
@@ -207,8 +213,11 @@ def _read(op: ir.Operation) -> Contraction | None:
         a, b, out = (_shape(v) for v in op.operands)
         if not len(a) == len(b) == len(out) == 2 or a[0] != out[0] or sorted([a[1], out[1]]) != sorted(b):
             return None
+        if min(*b, *out[1:]) < 1 or out[0] == 0:
+            return None
         element = str(ir.ShapedType(op.operands[0].type).element_type)
-        return Contraction(out[1], a[1], 1, out[0], product=True, element_bytes=1 if element == "i8" else 4)
+        rows = LIKELY_ROWS if out[0] < 0 else out[0]
+        return Contraction(out[1], a[1], 1, rows, product=True, element_bytes=1 if element == "i8" else 4)
     return None
 
 

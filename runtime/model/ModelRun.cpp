@@ -182,6 +182,8 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
         std::memcpy(pointers[i], given, info.bytes);
       continue;
     }
+    if (!given && *info.bytesOf(shapes[i].data()) == 0)
+      given = arena.begin();
     if (!given)
       throw ModelError(ACC_ERROR_ARGUMENT,
                        "input '" + info.name + "' of shape " +

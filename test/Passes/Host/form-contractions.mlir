@@ -84,3 +84,16 @@ te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
     attributes {target = "cpu", schedule = {width = 1, lanes = 16, vectors = 2}} {
   te.return %out : tensor<4xf32>
 }
+
+// -----
+
+// The number of rows may be unknown.
+// CHECK-LABEL: te.kernel @rows(
+// CHECK: te.contract {{.*}} outs(%{{.*}} : tensor<?x16xf32>)
+te.kernel @rows(%x: tensor<?x5xf32>, %w: tensor<5x16xf32>, %out: tensor<?x16xf32>) -> tensor<?x16xf32>
+    attributes {target = "cpu", schedule = {width = 4, lanes = 16, vectors = 1, rows = 0}} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %0 = linalg.matmul ins(%x, %w : tensor<?x5xf32>, tensor<5x16xf32>) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
+  te.return %0 : tensor<?x16xf32>
+}

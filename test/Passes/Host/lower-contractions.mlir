@@ -79,3 +79,21 @@ te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf
   }
   te.return
 }
+
+// -----
+
+// What full tiles leave of an unknown number of rows is computed by halves.
+// CHECK-LABEL: te.kernel @rows(
+// CHECK: arith.divui %[[M:.*]], %c6
+// CHECK: %[[REST:.*]] = arith.remui %[[M]], %c6
+// CHECK: arith.divui %[[REST]], %c4
+// CHECK: %[[REST2:.*]] = arith.remui %[[REST]], %c4
+// CHECK: arith.divui %[[REST2]], %c2
+te.kernel @rows(%x: memref<?x2xf32>, %w: memref<1x2x8xf32>, %out: memref<?x8xf32>) attributes {target = "cpu"} {
+  te.contract ins(%x, %w : memref<?x2xf32>, memref<1x2x8xf32>) outs(%out : memref<?x8xf32>)
+      attributes {tile = array<i64: 6, 8>, maps = []} {
+  ^bb0(%sum: f32):
+    te.yield %sum : f32
+  }
+  te.return
+}

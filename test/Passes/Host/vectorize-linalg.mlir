@@ -115,3 +115,15 @@ te.kernel @sum(%x: memref<4x40xf32>, %out: memref<4xf32>) attributes {target = "
   }
   te.return
 }
+
+// Rows of a product are computed side by side, eight of them: vectors of the second factor are loaded once.
+// CHECK-LABEL: te.kernel @product
+// CHECK: %[[SUMS:.*]]:8 = scf.for
+// CHECK: vector.load
+// CHECK: arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
+// CHECK-NOT: vector.load
+// CHECK: scf.yield
+te.kernel @product(%x: memref<2x8x5xf32>, %y: memref<2x5x16xf32>, %out: memref<2x8x16xf32>) attributes {target = "cpu"} {
+  linalg.batch_matmul ins(%x, %y : memref<2x8x5xf32>, memref<2x5x16xf32>) outs(%out : memref<2x8x16xf32>)
+  te.return
+}
