@@ -50,7 +50,7 @@ module acc_compute
     input  logic [         PORT-1:0] l_data,
     // Read port of out, for the store module: a group of lanes.
     input  logic                     out_en,
-    input  logic [LOG_ACC_DEPTH-1:0] out_entry,
+    input  logic [ LOG_OUT_ADDR-1:0] out_entry,
     output logic [OUT_LANES*OUT_ELEM-1:0] out_data,
     output logic                     waits_load,
     output logic                     waits_store,
@@ -413,14 +413,14 @@ module acc_compute
   );
   acc_pad #(
       .ELEM(OUT_ELEM),
-      .LOG_DEPTH(LOG_ACC_DEPTH),
+      .LOG_DEPTH(LOG_OUT_ADDR),
       .LOG_NB(LOG_EPB_OUT),
       .NS(NS),
       .GROUP(1)
   ) outs (
       .clk,
       .w_en(acc_w_en),
-      .w_entry(acc_w_entry),
+      .w_entry(LOG_OUT_ADDR'(acc_w_entry)),
       .w_rot(acc_w_rot),
       .w_lanes(acc_w_lanes),
       .w_slices(acc_w_slices),

@@ -245,7 +245,7 @@ module acc_core
   );
 
   logic out_en;
-  logic [LOG_ACC_DEPTH-1:0] out_entry;
+  logic [LOG_OUT_ADDR-1:0] out_entry;
   logic [OUT_LANES*OUT_ELEM-1:0] out_data;
   logic compute_waits_load, compute_waits_store, compute_started, compute_retired, finished, compute_fault;
   logic compute_overflow, gemm_step, reset_step, alu_step, compute_busy;

@@ -27,7 +27,7 @@ module acc_store
     output logic                          pop_compute,
     output logic                          push_compute,
     output logic                          out_en,
-    output logic [     LOG_ACC_DEPTH-1:0] out_entry,
+    output logic [      LOG_OUT_ADDR-1:0] out_entry,
     input  logic [OUT_LANES*OUT_ELEM-1:0] out_data,
     output logic                          m_awvalid,
     input  logic                          m_awready,
@@ -180,7 +180,7 @@ module acc_store
       .busy(fill_busy)
   );
   assign out_en = w_en || !GATE_IDLE;
-  assign out_entry = LOG_ACC_DEPTH'(w_base);
+  assign out_entry = LOG_OUT_ADDR'(w_base);
 
   logic v1, v2, end1, end2;
   logic [OUT_LANES-1:0] lanes1, lanes2;

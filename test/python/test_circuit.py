@@ -15,6 +15,7 @@ from acc.errors import AccError, ConfigError
 from acc.hardware import simulator, toolchain
 from acc.hardware.package import Circuit, constants, package
 from acc.hardware.random_stream import random_stream
+from circuit import ALU, gaps, per_step, throughputs
 from circuits import SMALL, Case, check, random_case
 
 CONFIG = SMALL[0].config
@@ -64,84 +65,30 @@ def test_lint(case: Case, tmp_path: pathlib.Path) -> None:
 # --- throughput ---
 
 
-def cycles(circuit: object, body: str, uops: str = ".uop dst=0 src=0 wgt=0") -> int:
-    """Cycles of a stream that starts by loading the micro-ops."""
-    count = uops.count(".uop ")
-    head = f'.config {CONFIG.to_json()}\n.buffer "uop" {4 * count}\n.uop_buffer 0\n{uops}\n'
-    program = _runtime.Program.parse(f"{head}load.uop sram=0 dram=@0+0 y=1 x={count} stride={count}\n{body}\nfinish")
-    program.insert_tokens()
-    memory = np.zeros(1 << 16, np.uint8)
-    memory[: 4 * count] = np.frombuffer(program.uops, np.uint8)
-    circuit.attach_at(0, memory)
-    result = circuit.run(program.link([0]))
-    circuit.detach(0)
-    assert result["ok"], result["message"]
-    return result["cycles"]
+def test_throughput(circuit: object) -> None:
+    """A step of GEMM or ALU per cycle, and the port's whole width for data, however short the rows."""
+    figures = throughputs(circuit, CONFIG, 64)
+    assert figures.pop("ALU, two operands") == 2
+    for name, figure in figures.items():
+        assert figure == (8 if "row" in name else 1), name
 
 
-def steady(circuit: object, line: str, few: int, many: int, uops: str = ".uop dst=0 src=0 wgt=0") -> float:
-    """Cycles that each further step costs; `line` has a place {n} for their number."""
-    times = [cycles(circuit, line.format(n=n), uops) for n in (few, many)]
-    return (times[1] - times[0]) / (many - few)
+@pytest.mark.parametrize("op", ["min", "max", "add", "shr", "mul"])
+def test_every_alu_operation_takes_one_cycle(circuit: object, op: str) -> None:
+    assert per_step(circuit, CONFIG, ALU.format(op=op)) == 1
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "gemm uop=0:1 iter=1,{n} dst=0,0 src=0,0 wgt=0,0",  # always the same entry
-        "gemm uop=0:1 iter={n},1 dst=0,1 src=0,1 wgt=0,0",
-        "alu.add uop=0:1 iter=1,{n} dst=0,1 src=0,0 use_imm=1 imm=3",
-        "alu.mul uop=0:1 iter={n},1 dst=1,0 src=0,0 use_imm=1 imm=3",
-    ],
-)
-def test_one_step_per_cycle(circuit: object, line: str) -> None:
-    assert steady(circuit, line, 20, 120) == 1
+@pytest.mark.parametrize("latency", [1, 100])
+def test_latency_is_hidden(latency: int) -> None:
+    simulator.provide(CONFIG, latency=latency, optimize=0)
+    figures = throughputs(_runtime.Device("tsim", CONFIG), CONFIG, 64)
+    simulator.provide(CONFIG, optimize=0)
+    assert all(figure == 8 for name, figure in figures.items() if "row" in name)
 
 
-def test_two_operands_take_two_cycles(circuit: object) -> None:
-    uops = ".uop dst=0 src=128 wgt=0"
-    assert steady(circuit, "alu.max uop=0:1 iter=1,{n} dst=0,1 src=0,1 use_imm=0 imm=0", 20, 120, uops) == 2
-
-
-@pytest.mark.parametrize("memory", ["inp", "wgt", "acc", "acc8"])
-@pytest.mark.parametrize("rows", [False, True], ids=["one row", "rows"])
-def test_loads_stream_at_the_width_of_the_port(circuit: object, memory: str, rows: bool) -> None:
-    size = CONFIG.element_bytes(memory)
-    per_row = max(1, 8 // size)  # a beat, or one element of several
-    beats_per_row = max(1, size // 8)
-    # Rows a beat apart in memory, each of which is a request of its own.
-    line = f"load.{memory} sram=0 dram=0 " + (
-        f"y={{n}} x={per_row} stride={2 * per_row}" if rows else "y=1 x={n} stride=1"
-    )
-    scale = beats_per_row if rows else size / 8
-    assert steady(circuit, line, 16, 112) == scale
-
-
-@pytest.mark.parametrize("rows", [False, True], ids=["one row", "rows"])
-def test_stores_stream_at_the_width_of_the_port(circuit: object, rows: bool) -> None:
-    # An output is half a beat.
-    line = "store.out sram=0 dram=64 " + ("y={n} x=2 stride=4" if rows else "y=1 x={n} stride=1")
-    assert steady(circuit, line, 16, 112) == (1 if rows else 0.5)
-
-
-@pytest.mark.parametrize(
-    ("one", "least"),
-    [
-        ("gemm uop=0:1 iter=1,20 dst=0,1 src=0,1 wgt=0,0", 20),
-        ("alu.add uop=0:1 iter=1,20 dst=0,1 src=0,0 use_imm=1 imm=1", 20),
-        (
-            "gemm uop=0:1 iter=1,20 dst=0,1 src=0,1 wgt=0,0\nalu.max uop=0:1 iter=1,20 dst=0,1 src=0,0 use_imm=1 imm=1",
-            40,
-        ),
-        ("load.inp sram=0 dram=0 y=1 x=40 stride=40", 20),
-        ("store.out sram=0 dram=64 y=1 x=40 stride=40", 20),
-    ],
-    ids=["gemm", "alu", "gemm and alu", "load", "store"],
-)
-def test_instructions_follow_each_other_closely(circuit: object, one: str, least: int) -> None:
-    times = [cycles(circuit, "\n".join([one] * n)) for n in (4, 20)]
-    idle = (times[1] - times[0]) / 16 - least
-    assert 0 <= idle <= 4 * len(one.splitlines())
+def test_instructions_follow_each_other_closely(circuit: object) -> None:
+    for name, idle in gaps(circuit, CONFIG, 64).items():
+        assert 0 <= idle <= 4, name
 
 
 # --- bad input ---

@@ -88,6 +88,8 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
         c[f"LOG_BPE_{name}"] = max(log2(size) - log_port, 0)
     c["LOG_SRC_BITS"] = max(c["LOG_ACC_DEPTH"], c["LOG_INP_DEPTH"])
     c["LOG_MAX_BEATS"] = max(1, *(c[f"LOG_BPE_{m}"] for m in ("INP", "WGT", "ACC", "OUT")))
+    # A beat that starts within a row of banks names the entry its first lane would hold, even if there is none.
+    c["LOG_OUT_ADDR"] = max(c["LOG_ACC_DEPTH"], c["LOG_EPB_OUT"] + 1)
     c["OUT_LANES"] = 1 << c["LOG_EPB_OUT"]
     c["LOAD_LANES"] = 1 << max(c["LOG_EPB_INP"], c["LOG_EPB_WGT"])
     c["FILL_LANES"] = 1 << max(c["LOG_EPB_UOP"], c["LOG_EPB_OUT"])
