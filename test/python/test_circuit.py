@@ -91,6 +91,23 @@ def test_instructions_follow_each_other_closely(circuit: object) -> None:
         assert 0 <= idle <= 4, name
 
 
+def test_stores_of_nothing_retire_in_order() -> None:
+    """Also when memory acknowledges a later STORE in the cycle in which the one before them retires."""
+    simulator.provide(CONFIG, latency=1, optimize=0)
+    device = _runtime.Device("tsim", CONFIG)
+    some = "store.out sram=0 dram=64 y=1 x=2 stride=2 push=prev"
+    nothing = "store.out sram=0 dram=64 y=1 x=0 stride=0"
+    for gap in range(5):
+        stores = "\n".join([*[some] * 3, *[nothing] * gap] * 4)
+        taken = "load.acc sram=0 dram=0 y=1 x=0 stride=0 pop=next\n" * 12
+        memory = np.zeros(1024, np.uint8)
+        device.attach_at(0, memory)
+        result = device.run(_runtime.Program.parse(f"{stores}\n{taken}finish", CONFIG).encode())
+        device.detach(0)
+        assert result["ok"], result["message"]
+    simulator.provide(CONFIG, optimize=0)
+
+
 # --- bad input ---
 
 
