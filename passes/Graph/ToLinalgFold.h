@@ -1,5 +1,4 @@
-//===- ToLinalgFold.h - Computations that follow a tensor's shape -*-
-//C++-*-===//
+//===- ToLinalgFold.h - Maps and folds of tensors ---------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

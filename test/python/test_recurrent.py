@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def make_inputs(op_type: str, direction: str, optional: set[str], rng: np.random
     return inputs
 
 
-def check(op_type: str, direction: str, optional: set[str], seed: int = 0, **attributes: object) -> None:
+def check(op_type: str, direction: str, optional: set[str], seed: int = 0, **attributes: Any) -> None:
     inputs = make_inputs(op_type, direction, optional, np.random.default_rng(seed))
     names = ["X", "W", "R", "B", "sequence_lens", "initial_h"]
     if op_type == "LSTM":
@@ -111,7 +113,7 @@ def test_batch_first(op_type: str) -> None:
     inputs = make_inputs(op_type, "bidirectional", {"B", "initial_h"}, rng)
     order = ["X", "W", "R", "B", "", "initial_h"]
     outputs = 3 if op_type == "LSTM" else 2
-    options = {"direction": "bidirectional", "hidden_size": HIDDEN, "order": order, "outputs": outputs}
+    options: dict[str, Any] = {"direction": "bidirectional", "hidden_size": HIDDEN, "order": order, "outputs": outputs}
     _, expected = compute(op_type, inputs, runtime=True, **options)
     swapped = {name: x.swapaxes(0, 1).copy() if name in ("X", "initial_h") else x for name, x in inputs.items()}
     turned = [expected[0].transpose(2, 0, 1, 3), *(state.swapaxes(0, 1) for state in expected[1:])]

@@ -231,7 +231,7 @@ def dtype_of(element: ir.Type) -> np.dtype:
 def check_node(node: Node, operator: Operator, opset: int) -> list[str]:
     """What is unsupported about a node, as far as that shows without its operands."""
     try:
-        schema = defs.get_schema(node.op_type, opset)
+        schema = defs.get_schema(node.op_type, opset, node.domain)
     except defs.SchemaError:
         return [f"does not exist in operator set {opset}"]
     reasons = []
@@ -250,7 +250,7 @@ def check_node(node: Node, operator: Operator, opset: int) -> list[str]:
 
 def read_attributes(node: Node, operator: Operator, opset: int) -> dict[str, object]:
     """The attributes that matter, with ONNX's defaults; those that have none and are absent are left out."""
-    declared = defs.get_schema(node.op_type, opset).attributes
+    declared = defs.get_schema(node.op_type, opset, node.domain).attributes
     for name in node.attributes:
         if name not in declared:
             raise Unsupported(f"attribute '{name}' does not exist in operator set {opset}")

@@ -154,10 +154,10 @@ class _Importer:
         """Whether the node can be imported as far as that shows without its operands; problems are noted."""
         if self.expander.is_local(node):
             return True
-        if node.domain and not self.expander.is_function(node):
+        operator = self._operator(node)
+        if node.domain and operator is None and not self.expander.is_function(node):
             self.problems.add(str(node), f"unsupported operator of domain '{node.domain}'")
             return False
-        operator = self._operator(node)
         if operator is None:
             # It may still turn out to be a constant, or be defined by other nodes.
             return True
@@ -168,7 +168,8 @@ class _Importer:
 
     def _operator(self, node: Node) -> Operator | None:
         """What acc has for a node itself."""
-        return None if node.domain or self.expander.is_local(node) else OPERATORS.get(node.op_type)
+        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        return None if self.expander.is_local(node) else OPERATORS.get(name)
 
     def _read_initializers(self, initializers: Mapping[str, onnx.TensorProto]) -> None:
         for name, tensor in initializers.items():

@@ -8,7 +8,7 @@ function that converts it; every other becomes the graph operator with the same 
 
 from __future__ import annotations
 
-from acc.frontend import indexing, movement, quantization, recurrent, reductions, shapes, sums, windows
+from acc.frontend import indexing, movement, quantization, recurrent, reductions, shapes, sums, training, windows
 from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Operator
 
 OPERATORS: dict[str, Operator] = {
@@ -64,6 +64,10 @@ OPERATORS: dict[str, Operator] = {
         for name in ("BlackmanWindow", "HammingWindow", "HannWindow")
     },
     "MelWeightMatrix": Operator("", {"output_datatype": PLAIN}, "any", sums.convert_table),
+    # Optimizers
+    f"{training.DOMAIN}.Adagrad": Operator("", training.ADAGRAD, "number", training.convert_adagrad),
+    f"{training.DOMAIN}.Adam": Operator("", training.ADAM, "number", training.convert_adam),
+    f"{training.DOMAIN}.Momentum": Operator("", training.MOMENTUM, "number", training.convert_momentum),
     # Recurrent networks
     "GRU": Operator("gru", recurrent.GRU, "number", recurrent.convert_recurrent),
     "LSTM": Operator("lstm", recurrent.LSTM, "number", recurrent.convert_recurrent),
