@@ -15,16 +15,6 @@
 using namespace mlir;
 using namespace acc::graph;
 
-static LogicalResult checkElementTypes(InferenceSite site,
-                                       ValueRange operands) {
-  for (Value operand : operands)
-    if (getElementTypeOrSelf(operand) != getElementTypeOrSelf(operands[0]))
-      return site.error("operands have different element types: ",
-                        getElementTypeOrSelf(operands[0]), " and ",
-                        getElementTypeOrSelf(operand));
-  return success();
-}
-
 //===----------------------------------------------------------------------===//
 // conv
 //===----------------------------------------------------------------------===//
@@ -118,64 +108,63 @@ void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 // gemm, mat_mul
 //===----------------------------------------------------------------------===//
 
-LogicalResult GemmOp::inferReturnTypes(MLIRContext *,
-                                       std::optional<Location> location,
-                                       Adaptor adaptor,
-                                       SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto a = cast<RankedTensorType>(adaptor.getA().getType());
-  auto b = cast<RankedTensorType>(adaptor.getB().getType());
-  if (failed(checkElementTypes(site, adaptor.getOperands())))
+LogicalResult GemmOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                        SmallVectorImpl<TensorShape> &results) {
+  if (failed(c.requireSameElements(adaptor.getOperands())))
     return failure();
-  if (a.getRank() != 2 || b.getRank() != 2)
-    return site.error("operands have ranks ", a.getRank(), " and ", b.getRank(),
-                      " but must be matrices");
+  TensorShape a = c.shape(adaptor.getA()), b = c.shape(adaptor.getB());
+  if (a.rank() != 2 || b.rank() != 2)
+    return c.error("operands have ranks ", a.rank(), " and ", b.rank(),
+                   " but must be matrices");
   bool transA = adaptor.getTransA(), transB = adaptor.getTransB();
-  int64_t rows = a.getDimSize(transA ? 1 : 0);
-  int64_t inner = a.getDimSize(transA ? 0 : 1);
-  int64_t columns = b.getDimSize(transB ? 0 : 1);
-  if (b.getDimSize(transB ? 1 : 0) != inner)
-    return site.error("sums over ", inner, " elements of a but ",
-                      b.getDimSize(transB ? 1 : 0), " elements of b");
-  if (Value c = adaptor.getC()) {
-    ArrayRef<int64_t> shape = cast<RankedTensorType>(c.getType()).getShape();
-    FailureOr<SmallVector<int64_t>> merged =
-        broadcastShapes(site, {{rows, columns}, shape});
+  AffineExpr inner = a.sizes[transA ? 0 : 1], other = b.sizes[transB ? 1 : 0];
+  if (failed(c.requireEqual(inner, other, "sums over ", inner,
+                            " elements of a but ", other, " elements of b")))
+    return failure();
+  SmallVector<AffineExpr> sizes{a.sizes[transA ? 1 : 0],
+                                b.sizes[transB ? 0 : 1]};
+  if (Value operand = adaptor.getC()) {
+    TensorShape shape = c.shape(operand);
+    FailureOr<SmallVector<AffineExpr>> merged =
+        c.broadcast({sizes, shape.sizes});
     if (failed(merged))
       return failure();
-    if (*merged != SmallVector<int64_t>{rows, columns})
-      return site.error("c does not broadcast to ", rows, "x", columns);
+    if (merged->size() != 2)
+      return c.error("c does not broadcast to ", sizes[0], "x", sizes[1]);
+    for (auto [size, wanted] : llvm::zip(*merged, sizes))
+      if (failed(c.requireEqual(size, wanted, "c does not broadcast to ",
+                                sizes[0], "x", sizes[1])))
+        return failure();
   }
-  return inferTensor(site, {rows, columns}, a.getElementType(), types);
+  results.push_back({std::move(sizes), a.element});
+  return success();
 }
 
-LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
-                                         std::optional<Location> location,
-                                         Adaptor adaptor,
-                                         SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto aType = cast<RankedTensorType>(adaptor.getA().getType());
-  auto bType = cast<RankedTensorType>(adaptor.getB().getType());
-  if (failed(checkElementTypes(site, adaptor.getOperands())))
+LogicalResult
+MatMulOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                            SmallVectorImpl<TensorShape> &results) {
+  if (failed(c.requireSameElements(adaptor.getOperands())))
     return failure();
-  ArrayRef<int64_t> a = aType.getShape(), b = bType.getShape();
+  TensorShape aShape = c.shape(adaptor.getA()),
+              bShape = c.shape(adaptor.getB());
+  ArrayRef<AffineExpr> a = aShape.sizes, b = bShape.sizes;
   if (a.empty() || b.empty())
-    return site.error("does not take scalars");
-  int64_t innerA = a.back();
-  int64_t innerB = b.size() == 1 ? b[0] : b[b.size() - 2];
-  if (innerA != innerB)
-    return site.error("sums over ", innerA, " elements of a but ", innerB,
-                      " elements of b");
-  FailureOr<SmallVector<int64_t>> shape =
-      broadcastShapes(site, {a.drop_back(std::min<size_t>(a.size(), 2)),
-                             b.drop_back(std::min<size_t>(b.size(), 2))});
-  if (failed(shape))
+    return c.error("does not take scalars");
+  AffineExpr inner = a.back(), other = b.size() == 1 ? b[0] : b[b.size() - 2];
+  if (failed(c.requireEqual(inner, other, "sums over ", inner,
+                            " elements of a but ", other, " elements of b")))
+    return failure();
+  FailureOr<SmallVector<AffineExpr>> sizes =
+      c.broadcast({a.drop_back(std::min<size_t>(a.size(), 2)),
+                   b.drop_back(std::min<size_t>(b.size(), 2))});
+  if (failed(sizes))
     return failure();
   if (a.size() > 1)
-    shape->push_back(a[a.size() - 2]);
+    sizes->push_back(a[a.size() - 2]);
   if (b.size() > 1)
-    shape->push_back(b.back());
-  return inferTensor(site, *shape, aType.getElementType(), types);
+    sizes->push_back(b.back());
+  results.push_back({std::move(*sizes), aShape.element});
+  return success();
 }
 
 #define GET_OP_CLASSES

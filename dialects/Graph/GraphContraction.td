@@ -33,7 +33,7 @@ def Graph_ConvOp : Graph_ShapedOp<"conv"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_GemmOp : Graph_InferredOp<"gemm"> {
+def Graph_GemmOp : Graph_ShapedOp<"gemm"> {
   let summary = "alpha * a' * b' + beta * c";
   let description = [{
     a' is a (M, K), or its transpose when `transA`; b' is b (K, N), or its
@@ -48,7 +48,7 @@ def Graph_GemmOp : Graph_InferredOp<"gemm"> {
   let results = (outs Graph_FloatTensor:$result);
 }
 
-def Graph_MatMulOp : Graph_InferredOp<"mat_mul"> {
+def Graph_MatMulOp : Graph_ShapedOp<"mat_mul"> {
   let summary = "Matrix product of the last two axes, as numpy.matmul";
   let description = [{
     Leading axes broadcast. A vector on the left is a row, a vector on the

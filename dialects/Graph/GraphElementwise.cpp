@@ -94,9 +94,10 @@ OpFoldResult CastOp::fold(FoldAdaptor) {
   return ifOfType(getInput(), getType());
 }
 
-LogicalResult CastOp::verify() {
-  if (getInput().getType().getShape() != getType().getShape())
-    return emitOpError("input and result have different shapes");
+LogicalResult CastOp::inferShapes(ShapeContext &c,
+                                  SmallVectorImpl<TensorShape> &results) {
+  results.push_back(c.shape(getInput()));
+  results.back().element = getType().getElementType();
   return success();
 }
 

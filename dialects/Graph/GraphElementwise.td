@@ -64,7 +64,7 @@ def Graph_ClipOp : Graph_ShapePreservingOp<"clip"> {
   let hasVerifier = 1;
 }
 
-def Graph_CastOp : Graph_Op<"cast", [Pure]> {
+def Graph_CastOp : Graph_TypedOp<"cast"> {
   let summary = "Converts every element to the result's element type";
   let description = [{
     Float to integer truncates toward zero; a value that does not fit is
@@ -72,10 +72,7 @@ def Graph_CastOp : Graph_Op<"cast", [Pure]> {
   }];
   let arguments = (ins Graph_NumberTensor:$input);
   let results = (outs Graph_NumberTensor:$result);
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHELEMENTWISE_TD

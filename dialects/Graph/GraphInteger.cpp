@@ -14,84 +14,60 @@
 using namespace mlir;
 using namespace acc::graph;
 
-namespace {
-
-/// Reports mistakes found during inference as `'graph.x' op <message>`, the
-/// words the verifier would use.
-class Reporter {
-public:
-  Reporter(std::optional<Location> location, StringRef op)
-      : location(location), op(op) {}
-
-  LogicalResult operator()(const Twine &message) const {
-    return emitOptionalError(location, "'", op, "' op ", message);
-  }
-
-private:
-  std::optional<Location> location;
-  StringRef op;
-};
-
-std::string describe(ArrayRef<int64_t> values) {
+/// For messages: sizes in brackets.
+static std::string describe(ArrayRef<AffineExpr> sizes) {
   std::string text = "[";
-  for (auto [index, value] : llvm::enumerate(values))
-    text += (index ? ", " : "") + std::to_string(value);
+  for (auto [index, size] : llvm::enumerate(sizes))
+    text += (index ? ", " : "") + describeSize(size);
   return text + "]";
 }
 
-ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
+static Type getI32(const ShapeContext &c) {
+  return IntegerType::get(c.getContext(), 32);
 }
 
-} // namespace
+/// One bias for each output channel.
+static LogicalResult checkBias(ShapeContext &c, Value operand,
+                               AffineExpr channels) {
+  TensorShape bias = c.shape(operand);
+  return c.requireEqual(bias.rank() == 1 ? bias.sizes[0] : c.constant(-1),
+                        channels, "bias must have shape [", channels, "], has ",
+                        describe(bias.sizes));
+}
 
 //===----------------------------------------------------------------------===//
 // ConvIntegerOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult ConvIntegerOp::inferReturnTypes(MLIRContext *context,
-                                              std::optional<Location> location,
-                                              Adaptor adaptor,
-                                              SmallVectorImpl<Type> &types) {
-  Reporter error(location, getOperationName());
-  ArrayRef<int64_t> input = shapeOf(adaptor.getInput());
-  ArrayRef<int64_t> weight = shapeOf(adaptor.getWeight());
-  ArrayRef<int64_t> bias = shapeOf(adaptor.getBias());
+LogicalResult
+ConvIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                 SmallVectorImpl<TensorShape> &results) {
+  SmallVector<AffineExpr> input = c.shape(adaptor.getInput()).sizes;
+  SmallVector<AffineExpr> weight = c.shape(adaptor.getWeight()).sizes;
   if (input.size() < 3)
-    return error("input needs at least 3 axes, has shape " + describe(input));
+    return c.error("input needs at least 3 axes, has shape ", describe(input));
   if (weight.size() != input.size())
-    return error("weight has " + Twine(weight.size()) +
-                 " axes, but the input has " + Twine(input.size()));
-  size_t spatial = input.size() - 2;
-  ArrayRef<int64_t> strides = adaptor.getStrides(), pads = adaptor.getPads(),
-                    dilations = adaptor.getDilations();
-  if (strides.size() != spatial || dilations.size() != spatial ||
-      pads.size() != 2 * spatial)
-    return error("needs " + Twine(spatial) + " strides, " + Twine(spatial) +
-                 " dilations and " + Twine(2 * spatial) + " pads");
-  auto positive = [](int64_t value) { return value > 0; };
-  if (!llvm::all_of(strides, positive) || !llvm::all_of(dilations, positive))
-    return error("strides and dilations must be positive");
-  if (llvm::any_of(pads, [](int64_t pad) { return pad < 0; }))
-    return error("pads must not be negative, are " + describe(pads));
+    return c.error("weight has ", weight.size(), " axes, but the input has ",
+                   input.size());
   int64_t group = adaptor.getGroup();
-  if (group < 1 || input[1] % group || weight[0] % group ||
-      weight[1] != input[1] / group)
-    return error("group " + Twine(group) + " does not fit input " +
-                 describe(input) + " and weight " + describe(weight));
-  if (bias.size() != 1 || bias[0] != weight[0])
-    return error("bias must have shape [" + Twine(weight[0]) + "], has " +
-                 describe(bias));
-  SmallVector<int64_t> result{input[0], weight[0]};
-  for (size_t axis = 0; axis != spatial; ++axis) {
-    int64_t window = (weight[axis + 2] - 1) * dilations[axis] + 1;
-    int64_t room = input[axis + 2] + pads[axis] + pads[spatial + axis] - window;
-    if (weight[axis + 2] < 1 || room < 0)
-      return error("window of " + Twine(window) +
-                   " elements does not fit spatial axis " + Twine(axis));
-    result.push_back(room / strides[axis] + 1);
-  }
-  types.push_back(RankedTensorType::get(result, IntegerType::get(context, 32)));
+  if (group < 1)
+    return c.error("group ", group, " must be positive");
+  for (auto [a, b] : {std::pair{input[1] % group, c.constant(0)},
+                      {weight[0] % group, c.constant(0)},
+                      {weight[1], input[1].floorDiv(group)}})
+    if (failed(c.requireEqual(a, b, "group ", group, " does not fit input ",
+                              describe(input), " and weight ",
+                              describe(weight))))
+      return failure();
+  if (failed(checkBias(c, adaptor.getBias(), weight[0])))
+    return failure();
+  FailureOr<SmallVector<AffineExpr>> spatial = c.windows(
+      ArrayRef(input).drop_front(2), ArrayRef(weight).drop_front(2),
+      adaptor.getStrides(), adaptor.getPads(), adaptor.getDilations());
+  if (failed(spatial))
+    return failure();
+  results.push_back({{input[0], weight[0]}, getI32(c)});
+  llvm::append_range(results.back().sizes, *spatial);
   return success();
 }
 
@@ -99,22 +75,19 @@ LogicalResult ConvIntegerOp::inferReturnTypes(MLIRContext *context,
 // GemmIntegerOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult GemmIntegerOp::inferReturnTypes(MLIRContext *context,
-                                              std::optional<Location> location,
-                                              Adaptor adaptor,
-                                              SmallVectorImpl<Type> &types) {
-  Reporter error(location, getOperationName());
-  ArrayRef<int64_t> input = shapeOf(adaptor.getInput());
-  ArrayRef<int64_t> weight = shapeOf(adaptor.getWeight());
-  ArrayRef<int64_t> bias = shapeOf(adaptor.getBias());
-  if (input.size() != 2 || weight.size() != 2 || input[1] != weight[1])
-    return error("needs input (M, K) and weight (N, K), has " +
-                 describe(input) + " and " + describe(weight));
-  if (bias.size() != 1 || bias[0] != weight[0])
-    return error("bias must have shape [" + Twine(weight[0]) + "], has " +
-                 describe(bias));
-  types.push_back(RankedTensorType::get({input[0], weight[0]},
-                                        IntegerType::get(context, 32)));
+LogicalResult
+GemmIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                 SmallVectorImpl<TensorShape> &results) {
+  SmallVector<AffineExpr> input = c.shape(adaptor.getInput()).sizes;
+  SmallVector<AffineExpr> weight = c.shape(adaptor.getWeight()).sizes;
+  bool fits = input.size() == 2 && weight.size() == 2;
+  if (failed(c.requireEqual(fits ? input[1] : c.constant(0),
+                            fits ? weight[1] : c.constant(1),
+                            "needs input (M, K) and weight (N, K), has ",
+                            describe(input), " and ", describe(weight))) ||
+      failed(checkBias(c, adaptor.getBias(), weight[0])))
+    return failure();
+  results.push_back({{input[0], weight[0]}, getI32(c)});
   return success();
 }
 
@@ -122,34 +95,26 @@ LogicalResult GemmIntegerOp::inferReturnTypes(MLIRContext *context,
 // WeightedSumOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult WeightedSumOp::inferReturnTypes(MLIRContext *context,
-                                              std::optional<Location> location,
-                                              Adaptor adaptor,
-                                              SmallVectorImpl<Type> &types) {
-  Reporter error(location, getOperationName());
+LogicalResult
+WeightedSumOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                 SmallVectorImpl<TensorShape> &results) {
   ValueRange inputs = adaptor.getInputs();
   if (inputs.empty())
-    return error("needs at least one input");
+    return c.error("needs at least one input");
   if (adaptor.getOffsets().size() != inputs.size() ||
       adaptor.getMultipliers().size() != inputs.size())
-    return error("needs one offset and one multiplier for each of its " +
-                 Twine(inputs.size()) + " inputs");
+    return c.error("needs one offset and one multiplier for each of its ",
+                   inputs.size(), " inputs");
   for (int64_t multiplier : adaptor.getMultipliers()) {
     int64_t magnitude = std::abs(multiplier);
     if (magnitude >> llvm::countr_zero(uint64_t(magnitude | 1ll << 62)) >=
         1 << 15)
-      return error("multiplier " + Twine(multiplier) +
-                   " has more than 15 significant bits");
+      return c.error("multiplier ", multiplier,
+                     " has more than 15 significant bits");
   }
-  SmallVector<int64_t> result(shapeOf(inputs.front()));
-  for (Value input : inputs.drop_front()) {
-    SmallVector<int64_t> merged;
-    if (!OpTrait::util::getBroadcastedShape(result, shapeOf(input), merged))
-      return error("shapes " + describe(result) + " and " +
-                   describe(shapeOf(input)) + " do not broadcast");
-    result = merged;
-  }
-  types.push_back(RankedTensorType::get(result, IntegerType::get(context, 32)));
+  if (failed(inferBroadcast(c, inputs, results)))
+    return failure();
+  results.back().element = getI32(c);
   return success();
 }
 
@@ -157,15 +122,14 @@ LogicalResult WeightedSumOp::inferReturnTypes(MLIRContext *context,
 // GlobalSumIntegerOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult GlobalSumIntegerOp::inferReturnTypes(
-    MLIRContext *context, std::optional<Location> location, Adaptor adaptor,
-    SmallVectorImpl<Type> &types) {
-  SmallVector<int64_t> result(shapeOf(adaptor.getInput()));
-  if (result.size() < 3)
-    return Reporter(location, getOperationName())(
-        "input needs at least 3 axes, has shape " + describe(result));
-  std::fill(result.begin() + 2, result.end(), 1);
-  types.push_back(RankedTensorType::get(result, IntegerType::get(context, 32)));
+LogicalResult
+GlobalSumIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                      SmallVectorImpl<TensorShape> &results) {
+  SmallVector<AffineExpr> sizes = c.shape(adaptor.getInput()).sizes;
+  if (sizes.size() < 3)
+    return c.error("input needs at least 3 axes, has shape ", describe(sizes));
+  std::fill(sizes.begin() + 2, sizes.end(), c.constant(1));
+  results.push_back({std::move(sizes), getI32(c)});
   return success();
 }
 
@@ -173,17 +137,16 @@ LogicalResult GlobalSumIntegerOp::inferReturnTypes(
 // RequantizeOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult RequantizeOp::inferReturnTypes(MLIRContext *context,
-                                             std::optional<Location>,
-                                             Adaptor adaptor,
-                                             SmallVectorImpl<Type> &types) {
-  types.push_back(RankedTensorType::get(shapeOf(adaptor.getInput()),
-                                        IntegerType::get(context, 8)));
+LogicalResult
+RequantizeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                SmallVectorImpl<TensorShape> &results) {
+  results.push_back(c.shape(adaptor.getInput()));
+  results.back().element = IntegerType::get(c.getContext(), 8);
   return success();
 }
 
 LogicalResult RequantizeOp::verify() {
-  ArrayRef<int64_t> shape = shapeOf(getInput());
+  ArrayRef<int64_t> shape = getInput().getType().getShape();
   int64_t channels = shape.size() > 1 ? shape[1] : 1;
   auto checkLength = [&](StringRef name,
                          std::optional<ArrayRef<int32_t>> values) {
@@ -255,13 +218,13 @@ OpFoldResult RebaseOp::fold(FoldAdaptor adaptor) {
   });
 }
 
-LogicalResult RebaseOp::verify() {
-  auto input = cast<RankedTensorType>(getInput().getType());
-  auto result = cast<RankedTensorType>(getType());
-  if (input.getShape() != result.getShape())
-    return emitOpError("must not change the shape");
-  if (input.getElementType() == result.getElementType())
-    return emitOpError("must convert between ui8 and i8");
+LogicalResult RebaseOp::inferShapes(ShapeContext &c,
+                                    SmallVectorImpl<TensorShape> &results) {
+  Type result = cast<RankedTensorType>(getType()).getElementType();
+  results.push_back(c.shape(getInput()));
+  if (results.back().element == result)
+    return c.error("must convert between ui8 and i8");
+  results.back().element = result;
   return success();
 }
 

@@ -14,19 +14,13 @@
 #ifndef ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD
 #define ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD
 
-include "dialects/Graph/GraphDialect.td"
-include "mlir/IR/EnumAttr.td"
-include "mlir/Interfaces/InferTypeOpInterface.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
+include "dialects/Graph/GraphBase.td"
 
-def Graph_I8Tensor : StaticShapeTensorOf<[I8]>;
-def Graph_I32Tensor : StaticShapeTensorOf<[I32]>;
+def Graph_I8Tensor : RankedTensorOf<[I8]>;
+def Graph_I32Tensor : RankedTensorOf<[I32]>;
 
 class Graph_IntegerOp<string mnemonic>
-    : Graph_Op<mnemonic, [Pure, InferTypeOpAdaptor]> {
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
-}
+    : Graph_ShapedOp<mnemonic>;
 
 def Graph_ConvIntegerOp : Graph_IntegerOp<"conv_integer"> {
   let summary = "Integer convolution with bias";
@@ -187,7 +181,7 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
   let hasVerifier = 1;
 }
 
-def Graph_RebaseOp : Graph_Op<"rebase", [Pure]> {
+def Graph_RebaseOp : Graph_TypedOp<"rebase"> {
   let summary = "uint8 to int8 by subtracting 128, or back";
   let description = [{
     Flips the sign bit of every element. Integer operators know only i8; uint8
@@ -198,12 +192,9 @@ def Graph_RebaseOp : Graph_Op<"rebase", [Pure]> {
     %y = graph.rebase %x : (tensor<1x8xui8>) -> tensor<1x8xi8>
     ```
   }];
-  let arguments = (ins StaticShapeTensorOf<[I8, UI8]>:$input);
-  let results = (outs StaticShapeTensorOf<[I8, UI8]>:$result);
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
+  let arguments = (ins RankedTensorOf<[I8, UI8]>:$input);
+  let results = (outs RankedTensorOf<[I8, UI8]>:$result);
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHINTEGER_TD

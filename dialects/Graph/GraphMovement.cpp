@@ -10,6 +10,7 @@
 #include "dialects/Graph/Inference.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -23,8 +24,14 @@ using namespace acc::graph;
 /// The constant under the result's shape; reshapes never copy.
 static OpFoldResult foldReshape(Value input, Attribute value,
                                 RankedTensorType type) {
-  if (input.getType() == type)
+  // Two sizes that the type does not know may have changed places.
+  bool isSame = type.getNumDynamicDims() == 0 ||
+                (type.getNumDynamicDims() == 1 &&
+                 !llvm::is_contained(type.getShape(), 0));
+  if (input.getType() == type && isSame)
     return input;
+  if (!type.hasStaticShape())
+    return {};
   if (auto elements = dyn_cast_if_present<ElementsAttr>(value))
     return reshapeElements(elements, type.getShape());
   return {};
@@ -43,30 +50,35 @@ template <typename Op> struct MergeReshapes : OpRewritePattern<Op> {
     Operation *producer = op.getInput().getDefiningOp();
     if (!isReshape(producer))
       return rewriter.notifyMatchFailure(op, "input is not a reshape");
+    ValueRange sizes;
+    if constexpr (std::is_same_v<Op, ReshapeOp>)
+      sizes = op.getSizes();
+    else if (!op.getType().hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "sizes are not at hand");
     Location loc = rewriter.getFusedLoc({producer->getLoc(), op.getLoc()});
-    auto reshape =
-        ReshapeOp::create(rewriter, loc, op.getType(), producer->getOperand(0));
+    auto reshape = ReshapeOp::create(rewriter, loc, op.getType(),
+                                     producer->getOperand(0), sizes);
     rewriter.replaceOp(op, reshape);
     return success();
   }
 };
 
-LogicalResult FlattenOp::inferReturnTypes(MLIRContext *,
-                                          std::optional<Location> location,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+LogicalResult
+FlattenOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                             SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
   int64_t axis = adaptor.getAxis();
-  if (axis < 0 || axis > input.getRank())
-    return site.error("'axis' is ", axis, " but the input has rank ",
-                      input.getRank());
-  if (failed(rejectPerAxis(site, input)))
+  if (axis < 0 || axis > input.rank())
+    return c.error("'axis' is ", axis, " but the input has rank ",
+                   input.rank());
+  if (failed(rejectPerAxis(
+          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
     return failure();
-  SmallVector<int64_t> shape{1, 1};
-  for (auto [index, size] : llvm::enumerate(input.getShape()))
-    shape[static_cast<int64_t>(index) < axis ? 0 : 1] *= size;
-  return inferTensor(site, shape, input.getElementType(), types);
+  ArrayRef<AffineExpr> sizes = input.sizes;
+  results.push_back(
+      {{c.product(sizes.take_front(axis)), c.product(sizes.drop_front(axis))},
+       input.element});
+  return success();
 }
 
 OpFoldResult FlattenOp::fold(FoldAdaptor adaptor) {
@@ -78,18 +90,28 @@ void FlattenOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
   patterns.add<MergeReshapes<FlattenOp>>(context);
 }
 
-LogicalResult ReshapeOp::verify() {
+LogicalResult ReshapeOp::inferShapes(ShapeContext &c,
+                                     SmallVectorImpl<TensorShape> &results) {
   RankedTensorType input = getInput().getType();
-  if (failed(rejectPerAxis({getLoc(), getOperationName()}, input)))
+  if (failed(rejectPerAxis(c.getSite(), input)))
     return failure();
   if (input.getElementType() != getType().getElementType())
-    return emitOpError("input holds ")
-           << input.getElementType() << " but the result holds "
-           << getType().getElementType();
-  if (input.getNumElements() != getType().getNumElements())
-    return emitOpError("input has ")
-           << input.getNumElements() << " elements but the result has "
-           << getType().getNumElements();
+    return c.error("input holds ", input.getElementType(),
+                   " but the result holds ", getType().getElementType());
+  FailureOr<SmallVector<AffineExpr>> sizes =
+      c.values(getType().getShape(), getSizes());
+  if (failed(sizes))
+    return failure();
+  for (AffineExpr size : *sizes)
+    if (failed(c.requireAtLeast(size, c.constant(0),
+                                "result has the negative size ", size)))
+      return failure();
+  AffineExpr given = c.product(c.shape(getInput()).sizes);
+  AffineExpr wanted = c.product(*sizes);
+  if (failed(c.requireEqual(given, wanted, "input has ", given,
+                            " elements but the result has ", wanted)))
+    return failure();
+  results.push_back({std::move(*sizes), getType().getElementType()});
   return success();
 }
 
@@ -117,25 +139,27 @@ selectAxes(InferenceSite site, ArrayRef<int64_t> axes, int64_t rank) {
   return selected;
 }
 
-LogicalResult SqueezeOp::inferReturnTypes(MLIRContext *,
-                                          std::optional<Location> location,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+LogicalResult
+SqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                             SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<bool>> dropped =
-      selectAxes(site, adaptor.getAxes(), input.getRank());
-  if (failed(dropped) || failed(rejectPerAxis(site, input)))
+      selectAxes(c.getSite(), adaptor.getAxes(), input.rank());
+  if (failed(dropped) ||
+      failed(rejectPerAxis(
+          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
     return failure();
-  SmallVector<int64_t> shape;
-  for (auto [axis, size] : llvm::enumerate(input.getShape())) {
+  TensorShape result{{}, input.element};
+  for (auto [axis, size] : llvm::enumerate(input.sizes)) {
     if (!(*dropped)[axis])
-      shape.push_back(size);
-    else if (size != 1)
-      return site.error("axis ", axis, " has size ", size,
-                        " and cannot be dropped");
+      result.sizes.push_back(size);
+    else if (failed(c.requireEqual(size, c.constant(1), "axis ", axis,
+                                   " has size ", size,
+                                   " and cannot be dropped")))
+      return failure();
   }
-  return inferTensor(site, shape, input.getElementType(), types);
+  results.push_back(std::move(result));
+  return success();
 }
 
 OpFoldResult SqueezeOp::fold(FoldAdaptor adaptor) {
@@ -147,21 +171,22 @@ void SqueezeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
   patterns.add<MergeReshapes<SqueezeOp>>(context);
 }
 
-LogicalResult UnsqueezeOp::inferReturnTypes(MLIRContext *,
-                                            std::optional<Location> location,
-                                            Adaptor adaptor,
-                                            SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
+LogicalResult
+UnsqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                               SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<bool>> added = selectAxes(
-      site, adaptor.getAxes(), input.getRank() + adaptor.getAxes().size());
-  if (failed(added) || failed(rejectPerAxis(site, input)))
+      c.getSite(), adaptor.getAxes(), input.rank() + adaptor.getAxes().size());
+  if (failed(added) ||
+      failed(rejectPerAxis(
+          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
     return failure();
-  SmallVector<int64_t> shape;
-  const int64_t *next = input.getShape().begin();
+  TensorShape result{{}, input.element};
+  const AffineExpr *next = input.sizes.begin();
   for (bool isNew : *added)
-    shape.push_back(isNew ? 1 : *next++);
-  return inferTensor(site, shape, input.getElementType(), types);
+    result.sizes.push_back(isNew ? c.constant(1) : *next++);
+  results.push_back(std::move(result));
+  return success();
 }
 
 OpFoldResult UnsqueezeOp::fold(FoldAdaptor adaptor) {
@@ -247,7 +272,15 @@ struct TransposeToReshape : OpRewritePattern<TransposeOp> {
         return rewriter.notifyMatchFailure(op, "moves data");
       last = axis;
     }
-    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getInput());
+    SmallVector<Value> sizes;
+    for (int64_t axis : op.getPerm())
+      if (type.isDynamicDim(axis))
+        sizes.push_back(
+            tensor::DimOp::create(rewriter, op.getLoc(), op.getInput(), axis));
+    if (static_cast<int64_t>(sizes.size()) != op.getType().getNumDynamicDims())
+      return rewriter.notifyMatchFailure(op, "result knows other sizes");
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getInput(),
+                                           sizes);
     return success();
   }
 };
@@ -261,75 +294,93 @@ void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 // concat, pad
 //===----------------------------------------------------------------------===//
 
-LogicalResult ConcatOp::inferReturnTypes(MLIRContext *,
-                                         std::optional<Location> location,
-                                         Adaptor adaptor,
-                                         SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
+LogicalResult
+ConcatOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                            SmallVectorImpl<TensorShape> &results) {
   if (adaptor.getInputs().empty())
-    return site.error("needs at least one operand");
+    return c.error("needs at least one operand");
   auto first = cast<RankedTensorType>(adaptor.getInputs()[0].getType());
-  if (failed(rejectPerAxis(site, first)))
+  if (failed(rejectPerAxis(c.getSite(), first)))
     return failure();
   int64_t axis = adaptor.getAxis();
   if (axis < 0 || axis >= first.getRank())
-    return site.error("'axis' is ", axis, " but the operands have rank ",
-                      first.getRank());
-  SmallVector<int64_t> shape(first.getShape());
+    return c.error("'axis' is ", axis, " but the operands have rank ",
+                   first.getRank());
+  TensorShape result = c.shape(adaptor.getInputs()[0]);
   for (Value operand : adaptor.getInputs().drop_front()) {
-    auto type = cast<RankedTensorType>(operand.getType());
-    bool fits = type.getElementType() == first.getElementType() &&
-                type.getRank() == first.getRank();
-    for (int64_t index = 0; fits && index < first.getRank(); ++index)
-      fits = index == axis || type.getDimSize(index) == shape[index];
-    if (!fits)
-      return site.error("operands ", first, " and ", type,
-                        " do not fit together along axis ", axis);
-    shape[axis] += type.getDimSize(axis);
+    TensorShape shape = c.shape(operand);
+    auto mismatch = [&](auto check) {
+      return check("operands ", first, " and ", operand.getType(),
+                   " do not fit together along axis ", axis);
+    };
+    if (shape.element != result.element || shape.rank() != result.rank())
+      return mismatch([&](auto... message) { return c.error(message...); });
+    for (int64_t index = 0; index < shape.rank(); ++index) {
+      AffineExpr &size = result.sizes[index], other = shape.sizes[index];
+      if (index == axis) {
+        size = normalizeSize(size + other);
+        continue;
+      }
+      if (failed(mismatch([&](auto... message) {
+            return c.requireEqual(size, other, message...);
+          })))
+        return failure();
+      if (getKnownSize(other))
+        size = other;
+    }
   }
-  return inferTensor(site, shape, first.getElementType(), types);
+  results.push_back(std::move(result));
+  return success();
 }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor) {
   return getInputs().size() == 1 ? getInputs().front() : Value();
 }
 
-LogicalResult PadOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
-  auto input = cast<RankedTensorType>(adaptor.getInput().getType());
-  if (failed(rejectPerAxis(site, input)))
+LogicalResult PadOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                       SmallVectorImpl<TensorShape> &results) {
+  if (failed(rejectPerAxis(
+          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
     return failure();
-  size_t rank = input.getRank();
+  TensorShape input = c.shape(adaptor.getInput());
+  size_t rank = input.rank();
   ArrayRef<int64_t> pads = adaptor.getPads();
   if (pads.size() != 2 * rank)
-    return site.error("'pads' has ", pads.size(), " values but rank ", rank,
-                      " needs ", 2 * rank);
+    return c.error("'pads' has ", pads.size(), " values but rank ", rank,
+                   " needs ", 2 * rank);
   constexpr int64_t limit = int64_t(1) << 31;
   PadMode mode = adaptor.getMode();
-  SmallVector<int64_t> shape;
+  TensorShape result{{}, input.element};
   for (size_t axis = 0; axis < rank; ++axis) {
-    int64_t size = input.getDimSize(axis);
+    AffineExpr size = input.sizes[axis];
     int64_t begin = pads[axis], end = pads[axis + rank];
     if (std::max(std::abs(begin), std::abs(end)) > limit)
-      return site.error("'pads' is out of range along axis ", axis);
-    if (size + begin + end < 0)
-      return site.error("'pads' crops more than the ", size,
-                        " elements along axis ", axis);
+      return c.error("'pads' is out of range along axis ", axis);
+    result.sizes.push_back(normalizeSize(size + begin + end));
     // Cropping happens first; the other modes copy what it leaves.
-    int64_t kept =
-        size + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
+    AffineExpr kept = normalizeSize(size + std::min<int64_t>(begin, 0) +
+                                    std::min<int64_t>(end, 0));
     int64_t largest = std::max(begin, end);
-    if (mode == PadMode::Reflect && largest > 0 && largest >= kept)
-      return site.error("mode reflect cannot pad ", kept, " elements by ",
-                        largest, " along axis ", axis);
-    if (mode != PadMode::Constant && largest > 0 && kept <= 0)
-      return site.error("has nothing to pad with along axis ", axis);
-    shape.push_back(size + begin + end);
+    if (std::min(begin, end) < 0 &&
+        (failed(c.requireAtLeast(result.sizes.back(), c.constant(0),
+                                 "'pads' crops more than the ", size,
+                                 " elements along axis ", axis)) ||
+         failed(c.requireAtLeast(kept, c.constant(0),
+                                 "'pads' crops more than the ", size,
+                                 " elements along axis ", axis))))
+      return failure();
+    if (mode == PadMode::Reflect && largest > 0 &&
+        failed(c.requireAtLeast(
+            kept, c.constant(largest + 1), "mode reflect cannot pad ", kept,
+            " elements by ", largest, " along axis ", axis)))
+      return failure();
+    if (mode != PadMode::Constant && largest > 0 &&
+        failed(c.requireAtLeast(kept, c.constant(1),
+                                "has nothing to pad with along axis ", axis)))
+      return failure();
   }
-  return inferTensor(site, shape, input.getElementType(), types);
+  results.push_back(std::move(result));
+  return success();
 }
 
 OpFoldResult PadOp::fold(FoldAdaptor) {

@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_FlattenOp : Graph_InferredOp<"flatten"> {
+def Graph_FlattenOp : Graph_ShapedOp<"flatten"> {
   let summary = "Merges the axes before `axis` into one and the rest into another";
   let arguments = (ins Graph_AnyTensor:$input, I64Attr:$axis);
   let results = (outs Graph_AnyTensor:$result);
@@ -18,16 +18,24 @@ def Graph_FlattenOp : Graph_InferredOp<"flatten"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_ReshapeOp : Graph_Op<"reshape", [Pure]> {
+def Graph_ReshapeOp : Graph_TypedOp<"reshape"> {
   let summary = "The same elements in row-major order under another shape";
-  let description = "The shape is the result's; ONNX's 0 and -1 are resolved.";
-  let arguments = (ins Graph_AnyTensor:$input);
+  let description = [{
+    The shape is the result's, with one of `sizes` for every `?` in it; ONNX's 0
+    and -1 are resolved.
+
+    ```mlir
+    %y = graph.reshape %x, %n : (tensor<?x12xf32>, index) -> tensor<?x3x4xf32>
+    ```
+  }];
+  let arguments = (ins Graph_AnyTensor:$input, Variadic<Index>:$sizes);
   let results = (outs Graph_AnyTensor:$result);
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
+  let builders = [
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$input), [{
+      build($_builder, $_state, result, input, ::mlir::ValueRange());
+    }]>];
   let hasFolder = 1;
   let hasCanonicalizer = 1;
-  let hasVerifier = 1;
 }
 
 def Graph_TransposeOp : Graph_ShapedOp<"transpose"> {
@@ -38,7 +46,7 @@ def Graph_TransposeOp : Graph_ShapedOp<"transpose"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_ConcatOp : Graph_InferredOp<"concat"> {
+def Graph_ConcatOp : Graph_ShapedOp<"concat"> {
   let summary = "Tensors one after the other along one axis";
   let arguments = (ins Variadic<Graph_AnyTensor>:$inputs, I64Attr:$axis);
   let results = (outs Graph_AnyTensor:$result);
@@ -58,7 +66,7 @@ def Graph_PadMode : EnumAttr<Graph_Dialect, Graph_PadModeAttr, "pad_mode"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
-def Graph_PadOp : Graph_InferredOp<"pad"> {
+def Graph_PadOp : Graph_ShapedOp<"pad"> {
   let summary = "Grows (or, where negative, crops) every axis";
   let description = [{
     `pads` holds the begin paddings of all axes, then the end paddings.
@@ -72,7 +80,7 @@ def Graph_PadOp : Graph_InferredOp<"pad"> {
   let hasFolder = 1;
 }
 
-def Graph_SqueezeOp : Graph_InferredOp<"squeeze"> {
+def Graph_SqueezeOp : Graph_ShapedOp<"squeeze"> {
   let summary = "Drops axes of size 1";
   let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
   let results = (outs Graph_AnyTensor:$result);
@@ -80,7 +88,7 @@ def Graph_SqueezeOp : Graph_InferredOp<"squeeze"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_UnsqueezeOp : Graph_InferredOp<"unsqueeze"> {
+def Graph_UnsqueezeOp : Graph_ShapedOp<"unsqueeze"> {
   let summary = "Adds axes of size 1, at `axes` of the result";
   let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
   let results = (outs Graph_AnyTensor:$result);

@@ -11,25 +11,27 @@
 using namespace mlir;
 using namespace acc::graph;
 
-LogicalResult BatchNormalizationOp::verify() {
-  RankedTensorType input = getInput().getType();
-  if (input.getRank() < 2)
-    return emitOpError("input has rank ")
-           << input.getRank() << " but needs a batch and a channel axis";
-  int64_t channels = input.getDimSize(1);
-  for (auto [name, value] : {std::pair<StringRef, Value>{"scale", getScale()},
-                             {"bias", getBias()},
-                             {"mean", getMean()},
-                             {"variance", getVariance()}}) {
-    auto type = cast<RankedTensorType>(value.getType());
-    bool fits = type.getRank() == 1 &&
-                (type.getDimSize(0) == channels || type.isDynamicDim(0) ||
-                 ShapedType::isDynamic(channels));
-    if (!fits)
-      return emitOpError() << name << " is " << type
-                           << " but needs one element for each of " << channels
-                           << " channels";
+LogicalResult
+BatchNormalizationOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                        SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
+  if (input.rank() < 2)
+    return c.error("input has rank ", input.rank(),
+                   " but needs a batch and a channel axis");
+  for (auto [name, value] :
+       {std::pair<StringRef, Value>{"scale", adaptor.getScale()},
+        {"bias", adaptor.getBias()},
+        {"mean", adaptor.getMean()},
+        {"variance", adaptor.getVariance()}}) {
+    TensorShape shape = c.shape(value);
+    if (failed(
+            c.requireEqual(shape.rank() == 1 ? shape.sizes[0] : c.constant(-1),
+                           input.sizes[1], name, " is ", value.getType(),
+                           " but needs one element for each of ",
+                           input.sizes[1], " channels")))
+      return failure();
   }
+  results.push_back(std::move(input));
   return success();
 }
 

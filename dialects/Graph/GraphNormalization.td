@@ -19,7 +19,7 @@ def Graph_BatchNormalizationOp
                        Graph_FloatTensor:$variance,
                        DefaultValuedAttr<F32Attr, "1.0e-5f">:$epsilon);
   let results = (outs Graph_FloatTensor:$result);
-  let hasVerifier = 1;
+  let shapeInference = "";
 }
 
 def Graph_LrnOp : Graph_ShapePreservingOp<"lrn"> {

@@ -69,17 +69,18 @@ LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
 // quantize_linear, dequantize_linear
 //===----------------------------------------------------------------------===//
 
-LogicalResult QuantizeLinearOp::verify() {
+LogicalResult
+QuantizeLinearOp::inferShapes(ShapeContext &c,
+                              SmallVectorImpl<TensorShape> &results) {
   RankedTensorType type = getType();
-  if (failed(checkQuantizedTensor({getLoc(), getOperationName()}, type)))
+  if (failed(checkQuantizedTensor(c.getSite(), type)))
     return failure();
-  if (getInput().getType().getShape() != type.getShape())
-    return emitOpError("input and result have different shapes");
   auto quantized = cast<quant::QuantizedType>(type.getElementType());
   if (quantized.getExpressedType() != getInput().getType().getElementType())
-    return emitOpError("input holds ")
-           << getInput().getType().getElementType()
-           << " but the result expresses " << quantized.getExpressedType();
+    return c.error("input holds ", getInput().getType().getElementType(),
+                   " but the result expresses ", quantized.getExpressedType());
+  results.push_back(c.shape(getInput()));
+  results.back().element = quantized;
   return success();
 }
 
@@ -126,38 +127,38 @@ OpFoldResult QuantizeLinearOp::fold(FoldAdaptor adaptor) {
   return result;
 }
 
-LogicalResult DequantizeLinearOp::inferReturnTypes(
-    MLIRContext *, std::optional<Location> location, Adaptor adaptor,
-    SmallVectorImpl<Type> &types) {
-  InferenceSite site{location, getOperationName()};
+LogicalResult
+DequantizeLinearOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                      SmallVectorImpl<TensorShape> &results) {
   auto input = cast<RankedTensorType>(adaptor.getInput().getType());
-  if (failed(checkQuantizedTensor(site, input)))
+  if (failed(checkQuantizedTensor(c.getSite(), input)))
     return failure();
-  return inferTensor(
-      site, input.getShape(),
-      cast<quant::QuantizedType>(input.getElementType()).getExpressedType(),
-      types);
+  results.push_back(c.shape(adaptor.getInput()));
+  results.back().element =
+      cast<quant::QuantizedType>(input.getElementType()).getExpressedType();
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
 // storage_cast
 //===----------------------------------------------------------------------===//
 
-LogicalResult StorageCastOp::verify() {
+LogicalResult
+StorageCastOp::inferShapes(ShapeContext &c,
+                           SmallVectorImpl<TensorShape> &results) {
   RankedTensorType input = getInput().getType(), result = getType();
   auto from = dyn_cast<quant::QuantizedType>(input.getElementType());
   auto to = dyn_cast<quant::QuantizedType>(result.getElementType());
   if (bool(from) == bool(to))
-    return emitOpError("needs one quantized and one integer tensor");
-  if (failed(checkQuantizedTensor({getLoc(), getOperationName()},
-                                  from ? input : result)))
+    return c.error("needs one quantized and one integer tensor");
+  if (failed(checkQuantizedTensor(c.getSite(), from ? input : result)))
     return failure();
-  if (input.getShape() != result.getShape())
-    return emitOpError("input and result have different shapes");
   Type expected = getStorageInteger(from ? from : to);
   Type integer = (from ? result : input).getElementType();
   if (integer != expected)
-    return emitOpError("the storage is ") << expected << ", not " << integer;
+    return c.error("the storage is ", expected, ", not ", integer);
+  results.push_back(c.shape(getInput()));
+  results.back().element = result.getElementType();
   return success();
 }
 

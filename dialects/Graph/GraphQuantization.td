@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_QuantizeLinearOp : Graph_Op<"quantize_linear", [Pure]> {
+def Graph_QuantizeLinearOp : Graph_TypedOp<"quantize_linear"> {
   let summary = "saturate(round_half_even(x / scale) + zero_point)";
   let description = [{
     Scale, zero point and axis are those of the result's quantized type.
@@ -26,19 +26,16 @@ def Graph_QuantizeLinearOp : Graph_Op<"quantize_linear", [Pure]> {
   let arguments = (ins Graph_FloatTensor:$input,
                        OptionalAttr<I32Attr>:$rounding_offset);
   let results = (outs Graph_QuantizedTensor:$result);
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 
-def Graph_DequantizeLinearOp : Graph_InferredOp<"dequantize_linear"> {
+def Graph_DequantizeLinearOp : Graph_ShapedOp<"dequantize_linear"> {
   let summary = "(q - zero_point) * scale";
   let arguments = (ins Graph_QuantizedTensor:$input);
   let results = (outs Graph_FloatTensor:$result);
 }
 
-def Graph_StorageCastOp : Graph_Op<"storage_cast", [Pure]> {
+def Graph_StorageCastOp : Graph_TypedOp<"storage_cast"> {
   let summary = "Reads the bits of a quantized tensor as integers, or the reverse";
   let description = [{
     No bit changes: a quantized type is the integer type of its storage plus
@@ -46,10 +43,7 @@ def Graph_StorageCastOp : Graph_Op<"storage_cast", [Pure]> {
   }];
   let arguments = (ins Graph_AnyTensor:$input);
   let results = (outs Graph_AnyTensor:$result);
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHQUANTIZATION_TD

@@ -53,7 +53,7 @@ AffineExpr ShapeContext::product(ArrayRef<AffineExpr> sizes) const {
 }
 
 std::optional<bool> ShapeContext::decide(ShapeRequirement::Kind kind,
-                                         AffineExpr &a, AffineExpr &b) {
+                                         AffineExpr &a, AffineExpr &b) const {
   a = normalizeSize(a);
   b = normalizeSize(b);
   if (a == b)
@@ -64,8 +64,7 @@ std::optional<bool> ShapeContext::decide(ShapeRequirement::Kind kind,
   if (kind == ShapeRequirement::Kind::AtLeast) {
     if (std::optional<int64_t> over = getKnownSize(normalizeSize(a - b)))
       return *over >= 0;
-    // Sizes themselves are never negative.
-    if (isa<AffineSymbolExpr>(a) && y && *y <= 0)
+    if (scope.isNeverNegative(normalizeSize(a - b)))
       return true;
     return std::nullopt;
   }

@@ -71,10 +71,21 @@ public:
   /// b where a is 1, else a.
   mlir::AffineExpr broadcast(mlir::AffineExpr a, mlir::AffineExpr b);
 
+  /// Whether a size is at least 0 whatever its symbols are; indices may be
+  /// negative, sizes of tensors may not.
+  bool isNeverNegative(mlir::AffineExpr size) const;
+
   /// The size as an attribute or a value at `builder`'s insertion point, where
   /// what its symbols stand for must be visible.
   mlir::OpFoldResult materialize(mlir::OpBuilder &builder, mlir::Location loc,
                                  mlir::AffineExpr size);
+  /// Lets a tensor have the sizes that are given as attributes and indices, or
+  /// those of another shape.
+  void bind(mlir::Value tensor, llvm::ArrayRef<mlir::OpFoldResult> sizes);
+  void bind(mlir::Value tensor, TensorShape shape) { shapes[tensor] = shape; }
+  /// Lets an index have the value of another one.
+  void bindIndex(mlir::Value index, mlir::Value value);
+
   /// All sizes of a tensor; attributes exactly where its type is static.
   llvm::SmallVector<mlir::OpFoldResult>
   materialize(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
@@ -109,6 +120,7 @@ private:
   llvm::SmallVector<Symbol> symbols;
   llvm::DenseMap<Key, unsigned> positions;
   llvm::DenseMap<mlir::Value, TensorShape> shapes;
+  llvm::DenseMap<mlir::Value, mlir::AffineExpr> indices;
   llvm::DenseMap<mlir::AffineExpr, mlir::Value> built;
 };
 
@@ -203,8 +215,8 @@ private:
       requirements->push_back({kind, a, b, describe(message...)});
     return holds.value_or(true) ? mlir::success() : error(message...);
   }
-  static std::optional<bool> decide(ShapeRequirement::Kind kind,
-                                    mlir::AffineExpr &a, mlir::AffineExpr &b);
+  std::optional<bool> decide(ShapeRequirement::Kind kind, mlir::AffineExpr &a,
+                             mlir::AffineExpr &b) const;
 
   ShapeScope &scope;
   InferenceSite site;

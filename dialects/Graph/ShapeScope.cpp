@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
@@ -88,6 +89,24 @@ AffineExpr ShapeScope::broadcast(AffineExpr a, AffineExpr b) {
   return choose(SymbolKind::Broadcast, a, b);
 }
 
+bool ShapeScope::isNeverNegative(AffineExpr size) const {
+  if (std::optional<int64_t> number = getKnownSize(size))
+    return *number >= 0;
+  if (auto binary = dyn_cast<AffineBinaryOpExpr>(size))
+    return isNeverNegative(binary.getLHS()) && isNeverNegative(binary.getRHS());
+  const Symbol &symbol = symbols[cast<AffineSymbolExpr>(size).getPosition()];
+  switch (symbol.kind) {
+  case SymbolKind::Dim:
+    return true;
+  case SymbolKind::Index:
+    return false;
+  case SymbolKind::Max:
+    return isNeverNegative(symbol.lhs) || isNeverNegative(symbol.rhs);
+  default:
+    return isNeverNegative(symbol.lhs) && isNeverNegative(symbol.rhs);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Definitions
 //===----------------------------------------------------------------------===//
@@ -155,7 +174,24 @@ std::optional<TensorShape> ShapeScope::follow(OpResult result) {
   return std::nullopt;
 }
 
+void ShapeScope::bind(Value tensor, ArrayRef<OpFoldResult> sizes) {
+  TensorShape shape{{}, getElementTypeOrSelf(tensor)};
+  for (OpFoldResult size : sizes) {
+    std::optional<int64_t> number = getConstantIntValue(size);
+    shape.sizes.push_back(number ? getAffineConstantExpr(*number, context)
+                                 : valueOf(cast<Value>(size)));
+  }
+  shapes[tensor] = std::move(shape);
+}
+
+void ShapeScope::bindIndex(Value index, Value value) {
+  if (index != value)
+    indices[index] = valueOf(value);
+}
+
 AffineExpr ShapeScope::valueOf(Value index) {
+  if (AffineExpr bound = indices.lookup(index))
+    return bound;
   if (sees == Sees::Definitions)
     if (AffineExpr followed = followIndex(index))
       return normalizeSize(followed);
@@ -192,15 +228,20 @@ AffineExpr ShapeScope::followIndex(Value index) {
     return min(lhs(), rhs());
   if (isa<arith::MaxSIOp>(op))
     return max(lhs(), rhs());
-  if (isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op)) {
-    // Only of positive numbers is it division as sizes have it.
-    std::optional<int64_t> divisor = getConstantIntValue(op->getOperand(1));
-    if (!divisor || *divisor < 1)
-      return {};
-    return isa<arith::FloorDivSIOp>(op) ? lhs().floorDiv(*divisor)
-                                        : lhs().ceilDiv(*divisor);
-  }
-  return {};
+  if (!isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op))
+    return {};
+  // Only by positive numbers is it division as sizes have it.
+  Value divisor = op->getOperand(1);
+  std::optional<int64_t> number = getConstantIntValue(divisor);
+  auto atLeastOne = divisor.getDefiningOp<arith::MaxSIOp>();
+  AffineExpr by;
+  if (number && *number > 0)
+    by = getAffineConstantExpr(*number, context);
+  else if (atLeastOne && getConstantIntValue(atLeastOne.getRhs()) == 1)
+    by = valueOf(atLeastOne.getLhs());
+  else
+    return {};
+  return isa<arith::FloorDivSIOp>(op) ? lhs().floorDiv(by) : lhs().ceilDiv(by);
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,8 +8,10 @@
 #include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/ShapeChecks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -31,22 +33,17 @@ namespace {
 
 constexpr StringLiteral kernelAttr = "graph.kernel",
                         targetAttr = "graph.target",
-                        reasonAttr = "graph.reason";
-
-/// The ONNX nodes that a location names, outermost first.
-void collectNames(Location location, SetVector<StringAttr> &names) {
-  if (auto name = dyn_cast<NameLoc>(location))
-    names.insert(name.getName());
-  else if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location part : fused.getLocations())
-      collectNames(part, names);
-}
+                        reasonAttr = "graph.reason", dimsAttr = "graph.dims";
 
 /// Whether an operation costs nothing at run time and so is no kernel.
 bool isFree(Operation *op) {
   return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
-             tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
-             te::LaunchOp>(op) ||
+             te::LaunchOp, cf::AssertOp>(op) ||
+         isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+             tensor::CastOp, tensor::DimOp, tensor::ExtractOp,
+             tensor::ExtractSliceOp>(op) ||
+         (isa<arith::ArithDialect>(op->getDialect()) &&
+          llvm::none_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) ||
          op->hasTrait<OpTrait::ConstantLike>() ||
          op->hasTrait<OpTrait::IsTerminator>();
 }
@@ -145,9 +142,13 @@ std::string sanitize(StringRef name) {
 
 class Outliner {
 public:
-  Outliner(ModuleOp module) : symbols(module), builder(module.getContext()) {}
+  explicit Outliner(ModuleOp module)
+      : symbols(module), builder(module.getContext()),
+        scope(module.getContext(), ShapeScope::Sees::Definitions) {}
 
   LogicalResult run(func::FuncOp function) {
+    if (failed(insertShapeChecks(function, scope)))
+      return failure();
     llvm::MapVector<StringRef, Group> groups;
     for (Operation &op : function.getBody().front())
       if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
@@ -183,6 +184,32 @@ private:
       group.reason = reason;
   }
 
+  /// Gives the kernel's arguments names for sizes that are not known, equal
+  /// names for equal sizes.
+  void nameSizes(te::KernelOp kernel, const Group &group) {
+    DenseMap<AffineExpr, StringAttr> names;
+    unsigned count = 0;
+    auto name = [&](unsigned index, Value value) {
+      if (!isDynamic(value))
+        return;
+      SmallVector<Attribute> dims;
+      for (AffineExpr size : scope.shapeOf(value).sizes) {
+        StringAttr &known = names[size];
+        if (getKnownSize(size))
+          known = builder.getStringAttr("");
+        else if (!known)
+          known = builder.getStringAttr("d" + Twine(count++));
+        dims.push_back(known);
+      }
+      kernel.setArgAttr(index, dimsAttr, builder.getArrayAttr(dims));
+    };
+    unsigned index = 0;
+    for (auto [input, reader] : group.inputs)
+      name(index++, input);
+    for (Value result : group.results)
+      name(index++, result);
+  }
+
   LogicalResult outline(Group &group, func::FuncOp function) {
     if (failed(findInterface(group)))
       return failure();
@@ -214,22 +241,20 @@ private:
       kernel->setAttr(reasonAttr, group.reason);
     StringAttr symbol = symbols.insert(kernel);
     fillBody(kernel, group);
+    nameSizes(kernel, group);
 
     builder.setInsertionPointAfter(group.ops.back());
     SmallVector<Value> inits;
-    for (auto [result, init] : llvm::zip(group.results, group.inits)) {
-      auto type = cast<RankedTensorType>(result.getType());
-      inits.push_back(init ? init
-                           : tensor::EmptyOp::create(builder, loc,
-                                                     type.getShape(),
-                                                     type.getElementType()));
-    }
+    for (auto [result, init] : llvm::zip(group.results, group.inits))
+      inits.push_back(init ? init : createInit(result, loc));
     auto call = te::LaunchOp::create(
         builder, loc, results, FlatSymbolRefAttr::get(symbol), inputs, inits);
     call->setAttr(kernelAttr, builder.getStringAttr(group.name));
     for (auto [original, replacement] :
          llvm::zip(group.results, call.getResults())) {
       Value result = original;
+      if (isDynamic(result))
+        scope.bind(replacement, scope.shapeOf(result));
       result.replaceUsesWithIf(replacement, [&](OpOperand &use) {
         return !group.findMember(use.getOwner());
       });
@@ -237,6 +262,16 @@ private:
     for (Operation *op : llvm::reverse(group.ops))
       op->erase();
     return success();
+  }
+
+  Value createInit(Value result, Location loc) {
+    auto type = cast<RankedTensorType>(result.getType());
+    SmallVector<Value> sizes;
+    for (OpFoldResult size : scope.materialize(builder, loc, result))
+      if (auto value = dyn_cast<Value>(size))
+        sizes.push_back(value);
+    return tensor::EmptyOp::create(builder, loc, type.getShape(),
+                                   type.getElementType(), sizes);
   }
 
   ArrayAttr getLayers(const SetVector<StringAttr> &names) {
@@ -280,12 +315,12 @@ private:
 
   SymbolTable symbols;
   OpBuilder builder;
+  ShapeScope scope;
 };
 
 class GraphOutlineKernels
     : public graph::impl::GraphOutlineKernelsBase<GraphOutlineKernels> {
   void runOnOperation() override {
-    Outliner outliner(getOperation());
     for (auto function :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (function.isExternal())
@@ -294,7 +329,7 @@ class GraphOutlineKernels
         function.emitOpError("must have one block to be split into kernels");
         return signalPassFailure();
       }
-      if (failed(outliner.run(function)))
+      if (failed(Outliner(getOperation()).run(function)))
         return signalPassFailure();
     }
   }

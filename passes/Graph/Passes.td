@@ -93,7 +93,8 @@ def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = [
-    "::acc::te::TEDialect", "::mlir::tensor::TensorDialect"];
+    "::acc::te::TEDialect", "::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def GraphLegalizeQuantization

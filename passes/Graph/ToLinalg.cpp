@@ -134,9 +134,11 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
                                                                    converter);
     populateFunctionOpInterfaceTypeConversionPattern<te::KernelOp>(patterns,
                                                                    converter);
-    patterns.add<RetypePattern<tensor::EmptyOp>, RetypePattern<func::ReturnOp>,
-                 RetypePattern<te::ReturnOp>, RetypePattern<te::LaunchOp>>(
-        converter, context);
+    patterns.add<RetypePattern<tensor::EmptyOp>, RetypePattern<tensor::DimOp>,
+                 RetypePattern<tensor::ExtractOp>,
+                 RetypePattern<tensor::ExtractSliceOp>,
+                 RetypePattern<func::ReturnOp>, RetypePattern<te::ReturnOp>,
+                 RetypePattern<te::LaunchOp>>(converter, context);
 
     ConversionTarget target(*context);
     target.markUnknownOpDynamicallyLegal(
@@ -151,8 +153,15 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     };
     target.addDynamicallyLegalOp<func::FuncOp>(isLegalFunction);
     target.addDynamicallyLegalOp<te::KernelOp>(isLegalFunction);
+    // What cannot be lowered shows in the middle of a pattern at times.
+    bool hasErrors = false;
+    ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+      hasErrors |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
+      return failure();
+    });
     if (failed(
-            applyFullConversion(getOperation(), target, std::move(patterns))))
+            applyFullConversion(getOperation(), target, std::move(patterns))) ||
+        hasErrors)
       return signalPassFailure();
     getOperation().walk(writeResultsIntoInits);
   }

@@ -45,26 +45,57 @@ struct QuantizedElement {
 using ScalarBody = llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
                                                   mlir::ValueRange)>;
 
-mlir::Value createEmpty(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType);
+/// Sizes of tensors, each an attribute or a value of type index.
+using Sizes = llvm::SmallVector<mlir::OpFoldResult>;
+
+mlir::OpFoldResult addSizes(mlir::ImplicitLocOpBuilder &b,
+                            mlir::OpFoldResult lhs, mlir::OpFoldResult rhs);
+mlir::OpFoldResult multiplySizes(mlir::ImplicitLocOpBuilder &b,
+                                 llvm::ArrayRef<mlir::OpFoldResult> sizes);
+
+/// The sizes of a tensor that is lowered already.
+Sizes getSizes(mlir::ImplicitLocOpBuilder &b, mlir::Value tensor);
+
+/// The sizes of a result of the graph operator `op` with these lowered
+/// operands.
+Sizes getResultSizes(mlir::ImplicitLocOpBuilder &b, mlir::Operation *op,
+                     mlir::ValueRange operands, unsigned result = 0);
+
+/// Whether two shapes certainly have equally many elements; of one size each:
+/// whether the sizes are equal.
+bool areEqualSizes(llvm::ArrayRef<mlir::OpFoldResult> lhs,
+                   llvm::ArrayRef<mlir::OpFoldResult> rhs);
+
+/// The shape that all shapes broadcast to, as in numpy.
+Sizes broadcastSizes(mlir::ImplicitLocOpBuilder &b,
+                     llvm::ArrayRef<Sizes> shapes);
+
+/// Tensors to write to. `sizes` may be left out if the type is static.
+mlir::Value createEmpty(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType,
+                        llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
 mlir::Value createFilled(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType,
-                         mlir::TypedAttr value);
+                         mlir::TypedAttr value,
+                         llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
 
 /// Zero or, for max pools, the least value of a type.
 mlir::TypedAttr getZero(mlir::Type type);
 mlir::TypedAttr getLowest(mlir::Type type, bool isUnsigned);
 
 /// An all-parallel linalg.generic whose operands broadcast to `resultType`
-/// from the right, as numpy does.
+/// from the right, as numpy does. `sizes` are those of the result, which follow
+/// from the operands if they are left out.
 mlir::Value createElementwise(mlir::ImplicitLocOpBuilder &b,
                               mlir::RankedTensorType resultType,
-                              mlir::ValueRange operands, ScalarBody body);
+                              mlir::ValueRange operands, ScalarBody body,
+                              llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
 
-/// As above with one indexing map per operand.
+/// As above with one indexing map per operand; these do not broadcast.
 mlir::Value createElementwise(mlir::ImplicitLocOpBuilder &b,
                               mlir::RankedTensorType resultType,
                               mlir::ValueRange operands,
                               llvm::ArrayRef<mlir::AffineMap> maps,
-                              ScalarBody body);
+                              ScalarBody body,
+                              llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
 
 /// Reduces `input` over `axes`, which disappear from the result.
 mlir::Value createReduction(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
@@ -82,9 +113,13 @@ void splitSpatialPads(llvm::ArrayRef<int64_t> pads, int64_t rank,
                       llvm::SmallVectorImpl<int64_t> &low,
                       llvm::SmallVectorImpl<int64_t> &high);
 
-/// The same elements under another static shape; no copy.
+/// The same elements under another shape; no copy. `sizes` may be left out if
+/// the shape is static.
 mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
-                          llvm::ArrayRef<int64_t> shape);
+                          llvm::ArrayRef<int64_t> shape,
+                          llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
+mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
+                          llvm::ArrayRef<mlir::OpFoldResult> sizes);
 
 /// `value` plus the vector `bias` along `axis`.
 mlir::Value createBiased(mlir::ImplicitLocOpBuilder &b, mlir::Value value,

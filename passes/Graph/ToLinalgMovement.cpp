@@ -11,6 +11,7 @@
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -54,8 +55,10 @@ template <typename Op> class ReshapePattern : public OpConversionPattern<Op> {
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    rewriter.replaceOp(op, createReshape(b, adaptor.getInput(),
-                                         typeOf(op.getResult()).getShape()));
+    rewriter.replaceOp(
+        op,
+        createReshape(b, adaptor.getInput(), typeOf(op.getResult()).getShape(),
+                      getResultSizes(b, op, adaptor.getOperands())));
     return success();
   }
 };
@@ -89,18 +92,17 @@ class ConcatPattern : public OpConversionPattern<ConcatOp> {
   matchAndRewrite(ConcatOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value result =
-        createEmpty(b, getTypeConverter()->convertType(op.getType()));
-    int64_t rank = typeOf(result).getRank(), position = 0;
+    Value result = createEmpty(b, getTypeConverter()->convertType(op.getType()),
+                               getResultSizes(b, op, adaptor.getOperands()));
+    int64_t rank = typeOf(result).getRank();
+    OpFoldResult position = b.getIndexAttr(0);
     for (Value input : adaptor.getInputs()) {
-      SmallVector<OpFoldResult> offsets(rank, b.getIndexAttr(0)),
-          strides(rank, b.getIndexAttr(1));
-      offsets[op.getAxis()] = b.getIndexAttr(position);
-      position += typeOf(input).getDimSize(op.getAxis());
-      result = tensor::InsertSliceOp::create(
-          b, input, result, offsets,
-          getAsIndexOpFoldResult(b.getContext(), typeOf(input).getShape()),
-          strides);
+      Sizes offsets(rank, b.getIndexAttr(0)), strides(rank, b.getIndexAttr(1)),
+          sizes = getSizes(b, input);
+      offsets[op.getAxis()] = position;
+      position = addSizes(b, position, sizes[op.getAxis()]);
+      result = tensor::InsertSliceOp::create(b, input, result, offsets, sizes,
+                                             strides);
     }
     rewriter.replaceOp(op, result);
     return success();
@@ -128,20 +130,21 @@ class PadPattern : public OpConversionPattern<PadOp> {
   static Value createConstantPad(ImplicitLocOpBuilder &b, PadOp op, Value input,
                                  RankedTensorType type) {
     int64_t rank = type.getRank();
-    SmallVector<int64_t> low, high, offsets, sizes;
+    SmallVector<int64_t> low, high;
+    Sizes sizes = getSizes(b, input), offsets;
+    bool crops = false;
     for (int64_t axis = 0; axis < rank; ++axis) {
       int64_t begin = op.getPads()[axis], end = op.getPads()[rank + axis];
-      offsets.push_back(std::max<int64_t>(-begin, 0));
-      sizes.push_back(typeOf(input).getDimSize(axis) +
-                      std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0));
+      int64_t cropped = std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
+      crops |= cropped != 0;
+      offsets.push_back(b.getIndexAttr(std::max<int64_t>(-begin, 0)));
+      sizes[axis] = addSizes(b, sizes[axis], b.getIndexAttr(cropped));
       low.push_back(std::max<int64_t>(begin, 0));
       high.push_back(std::max<int64_t>(end, 0));
     }
-    if (ArrayRef<int64_t>(sizes) != typeOf(input).getShape())
-      input = tensor::ExtractSliceOp::create(
-          b, input, getAsIndexOpFoldResult(b.getContext(), offsets),
-          getAsIndexOpFoldResult(b.getContext(), sizes),
-          SmallVector<OpFoldResult>(rank, b.getIndexAttr(1)));
+    if (crops)
+      input = tensor::ExtractSliceOp::create(b, input, offsets, sizes,
+                                             Sizes(rank, b.getIndexAttr(1)));
     Type element = type.getElementType();
     double value = op.getConstantValue().convertToDouble();
     TypedAttr fill =
@@ -157,6 +160,11 @@ class PadPattern : public OpConversionPattern<PadOp> {
   /// Every element read from where its mode takes it.
   static Value createGather(ImplicitLocOpBuilder &b, PadOp op, Value input,
                             RankedTensorType type) {
+    Sizes sizes = getSizes(b, input), padded(sizes);
+    for (auto [axis, size] : llvm::enumerate(padded))
+      size = addSizes(b, size,
+                      b.getIndexAttr(op.getPads()[axis] +
+                                     op.getPads()[axis + sizes.size()]));
     return createElementwise(
         b, type, ValueRange{},
         [&](ImplicitLocOpBuilder &inner, ValueRange) -> Value {
@@ -164,19 +172,21 @@ class PadPattern : public OpConversionPattern<PadOp> {
           for (int64_t axis = 0; axis < type.getRank(); ++axis)
             indices.push_back(
                 createSourceIndex(inner, op.getMode(), axis, op.getPads()[axis],
-                                  typeOf(input).getDimSize(axis)));
+                                  getValueOrCreateConstantIndexOp(
+                                      inner, inner.getLoc(), sizes[axis])));
           return tensor::ExtractOp::create(inner, input, indices);
-        });
+        },
+        padded);
   }
 
   static Value createSourceIndex(ImplicitLocOpBuilder &b, PadMode mode,
-                                 int64_t axis, int64_t begin, int64_t size) {
+                                 int64_t axis, int64_t begin, Value size) {
     auto constant = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(b, value);
     };
     Value index = linalg::IndexOp::create(b, axis);
     index = arith::SubIOp::create(b, index, constant(begin));
-    Value last = constant(size - 1);
+    Value last = arith::SubIOp::create(b, size, constant(1));
     switch (mode) {
     case PadMode::Edge:
       index = arith::MaxSIOp::create(b, index, constant(0));
@@ -185,14 +195,14 @@ class PadPattern : public OpConversionPattern<PadOp> {
       // Mirror below zero, then beyond the last element.
       Value mirrored = arith::SubIOp::create(b, constant(0), index);
       index = arith::MaxSIOp::create(b, index, mirrored);
-      Value beyond = arith::SubIOp::create(b, constant(2 * (size - 1)), index);
+      Value beyond =
+          arith::SubIOp::create(b, arith::AddIOp::create(b, last, last), index);
       return arith::MinSIOp::create(b, index, beyond);
     }
     default: {
-      Value period = constant(size);
-      index = arith::RemSIOp::create(b, index, period);
-      index = arith::AddIOp::create(b, index, period);
-      return arith::RemSIOp::create(b, index, period);
+      index = arith::RemSIOp::create(b, index, size);
+      index = arith::AddIOp::create(b, index, size);
+      return arith::RemSIOp::create(b, index, size);
     }
     }
   }

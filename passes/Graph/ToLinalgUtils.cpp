@@ -8,6 +8,7 @@
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -86,9 +87,23 @@ TypedAttr getLowest(Type type, bool isUnsigned) {
                                            : APInt::getSignedMinValue(width));
 }
 
-Value createEmpty(ImplicitLocOpBuilder &b, Type tensorType) {
+Value createEmpty(ImplicitLocOpBuilder &b, Type tensorType,
+                  ArrayRef<OpFoldResult> sizes) {
   auto type = cast<RankedTensorType>(tensorType);
-  return tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  // The type decides which sizes are known, whatever more the sizes tell.
+  SmallVector<Value> dynamic;
+  bool isUnknown = false;
+  for (auto [axis, size] : llvm::enumerate(type.getShape())) {
+    if (!ShapedType::isDynamic(size))
+      continue;
+    isUnknown |= axis >= sizes.size() || !sizes[axis];
+    dynamic.push_back(getValueOrCreateConstantIndexOp(
+        b, b.getLoc(), isUnknown ? b.getIndexAttr(0) : sizes[axis]));
+  }
+  if (isUnknown)
+    emitError(b.getLoc(), "needs sizes that are known before run time");
+  return tensor::EmptyOp::create(b, type.getShape(), type.getElementType(),
+                                 dynamic);
 }
 
 Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
@@ -103,9 +118,10 @@ Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
   return tensor::EmptyOp::create(b, sizes[result.getResultNumber()], element);
 }
 
-Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value) {
+Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value,
+                   ArrayRef<OpFoldResult> sizes) {
   Value scalar = arith::ConstantOp::create(b, value);
-  Value empty = createEmpty(b, tensorType);
+  Value empty = createEmpty(b, tensorType, sizes);
   return linalg::FillOp::create(b, scalar, empty).getResult(0);
 }
 
@@ -113,28 +129,38 @@ Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value) {
 // Structured operations
 //===----------------------------------------------------------------------===//
 
-/// The map by which `type` broadcasts, aligned on the right, to `resultType`.
-static AffineMap getBroadcastMap(RankedTensorType type,
-                                 RankedTensorType resultType) {
-  MLIRContext *context = type.getContext();
-  int64_t rank = resultType.getRank(), offset = rank - type.getRank();
-  SmallVector<AffineExpr> results;
+/// Sizes of a result that its operands tell through their maps.
+static Sizes findSizes(ImplicitLocOpBuilder &b, RankedTensorType type,
+                       ValueRange operands, ArrayRef<AffineMap> maps) {
+  Sizes sizes(type.getRank());
   for (auto [axis, size] : llvm::enumerate(type.getShape())) {
-    bool repeats = size == 1 && resultType.getDimSize(offset + axis) != 1;
-    results.push_back(repeats ? getAffineConstantExpr(0, context)
-                              : getAffineDimExpr(offset + axis, context));
+    if (!ShapedType::isDynamic(size)) {
+      sizes[axis] = b.getIndexAttr(size);
+      continue;
+    }
+    for (auto [operand, map] : llvm::zip(operands, maps)) {
+      std::optional<unsigned> position =
+          map.getResultPosition(b.getAffineDimExpr(axis));
+      if (!position)
+        continue;
+      sizes[axis] = getSizes(b, operand)[*position];
+      break;
+    }
   }
-  return AffineMap::get(rank, 0, results, context);
+  return sizes;
 }
 
 Value createElementwise(ImplicitLocOpBuilder &b, RankedTensorType resultType,
                         ValueRange operands, ArrayRef<AffineMap> maps,
-                        ScalarBody body) {
+                        ScalarBody body, ArrayRef<OpFoldResult> sizes) {
   SmallVector<AffineMap> allMaps(maps);
   allMaps.push_back(b.getMultiDimIdentityMap(resultType.getRank()));
   SmallVector<utils::IteratorType> iterators(resultType.getRank(),
                                              utils::IteratorType::parallel);
-  Value empty = createEmpty(b, resultType);
+  Sizes found;
+  if (!resultType.hasStaticShape() && sizes.empty())
+    sizes = found = findSizes(b, resultType, operands, maps);
+  Value empty = createEmpty(b, resultType, sizes);
   return linalg::GenericOp::create(
              b, TypeRange(resultType), operands, ValueRange(empty), allMaps,
              iterators,
@@ -145,13 +171,102 @@ Value createElementwise(ImplicitLocOpBuilder &b, RankedTensorType resultType,
       .getResult(0);
 }
 
+/// An operand that broadcasts, aligned on the right.
+struct BroadcastOperand {
+  Value tensor;
+  AffineMap map;
+  /// Per axis 0 or 1, what to multiply the index with, where only a run tells
+  /// whether the axis repeats; null elsewhere. Empty if all is known.
+  SmallVector<Value> steps;
+
+  BroadcastOperand(ImplicitLocOpBuilder &b, Value tensor,
+                   ArrayRef<OpFoldResult> result)
+      : tensor(tensor) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    Sizes sizes = getSizes(b, tensor);
+    int64_t offset = result.size() - type.getRank();
+    SmallVector<AffineExpr> exprs;
+    SmallVector<Value> choices;
+    for (auto [axis, size] : llvm::enumerate(type.getShape())) {
+      OpFoldResult whole = result[offset + axis];
+      bool repeats = size == 1 && getConstantIntValue(whole) != 1;
+      exprs.push_back(repeats ? b.getAffineConstantExpr(0)
+                              : b.getAffineDimExpr(offset + axis));
+      choices.push_back({});
+      if (!ShapedType::isDynamic(size) || areEqualSizes(sizes[axis], whole))
+        continue;
+      Value one = arith::ConstantIndexOp::create(b, 1);
+      Value zero = arith::ConstantIndexOp::create(b, 0);
+      Value length =
+          getValueOrCreateConstantIndexOp(b, b.getLoc(), sizes[axis]);
+      Value isOne =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::eq, length, one);
+      choices.back() = arith::SelectOp::create(b, isOne, zero, one);
+    }
+    map = AffineMap::get(result.size(), 0, exprs, b.getContext());
+    if (llvm::any_of(choices, [](Value step) { return bool(step); }))
+      steps = std::move(choices);
+  }
+
+  /// The element, where the map does not give it.
+  Value read(ImplicitLocOpBuilder &b) const {
+    SmallVector<Value> indices;
+    for (auto [expr, step] : llvm::zip(map.getResults(), steps)) {
+      if (isa<AffineConstantExpr>(expr)) {
+        indices.push_back(arith::ConstantIndexOp::create(b, 0));
+        continue;
+      }
+      Value index =
+          linalg::IndexOp::create(b, cast<AffineDimExpr>(expr).getPosition());
+      indices.push_back(step ? arith::MulIOp::create(b, index, step).getResult()
+                             : index);
+    }
+    return tensor::ExtractOp::create(b, tensor, indices);
+  }
+};
+
 Value createElementwise(ImplicitLocOpBuilder &b, RankedTensorType resultType,
-                        ValueRange operands, ScalarBody body) {
+                        ValueRange operands, ScalarBody body,
+                        ArrayRef<OpFoldResult> sizes) {
+  Sizes result(sizes);
+  if (result.empty() && !resultType.hasStaticShape()) {
+    SmallVector<Sizes> shapes;
+    for (Value operand : operands)
+      shapes.push_back(getSizes(b, operand));
+    result = broadcastSizes(b, shapes);
+    result.insert(result.begin(), resultType.getRank() - result.size(),
+                  b.getIndexAttr(1));
+  }
+  result.resize(resultType.getRank());
+  for (auto [axis, size] : llvm::enumerate(resultType.getShape()))
+    if (!ShapedType::isDynamic(size))
+      result[axis] = b.getIndexAttr(size);
+
+  SmallVector<BroadcastOperand> all;
+  SmallVector<Value> mapped;
   SmallVector<AffineMap> maps;
-  for (Value operand : operands)
-    maps.push_back(
-        getBroadcastMap(cast<RankedTensorType>(operand.getType()), resultType));
-  return createElementwise(b, resultType, operands, maps, body);
+  for (Value operand : operands) {
+    all.emplace_back(b, operand, result);
+    if (!all.back().steps.empty())
+      continue;
+    mapped.push_back(operand);
+    maps.push_back(all.back().map);
+  }
+  return createElementwise(
+      b, resultType, mapped, maps,
+      [&](ImplicitLocOpBuilder &inner, ValueRange arguments) {
+        SmallVector<Value> elements;
+        for (const BroadcastOperand &operand : all) {
+          if (!operand.steps.empty()) {
+            elements.push_back(operand.read(inner));
+            continue;
+          }
+          elements.push_back(arguments.front());
+          arguments = arguments.drop_front();
+        }
+        return body(inner, elements);
+      },
+      result);
 }
 
 Value createReduction(ImplicitLocOpBuilder &b, Value input,
@@ -163,6 +278,7 @@ Value createReduction(ImplicitLocOpBuilder &b, Value input,
                                              utils::IteratorType::parallel);
   SmallVector<AffineExpr> kept;
   SmallVector<int64_t> shape;
+  Sizes inputSizes = getSizes(b, input), sizes;
   for (int64_t axis = 0; axis < rank; ++axis) {
     if (llvm::is_contained(axes, axis)) {
       iterators[axis] = utils::IteratorType::reduction;
@@ -170,9 +286,10 @@ Value createReduction(ImplicitLocOpBuilder &b, Value input,
     }
     kept.push_back(b.getAffineDimExpr(axis));
     shape.push_back(type.getDimSize(axis));
+    sizes.push_back(inputSizes[axis]);
   }
   Value filled =
-      createFilled(b, RankedTensorType::get(shape, elementType), init);
+      createFilled(b, RankedTensorType::get(shape, elementType), init, sizes);
   return linalg::GenericOp::create(
              b, TypeRange(filled.getType()), ValueRange(input),
              ValueRange(filled),
@@ -195,7 +312,8 @@ Value createPadded(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> low,
   SmallVector<int64_t> shape;
   SmallVector<OpFoldResult> lows, highs;
   for (auto [axis, size] : llvm::enumerate(type.getShape())) {
-    shape.push_back(size + low[axis] + high[axis]);
+    shape.push_back(
+        ShapedType::isDynamic(size) ? size : size + low[axis] + high[axis]);
     lows.push_back(b.getIndexAttr(low[axis]));
     highs.push_back(b.getIndexAttr(high[axis]));
   }
@@ -214,28 +332,86 @@ void splitSpatialPads(ArrayRef<int64_t> pads, int64_t rank,
   llvm::append_range(high, pads.drop_front(spatial));
 }
 
+/// Whether every group of `split` certainly has the elements of its merged
+/// axis. Groups are found by looks only.
+static bool areGroups(ArrayRef<ReassociationIndices> groups,
+                      ArrayRef<OpFoldResult> split,
+                      ArrayRef<OpFoldResult> merged) {
+  for (auto [group, size] : llvm::zip(groups, merged))
+    if (!areEqualSizes(split.slice(group.front(), group.size()), size))
+      return false;
+  return true;
+}
+
 Value createReshape(ImplicitLocOpBuilder &b, Value input,
-                    ArrayRef<int64_t> shape) {
+                    ArrayRef<int64_t> shape, ArrayRef<OpFoldResult> sizes) {
   auto type = cast<RankedTensorType>(input.getType());
   RankedTensorType target = type.clone(shape);
-  if (target == type)
+  Sizes known;
+  if (target.hasStaticShape())
+    sizes = known = getAsIndexOpFoldResult(b.getContext(), shape);
+  Sizes old = getSizes(b, input);
+  auto isSame = [](auto pair) {
+    return areEqualSizes(std::get<0>(pair), std::get<1>(pair));
+  };
+  if (target == type && llvm::all_of(llvm::zip(old, sizes), isSame))
     return input;
+  // The type decides which sizes are known.
+  Sizes output(sizes);
+  for (auto [axis, size] : llvm::enumerate(output))
+    if (target.isDynamicDim(axis))
+      size = getValueOrCreateConstantIndexOp(b, b.getLoc(), size);
   if (std::optional<SmallVector<ReassociationIndices>> groups =
           getReassociationIndicesForReshape(type, target)) {
-    if (type.getRank() > target.getRank())
-      return tensor::CollapseShapeOp::create(b, target, input, *groups);
-    return tensor::ExpandShapeOp::create(b, target, input, *groups);
+    bool merges = type.getRank() > target.getRank();
+    if (areGroups(*groups, merges ? old : output, merges ? output : old)) {
+      if (merges)
+        return tensor::CollapseShapeOp::create(b, target, input, *groups);
+      return tensor::ExpandShapeOp::create(b, target, input, *groups, output);
+    }
   }
   // Neither a pure merge nor a pure split of axes: through one flat axis.
   auto allAxes = [](int64_t rank) {
-    SmallVector<ReassociationIndices> groups(1);
-    groups.front().append(llvm::to_vector(llvm::seq<int64_t>(0, rank)));
+    SmallVector<ReassociationIndices> groups(rank ? 1 : 0);
+    if (rank)
+      groups.front().append(llvm::to_vector(llvm::seq<int64_t>(0, rank)));
     return groups;
   };
-  Value flat = tensor::CollapseShapeOp::create(
-      b, type.clone({type.getNumElements()}), input, allAxes(type.getRank()));
+  Value flat = input;
+  if (type.getRank() != 1) {
+    int64_t count =
+        type.hasStaticShape() ? type.getNumElements() : ShapedType::kDynamic;
+    if (type.getRank() == 0)
+      flat = tensor::ExpandShapeOp::create(
+          b, type.clone({1}), input, allAxes(0), Sizes{b.getIndexAttr(1)});
+    else
+      flat = tensor::CollapseShapeOp::create(b, type.clone({count}), input,
+                                             allAxes(type.getRank()));
+  }
+  if (target.getRank() == 1 && flat.getType() == target)
+    return flat;
+  // Both or neither of the two sides of an expansion are known.
+  auto flatType = cast<RankedTensorType>(flat.getType());
+  if (flatType.hasStaticShape() != target.hasStaticShape())
+    flat = tensor::CastOp::create(
+        b,
+        type.clone({target.hasStaticShape() ? target.getNumElements()
+                                            : ShapedType::kDynamic}),
+        flat);
+  if (target.getRank() == 0)
+    return tensor::CollapseShapeOp::create(b, target, flat, allAxes(0));
+  if (target.getRank() == 1)
+    return flat;
   return tensor::ExpandShapeOp::create(b, target, flat,
-                                       allAxes(target.getRank()));
+                                       allAxes(target.getRank()), output);
+}
+
+Value createReshape(ImplicitLocOpBuilder &b, Value input,
+                    ArrayRef<OpFoldResult> sizes) {
+  SmallVector<int64_t> shape;
+  for (OpFoldResult size : sizes)
+    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  return createReshape(b, input, shape, sizes);
 }
 
 PerAxisOperand addPerAxisOperand(ImplicitLocOpBuilder &b,

@@ -81,6 +81,7 @@ func.func @mat_mul(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) {
 // -----
 
 func.func @batch_normalization(%x: tensor<1x4x8xf32>, %c: tensor<4xf32>, %d: tensor<3xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
   // expected-error @+1 {{mean is 'tensor<3xf32>' but needs one element for each of 4 channels}}
   %0 = graph.batch_normalization %x, %c, %c, %d, %c : (tensor<1x4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<3xf32>, tensor<4xf32>) -> tensor<1x4x8xf32>
   return

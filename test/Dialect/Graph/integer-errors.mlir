@@ -20,7 +20,7 @@ func.func @conv_weight_rank(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3xi8>, %b: te
 
 func.func @conv_attributes(%x: tensor<1x4x8xi8>, %w: tensor<6x4x3xi8>, %b: tensor<6xi32>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{needs 1 strides, 1 dilations and 2 pads}}
+  // expected-error@+1 {{'strides' has 2 values but 1 spatial axes need 1}}
   %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8xi8>, tensor<6x4x3xi8>, tensor<6xi32>) -> tensor<1x6x6xi32>
   return
 }
@@ -29,7 +29,7 @@ func.func @conv_attributes(%x: tensor<1x4x8xi8>, %w: tensor<6x4x3xi8>, %b: tenso
 
 func.func @conv_stride(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<6xi32>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{strides and dilations must be positive}}
+  // expected-error@+1 {{'strides' holds 0, which is not within 1 and 2147483648}}
   %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 0, 1>} : (tensor<1x4x8x8xi8>, tensor<6x4x3x3xi8>, tensor<6xi32>) -> tensor<1x6x6x6xi32>
   return
 }
@@ -56,7 +56,7 @@ func.func @conv_bias(%x: tensor<1x4x8x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<
 
 func.func @conv_window(%x: tensor<1x4x2x8xi8>, %w: tensor<6x4x3x3xi8>, %b: tensor<6xi32>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{window of 3 elements does not fit spatial axis 0}}
+  // expected-error@+1 {{the window spans 3 elements but the padded input has 2 along spatial axis 0}}
   %0 = graph.conv_integer %x, %w, %b {dilations = array<i64: 1, 1>,  pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x2x8xi8>, tensor<6x4x3x3xi8>, tensor<6xi32>) -> tensor<1x6x0x6xi32>
   return
 }
@@ -92,7 +92,7 @@ func.func @sum_multiplier(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
 
 func.func @sum_shapes(%a: tensor<2x4xi8>, %b: tensor<2x3xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{shapes [2, 4] and [2, 3] do not broadcast}}
+  // expected-error@+1 {{shapes do not broadcast: size 3 meets size 4 at axis -1 from the end}}
   %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 1>, offsets = array<i32: 0, 0>} : (tensor<2x4xi8>, tensor<2x3xi8>) -> tensor<2x4xi32>
   return
 }

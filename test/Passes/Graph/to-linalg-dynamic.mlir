@@ -1,0 +1,66 @@
+// Operators on tensors whose sizes are known at run time only.
+// RUN: acc-opt %s -graph-to-linalg -cse -split-input-file | FileCheck %s
+
+// CHECK-LABEL: te.kernel @same
+// CHECK: linalg.generic {{.*}} ins(%arg0, %arg1 : tensor<?x4xf32>, tensor<1x4xf32>)
+te.kernel @same(%x: tensor<?x4xf32>, %y: tensor<1x4xf32>, %o: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {target = "cpu"} {
+  %0 = graph.add %x, %y : (tensor<?x4xf32>, tensor<1x4xf32>) -> tensor<?x4xf32>
+  te.return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+// Only the run tells which operand repeats.
+// CHECK-LABEL: te.kernel @broadcast
+// CHECK: %[[ONE:.*]] = arith.cmpi eq, %{{.*}}, %c1
+// CHECK: %[[STEP:.*]] = arith.select %[[ONE]], %c0, %c1
+// CHECK: linalg.generic
+// CHECK: %[[AT:.*]] = arith.muli %{{.*}}, %[[STEP]]
+// CHECK: tensor.extract %arg0[%[[AT]]
+te.kernel @broadcast(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>, %o: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {target = "cpu"} {
+  %0 = graph.add %x, %y : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  te.return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+// The same sizes by name do not broadcast.
+// CHECK-LABEL: te.kernel @named
+// CHECK-NOT: tensor.extract
+te.kernel @named(%x: tensor<?x4xf32> {graph.dims = ["n", ""]}, %y: tensor<?x4xf32> {graph.dims = ["n", ""]}, %o: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {target = "cpu"} {
+  %0 = graph.add %x, %y : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  te.return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @reshape
+// CHECK: %[[FLAT:.*]] = tensor.collapse_shape %{{.*}} {{\[}}[0, 1]]
+// CHECK: tensor.expand_shape %[[FLAT]] {{\[}}[0, 1]] output_shape [%arg1, %arg2]
+func.func @reshape(%x: tensor<?x?xf32>, %m: index, %n: index) -> tensor<?x?xf32> {
+  %0 = graph.reshape %x, %m, %n : (tensor<?x?xf32>, index, index) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @split
+// CHECK: tensor.expand_shape %{{.*}} {{\[}}[0], [1, 2]] output_shape [%{{.*}}, 3, 4]
+func.func @split(%x: tensor<?x12xf32>) -> tensor<?x3x4xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x12xf32>
+  %0 = graph.reshape %x, %n : (tensor<?x12xf32>, index) -> tensor<?x3x4xf32>
+  return %0 : tensor<?x3x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: te.kernel @concat
+// CHECK-DAG: %[[A:.*]] = tensor.dim %arg0, %c1
+// CHECK-DAG: %[[B:.*]] = tensor.dim %arg1, %c1
+// CHECK: tensor.insert_slice %arg0 into %arg2[0, 0] [2, %[[A]]]
+// CHECK: tensor.insert_slice %arg1 into %{{.*}}[0, %[[A]]] [2, %[[B]]]
+te.kernel @concat(%x: tensor<2x?xf32>, %y: tensor<2x?xf32>, %o: tensor<2x?xf32>) -> tensor<2x?xf32> attributes {target = "cpu"} {
+  %0 = graph.concat %x, %y {axis = 1 : i64} : (tensor<2x?xf32>, tensor<2x?xf32>) -> tensor<2x?xf32>
+  te.return %0 : tensor<2x?xf32>
+}
