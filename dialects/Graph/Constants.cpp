@@ -18,10 +18,11 @@ using namespace acc::graph;
 // Constants up to this size are uniqued dense attributes, which print inline.
 static constexpr size_t maxInlineBytes = 1024;
 
+/// Elements below a byte take one, but for i1, which dense attributes pack.
 static std::optional<size_t> getElementBytes(Type element) {
-  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8 != 0)
+  if (!element.isIntOrFloat() || element.isInteger(1))
     return std::nullopt;
-  return element.getIntOrFloatBitWidth() / 8;
+  return llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
 }
 
 ElementsAttr

@@ -16,16 +16,31 @@ include "mlir/IR/EnumAttr.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-// Signless integers carry ONNX's signed types, ui* its unsigned ones; i1 is
-// its bool.
-def Graph_Integer : AnyTypeOf<[AnySignlessInteger, UI<8>, UI<16>, UI<32>, UI<64>],
-                              "integer">;
+// What operators compute on. Signless integers carry ONNX's signed types, ui*
+// its unsigned ones; i1 is its bool.
+def Graph_Float : AnyTypeOf<[F16, BF16, F32, F64], "float of 16 to 64 bits">;
+def Graph_Integer : AnyTypeOf<[I8, I16, I32, I64, UI<8>, UI<16>, UI<32>, UI<64>],
+                              "integer of 8 to 64 bits">;
+// What is only moved, cast and quantized.
+def Graph_NarrowFloat
+    : AnyTypeOf<[F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0FNU, F6E2M3FN,
+                 F6E3M2FN, F4E2M1FN], "float of at most 8 bits">;
+def Graph_NarrowInteger : AnyTypeOf<[I<2>, I<4>, UI<2>, UI<4>],
+                                    "integer of 2 or 4 bits">;
 
-def Graph_AnyTensor
-    : RankedTensorOf<[AnyFloat, Graph_Integer, quant_QuantizedType]>;
-def Graph_FloatTensor : RankedTensorOf<[AnyFloat]>;
-def Graph_NumberTensor : RankedTensorOf<[AnyFloat, Graph_Integer]>;
+def Graph_BoolTensor : RankedTensorOf<[I1]>;
+def Graph_FloatTensor : RankedTensorOf<[Graph_Float]>;
+def Graph_AnyFloatTensor : RankedTensorOf<[Graph_Float, Graph_NarrowFloat]>;
 def Graph_IntegerTensor : RankedTensorOf<[Graph_Integer]>;
+def Graph_NumberTensor : RankedTensorOf<[Graph_Float, Graph_Integer]>;
+def Graph_ValueTensor : RankedTensorOf<[Graph_Float, Graph_Integer, I1]>;
+// Everything but quantized types.
+def Graph_PlainTensor
+    : RankedTensorOf<[Graph_Float, Graph_Integer, I1, Graph_NarrowFloat,
+                           Graph_NarrowInteger]>;
+def Graph_AnyTensor
+    : RankedTensorOf<[Graph_Float, Graph_Integer, I1, Graph_NarrowFloat,
+                           Graph_NarrowInteger, quant_QuantizedType]>;
 def Graph_QuantizedTensor : RankedTensorOf<[quant_QuantizedType]>;
 
 // An operator whose result type follows from its operands and attributes.

@@ -7,8 +7,9 @@
 
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/Constants.h"
-#include "dialects/Graph/Inference.h"
+#include "dialects/Graph/Shape.h"
 
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
@@ -19,14 +20,24 @@ static OpFoldResult ifOfType(Value value, Type type) {
   return value.getType() == type ? value : Value();
 }
 
+/// Whether every element of a constant is a zero, of this sign if a float.
+static bool isZero(Attribute value, bool negative) {
+  if (!isSplatOf(value, 0))
+    return false;
+  auto splat = cast<SplatElementsAttr>(value);
+  return !isa<FloatType>(splat.getElementType()) ||
+         splat.getSplatValue<APFloat>().isNegative() == negative;
+}
+
+// 0 + -0 is 0, so that x + 0 is not x.
 OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
-  if (isSplatOf(adaptor.getRhs(), 0))
+  if (isZero(adaptor.getRhs(), /*negative=*/true))
     return ifOfType(getLhs(), getType());
   return {};
 }
 
 OpFoldResult SubOp::fold(FoldAdaptor adaptor) {
-  if (isSplatOf(adaptor.getRhs(), 0))
+  if (isZero(adaptor.getRhs(), /*negative=*/false))
     return ifOfType(getLhs(), getType());
   return {};
 }
@@ -43,14 +54,25 @@ OpFoldResult DivOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
-LogicalResult SumOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
-                                       SmallVectorImpl<TensorShape> &results) {
-  return inferBroadcast(c, adaptor.getOperands(), results);
+/// Of one operand, all of these are that operand.
+template <typename Op> static OpFoldResult foldVariadic(Op op) {
+  return op.getInputs().size() == 1 ? op.getInputs().front() : Value();
 }
 
-OpFoldResult SumOp::fold(FoldAdaptor) {
-  return getInputs().size() == 1 ? getInputs().front() : Value();
+OpFoldResult SumOp::fold(FoldAdaptor) { return foldVariadic(*this); }
+OpFoldResult MeanOp::fold(FoldAdaptor) { return foldVariadic(*this); }
+OpFoldResult MaxOp::fold(FoldAdaptor) { return foldVariadic(*this); }
+OpFoldResult MinOp::fold(FoldAdaptor) { return foldVariadic(*this); }
+
+/// Operators that are their own inverse.
+template <typename Op> static OpFoldResult foldInvolution(Op op) {
+  auto inner = op.getInput().template getDefiningOp<Op>();
+  return inner ? inner.getInput() : Value();
 }
+
+OpFoldResult NegOp::fold(FoldAdaptor) { return foldInvolution(*this); }
+OpFoldResult NotOp::fold(FoldAdaptor) { return foldInvolution(*this); }
+OpFoldResult BitwiseNotOp::fold(FoldAdaptor) { return foldInvolution(*this); }
 
 LogicalResult SumOp::canonicalize(SumOp op, PatternRewriter &rewriter) {
   if (op.getInputs().size() != 2)
@@ -90,14 +112,95 @@ LogicalResult ClipOp::verify() {
   return success();
 }
 
+LogicalResult PowOp::canonicalize(PowOp op, PatternRewriter &rewriter) {
+  Attribute exponent;
+  matchPattern(op.getExponent(), m_Constant(&exponent));
+  if (op.getBase().getType() != op.getType())
+    return rewriter.notifyMatchFailure(op, "the base is broadcast");
+  if (isSplatOf(exponent, 1)) {
+    rewriter.replaceOp(op, op.getBase());
+    return success();
+  }
+  if (!isSplatOf(exponent, 2))
+    return rewriter.notifyMatchFailure(op, "the exponent is not 1 or 2");
+  rewriter.replaceOpWithNewOp<MulOp>(op, op.getBase(), op.getBase());
+  return success();
+}
+
 OpFoldResult CastOp::fold(FoldAdaptor) {
   return ifOfType(getInput(), getType());
 }
 
+/// Digits of a number of this type, without the sign.
+static unsigned getPrecision(Type type) {
+  if (auto floating = dyn_cast<FloatType>(type))
+    return floating.getFPMantissaWidth();
+  bool isSigned = !type.isUnsignedInteger() && !type.isInteger(1);
+  return type.getIntOrFloatBitWidth() - isSigned;
+}
+
+/// Whether `to` holds every value of `from`.
+static bool isExactCast(Type from, Type to) {
+  if (isa<FloatType>(from))
+    return (to.isF32() || to.isF64()) &&
+           from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth();
+  if (getPrecision(from) > getPrecision(to))
+    return false;
+  if (isa<FloatType>(to))
+    return to.isF16() || to.isBF16() || to.isF32() || to.isF64();
+  bool isSigned = !from.isUnsignedInteger() && !from.isInteger(1);
+  return !to.isInteger(1) && !(isSigned && to.isUnsignedInteger());
+}
+
+LogicalResult CastOp::canonicalize(CastOp op, PatternRewriter &rewriter) {
+  auto inner = op.getInput().getDefiningOp<CastOp>();
+  if (!inner || !isExactCast(inner.getInput().getType().getElementType(),
+                             inner.getType().getElementType()))
+    return rewriter.notifyMatchFailure(op, "is not a cast of an exact cast");
+  // A cast to its own type would not saturate.
+  if (inner.getInput().getType() == op.getType() &&
+      op.getType().getElementTypeBitWidth() <= 8 &&
+      isa<FloatType>(op.getType().getElementType()))
+    return rewriter.notifyMatchFailure(op, "saturates infinity");
+  rewriter.modifyOpInPlace(
+      op, [&] { op.getInputMutable().assign(inner.getInput()); });
+  return success();
+}
+
+/// The input's sizes under the element type of the result.
+static TensorShape shapeOfCast(ShapeContext &c, Value input, Type result) {
+  TensorShape shape = c.shape(input);
+  shape.element = getElementTypeOrSelf(result);
+  return shape;
+}
+
 LogicalResult CastOp::inferShapes(ShapeContext &c,
                                   SmallVectorImpl<TensorShape> &results) {
-  results.push_back(c.shape(getInput()));
-  results.back().element = getType().getElementType();
+  if (!llvm::is_contained({"up", "down", "nearest"}, getRoundMode()))
+    return c.error("'round_mode' is '", getRoundMode(),
+                   "', not 'up', 'down' or 'nearest'");
+  results.push_back(shapeOfCast(c, getInput(), getType()));
+  return success();
+}
+
+OpFoldResult BitCastOp::fold(FoldAdaptor) {
+  if (auto inner = getInput().getDefiningOp<BitCastOp>())
+    if (inner.getInput().getType() == getType())
+      return inner.getInput();
+  return ifOfType(getInput(), getType());
+}
+
+LogicalResult BitCastOp::inferShapes(ShapeContext &c,
+                                     SmallVectorImpl<TensorShape> &results) {
+  // bool takes a byte in ONNX.
+  auto width = [](Type type) {
+    return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth();
+  };
+  Type from = getElementTypeOrSelf(getInput()),
+       to = getElementTypeOrSelf(getType());
+  if (width(from) != width(to))
+    return c.error("elements of ", from, " and ", to, " have different widths");
+  results.push_back(shapeOfCast(c, getInput(), getType()));
   return success();
 }
 

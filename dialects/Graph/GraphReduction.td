@@ -11,7 +11,7 @@
 include "dialects/Graph/GraphBase.td"
 
 class Graph_ReduceOp<string mnemonic, string what,
-                     Type operand = Graph_NumberTensor>
+                     Type operand = Graph_ValueTensor>
     : Graph_ShapedOp<mnemonic> {
   let summary = what # " over axes";
   let description = [{
@@ -54,7 +54,7 @@ class Graph_ArgOp<string mnemonic, string what> : Graph_ShapedOp<mnemonic> {
     The first one, or the last one with `select_last_index`. A NaN wins over
     every number.
   }];
-  let arguments = (ins Graph_NumberTensor:$input, I64Attr:$axis,
+  let arguments = (ins Graph_ValueTensor:$input, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "true">:$keepdims,
                        DefaultValuedAttr<BoolAttr, "false">:$select_last_index);
   let results = (outs Graph_IntegerTensor:$result);
@@ -77,10 +77,10 @@ class Graph_ScanOp<string mnemonic, string what>
   let description = [{
     An element counts itself unless `exclusive`; `reverse` starts at the end.
   }];
-  let arguments = (ins Graph_NumberTensor:$input, I64Attr:$axis,
+  let arguments = (ins Graph_ValueTensor:$input, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "false">:$exclusive,
                        DefaultValuedAttr<BoolAttr, "false">:$reverse);
-  let results = (outs Graph_NumberTensor:$result);
+  let results = (outs Graph_ValueTensor:$result);
   let hasVerifier = 1;
 }
 
@@ -95,9 +95,9 @@ def Graph_EinsumOp : Graph_ShapedOp<"einsum"> {
     an operand has twice takes its diagonal. The ellipsis is written out. Size 1
     repeats to the size that the letter has elsewhere.
   }];
-  let arguments = (ins Variadic<Graph_NumberTensor>:$inputs,
+  let arguments = (ins Variadic<Graph_ValueTensor>:$inputs,
                        StrAttr:$equation);
-  let results = (outs Graph_NumberTensor:$result);
+  let results = (outs Graph_ValueTensor:$result);
 }
 
 def Graph_DetOp : Graph_ShapedOp<"det"> {

@@ -24,16 +24,16 @@ def Graph_TopKOp : Graph_ShapedOp<"top_k"> {
     Sorted, best first; of equal elements the one with the lower index comes
     first. `k` is the index operand if kDynamic.
   }];
-  let arguments = (ins Graph_NumberTensor:$input, Variadic<Index>:$dynamics,
+  let arguments = (ins Graph_ValueTensor:$input, Variadic<Index>:$dynamics,
                        I64Attr:$k, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "true">:$largest);
-  let results = (outs Graph_NumberTensor:$values, Graph_I64Tensor:$indices);
+  let results = (outs Graph_ValueTensor:$values, Graph_I64Tensor:$indices);
 }
 
 def Graph_NonZeroOp : Graph_ShapedOp<"non_zero"> {
   let summary = "The indices of all elements that are not zero";
   let description = "Found is a matrix of shape (rank, count), row by row.";
-  let arguments = (ins Graph_NumberTensor:$input);
+  let arguments = (ins Graph_ValueTensor:$input);
   let results = (outs Graph_I64Tensor:$found, Graph_I64Tensor:$count);
 }
 
@@ -56,9 +56,9 @@ def Graph_UniqueOp : Graph_ShapedOp<"unique"> {
     first, `inverse` which of them every slice is, `counts` how often each
     appears.
   }];
-  let arguments = (ins Graph_NumberTensor:$input, I64Attr:$axis,
+  let arguments = (ins Graph_ValueTensor:$input, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "true">:$sorted);
-  let results = (outs Graph_NumberTensor:$found, Graph_I64Tensor:$firsts,
+  let results = (outs Graph_ValueTensor:$found, Graph_I64Tensor:$firsts,
                       Graph_I64Tensor:$inverse, Graph_I64Tensor:$counts,
                       Graph_I64Tensor:$count);
 }

@@ -63,10 +63,10 @@ def Graph_TriluOp : Graph_ShapePreservingOp<"trilu"> {
     Kept are elements on and above the diagonal that `k` moves to the right,
     or, unless `upper`, on and below it.
   }];
-  let arguments = (ins Graph_NumberTensor:$input,
+  let arguments = (ins Graph_ValueTensor:$input,
                        DefaultValuedAttr<I64Attr, "0">:$k,
                        DefaultValuedAttr<BoolAttr, "true">:$upper);
-  let results = (outs Graph_NumberTensor:$result);
+  let results = (outs Graph_ValueTensor:$result);
   let hasVerifier = 1;
 }
 

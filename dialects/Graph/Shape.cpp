@@ -163,9 +163,16 @@ LogicalResult ShapeContext::requireSameElements(ValueRange operands) {
 LogicalResult
 acc::graph::inferBroadcast(ShapeContext &c, ValueRange operands,
                            SmallVectorImpl<TensorShape> &results) {
+  return inferElementwise(c, operands, operands, {}, results);
+}
+
+LogicalResult
+acc::graph::inferElementwise(ShapeContext &c, ValueRange operands,
+                             ValueRange alike, Type element,
+                             SmallVectorImpl<TensorShape> &results) {
   if (operands.empty())
     return c.error("needs at least one operand");
-  if (failed(c.requireSameElements(operands)))
+  if (failed(c.requireSameElements(alike)))
     return failure();
   SmallVector<TensorShape> shapes;
   for (Value operand : operands)
@@ -176,7 +183,9 @@ acc::graph::inferBroadcast(ShapeContext &c, ValueRange operands,
   FailureOr<SmallVector<AffineExpr>> merged = c.broadcast(sizes);
   if (failed(merged))
     return failure();
-  results.push_back({std::move(*merged), shapes.front().element});
+  if (!element)
+    element = getElementTypeOrSelf(alike.front());
+  results.push_back({std::move(*merged), element});
   return success();
 }
 

@@ -233,6 +233,13 @@ namespace acc::graph {
 llvm::LogicalResult inferBroadcast(ShapeContext &c, mlir::ValueRange operands,
                                    llvm::SmallVectorImpl<TensorShape> &results);
 
+/// As above where only the operands `alike` must have equal element types; the
+/// result has that type or, if it is not null, `element`.
+llvm::LogicalResult
+inferElementwise(ShapeContext &c, mlir::ValueRange operands,
+                 mlir::ValueRange alike, mlir::Type element,
+                 llvm::SmallVectorImpl<TensorShape> &results);
+
 /// Appends the tensor types of shapes, unless a size is negative or a tensor
 /// absurdly large.
 llvm::LogicalResult appendTypes(InferenceSite site,

@@ -10,6 +10,8 @@
 #ifndef ACC_PASSES_GRAPH_TOLINALG_H
 #define ACC_PASSES_GRAPH_TOLINALG_H
 
+#include "passes/Graph/Elements.h"
+
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -22,12 +24,6 @@ class StorageTypeConverter : public mlir::TypeConverter {
 public:
   StorageTypeConverter();
 };
-
-/// The integer (or float) that holds an element of type `type`, signless.
-mlir::Type getStorageType(mlir::Type type);
-
-/// Whether elements of `type`, possibly quantized, are unsigned integers.
-bool isUnsignedElement(mlir::Type type);
 
 /// A uniform view of the two quantized types: per tensor (one scale, axis -1)
 /// and per axis.

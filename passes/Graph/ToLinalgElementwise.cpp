@@ -3,130 +3,381 @@
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One table: operator -> the computation of one element. Broadcasting is the
-// same for all of them and lives in the indexing maps.
+// One table: operator -> the computation of one element. Broadcasting and the
+// conversions between stored and computed elements are the same for all.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/GraphInteger.h"
-#include "dialects/Graph/GraphLayout.h"
-#include "dialects/Graph/GraphQuantization.h"
+#include "passes/Graph/ElementRules.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace acc::graph;
 
 namespace {
 
-/// What a rule may look at besides the elements: attributes and the original,
-/// signed or unsigned, types.
-struct Context {
-  Operation *op;
-  bool isFloat, isUnsigned;
-};
-
-using Rule = Value (*)(ImplicitLocOpBuilder &, Context, ValueRange);
-
-/// A binary operator by its three arith flavours.
-template <typename Float, typename Signed, typename Unsigned>
-Value arithmetic(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
-  if (context.isFloat)
-    return Float::create(b, x[0], x[1]);
-  if (context.isUnsigned)
-    return Unsigned::create(b, x[0], x[1]);
-  return Signed::create(b, x[0], x[1]);
+Value select(ImplicitLocOpBuilder &b, Value condition, Value x, Value y) {
+  return arith::SelectOp::create(b, condition, x, y);
+}
+Value compare(ImplicitLocOpBuilder &b, arith::CmpFPredicate predicate, Value x,
+              Value y) {
+  return arith::CmpFOp::create(b, predicate, x, y);
+}
+Value compare(ImplicitLocOpBuilder &b, arith::CmpIPredicate predicate, Value x,
+              Value y) {
+  return arith::CmpIOp::create(b, predicate, x, y);
+}
+Value zeroOf(ImplicitLocOpBuilder &b, Value value) {
+  return createScalar(b, value.getType(), 0);
 }
 
-constexpr Rule addition =
-    arithmetic<arith::AddFOp, arith::AddIOp, arith::AddIOp>;
-constexpr Rule maximum =
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+/// An operator by its three arith flavours, of any number of operands.
+template <typename Float, typename Signed, typename Unsigned = Signed>
+Value arithmetic(ImplicitLocOpBuilder &b, const ElementContext &context,
+                 ValueRange x) {
+  Value result = x.front();
+  for (Value next : x.drop_front()) {
+    if (context.isFloat())
+      result = Float::create(b, result, next);
+    else if (context.isUnsigned())
+      result = Unsigned::create(b, result, next);
+    else
+      result = Signed::create(b, result, next);
+  }
+  return result;
+}
+
+template <typename Op>
+Value binary(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
+  return Op::create(b, x[0], x[1]);
+}
+
+constexpr ElementRule addition = arithmetic<arith::AddFOp, arith::AddIOp>;
+constexpr ElementRule maximum =
     arithmetic<arith::MaximumFOp, arith::MaxSIOp, arith::MaxUIOp>;
-constexpr Rule minimum =
+constexpr ElementRule minimum =
     arithmetic<arith::MinimumFOp, arith::MinSIOp, arith::MinUIOp>;
 
-Value sum(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
-  Value total = x.front();
-  for (Value next : x.drop_front())
-    total = addition(b, context, {total, next});
-  return total;
+/// A divisor that traps nowhere: 1 instead of 0, and of -1 under the least
+/// integer, which both leave remainder 0.
+Value makeSafe(ImplicitLocOpBuilder &b, Value dividend, Value divisor,
+               bool isUnsigned) {
+  Type type = divisor.getType();
+  using Predicate = arith::CmpIPredicate;
+  Value unsafe = compare(b, Predicate::eq, divisor, zeroOf(b, divisor));
+  if (!isUnsigned) {
+    Value least = arith::ConstantOp::create(
+        b, IntegerAttr::get(
+               type, APInt::getSignedMinValue(type.getIntOrFloatBitWidth())));
+    Value overflows = arith::AndIOp::create(
+        b, compare(b, Predicate::eq, dividend, least),
+        compare(b, Predicate::eq, divisor, createScalar(b, type, -1)));
+    unsafe = arith::OrIOp::create(b, unsafe, overflows);
+  }
+  return select(b, unsafe, createScalar(b, type, 1), divisor);
 }
 
-Value relu(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
-  Value zero = arith::ConstantOp::create(b, getZero(x[0].getType()));
-  return maximum(b, context, {x[0], zero});
+Value division(ImplicitLocOpBuilder &b, const ElementContext &context,
+               ValueRange x) {
+  if (context.isFloat())
+    return arith::DivFOp::create(b, x[0], x[1]);
+  Value safe = makeSafe(b, x[0], x[1], context.isUnsigned());
+  Value quotient = arithmetic<arith::DivFOp, arith::DivSIOp, arith::DivUIOp>(
+      b, context, {x[0], safe});
+  Value zero = zeroOf(b, x[1]);
+  return select(b, compare(b, arith::CmpIPredicate::eq, x[1], zero), zero,
+                quotient);
+}
+
+Value modulo(ImplicitLocOpBuilder &b, const ElementContext &context,
+             ValueRange x) {
+  Value divisor = x[1];
+  if (!context.isFloat())
+    divisor = makeSafe(b, x[0], divisor, context.isUnsigned());
+  Value rest = arithmetic<arith::RemFOp, arith::RemSIOp, arith::RemUIOp>(
+      b, context, {x[0], divisor});
+  if (context.flag("fmod") || context.isUnsigned())
+    return rest;
+  // What has not the sign of the divisor moves by it.
+  Value zero = zeroOf(b, rest);
+  Value moved = addition(b, context, {rest, divisor});
+  auto differ = [&](auto less, auto isNot) {
+    Value signs = arith::XOrIOp::create(b, compare(b, less, rest, zero),
+                                        compare(b, less, divisor, zero));
+    return arith::AndIOp::create(b, compare(b, isNot, rest, zero), signs);
+  };
+  if (!context.isFloat())
+    return select(b,
+                  differ(arith::CmpIPredicate::slt, arith::CmpIPredicate::ne),
+                  moved, rest);
+  Value result =
+      select(b, differ(arith::CmpFPredicate::OLT, arith::CmpFPredicate::ONE),
+             moved, rest);
+  return select(b, compare(b, arith::CmpFPredicate::OEQ, rest, zero),
+                math::CopySignOp::create(b, zero, divisor), result);
+}
+
+/// base^exponent of integers by squaring, modulo the width of the base.
+Value integerPower(ImplicitLocOpBuilder &b, Value base, Value exponent,
+                   bool isUnsigned) {
+  Type type = base.getType(), i64 = b.getI64Type();
+  if (exponent.getType() != i64)
+    exponent = isUnsigned
+                   ? arith::ExtUIOp::create(b, i64, exponent).getResult()
+                   : arith::ExtSIOp::create(b, i64, exponent).getResult();
+  Value one = createScalar(b, type, 1);
+  Value first = arith::ConstantIndexOp::create(b, 0),
+        count = arith::ConstantIndexOp::create(b, 64),
+        step = arith::ConstantIndexOp::create(b, 1);
+  auto loop = scf::ForOp::create(
+      b, first, count, step, ValueRange{one, base, exponent},
+      [&](OpBuilder &nested, Location loc, Value, ValueRange state) {
+        ImplicitLocOpBuilder inner(loc, nested);
+        Value bit = arith::TruncIOp::create(inner, inner.getI1Type(), state[2]);
+        Value product = arith::MulIOp::create(inner, state[0], state[1]);
+        Value shifted = arith::ShRUIOp::create(inner, state[2],
+                                               createScalar(inner, i64, 1));
+        Value square = arith::MulIOp::create(inner, state[1], state[1]);
+        scf::YieldOp::create(
+            inner,
+            ValueRange{select(inner, bit, product, state[0]), square, shifted});
+      });
+  Value result = loop.getResult(0);
+  if (isUnsigned)
+    return result;
+  // 1 / base^-exponent, truncated: something is left of 1 and -1 only, whose
+  // power the loop has computed, as -1 and the exponent agree on being odd.
+  using Predicate = arith::CmpIPredicate;
+  Value isUnit = arith::OrIOp::create(
+      b, compare(b, Predicate::eq, base, one),
+      compare(b, Predicate::eq, base, createScalar(b, type, -1)));
+  Value isInverse =
+      compare(b, Predicate::slt, exponent, createScalar(b, i64, 0));
+  isInverse = arith::AndIOp::create(
+      b, isInverse,
+      arith::XOrIOp::create(b, isUnit, createScalar(b, b.getI1Type(), 1)));
+  return select(b, isInverse, createScalar(b, type, 0), result);
+}
+
+Value power(ImplicitLocOpBuilder &b, const ElementContext &context,
+            ValueRange x) {
+  Type base = context.operandElement(0), exponent = context.operandElement(1);
+  if (isa<IntegerType>(base) && isa<IntegerType>(exponent))
+    return integerPower(b, x[0], x[1], isUnsignedElement(exponent));
+  // f32 holds all of floats up to 32 bits and integers up to 16.
+  auto isSmall = [](Type type) {
+    return type.getIntOrFloatBitWidth() <= (isa<FloatType>(type) ? 32u : 16u);
+  };
+  Type type = isSmall(base) && isSmall(exponent) ? Type(b.getF32Type())
+                                                 : Type(b.getF64Type());
+  auto widen = [&](Value value, Type element) -> Value {
+    if (isa<FloatType>(element))
+      return resizeFloat(b, value, type);
+    return integerToFloat(b, value, type, isUnsignedElement(element));
+  };
+  Value result =
+      math::PowFOp::create(b, widen(x[0], base), widen(x[1], exponent));
+  if (isa<FloatType>(base))
+    return result;
+  return floatToInteger(b, result, x[0].getType(), isUnsignedElement(base));
+}
+
+Value mean(ImplicitLocOpBuilder &b, const ElementContext &context,
+           ValueRange x) {
+  return arith::DivFOp::create(b, addition(b, context, x),
+                               createScalar(b, x[0].getType(), x.size()));
+}
+
+Value absolute(ImplicitLocOpBuilder &b, const ElementContext &context,
+               ValueRange x) {
+  if (context.isFloat())
+    return math::AbsFOp::create(b, x[0]);
+  return context.isUnsigned() ? x[0] : math::AbsIOp::create(b, x[0]);
+}
+
+Value negate(ImplicitLocOpBuilder &b, const ElementContext &context,
+             ValueRange x) {
+  if (context.isFloat())
+    return arith::NegFOp::create(b, x[0]);
+  return arith::SubIOp::create(b, zeroOf(b, x[0]), x[0]);
+}
+
+Value sign(ImplicitLocOpBuilder &b, const ElementContext &context,
+           ValueRange x) {
+  Type type = x[0].getType();
+  Value zero = zeroOf(b, x[0]), one = createScalar(b, type, 1);
+  if (context.isFloat()) {
+    Value negative = compare(b, arith::CmpFPredicate::OLT, x[0], zero);
+    Value rest = select(b, negative, createScalar(b, type, -1), x[0]);
+    return select(b, compare(b, arith::CmpFPredicate::OGT, x[0], zero), one,
+                  rest);
+  }
+  Value positive =
+      select(b, compare(b, arith::CmpIPredicate::ne, x[0], zero), one, zero);
+  if (context.isUnsigned())
+    return positive;
+  return select(b, compare(b, arith::CmpIPredicate::slt, x[0], zero),
+                createScalar(b, type, -1), positive);
+}
+
+Value relu(ImplicitLocOpBuilder &b, const ElementContext &context,
+           ValueRange x) {
+  return maximum(b, context, {x[0], zeroOf(b, x[0])});
+}
+
+Value pRelu(ImplicitLocOpBuilder &b, const ElementContext &context,
+            ValueRange x) {
+  if (context.isUnsigned())
+    return x[0];
+  Value zero = zeroOf(b, x[0]);
+  Value negative = context.isFloat()
+                       ? compare(b, arith::CmpFPredicate::OLT, x[0], zero)
+                       : compare(b, arith::CmpIPredicate::slt, x[0], zero);
+  return select(b, negative,
+                arithmetic<arith::MulFOp, arith::MulIOp>(b, context, x), x[0]);
 }
 
 /// A bound of a clip as a constant of `type`, saturated to what it holds.
-Value createBound(ImplicitLocOpBuilder &b, Context context, Type type,
+Value createBound(ImplicitLocOpBuilder &b, bool isUnsigned, Type type,
                   double bound) {
-  if (auto floating = dyn_cast<FloatType>(type))
-    return arith::ConstantOp::create(b, FloatAttr::get(floating, bound));
+  if (isa<FloatType>(type))
+    return createScalar(b, type, bound);
   bool exact;
-  APSInt value(type.getIntOrFloatBitWidth(), context.isUnsigned);
+  APSInt value(type.getIntOrFloatBitWidth(), isUnsigned);
   APFloat(bound).convertToInteger(value, APFloat::rmTowardZero, &exact);
   return arith::ConstantOp::create(b, IntegerAttr::get(type, value));
 }
 
-Value clip(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
+Value clip(ImplicitLocOpBuilder &b, const ElementContext &context,
+           ValueRange x) {
   auto op = cast<ClipOp>(context.op);
   Value value = x[0];
-  if (std::optional<APFloat> bound = op.getMin())
-    value = maximum(b, context,
-                    {value, createBound(b, context, value.getType(),
-                                        bound->convertToDouble())});
-  if (std::optional<APFloat> bound = op.getMax())
-    value = minimum(b, context,
-                    {value, createBound(b, context, value.getType(),
-                                        bound->convertToDouble())});
+  auto limit = [&](ElementRule rule, std::optional<APFloat> bound) {
+    if (bound)
+      value = rule(b, context,
+                   {value, createBound(b, context.isUnsigned(), value.getType(),
+                                       bound->convertToDouble())});
+  };
+  limit(maximum, op.getMin());
+  limit(minimum, op.getMax());
   return value;
 }
 
-Value cast_(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
-  Type from = x[0].getType();
-  Type resultElement = getElementTypeOrSelf(context.op->getResult(0));
-  Type to = getStorageType(resultElement);
-  if (from == to)
-    return x[0];
-  if (to.isInteger(1)) {
-    Value zero = arith::ConstantOp::create(b, getZero(from));
-    if (context.isFloat)
-      return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x[0], zero);
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, x[0], zero);
-  }
-  bool wider = to.getIntOrFloatBitWidth() > from.getIntOrFloatBitWidth();
-  if (context.isFloat && isa<FloatType>(to)) {
-    if (wider)
-      return arith::ExtFOp::create(b, to, x[0]);
-    return arith::TruncFOp::create(b, to, x[0]);
-  }
-  if (context.isFloat) {
-    if (isUnsignedElement(resultElement))
-      return arith::FPToUIOp::create(b, to, x[0]);
-    return arith::FPToSIOp::create(b, to, x[0]);
-  }
-  if (isa<FloatType>(to)) {
-    if (context.isUnsigned)
-      return arith::UIToFPOp::create(b, to, x[0]);
-    return arith::SIToFPOp::create(b, to, x[0]);
-  }
-  if (!wider)
-    return arith::TruncIOp::create(b, to, x[0]);
-  if (context.isUnsigned)
-    return arith::ExtUIOp::create(b, to, x[0]);
-  return arith::ExtSIOp::create(b, to, x[0]);
+//===----------------------------------------------------------------------===//
+// Logic
+//===----------------------------------------------------------------------===//
+
+/// All bits flipped; of bool there is one.
+Value complement(ImplicitLocOpBuilder &b, const ElementContext &,
+                 ValueRange x) {
+  return arith::XOrIOp::create(b, x[0], createScalar(b, x[0].getType(), -1));
 }
 
-Value rebase(ImplicitLocOpBuilder &b, Context, ValueRange x) {
+Value bitShift(ImplicitLocOpBuilder &b, const ElementContext &context,
+               ValueRange x) {
+  Type type = x[0].getType();
+  unsigned width = type.getIntOrFloatBitWidth();
+  // Shifts by the width or more are poison: such bits are shifted out.
+  Value fits =
+      compare(b, arith::CmpIPredicate::ult, x[1], createScalar(b, type, width));
+  Value zero = zeroOf(b, x[0]);
+  if (!context.flag("right"))
+    return select(b, fits, arith::ShLIOp::create(b, x[0], x[1]), zero);
+  if (context.isUnsigned())
+    return select(b, fits, arith::ShRUIOp::create(b, x[0], x[1]), zero);
+  Value amount = select(b, fits, x[1], createScalar(b, type, width - 1));
+  return arith::ShRSIOp::create(b, x[0], amount);
+}
+
+template <arith::CmpFPredicate ofFloats, arith::CmpIPredicate ofSigned,
+          arith::CmpIPredicate ofUnsigned>
+Value comparison(ImplicitLocOpBuilder &b, const ElementContext &context,
+                 ValueRange x) {
+  if (context.isFloat())
+    return compare(b, ofFloats, x[0], x[1]);
+  return compare(b, context.isUnsigned() ? ofUnsigned : ofSigned, x[0], x[1]);
+}
+constexpr ElementRule
+    equal = comparison<arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq,
+                       arith::CmpIPredicate::eq>,
+    greater = comparison<arith::CmpFPredicate::OGT, arith::CmpIPredicate::sgt,
+                         arith::CmpIPredicate::ugt>,
+    greaterOrEqual =
+        comparison<arith::CmpFPredicate::OGE, arith::CmpIPredicate::sge,
+                   arith::CmpIPredicate::uge>,
+    less = comparison<arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt,
+                      arith::CmpIPredicate::ult>,
+    lessOrEqual =
+        comparison<arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle,
+                   arith::CmpIPredicate::ule>;
+
+Value isNan(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
+  return compare(b, arith::CmpFPredicate::UNO, x[0], x[0]);
+}
+
+Value isInf(ImplicitLocOpBuilder &b, const ElementContext &context,
+            ValueRange x) {
+  auto is = [&](double value) {
+    return compare(b, arith::CmpFPredicate::OEQ, x[0],
+                   createScalar(b, x[0].getType(), value));
+  };
+  Value result = createScalar(b, b.getI1Type(), 0);
+  if (context.flag("detect_negative"))
+    result = arith::OrIOp::create(b, result, is(-INFINITY));
+  if (context.flag("detect_positive"))
+    result = arith::OrIOp::create(b, result, is(INFINITY));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// On stored elements
+//===----------------------------------------------------------------------===//
+
+Value where(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
+  return select(b, x[0], x[1], x[2]);
+}
+
+Value cast_(ImplicitLocOpBuilder &b, const ElementContext &context,
+            ValueRange x) {
+  auto op = cast<CastOp>(context.op);
+  auto rounding = llvm::StringSwitch<ScaleRounding>(op.getRoundMode())
+                      .Case("down", ScaleRounding::Down)
+                      .Case("nearest", ScaleRounding::Nearest)
+                      .Default(ScaleRounding::Up);
+  return castElement(b, x[0], context.operandElement(), context.resultElement(),
+                     {op.getSaturate(), rounding});
+}
+
+Value bitCast(ImplicitLocOpBuilder &b, const ElementContext &context,
+              ValueRange x) {
+  Type from = x[0].getType(), to = getStorageType(context.resultElement());
+  if (from == to)
+    return x[0];
+  if (from.isInteger(1))
+    return arith::ExtUIOp::create(b, to, x[0]);
+  if (to.isInteger(1))
+    return compare(b, arith::CmpIPredicate::ne, x[0], zeroOf(b, x[0]));
+  return arith::BitcastOp::create(b, to, x[0]);
+}
+
+Value rebase(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
   Value flip = arith::ConstantOp::create(
       b, b.getIntegerAttr(x[0].getType(), APInt::getSignedMinValue(8)));
   return arith::XOrIOp::create(b, x[0], flip);
 }
 
-Value weightedSum(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
+Value weightedSum(ImplicitLocOpBuilder &b, const ElementContext &context,
+                  ValueRange x) {
   auto op = cast<WeightedSumOp>(context.op);
   auto constant = [&](int32_t value) -> Value {
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
@@ -144,25 +395,55 @@ Value weightedSum(ImplicitLocOpBuilder &b, Context context, ValueRange x) {
   return total;
 }
 
-constexpr std::pair<StringLiteral, Rule> rules[] = {
+constexpr std::pair<StringLiteral, ElementRule> rules[] = {
     {"graph.add", addition},
-    {"graph.sub", arithmetic<arith::SubFOp, arith::SubIOp, arith::SubIOp>},
-    {"graph.mul", arithmetic<arith::MulFOp, arith::MulIOp, arith::MulIOp>},
-    {"graph.div", arithmetic<arith::DivFOp, arith::DivSIOp, arith::DivUIOp>},
-    {"graph.sum", sum},
+    {"graph.sub", arithmetic<arith::SubFOp, arith::SubIOp>},
+    {"graph.mul", arithmetic<arith::MulFOp, arith::MulIOp>},
+    {"graph.div", division},
+    {"graph.mod", modulo},
+    {"graph.pow", power},
+    {"graph.sum", addition},
+    {"graph.mean", mean},
+    {"graph.max", maximum},
+    {"graph.min", minimum},
+    {"graph.abs", absolute},
+    {"graph.neg", negate},
+    {"graph.sign", sign},
     {"graph.relu", relu},
+    {"graph.p_relu", pRelu},
     {"graph.clip", clip},
-    {"graph.cast", cast_},
+    {"graph.and", binary<arith::AndIOp>},
+    {"graph.or", binary<arith::OrIOp>},
+    {"graph.xor", binary<arith::XOrIOp>},
+    {"graph.not", complement},
+    {"graph.bitwise_and", binary<arith::AndIOp>},
+    {"graph.bitwise_or", binary<arith::OrIOp>},
+    {"graph.bitwise_xor", binary<arith::XOrIOp>},
+    {"graph.bitwise_not", complement},
+    {"graph.bit_shift", bitShift},
+    {"graph.equal", equal},
+    {"graph.greater", greater},
+    {"graph.greater_or_equal", greaterOrEqual},
+    {"graph.less", less},
+    {"graph.less_or_equal", lessOrEqual},
+    {"graph.is_nan", isNan},
+    {"graph.is_inf", isInf},
     {"graph.rebase", rebase},
     {"graph.weighted_sum", weightedSum},
+};
+
+constexpr std::pair<StringLiteral, ElementRule> storageRules[] = {
+    {"graph.where", where},
+    {"graph.cast", cast_},
+    {"graph.bit_cast", bitCast},
 };
 
 class ElementwisePattern : public ConversionPattern {
 public:
   ElementwisePattern(const TypeConverter &converter, MLIRContext *context,
-                     StringRef name, Rule rule)
-      : ConversionPattern(converter, name, /*benefit=*/1, context), rule(rule) {
-  }
+                     StringRef name, ElementRule rule, bool onStorage)
+      : ConversionPattern(converter, name, /*benefit=*/1, context), rule(rule),
+        onStorage(onStorage) {}
 
   LogicalResult
   matchAndRewrite(Operation *op, ArrayRef<Value> operands,
@@ -171,27 +452,37 @@ public:
         getTypeConverter()->convertType(op->getResult(0).getType()));
     if (!type)
       return rewriter.notifyMatchFailure(op, "result is not a ranked tensor");
-    Type element = getElementTypeOrSelf(op->getOperand(0));
-    Context context{op, isa<FloatType>(element), isUnsignedElement(element)};
+    ElementContext context{op};
     ImplicitLocOpBuilder b(op->getLoc(), rewriter);
-    rewriter.replaceOp(op, createElementwise(b, type, operands,
-                                             [&](ImplicitLocOpBuilder &inner,
-                                                 ValueRange elements) {
-                                               return rule(inner, context,
-                                                           elements);
-                                             }));
+    auto body = [&](ImplicitLocOpBuilder &inner, ValueRange stored) -> Value {
+      if (onStorage)
+        return rule(inner, context, stored);
+      SmallVector<Value> elements;
+      for (auto [index, element] : llvm::enumerate(stored))
+        elements.push_back(
+            loadElement(inner, element, context.operandElement(index)));
+      return storeElement(inner, rule(inner, context, elements),
+                          context.resultElement());
+    };
+    rewriter.replaceOp(op, createElementwise(b, type, operands, body));
     return success();
   }
 
 private:
-  Rule rule;
+  ElementRule rule;
+  bool onStorage;
 };
 
 } // namespace
 
 void acc::graph::populateElementwiseToLinalg(const TypeConverter &converter,
                                              RewritePatternSet &patterns) {
-  for (auto [name, rule] : rules)
-    patterns.add(std::make_unique<ElementwisePattern>(
-        converter, patterns.getContext(), name, rule));
+  auto add = [&](ElementRules table, bool onStorage) {
+    for (auto [name, rule] : table)
+      patterns.add(std::make_unique<ElementwisePattern>(
+          converter, patterns.getContext(), name, rule, onStorage));
+  };
+  add(rules, /*onStorage=*/false);
+  add(getFunctionRules(), /*onStorage=*/false);
+  add(storageRules, /*onStorage=*/true);
 }

@@ -15,13 +15,6 @@ using namespace mlir;
 
 namespace acc::graph {
 
-Type getComputeType(Type element) {
-  auto floating = dyn_cast<FloatType>(element);
-  if (floating && floating.getWidth() < 32)
-    return Float32Type::get(element.getContext());
-  return element;
-}
-
 Value convertFloat(ImplicitLocOpBuilder &b, Value value, Type type) {
   if (value.getType() == type)
     return value;

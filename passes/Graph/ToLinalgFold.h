@@ -25,9 +25,6 @@ struct Indexed {
 using VectorBodyFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
     mlir::ImplicitLocOpBuilder &, mlir::ValueRange)>;
 
-/// What elements of type `element` are computed in: narrow floats in f32.
-mlir::Type getComputeType(mlir::Type element);
-
 /// A float converted to another float type.
 mlir::Value convertFloat(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                          mlir::Type type);

@@ -36,7 +36,7 @@ class ConstantPattern : public OpConversionPattern<ConstantOp> {
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     ElementsAttr value;
     if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue()))
-      value = dense.bitcast(type.getElementType());
+      value = DenseElementsAttr::getFromRawBuffer(type, dense.getRawData());
     else if (auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue()))
       value = DenseResourceElementsAttr::get(type, resource.getRawHandle());
     if (!value)

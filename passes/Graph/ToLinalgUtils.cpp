@@ -22,23 +22,6 @@ namespace acc::graph {
 // Types
 //===----------------------------------------------------------------------===//
 
-Type getStorageType(Type type) {
-  if (auto quantized = dyn_cast<quant::QuantizedType>(type))
-    return IntegerType::get(type.getContext(),
-                            quantized.getStorageTypeIntegralWidth());
-  if (auto integer = dyn_cast<IntegerType>(type))
-    return IntegerType::get(type.getContext(), integer.getWidth());
-  return type;
-}
-
-bool isUnsignedElement(Type type) {
-  type = getElementTypeOrSelf(type);
-  if (auto quantized = dyn_cast<quant::QuantizedType>(type))
-    return !quantized.isSigned();
-  // ONNX's bool is i1, whose one is 1 and not -1.
-  return type.isUnsignedInteger() || type.isInteger(1);
-}
-
 StorageTypeConverter::StorageTypeConverter() {
   addConversion([](Type type) { return type; });
   addConversion([](RankedTensorType type) -> Type {

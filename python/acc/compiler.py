@@ -15,6 +15,7 @@ import onnx
 from acc import _mlir, backend_cpu, ir
 from acc._lib import _runtime
 from acc.container import Constant, ModelContents, Splat, TensorInfo
+from acc.dtypes import BY_MLIR
 from acc.errors import CompileError
 from acc.executable import Executable
 from acc.frontend.specialize import Values
@@ -136,13 +137,6 @@ def _programs(module: ir.Module) -> list[ir.Operation]:
     return [op for op in module.body if op.name == "vta.program"]
 
 
-_DTYPES = {
-    **{"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16", "i1": "bool"},
-    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
-    **{f"ui{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
-}
-
-
 def signature(module: ir.Module) -> tuple[list[TensorInfo], list[TensorInfo]]:
     """The inputs and outputs of main, while its types still have what only ONNX knows (signs)."""
     function = next(op for op in module.body if op.name == "func.func")
@@ -155,11 +149,11 @@ def signature(module: ir.Module) -> tuple[list[TensorInfo], list[TensorInfo]]:
         result = []
         for entry, value in zip(function.attributes[attribute].value, values, strict=True):
             kind = ir.ShapedType(value.type)
-            dtype = _DTYPES.get(str(kind.element_type))
+            element = BY_MLIR.get(str(kind.element_type))
             name = str(entry["graph.name"])
-            if dtype is None:
+            if element is None:
                 raise CompileError(f"'{name}' has elements of {kind.element_type}, which no array can hold")
-            result.append(TensorInfo(name, dtype, _sizes(kind, entry)))
+            result.append(TensorInfo(name, element.name, _sizes(kind, entry)))
         return result
 
     return infos("arg_attrs", list(block.arguments)), infos("res_attrs", list(returned))

@@ -38,7 +38,7 @@ LINKERS = ("ld.lld-22", "/usr/lib/llvm-22/bin/ld.lld", "ld.lld")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ...) and shape.
+    """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ..., see acc.dtypes) and shape.
 
     A size that is not fixed has a name, by which it equals others, or is "?".
     """

@@ -14,17 +14,14 @@ from typing import Any, Self
 import numpy as np
 
 from acc.container import ModelContents, TensorInfo, write_model
+from acc.dtypes import BY_NAME
 from acc.errors import ModelFileError, RunError
 from acc.files import replacing
 from acc.report import LayerReport
 
 
 def _dtype(name: str) -> np.dtype:
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+    return BY_NAME[name].dtype
 
 
 class Executable:

@@ -33,9 +33,27 @@ static unsigned storageBits(mlir::Type type) {
                              : 0;
 }
 
+/// Floats of at most a byte, which take a byte each.
+static llvm::SmallVector<mlir::Type> narrowFloats(mlir::MLIRContext *ctx) {
+  return {mlir::Float8E4M3FNType::get(ctx),  mlir::Float8E4M3FNUZType::get(ctx),
+          mlir::Float8E5M2Type::get(ctx),    mlir::Float8E5M2FNUZType::get(ctx),
+          mlir::Float8E8M0FNUType::get(ctx), mlir::Float6E2M3FNType::get(ctx),
+          mlir::Float6E3M2FNType::get(ctx),  mlir::Float4E2M1FNType::get(ctx)};
+}
+
+/// ml_dtypes' name of such a type: f8E4M3FN is float8_e4m3fn.
+static std::string narrowFloatName(mlir::Type type) {
+  std::string name = llvm::StringRef(toString(type)).lower();
+  return "float" + name.substr(1, 1) + "_" + name.substr(2);
+}
+
 static mlir::Type elementType(mlir::MLIRContext *ctx, llvm::StringRef dtype) {
   using Semantics = mlir::IntegerType::SignednessSemantics;
   unsigned width;
+  // What numpy has from ml_dtypes.
+  for (mlir::Type type : narrowFloats(ctx))
+    if (dtype == narrowFloatName(type))
+      return type;
   if (dtype == "bool")
     return mlir::IntegerType::get(ctx, 1);
   if (dtype == "float32")
@@ -70,10 +88,18 @@ static nb::object dtypeOf(mlir::Type type) {
   if (type.isF16() || type.isF32() || type.isF64())
     return numpy().attr("dtype")("float" +
                                  std::to_string(type.getIntOrFloatBitWidth()));
-  if (auto integer = dyn_cast<mlir::IntegerType>(type))
+  if (mlir::isa<mlir::FloatType>(type) && type.getIntOrFloatBitWidth() <= 8)
+    return numpy().attr("dtype")(
+        nb::module_::import_("ml_dtypes").attr(narrowFloatName(type).c_str()));
+  if (auto integer = dyn_cast<mlir::IntegerType>(type)) {
+    std::string name = (integer.isUnsigned() ? "uint" : "int") +
+                       std::to_string(integer.getWidth());
     if (llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth()))
-      return numpy().attr("dtype")((integer.isUnsigned() ? "uint" : "int") +
-                                   std::to_string(integer.getWidth()));
+      return numpy().attr("dtype")(name);
+    if (llvm::is_contained({2u, 4u}, integer.getWidth()))
+      return numpy().attr("dtype")(
+          nb::module_::import_("ml_dtypes").attr(name.c_str()));
+  }
   throw nb::type_error(
       ("numpy has no element type for " + toString(type)).c_str());
 }

@@ -10,17 +10,35 @@ using namespace acc;
 using nlohmann::json;
 
 static constexpr std::pair<const char *, acc_dtype> kDtypes[] = {
-    {"float32", ACC_FLOAT32}, {"float64", ACC_FLOAT64},
-    {"float16", ACC_FLOAT16}, {"bfloat16", ACC_BFLOAT16},
-    {"int8", ACC_INT8},       {"int16", ACC_INT16},
-    {"int32", ACC_INT32},     {"int64", ACC_INT64},
-    {"uint8", ACC_UINT8},     {"uint16", ACC_UINT16},
-    {"uint32", ACC_UINT32},   {"uint64", ACC_UINT64},
+    {"float32", ACC_FLOAT32},
+    {"float64", ACC_FLOAT64},
+    {"float16", ACC_FLOAT16},
+    {"bfloat16", ACC_BFLOAT16},
+    {"int8", ACC_INT8},
+    {"int16", ACC_INT16},
+    {"int32", ACC_INT32},
+    {"int64", ACC_INT64},
+    {"uint8", ACC_UINT8},
+    {"uint16", ACC_UINT16},
+    {"uint32", ACC_UINT32},
+    {"uint64", ACC_UINT64},
     {"bool", ACC_BOOL},
+    {"float8_e4m3fn", ACC_FLOAT8E4M3FN},
+    {"float8_e4m3fnuz", ACC_FLOAT8E4M3FNUZ},
+    {"float8_e5m2", ACC_FLOAT8E5M2},
+    {"float8_e5m2fnuz", ACC_FLOAT8E5M2FNUZ},
+    {"float8_e8m0fnu", ACC_FLOAT8E8M0},
+    {"float6_e2m3fn", ACC_FLOAT6E2M3},
+    {"float6_e3m2fn", ACC_FLOAT6E3M2},
+    {"float4_e2m1fn", ACC_FLOAT4E2M1},
+    {"int4", ACC_INT4},
+    {"int2", ACC_INT2},
+    {"uint4", ACC_UINT4},
+    {"uint2", ACC_UINT2},
 };
 
-static constexpr uint8_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4,
-                                          8, 1, 2, 4, 8, 1};
+static constexpr uint8_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1,
+                                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /// Sizes beyond this are a mistake; sums of a few stay within 64 bits.
 static constexpr uint64_t kLimit = uint64_t(1) << 46;

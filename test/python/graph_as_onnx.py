@@ -103,7 +103,7 @@ class _Writer:
             inputs.append(self._constant(np.array(result.type.shape, np.int64)))
             attributes["allowzero"] = 1
         elif kind == "cast":
-            attributes["to"] = helper.np_dtype_to_tensor_dtype(_dtype(result.type.element_type))
+            attributes = {"to": helper.np_dtype_to_tensor_dtype(_dtype(result.type.element_type))}
         elif kind == "storage_cast":
             onnx_name = "Identity"
         elif kind in ("quantize_linear", "dequantize_linear"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from acc.dtypes import BY_NAME
 from acc.errors import RunError
 
 
@@ -48,6 +49,12 @@ def _read_inputs(path: str, names: list[str]) -> dict[str, np.ndarray]:
         raise RunError(f"cannot read '{path}': {error.strerror or error}") from None
 
 
+def _name_type(array: np.ndarray, name: str) -> np.ndarray:
+    """The elements as what the model takes, where the file only has their bytes: numpy's files have no bfloat16."""
+    dtype = BY_NAME[name].dtype
+    return array.view(dtype) if array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize else array
+
+
 def _summary(array: np.ndarray) -> dict[str, Any]:
     summary: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     if array.size:
@@ -65,6 +72,9 @@ def run(args: argparse.Namespace) -> int:
 
     with load(args.model, device=args.device, sanitize=args.sanitize, profile=args.profile) as model:
         inputs = _read_inputs(args.input, [info.name for info in model.inputs])
+        for info in model.inputs:
+            if info.name in inputs:
+                inputs[info.name] = _name_type(inputs[info.name], info.dtype)
         outputs = model.run(inputs)
         statistics = model.statistics
         names = [", ".join(layer.layers) or layer.kernel for layer in model.report()]

@@ -10,6 +10,7 @@ import numpy as np
 from onnx import defs, helper
 
 from acc import ir
+from acc.dtypes import BY_MLIR
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.model import Node
 from acc.frontend.problems import NotConstant, Unsupported
@@ -20,8 +21,8 @@ Tensor = np.ndarray | ir.Value
 # What ONNX's schemas give as the number of inputs of variadic operators.
 _UNLIMITED = 2**31 - 1
 
-Elements = Literal["float", "number", "any"]
-"""Element types of operands: floats; floats and integers; these and quantized types."""
+Elements = Literal["float", "number", "plain", "any"]
+"""Element types of operands: floats or all numbers that are computed with; all that are stored; quantized ones too."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,13 @@ class Call:
             if self.operator.elements == "any" and element.axis is None:
                 return value
             return self.storage(value)
-        if self.operator.elements == "float" and not isinstance(element, ir.FloatType):
+        known = BY_MLIR[str(element)]
+        if self.operator.elements == "float" and known.kind != "float":
             raise Unsupported(f"operand '{name}' has elements of {element} but only floats are supported")
+        if self.operator.elements in ("float", "number") and not known.computes:
+            raise Unsupported(
+                f"operand '{name}' has elements of {known.name}, which are only moved, cast and quantized"
+            )
         return value
 
     def operands(self) -> list[ir.Value]:
@@ -190,9 +196,9 @@ class Call:
         """A constant that the model does not name."""
         return self._emitter.constant(array, self.node.name)
 
-    def emit_as(self, result: ir.Type, operator: str, operand: ir.Value) -> ir.Value:
+    def emit_as(self, result: ir.Type, operator: str, operand: ir.Value, **attributes: object) -> ir.Value:
         """Appends a graph operator whose result type is not inferred."""
-        return self._emitter.emit(operator, [operand], {}, self.node.name, result)
+        return self._emitter.emit(operator, [operand], attributes, self.node.name, result)
 
     def convert(self) -> Sequence[Tensor]:
         """The node's outputs."""
@@ -221,11 +227,7 @@ def storage_of(element: ir.QuantizedType) -> np.dtype:
 
 def dtype_of(element: ir.Type) -> np.dtype:
     """The numpy element type of a float or integer type."""
-    if isinstance(element, ir.IntegerType):
-        if element.width == 1:
-            return np.dtype(np.bool_)
-        return np.dtype(f"{'u' if element.is_unsigned else 'i'}{element.width // 8}")
-    return np.dtype(f"f{cast(ir.FloatType, element).width // 8}")
+    return BY_MLIR[str(element)].dtype
 
 
 def check_node(node: Node, operator: Operator, opset: int) -> list[str]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from acc import ir
+from acc.dtypes import element_type
 from acc.errors import ModelError
 from acc.frontend.folding import is_splat
 from acc.frontend.problems import Unsupported
-from acc.frontend.source import NARROW
 
 # Constants up to this size print inline; larger ones are resources, which share numpy's memory.
 _MAX_INLINE_BYTES = 1024
@@ -60,9 +60,7 @@ class Emitter:
             return ir.Type.parse(str(element), self._context)
         if not isinstance(element, np.dtype):
             return element
-        bits = element.itemsize * 8
-        names = {"b": "i1", "i": f"i{bits}", "u": f"ui{bits}", "f": f"f{bits}"}
-        return ir.Type.parse(names[element.kind], self._context)
+        return ir.Type.parse(element_type(element).mlir, self._context)
 
     def emit(
         self,
@@ -125,8 +123,6 @@ class Emitter:
         """Appends a graph.constant; with `quantization`, of a quantized type that stores `array`."""
         if quantization is not None:
             array = array.astype(quantization.storage, copy=False)
-        elif array.dtype in NARROW.values():
-            raise Unsupported(f"'{name}' has elements of {array.dtype}, which only DequantizeLinear takes")
         element = quantization or array.dtype
         value = self._elements(array, name)
         return self.emit("constant", [], {"value": value}, name, self.tensor_type(array.shape, element))
@@ -141,9 +137,10 @@ class Emitter:
 
     def _scalar(self, value: np.generic) -> ir.Attribute:
         element = self._element(value.dtype)
-        if value.dtype.kind == "f":
+        kind = element_type(value.dtype).kind
+        if kind == "float":
             return ir.FloatAttr.get(element, float(value))
-        if value.dtype.kind == "b":
+        if kind == "bool":
             return ir.BoolAttr.get(bool(value), context=self._context)
         # Attributes carry bits: the upper half of uint64 is the negative half of int64.
         return ir.IntegerAttr.get(element, int(value.astype(np.int64)))

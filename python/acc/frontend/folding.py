@@ -16,8 +16,8 @@ import onnx
 from onnx import AttributeProto, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from acc.dtypes import BY_NAME
 from acc.frontend.model import Node
-from acc.frontend.source import DTYPES, NARROW
 
 MAX_ELEMENTS = 1 << 16
 
@@ -62,8 +62,7 @@ def fold(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> Sequence[n
         # then reports the node as any other.
         return None
     arrays = [np.asarray(result) for result in results]
-    known = {*DTYPES.values(), *NARROW.values()}
-    if any(array.dtype not in known or array.size > MAX_ELEMENTS for array in arrays):
+    if any(array.dtype.name not in BY_NAME or array.size > MAX_ELEMENTS for array in arrays):
         return None
     return [keep_splat(array) for array in arrays]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from acc.frontend import indexing, movement, quantization, recurrent, reductions, shapes, sums, training, windows
 from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Operator
+from acc.frontend.elementwise import ELEMENTWISE
 
 OPERATORS: dict[str, Operator] = {
     # Contractions and normalizations
@@ -76,15 +77,7 @@ OPERATORS: dict[str, Operator] = {
     "MaxPool": Operator("max_pool", windows.POOL, "any", windows.convert_pool),
     "AveragePool": Operator("average_pool", windows.POOL, convert=windows.convert_pool),
     "GlobalAveragePool": Operator("global_average_pool"),
-    # Element by element
-    "Relu": Operator("relu", elements="number"),
-    "Clip": Operator("clip", {"min": PLAIN, "max": PLAIN}, "number", shapes.convert_clip),
-    "Add": Operator("add", elements="number"),
-    "Sub": Operator("sub", elements="number"),
-    "Mul": Operator("mul", elements="number"),
-    "Div": Operator("div", elements="number"),
-    "Sum": Operator("sum", elements="number"),
-    "Cast": Operator("cast", {"to": PLAIN, "saturate": IGNORED, "round_mode": IGNORED}, "number", shapes.convert_cast),
+    **ELEMENTWISE,
     # Data movement
     "Concat": Operator("concat", {"axis": AXIS}, "any", shapes.convert_concat),
     "Flatten": Operator("flatten", {"axis": PLAIN}, "any", shapes.convert_flatten),
@@ -125,11 +118,11 @@ OPERATORS: dict[str, Operator] = {
         indexing.convert_top_k,
     ),
     # Quantization
-    "QuantizeLinear": Operator("quantize_linear", quantization.QUANTIZE, "float", quantization.convert_quantize),
-    "DequantizeLinear": Operator("dequantize_linear", quantization.DEQUANTIZE, "any", quantization.convert_dequantize),
+    "QuantizeLinear": Operator("quantize_linear", quantization.QUANTIZE, "plain", quantization.convert_quantize),
+    "DequantizeLinear": Operator(
+        "dequantize_linear", quantization.DEQUANTIZE, "plain", quantization.convert_dequantize
+    ),
     # Without a trace
-    "Identity": Operator("", convert=shapes.convert_identity, keeps_constants=True),
-    "Dropout": Operator("", {"ratio": IGNORED, "seed": IGNORED}, convert=shapes.convert_dropout, keeps_constants=True),
     "Constant": Operator(
         "",
         dict.fromkeys(("value", "value_float", "value_floats", "value_int", "value_ints"), PLAIN),

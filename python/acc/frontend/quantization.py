@@ -1,29 +1,36 @@
-"""QuantizeLinear and DequantizeLinear: scales and zero points move into the types of tensors."""
+"""QuantizeLinear and DequantizeLinear.
+
+Where scales and zero points are float32 and integer constants, per tensor or per axis, they move into the types of
+tensors: that is what the quantization passes understand. Everything else ONNX allows becomes plain arithmetic.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import IGNORED, PLAIN, Attr, Call, element_of, shape_of, storage_of
+from acc.dtypes import BY_MLIR, BY_ONNX, ElementType, element_type
+from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of, storage_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
-from acc.frontend.source import DTYPES, dtype_name
+from acc.frontend.source import dtype_name
 
-QUANTIZE = {
-    "axis": PLAIN,
-    "block_size": Attr(only=(0,)),
-    "output_dtype": PLAIN,
-    "precision": Attr(only=(0, 1)),
-    "saturate": IGNORED,
-}
-DEQUANTIZE = {
-    "axis": PLAIN,
-    "block_size": Attr(only=(0,)),
-    "output_dtype": Attr(only=(0, 1)),
-}
+QUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN, "precision": PLAIN, "saturate": BOOL}
+DEQUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN}
 
 _STORAGE = ("int8", "uint8", "int16", "uint16", "int32")
+
+_F32 = BY_ONNX[1]
+
+
+def _element(tensor: Tensor) -> ElementType:
+    """The element type of a tensor; of a quantized one, that of its integers."""
+    if isinstance(tensor, np.ndarray):
+        return element_type(tensor.dtype)
+    element = element_of(tensor)
+    return element_type(storage_of(element)) if isinstance(element, ir.QuantizedType) else BY_MLIR[str(element)]
 
 
 def _stored(dtype: np.dtype) -> np.dtype:
@@ -31,68 +38,177 @@ def _stored(dtype: np.dtype) -> np.dtype:
     return {"int4": np.dtype(np.int8), "uint4": np.dtype(np.uint8)}.get(dtype.name, dtype)
 
 
-def _read_quantization(call: Call, storage: np.dtype) -> Quantization:
-    """The quantization that inputs 1 (scale) and 2 (zero point) describe, for input 0."""
-    if storage.name not in _STORAGE:
-        raise Unsupported(f"quantization to {storage} is not supported")
-    scales = call.constant(1, "the scale")
+def _declared(call: Call, name: str) -> ElementType | None:
+    """The element type that an attribute names; None if it leaves it open."""
+    number = call.integer(name) if name in call.attributes else 0
+    if number and number not in BY_ONNX:
+        raise Unsupported(f"attribute '{name}' is {dtype_name(number)}, which is not supported")
+    return BY_ONNX[number] if number else None
+
+
+def _read_quantization(call: Call, storage: np.dtype) -> Quantization | None:
+    """The quantization that inputs 1 (scale) and 2 (zero point) describe for input 0, if a type can hold it."""
+    scales, zeros = call.tensor(1, "the scale"), call.tensor(2) if call.has(2) else None
+    if storage.name not in _STORAGE or call.attributes.get("block_size"):
+        return None
+    if not isinstance(scales, np.ndarray) or isinstance(zeros, ir.Value):
+        return None
     if scales.dtype != np.float32:
-        raise Unsupported(f"the scale has elements of {scales.dtype}, supported is float32")
-    if not np.all(np.isfinite(scales)) or not np.all(scales > 0):
-        wrong = scales[~(np.isfinite(scales) & (scales > 0))].reshape(-1)[0]
-        raise Unsupported(f"the scale '{call.node.inputs[1]}' holds {wrong}, which is not a positive number")
-    zeros = np.zeros(scales.shape, storage)
-    if call.has(2):
-        zeros = call.constant(2, "the zero point")
-        if _stored(zeros.dtype) != storage:
-            raise Unsupported(f"the zero point has elements of {zeros.dtype} but the integers are {storage}")
-        if zeros.size != scales.size:
-            raise Unsupported(f"there are {scales.size} scales but {zeros.size} zero points")
-    if scales.ndim > 1:
-        raise Unsupported(f"the scale has rank {scales.ndim}: block quantization is not supported")
-    if scales.size == 0:
-        raise Unsupported("the scale is empty")
-    axis = None
-    if scales.size != 1:
-        shape = call.shape(0)
-        # Before operator set 13 there was no axis: several scales belonged to axis 1 of nothing.
-        if "axis" not in call.attributes:
-            raise Unsupported("quantization per axis does not exist before operator set 13")
-        axis = call.axis(call.integer("axis"), len(shape))
-        if shape[axis] != scales.size:
-            raise Unsupported(f"there are {scales.size} scales but axis {axis} has {shape[axis]} elements")
+        return None
+    if zeros is None:
+        zeros = np.zeros(scales.shape, storage)
+    if _stored(zeros.dtype) != storage:
+        raise Unsupported(f"the zero point has elements of {zeros.dtype} but the integers are {storage}")
+    axis = _axis(call, scales.shape)
     return Quantization(storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis)
 
 
+def _check_scales(call: Call) -> None:
+    """Refuses scales that nothing can have been quantized with, where they are known."""
+    scales = call.tensor(1, "the scale")
+    if 0 in shape_of(scales):
+        raise Unsupported("the scale is empty")
+    if not isinstance(scales, np.ndarray) or element_type(scales.dtype).kind != "float":
+        return
+    numbers = scales.astype(np.float32)
+    wrong = numbers[~(np.isfinite(numbers) & (numbers > 0))]
+    if wrong.size:
+        raise Unsupported(f"the scale '{call.node.inputs[1]}' holds {wrong[0]}, which is not a positive number")
+
+
+def _axis(call: Call, scales: tuple[int, ...]) -> int | None:
+    """The axis along which there are several scales, of which blocks are none; None if there is one for all."""
+    if call.has(2) and call.shape(2) != scales and (np.prod(scales) != 1 or np.prod(call.shape(2)) != 1):
+        raise Unsupported(f"there are {np.prod(scales)} scales but {np.prod(call.shape(2))} zero points")
+    if np.prod(scales) == 1:
+        return None
+    if len(scales) != 1 or 0 in scales:
+        raise Unsupported(f"scales of shape {list(scales)} need the attribute 'block_size'")
+    shape = call.shape(0)
+    # Before operator set 13 there was no axis: several scales belonged to axis 1 of nothing.
+    if "axis" not in call.attributes:
+        raise Unsupported("quantization per axis does not exist before operator set 13")
+    axis = call.axis(call.integer("axis"), len(shape))
+    if shape[axis] != scales[0]:
+        raise Unsupported(f"there are {scales[0]} scales but axis {axis} has {shape[axis]} elements")
+    return axis
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How data and parameters are reshaped so that they broadcast: blocks get an axis of their own."""
+
+    data: tuple[int, ...]
+    parameters: tuple[int, ...]
+
+
+def _read_layout(call: Call) -> _Layout:
+    shape, scales = call.shape(0), call.shape(1)
+    block = call.integer("block_size") if "block_size" in call.attributes else 0
+    if not block:
+        axis = _axis(call, scales)
+        if axis is None:
+            return _Layout(shape, ())
+        return _Layout(shape, (scales[0], *[1] * (len(shape) - axis - 1)))
+    axis = call.axis(call.integer("axis"), len(shape))
+    if block < 0 or len(scales) != len(shape):
+        raise Unsupported(f"blocks of {block} elements do not fit scales of shape {list(scales)}")
+    if call.has(2) and call.shape(2) != scales:
+        raise Unsupported(f"scales have shape {list(scales)} but zero points {list(call.shape(2))}")
+    expected = (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
+    if scales != expected:
+        raise Unsupported(f"blocks of {block} elements need scales of shape {list(expected)}, not {list(scales)}")
+    if shape[axis] % block:
+        raise Unsupported(f"axis {axis} of {shape[axis]} elements is not a multiple of the block size {block}")
+    data = (*shape[:axis], scales[axis], block, *shape[axis + 1 :])
+    return _Layout(data, (*scales[: axis + 1], 1, *scales[axis + 1 :]))
+
+
+def _cast(call: Call, value: ir.Value, element: ElementType, saturate: bool = True) -> ir.Value:
+    wanted = call.tensor_type(shape_of(value), element.dtype)
+    attributes = {} if saturate else {"saturate": False}
+    return value if value.type == wanted else call.emit_as(wanted, "cast", value, **attributes)
+
+
+def _reshape(call: Call, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+    wanted = call.tensor_type(shape, element_of(value))
+    return value if value.type == wanted else call.emit_as(wanted, "reshape", value)
+
+
+def _promote(call: Call, *elements: ElementType) -> ElementType:
+    """The float type to compute in: of operands of one type that type, else one that holds both."""
+    if any(element.kind != "float" for element in elements):
+        return BY_ONNX[11]
+    if len(set(elements)) == 1 and elements[0].computes:
+        return elements[0]
+    return _F32
+
+
 def convert_quantize(call: Call) -> list[ir.Value]:
-    declared = call.integer("output_dtype") if "output_dtype" in call.attributes else 0
-    if declared and declared not in DTYPES:
-        raise Unsupported(f"quantization to {dtype_name(declared)} is not supported")
-    storage = np.dtype(np.uint8)
-    if call.has(2):
-        storage = call.constant(2, "the zero point").dtype
-        if declared and DTYPES[declared] != storage:
-            raise Unsupported(f"attribute 'output_dtype' is {DTYPES[declared]} but the zero point is {storage}")
-    elif declared:
-        storage = DTYPES[declared]
-    operand = call.operand(0)
-    quantization = _read_quantization(call, storage)
-    return [call.emit_as(call.tensor_type(shape_of(operand), quantization), "quantize_linear", operand)]
+    declared = _declared(call, "output_dtype")
+    target = _element(call.tensor(2)) if call.has(2) else declared or BY_ONNX[2]
+    if declared and declared != target:
+        raise Unsupported(f"attribute 'output_dtype' is {declared.name} but the zero point is {target.name}")
+    if target.kind == "bool" or target.bits > 16 or target.name in ("bfloat16", "float16", "float8_e8m0fnu"):
+        raise Unsupported(f"quantization to {target.name} is not supported")
+    _check_scales(call)
+    value = call.operand(0)
+    source = _element(value)
+    precision = _declared(call, "precision")
+    if source == _F32 and precision in (None, _F32) and target.dtype.name in _STORAGE:
+        quantization = _read_quantization(call, target.dtype)
+        if quantization is not None:
+            return [call.emit_as(call.tensor_type(shape_of(value), quantization), "quantize_linear", value)]
+
+    layout, scale = _read_layout(call), call.operand(1)
+    precision = precision or _promote(call, source, _element(scale))
+    if precision.kind != "float" or not precision.computes:
+        raise Unsupported(f"attribute 'precision' is {precision.name}, which is not supported")
+    scale = _reshape(call, _cast(call, scale, precision), layout.parameters)
+    real = call.emit("div", [_reshape(call, _cast(call, value, precision), layout.data), scale])
+    zero = _reshape(call, call.operand(2), layout.parameters) if call.has(2) else None
+    if target.kind == "float":
+        # There, float8 has no zero point but zero.
+        if zero is not None and target.bits < 8:
+            real = call.emit("add", [real, _cast(call, zero, precision)])
+        result = _cast(call, real, target, bool(call.attributes.get("saturate", True)))
+        return [_reshape(call, result, call.shape(0))]
+    if precision.bits < 32:
+        precision = _F32
+    real = call.emit("round", [_cast(call, real, precision)])
+    if zero is not None:
+        real = call.emit("add", [real, _cast(call, zero, precision)])
+    least = -(1 << (target.bits - 1)) if target.kind == "int" else 0
+    bounds = {"min": np.float64(least), "max": np.float64(least + (1 << target.bits) - 1)}
+    return [_reshape(call, _cast(call, call.emit("clip", [real], **bounds), target), call.shape(0))]
 
 
 def convert_dequantize(call: Call) -> list[ir.Value]:
     tensor = call.tensor(0)
-    if isinstance(tensor, np.ndarray):
-        value = call.quantized_constant(0, _read_quantization(call, _stored(tensor.dtype)))
-        return [call.emit("dequantize_linear", [value])]
-    element = element_of(tensor)
-    if isinstance(element, ir.QuantizedType):
-        storage = storage_of(element)
-    elif isinstance(element, ir.IntegerType):
-        storage = np.dtype(f"{'u' if element.is_unsigned else 'i'}{max(element.width // 8, 1)}")
-    else:
-        raise Unsupported(f"the operand has elements of {element} instead of integers")
-    wanted = call.tensor_type(shape_of(tensor), _read_quantization(call, storage))
-    if wanted != tensor.type:
-        tensor = call.emit_as(wanted, "storage_cast", call.storage(tensor))
-    return [call.emit("dequantize_linear", [tensor])]
+    source, wanted = _element(tensor), _declared(call, "output_dtype")
+    if source.kind == "bool" or (source.kind == "float" and source.computes):
+        raise Unsupported(f"the operand has elements of {source.name} instead of integers")
+    _check_scales(call)
+    known = isinstance(tensor, np.ndarray)
+    storage = _stored(source.dtype) if known else source.dtype
+    quantization = _read_quantization(call, storage) if wanted in (None, _F32) else None
+    if quantization is not None:
+        if isinstance(tensor, np.ndarray):
+            tensor = call.quantized_constant(0, quantization)
+        type = call.tensor_type(shape_of(tensor), quantization)
+        if type != tensor.type:
+            tensor = call.emit_as(type, "storage_cast", call.storage(tensor))
+        return [call.emit("dequantize_linear", [tensor])]
+
+    layout, scale = _read_layout(call), call.operand(1)
+    wanted = wanted or _element(scale)
+    if wanted.kind != "float" or not wanted.computes:
+        raise Unsupported(f"dequantization to {wanted.name} is not supported")
+    real = _reshape(call, _cast(call, call.operand(0), _F32), layout.data)
+    if call.has(2) and (source.kind != "float" or source.bits == 6):
+        zero = call.operand(2)
+        if _element(zero) != source:
+            raise Unsupported(f"the zero point has elements of {_element(zero).name} but the operand {source.name}")
+        real = call.emit("sub", [real, _reshape(call, _cast(call, zero, _F32), layout.parameters)])
+    real = call.emit("mul", [real, _reshape(call, _cast(call, scale, _F32), layout.parameters)])
+    return [_reshape(call, _cast(call, real, wanted), call.shape(0))]

@@ -12,22 +12,11 @@ from onnx import TensorProto
 from acc import ir
 from acc.frontend.call import Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
-from acc.frontend.source import Storage, read_dtype, read_tensor
+from acc.frontend.source import Storage, read_tensor
 
 
 def _reshape(call: Call, value: ir.Value, shape: Sequence[int]) -> ir.Value:
     return call.emit_as(call.tensor_type(shape, element_of(value)), "reshape", value)
-
-
-def convert_identity(call: Call) -> list[Tensor]:
-    return [call.tensor(0)]
-
-
-def convert_dropout(call: Call) -> list[Tensor]:
-    if call.has(2) and bool(call.scalar(2, "training_mode")):
-        raise Unsupported("training mode is not supported")
-    tensor = call.tensor(0)
-    return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
 
 
 def convert_constant(call: Call) -> list[Tensor]:
@@ -64,35 +53,6 @@ def convert_shape(call: Call) -> list[Tensor]:
 
 def convert_size(call: Call) -> list[Tensor]:
     return [np.array(math.prod(call.shape(0)), np.int64)]
-
-
-def convert_cast(call: Call) -> list[Tensor]:
-    value = call.operand(0)
-    return [call.emit_as(call.tensor_type(shape_of(value), read_dtype(call.integer("to"))), "cast", value)]
-
-
-def convert_clip(call: Call) -> list[Tensor]:
-    value = call.operand(0)
-    bounds: dict[str, object] = {}
-    for index, name in ((1, "min"), (2, "max")):
-        bound = call.attributes.get(name)
-        if bound is None and call.has(index):
-            bound = call.scalar(index, name).item()
-        if bound is None:
-            continue
-        assert isinstance(bound, int | float)
-        if math.isnan(bound):
-            raise Unsupported(f"'{name}' is not a number")
-        if float(bound) != bound:
-            raise Unsupported(f"'{name}' is {bound}, which a double does not hold")
-        bounds[name] = np.float64(bound)
-    # What older exporters write where there is no bound.
-    largest = float(np.finfo(np.float32).max)
-    if bounds.get("min") in (-largest, -math.inf):
-        del bounds["min"]
-    if bounds.get("max") in (largest, math.inf):
-        del bounds["max"]
-    return [call.emit("clip", [value], **bounds)] if bounds else [value]
 
 
 def convert_concat(call: Call) -> list[Tensor]:

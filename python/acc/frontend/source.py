@@ -15,39 +15,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import ml_dtypes
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
+from acc.dtypes import BY_ONNX
 from acc.errors import ModelError
 from acc.frontend.problems import Unsupported
 from acc.frontend.wire import detach_weights
 
 _MAX_PROTOBUF = 2**31 - 1
-
-DTYPES: dict[int, np.dtype] = {
-    TensorProto.FLOAT: np.dtype(np.float32),
-    TensorProto.DOUBLE: np.dtype(np.float64),
-    TensorProto.FLOAT16: np.dtype(np.float16),
-    TensorProto.INT8: np.dtype(np.int8),
-    TensorProto.INT16: np.dtype(np.int16),
-    TensorProto.INT32: np.dtype(np.int32),
-    TensorProto.INT64: np.dtype(np.int64),
-    TensorProto.UINT8: np.dtype(np.uint8),
-    TensorProto.UINT16: np.dtype(np.uint16),
-    TensorProto.UINT32: np.dtype(np.uint32),
-    TensorProto.UINT64: np.dtype(np.uint64),
-    TensorProto.BOOL: np.dtype(np.bool_),
-}
-"""The element types that acc computes with, by their number in ONNX."""
-
-NARROW: dict[int, np.dtype] = {
-    TensorProto.INT4: np.dtype(ml_dtypes.int4),
-    TensorProto.UINT4: np.dtype(ml_dtypes.uint4),
-}
-"""Those that constants may have on their way to DequantizeLinear; acc stores them in bytes."""
 
 # The field of TensorProto that holds elements which are not in raw_data.
 _TYPED_FIELDS: dict[int, str] = {
@@ -69,9 +47,9 @@ def dtype_name(data_type: int) -> str:
 
 def read_dtype(data_type: int) -> np.dtype:
     """The numpy element type, or Unsupported with the reason."""
-    if data_type not in DTYPES:
+    if data_type not in BY_ONNX:
         raise Unsupported(f"element type {dtype_name(data_type)} is not supported")
-    return DTYPES[data_type]
+    return BY_ONNX[data_type].dtype
 
 
 @dataclass(frozen=True)
@@ -125,44 +103,49 @@ def read_tensor(tensor: TensorProto, storage: Storage) -> np.ndarray:
 
     Raises Unsupported if the element type is not supported or data is missing or of the wrong size.
     """
-    if tensor.data_type in NARROW:
-        return _read_nibbles(tensor, storage)
     dtype = read_dtype(tensor.data_type)
     if any(size < 0 for size in tensor.dims):
         raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
     if tensor.HasField("segment"):
         raise Unsupported("is stored in segments")
-    count = math.prod(tensor.dims)
+    bits = BY_ONNX[tensor.data_type].bits
+    if bits < 8 and dtype != np.bool_:
+        return _read_packed(tensor, storage, bits).view(dtype).reshape(tuple(tensor.dims))
+    return _read_elements(tensor, storage, dtype, math.prod(tensor.dims)).reshape(tuple(tensor.dims))
+
+
+def _read_elements(tensor: TensorProto, storage: Storage, dtype: np.dtype, count: int) -> np.ndarray:
+    """The data of a tensor as `count` elements of `dtype`, one after the other."""
     if tensor.data_location == TensorProto.EXTERNAL:
         return _read_external(tensor, storage.folder, dtype, count)
     data = storage.detached.get(tensor.name)
     if data is not None or tensor.HasField("raw_data"):
         data = tensor.raw_data if data is None else data
         _check_count(len(data), count * dtype.itemsize, "bytes", tensor, dtype)
-        return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(tensor.dims)
-    elements = getattr(tensor, _TYPED_FIELDS.get(tensor.data_type, "int32_data"))
+        return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
+    field = _TYPED_FIELDS.get(tensor.data_type, "int32_data")
+    elements = getattr(tensor, field)
     _check_count(len(elements), count, "elements", tensor, dtype)
-    try:
-        return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise Unsupported(f"cannot be read: {error}") from error
+    if field == "uint64_data":
+        return np.array(elements, np.uint64).astype(dtype, copy=False)
+    if field != "int32_data" or dtype in (np.int32, np.bool_):
+        return np.array(elements, dtype)
+    # The low bits are the integer, or the bits of the float.
+    return np.array(elements, np.int32).astype(f"u{dtype.itemsize}").view(dtype)
 
 
-def _read_nibbles(tensor: TensorProto, storage: Storage) -> np.ndarray:
-    """Integers of 4 bits, two in a byte, the first in the lower half."""
-    if any(size < 0 for size in tensor.dims):
-        raise Unsupported(f"has a negative size in its shape {list(tensor.dims)}")
+def _read_packed(tensor: TensorProto, storage: Storage, bits: int) -> np.ndarray:
+    """Elements of less than a byte, one after the other from the lowest bit on, as one byte each."""
     count = math.prod(tensor.dims)
-    packed = TensorProto()
-    packed.CopyFrom(tensor)
-    packed.data_type = TensorProto.UINT8
-    del packed.dims[:]
-    packed.dims.append((count + 1) // 2)
-    pairs = read_tensor(packed, storage)
-    values = np.stack([pairs & 15, pairs >> 4], axis=-1).reshape(-1)[:count]
-    if tensor.data_type == TensorProto.INT4:
-        values = (values ^ 8).astype(np.int8) - np.int8(8)
-    return values.astype(NARROW[tensor.data_type]).reshape(tuple(tensor.dims))
+    raw = tensor.HasField("raw_data") or tensor.name in storage.detached
+    if bits == 6 and not raw and tensor.data_location != TensorProto.EXTERNAL:
+        return _read_elements(tensor, storage, np.dtype(np.uint8), count) & np.uint8(63)
+    data = _read_elements(tensor, storage, np.dtype(np.uint8), -(-count * bits // 8))
+    if bits == 6:
+        bitwise = np.unpackbits(data, count=count * bits, bitorder="little").reshape(count, bits)
+        return np.packbits(bitwise, axis=1, bitorder="little").reshape(count)
+    values = np.stack([data >> shift & (1 << bits) - 1 for shift in range(0, 8, bits)], axis=-1)
+    return values.reshape(-1)[:count]
 
 
 def _check_count(given: int, needed: int, unit: str, tensor: TensorProto, dtype: np.dtype) -> None:

@@ -15,9 +15,10 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import numpy_helper
 
+from acc.dtypes import BY_ONNX
 from acc.frontend.model import Graph, Node
 from acc.frontend.problems import Problems, Unsupported
-from acc.frontend.source import DTYPES, NARROW, dtype_name
+from acc.frontend.source import dtype_name
 
 Values = Mapping[str, ArrayLike]
 
@@ -63,8 +64,8 @@ def depends_on(graph: Graph, producers: Mapping[str, Node], name: str) -> Sequen
 def _is_parameter(value: onnx.ValueInfoProto) -> bool:
     """Whether the input is a scalar or a vector of integers, as sizes and axes are."""
     tensor = value.type.tensor_type
-    dtype = DTYPES.get(tensor.elem_type)
-    return dtype is not None and dtype.kind in "iub" and tensor.HasField("shape") and len(tensor.shape.dim) <= 1
+    element = BY_ONNX.get(tensor.elem_type)
+    return element is not None and element.kind != "float" and tensor.HasField("shape") and len(tensor.shape.dim) <= 1
 
 
 def _check_value(declared: onnx.ValueInfoProto, given: ArrayLike) -> np.ndarray:
@@ -72,14 +73,15 @@ def _check_value(declared: onnx.ValueInfoProto, given: ArrayLike) -> np.ndarray:
     if not declared.type.HasField("tensor_type"):
         raise Unsupported("is not a tensor")
     tensor = declared.type.tensor_type
-    dtype = {**DTYPES, **NARROW}.get(tensor.elem_type)
-    if dtype is None:
+    element = BY_ONNX.get(tensor.elem_type)
+    if element is None:
         raise Unsupported(f"element type {dtype_name(tensor.elem_type)} is not supported")
+    dtype = element.dtype
     try:
         array = np.asarray(given)
         exact = array if isinstance(given, np.ndarray | np.generic) else array.astype(dtype)
         # Python's numbers have no element type of their own: they need only be held by the declared one.
-        fits = exact.dtype == dtype and (exact is array or bool(np.all(exact == array)) or dtype.kind == "f")
+        fits = exact.dtype == dtype and (exact is array or bool(np.all(exact == array)) or element.kind == "float")
     except (ValueError, TypeError, OverflowError) as error:
         raise Unsupported(f"is given a value that is not an array: {error}") from None
     if not fits:

@@ -42,10 +42,33 @@ using Buffers = std::vector<std::unique_ptr<BufferView>>;
 using Tensor = std::tuple<std::string, std::string, nb::list>;
 using Bytes = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>;
 
-constexpr const char *kDtypeNames[] = {
-    "float32", "float64", "float16", "bfloat16", "int8",   "int16", "int32",
-    "int64",   "uint8",   "uint16",  "uint32",   "uint64", "bool"};
-constexpr size_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1};
+constexpr const char *kDtypeNames[] = {"float32",
+                                       "float64",
+                                       "float16",
+                                       "bfloat16",
+                                       "int8",
+                                       "int16",
+                                       "int32",
+                                       "int64",
+                                       "uint8",
+                                       "uint16",
+                                       "uint32",
+                                       "uint64",
+                                       "bool",
+                                       "float8_e4m3fn",
+                                       "float8_e4m3fnuz",
+                                       "float8_e5m2",
+                                       "float8_e5m2fnuz",
+                                       "float8_e8m0fnu",
+                                       "float6_e2m3fn",
+                                       "float6_e3m2fn",
+                                       "float4_e2m1fn",
+                                       "int4",
+                                       "int2",
+                                       "uint4",
+                                       "uint2"};
+constexpr size_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1,
+                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /// Where the outputs of one run go: buffers of Python where there are some,
 /// fresh memory otherwise.

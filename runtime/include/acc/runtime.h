@@ -31,6 +31,8 @@ typedef enum acc_status {
   ACC_ERROR_RUN = 7
 } acc_status;
 
+/// Elements narrower than a byte take a byte each: the element is its low bits,
+/// the others are ignored.
 typedef enum acc_dtype {
   ACC_FLOAT32 = 0,
   ACC_FLOAT64 = 1,
@@ -44,7 +46,19 @@ typedef enum acc_dtype {
   ACC_UINT16 = 9,
   ACC_UINT32 = 10,
   ACC_UINT64 = 11,
-  ACC_BOOL = 12
+  ACC_BOOL = 12,
+  ACC_FLOAT8E4M3FN = 13,
+  ACC_FLOAT8E4M3FNUZ = 14,
+  ACC_FLOAT8E5M2 = 15,
+  ACC_FLOAT8E5M2FNUZ = 16,
+  ACC_FLOAT8E8M0 = 17,
+  ACC_FLOAT6E2M3 = 18,
+  ACC_FLOAT6E3M2 = 19,
+  ACC_FLOAT4E2M1 = 20,
+  ACC_INT4 = 21,
+  ACC_INT2 = 22,
+  ACC_UINT4 = 23,
+  ACC_UINT2 = 24
 } acc_dtype;
 
 typedef struct acc_model acc_model;
@@ -104,13 +118,14 @@ const char *acc_model_output_symbol(const acc_model *model, int32_t index,
 void *acc_model_input_data(acc_model *model, int32_t index);
 void *acc_model_output_data(acc_model *model, int32_t index);
 
-/// Runs the model once, if the sizes of its inputs are fixed. The arrays hold a pointer per input and output; a null
-/// array or pointer stands for the model's own memory of it.
+/// Runs the model once, if the sizes of its inputs are fixed. The arrays hold a
+/// pointer per input and output; a null array or pointer stands for the model's
+/// own memory of it.
 acc_status acc_model_run(acc_model *model, const void *const *inputs,
                          void *const *outputs);
 
-/// Runs a model with inputs whose sizes are not fixed: `dims` holds the sizes of
-/// every input, or null for one whose sizes are. `output` may be null. The
+/// Runs a model with inputs whose sizes are not fixed: `dims` holds the sizes
+/// of every input, or null for one whose sizes are. `output` may be null. The
 /// inputs must not change during the run.
 acc_status acc_model_run_shapes(acc_model *model, const void *const *inputs,
                                 const int64_t *const *dims,

@@ -4,7 +4,7 @@
 // CHECK-SAME: %[[X:[^:]*]]:
 // CHECK-NEXT: return %[[X]], %[[X]], %[[X]]
 func.func @identities(%x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
-  %zero = graph.constant dense<0.0> : tensor<3xf32> : tensor<3xf32>
+  %zero = graph.constant dense<-0.0> : tensor<3xf32> : tensor<3xf32>
   %one = graph.constant dense<1.0> : tensor<f32> : tensor<f32>
   %0 = graph.add %zero, %x : (tensor<3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   %1 = graph.mul %0, %one : (tensor<2x3xf32>, tensor<f32>) -> tensor<2x3xf32>

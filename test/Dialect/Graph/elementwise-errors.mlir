@@ -47,3 +47,53 @@ func.func @cast(%x: tensor<4xf32>) {
   %0 = graph.cast %x : (tensor<4xf32>) -> tensor<5xi8>
   return
 }
+
+// -----
+
+func.func @narrow(%x: tensor<4xf8E5M2>) {
+  // expected-error @+1 {{operand #0 must be}}
+  %0 = graph.add %x, %x : (tensor<4xf8E5M2>, tensor<4xf8E5M2>) -> tensor<4xf8E5M2>
+  return
+}
+
+// -----
+
+func.func @bool(%x: tensor<4xi1>) {
+  // expected-error @+1 {{operand #0 must be}}
+  %0 = graph.less %x, %x : (tensor<4xi1>, tensor<4xi1>) -> tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @where(%c: tensor<4xi1>, %x: tensor<4xf32>, %y: tensor<4xf16>) {
+  // expected-error @+2 {{operands have different element types: 'f32' and 'f16'}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.where %c, %x, %y : (tensor<4xi1>, tensor<4xf32>, tensor<4xf16>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @empty_max() {
+  // expected-error @+2 {{needs at least one operand}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.max : () -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @round_mode(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'round_mode' is 'sideways', not 'up', 'down' or 'nearest'}}
+  %0 = graph.cast %x {round_mode = "sideways"} : (tensor<4xf32>) -> tensor<4xf8E8M0FNU>
+  return
+}
+
+// -----
+
+func.func @bit_cast(%x: tensor<4xf32>) {
+  // expected-error @+1 {{elements of 'f32' and 'i16' have different widths}}
+  %0 = graph.bit_cast %x : (tensor<4xf32>) -> tensor<4xi16>
+  return
+}

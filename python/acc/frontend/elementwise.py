@@ -1,0 +1,164 @@
+"""Element-wise operators that are not simply the graph operator of the same attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from acc import ir
+from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, element_of, shape_of
+from acc.frontend.problems import Unsupported
+from acc.frontend.source import read_dtype
+
+
+def convert_identity(call: Call) -> list[Tensor]:
+    return [call.tensor(0)]
+
+
+def convert_dropout(call: Call) -> list[Tensor]:
+    """Nothing is dropped but in training mode, and even there nothing with a ratio of 0."""
+    if call.has(2) and bool(call.scalar(2, "training_mode")):
+        ratio = float(call.scalar(1, "ratio")) if call.has(1) else 0.5
+        if ratio != 0:
+            raise Unsupported("training mode is not supported")
+    tensor = call.tensor(0)
+    return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
+
+
+def convert_cast(call: Call) -> list[Tensor]:
+    return [_cast(call, call.operand(0), call.tensor_type((), read_dtype(call.integer("to"))))]
+
+
+def convert_cast_like(call: Call) -> list[Tensor]:
+    like = call.tensor(1)
+    type = call.tensor_type((), like.dtype) if isinstance(like, np.ndarray) else call.storage(like).type
+    return [_cast(call, call.operand(0), type)]
+
+
+def _cast(call: Call, value: ir.Value, like: ir.Type) -> ir.Value:
+    """A cast to the element type of `like`, as the attributes say."""
+    attributes: dict[str, object] = {}
+    if not call.attributes.get("saturate", True):
+        attributes["saturate"] = False
+    if (mode := call.attributes.get("round_mode", "up")) != "up":
+        attributes["round_mode"] = f'"{mode}"'
+    type = call.tensor_type(shape_of(value), ir.RankedTensorType(like).element_type)
+    return call.emit_as(type, "cast", value, **attributes)
+
+
+def convert_bit_cast(call: Call) -> list[Tensor]:
+    value = call.operand(0)
+    return [call.emit_as(call.tensor_type(shape_of(value), read_dtype(call.integer("to"))), "bit_cast", value)]
+
+
+def convert_clip(call: Call) -> list[Tensor]:
+    """Bounds that are known and fit a double are attributes, others operands of a maximum and a minimum."""
+    value = call.operand(0)
+    known: dict[str, float] = {}
+    for index, name, operator in ((1, "min", "max"), (2, "max", "min")):
+        bound = call.attributes.get(name)
+        if bound is None and call.has(index):
+            tensor = call.tensor(index)
+            if not isinstance(tensor, np.ndarray) or not _is_double(call.scalar(index, name)):
+                # What is known so far comes first: the maximum before the minimum.
+                value = _clip(call, value, known)
+                known = {}
+                value = call.emit(operator, [value, call.operand(index)])
+                continue
+            bound = float(call.scalar(index, name))
+        if bound is not None:
+            assert isinstance(bound, int | float)
+            known[name] = float(bound)
+    return [_clip(call, value, known)]
+
+
+def _is_double(bound: np.generic) -> bool:
+    """Whether a double is exactly this bound."""
+    number = float(bound)
+    return not math.isnan(number) and (bound.dtype.kind not in "iu" or int(number) == int(bound))
+
+
+def _clip(call: Call, value: ir.Value, bounds: dict[str, float]) -> ir.Value:
+    # What older exporters write where there is no bound.
+    largest = float(np.finfo(np.float32).max)
+    is_double = isinstance(element_of(value), ir.F64Type)
+    unlimited = {"min": (-math.inf,), "max": (math.inf,)}
+    if not is_double:
+        unlimited = {"min": (-largest, -math.inf), "max": (largest, math.inf)}
+    for name, bound in bounds.items():
+        if math.isnan(bound):
+            raise Unsupported(f"'{name}' is not a number")
+    attributes = {name: np.float64(bound) for name, bound in bounds.items() if bound not in unlimited[name]}
+    return call.emit("clip", [value], **attributes) if attributes else value
+
+
+def convert_gelu(call: Call) -> list[Tensor]:
+    approximate = call.attributes["approximate"]
+    if approximate not in ("none", "tanh"):
+        raise Unsupported(f"attribute 'approximate' is '{approximate}'")
+    return [call.emit("gelu", [call.operand(0)], tanh=approximate == "tanh")]
+
+
+def convert_bit_shift(call: Call) -> list[Tensor]:
+    direction = call.attributes["direction"]
+    if direction not in ("LEFT", "RIGHT"):
+        raise Unsupported(f"attribute 'direction' is '{direction}'")
+    return [call.emit("bit_shift", call.operands(), right=direction == "RIGHT")]
+
+
+def convert_prelu(call: Call) -> list[Tensor]:
+    """The slope may have fewer elements, but not more."""
+    result = call.emit("p_relu", call.operands())
+    if shape_of(result) != call.shape(0):
+        raise Unsupported(f"slopes of shape {list(call.shape(1))} do not fit an input of shape {list(call.shape(0))}")
+    return [result]
+
+
+def convert_mod(call: Call) -> list[Tensor]:
+    return [call.emit("mod", call.operands(), fmod=call.attributes["fmod"])]
+
+
+def _unary(names: str, elements: Elements = "float") -> dict[str, Operator]:
+    """Operators without attributes, by ONNX's names; their graph names are the same in snake_case."""
+    return {name: Operator(_snake(name), elements=elements) for name in names.split()}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def _with(name: str, attributes: Sequence[str], elements: Elements = "float") -> dict[str, Operator]:
+    return {name: Operator(_snake(name), dict.fromkeys(attributes, PLAIN), elements)}
+
+
+ELEMENTWISE: dict[str, Operator] = {
+    **_unary("Add Sub Mul Div Pow Sum Max Min Abs Neg Sign Erf Relu", "number"),
+    "PRelu": Operator("p_relu", elements="number", convert=convert_prelu),
+    "Mod": Operator("mod", {"fmod": BOOL}, "number", convert_mod),
+    **_unary("Mean Floor Ceil Round Sqrt Reciprocal Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh"),
+    **_unary("Asinh Acosh Atanh Sigmoid HardSwish Softplus Softsign Mish"),
+    **_with("HardSigmoid", ["alpha", "beta"]),
+    **_with("Elu", ["alpha"]),
+    **_with("Celu", ["alpha"]),
+    **_with("Selu", ["alpha", "gamma"]),
+    **_with("LeakyRelu", ["alpha"]),
+    **_with("ThresholdedRelu", ["alpha"]),
+    **_with("Swish", ["alpha"]),
+    **_with("Shrink", ["bias", "lambd"], "number"),
+    "Gelu": Operator("gelu", {"approximate": PLAIN}, convert=convert_gelu),
+    "Clip": Operator("clip", {"min": PLAIN, "max": PLAIN}, "number", convert_clip),
+    **_unary("And Or Xor Not BitwiseAnd BitwiseOr BitwiseXor BitwiseNot", "number"),
+    "BitShift": Operator("bit_shift", {"direction": PLAIN}, "number", convert_bit_shift),
+    **_unary("Equal Greater GreaterOrEqual Less LessOrEqual", "number"),
+    "IsNaN": Operator("is_nan", elements="plain"),
+    "IsInf": Operator("is_inf", {"detect_negative": BOOL, "detect_positive": BOOL}, "plain"),
+    "Where": Operator("where", elements="plain"),
+    "Cast": Operator("cast", {"to": PLAIN, "saturate": BOOL, "round_mode": PLAIN}, "plain", convert_cast),
+    "CastLike": Operator("cast", {"saturate": BOOL, "round_mode": PLAIN}, "plain", convert_cast_like),
+    "BitCast": Operator("bit_cast", {"to": PLAIN}, "plain", convert_bit_cast),
+    # Without a trace
+    "Identity": Operator("", convert=convert_identity, keeps_constants=True),
+    "Dropout": Operator("", {"ratio": IGNORED, "seed": IGNORED}, convert=convert_dropout, keeps_constants=True),
+}
