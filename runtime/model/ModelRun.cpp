@@ -171,7 +171,7 @@ void Model::setShapes(const int64_t *const *dims) {
 }
 
 /// Inputs of fixed size are copied to where the accelerator reaches them;
-/// others are read where they are.
+/// others are read where they are, if that is as aligned as the code likes it.
 std::vector<void *> Model::takeInputs(const void *const *inputs) {
   std::vector<void *> pointers = arena.inputs;
   for (size_t i = 0; i < pointers.size(); ++i) {
@@ -189,7 +189,7 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
                        "input '" + info.name + "' of shape " +
                            info.shapeText() + " has no memory of its own");
     pointers[i] = const_cast<void *>(given);
-    if (reinterpret_cast<uintptr_t>(given) % info.elementBytes() == 0)
+    if (reinterpret_cast<uintptr_t>(given) % metadata.alignment == 0)
       continue;
     pointers[i] =
         allocate(info.elementBytes(), shapes[i].data(), shapes[i].size());

@@ -10,8 +10,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
-#include <new>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -75,7 +75,7 @@ constexpr size_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1,
 struct Outputs {
   std::vector<void *> given;
   struct Made {
-    std::unique_ptr<uint8_t[]> memory;
+    std::unique_ptr<void, decltype(&std::free)> memory{nullptr, &std::free};
     size_t bytes = 0;
     std::vector<int64_t> dims;
   };
@@ -89,8 +89,9 @@ struct Outputs {
       return memory;
     made.bytes = info->bytes;
     // Null is left to the model, which reports that there is no memory.
-    made.memory.reset(new (std::nothrow)
-                          uint8_t[info->bytes ? info->bytes : 1]);
+    constexpr size_t alignment = 64;
+    made.memory.reset(std::aligned_alloc(
+        alignment, (info->bytes / alignment + 1) * alignment));
     return made.memory.get();
   }
 };
@@ -168,9 +169,8 @@ public:
       if (to.given[i])
         continue;
       size_t bytes = to.made[i].bytes;
-      uint8_t *memory = to.made[i].memory.release();
-      nb::capsule owner(
-          memory, [](void *p) noexcept { delete[] static_cast<uint8_t *>(p); });
+      void *memory = to.made[i].memory.release();
+      nb::capsule owner(memory, [](void *p) noexcept { std::free(p); });
       results.append(
           nb::make_tuple(Bytes(memory, {bytes}, owner), to.made[i].dims));
     }
