@@ -62,23 +62,62 @@ bool VectorNest::addLoops(OpBuilder &builder) {
   return true;
 }
 
+/// A part of a larger buffer, of which neither offset nor strides need be
+/// known.
+bool VectorNest::flattenSlice(OpBuilder &builder, VectorOperand &entry,
+                              SmallVectorImpl<Product> &strides) {
+  Location loc = op.getLoc();
+  Value buffer = entry.operand->get();
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<int64_t> known;
+  int64_t offset = 0;
+  if (failed(type.getStridesAndOffset(known, offset)))
+    return false;
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(builder, loc, buffer);
+  IndexBuilder index(builder, loc);
+  Value extent = index.constant(1);
+  for (auto [i, stride] : llvm::enumerate(known)) {
+    Value step = index.constant(stride);
+    if (ShapedType::isDynamic(stride)) {
+      step = metadata.getStrides()[i];
+      strides.push_back({1, {static_cast<unsigned>(sizes.size())}});
+      sizes.push_back(step);
+    } else {
+      strides.push_back({stride, {}});
+    }
+    Value size =
+        memref::DimOp::create(builder, loc, buffer, static_cast<int64_t>(i));
+    extent = index.add(extent, index.mul(index.add(size, -1), step));
+  }
+  OpFoldResult start = ShapedType::isDynamic(offset)
+                           ? OpFoldResult(metadata.getOffset())
+                           : OpFoldResult(builder.getIndexAttr(offset));
+  auto flat = MemRefType::get(
+      {ShapedType::kDynamic}, type.getElementType(),
+      StridedLayoutAttr::get(builder.getContext(), offset, {1}));
+  entry.memref = memref::ReinterpretCastOp::create(
+      builder, loc, flat, buffer, start, ArrayRef<OpFoldResult>{extent},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
+  return true;
+}
+
 /// Makes a buffer one dimension.
 bool VectorNest::flattenBuffer(OpBuilder &builder, VectorOperand &entry,
                                SmallVectorImpl<Product> &strides) {
   Location loc = op.getLoc();
   Value buffer = entry.operand->get();
   auto type = cast<MemRefType>(buffer.getType());
-  if (type.hasStaticShape()) {
-    FailureOr<FlatView> view = flatten(builder, loc, buffer);
-    if (failed(view))
-      return false;
-    entry.memref = view->memref;
-    for (int64_t stride : view->strides)
-      strides.push_back({stride, {}});
-    return true;
-  }
+  if (type.hasStaticShape())
+    if (FailureOr<FlatView> view = flatten(builder, loc, buffer);
+        succeeded(view)) {
+      entry.memref = view->memref;
+      for (int64_t stride : view->strides)
+        strides.push_back({stride, {}});
+      return true;
+    }
   if (!type.getLayout().isIdentity())
-    return false;
+    return flattenSlice(builder, entry, strides);
   AffineMap map = op.getMatchingIndexingMap(entry.operand);
   Product stride;
   IndexBuilder index(builder, loc);

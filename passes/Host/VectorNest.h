@@ -76,6 +76,8 @@ private:
   Product sizeOf(mlir::OpBuilder &builder, mlir::Value buffer, int64_t dim);
   bool flattenBuffer(mlir::OpBuilder &builder, VectorOperand &entry,
                      llvm::SmallVectorImpl<Product> &strides);
+  bool flattenSlice(mlir::OpBuilder &builder, VectorOperand &entry,
+                    llvm::SmallVectorImpl<Product> &strides);
   void coalesce();
   bool chooseVectorLoop();
   bool canReduce(const VectorLoop &loop);

@@ -121,3 +121,37 @@ def test_sizes_may_be_data() -> None:
             model.run({"size": np.array(absurd)})
     with pytest.raises(RunError, match=r"a tensor would have the shape \[-1, 3\]"):
         model.run({"size": np.array([-1, 3])})
+
+
+JOINED = """
+te.kernel @join(%x: tensor<?x?xf32>, %y: tensor<?x?xf32>, %n: index, %out: tensor<?x?xf32>) -> tensor<?x?xf32>
+    attributes {target = "cpu"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %m = tensor.dim %y, %c1 : tensor<?x?xf32>
+  %0 = tensor.insert_slice %x into %out[0, 0] [%b, %n] [1, 1] : tensor<?x?xf32> into tensor<?x?xf32>
+  %1 = tensor.insert_slice %y into %0[0, %n] [%b, %m] [1, 1] : tensor<?x?xf32> into tensor<?x?xf32>
+  te.return %1 : tensor<?x?xf32>
+}
+func.func @main(%x: tensor<?x?xf32> {graph.name = "x"}, %y: tensor<?x?xf32> {graph.name = "y"})
+    -> (tensor<?x?xf32> {graph.name = "z"}) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %n = tensor.dim %x, %c1 : tensor<?x?xf32>
+  %m = tensor.dim %y, %c1 : tensor<?x?xf32>
+  %all = arith.addi %n, %m : index
+  %e = tensor.empty(%b, %all) : tensor<?x?xf32>
+  %z = te.launch @join ins(%x, %y, %n : tensor<?x?xf32>, tensor<?x?xf32>, index) outs(%e : tensor<?x?xf32>)
+      -> tensor<?x?xf32>
+  return %z : tensor<?x?xf32>
+}"""
+
+
+def test_slices_of_buffers() -> None:
+    model = compile_te(JOINED)
+    rng = np.random.default_rng(1)
+    for batch, n, m in ((3, 5, 40), (1, 0, 17), (4, 16, 16), (0, 2, 3), (7, 33, 1)):
+        x, y = (rng.normal(size=(batch, size)).astype(np.float32) for size in (n, m))
+        np.testing.assert_array_equal(model.run({"x": x, "y": y})["z"], np.concatenate([x, y], 1))
