@@ -15,6 +15,13 @@ using namespace acc::host;
 
 static constexpr int64_t kPointerBytes = 8;
 
+int64_t acc::host::getElementBytes(Type element) {
+  if (element.isIndex())
+    return 8;
+  return static_cast<int64_t>(
+      llvm::divideCeil(element.getIntOrFloatBitWidth(), 8));
+}
+
 Value HostInterface::offsetPointer(Location loc, Value base, int64_t bytes) {
   if (bytes == 0)
     return base;

@@ -15,6 +15,9 @@
 
 namespace acc::host {
 
+/// What an element of a buffer takes; those of type index take 64 bits.
+int64_t getElementBytes(mlir::Type element);
+
 /// Arguments of acc_model_main.
 enum class MainArgument { Api, Context, Inputs, Outputs, Constants, Workspace };
 

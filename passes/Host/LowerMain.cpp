@@ -60,10 +60,6 @@ Value acc::host::makeBuffer(OpBuilder &builder, Location loc,
 
 namespace {
 
-int64_t elementBytes(MemRefType type) {
-  return llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-}
-
 /// Rewrites main operation by operation. What calls the runtime may fail, so it
 /// ends a block.
 class MainLowering {
@@ -256,9 +252,10 @@ private:
               ? *dynamic++
               : arith::ConstantIndexOp::create(builder, loc, size).getResult());
     auto output = outputs.find(alloc);
-    Value pointer = output != outputs.end()
-                        ? host.output(loc, outputIndex(output->second), all)
-                        : host.allocate(loc, all, elementBytes(type));
+    Value pointer =
+        output != outputs.end()
+            ? host.output(loc, outputIndex(output->second), all)
+            : host.allocate(loc, all, getElementBytes(type.getElementType()));
     host.returnIfNull(loc, pointer);
     Value buffer = makeBuffer(builder, loc, converter, type, pointer,
                               alloc.getDynamicSizes());
@@ -288,7 +285,8 @@ private:
     if (te::isContiguous(type) &&
         te::isContiguous(cast<MemRefType>(target.getType())))
       return copyBytes(loc, address(loc, source), address(loc, target),
-                       sizes(loc, source), elementBytes(type));
+                       sizes(loc, source),
+                       getElementBytes(type.getElementType()));
     OpBuilder::InsertionGuard guard(builder);
     Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
     Value one = arith::ConstantIndexOp::create(builder, loc, 1);
@@ -327,7 +325,8 @@ private:
       SmallVector<Value> extents = sizes(loc, value);
       Value to = host.output(loc, outputIndex(index), extents);
       host.returnIfNull(loc, to);
-      copyBytes(loc, address(loc, value), to, extents, elementBytes(type));
+      copyBytes(loc, address(loc, value), to, extents,
+                getElementBytes(type.getElementType()));
     }
     func::ReturnOp::create(builder, loc, host.constant(loc, 32, 0));
   }

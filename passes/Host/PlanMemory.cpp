@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/TE/TEDialect.h"
+#include "passes/Host/HostInterface.h"
 #include "passes/Host/Passes.h"
 
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -22,10 +23,9 @@ using namespace acc;
 /// Bytes of a static buffer, or nothing.
 static std::optional<int64_t> sizeInBytes(MemRefType type) {
   if (!type.hasStaticShape() || !type.getLayout().isIdentity() ||
-      !type.getElementType().isIntOrFloat())
+      !type.getElementType().isIntOrIndexOrFloat())
     return std::nullopt;
-  return type.getNumElements() * static_cast<int64_t>(llvm::divideCeil(
-                                     type.getElementTypeBitWidth(), 8));
+  return type.getNumElements() * host::getElementBytes(type.getElementType());
 }
 
 namespace {

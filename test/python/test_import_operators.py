@@ -128,7 +128,11 @@ def test_operator(name: str) -> None:
 def test_every_operator_has_a_case() -> None:
     """Here, or among those of the onnx package, which test_onnx_backend runs."""
     covered = {model.graph.node[0].op_type for model in CASES.values()}
-    standard = {f"{node.domain}.{node.op_type}".lstrip(".") for case in load_model_tests(kind="node") for node in case.model.graph.node}
+    standard = {
+        f"{node.domain}.{node.op_type}".lstrip(".")
+        for case in load_model_tests(kind="node")
+        for node in case.model.graph.node
+    }
     assert set(OPERATORS) <= covered | standard
 
 
