@@ -10,6 +10,7 @@
 
 #include "dialects/Graph/GraphConstant.h"
 #include "dialects/Graph/GraphContraction.h"
+#include "dialects/Graph/GraphConvolution.h"
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/GraphIndexing.h"
 #include "dialects/Graph/GraphInteger.h"
@@ -20,6 +21,7 @@
 #include "dialects/Graph/GraphQuantization.h"
 #include "dialects/Graph/GraphRecurrent.h"
 #include "dialects/Graph/GraphReduction.h"
+#include "dialects/Graph/GraphResampling.h"
 #include "dialects/Graph/GraphSearch.h"
 #include "dialects/Graph/GraphSlicing.h"
 

@@ -110,33 +110,39 @@ void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 
 LogicalResult GemmOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                                         SmallVectorImpl<TensorShape> &results) {
+  TensorShape a = c.shape(adaptor.getA()), b = c.shape(adaptor.getB());
   if (failed(c.requireSameElements(adaptor.getOperands())))
     return failure();
-  TensorShape a = c.shape(adaptor.getA()), b = c.shape(adaptor.getB());
   if (a.rank() != 2 || b.rank() != 2)
     return c.error("operands have ranks ", a.rank(), " and ", b.rank(),
                    " but must be matrices");
-  bool transA = adaptor.getTransA(), transB = adaptor.getTransB();
-  AffineExpr inner = a.sizes[transA ? 0 : 1], other = b.sizes[transB ? 1 : 0];
-  if (failed(c.requireEqual(inner, other, "sums over ", inner,
-                            " elements of a but ", other, " elements of b")))
+  if (adaptor.getTransA())
+    std::swap(a.sizes[0], a.sizes[1]);
+  if (adaptor.getTransB())
+    std::swap(b.sizes[0], b.sizes[1]);
+  AffineExpr rows = a.sizes[0], columns = b.sizes[1];
+  if (failed(c.requireEqual(a.sizes[1], b.sizes[0], "sums over ", a.sizes[1],
+                            " elements of a but ", b.sizes[0],
+                            " elements of b")))
     return failure();
-  SmallVector<AffineExpr> sizes{a.sizes[transA ? 1 : 0],
-                                b.sizes[transB ? 0 : 1]};
-  if (Value operand = adaptor.getC()) {
-    TensorShape shape = c.shape(operand);
-    FailureOr<SmallVector<AffineExpr>> merged =
-        c.broadcast({sizes, shape.sizes});
-    if (failed(merged))
-      return failure();
-    if (merged->size() != 2)
-      return c.error("c does not broadcast to ", sizes[0], "x", sizes[1]);
-    for (auto [size, wanted] : llvm::zip(*merged, sizes))
-      if (failed(c.requireEqual(size, wanted, "c does not broadcast to ",
-                                sizes[0], "x", sizes[1])))
+  if (!isa<FloatType>(a.element) && (!adaptor.getAlpha().isExactlyValue(1.0) ||
+                                     !adaptor.getBeta().isExactlyValue(1.0)))
+    return c.error("scales integers by 'alpha' or 'beta'");
+  if (Value bias = adaptor.getC()) {
+    TensorShape shape = c.shape(bias);
+    if (shape.rank() > 2)
+      return c.error("c has rank ", shape.rank(),
+                     " and does not broadcast to a matrix");
+    const AffineExpr wholes[] = {columns, rows};
+    for (auto [size, whole] : llvm::zip(llvm::reverse(shape.sizes), wholes)) {
+      if (getKnownSize(size) == 1)
+        continue;
+      if (failed(c.requireEqual(size, whole, "c does not broadcast to ", rows,
+                                "x", columns)))
         return failure();
+    }
   }
-  results.push_back({std::move(sizes), a.element});
+  results.push_back({{rows, columns}, a.element});
   return success();
 }
 

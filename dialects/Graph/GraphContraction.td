@@ -15,7 +15,8 @@ def Graph_ConvOp : Graph_ShapedOp<"conv"> {
   let description = [{
     input (N, C, D1...), weight (O, C / group, K1...), bias (O). `pads` holds
     the begin paddings of all spatial axes, then the end paddings; padding is
-    zero. `auto_pad` is resolved before this operator is made.
+    zero. `auto_pad` is resolved before this operator is made. Floats narrower
+    than f32 are summed in f32.
 
     ```mlir
     %y = graph.conv %x, %w, %b {dilations = array<i64: 1, 1>, group = 1 : i64,
@@ -24,12 +25,12 @@ def Graph_ConvOp : Graph_ShapedOp<"conv"> {
         -> tensor<1x4x8x8xf32>
     ```
   }];
-  let arguments = (ins Graph_FloatTensor:$input, Graph_FloatTensor:$weight,
-                       Optional<Graph_FloatTensor>:$bias,
+  let arguments = (ins Graph_NumberTensor:$input, Graph_NumberTensor:$weight,
+                       Optional<Graph_NumberTensor>:$bias,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations,
                        DefaultValuedAttr<I64Attr, "1">:$group);
-  let results = (outs Graph_FloatTensor:$result);
+  let results = (outs Graph_NumberTensor:$result);
   let hasCanonicalizer = 1;
 }
 
@@ -37,15 +38,16 @@ def Graph_GemmOp : Graph_ShapedOp<"gemm"> {
   let summary = "alpha * a' * b' + beta * c";
   let description = [{
     a' is a (M, K), or its transpose when `transA`; b' is b (K, N), or its
-    transpose when `transB`. c broadcasts to (M, N).
+    transpose when `transB`. c broadcasts to (M, N). Integers wrap, and alpha and
+    beta are 1.
   }];
-  let arguments = (ins Graph_FloatTensor:$a, Graph_FloatTensor:$b,
-                       Optional<Graph_FloatTensor>:$c,
+  let arguments = (ins Graph_NumberTensor:$a, Graph_NumberTensor:$b,
+                       Optional<Graph_NumberTensor>:$c,
                        DefaultValuedAttr<F32Attr, "1.0f">:$alpha,
                        DefaultValuedAttr<F32Attr, "1.0f">:$beta,
                        DefaultValuedAttr<BoolAttr, "false">:$transA,
                        DefaultValuedAttr<BoolAttr, "false">:$transB);
-  let results = (outs Graph_FloatTensor:$result);
+  let results = (outs Graph_NumberTensor:$result);
 }
 
 def Graph_MatMulOp : Graph_ShapedOp<"mat_mul"> {
@@ -54,8 +56,8 @@ def Graph_MatMulOp : Graph_ShapedOp<"mat_mul"> {
     Leading axes broadcast. A vector on the left is a row, a vector on the
     right a column; the axis that this adds is dropped from the result.
   }];
-  let arguments = (ins Graph_FloatTensor:$a, Graph_FloatTensor:$b);
-  let results = (outs Graph_FloatTensor:$result);
+  let arguments = (ins Graph_NumberTensor:$a, Graph_NumberTensor:$b);
+  let results = (outs Graph_NumberTensor:$result);
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHCONTRACTION_TD

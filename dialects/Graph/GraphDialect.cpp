@@ -39,6 +39,10 @@ void GraphDialect::initialize() {
       >();
   addOperations<
 #define GET_OP_LIST
+#include "dialects/Graph/GraphConvolution.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
 #include "dialects/Graph/GraphElementwise.cpp.inc"
       >();
   addOperations<
@@ -76,6 +80,10 @@ void GraphDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Graph/GraphReduction.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Graph/GraphResampling.cpp.inc"
       >();
   addOperations<
 #define GET_OP_LIST

@@ -10,6 +10,7 @@
 
 include "dialects/Graph/GraphConstant.td"
 include "dialects/Graph/GraphContraction.td"
+include "dialects/Graph/GraphConvolution.td"
 include "dialects/Graph/GraphElementwise.td"
 include "dialects/Graph/GraphIndexing.td"
 include "dialects/Graph/GraphInteger.td"
@@ -20,6 +21,7 @@ include "dialects/Graph/GraphPooling.td"
 include "dialects/Graph/GraphQuantization.td"
 include "dialects/Graph/GraphRecurrent.td"
 include "dialects/Graph/GraphReduction.td"
+include "dialects/Graph/GraphResampling.td"
 include "dialects/Graph/GraphSearch.td"
 include "dialects/Graph/GraphSlicing.td"
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphPooling.h"
-#include "dialects/Graph/Inference.h"
+#include "dialects/Graph/Windows.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -94,20 +94,103 @@ AveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 LogicalResult
-GlobalAveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
-                                       SmallVectorImpl<TensorShape> &results) {
-  TensorShape shape = c.shape(adaptor.getInput());
+MaxPoolIndicesOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                    SmallVectorImpl<TensorShape> &results) {
+  if (failed(inferPool(c, adaptor.getInput(), adaptor.getKernelShape(),
+                       adaptor.getStrides(), adaptor.getPads(),
+                       adaptor.getDilations(), results)))
+    return failure();
+  results.back().element = IntegerType::get(c.getContext(), 64);
+  return success();
+}
+
+LogicalResult
+MaxUnpoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                               SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
+  TensorShape indices = c.shape(adaptor.getIndices());
+  int64_t spatial = adaptor.getKernelShape().size();
+  if (input.rank() < 3 || input.rank() != spatial + 2)
+    return c.error("input has rank ", input.rank(), " but the kernel has ",
+                   spatial, " axes");
+  if (indices.rank() != input.rank())
+    return c.error("indices have rank ", indices.rank(), " instead of ",
+                   input.rank());
+  for (auto [mine, other] : llvm::zip(input.sizes, indices.sizes))
+    if (failed(c.requireEqual(mine, other, "there are ", mine, " elements but ",
+                              other, " indices along an axis")))
+      return failure();
+  SmallVector<int64_t> dilations(spatial, 1);
+  if (failed(checkWindows(c, adaptor.getKernelShape(), adaptor.getStrides(),
+                          adaptor.getPads(), dilations)))
+    return failure();
+  for (int64_t axis = 0; axis < spatial; ++axis) {
+    AffineExpr &size = input.sizes[axis + 2];
+    size = (size - 1) * adaptor.getStrides()[axis] +
+           adaptor.getKernelShape()[axis] - adaptor.getPads()[axis] -
+           adaptor.getPads()[axis + spatial];
+    if (failed(c.requireAtLeast(size, c.constant(0),
+                                "pads crop more than there is along spatial "
+                                "axis ",
+                                axis)))
+      return failure();
+  }
+  results.push_back(std::move(input));
+  return success();
+}
+
+static LogicalResult checkNorm(ShapeContext &c, int64_t p) {
+  if (p < 1)
+    return c.error("'p' is ", p, " but must be positive");
+  return success();
+}
+
+LogicalResult
+LpPoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                            SmallVectorImpl<TensorShape> &results) {
+  if (failed(checkNorm(c, adaptor.getP())))
+    return failure();
+  return inferPool(c, adaptor.getInput(), adaptor.getKernelShape(),
+                   adaptor.getStrides(), adaptor.getPads(),
+                   adaptor.getDilations(), results);
+}
+
+/// All spatial axes become 1; without elements there is no `what`.
+static LogicalResult inferGlobalPool(ShapeContext &c, Value input,
+                                     StringRef what,
+                                     SmallVectorImpl<TensorShape> &results) {
+  TensorShape shape = c.shape(input);
   if (shape.rank() < 3)
     return c.error("input has rank ", shape.rank(),
                    " but needs a batch, a channel and a spatial axis");
   for (AffineExpr &size : llvm::drop_begin(shape.sizes, 2)) {
-    if (failed(c.requireAtLeast(size, c.constant(1),
-                                "takes the mean of no elements")))
+    if (failed(c.requireAtLeast(size, c.constant(1), "takes the ", what,
+                                " of no elements")))
       return failure();
     size = c.constant(1);
   }
   results.push_back(std::move(shape));
   return success();
+}
+
+LogicalResult
+GlobalAveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                       SmallVectorImpl<TensorShape> &results) {
+  return inferGlobalPool(c, adaptor.getInput(), "mean", results);
+}
+
+LogicalResult
+GlobalMaxPoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                   SmallVectorImpl<TensorShape> &results) {
+  return inferGlobalPool(c, adaptor.getInput(), "maximum", results);
+}
+
+LogicalResult
+GlobalLpPoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                  SmallVectorImpl<TensorShape> &results) {
+  if (failed(checkNorm(c, adaptor.getP())))
+    return failure();
+  return inferGlobalPool(c, adaptor.getInput(), "norm", results);
 }
 
 #define GET_OP_CLASSES

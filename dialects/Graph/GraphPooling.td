@@ -42,4 +42,71 @@ def Graph_GlobalAveragePoolOp : Graph_ShapedOp<"global_average_pool"> {
   let results = (outs Graph_FloatTensor:$result);
 }
 
+def Graph_MaxPoolIndicesOp : Graph_ShapedOp<"max_pool_indices"> {
+  let summary = "Where graph.max_pool finds its maxima";
+  let description = [{
+    The second result of ONNX's MaxPool: positions in the flat input, in
+    row-major order, or with the spatial axes in reverse order if
+    `column_major`. The first of equal elements counts.
+
+    ```mlir
+    %i = graph.max_pool_indices %x {dilations = array<i64: 1, 1>,
+        kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>,
+        strides = array<i64: 2, 2>} : (tensor<1x3x8x8xf32>)
+        -> tensor<1x3x4x4xi64>
+    ```
+  }];
+  let arguments = (ins Graph_NumberTensor:$input,
+                       DenseI64ArrayAttr:$kernel_shape,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations,
+                       DefaultValuedAttr<BoolAttr, "false">:$column_major);
+  let results = (outs Graph_IntegerTensor:$result);
+}
+
+def Graph_MaxUnpoolOp : Graph_ShapedOp<"max_unpool"> {
+  let summary = "Elements put where indices say, zeros elsewhere";
+  let description = [{
+    The indices, of the shape of the input, are positions in the flat result. A
+    spatial axis of size D becomes (D - 1) * stride + kernel - pads.
+
+    ```mlir
+    %y = graph.max_unpool %x, %i {kernel_shape = array<i64: 2, 2>,
+        pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>}
+        : (tensor<1x1x2x2xf32>, tensor<1x1x2x2xi64>) -> tensor<1x1x4x4xf32>
+    ```
+  }];
+  let arguments = (ins Graph_FloatTensor:$input, Graph_IntegerTensor:$indices,
+                       DenseI64ArrayAttr:$kernel_shape,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
+def Graph_LpPoolOp : Graph_ShapedOp<"lp_pool"> {
+  let summary = "The p-norm of windows of the spatial axes";
+  let description = [{
+    Padding is zero. `p` is positive; `auto_pad` and `ceil_mode` are resolved
+    into `pads`.
+  }];
+  let arguments = (ins Graph_FloatTensor:$input,
+                       DenseI64ArrayAttr:$kernel_shape,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations,
+                       DefaultValuedAttr<I64Attr, "2">:$p);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
+def Graph_GlobalLpPoolOp : Graph_ShapedOp<"global_lp_pool"> {
+  let summary = "The p-norm of all spatial axes, which become 1";
+  let arguments = (ins Graph_FloatTensor:$input,
+                       DefaultValuedAttr<I64Attr, "2">:$p);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
+def Graph_GlobalMaxPoolOp : Graph_ShapedOp<"global_max_pool"> {
+  let summary = "Maximum over all spatial axes, which become 1";
+  let arguments = (ins Graph_FloatTensor:$input);
+  let results = (outs Graph_FloatTensor:$result);
+}
+
 #endif // ACC_DIALECTS_GRAPH_GRAPHPOOLING_TD

@@ -11,6 +11,7 @@
 #include "dialects/TE/TEDialect.h"
 #include "passes/Graph/Passes.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
@@ -116,7 +117,11 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     populateElementwiseToLinalg(converter, patterns);
     populateConvolutionToLinalg(converter, patterns);
     populateContractionToLinalg(converter, patterns);
+    populateConvTransposeToLinalg(converter, patterns);
+    populateResizeToLinalg(converter, patterns);
+    populateSamplingToLinalg(converter, patterns);
     populateNormalizationToLinalg(converter, patterns);
+    populateMaxPoolToLinalg(converter, patterns);
     populatePoolingToLinalg(converter, patterns);
     populateMovementToLinalg(converter, patterns);
     populateIndexingToLinalg(converter, patterns);

@@ -73,9 +73,29 @@ mlir::Value createFilled(mlir::ImplicitLocOpBuilder &b, mlir::Type tensorType,
                          mlir::TypedAttr value,
                          llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
 
+mlir::Value createFilled(mlir::ImplicitLocOpBuilder &b,
+                         llvm::ArrayRef<mlir::OpFoldResult> sizes,
+                         mlir::TypedAttr value);
+
 /// Zero or, for max pools, the least value of a type.
 mlir::TypedAttr getZero(mlir::Type type);
 mlir::TypedAttr getLowest(mlir::Type type, bool isUnsigned);
+
+/// A linalg.generic with the last `reductions` dimensions of its maps reduced;
+/// the last map is that of `init`, whose running value is the body's last
+/// argument.
+mlir::Value createGeneric(mlir::ImplicitLocOpBuilder &b, mlir::Value init,
+                          mlir::ValueRange inputs,
+                          llvm::ArrayRef<mlir::AffineMap> maps,
+                          unsigned reductions, ScalarBody body);
+
+/// The sizes of the result of `op`, some of them computed.
+llvm::SmallVector<mlir::OpFoldResult> getResultSizes(mlir::OpBuilder &b,
+                                                     mlir::Operation *op);
+
+/// A tensor of floats in another precision; others as they are.
+mlir::Value convertElements(mlir::ImplicitLocOpBuilder &b, mlir::Value tensor,
+                            mlir::Type element);
 
 /// An all-parallel linalg.generic whose operands broadcast to `resultType`
 /// from the right, as numpy does. `sizes` are those of the result, which follow
@@ -143,8 +163,16 @@ void populateConvolutionToLinalg(const mlir::TypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);
 void populateContractionToLinalg(const mlir::TypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);
+void populateConvTransposeToLinalg(const mlir::TypeConverter &converter,
+                                   mlir::RewritePatternSet &patterns);
+void populateResizeToLinalg(const mlir::TypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
+void populateSamplingToLinalg(const mlir::TypeConverter &converter,
+                              mlir::RewritePatternSet &patterns);
 void populateNormalizationToLinalg(const mlir::TypeConverter &converter,
                                    mlir::RewritePatternSet &patterns);
+void populateMaxPoolToLinalg(const mlir::TypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
 void populatePoolingToLinalg(const mlir::TypeConverter &converter,
                              mlir::RewritePatternSet &patterns);
 void populateMovementToLinalg(const mlir::TypeConverter &converter,

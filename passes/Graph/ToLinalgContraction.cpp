@@ -7,12 +7,12 @@
 
 #include "dialects/Graph/GraphContraction.h"
 #include "dialects/Graph/GraphInteger.h"
-#include "passes/Graph/ToLinalg.h"
+#include "passes/Graph/Convolutions.h"
+#include "passes/Graph/ScalarMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Traits.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -23,13 +23,18 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+bool isFloat(Type type) { return isa<FloatType>(type); }
+
 /// linalg.matmul of a (m, k) and b (k, n), either of them possibly stored
-/// transposed.
-Value createMatmul(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
-                   RankedTensorType type, bool transA, bool transB) {
-  Value init = createFilled(b, type, getZero(type.getElementType()));
+/// transposed, with sums of type `sum`.
+Value createMatmul(ImplicitLocOpBuilder &b, Value lhs, Value rhs, Type sum,
+                   bool transA, bool transB) {
+  SmallVector<OpFoldResult> sizes{
+      tensor::getMixedSize(b, b.getLoc(), lhs, transA ? 1 : 0),
+      tensor::getMixedSize(b, b.getLoc(), rhs, transB ? 0 : 1)};
+  Value init = createFilled(b, sizes, getZero(sum));
   auto matmul = linalg::MatmulOp::create(
-      b, TypeRange(type), ValueRange{lhs, rhs}, ValueRange(init));
+      b, TypeRange(init.getType()), ValueRange{lhs, rhs}, ValueRange(init));
   if (transA || transB) {
     AffineExpr m = b.getAffineDimExpr(0), n = b.getAffineDimExpr(1),
                k = b.getAffineDimExpr(2);
@@ -50,34 +55,59 @@ class GemmPattern : public OpConversionPattern<GemmOp> {
   matchAndRewrite(GemmOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType type = typeOf(op.getResult());
-    Value result = createMatmul(b, adaptor.getA(), adaptor.getB(), type,
+    Type element = typeOf(adaptor.getA()).getElementType();
+    Type sum = getAccumulatorType(element);
+    Value result = createMatmul(b, adaptor.getA(), adaptor.getB(), sum,
                                 op.getTransA(), op.getTransB());
-    auto scale = [&](ImplicitLocOpBuilder &inner, Value x, APFloat factor) {
-      if (factor.isExactlyValue(1.0))
-        return x;
-      Value constant = arith::ConstantOp::create(
-          inner, FloatAttr::get(x.getType(), factor.convertToDouble()));
-      return arith::MulFOp::create(inner, x, constant).getResult();
-    };
-    SmallVector<Value> operands{result};
-    if (adaptor.getC())
-      operands.push_back(adaptor.getC());
-    else if (op.getAlpha().isExactlyValue(1.0)) {
-      rewriter.replaceOp(op, result);
+    bool scaled = !op.getAlpha().isExactlyValue(1.0);
+    if (!adaptor.getC() && !scaled) {
+      rewriter.replaceOp(op, convertElements(b, result, element));
       return success();
     }
+    SmallVector<Value> operands{result};
+    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(2)};
+    if (Value c = adaptor.getC()) {
+      operands.push_back(c);
+      maps.push_back(getBroadcastMap(typeOf(c), typeOf(result)));
+    }
+    maps.push_back(b.getMultiDimIdentityMap(2));
+    Value init = tensor::EmptyOp::create(
+        b, tensor::getMixedSizes(b, b.getLoc(), result), element);
     rewriter.replaceOp(
-        op, createElementwise(
-                b, type, operands,
-                [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                  Value product = scale(inner, x[0], op.getAlpha());
-                  if (x.size() == 1)
-                    return product;
-                  return arith::AddFOp::create(
-                      inner, product, scale(inner, x[1], op.getBeta()));
-                }));
+        op, createGeneric(b, init, operands, maps, 0,
+                          [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                            return finish(inner, op, x.drop_back(), element);
+                          }));
     return success();
+  }
+
+  /// alpha * product + beta * c; inference makes sure that both factors of
+  /// integers are 1.
+  static Value finish(ImplicitLocOpBuilder &b, GemmOp op, ValueRange x,
+                      Type element) {
+    if (!isFloat(element))
+      return x.size() == 1 ? x[0] : Scalar(b, x[0]) + Scalar(b, x[1]);
+    auto scale = [&](Value value, APFloat factor) {
+      Scalar wide = Scalar(b, value).toReal(x[0].getType());
+      return factor.isExactlyValue(1.0) ? wide
+                                        : wide * factor.convertToDouble();
+    };
+    Scalar result = scale(x[0], op.getAlpha());
+    if (x.size() == 2)
+      result = result + scale(x[1], op.getBeta());
+    return result.toReal(element);
+  }
+
+  /// Which element of c is added: axes of size 1 are repeated.
+  static AffineMap getBroadcastMap(RankedTensorType type,
+                                   RankedTensorType result) {
+    MLIRContext *context = type.getContext();
+    SmallVector<AffineExpr> exprs;
+    for (auto [axis, size] : llvm::enumerate(type.getShape()))
+      exprs.push_back(
+          size == 1 ? getAffineConstantExpr(0, context)
+                    : getAffineDimExpr(axis + 2 - type.getRank(), context));
+    return AffineMap::get(result.getRank(), 0, exprs, context);
   }
 };
 
@@ -89,7 +119,7 @@ class GemmIntegerPattern : public OpConversionPattern<GemmIntegerOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value result = createMatmul(b, adaptor.getInput(), adaptor.getWeight(),
-                                typeOf(op.getResult()), /*transA=*/false,
+                                b.getI32Type(), /*transA=*/false,
                                 /*transB=*/true);
     rewriter.replaceOp(op,
                        createBiased(b, result, adaptor.getBias(), /*axis=*/1));
@@ -105,51 +135,70 @@ class MatMulPattern : public OpConversionPattern<MatMulOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value lhs = adaptor.getA(), rhs = adaptor.getB();
-    RankedTensorType type = typeOf(op.getResult());
-    if (typeOf(lhs).getRank() == 1)
-      lhs = createReshape(b, lhs, {1, typeOf(lhs).getDimSize(0)});
-    if (typeOf(rhs).getRank() == 1)
-      rhs = createReshape(b, rhs, {typeOf(rhs).getDimSize(0), 1});
-    ArrayRef<int64_t> lhsShape = typeOf(lhs).getShape(),
-                      rhsShape = typeOf(rhs).getShape();
-    int64_t m = lhsShape[lhsShape.size() - 2], k = lhsShape.back(),
-            n = rhsShape.back();
-    Value result;
-    if (rhsShape.size() == 2) {
-      int64_t rows = typeOf(lhs).getNumElements() / k;
-      result = createMatmul(b, createReshape(b, lhs, {rows, k}), rhs,
-                            type.clone({rows, n}), false, false);
-    } else {
-      SmallVector<int64_t> batch;
-      if (!OpTrait::util::getBroadcastedShape(lhsShape.drop_back(2),
-                                              rhsShape.drop_back(2), batch))
-        return rewriter.notifyMatchFailure(op, "leading axes do not broadcast");
-      int64_t batches = 1;
-      for (int64_t size : batch)
-        batches *= size;
-      lhs = createReshape(b, repeat(b, lhs, batch), {batches, m, k});
-      rhs = createReshape(b, repeat(b, rhs, batch), {batches, k, n});
-      RankedTensorType batchedType = type.clone({batches, m, n});
-      Value init = createFilled(b, batchedType, getZero(type.getElementType()));
-      result =
-          linalg::BatchMatmulOp::create(b, TypeRange(batchedType),
-                                        ValueRange{lhs, rhs}, ValueRange(init))
-              .getResult(0);
-    }
-    rewriter.replaceOp(op, createReshape(b, result, type.getShape()));
+    Type element = typeOf(lhs).getElementType();
+    Type sum = getAccumulatorType(element);
+    bool rows = typeOf(lhs).hasStaticShape() && typeOf(rhs).getRank() == 2;
+    Value result = rows && typeOf(lhs).getRank() != 2
+                       ? createRows(b, lhs, rhs, op.getType(), sum)
+                   : typeOf(lhs).getRank() == 2 && typeOf(rhs).getRank() == 2
+                       ? createMatmul(b, lhs, rhs, sum, false, false)
+                       : createBatched(b, op, lhs, rhs, sum);
+    rewriter.replaceOp(op, convertElements(b, result, element));
     return success();
   }
 
-  /// Copies the matrices along leading axes that broadcast.
-  static Value repeat(ImplicitLocOpBuilder &b, Value value,
-                      ArrayRef<int64_t> batch) {
-    SmallVector<int64_t> shape(batch);
-    llvm::append_range(shape, typeOf(value).getShape().take_back(2));
-    if (typeOf(value).getNumElements() == ShapedType::getNumElements(shape))
-      return value;
-    return createElementwise(
-        b, typeOf(value).clone(shape), value,
-        [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; });
+  /// One matrix on the right: all rows on the left are one matrix too.
+  static Value createRows(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
+                          RankedTensorType type, Type sum) {
+    ArrayRef<int64_t> shape = typeOf(lhs).getShape();
+    int64_t rows = ShapedType::getNumElements(shape.drop_back());
+    Value flat = createReshape(b, lhs, {rows, shape.back()});
+    Value result = createMatmul(b, flat, rhs, sum, false, false);
+    return createReshape(b, result, type.getShape());
+  }
+
+  /// As a generic whose leading axes broadcast; a vector has no row or no
+  /// column.
+  static Value createBatched(ImplicitLocOpBuilder &b, MatMulOp op, Value lhs,
+                             Value rhs, Type sum) {
+    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+    int64_t loops = sizes.size() + 1;
+    bool hasRow = typeOf(lhs).getRank() > 1,
+         hasColumn = typeOf(rhs).getRank() > 1;
+    int64_t batch = sizes.size() - hasRow - hasColumn;
+    AffineExpr row = b.getAffineDimExpr(batch),
+               column = b.getAffineDimExpr(batch + hasRow),
+               inner = b.getAffineDimExpr(loops - 1);
+    auto leading = [&](Value value) {
+      ArrayRef<int64_t> shape = typeOf(value).getShape();
+      shape = shape.drop_back(std::min<size_t>(shape.size(), 2));
+      SmallVector<AffineExpr> exprs;
+      for (auto [axis, size] : llvm::enumerate(shape)) {
+        int64_t loop = batch - shape.size() + axis;
+        bool repeats = size == 1 && !isConstantIntValue(sizes[loop], 1);
+        exprs.push_back(repeats ? b.getAffineConstantExpr(0)
+                                : b.getAffineDimExpr(loop));
+      }
+      return exprs;
+    };
+    SmallVector<AffineExpr> x = leading(lhs), w = leading(rhs), y;
+    if (hasRow)
+      x.push_back(row);
+    x.push_back(inner);
+    w.push_back(inner);
+    if (hasColumn)
+      w.push_back(column);
+    for (int64_t axis = 0; axis < loops - 1; ++axis)
+      y.push_back(b.getAffineDimExpr(axis));
+    auto map = [&](ArrayRef<AffineExpr> exprs) {
+      return AffineMap::get(loops, 0, exprs, b.getContext());
+    };
+    return createGeneric(b, createFilled(b, sizes, getZero(sum)), {lhs, rhs},
+                         {map(x), map(w), map(y)}, 1,
+                         [](ImplicitLocOpBuilder &inner, ValueRange args) {
+                           return multiplyAccumulate(inner, args[0], args[1],
+                                                     args[2]);
+                         });
   }
 };
 

@@ -11,7 +11,7 @@
 
 #include "dialects/Graph/GraphContraction.h"
 #include "dialects/Graph/GraphInteger.h"
-#include "passes/Graph/ToLinalg.h"
+#include "passes/Graph/Convolutions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -26,101 +26,106 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// acc + x * w, where integers are sign-extended to the accumulator.
-Value multiplyAccumulate(ImplicitLocOpBuilder &b, Value x, Value w, Value acc) {
-  if (isa<FloatType>(acc.getType()))
-    return arith::AddFOp::create(b, acc, arith::MulFOp::create(b, x, w));
-  Value wideX = arith::ExtSIOp::create(b, acc.getType(), x);
-  Value wideW = arith::ExtSIOp::create(b, acc.getType(), w);
-  return arith::AddIOp::create(b, acc, arith::MulIOp::create(b, wideX, wideW));
-}
-
+/// Everything about a convolution but its bias.
 struct Convolution {
   Value input, weight;
-  ArrayRef<int64_t> strides, dilations;
+  SmallVector<int64_t> strides, dilations, pads;
   int64_t group;
-  RankedTensorType resultType;
+  TypedAttr padValue;
+  /// Sizes and element type of the sums.
+  SmallVector<OpFoldResult> sizes;
+  Type sum;
 
-  SmallVector<int64_t> channelsFirst(int64_t batch,
-                                     ArrayRef<int64_t> channels) const {
-    SmallVector<int64_t> shape{batch};
-    llvm::append_range(shape, channels);
-    llvm::append_range(shape, typeOf(input).getShape().drop_front(2));
-    return shape;
+  bool isStatic() const {
+    return typeOf(input).hasStaticShape() && typeOf(weight).hasStaticShape();
   }
 };
 
-/// Any number of spatial axes, any group, as one generic: (n, g, o, d...) over
-/// (c, k...).
-Value createGenericConv(ImplicitLocOpBuilder &b, const Convolution &conv,
-                        Value input, Value weight, RankedTensorType type) {
-  int64_t spatial = conv.strides.size(), rank = 2 * spatial + 4;
-  auto dim = [&](int64_t index) { return b.getAffineDimExpr(index); };
-  AffineExpr n = dim(0), g = dim(1), o = dim(2), c = dim(3 + spatial);
-  SmallVector<AffineExpr> x{n, g, c}, w{g, o, c}, y{n, g, o};
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    AffineExpr out = dim(3 + axis), tap = dim(4 + spatial + axis);
-    x.push_back(out * conv.strides[axis] + tap * conv.dilations[axis]);
-    w.push_back(tap);
-    y.push_back(out);
-  }
-  SmallVector<utils::IteratorType> iterators(rank,
-                                             utils::IteratorType::parallel);
-  std::fill(iterators.begin() + 3 + spatial, iterators.end(),
-            utils::IteratorType::reduction);
-  MLIRContext *context = b.getContext();
-  Value init = createFilled(b, type, getZero(type.getElementType()));
-  return linalg::GenericOp::create(
-             b, TypeRange(type), ValueRange{input, weight}, ValueRange(init),
-             ArrayRef<AffineMap>{AffineMap::get(rank, 0, x, context),
-                                 AffineMap::get(rank, 0, w, context),
-                                 AffineMap::get(rank, 0, y, context)},
-             iterators,
-             [](OpBuilder &nested, Location loc, ValueRange args) {
-               ImplicitLocOpBuilder inner(loc, nested);
-               linalg::YieldOp::create(
-                   inner, multiplyAccumulate(inner, args[0], args[1], args[2]));
-             })
-      .getResult(0);
+/// Adds an axis of size 1 in front of the only spatial one: images are what
+/// code generation is made for.
+void makeImage(ImplicitLocOpBuilder &b, Convolution &conv) {
+  auto expand = [&](Value value) {
+    SmallVector<int64_t> shape(typeOf(value).getShape());
+    shape.insert(shape.begin() + 2, 1);
+    return createReshape(b, value, shape);
+  };
+  conv.input = expand(conv.input);
+  conv.weight = expand(conv.weight);
+  conv.strides.insert(conv.strides.begin(), 1);
+  conv.dilations.insert(conv.dilations.begin(), 1);
+  conv.pads = {0, conv.pads[0], 0, conv.pads[1]};
+  conv.sizes.insert(conv.sizes.begin() + 2, b.getIndexAttr(1));
 }
 
-Value createConvolution(ImplicitLocOpBuilder &b, const Convolution &conv) {
-  RankedTensorType type = conv.resultType, weightType = typeOf(conv.weight);
-  int64_t batch = type.getDimSize(0), outputs = type.getDimSize(1),
-          group = conv.group, groupOutputs = outputs / group,
-          groupInputs = weightType.getDimSize(1);
-  bool is2D = conv.strides.size() == 2;
-  auto strides = b.getI64VectorAttr(conv.strides);
-  auto dilations = b.getI64VectorAttr(conv.dilations);
-  auto create = [&]<typename Op>(Value input, Value weight,
-                                 RankedTensorType resultType) -> Value {
-    Value init = createFilled(b, resultType, getZero(type.getElementType()));
-    return Op::create(b, TypeRange(resultType), ValueRange{input, weight},
-                      ValueRange(init), strides, dilations)
-        ->getResult(0);
+/// The named operation `Op` of a convolution of images.
+template <typename Op>
+Value createNamed(ImplicitLocOpBuilder &b, const Convolution &conv, Value input,
+                  Value weight, ArrayRef<OpFoldResult> sizes) {
+  Value init = createFilled(b, sizes, getZero(conv.sum));
+  return Op::create(b, TypeRange(init.getType()), ValueRange{input, weight},
+                    ValueRange(init), b.getI64VectorAttr(conv.strides),
+                    b.getI64VectorAttr(conv.dilations))
+      ->getResult(0);
+}
+
+/// Groups of images as an axis of their own.
+Value createGroupedImages(ImplicitLocOpBuilder &b, const Convolution &conv,
+                          Value input) {
+  auto split = [&](ArrayRef<int64_t> shape) {
+    SmallVector<int64_t> result(shape);
+    result[1] /= conv.group;
+    result.insert(result.begin() + 1, conv.group);
+    return result;
   };
-  if (is2D && group == 1)
-    return create.operator()<linalg::Conv2DNchwFchwOp>(conv.input, conv.weight,
-                                                       type);
-  SmallVector<int64_t> kernel(weightType.getShape().drop_front(2));
-  if (is2D && groupOutputs == 1 && groupInputs == 1) {
-    SmallVector<int64_t> shape{outputs};
-    llvm::append_range(shape, kernel);
-    return create.operator()<linalg::DepthwiseConv2DNchwChwOp>(
-        conv.input, createReshape(b, conv.weight, shape), type);
+  SmallVector<int64_t> result;
+  for (OpFoldResult size : conv.sizes)
+    result.push_back(*getConstantIntValue(size));
+  Value grouped = createNamed<linalg::Conv2DNgchwGfchwOp>(
+      b, conv, createReshape(b, input, split(typeOf(input).getShape())),
+      splitGroups(b, conv.weight, conv.group),
+      getAsIndexOpFoldResult(b.getContext(), split(result)));
+  return createReshape(b, grouped, result);
+}
+
+/// Any number of spatial axes, any group, any sizes, as one generic.
+Value createGenericConv(ImplicitLocOpBuilder &b, const Convolution &conv,
+                        Value input) {
+  int64_t spatial = conv.strides.size();
+  auto dim = [&](int64_t index) { return b.getAffineDimExpr(index); };
+  ArrayRef<int64_t> weight = typeOf(conv.weight).getShape();
+  AffineExpr g = dim(1), c = dim(3 + spatial);
+  SmallVector<AffineExpr> w{g, dim(2), c};
+  SmallVector<AffineExpr> x{dim(0), conv.group == 1 ? c : g * weight[1] + c};
+  for (int64_t axis = 0; axis < spatial; ++axis) {
+    AffineExpr tap = dim(4 + spatial + axis);
+    x.push_back(dim(3 + axis) * conv.strides[axis] +
+                tap * conv.dilations[axis]);
+    w.push_back(tap);
   }
-  Value input = createReshape(b, conv.input,
-                              conv.channelsFirst(batch, {group, groupInputs}));
-  SmallVector<int64_t> weightShape{group, groupOutputs, groupInputs};
-  llvm::append_range(weightShape, kernel);
-  Value weight = createReshape(b, conv.weight, weightShape);
-  SmallVector<int64_t> grouped{batch, group, groupOutputs};
-  llvm::append_range(grouped, type.getShape().drop_front(2));
-  RankedTensorType groupedType = type.clone(grouped);
-  Value result = is2D ? create.operator()<linalg::Conv2DNgchwGfchwOp>(
-                            input, weight, groupedType)
-                      : createGenericConv(b, conv, input, weight, groupedType);
-  return createReshape(b, result, type.getShape());
+  return createSumOfProducts(b, input, splitGroups(b, conv.weight, conv.group),
+                             conv.sizes, conv.sum, weight[0] / conv.group, x,
+                             w);
+}
+
+/// The sums of a convolution.
+Value createConvolution(ImplicitLocOpBuilder &b, const Convolution &conv) {
+  SmallVector<int64_t> low, high;
+  splitSpatialPads(conv.pads, conv.sizes.size(), low, high);
+  Value input = createPadded(b, conv.input, low, high, conv.padValue);
+  ArrayRef<int64_t> weight = typeOf(conv.weight).getShape();
+  if (conv.strides.size() != 2)
+    return createGenericConv(b, conv, input);
+  if (conv.group == 1)
+    return createNamed<linalg::Conv2DNchwFchwOp>(b, conv, input, conv.weight,
+                                                 conv.sizes);
+  if (weight[0] == conv.group && weight[1] == 1) {
+    Value flat =
+        createReshape(b, conv.weight, {weight[0], weight[2], weight[3]});
+    return createNamed<linalg::DepthwiseConv2DNchwChwOp>(b, conv, input, flat,
+                                                         conv.sizes);
+  }
+  return conv.isStatic() ? createGroupedImages(b, conv, input)
+                         : createGenericConv(b, conv, input);
 }
 
 template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
@@ -130,27 +135,102 @@ template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType inputType = typeOf(adaptor.getInput());
-    TypedAttr padValue = getZero(inputType.getElementType());
+    Type element = op.getType().getElementType();
+    TypedAttr padValue = getZero(typeOf(adaptor.getInput()).getElementType());
     if constexpr (std::is_same_v<Op, ConvIntegerOp>)
       padValue = op.getPadValueAttr();
-    SmallVector<int64_t> low, high;
-    splitSpatialPads(op.getPads(), inputType.getRank(), low, high);
-    Convolution conv{createPadded(b, adaptor.getInput(), low, high, padValue),
+    if (op.getGroup() != 1 && !typeOf(adaptor.getWeight()).hasStaticShape())
+      return op.emitOpError("needs a weight of static shape for groups");
+    Convolution conv{adaptor.getInput(),
                      adaptor.getWeight(),
-                     op.getStrides(),
-                     op.getDilations(),
+                     llvm::to_vector(op.getStrides()),
+                     llvm::to_vector(op.getDilations()),
+                     llvm::to_vector(op.getPads()),
                      static_cast<int64_t>(op.getGroup()),
-                     typeOf(op.getResult())};
-    Value result = createConvolution(b, conv);
-    if (Value bias = adaptor.getBias())
-      result = createBiased(b, result, bias, /*axis=*/1);
+                     padValue,
+                     getResultSizes(b, op),
+                     getAccumulatorType(element)};
+    bool isLine = conv.strides.size() == 1 && conv.isStatic();
+    if (isLine)
+      makeImage(b, conv);
+    Value result =
+        finishSums(b, createConvolution(b, conv), adaptor.getBias(), element);
+    if (isLine)
+      result = createReshape(b, result, op.getType().getShape());
     rewriter.replaceOp(op, result);
     return success();
   }
 };
 
 } // namespace
+
+Type acc::graph::getAccumulatorType(Type type) {
+  if (isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 32)
+    return Float32Type::get(type.getContext());
+  return type;
+}
+
+/// A float or integer in a wider type.
+static Value widen(ImplicitLocOpBuilder &b, Value value, Type type) {
+  if (value.getType() == type)
+    return value;
+  if (isa<FloatType>(type))
+    return arith::ExtFOp::create(b, type, value);
+  return arith::ExtSIOp::create(b, type, value);
+}
+
+Value acc::graph::multiplyAccumulate(ImplicitLocOpBuilder &b, Value x, Value w,
+                                     Value sum) {
+  Value wideX = widen(b, x, sum.getType()), wideW = widen(b, w, sum.getType());
+  if (isa<FloatType>(sum.getType()))
+    return arith::AddFOp::create(b, sum,
+                                 arith::MulFOp::create(b, wideX, wideW));
+  return arith::AddIOp::create(b, sum, arith::MulIOp::create(b, wideX, wideW));
+}
+
+Value acc::graph::splitGroups(ImplicitLocOpBuilder &b, Value weight,
+                              int64_t group) {
+  ArrayRef<int64_t> shape = typeOf(weight).getShape();
+  SmallVector<int64_t> split{group, shape[0] / group};
+  llvm::append_range(split, shape.drop_front());
+  return createReshape(b, weight, split);
+}
+
+Value acc::graph::createSumOfProducts(ImplicitLocOpBuilder &b, Value input,
+                                      Value weight,
+                                      ArrayRef<OpFoldResult> sizes, Type sum,
+                                      int64_t outputsPerGroup,
+                                      ArrayRef<AffineExpr> x,
+                                      ArrayRef<AffineExpr> w) {
+  int64_t spatial = sizes.size() - 2, loops = (2 * spatial) + 4;
+  AffineExpr o = b.getAffineDimExpr(2);
+  if (typeOf(weight).getDimSize(0) != 1)
+    o = b.getAffineDimExpr(1) * outputsPerGroup + o;
+  SmallVector<AffineExpr> y{b.getAffineDimExpr(0), o};
+  for (int64_t axis = 0; axis < spatial; ++axis)
+    y.push_back(b.getAffineDimExpr(3 + axis));
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(loops, 0, exprs, b.getContext());
+  };
+  return createGeneric(b, createFilled(b, sizes, getZero(sum)), {input, weight},
+                       {map(x), map(w), map(y)}, spatial + 1,
+                       [](ImplicitLocOpBuilder &inner, ValueRange args) {
+                         return multiplyAccumulate(inner, args[0], args[1],
+                                                   args[2]);
+                       });
+}
+
+Value acc::graph::finishSums(ImplicitLocOpBuilder &b, Value sums, Value bias,
+                             Type element) {
+  if (!bias)
+    return convertElements(b, sums, element);
+  return convertElements(
+      b,
+      createBiased(b, sums,
+                   convertElements(b, bias, getElementTypeOrSelf(sums)),
+                   /*axis=*/1),
+      element);
+}
 
 void acc::graph::populateConvolutionToLinalg(const TypeConverter &converter,
                                              RewritePatternSet &patterns) {

@@ -4,17 +4,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A pool is a window reduction: what it starts from and how it combines, then
-// possibly a division.
+// possibly a division or a root.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/GraphPooling.h"
-#include "passes/Graph/ToLinalg.h"
+#include "passes/Graph/Pools.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -25,93 +23,24 @@ RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-struct Window {
-  ArrayRef<int64_t> shape, strides, pads, dilations;
-};
-
-template <typename Op> Window windowOf(Op op) {
-  return {op.getKernelShape(), op.getStrides(), op.getPads(),
-          op.getDilations()};
+/// running + x, in the precision of `running`.
+Value addWide(ImplicitLocOpBuilder &b, ValueRange x) {
+  Scalar running(b, x[1]);
+  return running + Scalar(b, x[0]).toReal(running.getType());
 }
 
-/// Reduces every window of `input`, padded with `init`. With two spatial axes
-/// this is the named operation `Named`.
-template <typename Named>
-Value createPool(ImplicitLocOpBuilder &b, Value input, const Window &window,
-                 RankedTensorType resultType, TypedAttr init, ScalarBody body) {
-  int64_t rank = resultType.getRank(), spatial = window.shape.size();
-  SmallVector<int64_t> low, high;
-  splitSpatialPads(window.pads, rank, low, high);
-  Value padded = createPadded(b, input, low, high, init);
-  Value taps =
-      tensor::EmptyOp::create(b, window.shape, resultType.getElementType());
-  Value filled = createFilled(b, resultType, init);
-  if (spatial == 2)
-    return Named::create(b, TypeRange(resultType), ValueRange{padded, taps},
-                         ValueRange(filled), b.getI64VectorAttr(window.strides),
-                         b.getI64VectorAttr(window.dilations))
-        ->getResult(0);
-  SmallVector<AffineExpr> source, tap, result;
-  for (int64_t axis = 0; axis < rank; ++axis)
-    result.push_back(b.getAffineDimExpr(axis));
-  source.append(result.begin(), result.begin() + 2);
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    tap.push_back(b.getAffineDimExpr(rank + axis));
-    source.push_back(result[axis + 2] * window.strides[axis] +
-                     tap.back() * window.dilations[axis]);
-  }
-  SmallVector<utils::IteratorType> iterators(rank,
-                                             utils::IteratorType::parallel);
-  iterators.append(spatial, utils::IteratorType::reduction);
-  auto map = [&](ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(rank + spatial, 0, exprs, b.getContext());
-  };
-  return linalg::GenericOp::create(
-             b, TypeRange(resultType), ValueRange{padded, taps},
-             ValueRange(filled),
-             ArrayRef<AffineMap>{map(source), map(tap), map(result)}, iterators,
-             [&](OpBuilder &nested, Location loc, ValueRange args) {
-               ImplicitLocOpBuilder inner(loc, nested);
-               linalg::YieldOp::create(inner, body(inner, {args[0], args[2]}));
-             })
-      .getResult(0);
+/// Sums of floats in every window, in f32 at least.
+Value createSumPool(ImplicitLocOpBuilder &b, Value input, const Window &window,
+                    ArrayRef<OpFoldResult> sizes) {
+  Type element = typeOf(input).getElementType();
+  return createPool<linalg::PoolingNchwSumOp>(
+      b, input, window, sizes, getZero(element),
+      getZero(getAccumulatorType(element)), addWide);
 }
 
-/// Flips the sign bit: maps the order of unsigned integers to that of signed
-/// ones and back.
-Value flipSign(ImplicitLocOpBuilder &b, Value value) {
-  return createElementwise(
-      b, typeOf(value), value,
-      [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-        Value bit = arith::ConstantOp::create(
-            inner, getLowest(x[0].getType(), /*isUnsigned=*/false));
-        return arith::XOrIOp::create(inner, x[0], bit);
-      });
-}
-
-class MaxPoolPattern : public OpConversionPattern<MaxPoolOp> {
-  using OpConversionPattern::OpConversionPattern;
-
-  LogicalResult
-  matchAndRewrite(MaxPoolOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    auto type =
-        cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
-    bool isUnsigned = isUnsignedElement(op.getType());
-    Value input = adaptor.getInput();
-    Value result = createPool<linalg::PoolingNchwMaxOp>(
-        b, isUnsigned ? flipSign(b, input) : input, windowOf(op), type,
-        getLowest(type.getElementType(), /*isUnsigned=*/false),
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          if (isa<FloatType>(x[0].getType()))
-            return arith::MaximumFOp::create(inner, x[1], x[0]);
-          return arith::MaxSIOp::create(inner, x[1], x[0]);
-        });
-    rewriter.replaceOp(op, isUnsigned ? flipSign(b, result) : result);
-    return success();
-  }
-};
+//===----------------------------------------------------------------------===//
+// Means
+//===----------------------------------------------------------------------===//
 
 class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -120,14 +49,14 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
   matchAndRewrite(AveragePoolOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType type = typeOf(op.getResult());
-    Type element = type.getElementType();
-    Value sums = createPool<linalg::PoolingNchwSumOp>(
-        b, adaptor.getInput(), windowOf(op), type, getZero(element),
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::AddFOp::create(inner, x[1], x[0]);
-        });
-    rewriter.replaceOp(op, divideByCounts(b, op, sums));
+    Value sums = createSumPool(b, adaptor.getInput(), windowOf(op),
+                               getResultSizes(b, op));
+    bool isStatic =
+        typeOf(adaptor.getInput()).hasStaticShape() || op.getCountIncludePad();
+    Value means = isStatic ? divideByCounts(b, op, sums)
+                           : divideByComputed(b, op, adaptor.getInput(), sums);
+    rewriter.replaceOp(
+        op, convertElements(b, means, op.getType().getElementType()));
     return success();
   }
 
@@ -137,6 +66,13 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
     RankedTensorType type = typeOf(sums);
     ArrayRef<int64_t> input = typeOf(op.getInput()).getShape().drop_front(2);
     ArrayRef<int64_t> output = type.getShape().drop_front(2);
+    Type element = type.getElementType();
+    if (op.getCountIncludePad()) {
+      int64_t taps = ShapedType::getNumElements(op.getKernelShape());
+      return createMapped(
+          b, sums, element,
+          [&](ImplicitLocOpBuilder &, Scalar x) { return x / double(taps); });
+    }
     SmallVector<double> divisors{1.0};
     for (size_t axis = 0; axis < output.size(); ++axis) {
       SmallVector<double> next;
@@ -145,34 +81,55 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
           next.push_back(divisor * countTaps(op, axis, position, input[axis]));
       divisors = std::move(next);
     }
+    if (llvm::all_equal(divisors))
+      return createMapped(
+          b, sums, element,
+          [&](ImplicitLocOpBuilder &, Scalar x) { return x / divisors[0]; });
     SmallVector<Attribute> values;
     for (double divisor : divisors)
-      values.push_back(FloatAttr::get(type.getElementType(), divisor));
-    SmallVector<Value> operands{sums};
-    Value splat;
-    if (llvm::all_equal(values))
-      splat = arith::ConstantOp::create(b, cast<TypedAttr>(values.front()));
-    else
-      operands.push_back(arith::ConstantOp::create(
-          b, DenseElementsAttr::get(type.clone(output), values)));
+      values.push_back(FloatAttr::get(element, divisor));
+    Value counts = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type.clone(output), values));
     return createElementwise(
-        b, type, operands,
+        b, type, {sums, counts},
         [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::DivFOp::create(inner, x[0], splat ? splat : x[1]);
+          return arith::DivFOp::create(inner, x[0], x[1]);
         });
   }
 
   static int64_t countTaps(AveragePoolOp op, size_t axis, int64_t position,
                            int64_t size) {
     int64_t taps = op.getKernelShape()[axis], count = 0;
-    if (op.getCountIncludePad())
-      return taps;
     for (int64_t tap = 0; tap < taps; ++tap) {
       int64_t index = position * op.getStrides()[axis] +
                       tap * op.getDilations()[axis] - op.getPads()[axis];
       count += index >= 0 && index < size;
     }
     return std::max<int64_t>(count, 1);
+  }
+
+  /// The same where the number depends on sizes that are not known.
+  static Value divideByComputed(ImplicitLocOpBuilder &b, AveragePoolOp op,
+                                Value input, Value sums) {
+    return createMapped(
+        b, sums, typeOf(sums).getElementType(),
+        [&](ImplicitLocOpBuilder &inner, Scalar x) -> Value {
+          std::optional<Scalar> count;
+          for (auto [axis, taps] : llvm::enumerate(op.getKernelShape())) {
+            double dilation = op.getDilations()[axis];
+            // Taps before the input, and those not beyond its end.
+            Scalar start =
+                loopIndex(inner, axis + 2) * double(op.getStrides()[axis]) -
+                double(op.getPads()[axis]);
+            Scalar size = sizeOf(inner, input, axis + 2);
+            Scalar before = (-start + (dilation - 1)).max(0) / dilation;
+            Scalar until =
+                ((size - start + (dilation - 1)).max(0) / dilation).min(taps);
+            Scalar here = (until - before).max(0);
+            count = count ? *count * here : here;
+          }
+          return x / count->max(1).toReal(x.getType());
+        });
   }
 };
 
@@ -184,26 +141,94 @@ class GlobalAveragePoolPattern
   matchAndRewrite(GlobalAveragePoolOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    RankedTensorType inputType = typeOf(adaptor.getInput());
-    Type element = inputType.getElementType();
-    Value sums = createReduction(
-        b, adaptor.getInput(),
-        llvm::to_vector(llvm::seq<int64_t>(2, inputType.getRank())),
-        getZero(element), element,
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          return arith::AddFOp::create(inner, x[1], x[0]);
-        });
-    double count =
-        ShapedType::getNumElements(inputType.getShape().drop_front(2));
-    Value means = createElementwise(
-        b, typeOf(sums), sums,
-        [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value factor = arith::ConstantOp::create(
-              inner, FloatAttr::get(element, 1.0 / count));
-          return arith::MulFOp::create(inner, x[0], factor);
-        });
+    Value input = adaptor.getInput();
+    Type element = op.getType().getElementType();
+    Value sums = createGlobalPool(
+        b, input, getZero(getAccumulatorType(element)), addWide);
     rewriter.replaceOp(
-        op, createReshape(b, means, typeOf(op.getResult()).getShape()));
+        op,
+        createMapped(b, sums, element,
+                     [&](ImplicitLocOpBuilder &inner, Scalar x) -> Value {
+                       return (x * reciprocalCount(inner, input, x.getType()))
+                           .toReal(element);
+                     }));
+    return success();
+  }
+
+  static Scalar reciprocalCount(ImplicitLocOpBuilder &b, Value input,
+                                Type real) {
+    ArrayRef<int64_t> spatial = typeOf(input).getShape().drop_front(2);
+    Scalar one(b, arith::ConstantOp::create(b, b.getFloatAttr(real, 1)));
+    if (!ShapedType::isDynamicShape(spatial))
+      return one.same(1.0 / double(ShapedType::getNumElements(spatial)));
+    Scalar count = sizeOf(b, input, 2);
+    for (size_t axis = 1; axis < spatial.size(); ++axis)
+      count = count * sizeOf(b, input, axis + 2);
+    return one / count.toReal(real);
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+/// |x|^p, in f32 at least.
+Value createPowers(ImplicitLocOpBuilder &b, Value input, int64_t p) {
+  Type real = getAccumulatorType(typeOf(input).getElementType());
+  return createMapped(
+      b, input, real, [&](ImplicitLocOpBuilder &inner, Scalar x) -> Value {
+        Scalar size = x.toReal(real).abs();
+        if (p == 1)
+          return size;
+        if (p == 2)
+          return size * size;
+        return math::PowFOp::create(inner, size.get(), size.same(double(p)));
+      });
+}
+
+/// The p-th root.
+Value createRoots(ImplicitLocOpBuilder &b, Value sums, int64_t p,
+                  Type element) {
+  return createMapped(
+      b, sums, element, [&](ImplicitLocOpBuilder &inner, Scalar x) -> Value {
+        if (p == 2)
+          x = {inner, math::SqrtOp::create(inner, x.get())};
+        else if (p != 1)
+          x = {inner,
+               math::PowFOp::create(inner, x.get(), x.same(1.0 / double(p)))};
+        return x.toReal(element);
+      });
+}
+
+class LpPoolPattern : public OpConversionPattern<LpPoolOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(LpPoolOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto p = static_cast<int64_t>(op.getP());
+    Value powers = createPowers(b, adaptor.getInput(), p);
+    Value sums = createSumPool(b, powers, windowOf(op), getResultSizes(b, op));
+    rewriter.replaceOp(op,
+                       createRoots(b, sums, p, op.getType().getElementType()));
+    return success();
+  }
+};
+
+class GlobalLpPoolPattern : public OpConversionPattern<GlobalLpPoolOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GlobalLpPoolOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto p = static_cast<int64_t>(op.getP());
+    Value powers = createPowers(b, adaptor.getInput(), p);
+    Value sums = createGlobalPool(
+        b, powers, getZero(typeOf(powers).getElementType()), addWide);
+    rewriter.replaceOp(op,
+                       createRoots(b, sums, p, op.getType().getElementType()));
     return success();
   }
 };
@@ -233,6 +258,7 @@ class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
 
 void acc::graph::populatePoolingToLinalg(const TypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<MaxPoolPattern, AveragePoolPattern, GlobalAveragePoolPattern,
-               GlobalSumIntegerPattern>(converter, patterns.getContext());
+  patterns.add<AveragePoolPattern, GlobalAveragePoolPattern, LpPoolPattern,
+               GlobalLpPoolPattern, GlobalSumIntegerPattern>(
+      converter, patterns.getContext());
 }

@@ -7,6 +7,8 @@
 
 #include "passes/Graph/ToLinalg.h"
 
+#include "passes/Graph/ScalarMath.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -108,9 +110,57 @@ Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value,
   return linalg::FillOp::create(b, scalar, empty).getResult(0);
 }
 
+Value createFilled(ImplicitLocOpBuilder &b, ArrayRef<OpFoldResult> sizes,
+                   TypedAttr value) {
+  Value scalar = arith::ConstantOp::create(b, value);
+  Value empty = tensor::EmptyOp::create(b, sizes, value.getType());
+  return linalg::FillOp::create(b, scalar, empty).getResult(0);
+}
+
 //===----------------------------------------------------------------------===//
 // Structured operations
 //===----------------------------------------------------------------------===//
+
+Value createGeneric(ImplicitLocOpBuilder &b, Value init, ValueRange inputs,
+                    ArrayRef<AffineMap> maps, unsigned reductions,
+                    ScalarBody body) {
+  SmallVector<utils::IteratorType> iterators(maps.back().getNumDims(),
+                                             utils::IteratorType::parallel);
+  std::fill(iterators.end() - reductions, iterators.end(),
+            utils::IteratorType::reduction);
+  return linalg::GenericOp::create(
+             b, TypeRange(init.getType()), inputs, ValueRange(init), maps,
+             iterators,
+             // Bodies are built by `b` itself, which is inside of them by now:
+             // what Scalars compute then always goes where the builder is.
+             [&](OpBuilder &, Location, ValueRange args) {
+               linalg::YieldOp::create(b, body(b, args));
+             })
+      .getResult(0);
+}
+
+SmallVector<OpFoldResult> getResultSizes(OpBuilder &b, Operation *op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (type.hasStaticShape())
+    return getAsIndexOpFoldResult(b.getContext(), type.getShape());
+  ReifiedRankedShapedTypeDims sizes;
+  if (failed(reifyResultShapes(b, op, sizes)))
+    return {};
+  return sizes.front();
+}
+
+Value convertElements(ImplicitLocOpBuilder &b, Value tensor, Type element) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (type.getElementType() == element)
+    return tensor;
+  AffineMap map = b.getMultiDimIdentityMap(type.getRank());
+  Value init = tensor::EmptyOp::create(
+      b, tensor::getMixedSizes(b, b.getLoc(), tensor), element);
+  return createGeneric(b, init, tensor, {map, map}, 0,
+                       [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                         return Scalar(inner, x[0]).toReal(element);
+                       });
+}
 
 /// Sizes of a result that its operands tell through their maps.
 static Sizes findSizes(ImplicitLocOpBuilder &b, RankedTensorType type,
@@ -414,16 +464,18 @@ PerAxisOperand addPerAxisOperand(ImplicitLocOpBuilder &b,
 Value createBiased(ImplicitLocOpBuilder &b, Value value, Value bias,
                    int64_t axis) {
   auto type = cast<RankedTensorType>(value.getType());
+  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
   SmallVector<AffineMap> maps{
-      b.getMultiDimIdentityMap(type.getRank()),
-      AffineMap::get(type.getRank(), 0, b.getAffineDimExpr(axis))};
-  return createElementwise(
-      b, type, {value, bias}, maps,
-      [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-        if (isa<FloatType>(x[0].getType()))
-          return arith::AddFOp::create(inner, x[0], x[1]);
-        return arith::AddIOp::create(inner, x[0], x[1]);
-      });
+      identity, AffineMap::get(type.getRank(), 0, b.getAffineDimExpr(axis)),
+      identity};
+  Value init = tensor::EmptyOp::create(
+      b, tensor::getMixedSizes(b, b.getLoc(), value), type.getElementType());
+  return createGeneric(b, init, {value, bias}, maps, 0,
+                       [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                         if (isa<FloatType>(x[0].getType()))
+                           return arith::AddFOp::create(inner, x[0], x[1]);
+                         return arith::AddIOp::create(inner, x[0], x[1]);
+                       });
 }
 
 } // namespace acc::graph

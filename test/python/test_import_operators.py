@@ -66,6 +66,19 @@ CASES = {
     "max_pool dilated": node_model("MaxPool", {"x": X}, kernel_shape=[2, 3], dilations=[3, 2], ceil_mode=1),
     "average_pool": node_model("AveragePool", {"x": X}, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     "global_average_pool": node_model("GlobalAveragePool", {"x": X}),
+    "global_max_pool": node_model("GlobalMaxPool", {"x": X}),
+    "global_lp_pool": node_model("GlobalLpPool", {"x": X}, p=3),
+    "lp_pool": node_model("LpPool", {"x": X}, kernel_shape=[2, 3], strides=[2, 1], pads=[0, 1, 1, 1]),
+    "max_roi_pool": node_model(
+        "MaxRoiPool",
+        {"x": X},
+        {"rois": np.array([[0, 0, 0, 4, 4], [1, 2, 1, 6, 8]], np.float32)},
+        pooled_shape=[2, 3],
+        spatial_scale=0.75,
+    ),
+    "conv_transpose": node_model(
+        "ConvTranspose", {"x": X}, {"w": floats(4, 3, 3, 2)}, group=2, strides=[2, 3], pads=[1, 0, 2, 1]
+    ),
     "relu": node_model("Relu", {"x": X}),
     "clip": node_model("Clip", {"x": X}, {"lo": np.float32(-0.5), "hi": np.float32(0.25)}),
     "clip below": node_model("Clip", {"x": X}, {"lo": np.float32(0.1)}),

@@ -8,15 +8,44 @@ function that converts it; every other becomes the graph operator with the same 
 
 from __future__ import annotations
 
-from acc.frontend import indexing, movement, quantization, recurrent, reductions, shapes, sums, training, windows
+from acc.frontend import (
+    images,
+    indexing,
+    integers,
+    movement,
+    quantization,
+    recurrent,
+    reductions,
+    shapes,
+    sums,
+    training,
+    windows,
+)
 from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Operator
 from acc.frontend.elementwise import ELEMENTWISE
 
 OPERATORS: dict[str, Operator] = {
     # Contractions and normalizations
     "Conv": Operator("conv", windows.WINDOW | {"group": PLAIN}, convert=windows.convert_conv),
-    "Gemm": Operator("gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}),
-    "MatMul": Operator("mat_mul"),
+    "ConvTranspose": Operator(
+        "conv_transpose",
+        windows.WINDOW | {"group": PLAIN, "output_padding": PLAIN, "output_shape": PLAIN},
+        convert=windows.convert_conv_transpose,
+    ),
+    "DeformConv": Operator(
+        "deform_conv",
+        windows.WINDOW | {"group": PLAIN, "offset_group": PLAIN},
+        convert=windows.convert_deform_conv,
+    ),
+    "ConvInteger": Operator("conv", windows.WINDOW | {"group": PLAIN}, "number", integers.convert_conv_integer),
+    "QLinearConv": Operator("conv", windows.WINDOW | {"group": PLAIN}, "number", integers.convert_qlinear_conv),
+    "Col2Im": Operator(
+        "col2_im", dict.fromkeys(("dilations", "pads", "strides"), PLAIN), "number", windows.convert_col2im
+    ),
+    "Gemm": Operator("gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}, "number"),
+    "MatMul": Operator("mat_mul", elements="number"),
+    "MatMulInteger": Operator("mat_mul", elements="number", convert=integers.convert_mat_mul_integer),
+    "QLinearMatMul": Operator("mat_mul", elements="number", convert=integers.convert_qlinear_mat_mul),
     "BatchNormalization": Operator(
         "batch_normalization", reductions.BATCH, convert=reductions.convert_batch_normalization
     ),
@@ -76,7 +105,41 @@ OPERATORS: dict[str, Operator] = {
     # Pools
     "MaxPool": Operator("max_pool", windows.POOL, "any", windows.convert_pool),
     "AveragePool": Operator("average_pool", windows.POOL, convert=windows.convert_pool),
+    "LpPool": Operator("lp_pool", windows.POOL | {"p": PLAIN}, convert=windows.convert_pool),
     "GlobalAveragePool": Operator("global_average_pool"),
+    "GlobalMaxPool": Operator("global_max_pool"),
+    "GlobalLpPool": Operator("global_lp_pool", {"p": PLAIN}),
+    "MaxUnpool": Operator(
+        "max_unpool",
+        dict.fromkeys(("kernel_shape", "pads", "strides"), PLAIN),
+        "number",
+        windows.convert_max_unpool,
+    ),
+    # Images
+    "Resize": Operator("resize", images.RESIZE, "number", images.convert_resize),
+    "Upsample": Operator("resize", {"mode": PLAIN}, "number", images.convert_upsample),
+    "GridSample": Operator(
+        "grid_sample",
+        dict.fromkeys(("align_corners", "mode", "padding_mode"), PLAIN),
+        "number",
+        images.convert_grid_sample,
+    ),
+    "RoiAlign": Operator(
+        "roi_align",
+        dict.fromkeys(
+            (
+                *("coordinate_transformation_mode", "mode", "output_height", "output_width"),
+                *("sampling_ratio", "spatial_scale"),
+            ),
+            PLAIN,
+        ),
+        "number",
+        images.convert_roi_align,
+    ),
+    "MaxRoiPool": Operator("max_roi_pool", {"pooled_shape": PLAIN, "spatial_scale": PLAIN}),
+    "SpaceToDepth": Operator("reshape", {"blocksize": PLAIN, "mode": PLAIN}, "any", images.convert_space_to_depth),
+    "DepthToSpace": Operator("reshape", {"blocksize": PLAIN, "mode": PLAIN}, "any", images.convert_depth_to_space),
+    # Element by element
     **ELEMENTWISE,
     # Data movement
     "Concat": Operator("concat", {"axis": AXIS}, "any", shapes.convert_concat),

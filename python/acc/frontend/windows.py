@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from acc import ir
-from acc.frontend.call import BOOL, IGNORED, PLAIN, Call
+from acc.frontend.call import BOOL, PLAIN, Call, element_of, shape_of
 from acc.frontend.problems import Unsupported
 
 WINDOW = dict.fromkeys(("auto_pad", "dilations", "kernel_shape", "pads", "strides"), PLAIN)
-POOL = WINDOW | {"ceil_mode": BOOL, "count_include_pad": BOOL, "storage_order": IGNORED}
+POOL = WINDOW | {"ceil_mode": BOOL, "count_include_pad": BOOL, "storage_order": PLAIN}
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,32 @@ class _Window:
         return {"strides": self.strides, "pads": self.pads, "dilations": self.dilations}
 
 
-def _read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Window:
+def _read(call: Call, name: str, count: int, default: int, least: int) -> list[int]:
+    """An attribute with `count` values, none below `least`."""
+    values = call.integer_list(name) if name in call.attributes else [default] * count
+    if len(values) != count:
+        raise Unsupported(f"attribute '{name}' has {len(values)} values instead of {count}")
+    if any(value < least for value in values):
+        raise Unsupported(f"attribute '{name}' is {values}, which is less than {least}")
+    return values
+
+
+def _read_explicit(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Window:
+    """The attributes as they are, whatever `auto_pad` says."""
     rank = len(sizes)
-
-    def read(name: str, count: int, default: list[int], least: int) -> list[int]:
-        values = call.integer_list(name) if name in call.attributes else default
-        if len(values) != count:
-            raise Unsupported(f"attribute '{name}' has {len(values)} values but {rank} spatial axes need {count}")
-        if any(value < least for value in values):
-            raise Unsupported(f"attribute '{name}' is {values}, which is less than {least}")
-        return values
-
     if len(kernel) != rank or any(size < 1 for size in kernel):
         raise Unsupported(f"a kernel of shape {list(kernel)} does not fit {rank} spatial axes")
-    strides = read("strides", rank, [1] * rank, 1)
-    dilations = read("dilations", rank, [1] * rank, 1)
-    window = _Window(sizes, list(kernel), strides, dilations, read("pads", 2 * rank, [0] * 2 * rank, 0))
-    auto_pad = call.attributes["auto_pad"]
+    strides = _read(call, "strides", rank, 1, 1)
+    dilations = _read(call, "dilations", rank, 1, 1)
+    return _Window(sizes, list(kernel), strides, dilations, _read(call, "pads", 2 * rank, 0, 0))
+
+
+def read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Window:
+    """The windows of a convolution or pool, padded as `auto_pad` says."""
+    rank = len(sizes)
+    window = _read_explicit(call, sizes, kernel)
+    strides, dilations = window.strides, window.dilations
+    auto_pad = call.attributes.get("auto_pad", "NOTSET")
     match auto_pad:
         case "NOTSET" | "":
             return window
@@ -57,7 +66,7 @@ def _read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Wi
         case "SAME_UPPER" | "SAME_LOWER":
             begin, end = [], []
             for size, span, stride in zip(sizes, window.spans(), strides, strict=True):
-                total = max((-(-size // stride) - 1) * stride + span - size, 0)
+                total = _same_padding(size, span, stride)
                 small, large = total // 2, total - total // 2
                 begin.append(small if auto_pad == "SAME_UPPER" else large)
                 end.append(large if auto_pad == "SAME_UPPER" else small)
@@ -66,15 +75,75 @@ def _read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Wi
     return _Window(sizes, window.kernel, strides, dilations, begin + end)
 
 
-def convert_conv(call: Call) -> list[ir.Value]:
-    shape, weight = call.shape(0), call.shape(1)
+def _same_padding(size: int, span: int, stride: int) -> int:
+    """The padding with which windows `stride` apart are as many as elements `stride` apart."""
+    return max((-(-size // stride) - 1) * stride + span - size, 0)
+
+
+def weight_shape(call: Call, index: int) -> tuple[int, ...]:
+    """The shape of the weight, input `index`, which must fit input 0 and the attribute `kernel_shape`."""
+    shape, weight = call.shape(0), call.shape(index)
     if len(shape) < 3 or len(weight) != len(shape):
         raise Unsupported(f"input {list(shape)} and weight {list(weight)} do not make a convolution")
     kernel = call.attributes.get("kernel_shape", list(weight[2:]))
     if kernel != list(weight[2:]):
         raise Unsupported(f"attribute 'kernel_shape' is {kernel} but the weight is {list(weight)}")
-    window = _read_window(call, shape[2:], weight[2:])
-    return [call.emit("conv", call.operands(), group=call.attributes["group"], **window.attributes())]
+    return weight
+
+
+def convolution_attributes(call: Call, weight: int) -> dict[str, object]:
+    """Group and windows of a convolution whose weight is input `weight`."""
+    window = read_window(call, call.shape(0)[2:], weight_shape(call, weight)[2:])
+    return {"group": call.attributes["group"], **window.attributes()}
+
+
+def convert_conv(call: Call) -> list[ir.Value]:
+    return [call.emit("conv", call.operands(), **convolution_attributes(call, 1))]
+
+
+def convert_conv_transpose(call: Call) -> list[ir.Value]:
+    sizes, kernel = call.shape(0)[2:], weight_shape(call, 1)[2:]
+    window = _read_explicit(call, sizes, kernel)
+    rank = len(sizes)
+    extra = _read(call, "output_padding", rank, 0, 0)
+    upper = call.attributes["auto_pad"] == "SAME_UPPER"
+    wanted: Sequence[int] | None = None
+    if "output_shape" in call.attributes:
+        # Some exporters count the batch and the channels too.
+        wanted = call.integer_list("output_shape")[-rank:]
+        if len(wanted) != rank or any(size < 0 for size in wanted):
+            raise Unsupported(f"attribute 'output_shape' is {wanted} for {rank} spatial axes")
+    elif call.attributes["auto_pad"] in ("SAME_UPPER", "SAME_LOWER"):
+        wanted = [size * stride for size, stride in zip(sizes, window.strides, strict=True)]
+    pads = [0] * 2 * rank if call.attributes["auto_pad"] == "VALID" else list(window.pads)
+    if wanted is not None:
+        for axis, (size, span, stride) in enumerate(zip(sizes, window.spans(), window.strides, strict=True)):
+            total = stride * (size - 1) + extra[axis] + span - wanted[axis]
+            # What is missing is zeros behind the last window.
+            extra[axis] += max(-total, 0)
+            small, large = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
+            pads[axis], pads[axis + rank] = (small, large) if upper else (large, small)
+    attributes = {**window.attributes(), "pads": pads, "output_padding": extra}
+    return [call.emit("conv_transpose", call.operands(), group=call.attributes["group"], **attributes)]
+
+
+def convert_deform_conv(call: Call) -> list[ir.Value]:
+    window = read_window(call, call.shape(0)[2:], weight_shape(call, 1)[2:])
+    mask = [call.operand(4)] if call.has(4) else []
+    operands = [call.operand(0), call.operand(1), call.operand(2), *mask]
+    groups = {name: call.attributes[name] for name in ("group", "offset_group")}
+    result = call.emit("deform_conv", operands, **groups, **window.attributes())
+    if call.has(3):
+        bias = call.operand(3)
+        column = call.tensor_type([*call.shape(3), *[1] * len(window.sizes)], element_of(bias))
+        result = call.emit("add", [result, call.emit_as(column, "reshape", bias)])
+    return [result]
+
+
+def convert_col2im(call: Call) -> list[ir.Value]:
+    image, block = call.integers(1, "image_shape"), call.integers(2, "block_shape")
+    window = _read_explicit(call, image, block)
+    return [call.emit("col2_im", [call.operand(0)], image_shape=image, block_shape=block, **window.attributes())]
 
 
 def _ceil_padding(window: _Window) -> list[int]:
@@ -96,7 +165,7 @@ def convert_pool(call: Call) -> list[ir.Value]:
     if len(shape) < 3:
         raise Unsupported(f"input {list(shape)} has no spatial axes")
     kernel = call.integer_list("kernel_shape")
-    window = _read_window(call, shape[2:], kernel)
+    window = read_window(call, shape[2:], kernel)
     operand = call.operand(0)
     extra = [0] * len(kernel)
     if call.attributes.get("ceil_mode") and not str(call.attributes["auto_pad"]).startswith("SAME"):
@@ -109,9 +178,32 @@ def convert_pool(call: Call) -> list[ir.Value]:
         pads, include = [0] * 2 * rank, False
     pads = pads[:rank] + [pad + more for pad, more in zip(pads[rank:], extra, strict=True)]
     attributes: dict[str, object] = {**window.attributes(), "kernel_shape": kernel, "pads": pads}
-    if "count_include_pad" in call.attributes:
+    if call.operator.graph == "average_pool":
         attributes["count_include_pad"] = include
-    return [call.emit(call.operator.graph, [operand], **attributes)]
+    if call.operator.graph == "lp_pool":
+        attributes["p"] = call.attributes["p"]
+    result = call.emit(call.operator.graph, [operand], **attributes)
+    if call.operator.graph != "max_pool" or len(call.node.outputs) < 2 or not call.node.outputs[1]:
+        return [result]
+    column_major = call.attributes.get("storage_order") == 1
+    return [result, call.emit("max_pool_indices", [call.storage(operand)], column_major=column_major, **attributes)]
+
+
+def convert_max_unpool(call: Call) -> list[ir.Value]:
+    kernel = call.integer_list("kernel_shape")
+    window = _read_explicit(call, call.shape(0)[2:], kernel)
+    attributes = {"kernel_shape": kernel, "strides": window.strides, "pads": window.pads}
+    result = call.emit("max_unpool", [call.operand(0), call.operand(1)], **attributes)
+    if not call.has(2):
+        return [result]
+    # Indices count in the shape that follows from the windows; what is larger is zero.
+    shape, wanted = shape_of(result), call.integers(2, "output_shape")
+    if len(wanted) != len(shape) or any(more < size for more, size in zip(wanted, shape, strict=True)):
+        raise Unsupported(f"output_shape is {wanted}, which does not hold the result {list(shape)}")
+    if wanted == list(shape):
+        return [result]
+    grow = [more - size for more, size in zip(wanted, shape, strict=True)]
+    return [call.emit("pad", [result], pads=[0] * len(shape) + grow)]
 
 
 def convert_lrn(call: Call) -> list[ir.Value]:
