@@ -19,6 +19,7 @@
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace acc::graph {
 #define GEN_PASS_DEF_GRAPHOUTLINEKERNELS
@@ -35,8 +36,36 @@ constexpr StringLiteral kernelAttr = "graph.kernel",
                         targetAttr = "graph.target",
                         reasonAttr = "graph.reason", dimsAttr = "graph.dims";
 
+/// Whether a slice is memory of its input that kernels may be given as it is:
+/// in one piece, and starting where a buffer may start.
+bool isView(SliceOp slice) {
+  RankedTensorType input = slice.getInput().getType();
+  bool isWhole = true;
+  int64_t stride = 1, offset = 0;
+  for (int64_t axis = input.getRank() - 1; axis >= 0; --axis) {
+    int64_t size = slice.getSizes()[axis], start = slice.getStarts()[axis];
+    if (size != 1 && (slice.getSteps()[axis] != 1 || !isWhole))
+      return false;
+    isWhole &= size == input.getDimSize(axis) && !ShapedType::isDynamic(size);
+    if (start != 0 && (ShapedType::isDynamic(start) || stride < 0))
+      return false;
+    offset += start * stride;
+    stride = input.isDynamicDim(axis) ? -1 : stride * input.getDimSize(axis);
+  }
+  Type element = input.getElementType();
+  if (offset == 0)
+    return true;
+  constexpr int64_t alignment = 64;
+  return element.isIntOrFloat() &&
+         offset * llvm::divideCeil(element.getIntOrFloatBitWidth(), 8) %
+                 alignment ==
+             0;
+}
+
 /// Whether an operation costs nothing at run time and so is no kernel.
 bool isFree(Operation *op) {
+  if (auto slice = dyn_cast<SliceOp>(op))
+    return isView(slice);
   return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
              te::LaunchOp, cf::AssertOp>(op) ||
          isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
@@ -150,6 +179,7 @@ public:
     if (failed(insertShapeChecks(function, scope)))
       return failure();
     llvm::MapVector<StringRef, Group> groups;
+    dropViews(function);
     for (Operation &op : function.getBody().front())
       if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
         addTo(groups[name.getValue()], op, name.getValue());
@@ -175,6 +205,21 @@ public:
   }
 
 private:
+  /// Views that are kernels of their own are none.
+  static void dropViews(func::FuncOp function) {
+    llvm::StringMap<unsigned> sizes;
+    for (Operation &op : function.getBody().front())
+      if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
+        ++sizes[name.getValue()];
+    for (auto slice : function.getBody().front().getOps<SliceOp>()) {
+      auto name = slice->getAttrOfType<StringAttr>(kernelAttr);
+      if (!name || sizes[name.getValue()] != 1 || !isView(slice))
+        continue;
+      for (StringRef attribute : {kernelAttr, targetAttr, reasonAttr})
+        slice->removeAttr(attribute);
+    }
+  }
+
   static void addTo(Group &group, Operation &op, StringRef name) {
     group.name = name.str();
     group.ops.insert(&op);

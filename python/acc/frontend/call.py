@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -17,6 +18,9 @@ from acc.frontend.problems import NotConstant, Unsupported
 
 Tensor = np.ndarray | ir.Value
 """What an ONNX value is during import: known, or computed at run time."""
+
+UNKNOWN = -(1 << 63)
+"""What types and attributes hold in place of a size that is known at run time only."""
 
 # What ONNX's schemas give as the number of inputs of variadic operators.
 _UNLIMITED = 2**31 - 1
@@ -173,6 +177,10 @@ class Call:
     def quantized_constant(self, index: int, quantization: Quantization) -> ir.Value:
         return self._materialize(self.node.inputs[index], quantization)
 
+    def constant_value(self, array: np.ndarray) -> ir.Value:
+        """A constant that the model does not have."""
+        return self._emitter.constant(array, self.node.name)
+
     def storage(self, value: ir.Value) -> ir.Value:
         """The integers of a quantized tensor; other tensors as they are."""
         element = element_of(value)
@@ -180,6 +188,19 @@ class Call:
             return value
         integer = storage_of(element)
         return self.emit_as(self.tensor_type(shape_of(value), integer), "storage_cast", value)
+
+    def found(self, buffer: ir.Value, count: ir.Value, shape: Sequence[int | None]) -> ir.Value:
+        """The first elements of a flat buffer under a shape whose sizes of None are `count`, a scalar tensor."""
+        name = self.node.name
+        index = self._emitter.extract_index(count, name)
+        known = math.prod(size for size in shape if size is not None)
+        total = self._emitter.multiply_index(index, known, name)
+        part = self.emit("slice", [buffer, total], starts=[0], sizes=[UNKNOWN], steps=[1])
+        if len(shape) == 1:
+            return part
+        sizes = [UNKNOWN if size is None else size for size in shape]
+        type = self.tensor_type(sizes, element_of(buffer))
+        return self._emitter.emit("reshape", [part, index], {}, name, type)
 
     def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
         return self._emitter.tensor_type(shape, element)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -99,6 +100,38 @@ class Emitter:
         except ir.MLIRError as error:
             raise Unsupported(_reason(error, operator)) from error
         return list(op.results)
+
+    def extract_index(self, scalar: ir.Value, name: str) -> ir.Value:
+        """The element of a tensor of one integer, as an index."""
+        integer = cast(ir.RankedTensorType, scalar.type).element_type
+        element = self._raw("tensor.extract", [scalar], integer, name)
+        return self._raw("arith.index_cast", [element], ir.IndexType.get(context=self._context), name)
+
+    def multiply_index(self, index: ir.Value, factor: int, name: str) -> ir.Value:
+        if factor == 1:
+            return index
+        value = ir.IntegerAttr.get(index.type, factor)
+        constant = self._raw("arith.constant", [], index.type, name, {"value": value})
+        return self._raw("arith.muli", [index, constant], index.type, name)
+
+    def _raw(
+        self,
+        operator: str,
+        operands: Sequence[ir.Value],
+        result: ir.Type,
+        name: str,
+        attributes: Mapping[str, ir.Attribute] | None = None,
+    ) -> ir.Value:
+        """Appends an operator of another dialect."""
+        op = ir.Operation.create(
+            operator,
+            operands=list(operands),
+            attributes=dict(attributes or {}),
+            results=[result],
+            loc=self.location(name),
+            ip=self._point,
+        )
+        return op.results[0]
 
     def attribute(self, value: object) -> ir.Attribute:
         """Floats are f32 attributes, sequences of integers are arrays, numpy doubles are f64 attributes."""

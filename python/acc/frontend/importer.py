@@ -17,7 +17,7 @@ from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Graph, Node, read_graph
-from acc.frontend.operators import OPERATORS
+from acc.frontend.operators import DOMAINS
 from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
 from acc.frontend.specialize import Values, depends_on, freeze
@@ -168,8 +168,7 @@ class _Importer:
 
     def _operator(self, node: Node) -> Operator | None:
         """What acc has for a node itself."""
-        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        return None if self.expander.is_local(node) else OPERATORS.get(name)
+        return None if self.expander.is_local(node) else DOMAINS.get(node.domain, {}).get(node.op_type)
 
     def _read_initializers(self, initializers: Mapping[str, onnx.TensorProto]) -> None:
         for name, tensor in initializers.items():
@@ -320,12 +319,19 @@ def _erase_unused(block: ir.Block) -> None:
             op.erase()
 
 
+# What may read tensors without elements, because it then reads nothing.
+_TAKE_NOTHING = frozenset(
+    f"graph.{name}" for name in ("concat", "non_zero", "pad", "scatter_elements", "scatter_nd", "tensor_scatter")
+)
+
+
 def _check_elements(outputs: Sequence[Tensor]) -> None:
     """Refuses sums over nothing: what has elements must come from something that has."""
     for tensor in outputs:
         if isinstance(tensor, np.ndarray) or 0 in shape_of(tensor) or not isinstance(tensor.owner, ir.Operation):
             continue
-        if tensor.owner.name != "graph.pad" and any(0 in shape_of(value) for value in tensor.owner.operands):
+        operands = [value for value in tensor.owner.operands if isinstance(value.type, ir.RankedTensorType)]
+        if tensor.owner.name not in _TAKE_NOTHING and any(0 in shape_of(value) for value in operands):
             raise Unsupported("reads a tensor without elements")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from acc import ir
@@ -100,3 +102,65 @@ def convert_array_feature_extractor(call: Call) -> list[Tensor]:
     if len(shape) > 1:
         return [result]
     return [call.emit_as(call.tensor_type([1, count], element_of(data)), "reshape", result)]
+
+
+def convert_non_zero(call: Call) -> list[Tensor]:
+    value = call.storage(call.operand(0))
+    shape = shape_of(value)
+    found, count = call.emit_all("non_zero", [value])
+    if not shape:
+        # Of a scalar there are no indices, as often as it is not zero.
+        return [call.found(found, count, [0, None])]
+    return [call.found(found, count, [len(shape), None])]
+
+
+def _flat(call: Call, value: ir.Value) -> ir.Value:
+    count = math.prod(shape_of(value))
+    return call.emit_as(call.tensor_type([count], element_of(value)), "reshape", value)
+
+
+def _axis(call: Call, value: ir.Value) -> tuple[ir.Value, int]:
+    """A tensor and the axis along which it is taken apart; without `axis`, all its elements in a row."""
+    if "axis" not in call.attributes:
+        return _flat(call, value), 0
+    return value, call.axis(call.integer("axis"), len(shape_of(value)))
+
+
+def convert_compress(call: Call) -> list[Tensor]:
+    value, axis = _axis(call, call.operand(0))
+    found, count = call.emit_all("compress", [value, call.operand(1)], axis=axis)
+    shape: list[int | None] = list(shape_of(value))
+    shape[axis] = None
+    return [call.found(found, count, shape)]
+
+
+def convert_unique(call: Call) -> list[Tensor]:
+    value, axis = _axis(call, call.storage(call.operand(0)))
+    is_sorted = bool(call.integer("sorted"))
+    found, firsts, inverse, counts, count = call.emit_all("unique", [value], axis=axis, sorted=is_sorted)
+    shape: list[int | None] = list(shape_of(value))
+    shape[axis] = None
+    return [
+        call.found(found, count, shape),
+        call.found(firsts, count, [None]),
+        inverse,
+        call.found(counts, count, [None]),
+    ]
+
+
+def convert_non_max_suppression(call: Call) -> list[Tensor]:
+    boxes, scores = call.operand(0), call.operand(1)
+
+    def limit(index: int, default: np.generic) -> ir.Value:
+        if not call.has(index):
+            return call.constant_value(np.asarray(default))
+        value = call.operand(index)
+        if math.prod(shape_of(value)) != 1:
+            raise Unsupported(f"input '{call.node.inputs[index]}' is not a scalar")
+        return call.emit_as(call.tensor_type([], element_of(value)), "reshape", value)
+
+    # Without a number of boxes there are none; without a threshold every score will do.
+    limits = [limit(2, np.int64(0)), limit(3, np.float32(0)), limit(4, np.float32(-np.inf))]
+    center = bool(call.integer("center_point_box"))
+    found, count = call.emit_all("non_max_suppression", [boxes, scores, *limits], center_point_box=center)
+    return [call.found(found, count, [None, 3])]

@@ -113,6 +113,18 @@ def convert_eye_like(call: Call) -> list[Tensor]:
     return [np.eye(*shape, k=call.integer("k"), dtype=dtype)]
 
 
+def convert_range(call: Call) -> list[Tensor]:
+    start, limit, delta = (call.scalar(index, what) for index, what in enumerate(("start", "limit", "delta")))
+    if delta == 0:
+        raise Unsupported("steps of 0")
+    dtype = np.asarray(start).dtype
+    count = max(math.ceil((float(limit) - float(start)) / float(delta)), 0)
+    if dtype.kind in "iu":
+        count = max(-((int(limit) - int(start)) // -int(delta)), 0)
+    scalars = [call.constant_value(np.asarray(value, dtype)) for value in (start, delta)]
+    return [call.emit("range", scalars, size=count)]
+
+
 def convert_center_crop_pad(call: Call) -> list[Tensor]:
     value = call.operand(0)
     shape = list(shape_of(value))

@@ -95,9 +95,6 @@ OPERATORS: dict[str, Operator] = {
     },
     "MelWeightMatrix": Operator("", {"output_datatype": PLAIN}, "any", sums.convert_table),
     # Optimizers
-    f"{training.DOMAIN}.Adagrad": Operator("", training.ADAGRAD, "number", training.convert_adagrad),
-    f"{training.DOMAIN}.Adam": Operator("", training.ADAM, "number", training.convert_adam),
-    f"{training.DOMAIN}.Momentum": Operator("", training.MOMENTUM, "number", training.convert_momentum),
     # Recurrent networks
     "GRU": Operator("gru", recurrent.GRU, "number", recurrent.convert_recurrent),
     "LSTM": Operator("lstm", recurrent.LSTM, "number", recurrent.convert_recurrent),
@@ -156,6 +153,7 @@ OPERATORS: dict[str, Operator] = {
     "Expand": Operator("expand", {}, "any", movement.convert_expand),
     "Tile": Operator("tile", {}, "any", movement.convert_tile),
     "Trilu": Operator("trilu", {"upper": PLAIN}, "number", movement.convert_trilu),
+    "Range": Operator("range", {"stash_type": IGNORED}, "number", movement.convert_range),
     "EyeLike": Operator(
         "", {"dtype": PLAIN, "k": PLAIN}, convert=movement.convert_eye_like, keeps_constants=True, static=True
     ),
@@ -180,6 +178,13 @@ OPERATORS: dict[str, Operator] = {
         "number",
         indexing.convert_top_k,
     ),
+    # What is found by looking at values
+    "NonZero": Operator("non_zero", {}, "number", indexing.convert_non_zero),
+    "Compress": Operator("compress", {"axis": PLAIN}, "any", indexing.convert_compress),
+    "Unique": Operator("unique", {"axis": PLAIN, "sorted": PLAIN}, "number", indexing.convert_unique),
+    "NonMaxSuppression": Operator(
+        "non_max_suppression", {"center_point_box": PLAIN}, "number", indexing.convert_non_max_suppression
+    ),
     # Quantization
     "QuantizeLinear": Operator("quantize_linear", quantization.QUANTIZE, "plain", quantization.convert_quantize),
     "DequantizeLinear": Operator(
@@ -199,4 +204,22 @@ OPERATORS: dict[str, Operator] = {
         "", {"start": PLAIN, "end": PLAIN}, convert=shapes.convert_shape, keeps_constants=True, static=True
     ),
     "Size": Operator("", convert=shapes.convert_size, keeps_constants=True, static=True),
+}
+
+ML_OPERATORS: dict[str, Operator] = {
+    "ArrayFeatureExtractor": Operator("gather", {}, "any", indexing.convert_array_feature_extractor),
+}
+"""Those of ai.onnx.ml, of which acc has what numbers need."""
+
+TRAINING_OPERATORS: dict[str, Operator] = {
+    "Adagrad": Operator("", training.ADAGRAD, "number", training.convert_adagrad),
+    "Adam": Operator("", training.ADAM, "number", training.convert_adam),
+    "Momentum": Operator("", training.MOMENTUM, "number", training.convert_momentum),
+}
+"""Those of ai.onnx.preview.training: one step of an optimizer."""
+
+DOMAINS: dict[str, dict[str, Operator]] = {
+    "": OPERATORS,
+    "ai.onnx.ml": ML_OPERATORS,
+    training.DOMAIN: TRAINING_OPERATORS,
 }
