@@ -94,7 +94,6 @@ OPERATORS: dict[str, Operator] = {
         for name in ("BlackmanWindow", "HammingWindow", "HannWindow")
     },
     "MelWeightMatrix": Operator("", {"output_datatype": PLAIN}, "any", sums.convert_table),
-    # Optimizers
     # Recurrent networks
     "GRU": Operator("gru", recurrent.GRU, "number", recurrent.convert_recurrent),
     "LSTM": Operator("lstm", recurrent.LSTM, "number", recurrent.convert_recurrent),
