@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from acc import ir
+from acc.dtypes import BY_MLIR
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import read_dtype
@@ -24,7 +25,14 @@ def convert_dropout(call: Call) -> list[Tensor]:
         if ratio != 0:
             raise Unsupported("training mode is not supported")
     tensor = call.tensor(0)
-    return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
+    if isinstance(tensor, np.ndarray) or min(shape_of(tensor), default=0) >= 0:
+        return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
+    if len(call.node.outputs) < 2:
+        return [tensor]
+    # Of sizes that are not known: every bit pattern equals itself.
+    bits = np.dtype(f"i{BY_MLIR[str(element_of(tensor))].bits // 8}")
+    pattern = call.emit_as(call.tensor_type(shape_of(tensor), bits), "bit_cast", tensor)
+    return [tensor, call.emit("equal", [pattern, pattern])]
 
 
 def convert_cast(call: Call) -> list[Tensor]:

@@ -89,7 +89,7 @@ def _axis(call: Call, scales: tuple[int, ...]) -> int | None:
     if "axis" not in call.attributes:
         raise Unsupported("quantization per axis does not exist before operator set 13")
     axis = call.axis(call.integer("axis"), len(shape))
-    if shape[axis] != scales[0]:
+    if shape[axis] >= 0 and shape[axis] != scales[0]:
         raise Unsupported(f"there are {scales[0]} scales but axis {axis} has {shape[axis]} elements")
     return axis
 
@@ -111,6 +111,8 @@ def _read_layout(call: Call) -> _Layout:
             return _Layout(shape, ())
         return _Layout(shape, (scales[0], *[1] * (len(shape) - axis - 1)))
     axis = call.axis(call.integer("axis"), len(shape))
+    if min(*shape, *scales) < 0:
+        raise Unsupported("quantization by blocks needs static shapes")
     if block < 0 or len(scales) != len(shape):
         raise Unsupported(f"blocks of {block} elements do not fit scales of shape {list(scales)}")
     if call.has(2) and call.shape(2) != scales:

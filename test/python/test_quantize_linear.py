@@ -1,0 +1,90 @@
+"""QuantizeLinear and DequantizeLinear in every form, against ONNX's reference implementation."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+import acc
+from acc.dtypes import BY_NAME, element_type
+
+OPSET = onnx.defs.onnx_opset_version()
+TARGETS = ["int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2"]
+TARGETS += ["float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float6_e2m3fn", "float4_e2m1fn"]
+LAYOUTS = {"tensor": ((), None, 0), "axis": ((6,), 1, 0), "last axis": ((4,), -1, 0), "blocks": ((2, 2, 4), 1, 3)}
+SHAPE = (2, 6, 4)
+
+
+def check(
+    op_type: str, x: np.ndarray, parameters: dict[str, np.ndarray], constant: bool, **attributes: object
+) -> np.ndarray:
+    """Runs one node, with parameters that are known or not, and compares; returns what acc computes."""
+    inputs = {"x": x} if constant else {"x": x, **parameters}
+    infos = [helper.make_tensor_value_info(n, element_type(a.dtype).onnx, a.shape) for n, a in inputs.items()]
+    output = helper.make_value_info("y", onnx.TypeProto())
+    output.type.tensor_type.elem_type = TensorProto.UNDEFINED
+    tensors = [numpy_helper.from_array(a, n) for n, a in parameters.items()] if constant else []
+    node = helper.make_node(op_type, ["x", *parameters], ["y"], **attributes)  # pyright: ignore[reportArgumentType]
+    graph = helper.make_graph([node], "quantization", infos, [output], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    got = acc.compile(model).run(inputs)["y"]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        (expected,) = ReferenceEvaluator(model).run(None, inputs)
+    expected = np.asarray(expected)
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got.astype(np.float64), expected.astype(np.float64), rtol=2**-9)
+    return got
+
+
+@pytest.mark.parametrize("constant", [True, False], ids=["constant", "run-time"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_quantize_and_back(target: str, layout: str, constant: bool) -> None:
+    rng = np.random.default_rng(TARGETS.index(target))
+    element = BY_NAME[target]
+    shape, axis, block = LAYOUTS[layout]
+    attributes = {} if axis is None else {"axis": axis}
+    attributes |= {"block_size": block} if block else {}
+    # Powers of two, so that no rounding of a quotient decides.
+    scale = np.exp2(rng.integers(-4, 2, shape)).astype(np.float32)
+    x = (rng.integers(-400, 400, SHAPE) / 16).astype(np.float32)
+    parameters = {"s": np.asarray(scale)}
+    if element.kind == "float":
+        zero = np.zeros(shape, element.dtype)
+    else:
+        zero = rng.integers(-2 if element.kind == "int" else 0, 2, shape)
+        zero = np.asarray(zero).astype(element.dtype)
+    parameters["z"] = zero
+    y = check("QuantizeLinear", x, parameters, constant, **attributes)
+    check("DequantizeLinear", y, parameters, constant, **attributes)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("target", ["int8", "uint16", "int4", "float8_e4m3fn"])
+def test_parameters_of_half_precision(kind: str, target: str) -> None:
+    rng = np.random.default_rng(1)
+    element, half = BY_NAME[target], BY_NAME[kind].dtype
+    x = (rng.integers(-400, 400, SHAPE) / 16).astype(half)
+    parameters = {"s": np.array([0.25, 0.5, 1, 2], half), "z": np.zeros(4, element.dtype)}
+    y = check("QuantizeLinear", x, parameters, False, axis=-1)
+    assert check("DequantizeLinear", y, parameters, False, axis=-1).dtype == half
+
+
+def test_declared_types() -> None:
+    x = np.linspace(-9, 9, 48, dtype=np.float32).reshape(SHAPE)
+    y = check("QuantizeLinear", x, {"s": np.array(0.5, np.float32)}, True, output_dtype=TensorProto.INT4)
+    check("DequantizeLinear", y, {"s": np.array(0.5, np.float32)}, True, output_dtype=TensorProto.FLOAT16)
+    check("QuantizeLinear", x, {"s": np.array(0.5, np.float16)}, False, precision=TensorProto.FLOAT)
+
+
+def test_blocks_that_do_not_divide_are_refused() -> None:
+    parameters = {"s": np.ones((2, 2, 4), np.float32)}
+    with pytest.raises(acc.ModelError, match="axis 1 of 6 elements is not a multiple of the block size 4"):
+        check("QuantizeLinear", np.zeros(SHAPE, np.float32), parameters, True, axis=1, block_size=4)
