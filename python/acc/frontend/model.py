@@ -173,11 +173,38 @@ def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
     for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):
         node.name = entry.name
     try:
-        return version_converter.convert_version(named, MIN_BODY_OPSET)
+        converted = version_converter.convert_version(named, MIN_BODY_OPSET)
+        if any(node.op_type == "PRelu" for node in named.graph.node):
+            _align_slopes(converted)
+        return converted
     except Exception as error:
         raise ModelError(
             f"{source}: cannot be converted to operator set {MIN_BODY_OPSET}: {str(error).strip()}"
         ) from error
+
+
+def _align_slopes(model: onnx.ModelProto) -> None:
+    """Slopes of PRelu were one for each channel before operator set 7, which the converter leaves to the last axis."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    ranks = {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+    }
+    ranks |= {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "PRelu" and ranks.get(node.input[1]) == 1:
+            if node.input[0] not in ranks:
+                raise ValueError(f"node '{node.name}' (PRelu) has an operand of unknown rank")
+            axes = list(range(1, ranks[node.input[0]] - 1))
+            column = f"{node.name}/slope"
+            if axes:
+                nodes.append(onnx.helper.make_node("Unsqueeze", [node.input[1]], [column], column, axes=axes))
+                node.input[1] = column
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
 def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
