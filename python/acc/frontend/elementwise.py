@@ -10,7 +10,7 @@ import numpy as np
 from acc import ir
 from acc.dtypes import BY_MLIR
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, element_of, shape_of
-from acc.frontend.problems import Unsupported
+from acc.frontend.problems import Expand, Unsupported
 from acc.frontend.source import read_dtype
 
 
@@ -40,6 +40,9 @@ def convert_cast(call: Call) -> list[Tensor]:
 
 
 def convert_cast_like(call: Call) -> list[Tensor]:
+    if isinstance(call.tensor(0), np.ndarray):
+        # By its definition it is a Cast, which is evaluated.
+        raise Expand("converts a constant")
     like = call.tensor(1)
     type = call.tensor_type((), like.dtype) if isinstance(like, np.ndarray) else call.storage(like).type
     return [_cast(call, call.operand(0), type)]

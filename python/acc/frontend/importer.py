@@ -266,7 +266,11 @@ class _Importer:
         return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape_of(tensor))
 
     def _add_not_constant(self, node: Node, error: NotConstant) -> None:
-        self.problems.add(str(node), str(error), values=depends_on(self.graph, self.producers, error.name))
+        def known(name: str) -> bool:
+            return isinstance(self.values.get(name), np.ndarray)
+
+        inputs = depends_on(self.graph, self.producers, known, error.name)
+        self.problems.add(str(node), str(error), values=inputs)
 
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""

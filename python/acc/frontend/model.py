@@ -174,7 +174,7 @@ def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
         node.name = entry.name
     try:
         converted = version_converter.convert_version(named, MIN_BODY_OPSET)
-        if any(node.op_type == "PRelu" for node in named.graph.node):
+        if _read_opset(model, Problems(source)) < 7 and any(node.op_type == "PRelu" for node in named.graph.node):
             _align_slopes(converted)
         return converted
     except Exception as error:

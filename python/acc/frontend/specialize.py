@@ -7,7 +7,7 @@ a value and it is an input of the model, the user may give it; the input then be
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,10 +42,10 @@ def freeze(graph: Graph, values: Values, problems: Problems) -> Graph:
     return replace(graph, inputs=tuple(declared.values()), initializers=initializers)
 
 
-def depends_on(graph: Graph, producers: Mapping[str, Node], name: str) -> Sequence[str]:
+def depends_on(graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], name: str) -> Sequence[str]:
     """The inputs that fix the value called `name`; none if fixing them could mean to compute the model.
 
-    producers: the nodes that produce values, by the values' names.
+    producers: the nodes that produce values, by the values' names. known: whether a value is constant as it is.
     """
     inputs = {value.name: value for value in graph.inputs}
     if name in inputs:
@@ -54,7 +54,7 @@ def depends_on(graph: Graph, producers: Mapping[str, Node], name: str) -> Sequen
     while stack:
         node = producers.get(stack.pop())
         for source in (*node.inputs, *node.captures) if node else ():
-            if source and source not in reached:
+            if source and source not in reached and not known(source):
                 reached.add(source)
                 stack.append(source)
     sources = [value for key, value in inputs.items() if key in reached]
@@ -62,10 +62,12 @@ def depends_on(graph: Graph, producers: Mapping[str, Node], name: str) -> Sequen
 
 
 def _is_parameter(value: onnx.ValueInfoProto) -> bool:
-    """Whether the input is a scalar or a vector of integers, as sizes and axes are."""
+    """Whether the input is a scalar, or a vector of integers, as sizes and axes are."""
     tensor = value.type.tensor_type
     element = BY_ONNX.get(tensor.elem_type)
-    return element is not None and element.kind != "float" and tensor.HasField("shape") and len(tensor.shape.dim) <= 1
+    if element is None or not tensor.HasField("shape"):
+        return False
+    return len(tensor.shape.dim) <= (0 if element.kind == "float" else 1)
 
 
 def _check_value(declared: onnx.ValueInfoProto, given: ArrayLike) -> np.ndarray:
