@@ -24,35 +24,45 @@ MAX_ELEMENTS = 1 << 16
 # Results of these are no larger than their inputs, but their shape depends on values.
 _SHRINKING = frozenset({"Compress", "NonZero", "Unique"})
 
-# Left alone: they say where numbers are quantized, or differ from run to run.
+# Left alone: they say where numbers are quantized, or differ from run to run, or the reference implementation
+# leaves out some of them (lengths and directions of recurrent networks) or changes the type.
 _KEPT = frozenset(
     {
         "Bernoulli",
         "DequantizeLinear",
         "DynamicQuantizeLinear",
+        "GRU",
+        "LSTM",
         "Multinomial",
+        "RNN",
         "QuantizeLinear",
         "RandomNormal",
         "RandomNormalLike",
         "RandomUniform",
         "RandomUniformLike",
+        "ReduceSumSquare",
     }
 )
 
 _SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 
-def fold(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> Sequence[np.ndarray] | None:
-    """The outputs of `node` on known `inputs`, or None if it is not to be evaluated here."""
+def fold(
+    node: Node, inputs: Mapping[str, np.ndarray], opset: int, limit: int = MAX_ELEMENTS
+) -> Sequence[np.ndarray] | None:
+    """The outputs of `node` on known `inputs`, or None if it is not to be evaluated here.
+
+    That is so if inputs or outputs have more than `limit` elements.
+    """
     if node.domain or node.op_type in _KEPT or not inputs:
         return None
-    if sum(array.size for array in inputs.values()) > MAX_ELEMENTS:
+    if sum(array.size for array in inputs.values()) > limit:
         return None
     if any(attribute.type in _SUBGRAPHS for attribute in node.attributes.values()):
         return None
     try:
         model = _single_node_model(node, inputs, opset)
-        if node.op_type not in _SHRINKING and not _is_small(model):
+        if node.op_type not in _SHRINKING and not _is_small(model, limit):
             return None
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,7 +72,7 @@ def fold(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> Sequence[n
         # then reports the node as any other.
         return None
     arrays = [np.asarray(result) for result in results]
-    if any(array.dtype.name not in BY_NAME or array.size > MAX_ELEMENTS for array in arrays):
+    if any(array.dtype.name not in BY_NAME or array.size > limit for array in arrays):
         return None
     return [keep_splat(array) for array in arrays]
 
@@ -87,7 +97,7 @@ def _single_node_model(node: Node, inputs: Mapping[str, np.ndarray], opset: int)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-def _is_small(model: onnx.ModelProto) -> bool:
+def _is_small(model: onnx.ModelProto, limit: int) -> bool:
     """Whether all outputs have shapes that ONNX can tell, with few elements."""
     inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     for output in inferred.graph.output:
@@ -96,6 +106,6 @@ def _is_small(model: onnx.ModelProto) -> bool:
         dims = output.type.tensor_type.shape.dim
         if not all(dim.HasField("dim_value") for dim in dims):
             return False
-        if math.prod(dim.dim_value for dim in dims) > MAX_ELEMENTS:
+        if math.prod(dim.dim_value for dim in dims) > limit:
             return False
     return True

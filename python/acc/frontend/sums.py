@@ -8,6 +8,7 @@ import numpy as np
 
 from acc import ir
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, dtype_of, element_of, shape_of
+from acc.frontend.folding import fold
 from acc.frontend.problems import Unsupported
 from acc.frontend.reductions import cast_to, reshape
 
@@ -137,7 +138,9 @@ def convert_stft(call: Call) -> list[Tensor]:
 
 
 def convert_table(call: Call) -> list[Tensor]:
-    """Windows and matrices that only depend on a few numbers: those must be known, and fold."""
-    for index in range(len(call.inputs)):
-        call.constant(index, f"input {index}")
-    raise Unsupported("cannot be evaluated")
+    """Windows and matrices that only depend on a few numbers: those must be known."""
+    inputs = {name: call.constant(index, f"input {index}") for index, name in enumerate(call.node.inputs)}
+    results = fold(call.node, inputs, call.opset, limit=_MAX_MATRIX)
+    if results is None:
+        raise Unsupported("cannot be evaluated")
+    return list(results)
