@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import helper
 
 from acc import ir
 from acc.dtypes import BY_MLIR
-from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, element_of, shape_of
-from acc.frontend.problems import Expand, Unsupported
+from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, dtype_of, element_of, shape_of
+from acc.frontend.folding import fold
+from acc.frontend.model import read_nodes
+from acc.frontend.problems import Unsupported
 from acc.frontend.source import read_dtype
 
 
@@ -40,12 +43,19 @@ def convert_cast(call: Call) -> list[Tensor]:
 
 
 def convert_cast_like(call: Call) -> list[Tensor]:
-    if isinstance(call.tensor(0), np.ndarray):
-        # By its definition it is a Cast, which is evaluated.
-        raise Expand("converts a constant")
-    like = call.tensor(1)
+    like, given = call.tensor(1), call.tensor(0)
     type = call.tensor_type((), like.dtype) if isinstance(like, np.ndarray) else call.storage(like).type
+    if isinstance(given, np.ndarray) and (known := _cast_constant(call, given, type)) is not None:
+        return known
     return [_cast(call, call.operand(0), type)]
+
+
+def _cast_constant(call: Call, given: np.ndarray, like: ir.Type) -> Sequence[np.ndarray] | None:
+    """A constant in another element type: what decides on shapes must be known, whatever it is like."""
+    to = helper.np_dtype_to_tensor_dtype(dtype_of(ir.RankedTensorType(like).element_type))
+    proto = helper.make_node("Cast", ["x"], ["y"], to=to, **call.attributes)
+    (node,) = read_nodes([proto], {"": call.opset})
+    return fold(node, {"x": given}, call.opset)
 
 
 def _cast(call: Call, value: ir.Value, like: ir.Type) -> ir.Value:

@@ -212,8 +212,9 @@ class _Importer:
             except NotConstant as error:
                 self._add_not_constant(node, error)
                 return
-            except Expand:
-                self._expand(node)
+            except Expand as error:
+                if not self._expand(node):
+                    self.problems.add(str(node), str(error))
                 return
             except Unsupported as error:
                 self.problems.add(str(node), str(error))
