@@ -295,3 +295,15 @@ def test_non_max_suppression(seed: int) -> None:
     }
     inputs = {"boxes": boxes, "scores": scores, **limits}
     check("NonMaxSuppression", inputs, {}, {"y": np.int64}, runtime=True, center_point_box=seed % 2)
+
+
+def test_tree_ensemble_and_terms_are_written_with_other_operators() -> None:
+    """What has no operator of its own leaves none behind."""
+    x = np.array([[1, 2, 1, 2, 3], [3, 1, 2, 0, 0]], np.int64)
+    attributes = {
+        **{"mode": "TF", "min_gram_length": 1, "max_gram_length": 2, "max_skip_count": 1},
+        **{"ngram_counts": [0, 2], "ngram_indexes": [2, 0, 1], "pool_int64s": [1, 3, 1, 2]},
+    }
+    # Two ones and one three, and 1-2 twice side by side and never with one between.
+    wanted = [np.array([[1, 2, 2], [1, 1, 1]], np.float32)]
+    check("TfIdfVectorizer", {"x": x}, {}, {"y": np.float32}, expected=wanted, **attributes)

@@ -12,6 +12,7 @@ from acc.frontend import (
     images,
     indexing,
     integers,
+    ml,
     movement,
     quantization,
     recurrent,
@@ -177,6 +178,7 @@ OPERATORS: dict[str, Operator] = {
         "number",
         indexing.convert_top_k,
     ),
+    "TfIdfVectorizer": Operator("equal", ml.TERMS, "number", ml.convert_tfidf_vectorizer),
     # What is found by looking at values
     "NonZero": Operator("non_zero", {}, "number", indexing.convert_non_zero),
     "Compress": Operator("compress", {"axis": PLAIN}, "any", indexing.convert_compress),
@@ -207,6 +209,8 @@ OPERATORS: dict[str, Operator] = {
 
 ML_OPERATORS: dict[str, Operator] = {
     "ArrayFeatureExtractor": Operator("gather", {}, "any", indexing.convert_array_feature_extractor),
+    "Binarizer": Operator("greater", {"threshold": PLAIN}, "number", ml.convert_binarizer),
+    "TreeEnsemble": Operator("gather", ml.TREES, "float", ml.convert_tree_ensemble),
 }
 """Those of ai.onnx.ml, of which acc has what numbers need."""
 
