@@ -73,7 +73,7 @@ def Graph_ResizeOp : Graph_ShapedOp<"resize"> {
     ```
   }];
   let arguments = (ins
-      Graph_NumberTensor:$input, Variadic<Index>:$sizes, DenseI64ArrayAttr:$axes,
+      Graph_ValueTensor:$input, Variadic<Index>:$sizes, DenseI64ArrayAttr:$axes,
       DenseI64ArrayAttr:$static_sizes, OptionalAttr<DenseF64ArrayAttr>:$scales,
       OptionalAttr<DenseF64ArrayAttr>:$roi, Graph_ResizeMode:$mode,
       DefaultValuedAttr<Graph_CoordinateMode,
@@ -86,7 +86,7 @@ def Graph_ResizeOp : Graph_ShapedOp<"resize"> {
       DefaultValuedAttr<F32Attr, "0.0f">:$extrapolation_value,
       DefaultValuedAttr<BoolAttr, "false">:$exclude_outside,
       DefaultValuedAttr<BoolAttr, "false">:$antialias);
-  let results = (outs Graph_NumberTensor:$result);
+  let results = (outs Graph_ValueTensor:$result);
 }
 
 def Graph_PaddingModeAttr
@@ -114,12 +114,12 @@ def Graph_GridSampleOp : Graph_ShapedOp<"grid_sample"> {
     ```
   }];
   let arguments = (ins
-      Graph_NumberTensor:$input, Graph_FloatTensor:$grid,
+      Graph_ValueTensor:$input, Graph_FloatTensor:$grid,
       Graph_ResizeMode:$mode,
       DefaultValuedAttr<Graph_PaddingMode, "::acc::graph::PaddingMode::Zeros">
           :$padding_mode,
       DefaultValuedAttr<BoolAttr, "false">:$align_corners);
-  let results = (outs Graph_NumberTensor:$result);
+  let results = (outs Graph_ValueTensor:$result);
 }
 
 def Graph_RoiModeAttr

@@ -45,7 +45,7 @@ Value createGenericPool(ImplicitLocOpBuilder &b, Value padded,
 Value createGlobalPool(ImplicitLocOpBuilder &b, Value input, TypedAttr init,
                        ScalarBody body) {
   int64_t rank = typeOf(input).getRank();
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), input);
+  SmallVector<OpFoldResult> sizes = getTypedSizes(b, input);
   std::fill(sizes.begin() + 2, sizes.end(), b.getIndexAttr(1));
   SmallVector<AffineExpr> result(rank, b.getAffineConstantExpr(0));
   result[0] = b.getAffineDimExpr(0);
@@ -61,8 +61,7 @@ Value createMapped(
     ImplicitLocOpBuilder &b, Value tensor, Type element,
     llvm::function_ref<Value(ImplicitLocOpBuilder &, Scalar)> body) {
   AffineMap map = b.getMultiDimIdentityMap(typeOf(tensor).getRank());
-  Value init = tensor::EmptyOp::create(
-      b, tensor::getMixedSizes(b, b.getLoc(), tensor), element);
+  Value init = tensor::EmptyOp::create(b, getTypedSizes(b, tensor), element);
   return createGeneric(b, init, tensor, {map, map}, 0,
                        [&](ImplicitLocOpBuilder &inner, ValueRange x) {
                          return body(inner, Scalar(inner, x[0]));

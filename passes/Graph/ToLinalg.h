@@ -89,9 +89,11 @@ mlir::Value createGeneric(mlir::ImplicitLocOpBuilder &b, mlir::Value init,
                           llvm::ArrayRef<mlir::AffineMap> maps,
                           unsigned reductions, ScalarBody body);
 
-/// The sizes of the result of `op`, some of them computed.
-llvm::SmallVector<mlir::OpFoldResult> getResultSizes(mlir::OpBuilder &b,
-                                                     mlir::Operation *op);
+/// Sizes of a tensor, or of the result of an operator with these lowered
+/// operands: attributes exactly where its type is static.
+Sizes getTypedSizes(mlir::ImplicitLocOpBuilder &b, mlir::Value tensor);
+Sizes getTypedSizes(mlir::ImplicitLocOpBuilder &b, mlir::Operation *op,
+                    mlir::ValueRange operands);
 
 /// A tensor of floats in another precision; others as they are.
 mlir::Value convertElements(mlir::ImplicitLocOpBuilder &b, mlir::Value tensor,

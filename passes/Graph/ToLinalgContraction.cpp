@@ -27,11 +27,9 @@ bool isFloat(Type type) { return isa<FloatType>(type); }
 
 /// linalg.matmul of a (m, k) and b (k, n), either of them possibly stored
 /// transposed, with sums of type `sum`.
-Value createMatmul(ImplicitLocOpBuilder &b, Value lhs, Value rhs, Type sum,
-                   bool transA, bool transB) {
-  SmallVector<OpFoldResult> sizes{
-      tensor::getMixedSize(b, b.getLoc(), lhs, transA ? 1 : 0),
-      tensor::getMixedSize(b, b.getLoc(), rhs, transB ? 0 : 1)};
+Value createMatmul(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
+                   ArrayRef<OpFoldResult> sizes, Type sum, bool transA,
+                   bool transB) {
   Value init = createFilled(b, sizes, getZero(sum));
   auto matmul = linalg::MatmulOp::create(
       b, TypeRange(init.getType()), ValueRange{lhs, rhs}, ValueRange(init));
@@ -57,7 +55,8 @@ class GemmPattern : public OpConversionPattern<GemmOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Type element = typeOf(adaptor.getA()).getElementType();
     Type sum = getAccumulatorType(element);
-    Value result = createMatmul(b, adaptor.getA(), adaptor.getB(), sum,
+    Sizes sizes = getTypedSizes(b, op, adaptor.getOperands());
+    Value result = createMatmul(b, adaptor.getA(), adaptor.getB(), sizes, sum,
                                 op.getTransA(), op.getTransB());
     bool scaled = !op.getAlpha().isExactlyValue(1.0);
     if (!adaptor.getC() && !scaled) {
@@ -71,8 +70,7 @@ class GemmPattern : public OpConversionPattern<GemmOp> {
       maps.push_back(getBroadcastMap(typeOf(c), typeOf(result)));
     }
     maps.push_back(b.getMultiDimIdentityMap(2));
-    Value init = tensor::EmptyOp::create(
-        b, tensor::getMixedSizes(b, b.getLoc(), result), element);
+    Value init = tensor::EmptyOp::create(b, sizes, element);
     rewriter.replaceOp(
         op, createGeneric(b, init, operands, maps, 0,
                           [&](ImplicitLocOpBuilder &inner, ValueRange x) {
@@ -119,6 +117,7 @@ class GemmIntegerPattern : public OpConversionPattern<GemmIntegerOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value result = createMatmul(b, adaptor.getInput(), adaptor.getWeight(),
+                                getTypedSizes(b, op, adaptor.getOperands()),
                                 b.getI32Type(), /*transA=*/false,
                                 /*transB=*/true);
     rewriter.replaceOp(op,
@@ -137,35 +136,63 @@ class MatMulPattern : public OpConversionPattern<MatMulOp> {
     Value lhs = adaptor.getA(), rhs = adaptor.getB();
     Type element = typeOf(lhs).getElementType();
     Type sum = getAccumulatorType(element);
-    bool rows = typeOf(lhs).hasStaticShape() && typeOf(rhs).getRank() == 2;
-    Value result = rows && typeOf(lhs).getRank() != 2
-                       ? createRows(b, lhs, rhs, op.getType(), sum)
-                   : typeOf(lhs).getRank() == 2 && typeOf(rhs).getRank() == 2
-                       ? createMatmul(b, lhs, rhs, sum, false, false)
-                       : createBatched(b, op, lhs, rhs, sum);
+    Sizes sizes = getTypedSizes(b, op, adaptor.getOperands());
+    Value result;
+    if (typeOf(rhs).getRank() != 2)
+      result = createBatched(b, lhs, rhs, sizes, sum);
+    else if (typeOf(lhs).getRank() == 2)
+      result = createMatmul(b, lhs, rhs, sizes, sum, false, false);
+    else
+      result = createRows(b, lhs, rhs, sizes, sum);
     rewriter.replaceOp(op, convertElements(b, result, element));
     return success();
   }
 
   /// One matrix on the right: all rows on the left are one matrix too.
   static Value createRows(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
-                          RankedTensorType type, Type sum) {
-    ArrayRef<int64_t> shape = typeOf(lhs).getShape();
-    int64_t rows = ShapedType::getNumElements(shape.drop_back());
-    Value flat = createReshape(b, lhs, {rows, shape.back()});
-    Value result = createMatmul(b, flat, rhs, sum, false, false);
-    return createReshape(b, result, type.getShape());
+                          ArrayRef<OpFoldResult> sizes, Type sum) {
+    Sizes shape = getTypedSizes(b, lhs);
+    OpFoldResult rows = multiplySizes(b, ArrayRef(shape).drop_back());
+    Value flat = createReshape(b, lhs, Sizes{rows, shape.back()});
+    Value result =
+        createMatmul(b, flat, rhs, {rows, sizes.back()}, sum, false, false);
+    return createReshape(b, result, sizes);
+  }
+
+  /// Copies matrices along leading axes of which only a run tells whether they
+  /// broadcast.
+  static Value repeat(ImplicitLocOpBuilder &b, Value value,
+                      ArrayRef<OpFoldResult> batch) {
+    RankedTensorType type = typeOf(value);
+    Sizes shape = getTypedSizes(b, value);
+    int64_t leading = std::max<int64_t>(type.getRank() - 2, 0);
+    batch = batch.take_back(leading);
+    bool isCertain = true;
+    for (int64_t axis = 0; axis < leading; ++axis)
+      isCertain &=
+          !type.isDynamicDim(axis) || areEqualSizes(shape[axis], batch[axis]);
+    if (isCertain)
+      return value;
+    Sizes whole(batch);
+    llvm::append_range(whole, ArrayRef(shape).drop_front(leading));
+    SmallVector<int64_t> sizes;
+    for (OpFoldResult size : whole)
+      sizes.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+    return createElementwise(
+        b, type.clone(sizes), value,
+        [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; }, whole);
   }
 
   /// As a generic whose leading axes broadcast; a vector has no row or no
   /// column.
-  static Value createBatched(ImplicitLocOpBuilder &b, MatMulOp op, Value lhs,
-                             Value rhs, Type sum) {
-    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+  static Value createBatched(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
+                             ArrayRef<OpFoldResult> sizes, Type sum) {
     int64_t loops = sizes.size() + 1;
     bool hasRow = typeOf(lhs).getRank() > 1,
          hasColumn = typeOf(rhs).getRank() > 1;
     int64_t batch = sizes.size() - hasRow - hasColumn;
+    lhs = repeat(b, lhs, sizes.take_front(batch));
+    rhs = repeat(b, rhs, sizes.take_front(batch));
     AffineExpr row = b.getAffineDimExpr(batch),
                column = b.getAffineDimExpr(batch + hasRow),
                inner = b.getAffineDimExpr(loops - 1);

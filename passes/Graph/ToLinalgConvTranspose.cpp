@@ -52,7 +52,8 @@ class ConvTransposePattern : public OpConversionPattern<ConvTransposeOp> {
     }
     Value result = createSumOfProducts(
         b, input, splitGroups(b, adaptor.getWeight(), group),
-        getResultSizes(b, op), getAccumulatorType(element), shape[1], x, w);
+        getTypedSizes(b, op, adaptor.getOperands()),
+        getAccumulatorType(element), shape[1], x, w);
     rewriter.replaceOp(op, finishSums(b, result, adaptor.getBias(), element));
     return success();
   }
@@ -64,8 +65,7 @@ class ConvTransposePattern : public OpConversionPattern<ConvTransposeOp> {
     ArrayRef<int64_t> kernel =
         op.getWeight().getType().getShape().drop_front(2);
     int64_t spatial = kernel.size();
-    SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(b, b.getLoc(), input);
+    SmallVector<OpFoldResult> sizes = getTypedSizes(b, input);
     SmallVector<OpFoldResult> whole(sizes), kept(sizes);
     OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
     SmallVector<OpFoldResult> offsets(2, zero), strides(2, one), crop(2, zero),
@@ -118,7 +118,8 @@ class DeformConvPattern : public OpConversionPattern<DeformConvOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     ArrayRef<int64_t> weight = typeOf(adaptor.getWeight()).getShape();
-    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+    SmallVector<OpFoldResult> sizes =
+        getTypedSizes(b, op, adaptor.getOperands());
     Value columns = createColumns(b, op, adaptor, sizes);
     int64_t group = op.getGroup(), spatial = sizes.size() - 2;
     auto dim = [&](int64_t index) { return b.getAffineDimExpr(index); };
@@ -218,7 +219,8 @@ class Col2ImPattern : public OpConversionPattern<Col2ImOp> {
       taps.push_back(b.getAffineDimExpr(rank + axis));
     // Only the shape of this counts: it is the range of the taps.
     Value block = tensor::EmptyOp::create(b, op.getBlockShape(), sum);
-    Value init = createFilled(b, getResultSizes(b, op), getZero(sum));
+    Value init = createFilled(b, getTypedSizes(b, op, adaptor.getOperands()),
+                              getZero(sum));
     Value result = createGeneric(
         b, init, block,
         {AffineMap::get(rank + spatial, 0, taps, b.getContext()), output},

@@ -148,7 +148,7 @@ template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
                      llvm::to_vector(op.getPads()),
                      static_cast<int64_t>(op.getGroup()),
                      padValue,
-                     getResultSizes(b, op),
+                     getTypedSizes(b, op, adaptor.getOperands()),
                      getAccumulatorType(element)};
     bool isLine = conv.strides.size() == 1 && conv.isStatic();
     if (isLine)

@@ -50,7 +50,8 @@ class MaxPoolPattern : public OpConversionPattern<MaxPoolOp> {
         getLowest(typeOf(input).getElementType(), /*isUnsigned=*/false);
     Value result = createPool<linalg::PoolingNchwMaxOp>(
         b, isUnsigned ? flipSign(b, input) : input, windowOf(op),
-        getResultSizes(b, op), lowest, lowest, takeLarger);
+        getTypedSizes(b, op, adaptor.getOperands()), lowest, lowest,
+        takeLarger);
     rewriter.replaceOp(op, isUnsigned ? flipSign(b, result) : result);
     return success();
   }
@@ -85,7 +86,8 @@ class MaxPoolIndicesPattern : public OpConversionPattern<MaxPoolIndicesOp> {
       input = flipSign(b, input);
     TypedAttr lowest =
         getLowest(typeOf(input).getElementType(), /*isUnsigned=*/false);
-    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+    SmallVector<OpFoldResult> sizes =
+        getTypedSizes(b, op, adaptor.getOperands());
     Window window = windowOf(op);
     Value maxima = createPool<linalg::PoolingNchwMaxOp>(
         b, input, window, sizes, lowest, lowest, takeLarger);
@@ -156,7 +158,8 @@ class MaxUnpoolPattern : public OpConversionPattern<MaxUnpoolOp> {
   matchAndRewrite(MaxUnpoolOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+    SmallVector<OpFoldResult> sizes =
+        getTypedSizes(b, op, adaptor.getOperands());
     Value input = createFlat(b, adaptor.getInput());
     Value indices = createFlat(b, adaptor.getIndices());
     Scalar total(b, arith::ConstantIndexOp::create(b, 1));

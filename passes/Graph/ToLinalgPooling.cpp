@@ -50,7 +50,7 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value sums = createSumPool(b, adaptor.getInput(), windowOf(op),
-                               getResultSizes(b, op));
+                               getTypedSizes(b, op, adaptor.getOperands()));
     bool isStatic =
         typeOf(adaptor.getInput()).hasStaticShape() || op.getCountIncludePad();
     Value means = isStatic ? divideByCounts(b, op, sums)
@@ -209,7 +209,8 @@ class LpPoolPattern : public OpConversionPattern<LpPoolOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto p = static_cast<int64_t>(op.getP());
     Value powers = createPowers(b, adaptor.getInput(), p);
-    Value sums = createSumPool(b, powers, windowOf(op), getResultSizes(b, op));
+    Value sums = createSumPool(b, powers, windowOf(op),
+                               getTypedSizes(b, op, adaptor.getOperands()));
     rewriter.replaceOp(op,
                        createRoots(b, sums, p, op.getType().getElementType()));
     return success();

@@ -234,8 +234,7 @@ Value createInterpolation(ImplicitLocOpBuilder &b, const Axis &axis,
   Value positions = kernel.createPositions(b);
   Value weights = kernel.createWeights(b, real);
   int64_t rank = typeOf(current).getRank();
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(b, b.getLoc(), current);
+  SmallVector<OpFoldResult> sizes = getTypedSizes(b, current);
   sizes[axis.axis] = axis.outputSize;
   Value init = createFilled(b, sizes, getZero(real));
   AffineExpr o = b.getAffineDimExpr(axis.axis), t = b.getAffineDimExpr(rank);
@@ -265,7 +264,8 @@ class ResizePattern : public OpConversionPattern<ResizeOp> {
   matchAndRewrite(ResizeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
+    SmallVector<OpFoldResult> sizes =
+        getTypedSizes(b, op, adaptor.getOperands());
     SmallVector<Axis> axes;
     for (auto [number, axis] : llvm::enumerate(op.getAxes()))
       axes.push_back({op, number, axis, adaptor.getInput(), sizes[axis]});
@@ -321,8 +321,7 @@ class ResizePattern : public OpConversionPattern<ResizeOp> {
                       Value value, Type element, bool crops) {
     bool isUnsigned = isUnsignedElement(op.getType());
     AffineMap map = b.getMultiDimIdentityMap(typeOf(value).getRank());
-    Value init = tensor::EmptyOp::create(
-        b, tensor::getMixedSizes(b, b.getLoc(), value), element);
+    Value init = tensor::EmptyOp::create(b, getTypedSizes(b, value), element);
     return createGeneric(
         b, init, value, {map, map}, 0,
         [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {

@@ -26,11 +26,10 @@ RankedTensorType typeOf(Value value) {
 
 /// A result (N, C, D1...) computed element by element, over (N, D1..., C).
 Value createChannelsLast(
-    ImplicitLocOpBuilder &b, Operation *op, Type element,
+    ImplicitLocOpBuilder &b, ArrayRef<OpFoldResult> sizes, Type element,
     llvm::function_ref<Value(ImplicitLocOpBuilder &, Value n, Value c,
                              ArrayRef<Value> spatial)>
         body) {
-  SmallVector<OpFoldResult> sizes = getResultSizes(b, op);
   int64_t rank = sizes.size();
   SmallVector<AffineExpr> exprs{b.getAffineDimExpr(0),
                                 b.getAffineDimExpr(rank - 1)};
@@ -150,7 +149,7 @@ class GridSamplePattern : public OpConversionPattern<GridSampleOp> {
     bool exact = op.getMode() == ResizeMode::Nearest;
     rewriter.replaceOp(
         op, createChannelsLast(
-                b, op, element,
+                b, getTypedSizes(b, op, adaptor.getOperands()), element,
                 [&](ImplicitLocOpBuilder &inner, Value n, Value c,
                     ArrayRef<Value> at) -> Value {
                   SmallVector<Taps> taps;
@@ -280,7 +279,7 @@ class RoiAlignPattern : public OpConversionPattern<RoiAlignOp> {
     rewriter.replaceOp(
         op,
         createChannelsLast(
-            b, op, element,
+            b, getTypedSizes(b, op, adaptor.getOperands()), element,
             [&](ImplicitLocOpBuilder &inner, Value r, Value c,
                 ArrayRef<Value> at) -> Value {
               auto read = [&](int64_t column) {
@@ -346,7 +345,7 @@ class MaxRoiPoolPattern : public OpConversionPattern<MaxRoiPoolOp> {
     rewriter.replaceOp(
         op,
         createChannelsLast(
-            b, op, element,
+            b, getTypedSizes(b, op, adaptor.getOperands()), element,
             [&](ImplicitLocOpBuilder &inner, Value r, Value c,
                 ArrayRef<Value> at) -> Value {
               auto corner = [&](int64_t column) {

@@ -14,7 +14,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Interfaces/InferTypeOpInterface.h"
 
 using namespace mlir;
 
@@ -139,14 +138,26 @@ Value createGeneric(ImplicitLocOpBuilder &b, Value init, ValueRange inputs,
       .getResult(0);
 }
 
-SmallVector<OpFoldResult> getResultSizes(OpBuilder &b, Operation *op) {
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  if (type.hasStaticShape())
-    return getAsIndexOpFoldResult(b.getContext(), type.getShape());
-  ReifiedRankedShapedTypeDims sizes;
-  if (failed(reifyResultShapes(b, op, sizes)))
-    return {};
-  return sizes.front();
+/// Attributes exactly where `type` is static, whatever more the sizes tell.
+static Sizes fitSizes(ImplicitLocOpBuilder &b, RankedTensorType type,
+                      Sizes sizes) {
+  for (auto [axis, size] : llvm::enumerate(sizes))
+    size =
+        type.isDynamicDim(axis)
+            ? OpFoldResult(getValueOrCreateConstantIndexOp(b, b.getLoc(), size))
+            : b.getIndexAttr(type.getDimSize(axis));
+  return sizes;
+}
+
+Sizes getTypedSizes(ImplicitLocOpBuilder &b, Value tensor) {
+  return fitSizes(b, cast<RankedTensorType>(tensor.getType()),
+                  getSizes(b, tensor));
+}
+
+Sizes getTypedSizes(ImplicitLocOpBuilder &b, Operation *op,
+                    ValueRange operands) {
+  return fitSizes(b, cast<RankedTensorType>(op->getResult(0).getType()),
+                  getResultSizes(b, op, operands));
 }
 
 Value convertElements(ImplicitLocOpBuilder &b, Value tensor, Type element) {
@@ -154,8 +165,7 @@ Value convertElements(ImplicitLocOpBuilder &b, Value tensor, Type element) {
   if (type.getElementType() == element)
     return tensor;
   AffineMap map = b.getMultiDimIdentityMap(type.getRank());
-  Value init = tensor::EmptyOp::create(
-      b, tensor::getMixedSizes(b, b.getLoc(), tensor), element);
+  Value init = tensor::EmptyOp::create(b, getTypedSizes(b, tensor), element);
   return createGeneric(b, init, tensor, {map, map}, 0,
                        [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
                          return Scalar(inner, x[0]).toReal(element);
@@ -468,8 +478,8 @@ Value createBiased(ImplicitLocOpBuilder &b, Value value, Value bias,
   SmallVector<AffineMap> maps{
       identity, AffineMap::get(type.getRank(), 0, b.getAffineDimExpr(axis)),
       identity};
-  Value init = tensor::EmptyOp::create(
-      b, tensor::getMixedSizes(b, b.getLoc(), value), type.getElementType());
+  Value init = tensor::EmptyOp::create(b, getTypedSizes(b, value),
+                                       type.getElementType());
   return createGeneric(b, init, {value, bias}, maps, 0,
                        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
                          if (isa<FloatType>(x[0].getType()))

@@ -12,6 +12,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 import acc
+from acc.pipeline import Options, Pipeline
+from graph_as_onnx import operators
 
 SEEDS = range(4)
 Arrays = dict[str, np.ndarray]
@@ -265,3 +267,21 @@ def test_pools_undo_pools() -> None:
     values, indices = runtime(pool, {"x": x})
     inputs = {"x": values, "indices": indices}
     check(node_model("MaxUnpool", inputs, {}, kernel_shape=[2, 2], strides=[2, 2]), inputs)
+
+
+@pytest.mark.parametrize("op_type", ["QLinearConv", "QLinearMatMul"])
+def test_constant_parameters_give_integer_operators(op_type: str) -> None:
+    """The same that dequantize, compute, quantize becomes, so that the accelerator can take it."""
+    draw = Draw(12)
+    scale, zero = np.array(0.05, np.float32), np.array(0, np.int8)
+    shapes = {"QLinearConv": ((1, 4, 6, 6), (8, 4, 3, 3)), "QLinearMatMul": ((3, 16), (16, 5))}[op_type]
+    inputs = {"x": draw.integers(np.int8, *shapes[0])}
+    constants = {"xs": scale, "xz": zero, "w": draw.integers(np.int8, *shapes[1]), "ws": scale, "wz": zero}
+    constants |= {"ys": np.array(2.0, np.float32), "yz": np.array(3, np.int8)}
+    model = node_model(op_type, inputs, constants)
+    names = [op.name for op in operators(Pipeline(Options()).make_graph(model))]
+    assert names == [
+        "graph.conv_integer" if op_type == "QLinearConv" else "graph.gemm_integer",
+        "graph.requantize",
+    ]
+    check(model, inputs, tolerance=1)

@@ -46,7 +46,7 @@ func.func @conv_bias(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>, %b: tenso
 // -----
 
 func.func @conv_dynamic(%x: tensor<*xf32>, %w: tensor<6x2x3x3xf32>) {
-  // expected-error @+1 {{operand #0 must be ranked tensor of floating-point or integer values, but got 'tensor<*xf32>'}}
+  // expected-error @+1 {{operand #0 must be ranked tensor of float of 16 to 64 bits or integer of 8 to 64 bits values, but got 'tensor<*xf32>'}}
   %0 = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<*xf32>, tensor<6x2x3x3xf32>) -> tensor<?x6x6x6xf32>
   return
 }
