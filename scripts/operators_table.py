@@ -28,7 +28,7 @@ from acc.frontend.operators import OPERATORS
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "operators.md"
-REFUSED = ROOT / "test" / "python" / "onnx_backend_refused.txt"
+REFUSED = ROOT / "test" / "python" / "onnx_backend_list.txt"
 
 # In the order they are printed; the names of ONNX, and what a run of them is called.
 TYPES = {
@@ -115,8 +115,8 @@ def imports(model: onnx.ModelProto, arrays: Mapping[str, np.ndarray]) -> bool:
             return True
 
 
-def with_type(case: Any, variable: str, number: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
-    """The model of a case and its inputs, with another element type for the operands of a type variable."""
+def with_type(case: Any, variables: set[str], number: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """The model of a case and its inputs, with another element type for the operands of some type variables."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     node = model.graph.node[0]
@@ -125,7 +125,7 @@ def with_type(case: Any, variable: str, number: int) -> tuple[onnx.ModelProto, d
     for index, name in enumerate(node.input):
         formal = schema.inputs[min(index, len(schema.inputs) - 1)]
         for value in model.graph.input:
-            if value.name == name and formal.type_str == variable and value.type.HasField("tensor_type"):
+            if value.name == name and formal.type_str in variables and value.type.HasField("tensor_type"):
                 value.type.tensor_type.elem_type = number
                 if name in arrays:
                     with np.errstate(all="ignore"):
@@ -169,7 +169,9 @@ def probe(row: Row, found: Sequence[Any]) -> None:
             continue
         # A case that is about something else may not allow a type; three are enough to find one that does.
         number = data_type(name)
-        if any(imports(*with_type(case, variables[0], number)) for case in accepted[:3]):
+        alike = {entry for entry in variables if f"tensor({name})" in allowed.get(entry, [])}
+        tried = [{variables[0]}, *([alike] if len(alike) > 1 else [])]
+        if any(imports(*with_type(case, some, number)) for some in tried for case in accepted[:3]):
             row.types.append(short)
 
 

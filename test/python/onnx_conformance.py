@@ -3,9 +3,9 @@
     python test/python/onnx_conformance.py [-k PATTERN] [--update] [-j N]
 
 Every case runs in a worker process with a time limit, so that a crash or a hang costs one case and not the run.
-A case passes, or acc refuses it with an error that names the operator, the node and the reason. Refusals are
-listed in onnx_backend_refused.txt, which `--update` writes anew; whatever else happens is a failure, and so
-is a case that passes although it is listed.
+A case passes, or acc refuses it with an error that names the operator, the node and the reason; of a few, the stored
+result is less exact than acc's (DIFFERS). What does not pass is listed in onnx_backend_list.txt, which `--update`
+writes anew; whatever else happens is a failure, and so is a case that passes although it is listed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from onnx import ModelProto
 from acc.errors import ModelError
 from acc.onnx_backend import AccBackend, AccBackendRep
 
-REFUSED = Path(__file__).with_name("onnx_backend_refused.txt")
+LIST = Path(__file__).with_name("onnx_backend_list.txt")
 
 SUITES = {
     "RealModel": "light",
@@ -43,6 +43,16 @@ SUITES = {
     "NodeModel": "node",
 }
 """onnx's categories and what they are called here, those with the longest cases first."""
+
+_NOISE = "the stored result holds rounding errors of numpy's transform in float32 where acc has almost exact zeros"
+_HALF = "rounded to halves after every operator, as ONNX Runtime does, whose result differs from the stored one as much"
+DIFFERS: dict[str, tuple[float, str]] = {
+    "node/test_dft_inverse": (1e-6, _NOISE),
+    "node/test_dft_inverse_opset19": (1e-6, _NOISE),
+    "node/test_attention_4d_causal_fp16": (1e-3, _HALF),
+    "node/test_attention_4d_causal_fp16_expanded": (1e-3, _HALF),
+}
+"""Cases whose stored result is not to be met, with the absolute tolerance within which it is, and why."""
 
 # Seconds of processor time, far above what a case takes.
 TIME_LIMIT = 60.0
@@ -76,7 +86,8 @@ class Outcome:
 
     Attributes:
         name: suite/test_name.
-        kind: "passed", "refused", "wrong" (result), "error" (anything but a refusal), "crash" or "hang".
+        kind: "passed", "refused", "differs" (see DIFFERS), "wrong" (result), "error" (anything but a refusal),
+            "crash" or "hang".
         reason: one line; empty if passed.
         operator: the operator that the case is about, as far as one can tell.
         frozen: inputs whose values were compiled in.
@@ -96,7 +107,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        return self.kind not in ("passed", "refused")
+        return self.kind not in ("passed", "refused", "differs")
 
 
 @dataclass
@@ -127,7 +138,25 @@ class Suite:
             warnings.simplefilter("ignore")
             from onnx.backend.test import BackendTest
 
-            self._runner = BackendTest(_Backend, __name__)
+            class Runner(BackendTest):
+                """Accepts larger differences where they are explained."""
+
+                tolerance: float | None = None
+                differs = False
+
+                @classmethod
+                def assert_similar_outputs(
+                    cls, ref_outputs: Any, outputs: Any, rtol: float, atol: float, **more: Any
+                ) -> None:
+                    try:
+                        super().assert_similar_outputs(ref_outputs, outputs, rtol, atol, **more)
+                    except AssertionError:
+                        if cls.tolerance is None:
+                            raise
+                        super().assert_similar_outputs(ref_outputs, outputs, rtol, cls.tolerance, **more)
+                        cls.differs = True
+
+            self._runner = Runner(_Backend, __name__)
             classes = self._runner.test_cases
         self._tests: dict[str, tuple[unittest.TestCase, Any]] = {}
         for category, suite in SUITES.items():
@@ -144,6 +173,9 @@ class Suite:
         """Runs one case; nothing that it does to this process is contained."""
         test, item = self._tests[name]
         result = _Result()
+        runner: Any = type(self._runner)
+        runner.tolerance, reason_to_differ = DIFFERS.get(name, (None, ""))
+        runner.differs = False
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -152,6 +184,8 @@ class Suite:
         model = item.proto[0]
         frozen = _Backend.last.specialized_inputs if _Backend.last else ()
         kind, reason = _judge(result)
+        if kind == "passed" and runner.differs:
+            kind, reason = "differs", reason_to_differ
         return Outcome(name, kind, reason, _operator(name, model), frozen, seconds)
 
 
@@ -322,35 +356,34 @@ def _with_operators(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         yield outcome
 
 
-def read_refused() -> dict[str, str]:
-    """Reasons by the name of the case."""
-    lines = REFUSED.read_text(encoding="utf-8").splitlines() if REFUSED.exists() else []
-    entries = [line.split(": ", 2) for line in lines if line and not line.startswith("#")]
-    return {name: reason for name, _, reason in entries}
+def read_list() -> dict[str, str]:
+    """What is listed of a case, "class: reason", by its name."""
+    lines = LIST.read_text(encoding="utf-8").splitlines() if LIST.exists() else []
+    return dict(line.split(": ", 1) for line in lines if line and not line.startswith("#"))
 
 
-def write_refused(refused: Mapping[str, str]) -> None:
+def write_list(listed: Mapping[str, str]) -> None:
     header = (
-        "# Backend tests of the onnx package that acc refuses: case, class, reason as acc gives it.\n"
+        "# Backend tests of the onnx package that do not pass: case, class, reason; refusals as acc words them.\n"
         "# Written by `make conformance UPDATE=1`.\n"
     )
-    lines = [f"{name}: refused: {reason}\n" for name, reason in sorted(refused.items())]
-    REFUSED.write_text(header + "".join(lines), encoding="utf-8")
+    lines = [f"{name}: {entry}\n" for name, entry in sorted(listed.items())]
+    LIST.write_text(header + "".join(lines), encoding="utf-8")
 
 
-def deviations(outcomes: Sequence[Outcome], refused: Mapping[str, str]) -> list[str]:
+def deviations(outcomes: Sequence[Outcome], listed: Mapping[str, str]) -> list[str]:
     """What is not as listed, one line each."""
     lines = []
     for outcome in outcomes:
-        expected = refused.get(outcome.name)
-        if outcome.failed:
-            lines.append(f"{outcome.name}: {outcome.kind}: {outcome.reason}")
-        elif outcome.kind == "passed" and expected is not None:
-            lines.append(f"{outcome.name}: passes, but is listed as refused")
-        elif outcome.kind == "refused" and expected is None:
-            lines.append(f"{outcome.name}: refused: {outcome.reason}")
-        elif outcome.kind == "refused" and expected != outcome.reason:
-            lines.append(f"{outcome.name}: refused: {outcome.reason}; listed is: {expected}")
+        expected = listed.get(outcome.name)
+        entry = f"{outcome.kind}: {outcome.reason}"
+        if outcome.kind == "passed":
+            if expected is not None:
+                lines.append(f"{outcome.name}: passes, but is listed")
+        elif outcome.failed or expected is None:
+            lines.append(f"{outcome.name}: {entry}")
+        elif expected != entry:
+            lines.append(f"{outcome.name}: {entry}; listed is: {expected}")
     return lines
 
 
@@ -359,15 +392,15 @@ def _counts(outcomes: Sequence[Outcome], key: str) -> list[str]:
     groups: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for outcome in outcomes:
         count = groups[getattr(outcome, key)]
-        count[outcome.kind if not outcome.failed else "failed"] += 1
+        count["failed" if outcome.failed else outcome.kind] += 1
         count["all"] += 1
         count["frozen"] += outcome.kind == "passed" and bool(outcome.frozen)
     width = max(map(len, groups), default=0)
-    lines = [f"{key:{width}}   all  passed  refused  failed  (passed with frozen inputs)"]
+    lines = [f"{key:{width}}   all  passed  refused  differ  failed  (passed with frozen inputs)"]
     for name, count in sorted(groups.items()):
         lines.append(
-            f"{name:{width}} {count['all']:5} {count['passed']:7} {count['refused']:8} {count['failed']:7} "
-            f" {count['frozen'] or ''}".rstrip()
+            f"{name:{width}} {count['all']:5} {count['passed']:7} {count['refused']:8} {count['differs']:7} "
+            f"{count['failed']:7}  {count['frozen'] or ''}".rstrip()
         )
     return lines
 
@@ -379,25 +412,26 @@ def main() -> int:
     parser.add_argument(
         "--time-limit", type=float, default=TIME_LIMIT, metavar="S", help="processor seconds a case may take"
     )
-    parser.add_argument("--update", action="store_true", help=f"write {REFUSED.name} anew, for the cases that ran")
+    parser.add_argument("--update", action="store_true", help=f"write {LIST.name} anew, for the cases that ran")
     parser.add_argument("-v", action="store_true", help="a line for every case, with its reason")
     parser.add_argument("--slowest", type=int, default=0, metavar="N", help="list the slowest cases")
     args = parser.parse_args()
     started = time.perf_counter()
     outcomes = run_all(args.k, args.j, args.time_limit, progress=sys.stderr.isatty())
-    refused = read_refused()
+    listed = read_list()
     if args.update:
         ran = {outcome.name for outcome in outcomes}
-        refused = {name: reason for name, reason in refused.items() if name not in ran and args.k}
-        refused |= {outcome.name: outcome.reason for outcome in outcomes if outcome.kind == "refused"}
-        write_refused(refused)
+        listed = {name: entry for name, entry in listed.items() if name not in ran and args.k}
+        kept = [outcome for outcome in outcomes if outcome.kind != "passed" and not outcome.failed]
+        listed |= {outcome.name: f"{outcome.kind}: {outcome.reason}" for outcome in kept}
+        write_list(listed)
     if args.v:
         print("\n".join(f"{o.name}: {o.kind}: {o.reason} {o.frozen or ''}" for o in outcomes), end="\n\n")
     for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds)[: args.slowest]:
         print(f"{outcome.seconds:6.2f} s  {outcome.name}")
     print("\n".join(_counts([outcome for outcome in outcomes if outcome.operator], "operator")), end="\n\n")
     print("\n".join(_counts(outcomes, "suite")), end="\n\n")
-    wrong = deviations(outcomes, refused)
+    wrong = deviations(outcomes, listed)
     print("\n".join(wrong))
     print(f"{len(outcomes)} cases in {time.perf_counter() - started:.0f} s, {len(wrong)} not as listed")
     return 1 if wrong else 0
