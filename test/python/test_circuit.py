@@ -93,9 +93,10 @@ def test_instructions_follow_each_other_closely(circuit: object) -> None:
 
 def test_stores_of_nothing_retire_in_order() -> None:
     """Also when memory acknowledges a later STORE in the cycle in which the one before them retires."""
-    simulator.provide(CONFIG, latency=1, optimize=0)
+    # Random delays let answers come in groups.
+    simulator.provide(CONFIG, latency=1, jitter=40, optimize=0)
     device = _runtime.Device("tsim", CONFIG)
-    some = "store.out sram=0 dram=64 y=1 x=2 stride=2 push=prev"
+    some = "store.out sram=0 dram=64 y=4 x=2 stride=2 push=prev"
     nothing = "store.out sram=0 dram=64 y=1 x=0 stride=0"
     for gap in range(5):
         stores = "\n".join([*[some] * 3, *[nothing] * gap] * 4)
