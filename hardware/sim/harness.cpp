@@ -48,7 +48,7 @@ struct Burst {
 
 class Memory {
 public:
-  Memory(const acc_model_memory &parameters, Vacc_core &dut)
+  Memory(const acc_circuit_memory &parameters, Vacc_core &dut)
       : parameters(parameters), dut(dut), random(parameters.seed) {}
 
   /// Sets the circuit's inputs for the cycle to come, and takes note of what
@@ -164,7 +164,7 @@ private:
     }
   }
 
-  const acc_model_memory &parameters;
+  const acc_circuit_memory &parameters;
   Vacc_core &dut;
   Random random;
   std::deque<Burst> reads, writes;
@@ -175,7 +175,7 @@ private:
 
 class Machine {
 public:
-  explicit Machine(acc_model_run &run)
+  explicit Machine(acc_circuit_run &run)
       : run(run), dut(std::make_unique<Vacc_core>(&context)),
         memory(run.memory, *dut) {}
 
@@ -252,7 +252,7 @@ private:
     dut->reg_write = 0;
   }
 
-  acc_model_run &run;
+  acc_circuit_run &run;
   VerilatedContext context;
   std::unique_ptr<Vacc_core> dut;
   Memory memory;
@@ -264,6 +264,8 @@ private:
 
 } // namespace
 
-uint32_t acc_model_version(void) { return ACC_MODEL_VERSION; }
+uint32_t acc_circuit_version(void) { return ACC_CIRCUIT_VERSION; }
 
-int acc_model_execute(acc_model_run *run) { return Machine(*run).execute(); }
+int acc_circuit_execute(acc_circuit_run *run) {
+  return Machine(*run).execute();
+}

@@ -42,13 +42,15 @@ class Executable:
     ) -> None:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device.
 
-        device: what runs the accelerator programs. verify: check these programs before the first run.
+        device: what runs the accelerator programs, "fsim" or "tsim" (the circuit, built on first use). verify: check these programs before the first run.
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel.
         """
         from acc._lib import _runtime
 
         if not isinstance(path, str | os.PathLike):
             raise ModelFileError(f"a compiled model is a path, not {type(path).__name__}")
+        if device == "tsim":
+            _build_circuit(path)
         self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, profile)
         # To save it even if the file goes or another takes its place.
         self._file = open(path, "rb")  # noqa: SIM115
@@ -137,6 +139,8 @@ class Executable:
     def statistics(self) -> dict[str, Any]:
         """About the last run: "seconds", "device", per accelerator program and layer the device's counters.
 
+        Programs have "cycles" on devices with a notion of time.
+
         With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`.
         """
         if self._model is None:
@@ -179,6 +183,17 @@ def _names(tensors: tuple[TensorInfo, ...]) -> str:
 def _bytes(array: np.ndarray) -> np.ndarray:
     """The memory of a contiguous array as bytes; dtypes such as bfloat16 have no buffer of their own."""
     return array.reshape(-1).view(np.uint8)
+
+
+def _build_circuit(path: str | os.PathLike[str]) -> None:
+    """Builds the simulated circuit that the accelerator programs of a model were compiled for."""
+    from acc._lib import _runtime
+    from acc.container import read_model
+    from acc.hardware import simulator
+
+    config = read_model(path).metadata.get("config")
+    if config is not None:
+        simulator.provide(_runtime.Config(json.dumps(config)))
 
 
 def load(

@@ -92,6 +92,10 @@ RunResult Device::run(const isa::Program &program,
   return run(*stream, options);
 }
 
+bool acc::isDevice(std::string_view name) {
+  return name == "fsim" || name == "tsim";
+}
+
 std::unique_ptr<Device> acc::createDevice(std::string_view name,
                                           const isa::Config &config,
                                           std::string *error) {

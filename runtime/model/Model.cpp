@@ -40,7 +40,8 @@ Model::Model(const std::string &path, const ModelOptions &options,
   std::string error;
   if (programs.empty()) {
     // Nothing will run on it, but a name that means nothing is a mistake.
-    if (!createDevice(options.device, isa::Config(), &error))
+    if (!isDevice(options.device) &&
+        !createDevice(options.device, isa::Config(), &error))
       throw ModelError(ACC_ERROR_DEVICE, error);
     return;
   }
@@ -156,6 +157,8 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   loaded.seconds += now() - start;
   ++loaded.launches;
   loaded.total += result.total;
+  if (result.timing)
+    loaded.cycles = loaded.cycles.value_or(0) + result.timing->cycles;
   loaded.layers.resize(result.layers.size());
   for (size_t i = 0; i < result.layers.size(); ++i)
     loaded.layers[i] += result.layers[i];
@@ -195,6 +198,8 @@ std::string Model::statistics() {
                     {"launches", loaded.launches},
                     {"total", toJson(loaded.total)},
                     {"layers", layers}});
+    if (loaded.cycles)
+      list.back()["cycles"] = *loaded.cycles;
   }
   result["device"] = device ? std::string(device->name()) : "cpu";
   result["programs"] = list;

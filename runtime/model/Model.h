@@ -75,6 +75,8 @@ private:
     std::vector<Counters> layers;
     double seconds = 0;
     uint64_t launches = 0;
+    /// Of devices with a notion of time.
+    std::optional<uint64_t> cycles;
   };
 
   Model(const std::string &path, const ModelOptions &options,

@@ -237,6 +237,7 @@ void Model::run(const RunRequest &wanted) {
     program.layers.clear();
     program.seconds = 0;
     program.launches = 0;
+    program.cycles.reset();
   }
   std::fill(layerSeconds.begin(), layerSeconds.end(), 0.0);
   currentLayer = -1;

@@ -34,19 +34,19 @@ public:
     void *handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle)
       return fail(dlerror());
-    auto version = reinterpret_cast<decltype(&acc_model_version)>(
-        dlsym(handle, "acc_model_version"));
-    auto execute = reinterpret_cast<decltype(&acc_model_execute)>(
-        dlsym(handle, "acc_model_execute"));
+    auto version = reinterpret_cast<decltype(&acc_circuit_version)>(
+        dlsym(handle, "acc_circuit_version"));
+    auto execute = reinterpret_cast<decltype(&acc_circuit_execute)>(
+        dlsym(handle, "acc_circuit_execute"));
     if (!version || !execute)
       return fail("'" + path + "' is not one");
-    if (version() != ACC_MODEL_VERSION)
+    if (version() != ACC_CIRCUIT_VERSION)
       return fail("'" + path + "' was built by another version of acc");
     auto model = std::make_unique<Model>();
     model->execute = execute;
     return model;
   }
-  decltype(&acc_model_execute) execute;
+  decltype(&acc_circuit_execute) execute;
 };
 
 class Tsim final : public Device {
@@ -125,7 +125,7 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
   // Room for the last beat of a wide port.
   copy.resize(copy.size() + 4);
   uint64_t address = memory.map(copy.data(), copy.size() * 16, 4096);
-  acc_model_run request = {};
+  acc_circuit_run request = {};
   request.stream = address;
   request.count = static_cast<uint32_t>(stream.size());
   request.limit = 4096 + 16 * (options.latency + options.jitter);

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define ACC_MODEL_VERSION 1
+#define ACC_CIRCUIT_VERSION 1
 
 /// Registers of acc_core, by number.
 enum {
@@ -38,7 +38,7 @@ enum {
 
 /// Memory as the circuit sees it: a port with a latency, in order, reads and
 /// writes independent of each other.
-struct acc_model_memory {
+struct acc_circuit_memory {
   /// Host memory of [address, address + bytes), or null.
   uint8_t *(*lookup)(void *user, uint64_t address, uint64_t bytes);
   void *user;
@@ -51,12 +51,12 @@ struct acc_model_memory {
   uint64_t seed;
 };
 
-struct acc_model_run {
+struct acc_circuit_run {
   uint64_t stream;
   uint32_t count;
   /// Cycles without progress after which the circuit gives up.
   uint32_t limit;
-  struct acc_model_memory memory;
+  struct acc_circuit_memory memory;
   /// File for waveforms, or null. Only of models built with tracing.
   const char *trace;
   /// Called when an instruction starts (even bits) or retires (odd bits) in
@@ -68,10 +68,10 @@ struct acc_model_run {
 };
 
 /// Each shared object exports these two.
-uint32_t acc_model_version(void);
+uint32_t acc_circuit_version(void);
 /// Runs a stream on a circuit fresh from configuration. Returns 0, or 1 if the
 /// circuit neither ended nor gave up, or 2 if it cannot trace.
-int acc_model_execute(struct acc_model_run *run);
+int acc_circuit_execute(struct acc_circuit_run *run);
 
 #ifdef __cplusplus
 }

@@ -118,6 +118,9 @@ protected:
   Dram memory;
 };
 
+/// Whether createDevice knows devices of that name.
+bool isDevice(std::string_view name);
+
 /// Creates a device by name: "fsim", or "tsim" for configurations whose
 /// circuit was provided (acc/tsim.h). Null and a message if there is none of
 /// that name or the configuration is illegal.
