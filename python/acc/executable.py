@@ -42,7 +42,8 @@ class Executable:
     ) -> None:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device.
 
-        device: what runs the accelerator programs, "fsim" or "tsim" (the circuit, built on first use). verify: check these programs before the first run.
+        device: what runs the accelerator programs, "fsim" or "tsim", the circuit, whose simulator is built on first
+        use. verify: check these programs before the first run.
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel.
         """
         from acc._lib import _runtime

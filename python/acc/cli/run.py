@@ -25,7 +25,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("model", metavar="model.so", help="the compiled model")
     parser.add_argument("--input", metavar="FILE", required=True, help=".npz with an array per input name, or .npy")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the outputs to this .npz file")
-    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default) or tsim, the simulated circuit")
+    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default) or tsim")
     parser.add_argument("--sanitize", action="store_true", help="check every access of the accelerator")
     parser.add_argument("--profile", action="store_true", help="measure the time of every kernel")
     parser.add_argument("--json", action="store_true", help="print outputs' summaries and statistics as JSON")
