@@ -1,0 +1,78 @@
+"""`acc hw`: what an accelerator is as a circuit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from acc.errors import ConfigError
+
+
+def register(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser("hw", help="area and frequency of an accelerator", description="Circuits.")
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    synth = actions.add_parser(
+        "synth",
+        help="synthesize, place and route",
+        description="Synthesizes the accelerator for an FPGA, places and routes it: minutes, cached.",
+    )
+    synth.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
+    synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k or ecp5-25k")
+    synth.add_argument("--mem-width", metavar="BITS", type=int, default=64, help="width of the memory port (64)")
+    synth.add_argument("--target-mhz", metavar="F", type=float, default=100.0, help="frequency to aim for (100)")
+    synth.add_argument("--seeds", metavar="N", type=int, default=1, help="take the best of seeds 1 to N (1)")
+    synth.add_argument("--json", action="store_true", help="print the result as JSON")
+    synth.set_defaults(run=run)
+
+
+def _config(path: str | None) -> Any:
+    from acc._lib import _runtime
+
+    if path is None:
+        return _runtime.Config()
+    try:
+        return _runtime.Config(Path(path).read_text())
+    except UnicodeDecodeError:
+        raise ConfigError(f"'{path}' is not a vta_config.json: not UTF-8 text") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; raises AccError on bad input."""
+    from acc.hardware.package import Circuit
+    from acc.hardware.synthesis import synthesize
+
+    if not 1 <= args.seeds <= 100:
+        raise ConfigError(f"--seeds is {args.seeds}, but must be from 1 to 100")
+    if not 1 <= args.target_mhz <= 1000:
+        raise ConfigError(f"--target-mhz is {args.target_mhz:g}, but must be from 1 to 1000")
+
+    def progress(what: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{what} ...", end="", file=sys.stderr, flush=True)
+
+    try:
+        area = synthesize(
+            _config(args.config),
+            Circuit(args.mem_width),
+            fpga=args.device,
+            target_mhz=args.target_mhz,
+            seeds=range(1, args.seeds + 1),
+            progress=progress,
+        )
+    finally:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps(asdict(area)))
+        return 0
+    seeds = ", ".join(f"seed {seed}: {mhz:.1f}" for seed, mhz in area.mhz_by_seed.items())
+    print(f"logic cells  {area.logic}\nregisters    {area.registers}\nDSP blocks   {area.dsps}")
+    print(f"block RAMs   {area.block_rams}\nMHz, routed  {area.mhz:.1f} ({seeds})")
+    return 0
