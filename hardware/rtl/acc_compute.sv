@@ -61,6 +61,8 @@ module acc_compute
     output logic [              2:0] fault_code,
     output logic [             15:0] fault_number,
     output logic                     overflow,
+    // A LOAD writes.
+    output logic                     load_step,
     output logic                     gemm_step,
     output logic                     reset_step,
     output logic                     alu_step,
@@ -370,6 +372,7 @@ module acc_compute
   logic [ROT-1:0] acc_w_rot;
   logic acc_w_en, load_w_en, is_acc8;
   logic [LOG_ACC_DEPTH-1:0] acc_w_entry;
+  assign load_step = w_en;
   assign is_acc8   = w_kind == 2'd2;
   assign load_w_en = w_en && w_kind != 2'd0;
   // Word w of lane l: of a beat of accumulators, and of a beat of outputs.

@@ -13,7 +13,8 @@
 //
 // Registers (32 bits each, `reg_addr` counts words):
 //
-//   0 CONTROL   write 1: start. Everything but the scratchpads is reset.
+//   0 CONTROL   write 1: start. Everything but the scratchpads is reset. After
+//               an error, wait until memory has answered what was asked.
 //   1 STATUS    bit 0 busy, 1 done, 2 error
 //   2 STREAM_LO, 3 STREAM_HI   byte address of the stream, a multiple of the
 //               larger of a beat and 16 bytes
@@ -248,7 +249,7 @@ module acc_core
   logic [LOG_OUT_ADDR-1:0] out_entry;
   logic [OUT_LANES*OUT_ELEM-1:0] out_data;
   logic compute_waits_load, compute_waits_store, compute_started, compute_retired, finished, compute_fault;
-  logic compute_overflow, gemm_step, reset_step, alu_step, compute_busy;
+  logic compute_overflow, load_step, gemm_step, reset_step, alu_step, compute_busy;
   logic [2:0] compute_code;
   logic [15:0] compute_number;
   acc_compute compute (
@@ -290,6 +291,7 @@ module acc_core
       .fault_code(compute_code),
       .fault_number(compute_number),
       .overflow(compute_overflow),
+      .load_step,
       .gemm_step,
       .reset_step,
       .alu_step,
@@ -340,7 +342,7 @@ module acc_core
   assign quiet = !fetch_busy && get_valid == 3'b000 && !load_busy && !compute_busy && !store_busy;
   assign moved = m_rvalid || m_bvalid || (m_arvalid && m_arready) || (m_awvalid && m_awready) ||
       (m_wvalid && m_wready) || load_started || load_retired || compute_started || compute_retired ||
-      store_started || store_retired || gemm_step || reset_step || alu_step || l_en ||
+      store_started || store_retired || gemm_step || reset_step || alu_step || l_en || load_step ||
       (put_valid & put_ready) != 3'b000;
   assign gave_up = still >= limit;
   always_ff @(posedge clk) begin

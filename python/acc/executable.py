@@ -192,9 +192,10 @@ def _build_circuit(path: str | os.PathLike[str]) -> None:
     from acc.container import read_model
     from acc.hardware import simulator
 
-    config = read_model(path).metadata.get("config")
-    if config is not None:
-        simulator.provide(_runtime.Config(json.dumps(config)))
+    for program in read_model(path).programs[:1]:
+        config = _runtime.read_program(program).config
+        if not simulator.is_provided(config):
+            simulator.provide(config)
 
 
 def load(

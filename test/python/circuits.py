@@ -49,6 +49,10 @@ SMALL = [
 ]
 
 
+# Scratchpads so deep that zeroing one takes longer than the watchdog's patience.
+DEEP = case(0, 1, 1, 3, 3, (6, 4, 4, 17))
+
+
 def check(case: Case, seeds: range, length: int = 30, optimize: int = 0) -> None:
     """Runs random streams on the circuit and on the functional simulator; DRAM and accumulators must agree."""
     config = case.config

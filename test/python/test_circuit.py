@@ -15,8 +15,8 @@ from acc.errors import AccError, ConfigError
 from acc.hardware import simulator, toolchain
 from acc.hardware.package import Circuit, constants, package
 from acc.hardware.random_stream import random_stream
-from circuit import ALU, gaps, per_step, throughputs
-from circuits import SMALL, Case, check, random_case
+from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
+from circuits import DEEP, SMALL, Case, check, random_case
 
 CONFIG = SMALL[0].config
 
@@ -107,6 +107,17 @@ def test_stores_of_nothing_retire_in_order() -> None:
         device.detach(0)
         assert result["ok"], result["message"]
     simulator.provide(CONFIG, optimize=0)
+
+
+def test_long_work_is_no_deadlock() -> None:
+    """Zeroing all accumulators, one by one, and a GEMM that does the same thing for long."""
+    config = DEEP.config
+    simulator.provide(config, latency=1, optimize=0)
+    device = _runtime.Device("tsim", config)
+    depth = config.depth("acc")
+    zeros = f"load.acc sram=0 dram=0 y=0 x={depth} stride=0 pad=1,0,0,0"
+    assert cycles(device, config, zeros) > depth > 3 * 4096
+    assert cycles(device, config, GEMM_SAME.format(n=16383)) > 16383
 
 
 # --- bad input ---

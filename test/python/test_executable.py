@@ -61,6 +61,17 @@ def test_run_on_the_accelerator(vta: Path, sanitize: bool):
     assert statistics["device"] == "fsim"
 
 
+def test_run_on_the_circuit(vta: Path, cpu: Path, monkeypatch: pytest.MonkeyPatch):
+    from acc.hardware import simulator
+
+    monkeypatch.setattr(simulator, "DEFAULT_OPTIMIZE", 0)
+    exe = load(vta, device="tsim")
+    np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], (np.maximum(A, 0) + 3).astype(np.int8))
+    (program,) = exe.statistics["programs"]
+    assert exe.statistics["device"] == "tsim" and program["cycles"] > 2 * 64
+    assert load(cpu, device="tsim").run({"x": X})["y"].shape == Y.shape
+
+
 @pytest.mark.parametrize(
     ("good", "idle"),
     [("uop=0:1", "uop=45:1"), ("uop=0:1", "uop=7:7"), ("iter=1,2", "iter=0,2"), ("iter=1,2", "iter=1,0")],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
+
 import numpy as np
 import onnx
 import pytest
@@ -90,3 +93,20 @@ def test_resnet18_layers_agree_with_onnx_runtime() -> None:
     model = quantize_qdq(build_resnet18(seed=3, size=64), images, per_channel=True)
     for agreement in compare_layers(model, {"input": images[:1]}, onnx_runtime, run_on("vta")):
         assert agreement.largest <= 1 and agreement.equal >= 0.98, agreement
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("config", CONFIGS)
+def test_on_the_circuit(config: str, tmp_path: pathlib.Path) -> None:
+    """Whole networks on the simulated circuit, whose memory stutters, as on the functional simulator."""
+    from acc._lib import _runtime
+    from acc.hardware import simulator
+
+    model = random_network(11)
+    inputs = feeds(model, 11)
+    compiled = acc.compile(model, target="vta", config=CONFIGS[config])
+    compiled.save(tmp_path / "model.so")
+    simulator.provide(_runtime.Config(json.dumps(CONFIGS[config])), jitter=30)
+    expected, actual = compiled.run(inputs), acc.load(tmp_path / "model.so", device="tsim").run(inputs)
+    for name in expected:
+        np.testing.assert_array_equal(actual[name], expected[name])

@@ -76,6 +76,10 @@ def _run(command: list[str], folder: Path, what: str, environment: dict[str, str
         raise ToolError(f"building the simulator of the circuit failed: {what}: " + "; ".join(errors[:3]))
 
 
+# Configurations for which the device exists.
+_provided: set[Any] = set()
+
+
 class _Progress:
     """Says on a terminal what takes so long; silent elsewhere."""
 
@@ -223,3 +227,9 @@ def provide(
 
     model = build(config, circuit, trace=trace is not None, optimize=optimize)
     _runtime.provide_tsim(config, os.fspath(model), latency, jitter, seed, trace or "")
+    _provided.add(config)
+
+
+def is_provided(config: Any) -> bool:
+    """Whether `provide` was called for this configuration."""
+    return config in _provided
