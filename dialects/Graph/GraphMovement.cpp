@@ -277,7 +277,7 @@ struct TransposeToReshape : OpRewritePattern<TransposeOp> {
       if (type.isDynamicDim(axis))
         sizes.push_back(
             tensor::DimOp::create(rewriter, op.getLoc(), op.getInput(), axis));
-    if (static_cast<int64_t>(sizes.size()) != op.getType().getNumDynamicDims())
+    if (int64_t(sizes.size()) != int64_t(op.getType().getNumDynamicDims()))
       return rewriter.notifyMatchFailure(op, "result knows other sizes");
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getInput(),
                                            sizes);
@@ -288,6 +288,22 @@ struct TransposeToReshape : OpRewritePattern<TransposeOp> {
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
   patterns.add<MergeTransposes, TransposeToReshape>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// index_tensor
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+IndexTensorOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                 SmallVectorImpl<TensorShape> &results) {
+  if (adaptor.getValues().empty())
+    return c.error("needs at least one number");
+  if (failed(c.values(adaptor.getValues(), adaptor.getDynamics())))
+    return failure();
+  results.push_back({{c.constant(adaptor.getValues().size())},
+                     IntegerType::get(c.getContext(), 64)});
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

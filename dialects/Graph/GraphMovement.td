@@ -96,4 +96,19 @@ def Graph_UnsqueezeOp : Graph_ShapedOp<"unsqueeze"> {
   let hasCanonicalizer = 1;
 }
 
+def Graph_IndexTensorOp : Graph_ShapedOp<"index_tensor"> {
+  let summary = "A vector of numbers, some of which a run computes from sizes";
+  let description = [{
+    `values` holds the numbers, with ShapedType::kDynamic in place of those that
+    are operands, in order.
+
+    ```mlir
+    %t = graph.index_tensor %n {values = array<i64: 1, -9223372036854775808>}
+        : (index) -> tensor<2xi64>
+    ```
+  }];
+  let arguments = (ins Variadic<Index>:$dynamics, DenseI64ArrayAttr:$values);
+  let results = (outs Graph_NumberTensor:$result);
+}
+
 #endif // ACC_DIALECTS_GRAPH_GRAPHMOVEMENT_TD

@@ -67,6 +67,10 @@ AffineExpr ShapeScope::min(AffineExpr a, AffineExpr b) {
   b = normalizeSize(b);
   if (std::optional<int64_t> over = getKnownSize(normalizeSize(a - b)))
     return *over > 0 ? b : a;
+  if (isNeverNegative(normalizeSize(b - a)))
+    return a;
+  if (isNeverNegative(normalizeSize(a - b)))
+    return b;
   return choose(SymbolKind::Min, a, b);
 }
 
@@ -75,6 +79,10 @@ AffineExpr ShapeScope::max(AffineExpr a, AffineExpr b) {
   b = normalizeSize(b);
   if (std::optional<int64_t> over = getKnownSize(normalizeSize(a - b)))
     return *over > 0 ? a : b;
+  if (isNeverNegative(normalizeSize(a - b)))
+    return a;
+  if (isNeverNegative(normalizeSize(b - a)))
+    return b;
   return choose(SymbolKind::Max, a, b);
 }
 

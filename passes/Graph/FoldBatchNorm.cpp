@@ -57,6 +57,8 @@ std::optional<SmallVector<double>> getPerChannel(Value value,
     return std::nullopt;
   ArrayRef<int64_t> shape = constant.getShapedType().getShape();
   int64_t channels = type.getDimSize(1);
+  if (ShapedType::isDynamic(channels))
+    return std::nullopt;
   if (!constant.isSplat()) {
     int64_t channelAxis = int64_t(shape.size()) - type.getRank() + 1;
     for (auto [axis, size] : llvm::enumerate(shape))
@@ -75,6 +77,8 @@ std::optional<ChannelAffine> getAffine(BatchNormalizationOp op) {
       getConstant(op.getMean()), getConstant(op.getVariance())};
   SmallVector<double> numbers[4];
   int64_t channels = op.getType().getDimSize(1);
+  if (ShapedType::isDynamic(channels))
+    return std::nullopt;
   for (auto [parameter, values] : llvm::zip(parameters, numbers)) {
     std::optional<SmallVector<double>> read =
         parameter ? getDoubles(parameter) : std::nullopt;
@@ -166,8 +170,10 @@ ElementsAttr scaleWeights(ElementsAttr weights, ArrayRef<double> factors) {
 /// do together.
 struct Chain {
   explicit Chain(Operation *anchor)
-      : affine(cast<RankedTensorType>(anchor->getResult(0).getType())
-                   .getDimSize(1)) {
+      : affine(std::max<int64_t>(
+            cast<RankedTensorType>(anchor->getResult(0).getType())
+                .getDimSize(1),
+            0)) {
     Value value = anchor->getResult(0);
     while (value.hasOneUse()) {
       Operation *user = *value.getUsers().begin();

@@ -12,6 +12,9 @@
 
 #include "passes/Graph/ContractionConstants.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -47,6 +50,17 @@ bool acc::graph::isContraction(Operation *op) {
 }
 
 /// Brings the input of a matrix product into the form (M, K).
+/// The sizes of all axes but the last that are not known before run time.
+static SmallVector<Value> getLeadingSizes(OpBuilder &builder, Location loc,
+                                          Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> sizes;
+  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
+    if (type.isDynamicDim(axis))
+      sizes.push_back(tensor::DimOp::create(builder, loc, tensor, axis));
+  return sizes;
+}
+
 static FailureOr<Value> makeRows(OpBuilder &builder, Location loc,
                                  Operation *op, Value input,
                                  std::string &reason) {
@@ -62,12 +76,25 @@ static FailureOr<Value> makeRows(OpBuilder &builder, Location loc,
   }
   if (type.getRank() == 2)
     return input;
-  int64_t depth = type.getShape().back();
+  if (type.isDynamicDim(type.getRank() - 1)) {
+    reason = "the depth is not known before run time";
+    return failure();
+  }
+  ArrayRef<int64_t> leading = type.getShape().drop_back();
+  SmallVector<Value> sizes = getLeadingSizes(builder, loc, input);
+  for (Value next : ArrayRef(sizes).drop_front(sizes.empty() ? 0 : 1))
+    sizes[0] = arith::MulIOp::create(builder, loc, sizes[0], next);
   int64_t rows = 1;
-  for (int64_t size : type.getShape().drop_back())
-    rows *= size;
-  return Value(
-      ReshapeOp::create(builder, loc, type.clone({rows, depth}), input));
+  for (int64_t size : leading)
+    rows *= ShapedType::isDynamic(size) ? 1 : size;
+  if (!sizes.empty()) {
+    Value known = arith::ConstantIndexOp::create(builder, loc, rows);
+    sizes[0] = arith::MulIOp::create(builder, loc, sizes[0], known);
+    sizes.truncate(1);
+    rows = ShapedType::kDynamic;
+  }
+  return Value(ReshapeOp::create(
+      builder, loc, type.clone({rows, type.getShape().back()}), input, sizes));
 }
 
 FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
@@ -171,8 +198,14 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
   Value sum = GemmIntegerOp::create(builder, loc, *rows, weight, bias);
   Value result = makeRequantize(builder, loc, sum, *point);
   auto shape = cast<RankedTensorType>(op->getResult(0).getType());
-  if (shape.getRank() != 2)
+  if (shape.getRank() != 2) {
+    SmallVector<Value> sizes = getLeadingSizes(builder, loc, integers);
+    if (int64_t(sizes.size()) != int64_t(shape.getNumDynamicDims())) {
+      reason = "sizes are not known before run time";
+      return failure();
+    }
     result = ReshapeOp::create(builder, loc, shape.clone(builder.getI8Type()),
-                               result);
+                               result, sizes);
+  }
   return result;
 }

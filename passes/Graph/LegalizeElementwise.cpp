@@ -158,8 +158,13 @@ FailureOr<Value> Legalizer::legalizeGlobalAverage(GlobalAveragePoolOp op) {
   if (failed(operand))
     return failure();
   int64_t count = 1;
-  for (int64_t size : op.getInput().getType().getShape().drop_front(2))
+  for (int64_t size : op.getInput().getType().getShape().drop_front(2)) {
+    if (ShapedType::isDynamic(size)) {
+      reason = "the number of elements is not known before run time";
+      return failure();
+    }
     count *= size;
+  }
   FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
   if (failed(point))
     return failure();

@@ -46,6 +46,29 @@ Value createMatmul(ImplicitLocOpBuilder &b, Value lhs, Value rhs,
   return matmul.getResult(0);
 }
 
+/// `value` with the last of `sizes`, where only a run tells whether an axis
+/// repeats.
+Value createRepeated(ImplicitLocOpBuilder &b, Value value,
+                     ArrayRef<OpFoldResult> sizes) {
+  RankedTensorType type = typeOf(value);
+  Sizes own = getSizes(b, value);
+  SmallVector<int64_t> shape(type.getShape());
+  bool isCertain = true;
+  sizes = sizes.take_back(own.size());
+  for (auto [axis, size] : llvm::enumerate(own)) {
+    if (!type.isDynamicDim(axis) || areEqualSizes(size, sizes[axis]))
+      continue;
+    isCertain = false;
+    size = sizes[axis];
+    shape[axis] = getConstantIntValue(size).value_or(ShapedType::kDynamic);
+  }
+  if (isCertain)
+    return value;
+  return createElementwise(
+      b, type.clone(shape), value,
+      [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; }, own);
+}
+
 class GemmPattern : public OpConversionPattern<GemmOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -66,6 +89,7 @@ class GemmPattern : public OpConversionPattern<GemmOp> {
     SmallVector<Value> operands{result};
     SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(2)};
     if (Value c = adaptor.getC()) {
+      c = createRepeated(b, c, sizes);
       operands.push_back(c);
       maps.push_back(getBroadcastMap(typeOf(c), typeOf(result)));
     }

@@ -63,6 +63,46 @@ template <typename Op> class ReshapePattern : public OpConversionPattern<Op> {
   }
 };
 
+class IndexTensorPattern : public OpConversionPattern<IndexTensorOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(IndexTensorOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Type i64 = b.getI64Type();
+    ValueRange dynamics = adaptor.getDynamics();
+    // One element-wise choice among few numbers, so that the result is written
+    // like any other.
+    Value result = createElementwise(
+        b, typeOf(op.getResult()), ValueRange{},
+        [&](ImplicitLocOpBuilder &inner, ValueRange) -> Value {
+          Value position = linalg::IndexOp::create(inner, 0), chosen;
+          for (auto [index, number] : llvm::enumerate(op.getValues())) {
+            Value value;
+            if (ShapedType::isDynamic(number)) {
+              value = arith::IndexCastOp::create(inner, i64, dynamics.front());
+              dynamics = dynamics.drop_front();
+            } else {
+              value = arith::ConstantOp::create(
+                  inner, inner.getI64IntegerAttr(number));
+            }
+            if (!chosen) {
+              chosen = value;
+              continue;
+            }
+            Value isHere = arith::CmpIOp::create(
+                inner, arith::CmpIPredicate::eq, position,
+                arith::ConstantIndexOp::create(inner, index));
+            chosen = arith::SelectOp::create(inner, isHere, value, chosen);
+          }
+          return chosen;
+        });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
 class TransposePattern : public OpConversionPattern<TransposeOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -215,6 +255,6 @@ void acc::graph::populateMovementToLinalg(const TypeConverter &converter,
   patterns.add<ConstantPattern, ReshapePattern<FlattenOp>,
                ReshapePattern<ReshapeOp>, ReshapePattern<SqueezeOp>,
                ReshapePattern<UnsqueezeOp>, ReshapePattern<StorageCastOp>,
-               TransposePattern, ConcatPattern, PadPattern>(
+               IndexTensorPattern, TransposePattern, ConcatPattern, PadPattern>(
       converter, patterns.getContext());
 }

@@ -19,6 +19,39 @@ namespace acc::host {
 using namespace acc;
 using namespace acc::host;
 
+/// Shapes of views with several unknown sizes in a group of axes, by strides
+/// that are computed from them: upstream's lowering of memref.expand_shape
+/// knows one only.
+static void lowerReshape(memref::ExpandShapeOp expand) {
+  MemRefType type = expand.getResultType();
+  if (type.getNumDynamicDims() < 2 || !type.getLayout().isIdentity() ||
+      !expand.getSrcType().getLayout().isIdentity())
+    return;
+  OpBuilder builder(expand);
+  Location loc = expand.getLoc();
+  SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape(),
+                            strides(sizes.size());
+  OpFoldResult stride = builder.getIndexAttr(1);
+  for (int64_t axis = type.getRank() - 1; axis >= 0; --axis) {
+    strides[axis] = stride;
+    std::optional<int64_t> x = getConstantIntValue(stride),
+                           y = getConstantIntValue(sizes[axis]);
+    if (x && y)
+      stride = builder.getIndexAttr(*x * *y);
+    else
+      stride = arith::MulIOp::create(
+                   builder, loc,
+                   getValueOrCreateConstantIndexOp(builder, loc, stride),
+                   getValueOrCreateConstantIndexOp(builder, loc, sizes[axis]))
+                   .getResult();
+  }
+  auto view = memref::ReinterpretCastOp::create(
+      builder, loc, type, expand.getSrc(), builder.getIndexAttr(0), sizes,
+      strides);
+  expand.replaceAllUsesWith(view.getResult());
+  expand.erase();
+}
+
 /// A kernel as a function: a buffer is a pointer and the sizes that its type
 /// does not know. No two buffers of a launch overlap unless both are only read.
 static void lowerKernel(te::KernelOp kernel,
@@ -79,6 +112,7 @@ struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
     auto workspace = cast<MemRefType>(main.getArgumentTypes().back());
     module->setAttr("te.workspace", Builder(module).getI64IntegerAttr(
                                         workspace.getNumElements()));
+    module.walk(lowerReshape);
     LLVMTypeConverter converter(&getContext());
     KernelTypes kernels;
     for (auto kernel :

@@ -129,7 +129,9 @@ class Pipeline:
     ) -> ir.Module:
         """Imports and simplifies; raises ModelError for what cannot be imported."""
         imported: list[ir.Module] = []
-        self._stage("import", lambda: imported.append(import_onnx(model, shapes, values)))
+        self._stage(
+            "import", lambda: imported.append(import_onnx(model, shapes, values, symbolic=self.options.target == "cpu"))
+        )
 
         def passes(pm: PassManager) -> None:
             pm.add("canonicalize")

@@ -184,6 +184,7 @@ void bindAttributes(nb::module_ &m);
 void bindOperations(nb::module_ &m);
 void bindBlocks(nb::module_ &m);
 void bindPasses(nb::module_ &m);
+void bindSizes(nb::module_ &m);
 void bindVta(nb::module_ &m);
 void bindCodegen(nb::module_ &m);
 

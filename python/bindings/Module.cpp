@@ -19,6 +19,7 @@ NB_MODULE(_mlir, m) {
   acc::python::bindBlocks(m);
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);
+  acc::python::bindSizes(m);
   acc::python::bindVta(m);
   acc::python::bindCodegen(m);
 }

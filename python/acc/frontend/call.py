@@ -14,13 +14,14 @@ from acc import ir
 from acc.dtypes import BY_MLIR
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.model import Node
-from acc.frontend.problems import NotConstant, Unsupported
+from acc.frontend.problems import NotConstant, NotStatic, Unsupported
+from acc.frontend.sizes import Size, UnknownSizeError, is_symbolic, sizes_of
 
 Tensor = np.ndarray | ir.Value
 """What an ONNX value is during import: known, or computed at run time."""
 
-UNKNOWN = -(1 << 63)
-"""What types and attributes hold in place of a size that is known at run time only."""
+# Numbers of arith's predicates.
+_EQUAL, _LESS = 0, 2
 
 # What ONNX's schemas give as the number of inputs of variadic operators.
 _UNLIMITED = 2**31 - 1
@@ -108,7 +109,43 @@ class Call:
         if not isinstance(tensor, np.ndarray):
             name = self.node.inputs[index]
             raise NotConstant(f"{what} ('{name}') is not constant", name)
+        if is_symbolic(tensor):
+            raise NotStatic(f"{what} ('{self.node.inputs[index]}') depends on sizes that are not known")
         return tensor
+
+    def sizes(self, index: int, what: str) -> list[int]:
+        """A vector (or scalar) of integers that say how large something is; some may be known at run time only."""
+        tensor = self.tensor(index, what)
+        if is_symbolic(tensor):
+            return list(cast(np.ndarray, tensor).reshape(-1))
+        if isinstance(tensor, np.ndarray):
+            return self.integers(index, what)
+        shape, element, name = shape_of(tensor), element_of(tensor), self.node.inputs[index]
+        integer = isinstance(element, ir.IntegerType) and not element.is_unsigned and element.width >= 32
+        if not integer or len(shape) > 1 or not all(isinstance(size, int) for size in shape):
+            raise NotConstant(f"{what} ('{name}') is not constant", name)
+        count = shape[0] if shape else 1
+        return [self._emitter.element(tensor, [at] if shape else [], self.node.name) for at in range(count)]
+
+    def from_end(self, size: int, length: int) -> int:
+        """`size` counted from the front, where negative ones count from the end, as far as is known."""
+        try:
+            return size + length if size < 0 else size
+        except UnknownSizeError:
+            return self._emitter.choose(_LESS, size, 0, size + length, size, self.node.name)
+
+    def choose_equal(self, a: int, b: int, then: int, otherwise: int) -> int:
+        """`then` where a is b, else `otherwise`."""
+        try:
+            return then if a == b else otherwise
+        except UnknownSizeError:
+            return self._emitter.choose(_EQUAL, a, b, then, otherwise, self.node.name)
+
+    def reshape(self, value: ir.Value, shape: Sequence[int]) -> ir.Value:
+        """The same elements under another shape."""
+        sizes = [self._emitter.index(size) for size in shape if isinstance(size, Size)]
+        type = self.tensor_type(shape, element_of(value))
+        return self._emitter.emit("reshape", [value, *sizes], {}, self.node.name, type)
 
     def integers(self, index: int, what: str) -> list[int]:
         """A constant vector (or scalar) of integers."""
@@ -191,16 +228,10 @@ class Call:
 
     def found(self, buffer: ir.Value, count: ir.Value, shape: Sequence[int | None]) -> ir.Value:
         """The first elements of a flat buffer under a shape whose sizes of None are `count`, a scalar tensor."""
-        name = self.node.name
-        index = self._emitter.extract_index(count, name)
-        known = math.prod(size for size in shape if size is not None)
-        total = self._emitter.multiply_index(index, known, name)
-        part = self.emit("slice", [buffer, total], starts=[0], sizes=[UNKNOWN], steps=[1])
-        if len(shape) == 1:
-            return part
-        sizes = [UNKNOWN if size is None else size for size in shape]
-        type = self.tensor_type(sizes, element_of(buffer))
-        return self._emitter.emit("reshape", [part, index], {}, name, type)
+        number = self._emitter.element(count, [], self.node.name)
+        sizes = [number if size is None else size for size in shape]
+        part = self.emit("slice", [buffer], starts=[0], sizes=[math.prod(sizes)], steps=[1])
+        return part if len(shape) == 1 else self.reshape(part, sizes)
 
     def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
         return self._emitter.tensor_type(shape, element)
@@ -234,7 +265,7 @@ class Call:
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    return tensor.shape if isinstance(tensor, np.ndarray) else tuple(cast(ir.RankedTensorType, tensor.type).shape)
+    return tensor.shape if isinstance(tensor, np.ndarray) else sizes_of(tensor)
 
 
 def element_of(value: ir.Value) -> ir.Type:

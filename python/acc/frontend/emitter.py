@@ -12,7 +12,11 @@ from acc import ir
 from acc.dtypes import element_type
 from acc.errors import ModelError
 from acc.frontend.folding import is_splat
-from acc.frontend.problems import Unsupported
+from acc.frontend.problems import NotStatic, Unsupported
+from acc.frontend.sizes import Size, current
+
+# What stands for a size that an index operand gives, MLIR's ShapedType::kDynamic.
+_UNKNOWN = -(2**63)
 
 # Constants up to this size print inline; larger ones are resources, which share numpy's memory.
 _MAX_INLINE_BYTES = 1024
@@ -48,15 +52,17 @@ class Emitter:
 
     def __init__(self, context: ir.Context, block: ir.Block) -> None:
         self._context = context
+        self._block = block
         self._point = ir.InsertionPoint(block)
 
     def location(self, name: str) -> ir.Location:
         return ir.Location.name(name, context=self._context)
 
     def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
-        return ir.RankedTensorType.get(list(shape), self._element(element))
+        sizes = [None if isinstance(size, Size) else size for size in shape]
+        return ir.RankedTensorType.get(sizes, self.element_type(element))
 
-    def _element(self, element: np.dtype | Quantization | ir.Type) -> ir.Type:
+    def element_type(self, element: np.dtype | Quantization | ir.Type) -> ir.Type:
         if isinstance(element, Quantization):
             return ir.Type.parse(str(element), self._context)
         if not isinstance(element, np.dtype):
@@ -86,10 +92,12 @@ class Emitter:
         result: ir.Type | None = None,
     ) -> Sequence[ir.Value]:
         """As `emit`, but returns all results."""
+        unknown: list[Size] = []
+        attributes = {key: _take_unknown(value, unknown) for key, value in attributes.items()}
         try:
             op = ir.Operation.create(
                 f"graph.{operator}",
-                operands=list(operands),
+                operands=[*operands, *(self.index(size) for size in unknown)],
                 attributes={key: self.attribute(value) for key, value in attributes.items()},
                 results=None if result is None else [result],
                 infer_type=result is None,
@@ -98,21 +106,29 @@ class Emitter:
             )
             op.verify()
         except ir.MLIRError as error:
+            if unknown:
+                raise NotStatic("depends on sizes that are not known before run time") from error
             raise Unsupported(_reason(error, operator)) from error
         return list(op.results)
 
-    def extract_index(self, scalar: ir.Value, name: str) -> ir.Value:
-        """The element of a tensor of one integer, as an index."""
-        integer = cast(ir.RankedTensorType, scalar.type).element_type
-        element = self._raw("tensor.extract", [scalar], integer, name)
-        return self._raw("arith.index_cast", [element], ir.IndexType.get(context=self._context), name)
+    def index(self, size: int | Size) -> ir.Value:
+        """A size as a value of type index."""
+        return current().emit(size, self._block, self.location("sizes"))
 
-    def multiply_index(self, index: ir.Value, factor: int, name: str) -> ir.Value:
-        if factor == 1:
-            return index
-        value = ir.IntegerAttr.get(index.type, factor)
-        constant = self._raw("arith.constant", [], index.type, name, {"value": value})
-        return self._raw("arith.muli", [index, constant], index.type, name)
+    def element(self, tensor: ir.Value, position: Sequence[int], name: str) -> int:
+        """An integer of a tensor as a size, read at run time."""
+        type = cast(ir.RankedTensorType, tensor.type).element_type
+        read = self._raw("tensor.extract", [tensor, *map(self.index, position)], type, name)
+        return current().value(self._raw("arith.index_cast", [read], ir.IndexType.get(self._context), name))
+
+    def choose(self, predicate: int, a: int, b: int, then: int, otherwise: int, name: str) -> int:
+        """`then` where a and b compare so (arith's number of the predicate), else `otherwise`, at run time."""
+        i1 = ir.IntegerType.get_signless(1, context=self._context)
+        number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64, context=self._context), predicate)
+        condition = self._raw("arith.cmpi", [self.index(a), self.index(b)], i1, name, {"predicate": number})
+        index = ir.IndexType.get(self._context)
+        operands = [condition, self.index(then), self.index(otherwise)]
+        return current().value(self._raw("arith.select", operands, index, name))
 
     def _raw(
         self,
@@ -154,6 +170,10 @@ class Emitter:
 
     def constant(self, array: np.ndarray, name: str, quantization: Quantization | None = None) -> ir.Value:
         """Appends a graph.constant; with `quantization`, of a quantized type that stores `array`."""
+        if array.dtype == object:
+            vector = self.emit("index_tensor", [], {"values": list(array.reshape(-1))}, name)
+            shape = list(array.shape)
+            return self.emit("reshape", [vector], {}, name, self.tensor_type(shape, np.dtype(np.int64)))
         if quantization is not None:
             array = array.astype(quantization.storage, copy=False)
         element = quantization or array.dtype
@@ -169,7 +189,7 @@ class Emitter:
         return ir.DenseResourceElementsAttr.get(array, name, type=type)
 
     def _scalar(self, value: np.generic) -> ir.Attribute:
-        element = self._element(value.dtype)
+        element = self.element_type(value.dtype)
         kind = element_type(value.dtype).kind
         if kind == "float":
             return ir.FloatAttr.get(element, float(value))
@@ -177,6 +197,16 @@ class Emitter:
             return ir.BoolAttr.get(bool(value), context=self._context)
         # Attributes carry bits: the upper half of uint64 is the negative half of int64.
         return ir.IntegerAttr.get(element, int(value.astype(np.int64)))
+
+
+def _take_unknown(value: object, unknown: list[Size]) -> object:
+    """The attribute with a mark for every size that is not known, which go to `unknown` in order."""
+    if isinstance(value, Size):
+        unknown.append(value)
+        return _UNKNOWN
+    if not isinstance(value, list | tuple) or not any(isinstance(size, Size) for size in value):
+        return value
+    return [_take_unknown(size, unknown) for size in value]
 
 
 def _reason(error: ir.MLIRError, operator: str) -> str:

@@ -199,10 +199,8 @@ def _split(call: Call, axes: str, shape: Sequence[int], perm: Sequence[int], res
     value = call.operand(0)
     if math.prod(shape) != math.prod(call.shape(0)):
         raise Unsupported(f"blocks of {call.attributes['blocksize']} do not divide {axes} of {list(call.shape(0))}")
-    element = element_of(value)
-    split = call.emit_as(call.tensor_type(shape, element), "reshape", value)
-    moved = call.emit("transpose", [split], perm=list(perm))
-    return [call.emit_as(call.tensor_type(result, element), "reshape", moved)]
+    moved = call.emit("transpose", [call.reshape(value, shape)], perm=list(perm))
+    return [call.reshape(moved, result)]
 
 
 def _image(call: Call) -> tuple[int, int, int, int, int]:

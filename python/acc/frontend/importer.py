@@ -16,10 +16,12 @@ from acc.frontend.control import UNROLLED
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.folding import fold
 from acc.frontend.functions import Body, Expander
+from acc.frontend.inputs import describe_arguments, input_type, show
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import DOMAINS
 from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
-from acc.frontend.source import Storage, load_model, read_dtype, read_tensor
+from acc.frontend.sizes import UnknownSizeError, fold_sizes, is_empty, is_symbolic, using
+from acc.frontend.source import Storage, load_model, read_tensor
 from acc.frontend.specialize import Values, depends_on, freeze
 
 Shapes = Mapping[str, Sequence[int]]
@@ -29,7 +31,11 @@ MAX_ELEMENTS = 1 << 40
 
 
 def import_onnx(
-    model: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes | None = None, values: Values | None = None
+    model: str | os.PathLike[str] | onnx.ModelProto,
+    shapes: Shapes | None = None,
+    values: Values | None = None,
+    *,
+    symbolic: bool = False,
 ) -> ir.Module:
     """Imports an ONNX model for inference.
 
@@ -37,11 +43,13 @@ def import_onnx(
         model: path of an ONNX file, whose external data lies in the same folder; or the parsed model.
         shapes: sizes of inputs, by name; needed for inputs that the model declares with unknown sizes.
         values: arrays for inputs, by name, which become constants and are no longer inputs.
+        symbolic: whether sizes may stay unknown; they then get their value at run time.
 
     Returns:
         A module with one function `main`, whose arguments and results are the inputs and outputs of the model
-        in order, named by the attribute `graph.name`. All shapes are static. Every operator's location is the
-        name of the ONNX node it came from.
+        in order, named by the attribute `graph.name`. All shapes are static unless `symbolic`; the attribute
+        `graph.dims` then names the sizes of an argument, with equal names for equal sizes. Every operator's
+        location is the name of the ONNX node it came from.
 
     Raises:
         ModelError: the file is not an ONNX model, or some of it is not supported; the message lists every node
@@ -59,7 +67,7 @@ def import_onnx(
     if not isinstance(values, Mapping | None):
         raise ModelError(f"values are a dictionary by input name, not {type(values).__name__}")
     graph = freeze(read_graph(model, problems), values or {}, problems)
-    return _Importer(graph, storage, shapes or {}, problems).run()
+    return _Importer(graph, storage, shapes or {}, problems, symbolic).run()
 
 
 class _Importer:
@@ -69,7 +77,8 @@ class _Importer:
     that its consumers are not blamed. `unread` names those of them that would have been constants.
     """
 
-    def __init__(self, graph: Graph, storage: Storage, shapes: Shapes, problems: Problems) -> None:
+    def __init__(self, graph: Graph, storage: Storage, shapes: Shapes, problems: Problems, symbolic: bool) -> None:
+        self.symbolic = symbolic
         self.graph = graph
         self.storage = storage
         self.shapes = shapes
@@ -85,6 +94,12 @@ class _Importer:
         types = self._input_types()
         supported = [node for node in self.graph.nodes if self._check(node)]
         context = ir.Context()
+        with using(context):
+            return self._run(context, types, supported)
+
+    def _run(
+        self, context: ir.Context, types: dict[str, tuple[list[int | str], np.dtype]], supported: list[Node]
+    ) -> ir.Module:
         module = ir.Module.create(loc=ir.Location.name(self.problems.source, context=context))
         function = ir.Operation.create(
             "func.func",
@@ -101,8 +116,12 @@ class _Importer:
         for value in self.graph.inputs:
             self.values[value.name] = None
             if value.name in types:
-                type = self.emitter.tensor_type(*types[value.name])
+                shape, dtype = types[value.name]
+                sizes = [None if isinstance(size, str) else size for size in shape]
+                type = ir.RankedTensorType.get(sizes, self.emitter.element_type(dtype))
                 self.values[value.name] = block.add_argument(type, self.emitter.location(value.name))
+        # Which sizes are equal counts from the first operator on.
+        function.attributes["arg_attrs"] = describe_arguments(self.graph, types, context)
         self._read_initializers(self.graph.initializers)
         alive = set(map(id, supported))
         for node in self.graph.nodes:
@@ -122,8 +141,6 @@ class _Importer:
         arguments = [argument.type for argument in block.arguments]
         results = [value.type for value in outputs]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
-        inputs = [value.name for value in self.graph.inputs]
-        function.attributes["arg_attrs"] = _names(inputs, context)
         function.attributes["res_attrs"] = _names(self.graph.outputs, context)
         try:
             module.operation.verify()
@@ -131,7 +148,7 @@ class _Importer:
             raise ModelError(f"{self.problems.source}: {error}") from error
         return module
 
-    def _input_types(self) -> dict[str, tuple[list[int], np.dtype]]:
+    def _input_types(self) -> dict[str, tuple[list[int | str], np.dtype]]:
         """Shape and element type of every input; problems are noted."""
         types = {}
         names = [value.name for value in self.graph.inputs]
@@ -141,9 +158,10 @@ class _Importer:
                 self.problems.add(f"shapes for '{name}'", f"the model has no such input; its inputs are {known}")
         for value in self.graph.inputs:
             try:
-                types[value.name] = _input_type(value, self.shapes.get(value.name))
-                if math.prod(types[value.name][0]) > MAX_ELEMENTS:
-                    raise Unsupported(f"a tensor cannot have the shape {types[value.name][0]}")
+                types[value.name] = input_type(value, self.shapes.get(value.name), self.symbolic)
+                known = [size for size in types[value.name][0] if isinstance(size, int)]
+                if math.prod(known) > MAX_ELEMENTS:
+                    raise Unsupported(f"a tensor cannot have the shape {show(types[value.name][0])}")
             except NotStatic as error:
                 self.problems.add(f"input '{value.name}'", str(error), shapes=[value.name])
             except Unsupported as error:
@@ -189,7 +207,7 @@ class _Importer:
         if operator is None or not operator.keeps_constants:
             arrays = {name: tensor for name, tensor in known.items() if isinstance(tensor, np.ndarray)}
             if len(arrays) == len(known):
-                outputs = None if self.expander.is_local(node) else fold(node, arrays, node.opset)
+                outputs = None if self.expander.is_local(node) else self._fold(node, arrays)
         if outputs is None and operator is None:
             failed = any(tensor is None for tensor in known.values())
             expands = self.expander.is_function(node) or (node.op_type in UNROLLED and not node.domain)
@@ -211,6 +229,9 @@ class _Importer:
                 _check_elements(outputs)
             except NotConstant as error:
                 self._add_not_constant(node, error)
+                return
+            except (NotStatic, UnknownSizeError) as error:
+                self._add_not_static(node, error)
                 return
             except Expand as error:
                 if not self._expand(node):
@@ -234,6 +255,9 @@ class _Importer:
             body = self.expander.function(node, [self._type(name) for name in node.inputs])
         except NotConstant as error:
             self._add_not_constant(node, error)
+            return True
+        except (NotStatic, UnknownSizeError) as error:
+            self._add_not_static(node, error)
             return True
         except Failed:
             return True
@@ -260,11 +284,12 @@ class _Importer:
         if tensor is None:
             return onnx.TypeProto()
         if isinstance(tensor, np.ndarray):
-            dtype = tensor.dtype
+            dtype = np.dtype(np.int64) if is_symbolic(tensor) else tensor.dtype
         else:
             element = element_of(tensor)
             dtype = storage_of(element) if isinstance(element, ir.QuantizedType) else dtype_of(element)
-        return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape_of(tensor))
+        shape = [size if isinstance(size, int) else None for size in shape_of(tensor)]
+        return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
 
     def _add_not_constant(self, node: Node, error: NotConstant) -> None:
         def known(name: str) -> bool:
@@ -272,6 +297,21 @@ class _Importer:
 
         inputs = depends_on(self.graph, self.producers, known, error.name)
         self.problems.add(str(node), str(error), values=inputs)
+
+    def _add_not_static(self, node: Node, error: Exception) -> None:
+        """Sizes that a node needs: those that the model leaves open settle it, if it does not compute them."""
+        open_ = [value.name for value in self.graph.inputs if self._is_open(value.name)]
+        self.problems.add(str(node), str(error), shapes=open_)
+
+    def _is_open(self, name: str) -> bool:
+        tensor = self.values[name]
+        return isinstance(tensor, ir.Value) and -1 in ir.ShapedType(tensor.type).shape
+
+    def _fold(self, node: Node, arrays: Mapping[str, np.ndarray]) -> Sequence[np.ndarray] | None:
+        """The outputs of a node whose inputs are known, but for sizes at most."""
+        if any(map(is_symbolic, arrays.values())):
+            return fold_sizes(node, [arrays[name] if name else None for name in node.inputs])
+        return fold(node, arrays, node.opset)
 
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""
@@ -333,77 +373,27 @@ _TAKE_NOTHING = frozenset(
 def _check_elements(outputs: Sequence[Tensor]) -> None:
     """Refuses sums over nothing: what has elements must come from something that has."""
     for tensor in outputs:
-        if isinstance(tensor, np.ndarray) or 0 in shape_of(tensor) or not isinstance(tensor.owner, ir.Operation):
+        if isinstance(tensor, np.ndarray) or is_empty(shape_of(tensor)) or not isinstance(tensor.owner, ir.Operation):
             continue
         operands = [value for value in tensor.owner.operands if isinstance(value.type, ir.RankedTensorType)]
-        if tensor.owner.name not in _TAKE_NOTHING and any(0 in shape_of(value) for value in operands):
+        if tensor.owner.name not in _TAKE_NOTHING and any(
+            is_empty(ir.ShapedType(value.type).shape) for value in operands
+        ):
             raise Unsupported("reads a tensor without elements")
 
 
 def _known_if_empty(tensor: Tensor) -> Tensor:
     """A tensor without elements is known, whatever computes it: no later stage need care for it."""
-    if isinstance(tensor, np.ndarray) or 0 not in shape_of(tensor):
+    if isinstance(tensor, np.ndarray) or not is_empty(shape_of(tensor)):
         return tensor
     element = element_of(tensor)
     if isinstance(element, ir.QuantizedType):
         return tensor
-    return np.zeros(shape_of(tensor), dtype_of(element))
+    shape = shape_of(tensor)
+    if not all(isinstance(size, int) for size in shape):
+        return tensor
+    return np.zeros(shape, dtype_of(element))
 
 
 def _names(names: Sequence[str], context: ir.Context) -> ir.Attribute:
     return ir.ArrayAttr.get([{"graph.name": name} for name in names], context=context)
-
-
-def _input_type(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple[list[int], np.dtype]:
-    """Shape and element type of an input, with the sizes that the user gave."""
-    if not value.type.HasField("tensor_type"):
-        raise Unsupported("is not a tensor")
-    tensor = value.type.tensor_type
-    dtype = read_dtype(tensor.elem_type)
-    declared: list[int | str] | None = None
-    if tensor.HasField("shape"):
-        declared = [
-            dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
-            for dim in tensor.shape.dim
-        ]
-    if given is not None:
-        shape = _check_given(given)
-        if declared is not None:
-            fits = len(shape) == len(declared) and all(
-                isinstance(old, str) or old == new for old, new in zip(declared, shape, strict=True)
-            )
-            if not fits:
-                raise Unsupported(f"is declared as {_show(declared)}, which shape {_show(shape)} does not fit")
-        return shape, dtype
-    if declared is None or any(isinstance(size, str) for size in declared):
-        unknown = "unknown rank" if declared is None else f"unknown sizes {_show(declared)}"
-        example = _example(declared)
-        listing = ", ".join(map(str, example)) + ("," if len(example) == 1 else "")
-        raise NotStatic(
-            f'has {unknown}: give them, for example shapes={{"{value.name}": ({listing})}} '
-            f"or --shape {value.name}={','.join(map(str, example))}"
-        )
-    return [size for size in declared if isinstance(size, int)], dtype
-
-
-def _check_given(given: Sequence[int]) -> list[int]:
-    try:
-        shape = [int(size) for size in given]
-        whole = all(size == old for size, old in zip(shape, given, strict=True))
-    except (TypeError, ValueError, OverflowError):
-        raise Unsupported(f"shape {given!r} is not a sequence of integers") from None
-    if not whole or any(not 0 < size < 2**31 for size in shape):
-        raise Unsupported(f"shape {_show(shape)} has a size that is not positive")
-    return shape
-
-
-def _example(declared: Sequence[int | str] | None) -> list[int]:
-    """Plausible sizes where the model leaves them open: a batch of one, images of 224x224."""
-    if declared is None:
-        return [1, 3, 224, 224]
-    usual = [1, 3, 224, 224] if len(declared) == 4 else [1] * len(declared)
-    return [size if isinstance(size, int) else usual[axis] for axis, size in enumerate(declared)]
-
-
-def _show(shape: Sequence[int | str]) -> str:
-    return f"({', '.join(map(str, shape))})"

@@ -84,7 +84,8 @@ def convert_top_k(call: Call) -> list[Tensor]:
     value = call.operand(0)
     axis = call.axis(call.integer("axis"), len(shape_of(value)))
     k = call.integer("k") if "k" in call.attributes else int(call.scalar(1, "k"))
-    if not 0 <= k <= shape_of(value)[axis]:
+    length = shape_of(value)[axis]
+    if isinstance(length, int) and not 0 <= k <= length:
         raise Unsupported(f"k is {k} but there are {shape_of(value)[axis]} elements along axis {axis}")
     largest = bool(call.attributes.get("largest", True))
     return list(call.emit_all("top_k", [value], k=k, axis=axis, largest=largest))
@@ -94,14 +95,14 @@ def convert_array_feature_extractor(call: Call) -> list[Tensor]:
     data = call.operand(0)
     shape = shape_of(data)
     indices = _indices(call, 1)
-    count = int(np.prod(shape_of(indices)))
-    flat = call.emit_as(call.tensor_type([count], element_of(indices)), "reshape", indices)
+    count = math.prod(shape_of(indices))
+    flat = call.reshape(indices, [count])
     if not shape:
         raise Unsupported("input is a scalar")
     result = call.emit("gather", [data, flat], axis=len(shape) - 1)
     if len(shape) > 1:
         return [result]
-    return [call.emit_as(call.tensor_type([1, count], element_of(data)), "reshape", result)]
+    return [call.reshape(result, [1, count])]
 
 
 def convert_non_zero(call: Call) -> list[Tensor]:
@@ -115,8 +116,7 @@ def convert_non_zero(call: Call) -> list[Tensor]:
 
 
 def _flat(call: Call, value: ir.Value) -> ir.Value:
-    count = math.prod(shape_of(value))
-    return call.emit_as(call.tensor_type([count], element_of(value)), "reshape", value)
+    return call.reshape(value, [math.prod(shape_of(value))])
 
 
 def _axis(call: Call, value: ir.Value) -> tuple[ir.Value, int]:
@@ -157,7 +157,7 @@ def convert_non_max_suppression(call: Call) -> list[Tensor]:
         value = call.operand(index)
         if math.prod(shape_of(value)) != 1:
             raise Unsupported(f"input '{call.node.inputs[index]}' is not a scalar")
-        return call.emit_as(call.tensor_type([], element_of(value)), "reshape", value)
+        return call.reshape(value, [])
 
     # Without a number of boxes there are none; without a threshold every score will do.
     limits = [limit(2, np.int64(0)), limit(3, np.float32(0)), limit(4, np.float32(-np.inf))]

@@ -16,6 +16,7 @@ from acc import ir
 from acc.frontend.call import Call, element_of, shape_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import are_same
 from acc.frontend.windows import convolution_attributes
 
 _INT32 = np.dtype(np.int32)
@@ -28,9 +29,9 @@ def _cast(call: Call, value: ir.Value, dtype: np.dtype) -> ir.Value:
 
 
 def _reshape(call: Call, value: ir.Value, shape: Sequence[int]) -> ir.Value:
-    if list(shape_of(value)) == list(shape):
+    if are_same(shape_of(value), shape):
         return value
-    return call.emit_as(call.tensor_type(shape, element_of(value)), "reshape", value)
+    return call.reshape(value, shape)
 
 
 def _parameter(call: Call, index: int, axis: int, rank: int, dtype: np.dtype) -> ir.Value:

@@ -10,6 +10,7 @@ import numpy as np
 from acc import ir
 from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import broadcast, is_symbolic, maximum, minimum
 from acc.frontend.source import read_dtype
 
 
@@ -29,7 +30,7 @@ def convert_slice(call: Call) -> list[Tensor]:
         given = list(range(len(starts))) if axes is None else call.integer_list("axes")
         steps = [1] * len(starts)
     else:
-        starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
+        starts, ends = call.sizes(1, "starts"), call.sizes(2, "ends")
         given = call.integers(3, "axes") if call.has(3) else list(range(len(starts)))
         steps = call.integers(4, "steps") if call.has(4) else [1] * len(starts)
     if not len(starts) == len(ends) == len(given) == len(steps):
@@ -40,6 +41,10 @@ def convert_slice(call: Call) -> list[Tensor]:
         axis = call.axis(at, len(shape))
         if step == 0:
             raise Unsupported(f"steps of 0 along axis {axis}")
+        if not all(isinstance(number, int) for number in (start, end, shape[axis])):
+            first[axis], sizes[axis] = _resolve_slice(call, start, end, step, shape[axis])
+            strides[axis] = step
+            continue
         chosen = range(*slice(start, end, step).indices(shape[axis]))
         sizes[axis] = len(chosen)
         if len(chosen) > 0:
@@ -47,6 +52,25 @@ def convert_slice(call: Call) -> list[Tensor]:
         if len(chosen) > 1:
             strides[axis] = step
     return [emit_slice(call, value, first, sizes, strides)]
+
+
+def _resolve_slice(call: Call, start: int, end: int, step: int, length: int) -> tuple[int, int]:
+    """The first element and how many there are, of an axis or of bounds that are known at run time only."""
+
+    def clamp(bound: int, low: int, high: int) -> int:
+        # What exporters write for "to the end".
+        if isinstance(bound, int) and abs(bound) >= 2**31 - 1:
+            return high if bound > 0 else low
+        return minimum(maximum(call.from_end(bound, length), low), high)
+
+    if step > 0:
+        first = clamp(start, 0, length)
+        count = clamp(end, 0, length) - first
+    else:
+        first = clamp(start, 0, length - 1)
+        count = first - clamp(end, -1, length - 1)
+    count = maximum(count, 0)
+    return first, count if abs(step) == 1 else (count + abs(step) - 1) // abs(step)
 
 
 def convert_split(call: Call) -> list[Tensor]:
@@ -80,7 +104,9 @@ def convert_split(call: Call) -> list[Tensor]:
 
 def convert_expand(call: Call) -> list[Tensor]:
     value = call.operand(0)
-    shape, wanted = shape_of(value), call.integers(1, "the shape")
+    shape, wanted = shape_of(value), call.sizes(1, "the shape")
+    if not all(isinstance(size, int) for size in [*shape, *wanted]):
+        return [call.emit("expand", [value], shape=broadcast(shape, wanted))]
     if any(size < 0 for size in wanted):
         raise Unsupported(f"a tensor cannot have the shape {wanted}")
     try:
@@ -91,7 +117,7 @@ def convert_expand(call: Call) -> list[Tensor]:
 
 
 def convert_tile(call: Call) -> list[Tensor]:
-    return [call.emit("tile", [call.operand(0)], repeats=call.integers(1, "repeats"))]
+    return [call.emit("tile", [call.operand(0)], repeats=call.sizes(1, "repeats"))]
 
 
 def convert_trilu(call: Call) -> list[Tensor]:
@@ -114,6 +140,10 @@ def convert_eye_like(call: Call) -> list[Tensor]:
 
 
 def convert_range(call: Call) -> list[Tensor]:
+    if not all(
+        isinstance(call.tensor(index), np.ndarray) and not is_symbolic(call.tensor(index)) for index in range(3)
+    ):
+        return [_range_of_sizes(call)]
     start, limit, delta = (call.scalar(index, what) for index, what in enumerate(("start", "limit", "delta")))
     if delta == 0:
         raise Unsupported("steps of 0")
@@ -123,6 +153,16 @@ def convert_range(call: Call) -> list[Tensor]:
         count = max(-((int(limit) - int(start)) // -int(delta)), 0)
     scalars = [call.constant_value(np.asarray(value, dtype)) for value in (start, delta)]
     return [call.emit("range", scalars, size=count)]
+
+
+def _range_of_sizes(call: Call) -> ir.Value:
+    """A range whose bounds are known at run time only."""
+    start, limit, delta = (call.sizes(index, what)[0] for index, what in enumerate(("start", "limit", "delta")))
+    if not isinstance(delta, int) or delta == 0:
+        raise Unsupported("steps must be known and not 0")
+    length = limit - start if delta > 0 else start - limit
+    count = maximum((length + abs(delta) - 1) // abs(delta), 0)
+    return call.emit("range", [call.reshape(call.operand(index), []) for index in (0, 2)], size=count)
 
 
 def convert_center_crop_pad(call: Call) -> list[Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 from acc import ir
 from acc.frontend.call import BOOL, PLAIN, Attr, Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import are_same, is_empty
 from acc.frontend.source import read_dtype
 
 REDUCE = {"axes": PLAIN, "keepdims": BOOL, "noop_with_empty_axes": BOOL}
@@ -30,10 +31,8 @@ _OVER_NOTHING = {
 
 
 def reshape(call: Call, value: ir.Value, shape: list[int]) -> ir.Value:
-    """The same elements under a static shape."""
-    if list(shape_of(value)) == shape:
-        return value
-    return call.emit_as(call.tensor_type(shape, element_of(value)), "reshape", value)
+    """The same elements under another shape."""
+    return value if are_same(shape_of(value), shape) else call.reshape(value, shape)
 
 
 def cast_to(call: Call, value: ir.Value, element: ir.Type | np.dtype) -> ir.Value:
@@ -53,7 +52,7 @@ def convert_reduce(call: Call) -> list[Tensor]:
         axes = list(range(len(shape)))
     keepdims = bool(call.attributes["keepdims"])
     sizes = [1 if axis in axes else size for axis, size in enumerate(shape) if keepdims or axis not in axes]
-    if 0 in shape and 0 not in sizes:
+    if is_empty(shape) and all(isinstance(size, int) and size for size in sizes):
         return [_reduce_nothing(call, dtype_of(element_of(value)), sizes)]
     return [call.emit(call.operator.graph, [value], axes=axes, keepdims=keepdims)]
 
@@ -90,7 +89,7 @@ def convert_softmax(call: Call) -> list[Tensor]:
     if call.opset >= 13:
         return [call.emit(call.operator.graph, [value], axis=call.axis(axis, len(shape)))]
     axis = axis if axis == len(shape) else call.axis(axis, len(shape))
-    if axis < len(shape) and all(size == 1 for size in shape[axis + 1 :]):
+    if axis < len(shape) and all(isinstance(size, int) and size == 1 for size in shape[axis + 1 :]):
         return [call.emit(call.operator.graph, [value], axis=axis)]
     # Older operator sets normalize over all axes from `axis` on together.
     flat = reshape(call, value, [math.prod(shape[:axis]), math.prod(shape[axis:])])

@@ -12,11 +12,12 @@ from onnx import TensorProto
 from acc import ir
 from acc.frontend.call import Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import UnknownSizeError, is_empty, maximum, size_array
 from acc.frontend.source import Storage, read_tensor
 
 
 def _reshape(call: Call, value: ir.Value, shape: Sequence[int]) -> ir.Value:
-    return call.emit_as(call.tensor_type(shape, element_of(value)), "reshape", value)
+    return call.reshape(value, shape)
 
 
 def convert_constant(call: Call) -> list[Tensor]:
@@ -32,13 +33,15 @@ def convert_constant(call: Call) -> list[Tensor]:
 
 
 def convert_constant_of_shape(call: Call) -> list[Tensor]:
-    shape = call.integers(0, "the shape")
-    if any(size < 0 for size in shape) or math.prod(shape) > 1 << 40:
-        raise Unsupported(f"a tensor cannot have the shape {shape}")
     value = cast(TensorProto | None, call.attributes.get("value"))
     element = np.zeros(1, np.float32) if value is None else read_tensor(value, Storage())
     if element.size != 1:
         raise Unsupported(f"attribute 'value' has {element.size} elements instead of one")
+    shape = call.sizes(0, "the shape")
+    if not all(isinstance(size, int) for size in shape):
+        return [call.emit("expand", [call.literal(element.reshape(()))], shape=shape)]
+    if any(size < 0 for size in shape) or math.prod(shape) > 1 << 40:
+        raise Unsupported(f"a tensor cannot have the shape {shape}")
     return [np.broadcast_to(element.reshape(-1)[0], shape)]
 
 
@@ -48,18 +51,18 @@ def convert_shape(call: Call) -> list[Tensor]:
     # Bounds beyond the rank are as good as the rank, as in Python's slices.
     start = call.integer("start") if "start" in call.attributes else 0
     end = call.integer("end") if "end" in call.attributes else rank
-    return [np.array(shape[start:end], np.int64)]
+    return [size_array(shape[start:end])]
 
 
 def convert_size(call: Call) -> list[Tensor]:
-    return [np.array(math.prod(call.shape(0)), np.int64)]
+    return [size_array([math.prod(call.shape(0))]).reshape(())]
 
 
 def convert_concat(call: Call) -> list[Tensor]:
     values = call.operands()
     if len({element_of(value) for value in values}) > 1:
         values = [call.storage(value) for value in values]
-    values = [value for value in values if 0 not in shape_of(value)] or values
+    values = [value for value in values if not is_empty(shape_of(value))] or values
     return [call.emit("concat", values, axis=call.axis(call.integer("axis"), len(call.shape(0))))]
 
 
@@ -98,7 +101,33 @@ def convert_pad(call: Call) -> list[Tensor]:
 def convert_reshape(call: Call) -> list[Tensor]:
     value = call.operand(0)
     source = list(shape_of(value))
-    shape = call.integers(1, "the shape")
+    shape = call.sizes(1, "the shape")
+    if all(isinstance(size, int) for size in [*source, *shape]):
+        return [_reshape(call, value, _resolve_shape(call, source, shape))]
+    if not call.attributes.get("allowzero"):
+        for axis, size in enumerate(shape):
+            # Sizes that are computed from sizes are meant as they are.
+            if isinstance(size, int) or not _is_size(size):
+                shape[axis] = call.choose_equal(size, 0, source[axis], size) if axis < len(source) else size
+    unsure = [axis for axis, size in enumerate(shape) if not _is_size(size)]
+    if unsure:
+        others = math.prod(size if _is_size(size) else call.choose_equal(size, -1, 1, size) for size in shape)
+        rest = math.prod(source) // (others if _is_size(others) else maximum(others, 1))
+        for axis in unsure:
+            shape[axis] = call.choose_equal(shape[axis], -1, rest, shape[axis])
+    return [_reshape(call, value, shape)]
+
+
+def _is_size(size: int) -> bool:
+    """Whether a number is certainly not negative."""
+    try:
+        return size >= 0
+    except UnknownSizeError:
+        return False
+
+
+def _resolve_shape(call: Call, source: list[int], shape: list[int]) -> list[int]:
+    """The shape that Reshape means by one with 0 and -1."""
     if not call.attributes.get("allowzero"):
         if any(size == 0 for size in shape[len(source) :]):
             raise Unsupported(f"shape {shape} copies a size that the input {source} does not have")
@@ -115,7 +144,7 @@ def convert_reshape(call: Call) -> list[Tensor]:
         shape = [total // known if size == -1 else size for size in shape]
     if math.prod(shape) != total:
         raise Unsupported(f"input {source} cannot be reshaped to {shape}")
-    return [_reshape(call, value, shape)]
+    return shape
 
 
 def _given_axes(call: Call) -> list[int] | None:
@@ -129,8 +158,9 @@ def convert_squeeze(call: Call) -> list[Tensor]:
     value = call.operand(0)
     shape = shape_of(value)
     given = _given_axes(call)
-    units = [axis for axis, size in enumerate(shape) if size == 1]
-    axes = units if given is None else call.axes(given, len(shape))
+    if given is None:
+        given = [axis for axis, size in enumerate(shape) if size == 1]
+    axes = call.axes(given, len(shape))
     return [call.emit("squeeze", [value], axes=axes)]
 
 

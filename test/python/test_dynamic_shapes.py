@@ -1,0 +1,191 @@
+"""Models with sizes that are known at run time only: compiled once, run at many sizes, compared with ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import acc
+
+RNG = np.random.default_rng(7)
+
+
+def model(
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, list[int | str]],
+    outputs: list[str],
+    weights: dict[str, np.ndarray] | None = None,
+    types: dict[str, int] | None = None,
+) -> onnx.ModelProto:
+    """A model of float inputs, unless `types` says otherwise, whose outputs are of any shape."""
+    types = types or {}
+    infos = [helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), shape) for n, shape in inputs.items()]
+    results = [helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None) for name in outputs]
+    tensors = [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "dynamic", infos, results, tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def check(proto: onnx.ModelProto, feeds: list[dict[str, np.ndarray]], rtol: float = 1e-4) -> acc.Executable:
+    """Compiles once and compares every run with ONNX Runtime."""
+    executable = acc.compile(proto)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for feed in feeds:
+        names = [output.name for output in proto.graph.output]
+        expected = dict(zip(names, session.run(names, feed), strict=True))
+        actual = executable.run(feed)
+        for name in names:
+            assert actual[name].shape == expected[name].shape, name
+            np.testing.assert_allclose(actual[name], expected[name], rtol=rtol, atol=1e-5)
+    return executable
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape, dtype=np.float32)
+
+
+def test_elementwise_and_movement() -> None:
+    nodes = [
+        helper.make_node("Add", ["x", "y"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["t"], perm=[1, 0, 2]),
+        helper.make_node("Relu", ["t"], ["r"]),
+        helper.make_node("Concat", ["r", "t"], ["out"], axis=2),
+    ]
+    proto = model(nodes, {"x": ["n", "m", 4], "y": [1, "m", 1]}, ["out"])
+    check(proto, [{"x": floats(n, m, 4), "y": floats(1, m, 1)} for n, m in ((1, 1), (3, 5), (2, 1), (0, 3), (7, 0))])
+
+
+def test_broadcast_of_unrelated_sizes() -> None:
+    proto = model([helper.make_node("Mul", ["x", "y"], ["z"])], {"x": ["a", 3], "y": ["b", "c"]}, ["z"])
+    sizes = [((1, 3), (4, 3)), ((4, 3), (1, 1)), ((4, 3), (4, 3)), ((1, 3), (1, 1)), ((0, 3), (1, 1))]
+    executable = check(proto, [{"x": floats(*x), "y": floats(*y)} for x, y in sizes])
+    with pytest.raises(acc.RunError, match="broadcast"):
+        executable.run({"x": floats(2, 3), "y": floats(3, 3)})
+
+
+def test_equal_names_are_equal_sizes() -> None:
+    proto = model([helper.make_node("Add", ["x", "y"], ["z"])], {"x": ["n", 3], "y": ["n", 3]}, ["z"])
+    executable = check(proto, [{"x": floats(n, 3), "y": floats(n, 3)} for n in (1, 6)])
+    with pytest.raises(acc.RunError, match="'n'"):
+        executable.run({"x": floats(2, 3), "y": floats(1, 3)})
+
+
+def reshape_nodes(source: str, target: str, parts: list[str], extra: int = -1) -> list[onnx.NodeProto]:
+    """Reshape to the first two sizes of `source` and `parts`, as exporters write it."""
+    nodes = [helper.make_node("Shape", [source], [f"{target}_shape"])]
+    picked = []
+    for axis in range(2):
+        picked.append(f"{target}_size{axis}")
+        nodes.append(helper.make_node("Gather", [f"{target}_shape", f"index{axis}"], [f"{target}_at{axis}"], axis=0))
+        nodes.append(helper.make_node("Unsqueeze", [f"{target}_at{axis}", "index0"], [picked[-1]]))
+    nodes.append(helper.make_node("Concat", [*picked, *parts], [f"{target}_sizes"], axis=0))
+    return nodes
+
+
+INDICES = {"index0": np.array([0]), "index1": np.array([1])}
+
+
+def test_shape_arithmetic() -> None:
+    nodes = [
+        *reshape_nodes("x", "y", ["heads", "minus_one"]),
+        helper.make_node("Reshape", ["x", "y_sizes"], ["y"]),
+        helper.make_node("Transpose", ["y"], ["z"], perm=[0, 2, 1, 3]),
+        helper.make_node("Transpose", ["z"], ["back"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["back", "flat"], ["out"]),
+    ]
+    weights = INDICES | {"heads": np.array([2]), "minus_one": np.array([-1]), "flat": np.array([-1, 8])}
+    # Scalars pick sizes one at a time.
+    weights |= {"index0": np.array(0), "index1": np.array(1)}
+    for node in nodes:
+        if node.op_type == "Unsqueeze":
+            node.input[1] = "axes0"
+    weights["axes0"] = np.array([0])
+    proto = model(nodes, {"x": ["batch", "seq", 8]}, ["z", "out"], weights)
+    check(proto, [{"x": floats(b, s, 8)} for b, s in ((1, 1), (2, 5), (3, 7))])
+
+
+def test_reshape_by_values_of_a_run() -> None:
+    proto = model(
+        [helper.make_node("Reshape", ["x", "shape"], ["y"])],
+        {"x": ["n", 6], "shape": [3]},
+        ["y"],
+        types={"shape": TensorProto.INT64},
+    )
+    shapes = [(2, 3, 4), (4, -1, 2), (0, 3, -1), (-1, 1, 1)]
+    executable = check(proto, [{"x": floats(4, 6), "shape": np.array(shape)} for shape in shapes])
+    with pytest.raises(acc.RunError, match="elements"):
+        executable.run({"x": floats(4, 6), "shape": np.array([5, 1, 1])})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step"), [(1, 2**31 - 1, 1), (-3, 2**63 - 1, 1), (0, -1, 2), (-1, -(2**63), -2)]
+)
+def test_slices(start: int, end: int, step: int) -> None:
+    weights = {"s": np.array([start]), "e": np.array([end]), "a": np.array([1]), "d": np.array([step])}
+    proto = model([helper.make_node("Slice", ["x", "s", "e", "a", "d"], ["y"])], {"x": [2, "n"]}, ["y"], weights)
+    check(proto, [{"x": floats(2, n)} for n in (1, 2, 3, 8, 9)])
+
+
+def test_convolutional_network() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("MaxPool", ["r"], ["p"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["p", "v"], ["d"], group=2),
+        helper.make_node("Add", ["d", "p"], ["s"]),
+        helper.make_node("GlobalAveragePool", ["s"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "m", "o"], ["y"], transB=1),
+    ]
+    weights = {"w": floats(8, 3, 3, 3), "b": floats(8), "v": floats(8, 4, 1, 1), "m": floats(5, 8), "o": floats(5)}
+    proto = model(nodes, {"x": ["batch", 3, 20, 22]}, ["y"], weights)
+    check(proto, [{"x": floats(n, 3, 20, 22)} for n in (1, 2, 5)], rtol=1e-3)
+    proto = model(nodes, {"x": ["batch", 3, "height", "width"]}, ["y"], weights)
+    check(proto, [{"x": floats(n, 3, h, w)} for n, h, w in ((1, 20, 22), (3, 9, 31), (2, 5, 5))], rtol=1e-3)
+
+
+def test_attention_block() -> None:
+    def heads(name: str) -> list[onnx.NodeProto]:
+        return [
+            helper.make_node("MatMul", ["x", f"w_{name}"], [f"{name}_flat"]),
+            helper.make_node("Reshape", [f"{name}_flat", "sizes"], [f"{name}_split"]),
+            helper.make_node(
+                "Transpose", [f"{name}_split"], [name], perm=[0, 2, 1, 3] if name != "k" else [0, 2, 3, 1]
+            ),
+        ]
+
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["leading"], axis=0),
+        helper.make_node("Concat", ["leading", "split"], ["sizes"], axis=0),
+        helper.make_node("Concat", ["leading", "width"], ["merged"], axis=0),
+        *heads("q"),
+        *heads("k"),
+        *heads("v"),
+        helper.make_node("MatMul", ["q", "k"], ["scores"]),
+        helper.make_node("Mul", ["scores", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "mask"], ["masked"]),
+        helper.make_node("Softmax", ["masked"], ["weights"], axis=-1),
+        helper.make_node("MatMul", ["weights", "v"], ["mixed"]),
+        helper.make_node("Transpose", ["mixed"], ["order"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["order", "merged"], ["joined"]),
+        helper.make_node("MatMul", ["joined", "w_o"], ["projected"]),
+        helper.make_node("Add", ["projected", "x"], ["y"]),
+    ]
+    weights = {f"w_{name}": floats(12, 12) for name in "qkvo"}
+    weights |= {"first": np.array([0, 1]), "split": np.array([3, 4]), "width": np.array([12])}
+    weights |= {"scale": np.array(0.5, np.float32)}
+    proto = model(nodes, {"x": ["batch", "seq", 12], "mask": ["batch", 1, 1, "seq"]}, ["y"], weights)
+    sizes = [(1, 1), (2, 7), (3, 16)]
+    check(proto, [{"x": floats(b, s, 12), "mask": floats(b, 1, 1, s)} for b, s in sizes], rtol=1e-3)
+
+
+def test_accelerator_needs_sizes() -> None:
+    proto = model([helper.make_node("Relu", ["x"], ["y"])], {"x": ["batch", 3, "h", 8]}, ["y"])
+    with pytest.raises(acc.NeedsShape, match=r"input 'x'.*unknown sizes \(batch, 3, h, 8\).*--shape x=1,3,224,8"):
+        acc.compile(proto, target="vta")
+    executable = acc.compile(proto, shapes={"x": (2, 3, 4, 8)})
+    assert executable.inputs[0].shape == (2, 3, 4, 8)
