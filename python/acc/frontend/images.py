@@ -9,8 +9,9 @@ from typing import cast
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of
+from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import are_same
 
 RESIZE = {
     **dict.fromkeys(("axes", "coordinate_transformation_mode", "cubic_coeff_a", "extrapolation_value"), PLAIN),
@@ -57,11 +58,13 @@ def _resize(
     common: Mapping[str, object],
 ) -> ir.Value:
     """graph.resize along those of `axes` that change."""
-    shape = ir.RankedTensorType(value.type).shape
+    shape = shape_of(value)
     changed = [
         number
         for number, axis in enumerate(axes)
-        if sizes[number] != shape[axis] or (scales is not None and scales[number] != 1) or roi is not None
+        if roi is not None
+        or (scales is not None and scales[number] != 1)
+        or not are_same([sizes[number]], [shape[axis]])
     ]
     changed.sort(key=lambda number: axes[number])
     if not changed:
@@ -79,6 +82,11 @@ def _resize(
 
 def _scaled(size: int, scale: float) -> int:
     """The size that a scale gives, in the arithmetic of ONNX's shape inference."""
+    if not isinstance(size, int):
+        eighths = scale * 8
+        if eighths != int(eighths):
+            raise Unsupported(f"scale {scale} needs a size that is known")
+        return size * int(eighths) // 8
     return int(np.floor(np.float32(size) * np.float32(scale)))
 
 
@@ -129,7 +137,7 @@ def convert_resize(call: Call) -> list[Tensor]:
         if roi is None:
             raise Unsupported("tf_crop_and_resize needs roi")
     scales = _values(call, 2, "scales", len(axes))
-    given = call.integers(3, "sizes") if call.has(3) else []
+    given = call.sizes(3, "sizes") if call.has(3) else []
     if (scales is None) == (not given):
         raise Unsupported("needs either scales or sizes")
     current = [shape[axis] for axis in axes]
@@ -141,7 +149,7 @@ def convert_resize(call: Call) -> list[Tensor]:
         sizes = [_scaled(size, factor) for size, factor in zip(current, factors, strict=True)]
     else:
         sizes, scales = _fit(call, current, given)
-    if any(size < 0 for size in sizes):
+    if any(size < 0 for size in sizes if isinstance(size, int)):
         raise Unsupported(f"sizes are {sizes}")
     attributes: dict[str, object] = {
         "mode": f"#graph.resize_mode<{mode}>",
@@ -163,6 +171,8 @@ def _fit(call: Call, current: Sequence[int], given: Sequence[int]) -> tuple[list
         return list(given), None
     if policy not in ("not_larger", "not_smaller"):
         raise Unsupported(f"attribute 'keep_aspect_ratio_policy' is '{policy}'")
+    if not all(isinstance(size, int) for size in [*current, *given]):
+        raise Unsupported("keeps the aspect ratio of sizes that are not known")
     if 0 in current:
         raise Unsupported("has no aspect ratio without elements")
     ratios = [wanted / size for wanted, size in zip(given, current, strict=True)]

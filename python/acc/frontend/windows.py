@@ -77,6 +77,9 @@ def read_window(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _Win
 
 def _same_padding(size: int, span: int, stride: int) -> int:
     """The padding with which windows `stride` apart are as many as elements `stride` apart."""
+    if stride == 1:
+        # Whatever the size is.
+        return span - 1
     return max((-(-size // stride) - 1) * stride + span - size, 0)
 
 
@@ -107,18 +110,20 @@ def convert_conv_transpose(call: Call) -> list[ir.Value]:
     rank = len(sizes)
     extra = _read(call, "output_padding", rank, 0, 0)
     upper = call.attributes["auto_pad"] == "SAME_UPPER"
-    wanted: Sequence[int] | None = None
+    spans, strides = window.spans(), window.strides
+    totals: list[int] | None = None
     if "output_shape" in call.attributes:
         # Some exporters count the batch and the channels too.
         wanted = call.integer_list("output_shape")[-rank:]
         if len(wanted) != rank or any(size < 0 for size in wanted):
             raise Unsupported(f"attribute 'output_shape' is {wanted} for {rank} spatial axes")
+        totals = [strides[axis] * (sizes[axis] - 1) + spans[axis] - wanted[axis] for axis in range(rank)]
     elif call.attributes["auto_pad"] in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = [size * stride for size, stride in zip(sizes, window.strides, strict=True)]
+        totals = [spans[axis] - strides[axis] for axis in range(rank)]
     pads = [0] * 2 * rank if call.attributes["auto_pad"] == "VALID" else list(window.pads)
-    if wanted is not None:
-        for axis, (size, span, stride) in enumerate(zip(sizes, window.spans(), window.strides, strict=True)):
-            total = stride * (size - 1) + extra[axis] + span - wanted[axis]
+    if totals is not None:
+        for axis, without in enumerate(totals):
+            total = without + extra[axis]
             # What is missing is zeros behind the last window.
             extra[axis] += max(-total, 0)
             small, large = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
@@ -152,6 +157,10 @@ def _ceil_padding(window: _Window) -> list[int]:
     extra = []
     for axis, (size, span, stride) in enumerate(zip(window.sizes, window.spans(), window.strides, strict=True)):
         begin, end = window.pads[axis], window.pads[axis + rank]
+        if not isinstance(size, int) and end + stride <= span:
+            # Room for one more window rounds up, and none of them starts in the padding.
+            extra.append(stride - 1)
+            continue
         windows = -(-(size + begin + end - span) // stride) + 1
         # A window that would start in the end padding does not count.
         if (windows - 1) * stride >= size + begin:
