@@ -189,3 +189,43 @@ def test_accelerator_needs_sizes() -> None:
         acc.compile(proto, target="vta")
     executable = acc.compile(proto, shapes={"x": (2, 3, 4, 8)})
     assert executable.inputs[0].shape == (2, 3, 4, 8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_chains(seed: int) -> None:
+    """Random operators one after the other, whose sizes follow from two open ones."""
+    random = np.random.default_rng(seed)
+    nodes: list[onnx.NodeProto] = []
+    weights: dict[str, np.ndarray] = {}
+    name, rank = "x", 3
+
+    def add(op_type: str, inputs: list[str], **attributes: object) -> str:
+        nodes.append(helper.make_node(op_type, inputs, [f"v{len(nodes)}"], **attributes))
+        return nodes[-1].output[0]
+
+    def constant(value: object, dtype: type = np.int64) -> str:
+        weights[f"c{len(weights)}"] = np.asarray(value, dtype)
+        return f"c{len(weights) - 1}"
+
+    for _ in range(7):
+        match random.integers(6):
+            case 0:
+                name = add("Transpose", [name], perm=[1, 0, *range(2, rank)])
+            case 1:
+                name = add("Concat", [name, name], axis=int(random.integers(rank)))
+            case 2:
+                name = add("Add", [name, add("ReduceMax", [name], axes=[int(random.integers(rank))], keepdims=1)])
+            case 3:
+                sizes = add("Shape", [name])
+                flat = add("Reshape", [name, constant([-1])])
+                name = add("Mul", [add("Reshape", [flat, sizes]), name])
+            case 4:
+                bounds = [constant([0]), constant([-1]), constant([0]), constant([1])]
+                front = add("Slice", [name, *bounds])
+                name = add("Concat", [name, front], axis=0)
+            case _:
+                half = add("Mul", [add("Shape", [name]), constant([2] + [1] * (rank - 1))])
+                doubled = add("Concat", [name, name], axis=0)
+                name = add("Relu", [add("Reshape", [doubled, half])])
+    proto = model(nodes, {"x": ["n", "m", 4]}, [name], weights)
+    check(proto, [{"x": floats(n, m, 4)} for n, m in ((1, 1), (2, 3), (5, 2), (3, 3))])

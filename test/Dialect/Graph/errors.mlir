@@ -86,3 +86,20 @@ func.func @batch_normalization(%x: tensor<1x4x8xf32>, %c: tensor<4xf32>, %d: ten
   %0 = graph.batch_normalization %x, %c, %c, %d, %c : (tensor<1x4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<3xf32>, tensor<4xf32>) -> tensor<1x4x8xf32>
   return
 }
+
+// -----
+
+func.func @index_tensor(%n: index) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{has 1 index operands but 0 values that are not constant}}
+  %0 = graph.index_tensor %n {values = array<i64: 1>} : (index) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @reshape_sizes(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{has 0 index operands but 1 values that are not constant}}
+  %0 = graph.reshape %x : (tensor<?x4xf32>) -> tensor<4x?xf32>
+  return
+}

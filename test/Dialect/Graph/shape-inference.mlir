@@ -45,3 +45,12 @@ func.func @compatible(%a: tensor<?x4xf32>, %b: tensor<2x4xf32>) -> tensor<2x?xf3
   %y = graph.relu %a : (tensor<?x4xf32>) -> tensor<2x?xf32>
   return %y : tensor<2x?xf32>
 }
+
+// -----
+
+// CHECK-LABEL: @index_tensor
+func.func @index_tensor(%n: index) -> tensor<2xi64> {
+  // CHECK: graph.index_tensor %{{.*}} {values = array<i64: 1, -9223372036854775808>} : (index) -> tensor<2xi64>
+  %t = graph.index_tensor %n {values = array<i64: 1, -9223372036854775808>} : (index) -> tensor<2xi64>
+  return %t : tensor<2xi64>
+}
