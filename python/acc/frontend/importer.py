@@ -226,7 +226,6 @@ class _Importer:
                 call = Call(node, operator, inputs, node.opset, self.emitter, self._materialize)
                 outputs = call.convert()
                 self._check_outputs(node, len(outputs))
-                _check_elements(outputs)
             except NotConstant as error:
                 self._add_not_constant(node, error)
                 return
@@ -362,24 +361,6 @@ def _erase_unused(block: ir.Block) -> None:
     for op in reversed(list(block.operations)):
         if op.results and not any(True for result in op.results for _ in result.uses):
             op.erase()
-
-
-# What may read tensors without elements, because it then reads nothing.
-_TAKE_NOTHING = frozenset(
-    f"graph.{name}" for name in ("concat", "non_zero", "pad", "scatter_elements", "scatter_nd", "tensor_scatter")
-)
-
-
-def _check_elements(outputs: Sequence[Tensor]) -> None:
-    """Refuses sums over nothing: what has elements must come from something that has."""
-    for tensor in outputs:
-        if isinstance(tensor, np.ndarray) or is_empty(shape_of(tensor)) or not isinstance(tensor.owner, ir.Operation):
-            continue
-        operands = [value for value in tensor.owner.operands if isinstance(value.type, ir.RankedTensorType)]
-        if tensor.owner.name not in _TAKE_NOTHING and any(
-            is_empty(ir.ShapedType(value.type).shape) for value in operands
-        ):
-            raise Unsupported("reads a tensor without elements")
 
 
 def _known_if_empty(tensor: Tensor) -> Tensor:
