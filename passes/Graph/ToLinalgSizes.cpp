@@ -121,11 +121,25 @@ SmallVector<OpFoldResult> getResultSizes(ImplicitLocOpBuilder &b, Operation *op,
   if (type.hasStaticShape())
     return getAsIndexOpFoldResult(b.getContext(), type.getShape());
   ShapeScope scope(b.getContext());
+  // Sizes that are known to be equal are one value: which of them is the
+  // result's is then no question for the run.
+  SmallVector<OpFoldResult> distinct;
   for (auto [original, lowered] : llvm::zip(op->getOperands(), operands)) {
-    if (isa<RankedTensorType>(lowered.getType()))
-      scope.bind(original, getSizes(b, lowered));
-    else
+    if (isa<RankedTensorType>(lowered.getType())) {
+      SmallVector<OpFoldResult> own = getSizes(b, lowered);
+      for (OpFoldResult &size : own) {
+        auto *same = llvm::find_if(distinct, [&](OpFoldResult other) {
+          return areEqualSizes(size, other);
+        });
+        if (same != distinct.end())
+          size = *same;
+        else
+          distinct.push_back(size);
+      }
+      scope.bind(original, own);
+    } else {
       scope.bindIndex(original, lowered);
+    }
   }
   SmallVector<OpFoldResult> sizes;
   FailureOr<SmallVector<TensorShape>> shapes = inferShapes(op, scope);
