@@ -136,7 +136,11 @@ class ConcatPattern : public OpConversionPattern<ConcatOp> {
                                getResultSizes(b, op, adaptor.getOperands()));
     int64_t rank = typeOf(result).getRank();
     OpFoldResult position = b.getIndexAttr(0);
+    // No slice starts within an axis that has no elements.
+    bool isEmpty = llvm::is_contained(typeOf(result).getShape(), 0);
     for (Value input : adaptor.getInputs()) {
+      if (isEmpty)
+        break;
       Sizes offsets(rank, b.getIndexAttr(0)), strides(rank, b.getIndexAttr(1)),
           sizes = getSizes(b, input);
       offsets[op.getAxis()] = position;

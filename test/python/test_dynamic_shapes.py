@@ -58,6 +58,11 @@ def test_elementwise_and_movement() -> None:
     check(proto, [{"x": floats(n, m, 4), "y": floats(1, m, 1)} for n, m in ((1, 1), (3, 5), (2, 1), (0, 3), (7, 0))])
 
 
+def test_concat_of_nothing() -> None:
+    proto = model([helper.make_node("Concat", ["x", "y"], ["z"], axis=0)], {"x": ["n", 3, 0], "y": [2, 3, "m"]}, ["z"])
+    check(proto, [{"x": floats(n, 3, 0), "y": floats(2, 3, 0)} for n in (1, 4)])
+
+
 def test_broadcast_of_unrelated_sizes() -> None:
     proto = model([helper.make_node("Mul", ["x", "y"], ["z"])], {"x": ["a", 3], "y": ["b", "c"]}, ["z"])
     sizes = [((1, 3), (4, 3)), ((4, 3), (1, 1)), ((4, 3), (4, 3)), ((1, 3), (1, 1)), ((0, 3), (1, 1))]

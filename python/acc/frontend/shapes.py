@@ -62,8 +62,9 @@ def convert_concat(call: Call) -> list[Tensor]:
     values = call.operands()
     if len({element_of(value) for value in values}) > 1:
         values = [call.storage(value) for value in values]
-    values = [value for value in values if not is_empty(shape_of(value))] or values
-    return [call.emit("concat", values, axis=call.axis(call.integer("axis"), len(call.shape(0))))]
+    axis = call.axis(call.integer("axis"), len(call.shape(0)))
+    values = [value for value in values if not is_empty(shape_of(value)[axis : axis + 1])] or values
+    return [call.emit("concat", values, axis=axis)]
 
 
 def convert_flatten(call: Call) -> list[Tensor]:
