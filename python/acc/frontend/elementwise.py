@@ -28,11 +28,12 @@ def convert_dropout(call: Call) -> list[Tensor]:
         if ratio != 0:
             raise Unsupported("training mode is not supported")
     tensor = call.tensor(0)
-    if isinstance(tensor, np.ndarray) or min(shape_of(tensor), default=0) >= 0:
+    if all(isinstance(size, int) for size in shape_of(tensor)):
         return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
     if len(call.node.outputs) < 2:
         return [tensor]
     # Of sizes that are not known: every bit pattern equals itself.
+    assert isinstance(tensor, ir.Value)
     bits = np.dtype(f"i{BY_MLIR[str(element_of(tensor))].bits // 8}")
     pattern = call.emit_as(call.tensor_type(shape_of(tensor), bits), "bit_cast", tensor)
     return [tensor, call.emit("equal", [pattern, pattern])]

@@ -89,7 +89,7 @@ def _axis(call: Call, scales: tuple[int, ...]) -> int | None:
     if "axis" not in call.attributes:
         raise Unsupported("quantization per axis does not exist before operator set 13")
     axis = call.axis(call.integer("axis"), len(shape))
-    if shape[axis] >= 0 and shape[axis] != scales[0]:
+    if isinstance(shape[axis], int) and shape[axis] != scales[0]:
         raise Unsupported(f"there are {scales[0]} scales but axis {axis} has {shape[axis]} elements")
     return axis
 
@@ -111,7 +111,7 @@ def _read_layout(call: Call) -> _Layout:
             return _Layout(shape, ())
         return _Layout(shape, (scales[0], *[1] * (len(shape) - axis - 1)))
     axis = call.axis(call.integer("axis"), len(shape))
-    if min(*shape, *scales) < 0:
+    if not all(isinstance(size, int) for size in (*shape, *scales)):
         raise Unsupported("quantization by blocks needs static shapes")
     if block < 0 or len(scales) != len(shape):
         raise Unsupported(f"blocks of {block} elements do not fit scales of shape {list(scales)}")
