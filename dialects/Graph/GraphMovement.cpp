@@ -8,6 +8,7 @@
 #include "dialects/Graph/GraphMovement.h"
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Inference.h"
+#include "dialects/Graph/SinkTransposes.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -288,6 +289,7 @@ struct TransposeToReshape : OpRewritePattern<TransposeOp> {
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *context) {
   patterns.add<MergeTransposes, TransposeToReshape>(context);
+  populateSinkTransposes(patterns);
 }
 
 //===----------------------------------------------------------------------===//

@@ -11,7 +11,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 import acc
-from graph_as_onnx import run
+from acc.pipeline import Options, Pipeline
+from graph_as_onnx import operators, run
 
 TYPES = [np.float32, np.float64, np.float16, np.int8, np.uint8, np.int32, np.int64, np.uint64, np.bool_]
 ROUNDS = 12
@@ -307,3 +308,23 @@ def test_tree_ensemble_and_terms_are_written_with_other_operators() -> None:
     # Two ones and one three, and 1-2 twice side by side and never with one between.
     wanted = [np.array([[1, 2, 2], [1, 1, 1]], np.float32)]
     check("TfIdfVectorizer", {"x": x}, {}, {"y": np.float32}, expected=wanted, **attributes)
+
+
+def test_transposes_meet() -> None:
+    """Between two that undo each other element-wise operators leave none."""
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+        helper.make_node("Mul", ["a", "scale"], ["b"]),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("Transpose", ["c"], ["y"], perm=[0, 3, 1, 2]),
+    ]
+    scale = np.array([1, -2, 3], np.float32)
+    info = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 3, 4, 5]) for name in "xy"]
+    graph = helper.make_graph(nodes, "graph", info[:1], info[1:], [onnx.numpy_helper.from_array(scale, "scale")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    module = Pipeline(Options()).make_graph(model)
+    names = [op.name for op in operators(module)]
+    assert names == ["graph.mul", "graph.relu"]
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)
+    wanted = np.maximum(x * scale[:, None, None], 0)
+    np.testing.assert_allclose(acc.compile(model).run({"x": x})["y"], wanted, rtol=1e-6)
