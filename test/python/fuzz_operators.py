@@ -205,6 +205,9 @@ def normalization(d: Draw) -> Node:
     if op == "LpNormalization":
         return Node(op, [value.name], {"axis": d.axis(value.rank), "p": d.integer(1, 2)})
     if op == "LRN":
+        # The reference implementation counts batches where it means channels.
+        if value.rank != 4 or value.shape[0] != value.shape[1]:
+            raise NoValue
         return Node(op, [value.name], {"size": d.integer(1, 5), "alpha": 0.01, "bias": 1.0})
     if op == "MeanVarianceNormalization":
         if value.rank != 4:
