@@ -30,6 +30,10 @@ operators: ## docs/operators.md, the table of operators
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) scripts/operators_table.py
 
+fuzz: ## N random graphs (1000) compared with ONNX's reference and ONNX Runtime; SEED= of the first
+	@scripts/setup.sh test
+	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0)
+
 bench: ## every figure the README quotes
 	@scripts/setup.sh demo
 	@PYTHONPATH=python $(PYTHON) benchmarks/run.py

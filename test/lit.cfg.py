@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import lit.formats
 
@@ -14,5 +15,7 @@ lib = os.path.join(root, "python", "acc", "_lib")
 config.test_exec_root = os.path.join(root, "build", "test")  # noqa: F821
 config.environment["PATH"] = os.pathsep.join([lib, "/usr/lib/llvm-22/bin", os.environ["PATH"]])  # noqa: F821
 config.substitutions.append(("%acc_lib", lib))  # noqa: F821
+config.substitutions.append(("%python", sys.executable))  # noqa: F821
+config.environment["PYTHONPATH"] = os.path.join(root, "python")  # noqa: F821
 if not shutil.which("FileCheck", path=config.environment["PATH"]):  # noqa: F821
     lit_config.fatal("FileCheck is missing: install llvm-22-tools")  # noqa: F821

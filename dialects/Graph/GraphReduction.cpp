@@ -6,7 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphReduction.h"
+#include "dialects/Graph/GraphMovement.h"
+#include "dialects/Graph/GraphPooling.h"
 #include "dialects/Graph/Shape.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -126,6 +129,25 @@ LogicalResult DetOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   results.push_back(shape);
   return c.requireEqual(rows, columns, "needs square matrices, not ", rows,
                         " x ", columns);
+}
+
+/// The mean over all spatial axes is a pool, whatever the exporter calls it.
+static LogicalResult makePool(ReduceMeanOp op, PatternRewriter &rewriter) {
+  RankedTensorType type = op.getInput().getType();
+  if (type.getRank() < 3 || !isa<FloatType>(type.getElementType()))
+    return rewriter.notifyMatchFailure(op, "is no image of floats");
+  if (!llvm::equal(op.getAxes(), llvm::seq<int64_t>(2, type.getRank())))
+    return rewriter.notifyMatchFailure(op, "axes are not the spatial ones");
+  Value pool = GlobalAveragePoolOp::create(rewriter, op.getLoc(), op.getInput());
+  if (!op.getKeepdims())
+    pool = SqueezeOp::create(rewriter, op.getLoc(), pool, op.getAxes());
+  rewriter.replaceOp(op, pool);
+  return success();
+}
+
+void ReduceMeanOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                               MLIRContext *) {
+  patterns.add(makePool);
 }
 
 #define GET_OP_CLASSES

@@ -33,7 +33,9 @@ class Graph_ReduceOp<string mnemonic, string what,
 }
 
 def Graph_ReduceSumOp : Graph_ReduceOp<"reduce_sum", "Sum">;
-def Graph_ReduceMeanOp : Graph_ReduceOp<"reduce_mean", "Mean">;
+def Graph_ReduceMeanOp : Graph_ReduceOp<"reduce_mean", "Mean"> {
+  let hasCanonicalizer = 1;
+}
 def Graph_ReduceMaxOp : Graph_ReduceOp<"reduce_max", "Maximum">;
 def Graph_ReduceMinOp : Graph_ReduceOp<"reduce_min", "Minimum">;
 def Graph_ReduceProdOp : Graph_ReduceOp<"reduce_prod", "Product">;

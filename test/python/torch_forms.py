@@ -180,4 +180,34 @@ def vision_transformer(dynamic: bool) -> onnx.ModelProto:
     return b.model({"image": (TensorProto.FLOAT, ["batch", 3, 8, 12])}, {y: 2})
 
 
-MODELS = {"bert": bert, "gpt2": gpt2, "vision_transformer": vision_transformer}
+def resnet50(dynamic: bool) -> onnx.ModelProto:
+    """The 53 convolutions of ResNet-50, a few channels wide, with batch norms, and the flattening of a legacy export."""
+    b = Builder(dynamic)
+    width = 4
+
+    def conv(x: str, inputs: int, outputs: int, kernel: int, stride: int = 1) -> str:
+        pad = kernel // 2
+        x = b("Conv", x, b.weight(outputs, inputs, kernel, kernel), strides=[stride] * 2, pads=[pad] * 4)
+        variance = b.constant(np.linspace(0.5, 2.0, outputs), np.float32)
+        return b("BatchNormalization", x, b.weight(outputs), b.weight(outputs), b.weight(outputs), variance)
+
+    x = b("Relu", conv("image", 3, width, 7, 2))
+    x = b("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    channels = width
+    for stage, count in enumerate((3, 4, 6, 3)):
+        inner, outer = width << stage, 4 * width << stage
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            y = b("Relu", conv(x, channels, inner, 1))
+            y = b("Relu", conv(y, inner, inner, 3, stride))
+            y = conv(y, inner, outer, 1)
+            x = b("Relu", b("Add", y, x if block else conv(x, channels, outer, 1, stride)))
+            channels = outer
+    x = b("Identity", b("ReduceMean", x, b.constant([-1, -2]), keepdims=1))
+    rows = b("Gather", b("Shape", x), b.constant(0), axis=0)
+    x = b("Reshape", x, b("Concat", b("Unsqueeze", rows, b.constant([0])), b.constant([-1]), axis=0))
+    y = b("Gemm", b("Dropout", x), b.weight(10, channels), b.weight(10), transB=1)
+    return b.model({"image": (TensorProto.FLOAT, ["batch", 3, 64, 64])}, {y: 2})
+
+
+MODELS = {"bert": bert, "gpt2": gpt2, "vision_transformer": vision_transformer, "resnet50": resnet50}
