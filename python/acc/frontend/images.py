@@ -10,7 +10,7 @@ import numpy as np
 
 from acc import ir
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of
-from acc.frontend.problems import Unsupported
+from acc.frontend.problems import NotStatic, Unsupported
 from acc.frontend.sizes import are_same
 
 RESIZE = {
@@ -172,7 +172,7 @@ def _fit(call: Call, current: Sequence[int], given: Sequence[int]) -> tuple[list
     if policy not in ("not_larger", "not_smaller"):
         raise Unsupported(f"attribute 'keep_aspect_ratio_policy' is '{policy}'")
     if not all(isinstance(size, int) for size in [*current, *given]):
-        raise Unsupported("keeps the aspect ratio of sizes that are not known")
+        raise NotStatic("keeps the aspect ratio of sizes that are not known")
     if 0 in current:
         raise Unsupported("has no aspect ratio without elements")
     ratios = [wanted / size for wanted, size in zip(given, current, strict=True)]

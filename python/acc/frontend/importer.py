@@ -22,7 +22,7 @@ from acc.frontend.operators import DOMAINS
 from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.sizes import UnknownSizeError, fold_sizes, is_empty, is_symbolic, using
 from acc.frontend.source import Storage, load_model, read_tensor
-from acc.frontend.specialize import Values, depends_on, freeze
+from acc.frontend.specialize import Values, depends_on, freeze, parameters
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -291,16 +291,20 @@ class _Importer:
         return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
 
     def _add_not_constant(self, node: Node, error: NotConstant) -> None:
-        def known(name: str) -> bool:
-            return isinstance(self.values.get(name), np.ndarray)
-
-        inputs = depends_on(self.graph, self.producers, known, error.name)
+        inputs = depends_on(self.graph, self.producers, self._is_known, error.name)
         self.problems.add(str(node), str(error), values=inputs)
 
+    def _is_known(self, name: str) -> bool:
+        """Whether a value is a constant, not even one made of sizes."""
+        tensor = self.values.get(name)
+        return isinstance(tensor, np.ndarray) and not is_symbolic(tensor)
+
     def _add_not_static(self, node: Node, error: Exception) -> None:
-        """Sizes that a node needs: those that the model leaves open settle it, if it does not compute them."""
+        """Sizes that a node needs: those that the model leaves open settle it, or the values it computes them from."""
         open_ = [value.name for value in self.graph.inputs if self._is_open(value.name)]
-        self.problems.add(str(node), str(error), shapes=open_)
+        names = [name for name in (*node.inputs, *node.captures) if name]
+        values = parameters(self.graph, self.producers, self._is_known, names)
+        self.problems.add(str(node), str(error), values=values, shapes=open_)
 
     def _is_open(self, name: str) -> bool:
         tensor = self.values[name]

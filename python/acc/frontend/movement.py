@@ -157,7 +157,13 @@ def convert_range(call: Call) -> list[Tensor]:
 
 def _range_of_sizes(call: Call) -> ir.Value:
     """A range whose bounds are known at run time only."""
+    for index, what in enumerate(("start", "limit", "delta")):
+        tensor = call.tensor(index)
+        if isinstance(tensor, ir.Value) and dtype_of(element_of(tensor)).kind not in "iu":
+            call.constant(index, what)
     start, limit, delta = (call.sizes(index, what)[0] for index, what in enumerate(("start", "limit", "delta")))
+    if not isinstance(delta, int):
+        call.constant(2, "delta")
     if not isinstance(delta, int) or delta == 0:
         raise Unsupported("steps must be known and not 0")
     length = limit - start if delta > 0 else start - limit

@@ -47,18 +47,31 @@ def depends_on(graph: Graph, producers: Mapping[str, Node], known: Callable[[str
 
     producers: the nodes that produce values, by the values' names. known: whether a value is constant as it is.
     """
-    inputs = {value.name: value for value in graph.inputs}
-    if name in inputs:
+    if any(value.name == name for value in graph.inputs):
         return [name]
-    reached, stack = {name}, [name]
+    sources = _sources(graph, producers, known, [name])
+    return [value.name for value in sources] if all(map(_is_parameter, sources)) else []
+
+
+def parameters(
+    graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], names: Sequence[str]
+) -> Sequence[str]:
+    """The inputs that parametrize the computation of the values called `names`: see `depends_on`."""
+    return [value.name for value in _sources(graph, producers, known, names) if _is_parameter(value)]
+
+
+def _sources(
+    graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], names: Sequence[str]
+) -> Sequence[onnx.ValueInfoProto]:
+    """The inputs that values are computed from."""
+    reached, stack = set(names), list(names)
     while stack:
         node = producers.get(stack.pop())
         for source in (*node.inputs, *node.captures) if node else ():
             if source and source not in reached and not known(source):
                 reached.add(source)
                 stack.append(source)
-    sources = [value for key, value in inputs.items() if key in reached]
-    return [value.name for value in sources] if all(map(_is_parameter, sources)) else []
+    return [value for value in graph.inputs if value.name in reached]
 
 
 def _is_parameter(value: onnx.ValueInfoProto) -> bool:
