@@ -76,11 +76,12 @@ class TeHoistOperands : public te::impl::TeHoistOperandsBase<TeHoistOperands> {
                      ArrayRef<LaunchOp> calls) {
     unsigned position = kernel.getNumInputs();
     Type type = op.getResult(0).getType();
-    BlockArgument argument =
-        kernel.getBody().front().insertArgument(position, type, op.getLoc());
-    op.getResult(0).replaceAllUsesWith(argument);
+    // Attributes of the arguments behind it move along.
+    auto function = cast<FunctionOpInterface>(kernel.getOperation());
+    (void)function.insertArgument(
+        position, type, DictionaryAttr::get(kernel.getContext()), op.getLoc());
+    op.getResult(0).replaceAllUsesWith(function.getArgument(position));
     op.erase();
-    setArgumentTypes(kernel);
     for (LaunchOp call : calls) {
       OpBuilder builder(call);
       Value constant =

@@ -222,3 +222,34 @@ def test_bounds_that_no_double_holds() -> None:
     graph = helper.make_graph([helper.make_node("Clip", ["x", "", "high"], ["y"])], "clip", [info], [output], [bound])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     np.testing.assert_array_equal(acc.compile(model).run({"x": x})["y"], np.full(3, 2**53 + 1))
+
+
+def test_any_number_of_rows() -> None:
+    """Element-wise operators whose sizes are known at run time only."""
+    info = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])
+    names = ["y", "mask", "g", "q", "d", "c"]
+    kinds = [TensorProto.FLOAT, TensorProto.BOOL, TensorProto.FLOAT, TensorProto.INT8, TensorProto.FLOAT]
+    outputs = [
+        helper.make_tensor_value_info(name, kind, ["batch", 3])
+        for name, kind in zip(names, [*kinds, TensorProto.FLOAT], strict=True)
+    ]
+    nodes = [
+        helper.make_node("Dropout", ["x"], ["y", "mask"]),
+        helper.make_node("Gelu", ["x"], ["g"]),
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], axis=1),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"], axis=1),
+        helper.make_node("Clip", ["x", "low"], ["c"]),
+    ]
+    tensors = [
+        numpy_helper.from_array(np.array([0.5, 1, 2], np.float16).astype(np.float32), "s"),
+        numpy_helper.from_array(np.zeros(3, np.int8), "z"),
+        numpy_helper.from_array(np.array(0.25, np.float32), "low"),
+    ]
+    graph = helper.make_graph(nodes, "rows", [info], outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    compiled = acc.compile(model)
+    for rows in (1, 5):
+        x = np.linspace(-3, 3, rows * 3, dtype=np.float32).reshape(rows, 3)
+        got = compiled.run({"x": x})
+        for name, want in zip(names, ReferenceEvaluator(model).run(None, {"x": x}), strict=True):
+            np.testing.assert_allclose(got[name], np.asarray(want), rtol=1e-4, atol=1e-6, err_msg=name)
