@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from cpu_latency import LIGHT, NAMES
 from onnx import helper, numpy_helper
 
 import acc
 from acc.report import format_table
+from cpu_latency import LIGHT, NAMES
 
 MEGABYTE = 1 << 20
 

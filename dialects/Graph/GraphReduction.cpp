@@ -138,7 +138,8 @@ static LogicalResult makePool(ReduceMeanOp op, PatternRewriter &rewriter) {
     return rewriter.notifyMatchFailure(op, "is no image of floats");
   if (!llvm::equal(op.getAxes(), llvm::seq<int64_t>(2, type.getRank())))
     return rewriter.notifyMatchFailure(op, "axes are not the spatial ones");
-  Value pool = GlobalAveragePoolOp::create(rewriter, op.getLoc(), op.getInput());
+  Value pool =
+      GlobalAveragePoolOp::create(rewriter, op.getLoc(), op.getInput());
   if (!op.getKeepdims())
     pool = SqueezeOp::create(rewriter, op.getLoc(), pool, op.getAxes());
   rewriter.replaceOp(op, pool);

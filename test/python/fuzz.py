@@ -170,11 +170,11 @@ def _ending_in(model: ModelProto, outputs: Sequence[str], arrays: Mapping[str, n
     part.graph.node.extend(nodes)
     for name in outputs:
         info = onnx.ValueInfoProto(name=name)
-        part.graph.output.append(make_info(name, arrays[name], [None] * arrays[name].ndim) if name in arrays else info)  # type: ignore[list-item]
+        part.graph.output.append(make_info(name, arrays[name], [None] * arrays[name].ndim) if name in arrays else info)
     for field in (part.graph.input, part.graph.initializer):
         kept = [item for item in field if item.name in needed]
         del field[:]
-        field.extend(kept)  # type: ignore[arg-type]
+        field.extend(kept)
     return part
 
 
@@ -182,7 +182,7 @@ def run_seeds(seeds: Iterable[int], jobs: int, keep: Path | None = None, progres
     """The outcomes of the graphs of `seeds`, in order."""
     outcomes = []
     names = [f"fuzz/{seed}" for seed in seeds]
-    for outcome in run_cases(Fuzz(keep), names, jobs):  # type: ignore[arg-type]
+    for outcome in run_cases(Fuzz(keep), names, jobs):
         outcomes.append(outcome)
         if progress:
             print(f"\r{len(outcomes)}/{len(names)}", end="", file=sys.stderr, flush=True)
@@ -204,7 +204,9 @@ def main() -> int:
         if outcome.kind != "passed":
             print(f"{outcome.name}: {outcome.kind}: {outcome.reason}")
     kinds = [outcome.kind for outcome in outcomes]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("passed", "refused", *sorted({o.kind for o in outcomes if o.failed})))
+    counts = ", ".join(
+        f"{kinds.count(kind)} {kind}" for kind in ("passed", "refused", *sorted({o.kind for o in outcomes if o.failed}))
+    )
     print(f"{len(outcomes)} graphs in {time.perf_counter() - started:.0f} s: {counts}")
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:

@@ -72,7 +72,11 @@ def exact_unary(d: Draw) -> Node:
     if op in ("Floor", "Ceil", "Round"):
         return Node(op, [d.floats(exact=True).name], exact=True)
     signed = op != "Sign"
-    return Node(op, [d.value(lambda v: v.kind in ("fi" if op in ("Neg", "Relu") else "fiu") and (signed or v.exact)).name], exact=True)
+    return Node(
+        op,
+        [d.value(lambda v: v.kind in ("fi" if op in ("Neg", "Relu") else "fiu") and (signed or v.exact)).name],
+        exact=True,
+    )
 
 
 @_register(5)
@@ -90,7 +94,12 @@ def binary(d: Draw) -> Node:
         divisor = d.quarters(value.shape[d.integer(0, value.rank) :], value.array.dtype)
         divisor = np.where(divisor == 0, divisor.dtype.type(3), divisor)
         fmod = int(value.kind == "f" or d.chance())
-        return Node(op, [value.name, d.constant(divisor)], {"fmod": fmod} if op == "Mod" else {}, exact=op == "Mod" or value.kind != "f")
+        return Node(
+            op,
+            [value.name, d.constant(divisor)],
+            {"fmod": fmod} if op == "Mod" else {},
+            exact=op == "Mod" or value.kind != "f",
+        )
     operands = [value.name, d.broadcast_operand(value)]
     return Node(op, operands[:: -1 if d.chance() else 1], exact=True)
 
@@ -143,14 +152,42 @@ def clip(d: Draw) -> Node:
 
 @_register(3)
 def cast(d: Draw) -> Node:
-    to = int(d.choice((TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT32,
-                       TensorProto.INT64, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL)))  # type: ignore[call-overload]
+    to = int(
+        d.choice(
+            (
+                TensorProto.FLOAT,
+                TensorProto.FLOAT,
+                TensorProto.DOUBLE,
+                TensorProto.FLOAT16,
+                TensorProto.INT32,
+                TensorProto.INT64,
+                TensorProto.INT8,
+                TensorProto.UINT8,
+                TensorProto.BOOL,
+            )
+        )
+    )
     floating = to in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-    value = d.value(lambda v: (v.exact or floating) and (to != TensorProto.UINT8 or not (v.array < 0).any() if v.kind != "b" else True))
+    value = d.value(
+        lambda v: (
+            (v.exact or floating) and (to != TensorProto.UINT8 or not (v.array < 0).any() if v.kind != "b" else True)
+        )
+    )
     return Node("Cast", [value.name], {"to": to}, exact=to != TensorProto.FLOAT16 or value.kind != "f")
 
 
-REDUCTIONS = {"ReduceSum": True, "ReduceMax": True, "ReduceMin": True, "ReduceL1": True, "ReduceSumSquare": True, "ReduceMean": False, "ReduceL2": False, "ReduceProd": False, "ReduceLogSum": False, "ReduceLogSumExp": False}
+REDUCTIONS = {
+    "ReduceSum": True,
+    "ReduceMax": True,
+    "ReduceMin": True,
+    "ReduceL1": True,
+    "ReduceSumSquare": True,
+    "ReduceMean": False,
+    "ReduceL2": False,
+    "ReduceProd": False,
+    "ReduceLogSum": False,
+    "ReduceLogSumExp": False,
+}
 
 
 @_register(4)
@@ -189,8 +226,27 @@ def softmax(d: Draw) -> Node:
 
 @_register(3)
 def normalization(d: Draw) -> Node:
-    op = str(d.choice(("LayerNormalization", "InstanceNormalization", "BatchNormalization", "LpNormalization", "LRN", "RMSNormalization", "MeanVarianceNormalization")))
-    value = d.value(lambda v: v.array.dtype == np.float32 and 0 not in v.shape and v.rank >= (1 if op in ("LayerNormalization", "RMSNormalization", "LpNormalization") else 3))
+    op = str(
+        d.choice(
+            (
+                "LayerNormalization",
+                "InstanceNormalization",
+                "BatchNormalization",
+                "LpNormalization",
+                "LRN",
+                "RMSNormalization",
+                "MeanVarianceNormalization",
+            )
+        )
+    )
+    value = d.value(
+        lambda v: (
+            v.array.dtype == np.float32
+            and 0 not in v.shape
+            and v.rank >= (1 if op in ("LayerNormalization", "RMSNormalization", "LpNormalization") else 3)
+        )
+    )
+
     def parameter(shape: Sequence[int], positive: bool = False) -> str:
         array = d.quarters(shape)
         return d.constant(np.abs(array) + np.float32(0.5) if positive else array)
@@ -223,11 +279,17 @@ def normalization(d: Draw) -> Node:
 def mat_mul(d: Draw) -> Node:
     value = d.value(lambda v: v.array.dtype.name in ("float32", "float64", "int32", "int64") and v.rank > 0)
     columns = [] if d.chance(0.1) else [d.integer(1, 17)]
-    batch = [size if d.chance() else 1 for size in value.shape[:-2]][d.integer(0, max(value.rank - 2, 0)) :] if columns else []
+    batch = (
+        [size if d.chance() else 1 for size in value.shape[:-2]][d.integer(0, max(value.rank - 2, 0)) :]
+        if columns
+        else []
+    )
     other = d.constant(d.quarters([*batch, value.shape[-1], *columns], value.array.dtype, 4))
     try:
         if d.chance():
-            other = d.value(lambda v: v.array.dtype == value.array.dtype and v.rank == 2 and v.shape[0] == value.shape[-1]).name
+            other = d.value(
+                lambda v: v.array.dtype == value.array.dtype and v.rank == 2 and v.shape[0] == value.shape[-1]
+            ).name
     except NoValue:
         pass
     return Node("MatMul", [value.name, other], exact=True)
@@ -242,7 +304,7 @@ def gemm(d: Draw) -> Node:
     inputs = [value.name, d.constant(other)]
     if d.chance(0.7):
         shape = d.choice(([columns], [rows, columns], [1, columns], [rows, 1], [1], []))
-        inputs.append(d.constant(d.quarters(shape, value.array.dtype)))  # type: ignore[arg-type]
+        inputs.append(d.constant(d.quarters(shape, value.array.dtype)))
     attributes: dict[str, object] = {"transA": trans_a, "transB": trans_b}
     if d.chance():
         attributes |= {"alpha": 0.5, "beta": 2.0}
@@ -252,8 +314,14 @@ def gemm(d: Draw) -> Node:
 def _windows(d: Draw, spatial: Sequence[int]) -> dict[str, object]:
     """Kernel, strides, dilations and padding that fit."""
     dilations = [d.integer(1, 2) for _ in spatial]
-    kernel = [d.integer(1, max(1, min(4, (size - 1) // step + 1))) for size, step in zip(spatial, dilations, strict=True)]
-    attributes: dict[str, object] = {"kernel_shape": kernel, "strides": [d.integer(1, 3) for _ in spatial], "dilations": dilations}
+    kernel = [
+        d.integer(1, max(1, min(4, (size - 1) // step + 1))) for size, step in zip(spatial, dilations, strict=True)
+    ]
+    attributes: dict[str, object] = {
+        "kernel_shape": kernel,
+        "strides": [d.integer(1, 3) for _ in spatial],
+        "dilations": dilations,
+    }
     if d.chance(0.25):
         attributes["auto_pad"] = str(d.choice(("SAME_UPPER", "SAME_LOWER", "VALID")))
     elif d.chance(0.7):
@@ -270,12 +338,12 @@ def _image(d: Draw, dtypes: Sequence[str] = ("float32", "float64", "float16")) -
 def conv(d: Draw) -> Node:
     value = _image(d, ("float32", "float64"))
     channels = value.shape[1]
-    group = int(d.choice([g for g in range(1, channels + 1) if channels % g == 0]))  # type: ignore[call-overload]
+    group = int(d.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     attributes = _windows(d, value.shape[2:]) | {"group": group}
     kernel = attributes["kernel_shape"]
     transposed = d.chance(0.3)
     outs = group * d.integer(1, 4)
-    shape = [channels, outs // group, *kernel] if transposed else [outs, channels // group, *kernel]  # type: ignore[misc]
+    shape = [channels, outs // group, *kernel] if transposed else [outs, channels // group, *kernel]
     inputs = [value.name, d.constant(d.quarters(shape, value.array.dtype, 4))]
     if d.chance():
         inputs.append(d.constant(d.quarters([outs], value.array.dtype)))
@@ -283,7 +351,7 @@ def conv(d: Draw) -> Node:
         attributes.pop("auto_pad", None)
         if d.chance(0.3):
             strides = attributes["strides"]
-            attributes["output_padding"] = [d.integer(0, stride - 1) for stride in strides]  # type: ignore[attr-defined]
+            attributes["output_padding"] = [d.integer(0, stride - 1) for stride in strides]
     return Node("ConvTranspose" if transposed else "Conv", inputs, attributes, exact=True)
 
 
@@ -337,7 +405,7 @@ def _factors(d: Draw, size: int) -> list[int]:
         return [0, d.integer(1, 3)] if d.chance() else [0]
     shape = []
     while size > 1:
-        factor = int(d.choice([f for f in range(2, size + 1) if size % f == 0]))  # type: ignore[call-overload]
+        factor = int(d.choice([f for f in range(2, size + 1) if size % f == 0]))
         shape.append(factor)
         size //= factor
     for _ in range(d.integer(0, 2)):
@@ -353,8 +421,8 @@ def slice_(d: Draw) -> Node:
     for axis in axes:
         size = value.shape[axis]
         starts.append(d.integer(-size - 2, size + 2))
-        ends.append(d.integer(-size - 2, size + 2) if d.chance(0.7) else int(d.choice((1 << 40, -(1 << 40)))))  # type: ignore[call-overload]
-        steps.append(int(d.choice((1, 1, 2, 3, -1, -2))))  # type: ignore[call-overload]
+        ends.append(d.integer(-size - 2, size + 2) if d.chance(0.7) else int(d.choice((1 << 40, -(1 << 40)))))
+        steps.append(int(d.choice((1, 1, 2, 3, -1, -2))))
     inputs = [np.array(numbers, np.int64) for numbers in (starts, ends, axes, steps)]
     return Node("Slice", [value.name, *map(d.constant, inputs)], exact=True)
 
@@ -406,10 +474,14 @@ def gather(d: Draw) -> Node:
     dtype = np.int64 if d.chance() else np.int32
     if op == "Gather":
         shape = [d.integer(1, 4) for _ in range(d.integer(0, 2))]
-        return Node(op, [value.name, d.constant(d.rng.integers(-size, size, shape).astype(dtype))], {"axis": axis}, exact=True)
+        return Node(
+            op, [value.name, d.constant(d.rng.integers(-size, size, shape).astype(dtype))], {"axis": axis}, exact=True
+        )
     if op == "GatherElements":
         shape = [d.integer(1, extent) for extent in value.shape]
-        return Node(op, [value.name, d.constant(d.rng.integers(-size, size, shape).astype(dtype))], {"axis": axis}, exact=True)
+        return Node(
+            op, [value.name, d.constant(d.rng.integers(-size, size, shape).astype(dtype))], {"axis": axis}, exact=True
+        )
     depth = d.integer(1, value.rank)
     count = d.integer(1, 4)
     indices = np.stack([d.rng.integers(-extent, extent, count) for extent in value.shape[:depth]], axis=-1)
@@ -440,13 +512,22 @@ def rearrange(d: Draw) -> Node:
     op = str(d.choice(("DepthToSpace", "SpaceToDepth", "Trilu", "OneHot", "TopK")))
     if op == "Trilu":
         value = d.value(lambda v: v.rank >= 2)
-        return Node(op, [value.name, d.constant(np.array(d.integer(-3, 3), np.int64))], {"upper": d.integer(0, 1)}, exact=True)
+        return Node(
+            op, [value.name, d.constant(np.array(d.integer(-3, 3), np.int64))], {"upper": d.integer(0, 1)}, exact=True
+        )
     if op == "OneHot":
         value = d.value(lambda v: v.array.dtype.name in ("int32", "int64"))
         values = d.constant(np.array([0, 1], np.float32))
-        return Node(op, [value.name, d.constant(np.array(d.integer(1, 6), np.int64)), values], {"axis": d.axis(value.rank + 1)}, exact=True)
+        return Node(
+            op,
+            [value.name, d.constant(np.array(d.integer(1, 6), np.int64)), values],
+            {"axis": d.axis(value.rank + 1)},
+            exact=True,
+        )
     if op == "TopK":
-        value = d.value(lambda v: v.rank > 0 and v.exact and v.array.dtype.name in ("float32", "float64", "int64", "int32"))
+        value = d.value(
+            lambda v: v.rank > 0 and v.exact and v.array.dtype.name in ("float32", "float64", "int64", "int32")
+        )
         axis = d.axis(value.rank)
         k = d.constant(np.array([d.integer(0, value.shape[axis])], np.int64))
         return Node(op, [value.name, k], {"axis": axis, "largest": d.integer(0, 1)}, outputs=2, exact=True)
@@ -461,7 +542,14 @@ def rearrange(d: Draw) -> Node:
 @_register(2)
 def data_dependent(d: Draw) -> Node:
     op = str(d.choice(("NonZero", "Compress", "Unique")))
-    value = d.value(lambda v: v.rank > 0 and v.exact and v.array.size > 0 and v.array.dtype.name in ("float32", "int64", "int32", "uint8", "int8"))
+    value = d.value(
+        lambda v: (
+            v.rank > 0
+            and v.exact
+            and v.array.size > 0
+            and v.array.dtype.name in ("float32", "int64", "int32", "uint8", "int8")
+        )
+    )
     if op == "NonZero":
         return Node(op, [value.name], exact=True)
     axis = d.axis(value.rank)
@@ -497,7 +585,7 @@ def resize(d: Draw) -> Node:
 
 @_register()
 def recurrent(d: Draw) -> Node:
-    op, gates = d.choice((("LSTM", 4), ("GRU", 3), ("RNN", 1)))  # type: ignore[misc]
+    op, gates = d.choice((("LSTM", 4), ("GRU", 3), ("RNN", 1)))
     value = d.value(lambda v: v.array.dtype == np.float32 and v.rank == 3 and 0 not in v.shape)
     hidden, directions = d.integer(1, 5), d.integer(1, 2)
     w = d.quarters([directions, gates * hidden, value.shape[2]], "float32", 3)

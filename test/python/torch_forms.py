@@ -181,7 +181,7 @@ def vision_transformer(dynamic: bool) -> onnx.ModelProto:
 
 
 def resnet50(dynamic: bool) -> onnx.ModelProto:
-    """The 53 convolutions of ResNet-50, a few channels wide, with batch norms, and the flattening of a legacy export."""
+    """The 53 convolutions of ResNet-50, a few channels wide, with batch norms and the flattening of older exports."""
     b = Builder(dynamic)
     width = 4
 

@@ -47,14 +47,15 @@ def convert_cast_like(call: Call) -> list[Tensor]:
     like, given = call.tensor(1), call.tensor(0)
     type = call.tensor_type((), like.dtype) if isinstance(like, np.ndarray) else call.storage(like).type
     if isinstance(given, np.ndarray) and (known := _cast_constant(call, given, type)) is not None:
-        return known
+        return list(known)
     return [_cast(call, call.operand(0), type)]
 
 
 def _cast_constant(call: Call, given: np.ndarray, like: ir.Type) -> Sequence[np.ndarray] | None:
     """A constant in another element type: what decides on shapes must be known, whatever it is like."""
     to = helper.np_dtype_to_tensor_dtype(dtype_of(ir.RankedTensorType(like).element_type))
-    proto = helper.make_node("Cast", ["x"], ["y"], to=to, **call.attributes)
+    proto = helper.make_node("Cast", ["x"], ["y"], to=to)
+    proto.attribute.extend(helper.make_attribute(name, value) for name, value in call.attributes.items())
     (node,) = read_nodes([proto], {"": call.opset})
     return fold(node, {"x": given}, call.opset)
 

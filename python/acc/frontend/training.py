@@ -8,16 +8,16 @@ from typing import cast
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import PLAIN, Call, Tensor, dtype_of, element_of
+from acc.frontend.call import PLAIN, Attr, Call, Tensor, dtype_of, element_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.reductions import cast_to
 
 DOMAIN = "ai.onnx.preview.training"
 
 _COMMON = ("epsilon", "norm_coefficient")
-ADAGRAD = dict.fromkeys((*_COMMON, "decay_factor"), PLAIN)
-ADAM = dict.fromkeys((*_COMMON, "alpha", "beta", "norm_coefficient_post"), PLAIN)
-MOMENTUM = dict.fromkeys(("norm_coefficient", "alpha", "beta", "mode"), PLAIN)
+ADAGRAD: dict[str, Attr] = dict.fromkeys((*_COMMON, "decay_factor"), PLAIN)
+ADAM: dict[str, Attr] = dict.fromkeys((*_COMMON, "alpha", "beta", "norm_coefficient_post"), PLAIN)
+MOMENTUM: dict[str, Attr] = dict.fromkeys(("norm_coefficient", "alpha", "beta", "mode"), PLAIN)
 
 
 class _Step:
