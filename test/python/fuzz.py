@@ -22,7 +22,7 @@ import onnx
 from onnx import ModelProto
 
 import acc
-from acc.errors import ModelError, NeedsShape, NeedsValue
+from acc.errors import ModelError, NeedsShape, NeedsValue, RunError
 from fuzz_graphs import Case, generate, make_info
 from onnx_conformance import Outcome, run_cases
 
@@ -59,6 +59,9 @@ def judge(case: Case, target: str = "cpu") -> tuple[str, str]:
         results = run(case.model, case.feeds, target)
     except ModelError as error:
         return "refused", str(error).splitlines()[-1].strip()[:200]
+    except RunError as error:
+        # Sizes or values that acc only sees when it runs, and then refuses by the node's name.
+        return ("refused" if "node '" in str(error) else "error"), str(error)[:200]
     except Exception as error:
         return "error", f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}"
     differences = compare(results, case)

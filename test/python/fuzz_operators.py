@@ -194,6 +194,8 @@ REDUCTIONS = {
 def reduction(d: Draw) -> Node:
     op = str(d.choice(list(REDUCTIONS)))
     value = d.value(lambda v: v.array.dtype.name in ("float32", "float64", "int32", "int64"))
+    if op == "ReduceSumSquare" and value.kind != "f":
+        raise NoValue  # The reference implementation makes int64 of int32.
     inputs = [value.name]
     if d.chance(0.8):
         inputs.append(d.constant(np.array(d.axes(value.rank), np.int64)))
@@ -341,7 +343,8 @@ def conv(d: Draw) -> Node:
     group = int(d.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     attributes = _windows(d, value.shape[2:]) | {"group": group}
     kernel = attributes["kernel_shape"]
-    transposed = d.chance(0.3)
+    # The reference implementation reads the weights of groups wrongly when it transposes.
+    transposed = group == 1 and d.chance(0.3)
     outs = group * d.integer(1, 4)
     shape = [channels, outs // group, *kernel] if transposed else [outs, channels // group, *kernel]
     inputs = [value.name, d.constant(d.quarters(shape, value.array.dtype, 4))]
@@ -375,7 +378,10 @@ def pool(d: Draw) -> Node:
 @_register()
 def global_pool(d: Draw) -> Node:
     op = str(d.choice(("GlobalAveragePool", "GlobalMaxPool")))
-    return Node(op, [_image(d).name], exact=op == "GlobalMaxPool")
+    value = _image(d)
+    if op == "GlobalMaxPool" and value.rank != 4:
+        raise NoValue  # The reference implementation takes the wrong axes.
+    return Node(op, [value.name], exact=op == "GlobalMaxPool")
 
 
 @_register(4)
