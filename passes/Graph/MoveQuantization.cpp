@@ -29,6 +29,9 @@ bool commutesWithQuantization(Operation *op) {
                          TransposeOp, ConcatOp, MaxPoolOp>(op);
 }
 
+/// Whether an operand is no data but a size that only a run knows.
+bool isSize(Value operand) { return operand.getType().isIndex(); }
+
 /// A copy of `op` on tensors of i8 that mean what `grid` says.
 Value cloneOnIntegers(RewriterBase &rewriter, Operation *op,
                       ValueRange operands, const Grid &grid) {
@@ -54,6 +57,10 @@ struct SinkDequantize : RewritePattern {
     Type type;
     SmallVector<Value> sources;
     for (Value operand : op->getOperands()) {
+      if (isSize(operand)) {
+        sources.push_back(operand);
+        continue;
+      }
       Value source = getQuantizedSource(operand);
       if (!source || (type && getElementTypeOrSelf(source) != type))
         return rewriter.notifyMatchFailure(op,
@@ -74,7 +81,8 @@ struct SinkDequantize : RewritePattern {
     if (failed(grid))
       return rewriter.notifyMatchFailure(op, reason);
     for (Value &source : sources)
-      source = toInteger(rewriter, op->getLoc(), source);
+      if (!isSize(source))
+        source = toInteger(rewriter, op->getLoc(), source);
     Value moved = cloneOnIntegers(rewriter, op, sources, *grid);
     auto shaped = cast<RankedTensorType>(moved.getType());
     rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
@@ -92,7 +100,9 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
     Operation *move = op.getInput().getDefiningOp();
     if (!commutesWithQuantization(move) || !move->hasOneUse())
       return rewriter.notifyMatchFailure(op, "nothing to move through");
-    if (llvm::all_of(move->getOperands(), getQuantizedSource))
+    if (llvm::all_of(move->getOperands(), [](Value operand) {
+          return isSize(operand) || getQuantizedSource(operand);
+        }))
       return rewriter.notifyMatchFailure(op, "operands are quantized already");
     std::string reason;
     FailureOr<Grid> grid = getGrid(op.getType(), reason);
@@ -102,6 +112,10 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
     rewriter.setInsertionPoint(move);
     SmallVector<Value> integers;
     for (Value operand : move->getOperands()) {
+      if (isSize(operand)) {
+        integers.push_back(operand);
+        continue;
+      }
       auto type = cast<RankedTensorType>(operand.getType()).clone(element);
       Value quantized = QuantizeLinearOp::create(
           rewriter, op.getLoc(), type, operand, op.getRoundingOffsetAttr());

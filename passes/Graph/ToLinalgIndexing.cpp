@@ -189,6 +189,14 @@ class ForwardSlicePattern : public OpConversionPattern<SliceOp> {
                   ConversionPatternRewriter &rewriter) const override {
     if (llvm::any_of(op.getSteps(), [](int64_t step) { return step < 0; }))
       return rewriter.notifyMatchFailure(op, "steps backwards");
+    // tensor.extract_slice refuses slices of nothing that start at the end.
+    if (llvm::is_contained(op.getType().getShape(), 0)) {
+      ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+      rewriter.replaceOp(
+          op, createEmpty(b, getTypeConverter()->convertType(op.getType()),
+                          getResultSizes(b, op, operands.getOperands())));
+      return success();
+    }
     SmallVector<int64_t> numbers(op.getStarts());
     llvm::append_range(numbers, op.getSizes());
     SmallVector<OpFoldResult> mixed =

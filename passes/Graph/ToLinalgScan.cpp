@@ -39,6 +39,11 @@ class ScanPattern : public OpConversionPattern<Op> {
     Type element = typeOf(input).getElementType(),
          compute = getComputeType(element);
     int64_t axis = op.getAxis();
+    // Nothing to combine, and no slices to take where no elements are.
+    if (llvm::is_contained(typeOf(input).getShape(), 0)) {
+      rewriter.replaceOp(op, createEmptyLike(b, input, element));
+      return success();
+    }
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(b, b.getLoc(), input);
     sizes[axis] = b.getIndexAttr(1);

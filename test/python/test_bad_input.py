@@ -293,6 +293,8 @@ def test_interrupt(tmp_path: pathlib.Path) -> None:
         env={"PYTHONPATH": str(ROOT / "python"), "PATH": "/usr/bin:/bin"},
         stderr=subprocess.PIPE,
         text=True,
+        # Jobs in the background of a shell ignore interrupts, and so do their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     descriptor = os.open(tmp_path / "pipe", os.O_WRONLY)
     process.send_signal(signal.SIGINT)

@@ -68,3 +68,14 @@ func.func @hoist(%q: tensor<1x2x4x4x!q>) -> tensor<1x2x2x2x!h> {
   %y = graph.quantize_linear %t : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2x!h>
   return %y : tensor<1x2x2x2x!h>
 }
+
+// Sizes that only a run knows are no data to quantize.
+// CHECK-LABEL: func.func @unknown_size(
+// CHECK-SAME: %[[N:[a-z0-9]*]]: index
+// CHECK: %[[Q:.*]] = graph.quantize_linear %{{.*}} : (tensor<?xf32>)
+// CHECK: graph.reshape %{{.*}}, %[[N]] : (tensor<?xi8>, index) -> tensor<2x?xi8>
+func.func @unknown_size(%x: tensor<?xf32>, %n: index) -> tensor<2x?x!h> {
+  %r = graph.reshape %x, %n : (tensor<?xf32>, index) -> tensor<2x?xf32>
+  %y = graph.quantize_linear %r : (tensor<2x?xf32>) -> tensor<2x?x!h>
+  return %y : tensor<2x?x!h>
+}

@@ -47,3 +47,14 @@ func.func @unknown_sizes(%x: tensor<?x8xf32>, %i: tensor<?xi64>) -> tensor<?x8xf
   %0 = graph.gather %x, %i {axis = 0 : i64} : (tensor<?x8xf32>, tensor<?xi64>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// A slice of nothing may start at the end, where no tensor.extract_slice does.
+// CHECK-LABEL: func.func @slice_of_nothing
+func.func @slice_of_nothing(%x: tensor<?x2xf32>) -> tensor<?x0xf32> {
+  // CHECK-NOT: tensor.extract_slice
+  // CHECK: tensor.empty(%{{.*}}) : tensor<?x0xf32>
+  %c = arith.constant 0 : index
+  %n = tensor.dim %x, %c : tensor<?x2xf32>
+  %0 = graph.slice %x, %n {starts = array<i64: 0, 2>, sizes = array<i64: -9223372036854775808, 0>, steps = array<i64: 1, 1>} : (tensor<?x2xf32>, index) -> tensor<?x0xf32>
+  return %0 : tensor<?x0xf32>
+}
