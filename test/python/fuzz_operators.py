@@ -328,6 +328,8 @@ def _windows(d: Draw, spatial: Sequence[int]) -> dict[str, object]:
         attributes["auto_pad"] = str(d.choice(("SAME_UPPER", "SAME_LOWER", "VALID")))
         # Neither implementation that results are compared with pads for dilated windows as ONNX says.
         attributes["dilations"] = [1] * len(kernel)
+        # Nor do they agree on windows that leave gaps, whose padding would be negative.
+        attributes["strides"] = [d.integer(1, min(3, size)) for size in kernel]
     elif d.chance(0.7):
         reach = [min((k - 1) * step, 3) for k, step in zip(kernel, dilations, strict=True)]
         attributes["pads"] = [d.integer(0, pad) for pad in (*reach, *reach)]
