@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -35,18 +36,11 @@ def weight_bytes(path: Path) -> int:
     shapes |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
     total = 0
     for tensor in graph.initializer:
-        total += _size(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        total += math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     for node in graph.node:
         if node.op_type == "ConstantOfShape" and node.input[0] in shapes:
-            total += 4 * _size(numpy_helper.to_array(shapes[node.input[0]]).tolist())
+            total += 4 * math.prod(numpy_helper.to_array(shapes[node.input[0]]).tolist())
     return total
-
-
-def _size(dims: Any) -> int:
-    size = 1
-    for dim in dims:
-        size *= int(dim)
-    return size
 
 
 def measure(path: Path) -> dict[str, Any]:
