@@ -16,9 +16,12 @@
 // Latency 3, one operation per cycle. One shifter serves both directions: to
 // shift left, the operand is reversed before and after. A shift by 32 or more
 // leaves the sign (right) or zero (left).
-module acc_alu
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_alu #(
+    // Multiplies in three DSP blocks.
+    parameter bit DSP = 1
+) (
     input  logic        clk,
     input  logic [ 2:0] en,
     input  logic [ 2:0] op,
@@ -27,9 +30,7 @@ module acc_alu
     output logic [31:0] r
 );
   function automatic logic [31:0] reversed(input logic [31:0] v);
-    logic [31:0] o;
-    for (int i = 0; i < 32; i++) o[i] = v[31-i];
-    return o;
+    for (int i = 0; i < 32; i++) reversed[i] = v[31-i];
   endfunction
 
   // --- 1: operands ---
@@ -51,8 +52,8 @@ module acc_alu
     end
 
   // --- 2 ---
-  logic [31:0] a2, b2, sum2, shift2, low2;
-  logic [15:0] cross2, cross2b;
+  logic [31:0] a2, b2, sum2, shift2, cross2, cross2b;
+  logic [33:0] low2;
   logic [2:0] op2;
   logic [1:0] amount2;
   logic less2, left2, fill2, flush2;
@@ -68,10 +69,42 @@ module acc_alu
       left2 <= left1;
       fill2 <= fill1;
       flush2 <= flush1;
-      low2 <= 32'(a1[15:0]) * 32'(b1[15:0]);
-      cross2 <= a1[31:16] * b1[15:0];
-      cross2b <= a1[15:0] * b1[31:16];
     end
+  // Of the cross products, only the low halves matter, which do not depend on
+  // signs.
+  acc_mul #(
+      .A_BITS(17),
+      .B_BITS(17),
+      .DSP(DSP)
+  ) mul_low (
+      .clk,
+      .en(en[1]),
+      .a({1'b0, a1[15:0]}),
+      .b({1'b0, b1[15:0]}),
+      .p(low2)
+  );
+  acc_mul #(
+      .A_BITS(16),
+      .B_BITS(16),
+      .DSP(DSP)
+  ) mul_cross (
+      .clk,
+      .en(en[1]),
+      .a(a1[31:16]),
+      .b(b1[15:0]),
+      .p(cross2)
+  );
+  acc_mul #(
+      .A_BITS(16),
+      .B_BITS(16),
+      .DSP(DSP)
+  ) mul_crossb (
+      .clk,
+      .en(en[1]),
+      .a(a1[15:0]),
+      .b(b1[31:16]),
+      .p(cross2b)
+  );
 
   // --- 3 ---
   logic [31:0] fine;
@@ -83,8 +116,8 @@ module acc_alu
         ALU_MAX: r <= less2 ? b2 : a2;
         ALU_ADD: r <= sum2;
         ALU_SHR: r <= left2 ? reversed(fine) : fine;
-        default: r <= low2 + {cross2 + cross2b, 16'd0};
+        default: r <= low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
       endcase
     end
-  wire unused = &{1'b0, en};
+  wire unused = &{1'b0, en, low2[33:32], cross2[31:16], cross2b[31:16]};
 endmodule

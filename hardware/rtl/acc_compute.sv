@@ -18,14 +18,16 @@
 //
 // `out` is a copy of the low bits of the accumulator for the store module, so
 // that the two never compete for a port.
-module acc_compute
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_compute (
     input  logic                     clk,
     input  logic                     rst,
     input  logic                     insn_valid,
     output logic                     insn_ready,
     input  logic [            127:0] insn,
+    // A LOAD or STORE of nothing.
+    input  logic                      nop,
     input  logic                     token_load,
     input  logic                     token_store,
     output logic                     pop_load,
@@ -69,17 +71,16 @@ module acc_compute
     output logic                     busy
 );
   // --- dispatch ---
-  logic is_load, nop, accept, room, walk_ready, walk_busy, sequence_ready, loads_done;
+  logic is_load, accept, room, walk_ready, walk_busy, sequence_ready, sequence_idle, loads_done;
   logic [1:0] kind;
   logic [2:0] memory;
   assign memory = insn[F_MEM_MEMORY+:3];
   assign is_load = insn[2:0] == OP_LOAD;
   assign kind = memory == MEM_UOP ? 2'd0 : memory == MEM_ACC ? 2'd1 : 2'd2;
-  assign nop = insn[F_MEM_X_SIZE+:16] == 16'd0 || insn[F_MEM_Y_SIZE+:16] == 16'd0;
   assign waits_load = insn_valid && insn[F_POP_PREV] && !token_load;
   assign waits_store = insn_valid && insn[F_POP_NEXT] && !token_store;
-  assign accept = insn_valid && !waits_load && !waits_store && sequence_ready &&
-      (is_load ? room && (nop || walk_ready) : loads_done);
+  assign accept = insn_valid && !waits_load && !waits_store &&
+      (is_load ? sequence_idle && room && (nop || walk_ready) : sequence_ready && loads_done);
   assign insn_ready = accept;
   assign pop_load = accept && insn[F_POP_PREV];
   assign pop_store = accept && insn[F_POP_NEXT];
@@ -91,7 +92,9 @@ module acc_compute
   logic load_retired, execute_retired;
   logic [2:0] execute_push;
   logic [1:0] load_push;
-  logic executing_room;
+  // `hold` may lag behind: nothing is executed while there are loads, and a
+  // load takes longer than that to reach its first write.
+  logic executing_room, hold;
   always_ff @(posedge clk) begin
     if (rst) begin
       loads <= '0;
@@ -100,6 +103,7 @@ module acc_compute
       loads <= loads + 4'(accept && is_load) - 4'(load_retired);
       executing <= executing + 5'(accept && !is_load) - 5'(execute_retired);
     end
+    hold <= executing != '0;
   end
   assign loads_done = loads == '0 && executing_room;
   assign executing_room = !(&executing);
@@ -175,7 +179,7 @@ module acc_compute
       .ready(fill_ready),
       .kind(fill_memory == MEM_UOP ? 2'd0 : fill_memory == MEM_ACC ? 2'd1 : 2'd2),
       .insn(fill_insn),
-      .hold(executing != '0),
+      .hold,
       .beat_valid,
       .beat_ready,
       .beat_data,
@@ -245,6 +249,7 @@ module acc_compute
       .start(accept && !is_load),
       .ready(sequence_ready),
       .insn,
+      .idle(sequence_idle),
       .uop_en,
       .uop_addr,
       .uop,

@@ -35,9 +35,9 @@
 //
 // `events` pulses: 0, 1 load starts, retires an instruction; 2, 3 compute; 4, 5
 // store.
-module acc_core
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_core (
     input  logic              clk,
     input  logic              rst,
     input  logic              reg_write,
@@ -147,48 +147,42 @@ module acc_core
       .number(fetch_number),
       .busy(fetch_busy)
   );
-  logic [LOG_QUEUE:0] queue_count[3];
-  acc_fifo #(
-      .WIDTH(128),
-      .LOG_DEPTH(LOG_QUEUE)
-  ) load_queue (
+  logic [2:0] queue_empty, nop;
+  acc_queue load_queue (
       .clk,
       .rst(reset),
       .in_valid(put_valid[0]),
       .in_ready(put_ready[0]),
-      .in_data(put_insn),
+      .in_insn(put_insn),
       .out_valid(get_valid[0]),
       .out_ready(get_ready[0]),
-      .out_data(load_insn),
-      .count(queue_count[0])
+      .out_insn(load_insn),
+      .out_nop(nop[0]),
+      .empty(queue_empty[0])
   );
-  acc_fifo #(
-      .WIDTH(128),
-      .LOG_DEPTH(LOG_QUEUE)
-  ) compute_queue (
+  acc_queue compute_queue (
       .clk,
       .rst(reset),
       .in_valid(put_valid[1]),
       .in_ready(put_ready[1]),
-      .in_data(put_insn),
+      .in_insn(put_insn),
       .out_valid(get_valid[1]),
       .out_ready(get_ready[1]),
-      .out_data(compute_insn),
-      .count(queue_count[1])
+      .out_insn(compute_insn),
+      .out_nop(nop[1]),
+      .empty(queue_empty[1])
   );
-  acc_fifo #(
-      .WIDTH(128),
-      .LOG_DEPTH(LOG_QUEUE)
-  ) store_queue (
+  acc_queue store_queue (
       .clk,
       .rst(reset),
       .in_valid(put_valid[2]),
       .in_ready(put_ready[2]),
-      .in_data(put_insn),
+      .in_insn(put_insn),
       .out_valid(get_valid[2]),
       .out_ready(get_ready[2]),
-      .out_data(store_insn),
-      .count(queue_count[2])
+      .out_insn(store_insn),
+      .out_nop(nop[2]),
+      .empty(queue_empty[2])
   );
 
   // --- tokens: load to compute, compute to load, compute to store, store to compute ---
@@ -220,6 +214,7 @@ module acc_core
       .insn_valid(get_valid[0]),
       .insn_ready(get_ready[0]),
       .insn(load_insn),
+      .nop(nop[0]),
       .token_compute(token[1]),
       .pop_compute(pop[1]),
       .push_compute(push[0]),
@@ -258,6 +253,7 @@ module acc_core
       .insn_valid(get_valid[1]),
       .insn_ready(get_ready[1]),
       .insn(compute_insn),
+      .nop(nop[1]),
       .token_load(token[0]),
       .token_store(token[3]),
       .pop_load(pop[0]),
@@ -305,6 +301,7 @@ module acc_core
       .insn_valid(get_valid[2]),
       .insn_ready(get_ready[2]),
       .insn(store_insn),
+      .nop(nop[2]),
       .token_compute(token[2]),
       .pop_compute(pop[2]),
       .push_compute(push[3]),
@@ -333,18 +330,24 @@ module acc_core
 
   // --- end, errors, watchdog ---
   logic finish_seen, quiet, moved, gave_up;
+  logic [3:0] tokens_failed;
   logic [31:0] still;
   logic [3:0] code;
   logic [1:0] unit;
   logic [8:0] waiting;
   logic [15:0] in_memory;  // beats and acknowledgements on their way
   logic [31:0] retired_load, retired_compute, retired_store, place;
-  assign quiet = !fetch_busy && get_valid == 3'b000 && !load_busy && !compute_busy && !store_busy;
-  assign moved = m_rvalid || m_bvalid || (m_arvalid && m_arready) || (m_awvalid && m_awready) ||
+  logic moved_now;
+  always_ff @(posedge clk) begin
+    quiet <= !fetch_busy && (&queue_empty) && !load_busy && !compute_busy && !store_busy;
+    moved <= moved_now;
+    gave_up <= !reset && still >= limit;
+    tokens_failed <= reset ? 4'd0 : token_overflow;
+  end
+  assign moved_now = m_rvalid || m_bvalid || (m_arvalid && m_arready) || (m_awvalid && m_awready) ||
       (m_wvalid && m_wready) || load_started || load_retired || compute_started || compute_retired ||
       store_started || store_retired || gemm_step || reset_step || alu_step || l_en || load_step ||
       (put_valid & put_ready) != 3'b000;
-  assign gave_up = still >= limit;
   always_ff @(posedge clk) begin
     if (reset) begin
       running <= launch || go;
@@ -363,7 +366,7 @@ module acc_core
       in_memory <= in_memory + (m_arvalid && m_arready ? 16'(m_arlen) + 16'd1 : 16'd0) +
           16'(m_awvalid && m_awready) - 16'(m_rvalid && m_rready) - 16'(m_bvalid);
       if (read_fault || store_fault || fetch_fault || compute_fault || load_overflow || compute_overflow ||
-          store_overflow || token_overflow != 4'd0 || gave_up) begin
+          store_overflow || tokens_failed != 4'd0 || gave_up) begin
         running <= 1'b0;
         error   <= 1'b1;
         waiting <= {finish_seen, in_memory != '0, waits_queue, store_waits, compute_waits_store, compute_waits_load,
@@ -388,9 +391,9 @@ module acc_core
           code  <= ERROR_MEMORY;
           unit  <= UNIT_STORE;
           place <= retired_store;
-        end else if (token_overflow != 4'd0) begin
+        end else if (tokens_failed != 4'd0) begin
           code <= ERROR_TOKENS;
-          unit <= token_overflow[0] ? UNIT_LOAD : token_overflow[3] ? UNIT_STORE : UNIT_COMPUTE;
+          unit <= tokens_failed[0] ? UNIT_LOAD : tokens_failed[3] ? UNIT_STORE : UNIT_COMPUTE;
         end else begin
           code <= ERROR_WATCHDOG;
         end
@@ -473,5 +476,5 @@ module acc_core
       default: reg_rdata = 32'd0;
     endcase
   end
-  wire unused = &{1'b0, stream, queue_count[0], queue_count[1], queue_count[2]};
+  wire unused = &{1'b0, stream};
 endmodule

@@ -13,9 +13,9 @@
 //
 // Two levels of the adder tree per stage. The products' registers are the
 // output registers of the DSP blocks.
-module acc_dot
-  import acc_pkg::*;
-#(
+import acc_pkg::*;
+
+module acc_dot #(
     // Number of the first multiplier, for the choice between DSP and logic.
     parameter int FIRST = 0
 ) (
@@ -29,13 +29,13 @@ module acc_dot
   // combinational unless they are the last one.
   for (genvar l = 0; l <= LOG_BLOCK_IN; l++) begin : g_level
     for (genvar i = 0; i < (BLOCK_IN >> l); i++) begin : g_node
-      logic signed [SUM_BITS-1:0] v;
+      logic [SUM_BITS-1:0] v;
       if (l == 0) begin : g_product
-        logic signed [INP_BITS+WGT_BITS-1:0] p;
+        logic [INP_BITS+WGT_BITS-1:0] p;
         acc_mul #(
             .A_BITS(INP_BITS),
             .B_BITS(WGT_BITS),
-            .DSP(FIRST + i < DSP_MULTIPLIERS)
+            .DSP(FIRST + i < DSP_PRODUCTS)
         ) mul (
             .clk,
             .en(en[0]),
@@ -43,7 +43,7 @@ module acc_dot
             .b(w[i*WGT_BITS+:WGT_BITS]),
             .p
         );
-        assign v = SUM_BITS'(p);
+        assign v = SUM_BITS'($signed(p));
       end else if (l % 2 == 0 || l == LOG_BLOCK_IN) begin : g_register
         always_ff @(posedge clk)
           if (en[(l+1)/2] || !GATE_IDLE) v <= g_level[l-1].g_node[2*i].v + g_level[l-1].g_node[2*i+1].v;

@@ -21,9 +21,9 @@
 // entry; [old] takes the sums of the operations two to four before, which the
 // RAM did not show yet. ALU operations are issued only when the RAM shows what
 // they read.
-module acc_execute
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_execute (
     input  logic                     clk,
     input  logic                     rst,
     input  logic                     x_valid,
@@ -169,7 +169,9 @@ module acc_execute
           sum1[LANE*32+:32] <= c[ADD].kind == KIND_RESET ? '0 : base + 32'($signed(dot));
 
       assign operand = c[ADD].use_imm ? 32'($signed(c[ADD].imm)) : source[LANE*32+:32];
-      acc_alu alu (
+      acc_alu #(
+          .DSP(LANE < DSP_ALU_LANES)
+      ) alu (
           .clk,
           .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
           .op(c[ADD].alu_op),

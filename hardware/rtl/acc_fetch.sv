@@ -8,15 +8,15 @@
 // Streams instructions from memory and hands them to the three queues.
 //
 //   address, count --> read requests ... beats --> FIFO --> [instruction]
-//        --> checks --> queue of load, compute or store
+//        --> checks --> [checked] --> queue of load, compute or store
 //
-// A beat of up to 128 bits per cycle. What is wrong with an instruction by
+// A beat of up to 128 bits per cycle; two cycles from the FIFO to a queue. What is wrong with an instruction by
 // itself is found here, before any module sees it: undefined opcodes, memory
 // types and ALU operations, flags that name no neighbour, pads where there are
 // none, FINISH that is missing or not last.
-module acc_fetch
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_fetch (
     input  logic                     clk,
     input  logic                     rst,
     input  logic                     start,
@@ -49,24 +49,31 @@ module acc_fetch
   logic [33:0] rest, beats;
   logic [LOG_MAX_BURST:0] room, len;
   logic [LOG_FIFO:0] reserved;
-  logic fire, take;
+  logic asking, ends, fire, take;
   if (LOG_PORT_BYTES < LOG_INSN) begin : g_halves
     assign beats = {1'b0, count, 1'b0};
   end else begin : g_whole
     assign beats = (34'(count) + 34'((1 << LOG_PER_BEAT) - 1)) >> LOG_PER_BEAT;
   end
-  assign room = (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(addr[LOG_MAX_BURST-1:0]);
-  assign len = rest <= 34'(room) ? (LOG_MAX_BURST + 1)'(rest) : room;
+  assign ends = rest <= 34'(room);
+  assign len = ends ? (LOG_MAX_BURST + 1)'(rest) : room;
   assign req_addr = addr;
   assign req_len = LOG_MAX_BURST'(len - 1'b1);
-  assign req_valid = rest != '0 && reserved <= (LOG_FIFO + 1)'((1 << LOG_FIFO) - MAX_BURST);
+  assign req_valid = asking && reserved <= (LOG_FIFO + 1)'((1 << LOG_FIFO) - MAX_BURST);
   assign fire = req_valid && req_ready;
   always_ff @(posedge clk) begin
-    if (rst) rest <= '0;
-    else if (start) rest <= beats;
-    else if (fire) rest <= rest - 34'(len);
-    if (start) addr <= BEAT_ADDR'(address >> LOG_PORT_BYTES);
-    else if (fire) addr <= addr + BEAT_ADDR'(len);
+    if (rst) asking <= 1'b0;
+    else if (start) asking <= count != '0;
+    else if (fire && ends) asking <= 1'b0;
+    if (start) rest <= beats;
+    else if (fire) rest <= rest - 34'(room);
+    if (start) begin
+      addr <= BEAT_ADDR'(address >> LOG_PORT_BYTES);
+      room <= (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(address[LOG_PORT_BYTES+:LOG_MAX_BURST]);
+    end else if (fire) begin
+      addr <= {addr[BEAT_ADDR-1:LOG_MAX_BURST] + 1'b1, LOG_MAX_BURST'(0)};
+      room <= (LOG_MAX_BURST + 1)'(MAX_BURST);
+    end
     // Places of the FIFO that are taken or asked for.
     if (rst) reserved <= '0;
     else reserved <= reserved + (fire ? (LOG_FIFO + 1)'(len) : '0) - (LOG_FIFO + 1)'(take);
@@ -91,9 +98,9 @@ module acc_fetch
       .count(fifo_count)
   );
 
-  logic d_valid, d_take, d_load;
+  logic d_valid, d_last, d_take, d_load;
   logic [127:0] d;
-  logic [31:0] left, total;  // left: not yet in d
+  logic [31:0] left;  // not yet in d
   if (LOG_PORT_BYTES < LOG_INSN) begin : g_gather
     logic half;
     logic [PORT-1:0] low;
@@ -126,17 +133,16 @@ module acc_fetch
     if (rst) left <= '0;
     else if (start) left <= count;
     else if (d_load) left <= left - 32'd1;
-    if (start) total <= count;
+    if (d_load) d_last <= left == 32'd1;
   end
 
   // --- checks ---
   logic [2:0] opcode, memory, queue;
-  logic bad_flags, pads, last;
+  logic bad_flags, pads;
   logic [3:0] problem;
   assign opcode = d[2:0];
   assign memory = d[F_MEM_MEMORY+:3];
   assign pads = d[F_MEM_Y_PAD_0+:16] != '0;
-  assign last = number + 32'd1 == total;
   logic to_load, nop;
   assign to_load = opcode == OP_LOAD && (memory == MEM_INP || memory == MEM_WGT);
   assign nop = d[F_MEM_X_SIZE+:16] == '0;
@@ -152,22 +158,29 @@ module acc_fetch
     else if ((opcode == OP_STORE || (opcode == OP_LOAD && memory == MEM_UOP)) && pads && !nop) problem = FETCH_PADS;
     else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_MUL) problem = FETCH_ALU_OP;
     else if (bad_flags) problem = FETCH_FLAGS;
-    else if (opcode == OP_FINISH && !last) problem = FETCH_NOT_LAST;
-    else if (opcode != OP_FINISH && last) problem = FETCH_NO_FINISH;
+    else if (opcode == OP_FINISH && !d_last) problem = FETCH_NOT_LAST;
+    else if (opcode != OP_FINISH && d_last) problem = FETCH_NO_FINISH;
   end
 
-  logic good;
-  assign good = d_valid && problem == FETCH_FINE;
-  assign queue_valid = good ? queue : 3'b000;
-  assign queue_insn = d;
-  assign d_take = (queue_valid & queue_ready) != 3'b000;
+  // --- checked: an instruction on its way to one queue, or to none if it is
+  // at fault, which stops everything behind it ---
+  logic q_valid, q_take;
+  assign q_take = (queue_valid & queue_ready) != 3'b000;
+  assign d_take = d_valid && (!q_valid || q_take);
   assign waits_queue = queue_valid & ~queue_ready;
-  assign busy = rest != '0 || reserved != '0 || d_valid;
+  assign busy = asking || reserved != '0 || d_valid || q_valid;
   always_ff @(posedge clk) begin
-    fault <= !rst && ((d_valid && problem != FETCH_FINE) || (start && count == '0));
+    if (rst) q_valid <= 1'b0;
+    else if (d_take) q_valid <= 1'b1;
+    else if (q_take) q_valid <= 1'b0;
+    if (rst) queue_valid <= 3'b000;
+    else if (d_take) queue_valid <= problem == FETCH_FINE ? queue : 3'b000;
+    else if (q_take) queue_valid <= 3'b000;
+    if (d_take) queue_insn <= d;
+    fault <= !rst && ((d_take && problem != FETCH_FINE) || (start && count == '0));
     fault_code <= d_valid ? problem : FETCH_NO_FINISH;
     if (rst || start) number <= '0;
-    else if (d_take) number <= number + 32'd1;
+    else if (q_take) number <= number + 32'd1;
   end
   wire unused = &{1'b0, d, fifo_count, left};
 endmodule

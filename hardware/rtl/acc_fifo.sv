@@ -21,7 +21,8 @@ module acc_fifo #(
     output logic [  WIDTH-1:0] out_data,
     output logic [LOG_DEPTH:0] count
 );
-  logic [WIDTH-1:0] mem[0:(1<<LOG_DEPTH)-1];
+  // Not in a block RAM, whose output comes late in a cycle.
+  (* ram_style = "distributed" *) logic [WIDTH-1:0] mem[0:(1<<LOG_DEPTH)-1];
   logic [LOG_DEPTH-1:0] head, tail;
   logic push, pop;
 
@@ -29,21 +30,27 @@ module acc_fifo #(
   assign in_ready  = !count[LOG_DEPTH];
   assign push      = in_valid && in_ready;
   assign pop       = out_valid && out_ready;
-  assign out_valid = count != '0;
   assign out_data  = mem[head];
 
   always_ff @(posedge clk) if (push) mem[tail] <= in_data;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      head  <= '0;
-      tail  <= '0;
+      head <= '0;
+      tail <= '0;
       count <= '0;
+      out_valid <= 1'b0;
     end else begin
       if (push) tail <= tail + 1'b1;
       if (pop) head <= head + 1'b1;
-      if (push && !pop) count <= count + 1'b1;
-      if (pop && !push) count <= count - 1'b1;
+      if (push && !pop) begin
+        count <= count + 1'b1;
+        out_valid <= 1'b1;
+      end
+      if (pop && !push) begin
+        count <= count - 1'b1;
+        out_valid <= count != (LOG_DEPTH + 1)'(1);
+      end
     end
   end
 endmodule

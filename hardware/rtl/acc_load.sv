@@ -14,14 +14,16 @@
 // Requests of an instruction follow those of the one before without waiting
 // for its data, so the memory's latency shows once, not per instruction.
 // Tokens are popped before the first request and pushed with the last write.
-module acc_load
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_load (
     input  logic                     clk,
     input  logic                     rst,
     input  logic                     insn_valid,
     output logic                     insn_ready,
     input  logic [            127:0] insn,
+    // A LOAD or STORE of nothing.
+    input  logic                      nop,
     input  logic                     token_compute,
     output logic                     pop_compute,
     output logic                     push_compute,
@@ -47,10 +49,9 @@ module acc_load
     output logic                     overflow,
     output logic                     busy
 );
-  logic nop, walk_ready, walk_busy, room, accept;
+  logic walk_ready, walk_busy, room, accept;
   logic [1:0] kind;
   assign kind = insn[F_MEM_MEMORY+:3] == MEM_INP ? 2'd0 : 2'd1;
-  assign nop = insn[F_MEM_X_SIZE+:16] == 16'd0 || insn[F_MEM_Y_SIZE+:16] == 16'd0;
   assign waits_compute = insn_valid && insn[F_POP_NEXT] && !token_compute;
   assign accept = insn_valid && !waits_compute && room && (nop || walk_ready);
   assign insn_ready = accept;

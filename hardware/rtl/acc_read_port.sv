@@ -7,15 +7,15 @@
 
 // Shares the AXI4 read channels among fetch (0), compute (1) and load (2).
 //
-//   requests -> [priority: fetch, compute, load] -> AR register -> AR
+//   requests -> [two entries each] -> priority: fetch, compute, load -> [AR] -> AR
 //   R -> [two-entry skid buffer] -> client named by RID
 //
 // Fetch and compute ask for little and wait for it; load asks for much and
-// ahead of time, so it comes last. Adds one cycle each way. A response other
+// ahead of time, so it comes last. Adds two cycles to a request, one to data. A response other
 // than OKAY raises `fault`.
-module acc_read_port
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_read_port (
     input  logic                       clk,
     input  logic                       rst,
     input  logic [                2:0] req_valid,
@@ -39,58 +39,60 @@ module acc_read_port
     input  logic [                1:0] m_rresp
 );
   // --- requests ---
+  // Queues in between, so that nobody's readiness depends on the others.
+  localparam int REQUEST = BEAT_ADDR + LOG_MAX_BURST;
   logic free;
-  logic [1:0] chosen;
-  assign free = !m_arvalid || m_arready;
-  assign chosen = req_valid[0] ? 2'd0 : req_valid[1] ? 2'd1 : 2'd2;
-  always_comb begin
-    req_ready = 3'b000;
-    req_ready[0] = free;
-    req_ready[1] = free && !req_valid[0];
-    req_ready[2] = free && !req_valid[0] && !req_valid[1];
+  logic [2:0] waiting, chosen;
+  logic [3*REQUEST-1:0] requests;
+  logic [REQUEST-1:0] request;
+  for (genvar c = 0; c < 3; c++) begin : g_client
+    logic [1:0] count;
+    acc_fifo #(
+        .WIDTH(REQUEST),
+        .LOG_DEPTH(1)
+    ) queue (
+        .clk,
+        .rst,
+        .in_valid(req_valid[c]),
+        .in_ready(req_ready[c]),
+        .in_data({req_len[c*LOG_MAX_BURST+:LOG_MAX_BURST], req_addr[c*BEAT_ADDR+:BEAT_ADDR]}),
+        .out_valid(waiting[c]),
+        .out_ready(free && chosen[c]),
+        .out_data(requests[c*REQUEST+:REQUEST]),
+        .count
+    );
+    wire unused = &{1'b0, count};
   end
+  assign free = !m_arvalid || m_arready;
+  assign chosen = waiting[0] ? 3'b001 : waiting[1] ? 3'b010 : 3'b100;
+  assign request = chosen[0] ? requests[0+:REQUEST] : chosen[1] ? requests[REQUEST+:REQUEST] :
+      requests[2*REQUEST+:REQUEST];
   always_ff @(posedge clk) begin
     if (rst) m_arvalid <= 1'b0;
-    else if (free) m_arvalid <= req_valid != 3'b000;
+    else if (free) m_arvalid <= waiting != 3'b000;
     if (free) begin
-      m_arid <= chosen;
-      case (chosen)
-        2'd0: begin
-          m_araddr <= {req_addr[0+:BEAT_ADDR], {LOG_PORT_BYTES{1'b0}}};
-          m_arlen  <= 8'(req_len[0+:LOG_MAX_BURST]);
-        end
-        2'd1: begin
-          m_araddr <= {req_addr[BEAT_ADDR+:BEAT_ADDR], {LOG_PORT_BYTES{1'b0}}};
-          m_arlen  <= 8'(req_len[LOG_MAX_BURST+:LOG_MAX_BURST]);
-        end
-        default: begin
-          m_araddr <= {req_addr[2*BEAT_ADDR+:BEAT_ADDR], {LOG_PORT_BYTES{1'b0}}};
-          m_arlen  <= 8'(req_len[2*LOG_MAX_BURST+:LOG_MAX_BURST]);
-        end
-      endcase
+      m_arid   <= chosen[0] ? 2'd0 : chosen[1] ? 2'd1 : 2'd2;
+      m_araddr <= {request[BEAT_ADDR-1:0], {LOG_PORT_BYTES{1'b0}}};
+      m_arlen  <= 8'(request[REQUEST-1:BEAT_ADDR]);
     end
   end
 
   // --- data ---
-  logic valid, take, spare_valid;
-  logic [1:0] id, spare_id;
+  logic take, spare_valid;
+  logic [1:0] next_id, spare_id;
   logic [PORT-1:0] spare_data;
   assign m_rready = !spare_valid;
-  assign beat_valid = valid ? 3'b001 << id : 3'b000;
-  assign take = (beat_valid & beat_ready) != 3'b000;
+  assign next_id = spare_valid ? spare_id : m_rid;
+  assign take = beat_valid == 3'b000 || (beat_valid & beat_ready) != 3'b000;
   always_ff @(posedge clk) begin
     if (rst) begin
-      valid <= 1'b0;
+      beat_valid <= 3'b000;
       spare_valid <= 1'b0;
     end else begin
-      if (!valid || take) valid <= spare_valid || m_rvalid;
-      if (spare_valid) spare_valid <= valid && !take;
-      else spare_valid <= m_rvalid && valid && !take;
+      if (take) beat_valid <= spare_valid || m_rvalid ? 3'b001 << next_id : 3'b000;
+      spare_valid <= (spare_valid || m_rvalid) && !take;
     end
-    if (!valid || take) begin
-      id <= spare_valid ? spare_id : m_rid;
-      beat_data <= spare_valid ? spare_data : m_rdata;
-    end
+    if (take) beat_data <= spare_valid ? spare_data : m_rdata;
     if (m_rready) begin
       spare_id   <= m_rid;
       spare_data <= m_rdata;

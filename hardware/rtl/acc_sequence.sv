@@ -9,11 +9,15 @@
 // indices, one per cycle, and issues them when nothing they read is still on
 // its way.
 //
-//   instruction -> [loops: u, i, o; -> uop RAM -> [q] -> [out] -> [index sums]
-//                   index bases]
-//   cycle 0          1                             2      3        4
-//        -> FIFO -> [head] -> hazard check -> [issue]
-//             5        6                          7
+//   instruction -> [next] -> [loops: u, i, o; -> uop RAM -> [q] -> [out]
+//                             index bases]
+//   cycle 0         1         2                              3      4
+//        -> [index sums] -> FIFO -> [head] -> hazard check -> [issue]
+//            5                6        7                          8
+//
+// What is last in its loop, and which operations ahead have the same entry, is
+// found a cycle before it is needed: both decide within one cycle whether the
+// next instruction or operation moves up.
 //
 // An instruction without steps passes through as one empty operation, so that
 // everything retires in order. FIFO credits, not a stall signal, hold the loops
@@ -25,14 +29,16 @@
 // operands takes two cycles, the first of which reads the source. A GEMM
 // operation waits for ALU operations on the same entry, and two cycles after
 // any ALU operation, whose result takes so much longer.
-module acc_sequence
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_sequence (
     input  logic                      clk,
     input  logic                      rst,
     input  logic                      start,
     output logic                      ready,
     input  logic [             127:0] insn,
+    // Has no instruction whose micro-ops are not all on their way.
+    output logic                      idle,
     output logic                      uop_en,
     output logic [ LOG_UOP_DEPTH-1:0] uop_addr,
     input  logic [              31:0] uop,
@@ -60,6 +66,17 @@ module acc_sequence
   localparam int UB = LOG_UOP_DEPTH;
   localparam int WINDOW = 6;
 
+  // --- the next instruction ---
+  logic next_valid, take;
+  logic [127:0] next;
+  assign ready = !next_valid;
+  always_ff @(posedge clk) begin
+    if (rst) next_valid <= 1'b0;
+    else if (ready) next_valid <= start;
+    else if (take) next_valid <= 1'b0;
+    if (ready) next <= insn;
+  end
+
   // --- the instruction and its loops ---
   logic active, step, enough;
   logic is_alu, is_reset, use_imm, null_op, bad_uop;
@@ -68,7 +85,7 @@ module acc_sequence
   logic [UB-1:0] u, u_first;
   logic [UB:0] u_end;
   logic [13:0] i_left, o_left, i_count;
-  logic u_last, i_last, o_last;
+  logic u_last, i_last, o_last, u_once, i_once;
   // Index bases of the current iteration and of the current outer one. The top
   // bit says that the base is beyond the scratchpad.
   logic [DB:0] d_in, d_out;
@@ -98,20 +115,20 @@ module acc_sequence
   logic head_alu, head_null;
   logic [UB-1:0] head_begin;
   logic [UB:0] head_end;
-  assign opcode = insn[2:0];
+  logic head_single;
+  assign opcode = next[2:0];
   assign head_alu = opcode == OP_ALU;
-  assign head_begin = insn[F_LOOP_UOP_BGN+:UB];
-  assign head_end = insn[F_LOOP_UOP_END+:UB+1];
-  assign head_null = opcode == OP_FINISH || {1'b0, head_begin} >= head_end || insn[F_LOOP_ITER_OUT+:14] == 14'd0 ||
-      insn[F_LOOP_ITER_IN+:14] == 14'd0;
+  assign head_begin = next[F_LOOP_UOP_BGN+:UB];
+  assign head_end = next[F_LOOP_UOP_END+:UB+1];
+  assign head_null = opcode == OP_FINISH || {1'b0, head_begin} >= head_end || next[F_LOOP_ITER_OUT+:14] == 14'd0 ||
+      next[F_LOOP_ITER_IN+:14] == 14'd0;
+  assign head_single = {1'b0, head_begin} + 1'b1 == head_end;
 
-  assign u_last = {1'b0, u} + 1'b1 == u_end;
-  assign i_last = i_left == 14'd1;
-  assign o_last = o_left == 14'd1;
   assign step = active && enough;
   logic final_step;
   assign final_step = null_op || (u_last && i_last && o_last);
-  assign ready = !active || (step && final_step);
+  assign take = next_valid && (!active || (step && final_step));
+  assign idle = !active && !next_valid;
 
   logic [DB:0] d_next;
   logic [SB:0] s_next;
@@ -126,49 +143,60 @@ module acc_sequence
       bad_uop <= 1'b0;
       number  <= '0;
     end else begin
-      if (start && ready) active <= 1'b1;
+      if (take) active <= 1'b1;
       else if (step && final_step) active <= 1'b0;
-      if (start && ready) number <= number + 16'd1;
-      bad_uop <= start && ready && !head_null && head_end > (UB + 1)'(1 << UB);
+      if (take) number <= number + 16'd1;
+      bad_uop <= take && !head_null && head_end > (UB + 1)'(1 << UB);
     end
-    if (start && ready) begin
+    if (take) begin
       is_alu   <= head_alu;
-      is_reset <= opcode == OP_GEMM && insn[F_LOOP_RESET];
+      is_reset <= opcode == OP_GEMM && next[F_LOOP_RESET];
       null_op  <= head_null;
-      alu_op   <= insn[F_ALU_OP+:3];
-      use_imm  <= insn[F_ALU_USE_IMM];
-      imm      <= insn[F_ALU_IMM+:16];
-      push     <= {opcode == OP_FINISH, insn[F_PUSH_NEXT], insn[F_PUSH_PREV]};
+      alu_op   <= next[F_ALU_OP+:3];
+      use_imm  <= next[F_ALU_USE_IMM];
+      imm      <= next[F_ALU_IMM+:16];
+      push     <= {opcode == OP_FINISH, next[F_PUSH_NEXT], next[F_PUSH_PREV]};
+      u_last   <= head_single;
+      u_once   <= head_single;
+      i_last   <= next[F_LOOP_ITER_IN+:14] == 14'd1;
+      i_once   <= next[F_LOOP_ITER_IN+:14] == 14'd1;
+      o_last   <= next[F_LOOP_ITER_OUT+:14] == 14'd1;
       u        <= head_begin;
       u_first  <= head_begin;
       u_end    <= head_end;
-      o_left   <= insn[F_LOOP_ITER_OUT+:14];
-      i_left   <= insn[F_LOOP_ITER_IN+:14];
-      i_count  <= insn[F_LOOP_ITER_IN+:14];
+      o_left   <= next[F_LOOP_ITER_OUT+:14];
+      i_left   <= next[F_LOOP_ITER_IN+:14];
+      i_count  <= next[F_LOOP_ITER_IN+:14];
       d_in     <= '0;
       d_out    <= '0;
       s_in     <= '0;
       s_out    <= '0;
       w_in     <= '0;
       w_out    <= '0;
-      d_fo     <= insn[F_LOOP_DST_OUT+:DB];
-      d_fi     <= insn[F_LOOP_DST_IN+:DB];
-      s_fo     <= head_alu ? SB'(insn[F_ALU_SRC_OUT+:DB]) : SB'(insn[F_GEMM_SRC_OUT+:LOG_INP_DEPTH]);
-      s_fi     <= head_alu ? SB'(insn[F_ALU_SRC_IN+:DB]) : SB'(insn[F_GEMM_SRC_IN+:LOG_INP_DEPTH]);
-      w_fo     <= insn[F_GEMM_WGT_OUT+:WB];
-      w_fi     <= insn[F_GEMM_WGT_IN+:WB];
+      d_fo     <= next[F_LOOP_DST_OUT+:DB];
+      d_fi     <= next[F_LOOP_DST_IN+:DB];
+      s_fo     <= head_alu ? SB'(next[F_ALU_SRC_OUT+:DB]) : SB'(next[F_GEMM_SRC_OUT+:LOG_INP_DEPTH]);
+      s_fi     <= head_alu ? SB'(next[F_ALU_SRC_IN+:DB]) : SB'(next[F_GEMM_SRC_IN+:LOG_INP_DEPTH]);
+      w_fo     <= next[F_GEMM_WGT_OUT+:WB];
+      w_fi     <= next[F_GEMM_WGT_IN+:WB];
     end else if (step) begin
-      if (!u_last) u <= u + 1'b1;
-      else begin
+      if (!u_last) begin
+        u <= u + 1'b1;
+        u_last <= {1'b0, u} + (UB + 1)'(2) == u_end;
+      end else begin
         u <= u_first;
+        u_last <= u_once;
         if (!i_last) begin
           i_left <= i_left - 14'd1;
+          i_last <= i_left == 14'd2;
           d_in   <= add_d(d_in, d_fi);
           s_in   <= add_s(s_in, s_fi);
           w_in   <= add_w(w_in, w_fi);
         end else begin
           i_left <= i_count;
+          i_last <= i_once;
           o_left <= o_left - 14'd1;
+          o_last <= o_left == 14'd2;
           d_in   <= d_next;
           d_out  <= d_next;
           s_in   <= s_next;
@@ -313,19 +341,28 @@ module acc_sequence
   end
 
   // --- hazards ---
-  logic [WINDOW:1] in_flight, in_flight_alu;
+  // By how many cycles ago it was issued: whether an operation was, one of the
+  // ALU, and whether one was whose entry is the destination or the source of
+  // the head (but for `in_flight` of the last cycle).
+  logic [WINDOW:1] in_flight, in_flight_alu, same_dst, same_src, same_alu;
   logic [DB-1:0] in_flight_dst[1:WINDOW];
+  logic [DB-1:0] f_dst, f_src;
   logic meets_dst, meets_src, meets_alu, wait_alu, two;
-  always_comb begin
-    meets_dst = 1'b0;
-    meets_src = 1'b0;
-    meets_alu = 1'b0;
-    for (int k = 1; k <= WINDOW; k++) begin
-      if (in_flight[k] && in_flight_dst[k] == h_dst) meets_dst = 1'b1;
-      if (in_flight[k] && in_flight_dst[k] == DB'(h_src)) meets_src = 1'b1;
-      if (in_flight_alu[k] && in_flight_dst[k] == h_dst) meets_alu = 1'b1;
+  assign f_src = DB'(f_data[WB+:SB]);
+  assign f_dst = f_data[WB+SB+:DB];
+  always_ff @(posedge clk) begin
+    same_dst[1] <= f_take && f_dst == h_dst;
+    same_src[1] <= f_take && f_src == h_dst;
+    same_alu[1] <= f_take && f_dst == h_dst;
+    for (int k = 2; k <= WINDOW; k++) begin
+      same_dst[k] <= f_take ? in_flight[k-1] && f_dst == in_flight_dst[k-1] : same_dst[k-1] && (k != 2 || in_flight[1]);
+      same_src[k] <= f_take ? in_flight[k-1] && f_src == in_flight_dst[k-1] : same_src[k-1] && (k != 2 || in_flight[1]);
+      same_alu[k] <= f_take ? in_flight_alu[k-1] && f_dst == in_flight_dst[k-1] : same_alu[k-1] && (k != 2 || in_flight_alu[1]);
     end
   end
+  assign meets_dst = same_dst[WINDOW:2] != '0 || (same_dst[1] && in_flight[1]);
+  assign meets_src = same_src[WINDOW:2] != '0 || (same_src[1] && in_flight[1]);
+  assign meets_alu = same_alu[WINDOW:2] != '0 || (same_alu[1] && in_flight_alu[1]);
   assign two = h.valid && h.kind == KIND_ALU && !h.use_imm;
   assign wait_alu = in_flight_alu[1] || in_flight_alu[2];
   always_comb begin

@@ -15,14 +15,16 @@
 // The data of a burst leaves after its address was taken. An instruction
 // retires, and pushes its token, when memory has acknowledged its last burst:
 // compute may pass the token on to a LOAD of what was stored.
-module acc_store
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_store (
     input  logic                          clk,
     input  logic                          rst,
     input  logic                          insn_valid,
     output logic                          insn_ready,
     input  logic [                 127:0] insn,
+    // A LOAD or STORE of nothing.
+    input  logic                           nop,
     input  logic                          token_compute,
     output logic                          pop_compute,
     output logic                          push_compute,
@@ -51,8 +53,7 @@ module acc_store
   localparam int BURSTS = LOG_OUTSTANDING + 2;  // Bits of a burst's number.
 
   // --- dispatch ---
-  logic nop, accept, walk_ready, fill_ready, order_room, walk_busy, fill_busy;
-  assign nop = insn[F_MEM_X_SIZE+:16] == 16'd0 || insn[F_MEM_Y_SIZE+:16] == 16'd0;
+  logic accept, walk_ready, fill_ready, order_room, walk_busy, fill_busy;
   assign waits_compute = insn_valid && insn[F_POP_PREV] && !token_compute;
   assign accept = insn_valid && !waits_compute && walk_ready && !walk_busy && fill_ready && order_room;
   assign insn_ready = accept;
@@ -144,15 +145,24 @@ module acc_store
   // --- data ---
   // Bursts whose address memory has taken and whose data is not yet read.
   logic [LOG_OUTSTANDING:0] allowed;
-  logic beat_ready, room, burst_end;
+  logic beat_ready, room, burst_end, any_allowed, one_more;
   logic w_en, w_burst_end;
   logic [16:0] w_base, w_entry;
   logic [OUT_LANES-1:0] w_lanes;
   logic [LOG_MAX_BEATS-1:0] w_slice;
   always_ff @(posedge clk) begin
-    if (rst) allowed <= '0;
-    else allowed <= allowed + (LOG_OUTSTANDING + 1)'(m_awvalid && m_awready) - (LOG_OUTSTANDING + 1)'(burst_end);
+    if (rst) begin
+      allowed <= '0;
+      any_allowed <= 1'b0;
+    end else if (one_more && !burst_end) begin
+      allowed <= allowed + 1'b1;
+      any_allowed <= 1'b1;
+    end else if (burst_end && !one_more) begin
+      allowed <= allowed - 1'b1;
+      any_allowed <= allowed != (LOG_OUTSTANDING + 1)'(1);
+    end
   end
+  assign one_more = m_awvalid && m_awready;
   acc_fill #(
       .EPB0(LOG_EPB_OUT),
       .BPE0(LOG_BPE_OUT),
@@ -166,7 +176,7 @@ module acc_store
       .kind(2'd0),
       .insn,
       .hold(1'b0),
-      .beat_valid(allowed != '0 && room),
+      .beat_valid(any_allowed && room),
       .beat_ready,
       .beat_data('0),
       .w_en,

@@ -19,12 +19,14 @@ module acc_tokens #(
 );
   logic [LOG_DEPTH-1:0] count;
 
-  assign available = count != '0;
   assign overflow  = push && !pop && (&count);
 
   always_ff @(posedge clk) begin
     if (rst) count <= '0;
     else if (push && !pop) count <= count + 1'b1;
     else if (pop && !push) count <= count - 1'b1;
+    if (rst) available <= 1'b0;
+    else if (push && !pop) available <= 1'b1;
+    else if (pop && !push) available <= count != LOG_DEPTH'(1);
   end
 endmodule

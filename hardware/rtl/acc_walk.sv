@@ -9,15 +9,16 @@
 // The data half (acc_fill) walks the same rows by itself, so that nothing but a
 // count of beats on their way connects the two.
 //
-//   instruction -> [row: address, beats] -> [burst: split at multiples of
-//                   one row per cycle        MAX_BURST beats] -> request
+//   instruction -> [rows] -> [row: address, -> [burst: split at  -> request
+//                             beats left]       multiples of MAX_BURST beats]
+//   cycle 0         1         2                 3
 //
-// One burst per cycle, also for rows of one beat; 2 cycles from start to the
+// One burst per cycle, also for rows of one beat; 3 cycles from start to the
 // first request. Bursts never cross a multiple of 2^LOG_MAX_BURST beats, hence
 // no 4 KiB page. Up to LIMIT beats are on their way.
-module acc_walk
-  import acc_pkg::*;
-#(
+import acc_pkg::*;
+
+module acc_walk #(
     // log2 bytes of an element, by kind.
     parameter int LB0 = 0,
     parameter int LB1 = 0,
@@ -108,37 +109,46 @@ module acc_walk
   end
 
   // --- bursts ---
-  logic valid, last_row, ends, fire, credit;
+  logic valid, last_row, ends, step, fire, credit, burst_valid;
   logic [BEAT_ADDR-1:0] addr;
   logic [COUNT-1:0] rest;
   logic [LOG_MAX_BURST:0] room, len;
   logic [LOG_LIMIT:0] pending;
 
-  assign room = (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(addr[LOG_MAX_BURST-1:0]);
   assign ends = rest <= COUNT'(room);
   assign len = ends ? (LOG_MAX_BURST + 1)'(rest) : room;
-  assign credit = pending <= (LOG_LIMIT + 1)'(LIMIT - MAX_BURST);
-  assign req_valid = valid && credit;
-  assign req_addr = addr;
-  assign req_len = LOG_MAX_BURST'(len - 1'b1);
-  assign req_last = ends && last_row;
+  assign req_valid = burst_valid && credit;
   assign fire = req_valid && req_ready;
-  assign take = active && (!valid || (fire && ends));
-  assign busy = active || valid;
+  assign step = valid && (!burst_valid || fire);
+  assign take = active && (!valid || (step && ends));
+  assign busy = active || valid || burst_valid;
 
   always_ff @(posedge clk) begin
     if (rst) valid <= 1'b0;
     else if (take) valid <= 1'b1;
-    else if (fire && ends) valid <= 1'b0;
+    else if (step && ends) valid <= 1'b0;
     if (take) begin
       addr <= first;
+      room <= (LOG_MAX_BURST + 1)'(MAX_BURST) - (LOG_MAX_BURST + 1)'(first[LOG_MAX_BURST-1:0]);
       rest <= beats;
       last_row <= left == 16'd1;
-    end else if (fire) begin
-      addr <= addr + BEAT_ADDR'(len);
-      rest <= rest - COUNT'(len);
+    end else if (step) begin
+      // The next burst, if there is one, starts at a multiple of MAX_BURST.
+      addr <= {addr[BEAT_ADDR-1:LOG_MAX_BURST] + 1'b1, LOG_MAX_BURST'(0)};
+      room <= (LOG_MAX_BURST + 1)'(MAX_BURST);
+      rest <= rest - COUNT'(room);
     end
+    if (rst) burst_valid <= 1'b0;
+    else if (step) burst_valid <= 1'b1;
+    else if (fire) burst_valid <= 1'b0;
+    if (step) begin
+      req_addr <= addr;
+      req_len  <= LOG_MAX_BURST'(len - 1'b1);
+      req_last <= ends && last_row;
+    end
+    // One burst may leave before this takes notice.
+    credit <= !rst && pending <= (LOG_LIMIT + 1)'(LIMIT - 2 * MAX_BURST);
     if (rst) pending <= '0;
-    else pending <= pending + (fire ? (LOG_LIMIT + 1)'(len) : '0) - (LOG_LIMIT + 1)'(beat);
+    else pending <= pending + (fire ? (LOG_LIMIT + 1)'(req_len) + 1'b1 : '0) - (LOG_LIMIT + 1)'(beat);
   end
 endmodule

@@ -10,9 +10,9 @@
 // outputs are folded into one bit, with registers on both sides. The paths
 // between registers are then the core's own. Costs a register per input, and
 // two registers and a LUT per output, which reports count with the rest.
-module acc_bench
-  import acc_pkg::*;
-(
+import acc_pkg::*;
+
+module acc_bench (
     input  logic clk,
     input  logic in,
     output logic out

@@ -16,23 +16,24 @@ class Circuit:
     """What the circuit can choose beyond `vta_config.json`.
 
     `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
-    queues, tokens in each of the four, beats of a burst, beats on their way per module. `dsp_multipliers` is the
-    number of GEMM multipliers that become DSP blocks.
+    queues, tokens in each of the four, beats of a burst, beats on their way per module. `dsp_blocks` is how many
+    DSP blocks the multipliers may take: three for each lane of the ALU, then one for each product of the GEMM core; what
+    is left multiplies in logic. None: no limit (or what the FPGA has, see `synthesis`).
     """
 
     mem_data_width: int = 64
     log_queue: int = 5
     log_tokens: int = 12
     log_max_burst: int = 4
-    log_outstanding: int = 7
-    dsp_multipliers: int = 1 << 30
+    log_outstanding: int = 8
+    dsp_blocks: int | None = None
 
     def __post_init__(self) -> None:
         problems = []
         if self.mem_data_width not in PORTS:
             problems.append(f"the memory port is {self.mem_data_width} bits wide, but can only be one of {PORTS}")
         # Bursts of up to 2^6 beats stay within 4 KiB at every width.
-        limits = {"log_queue": (1, 12), "log_tokens": (1, 16), "log_max_burst": (0, 6), "log_outstanding": (1, 10)}
+        limits = {"log_queue": (1, 12), "log_tokens": (1, 16), "log_max_burst": (0, 6), "log_outstanding": (2, 10)}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 problems.append(f"{name} is {getattr(self, name)}, but must be from {low} to {high}")
@@ -40,8 +41,8 @@ class Circuit:
             problems.append(
                 f"log_outstanding ({self.log_outstanding}) must exceed log_max_burst ({self.log_max_burst})"
             )
-        if self.dsp_multipliers < 0:
-            problems.append(f"dsp_multipliers is {self.dsp_multipliers}, but must not be negative")
+        if self.dsp_blocks is not None and self.dsp_blocks < 0:
+            problems.append(f"dsp_blocks is {self.dsp_blocks}, but must not be negative")
         if problems:
             raise ConfigError("; ".join(problems))
 
@@ -100,7 +101,11 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["LOG_TOKENS"] = circuit.log_tokens
     c["LOG_MAX_BURST"] = max(circuit.log_max_burst, 1)
     c["LOG_OUTSTANDING"] = circuit.log_outstanding
-    c["DSP_MULTIPLIERS"] = circuit.dsp_multipliers
+    lanes = config.batch * config.block_out
+    products = lanes * config.block_in
+    blocks = 3 * lanes + products if circuit.dsp_blocks is None else circuit.dsp_blocks
+    c["DSP_ALU_LANES"] = min(lanes, blocks // 3)
+    c["DSP_PRODUCTS"] = min(products, blocks - 3 * c["DSP_ALU_LANES"])
     layout = config.layout
     sections = {"MEM": layout["mem"], "LOOP": layout["gemm"], "GEMM": layout["gemm"], "ALU": layout["alu"]}
     sections["UOP"] = layout["uop"]
