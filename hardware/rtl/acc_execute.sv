@@ -62,52 +62,38 @@ module acc_execute (
   localparam int ADD = READ + 3;  // That in which old sum and product meet.
   localparam int END = ADD + 3;  // That in which the ALU's result is written.
 
-  // --- control, by stage ---
-  typedef struct packed {
-    logic valid;
-    logic source;
-    logic last;
-  } flags_t;
-  typedef struct packed {
-    logic [1:0]    kind;
-    logic [DB-1:0] dst;
-    logic [DB-1:0] read;
-    logic [2:0]    alu_op;
-    logic          use_imm;
-    logic [15:0]   imm;
-    logic [2:0]    push;
-  } op_t;
-  flags_t f[0:END];
-  op_t c[0:END];
-  assign f[0] = '{valid: x_valid, source: x_source, last: x_last};
-  assign c[0] = '{
-          kind: x_kind,
-          dst: x_dst,
-          read: x_read,
-          alu_op: x_alu_op,
-          use_imm: x_use_imm,
-          imm: x_imm,
-          push: x_push
-      };
-  for (genvar k = 1; k <= END; k++) begin : g_stage
-    always_ff @(posedge clk) begin
-      f[k] <= rst ? '0 : f[k-1];
-      c[k] <= c[k-1];
-    end
+  // --- control, by stage (0: x_*) ---
+  logic [END:1] valid, is_source, last, use_imm;
+  logic [END:1][1:0] kind;
+  logic [END:1][DB-1:0] dst, read;
+  logic [END:1][2:0] alu_op, push;
+  logic [END:1][15:0] imm;
+  always_ff @(posedge clk) begin
+    valid <= rst ? '0 : {valid[END-1:1], x_valid};
+    is_source <= rst ? '0 : {is_source[END-1:1], x_source};
+    last <= rst ? '0 : {last[END-1:1], x_last};
+    kind <= {kind[END-1:1], x_kind};
+    dst <= {dst[END-1:1], x_dst};
+    read <= {read[END-1:1], x_read};
+    alu_op <= {alu_op[END-1:1], x_alu_op};
+    use_imm <= {use_imm[END-1:1], x_use_imm};
+    imm <= {imm[END-1:1], x_imm};
+    push <= {push[END-1:1], x_push};
   end
 
   // By stage: whether a product is formed, a sum, an ALU result.
   logic [ADD:0] is_gemm;
-  logic [END:0] is_sum, is_alu;
-  for (genvar k = 0; k <= END; k++) begin : g_kind
-    assign is_sum[k] = f[k].valid && c[k].kind != KIND_ALU;
-    assign is_alu[k] = f[k].valid && c[k].kind == KIND_ALU;
+  logic [END:1] is_sum, is_alu;
+  assign is_gemm[0] = x_valid && x_kind == KIND_GEMM;
+  for (genvar k = 1; k <= ADD; k++) begin : g_gemm
+    assign is_gemm[k] = valid[k] && kind[k] == KIND_GEMM;
+  end
+  for (genvar k = 1; k <= END; k++) begin : g_kind
+    assign is_sum[k] = valid[k] && kind[k] != KIND_ALU;
+    assign is_alu[k] = valid[k] && kind[k] == KIND_ALU;
   end
 
   // --- operands and dot products ---
-  for (genvar k = 0; k <= ADD; k++) begin : g_gemm
-    assign is_gemm[k] = f[k].valid && c[k].kind == KIND_GEMM;
-  end
   assign inp_en   = is_gemm[0] || !GATE_IDLE;
   assign wgt_en   = is_gemm[0] || !GATE_IDLE;
   assign inp_addr = x_inp;
@@ -121,14 +107,14 @@ module acc_execute (
     end
 
   // --- old sums ---
-  assign acc_en   = (f[READ].valid && c[READ].kind != KIND_RESET) || f[READ].source || !GATE_IDLE;
-  assign acc_addr = c[READ].read;
+  assign acc_en   = (valid[READ] && kind[READ] != KIND_RESET) || is_source[READ] || !GATE_IDLE;
+  assign acc_addr = read[READ];
 
   // Whether the operation k stages ahead of that in stage READ + 1 writes the
   // sum it needs.
   logic [4:1] same;
   for (genvar k = 1; k <= 4; k++) begin : g_same
-    assign same[k] = f[READ+1+k].valid && c[READ+1+k].kind != KIND_ALU && c[READ+1+k].dst == c[READ+1].dst;
+    assign same[k] = valid[READ+1+k] && kind[READ+1+k] != KIND_ALU && dst[READ+1+k] == dst[READ+1];
   end
   logic [4:2] from;
   logic chain1, chain;
@@ -140,11 +126,11 @@ module acc_execute (
 
   logic [ACC_ELEM-1:0] old, sum1, sum2, sum3, source, r;
   logic moving;
-  assign moving = f[READ+2].valid || f[READ+2].source || !GATE_IDLE;
+  assign moving = valid[READ+2] || is_source[READ+2] || !GATE_IDLE;
   always_ff @(posedge clk) begin
     if (moving) old <= from[2] ? sum1 : from[3] ? sum2 : from[4] ? sum3 : acc_data;
     // The source of an operation with two operands comes one cycle before it.
-    if (f[ADD].source || !GATE_IDLE) source <= old;
+    if (is_source[ADD] || !GATE_IDLE) source <= old;
     if (is_sum[ADD+1] || !GATE_IDLE) sum2 <= sum1;
     if (is_sum[ADD+2] || !GATE_IDLE) sum3 <= sum2;
   end
@@ -166,15 +152,15 @@ module acc_execute (
       assign base = chain ? sum1[LANE*32+:32] : old[LANE*32+:32];
       always_ff @(posedge clk)
         if (is_sum[ADD] || !GATE_IDLE)
-          sum1[LANE*32+:32] <= c[ADD].kind == KIND_RESET ? '0 : base + 32'($signed(dot));
+          sum1[LANE*32+:32] <= kind[ADD] == KIND_RESET ? '0 : base + 32'($signed(dot));
 
-      assign operand = c[ADD].use_imm ? 32'($signed(c[ADD].imm)) : source[LANE*32+:32];
+      assign operand = use_imm[ADD] ? 32'($signed(imm[ADD])) : source[LANE*32+:32];
       acc_alu #(
           .DSP(LANE < DSP_ALU_LANES)
       ) alu (
           .clk,
           .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
-          .op(c[ADD].alu_op),
+          .op(alu_op[ADD]),
           .a (old[LANE*32+:32]),
           .b (operand),
           .r (r[LANE*32+:32])
@@ -185,14 +171,14 @@ module acc_execute (
   // --- results ---
   // Never both in one cycle: see the waiting rules of acc_sequence.
   assign w_en = is_sum[ADD+1] || is_alu[END];
-  assign w_entry = is_alu[END] ? c[END].dst : c[ADD+1].dst;
+  assign w_entry = is_alu[END] ? dst[END] : dst[ADD+1];
   assign w_data = is_alu[END] ? r : sum1;
 
   logic last_alu, last_sum;
-  assign last_alu = f[END].last && c[END].kind == KIND_ALU;
-  assign last_sum = f[ADD+1].last && c[ADD+1].kind != KIND_ALU;
+  assign last_alu = last[END] && kind[END] == KIND_ALU;
+  assign last_sum = last[ADD+1] && kind[ADD+1] != KIND_ALU;
   assign retired = last_alu || last_sum;
-  assign retired_push = last_alu ? c[END].push : last_sum ? c[ADD+1].push : 3'b000;
+  assign retired_push = last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
   assign alu_step = x_valid && x_kind == KIND_ALU;

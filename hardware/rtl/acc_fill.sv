@@ -132,13 +132,13 @@ module acc_fill #(
   logic [L-1:0] g_off, s_off, s_lanes;
   logic [LOG_MAX_BURST-1:0] g_beat, s_beat;
   function automatic logic [L-1:0] off_of(input logic [15:0] low, input int epb);
-    return L'(low & 16'((1 << epb) - 1));
+    off_of = L'(low & 16'((1 << epb) - 1));
   endfunction
   function automatic logic [LOG_MAX_BURST-1:0] beat_of(input logic [15:0] low, input int epb, input int bpe);
-    return LOG_MAX_BURST'((low >> epb) << bpe);
+    beat_of = LOG_MAX_BURST'((low >> epb) << bpe);
   endfunction
   function automatic logic [L-1:0] lanes_of(input logic [1:0] k);
-    return k == 2'd0 ? L'(1 << EPB0) : k == 2'd1 ? L'(1 << EPB1) : L'(1 << EPB2);
+    lanes_of = k == 2'd0 ? L'(1 << EPB0) : k == 2'd1 ? L'(1 << EPB1) : L'(1 << EPB2);
   endfunction
   // Where the first beat of a row starts in its entry and in its burst.
   always_comb begin

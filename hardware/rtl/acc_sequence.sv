@@ -98,17 +98,17 @@ module acc_sequence (
   function automatic logic [DB:0] add_d(input logic [DB:0] a, input logic [DB-1:0] f);
     logic [DB:0] sum;
     sum = {1'b0, a[DB-1:0]} + {1'b0, f};
-    return {a[DB] | sum[DB], sum[DB-1:0]};
+    add_d = {a[DB] | sum[DB], sum[DB-1:0]};
   endfunction
   function automatic logic [SB:0] add_s(input logic [SB:0] a, input logic [SB-1:0] f);
     logic [SB:0] sum;
     sum = {1'b0, a[SB-1:0]} + {1'b0, f};
-    return {a[SB] | sum[SB], sum[SB-1:0]};
+    add_s = {a[SB] | sum[SB], sum[SB-1:0]};
   endfunction
   function automatic logic [WB:0] add_w(input logic [WB:0] a, input logic [WB-1:0] f);
     logic [WB:0] sum;
     sum = {1'b0, a[WB-1:0]} + {1'b0, f};
-    return {a[WB] | sum[WB], sum[WB-1:0]};
+    add_w = {a[WB] | sum[WB], sum[WB-1:0]};
   endfunction
 
   logic [2:0] opcode;
@@ -306,7 +306,7 @@ module acc_sequence (
 
   // --- waiting room ---
   localparam int LOG_FIFO = 4;
-  localparam int WIDTH = $bits(op_t) + DB + SB + WB;
+  localparam int WIDTH = $bits(op3) + DB + SB + WB;
   logic f_valid, f_take, f_ready;
   logic [WIDTH-1:0] f_data;
   logic [LOG_FIFO:0] f_count;

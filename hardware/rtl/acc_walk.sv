@@ -49,10 +49,10 @@ module acc_walk #(
   localparam int LIMIT = 1 << LOG_LIMIT;
 
   function automatic int up(input int lb);
-    return lb > LOG_PORT_BYTES ? lb - LOG_PORT_BYTES : 0;
+    up = lb > LOG_PORT_BYTES ? lb - LOG_PORT_BYTES : 0;
   endfunction
   function automatic int down(input int lb);
-    return lb < LOG_PORT_BYTES ? LOG_PORT_BYTES - lb : 0;
+    down = lb < LOG_PORT_BYTES ? LOG_PORT_BYTES - lb : 0;
   endfunction
   localparam int UP0 = up(LB0), UP1 = up(LB1), UP2 = up(LB2);
   localparam int DN0 = down(LB0), DN1 = down(LB1), DN2 = down(LB2);
@@ -68,11 +68,11 @@ module acc_walk #(
   // The first beat of a row, and how many it touches: elements narrower than a
   // beat may start within one.
   function automatic logic [BEAT_ADDR-1:0] first_of(input logic [32:0] at, input int u, input int d);
-    return (BEAT_ADDR'(at >> d)) << u;
+    first_of = (BEAT_ADDR'(at >> d)) << u;
   endfunction
   function automatic logic [COUNT-1:0] beats_of(input logic [5:0] low, input logic [15:0] n, input int u,
                                                 input int d);
-    return ((COUNT'(n) + (COUNT'(low) & COUNT'((1 << d) - 1)) + COUNT'((1 << d) - 1)) >> d) << u;
+    beats_of = ((COUNT'(n) + (COUNT'(low) & COUNT'((1 << d) - 1)) + COUNT'((1 << d) - 1)) >> d) << u;
   endfunction
   always_comb begin
     case (r_kind)
