@@ -53,16 +53,18 @@ SMALL = [
 DEEP = case(0, 1, 1, 3, 3, (6, 4, 4, 17))
 
 
-def check(case: Case, seeds: range, length: int = 30, optimize: int = 0) -> None:
+def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit: Circuit | None = None) -> None:
     """Runs random streams on the circuit and on the functional simulator; DRAM and accumulators must agree."""
     config = case.config
-    simulator.provide(config, Circuit(case.port), latency=case.latency, jitter=case.jitter, optimize=optimize)
-    circuit, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
+    simulator.provide(
+        config, circuit or Circuit(case.port), latency=case.latency, jitter=case.jitter, optimize=optimize
+    )
+    simulated, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
     for seed in seeds:
         stream = random_stream(config, seed, length)
         assert stream.program.verify() == []
         expected = stream.run(functional)
-        actual = stream.run(circuit)
+        actual = stream.run(simulated)
         np.testing.assert_array_equal(actual, expected, err_msg=f"{case}, seed {seed}")
 
 

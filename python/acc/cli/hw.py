@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ def register(subparsers: Any) -> None:
     synth.add_argument("--mem-width", metavar="BITS", type=int, default=64, help="width of the memory port (64)")
     synth.add_argument("--target-mhz", metavar="F", type=float, default=100.0, help="frequency to aim for (100)")
     synth.add_argument("--seeds", metavar="N", type=int, default=1, help="take the best of seeds 1 to N (1)")
+    synth.add_argument(
+        "--dsp-blocks", metavar="N", type=int, help="DSP blocks that multipliers may take (default: all of the device)"
+    )
     synth.add_argument("--json", action="store_true", help="print the result as JSON")
     synth.set_defaults(run=run)
 
@@ -46,33 +50,43 @@ def _config(path: str | None) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.hardware.package import Circuit
-    from acc.hardware.synthesis import synthesize
+    from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize
 
     if not 1 <= args.seeds <= 100:
         raise ConfigError(f"--seeds is {args.seeds}, but must be from 1 to 100")
     if not 1 <= args.target_mhz <= 1000:
         raise ConfigError(f"--target-mhz is {args.target_mhz:g}, but must be from 1 to 1000")
 
-    def progress(what: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{what} ...", end="", file=sys.stderr, flush=True)
+    start = time.monotonic()
+    interactive = sys.stderr.isatty()
+
+    def progress(step: str, detail: str) -> None:
+        after = f"{time.monotonic() - start:.0f} s"
+        if interactive:
+            print(f"\r\x1b[K{after}: {step}{', ' if detail else ''}{detail}", end="", file=sys.stderr, flush=True)
+        elif not detail:
+            print(f"{after}: {step}", file=sys.stderr, flush=True)
 
     try:
         area = synthesize(
             _config(args.config),
-            Circuit(args.mem_width),
-            fpga=args.device,
+            Circuit(args.mem_width, dsp_blocks=args.dsp_blocks),
+            device=args.device,
             target_mhz=args.target_mhz,
             seeds=range(1, args.seeds + 1),
             progress=progress,
         )
     finally:
-        if sys.stderr.isatty():
+        if interactive:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(asdict(area)))
         return 0
-    seeds = ", ".join(f"seed {seed}: {mhz:.1f}" for seed, mhz in area.mhz_by_seed.items())
-    print(f"logic cells  {area.logic}\nregisters    {area.registers}\nDSP blocks   {area.dsps}")
-    print(f"block RAMs   {area.block_rams}\nMHz, routed  {area.mhz:.1f} ({seeds})")
+    capacity = FPGAS[area.device].capacity
+    for name, (title, _) in RESOURCES.items():
+        print(f"{title:14} {getattr(area, name):6} of {capacity[name]}")
+    seeds = ", ".join(f"seed {seed}: {mhz:.1f}" for seed, mhz in area.fmax_mhz_by_seed.items())
+    print(f"MHz, routed    {area.fmax_mhz:6.1f} ({seeds})")
+    steps = ", ".join(f"{name}: {seconds:.0f}" for name, seconds in area.seconds.items())
+    print(f"seconds        {sum(area.seconds.values()):6.0f} ({steps})")
     return 0

