@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: demo test test-long conformance operators setup build bench lint clean
+.PHONY: demo test test-long conformance operators fuzz area setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -33,6 +33,10 @@ operators: ## docs/operators.md, the table of operators
 fuzz: ## N random graphs (1000) compared with ONNX's reference and ONNX Runtime; SEED= of the first
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0)
+
+area: ## docs/area.md, area and frequency of five circuits: SEEDS=3, two hours
+	@scripts/setup.sh hardware
+	@PYTHONPATH=python $(PYTHON) scripts/area_table.py $(if $(SEEDS),--seeds $(SEEDS))
 
 bench: ## every figure the README quotes
 	@scripts/setup.sh demo

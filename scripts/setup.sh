@@ -2,7 +2,7 @@
 # Brings a Debian 12 machine to the point where acc runs: system packages, ./.venv, the build.
 # Each step is skipped when what it depends on has not changed, and names itself and the remedy when it fails.
 #
-#   scripts/setup.sh build|demo|test
+#   scripts/setup.sh build|demo|test|hardware
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-build}
@@ -54,6 +54,7 @@ fi
 python=.venv/bin/python
 extras="build demo"
 [ "$profile" = test ] && extras="build demo test"
+[ "$profile" = hardware ] && extras="build demo hardware"
 [ "$profile" = build ] && extras="build"
 if [ ! -x "$python" ]; then
   say "creating ./.venv"
