@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "acc/device.h"
+#include "acc/csim.h"
 #include "acc/fsim.h"
 #include "acc/tsim.h"
 
@@ -93,7 +94,7 @@ RunResult Device::run(const isa::Program &program,
 }
 
 bool acc::isDevice(std::string_view name) {
-  return name == "fsim" || name == "tsim";
+  return name == "fsim" || name == "csim" || name == "tsim";
 }
 
 std::unique_ptr<Device> acc::createDevice(std::string_view name,
@@ -101,6 +102,8 @@ std::unique_ptr<Device> acc::createDevice(std::string_view name,
                                           std::string *error) {
   if (name == "fsim")
     return fsim::create(config, "", error);
+  if (name == "csim")
+    return csim::create(config, csim::provided(config), error);
   if (name == "tsim") {
     if (std::optional<tsim::Options> options = tsim::provided(config))
       return tsim::create(config, *options, error);
@@ -111,6 +114,6 @@ std::unique_ptr<Device> acc::createDevice(std::string_view name,
   }
   if (error)
     *error = "unknown device '" + std::string(name) +
-             "': available are fsim and tsim";
+             "': available are fsim, csim and tsim";
   return nullptr;
 }

@@ -107,13 +107,9 @@ isa::Diagnostic tsim::circuitError(uint32_t error, uint32_t place,
                                    const isa::Config &config,
                                    const Insns &insns) {
   const uint32_t code = error & 15, unit = error >> 4 & 3;
-  if (code == kWatchdog)
-    return deadlock(waiting, retired, insns);
-  if (code == kTokens)
-    return {-1,
-            "more tokens than their queue holds lie between " +
-                std::string(moduleName(moduleOf(unit))) + " and its neighbour",
-            ""};
+  if (code == kWatchdog || code == kTokens)
+    return standstill(code == kWatchdog, waiting, moduleOf(unit), retired,
+                      insns);
   if (unit == kFetch) {
     if (code == kMemory)
       return {-1, "instructions lie outside of memory", ""};
@@ -145,6 +141,40 @@ isa::Diagnostic tsim::circuitError(uint32_t error, uint32_t place,
   if (fault >= std::size(kFaults))
     return {at, "unknown error of compute", ""};
   return {at, beyond(kFaults[fault].what, kFaults[fault].memory, config), ""};
+}
+
+std::optional<isa::Diagnostic> tsim::checkDram(const isa::Config &config,
+                                               const Dram &memory,
+                                               const Insns &insns) {
+  for (size_t i = 0; i < insns.size(); ++i) {
+    const isa::MemInsn *mem = insns[i] ? insns[i]->mem() : nullptr;
+    if (!mem || mem->isNop())
+      continue;
+    const uint64_t element = config.elementBytes(mem->memory);
+    const uint64_t row = mem->xSize * element;
+    for (uint32_t y = 0; y < mem->ySize; ++y) {
+      uint64_t address = (mem->dramBase + uint64_t(y) * mem->xStride) * element;
+      if (!memory.lookup(address, row))
+        return isa::Diagnostic{static_cast<int64_t>(i),
+                               std::string(mem->store ? "writes" : "reads") +
+                                   " DRAM bytes " + std::to_string(address) +
+                                   " to " + std::to_string(address + row - 1) +
+                                   ", which are outside of the memory there is",
+                               ""};
+    }
+  }
+  return std::nullopt;
+}
+
+isa::Diagnostic tsim::standstill(bool deadlocked, uint32_t waiting,
+                                 Module pusher, const uint32_t *retired,
+                                 const Insns &insns) {
+  if (deadlocked)
+    return deadlock(waiting, retired, insns);
+  return {-1,
+          "more tokens than their queue holds lie between " +
+              std::string(moduleName(pusher)) + " and its neighbour",
+          ""};
 }
 
 std::string tsim::circuitMessage(const isa::Diagnostic &diagnostic,

@@ -10,7 +10,7 @@
 #ifndef ACC_RUNTIME_TSIM_CIRCUITERRORS_H
 #define ACC_RUNTIME_TSIM_CIRCUITERRORS_H
 
-#include "acc/isa/Verify.h"
+#include "acc/device.h"
 
 namespace acc::tsim {
 
@@ -21,6 +21,19 @@ isa::Diagnostic
 circuitError(uint32_t error, uint32_t place, uint32_t waiting,
              const uint32_t *retired, const isa::Config &config,
              const std::vector<std::optional<isa::Instruction>> &insns);
+
+/// A stream that cannot go on: nothing moves any more, with \p waiting as the
+/// register WAITING; or \p pusher has pushed too many tokens.
+isa::Diagnostic
+standstill(bool deadlocked, uint32_t waiting, isa::Module pusher,
+           const uint32_t *retired,
+           const std::vector<std::optional<isa::Instruction>> &insns);
+
+/// The one thing the circuit cannot see: whether what it addresses exists. A
+/// port serves whole beats, of which a row may need only a part.
+std::optional<isa::Diagnostic>
+checkDram(const isa::Config &config, const Dram &memory,
+          const std::vector<std::optional<isa::Instruction>> &insns);
 
 /// One line of text with the instruction it concerns.
 std::string

@@ -61,36 +61,38 @@ public:
                 const RunOptions &runOptions) override;
 
 private:
-  /// The one thing the circuit cannot see: whether what it addresses exists. A
-  /// port serves whole beats, of which a row may need only a part.
-  std::optional<isa::Diagnostic>
-  checkDram(const std::vector<std::optional<Instruction>> &insns) const;
-
   std::unique_ptr<Model> model;
   Options options;
 };
 
-std::optional<isa::Diagnostic>
-Tsim::checkDram(const std::vector<std::optional<Instruction>> &insns) const {
-  for (size_t i = 0; i < insns.size(); ++i) {
-    const isa::MemInsn *mem = insns[i] ? insns[i]->mem() : nullptr;
-    if (!mem || mem->isNop() || mem->ySize == 0)
-      continue;
-    const uint64_t element = configuration.elementBytes(mem->memory);
-    const uint64_t row = mem->xSize * element;
-    for (uint32_t y = 0; y < mem->ySize; ++y) {
-      uint64_t address = (mem->dramBase + uint64_t(y) * mem->xStride) * element;
-      if (!memory.lookup(address, row))
-        return isa::Diagnostic{static_cast<int64_t>(i),
-                               std::string(mem->store ? "writes" : "reads") +
-                                   " DRAM bytes " + std::to_string(address) +
-                                   " to " + std::to_string(address + row - 1) +
-                                   ", which are outside of the memory there is",
-                               ""};
-    }
+/// Gathers the circuit's events by instruction: each module starts and retires
+/// its own in order.
+class Recorder {
+public:
+  explicit Recorder(const std::vector<std::optional<Instruction>> &insns)
+      : started(insns.size()), retired(insns.size()) {
+    for (size_t i = 0; i < insns.size(); ++i)
+      if (insns[i])
+        order[static_cast<size_t>(insns[i]->module())].push_back(i);
   }
-  return std::nullopt;
-}
+  static void record(void *user, uint64_t cycle, unsigned events) {
+    auto *self = static_cast<Recorder *>(user);
+    for (size_t m = 0; m < isa::kNumModules; ++m)
+      for (size_t kind = 0; kind < 2; ++kind) {
+        size_t &next = self->next[m][kind];
+        if ((events >> (2 * m + kind) & 1) && next < self->order[m].size())
+          // The first cycle that the circuit counts is the second one after
+          // its start.
+          (kind ? self->retired : self->started)[self->order[m][next++]] =
+              cycle - 1;
+      }
+  }
+  std::vector<uint64_t> started, retired;
+
+private:
+  std::array<std::vector<size_t>, isa::kNumModules> order;
+  size_t next[isa::kNumModules][2] = {};
+};
 
 RunResult Tsim::run(std::span<const isa::Word128> stream,
                     const RunOptions &runOptions) {
@@ -102,21 +104,13 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
   for (const isa::Word128 &word : stream)
     insns.push_back(codec.decode(word));
 
-  auto layerOf = [&](int64_t i) -> int32_t {
-    if (i < 0 || static_cast<size_t>(i) >= runOptions.layerOf.size())
-      return -1;
-    int32_t layer = runOptions.layerOf[i];
-    return layer >= 0 && static_cast<size_t>(layer) < runOptions.layers.size()
-               ? layer
-               : -1;
-  };
   auto report = [&](isa::Diagnostic diagnostic) {
-    if (int32_t layer = layerOf(diagnostic.instruction); layer >= 0)
+    if (int32_t layer = runOptions.layer(diagnostic.instruction); layer >= 0)
       diagnostic.layer = runOptions.layers[layer];
     result.message = circuitMessage(diagnostic, insns);
     result.diagnostics.push_back(std::move(diagnostic));
   };
-  if (auto problem = checkDram(insns)) {
+  if (auto problem = checkDram(configuration, memory, insns)) {
     report(std::move(*problem));
     return result;
   }
@@ -136,6 +130,11 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
   request.memory.lookup = [](void *dram, uint64_t at, uint64_t bytes) {
     return static_cast<Dram *>(dram)->lookup(at, bytes);
   };
+  Recorder recorder(insns);
+  if (runOptions.events) {
+    request.event = Recorder::record;
+    request.event_user = &recorder;
+  }
   request.trace = options.trace.empty() ? nullptr : options.trace.c_str();
   int status = model->execute(&request);
   memory.unmap(address);
@@ -155,6 +154,10 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
       "compute_waits",     "store_waits"};
   for (size_t i = 0; i < std::size(names); ++i)
     timing.counters.emplace_back(names[i], r[ACC_REG_COUNTERS + i]);
+  if (runOptions.events) {
+    timing.started = std::move(recorder.started);
+    timing.retired = std::move(recorder.retired);
+  }
   if (r[ACC_REG_STATUS] & 4) {
     report(circuitError(r[ACC_REG_ERROR], r[ACC_REG_PLACE], r[ACC_REG_WAITING],
                         r + ACC_REG_COUNTERS, configuration, insns));
@@ -163,7 +166,7 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
   for (size_t i = 0; i < insns.size(); ++i) {
     Counters one = isa::count(*insns[i], configuration);
     result.total += one;
-    if (int32_t layer = layerOf(i); layer >= 0)
+    if (int32_t layer = runOptions.layer(i); layer >= 0)
       result.layers[layer] += one;
   }
   return result;

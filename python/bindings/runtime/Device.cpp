@@ -7,6 +7,7 @@
 
 #include "acc/device.h"
 #include "Runtime.h"
+#include "acc/csim.h"
 #include "acc/fsim.h"
 #include "acc/tsim.h"
 
@@ -58,7 +59,7 @@ public:
   nb::dict run(nb::bytes stream, bool sanitize,
                const std::vector<std::pair<uint64_t, uint64_t>> &initialised,
                const std::vector<std::string> &layers,
-               const std::vector<int32_t> &layerOf) {
+               const std::vector<int32_t> &layerOf, bool events) {
     if (stream.size() % sizeof(isa::Word128) != 0)
       raise("RunError", "an instruction stream consists of 16-byte "
                         "instructions, but this one has " +
@@ -74,6 +75,7 @@ public:
       options.initialised = initialised;
       options.layers = layers;
       options.layerOf = layerOf;
+      options.events = events;
       result = device->run(words, options);
     }
     return toDict(result, layers);
@@ -112,8 +114,39 @@ private:
       for (const auto &[name, value] : result.timing->counters)
         counters[name.c_str()] = value;
       dict["circuit"] = counters;
+      if (!result.timing->activity.empty())
+        dict["activity"] = toDict(result.timing->activity);
+      if (!result.timing->started.empty()) {
+        dict["dispatched"] = toArray(result.timing->dispatched);
+        dict["started"] = toArray(result.timing->started);
+        dict["retired"] = toArray(result.timing->retired);
+      }
     }
     return dict;
+  }
+
+  static nb::dict toDict(const std::vector<Activity> &activity) {
+    nb::dict modules;
+    for (const Activity &one : activity) {
+      nb::dict waits, fields;
+      for (const auto &[whom, cycles] : one.waits)
+        if (cycles != 0)
+          waits[whom.c_str()] = cycles;
+      fields["busy"] = one.busy;
+      fields["memory"] = one.memory;
+      fields["waits"] = waits;
+      fields["idle"] = one.idle;
+      modules[one.module.c_str()] = fields;
+    }
+    return modules;
+  }
+  static nb::object toArray(const std::vector<uint64_t> &values) {
+    auto *copy = new std::vector<uint64_t>(values);
+    nb::capsule owner(copy, [](void *p) noexcept {
+      delete static_cast<std::vector<uint64_t> *>(p);
+    });
+    return nb::cast(nb::ndarray<nb::numpy, uint64_t, nb::ndim<1>>(
+        copy->data(), {copy->size()}, owner));
   }
 
   std::map<uint64_t, Bytes> arrays;
@@ -135,6 +168,19 @@ void acc::python::registerDevice(nb::module_ &m) {
       "trace"_a = "",
       "Makes Device('tsim', config) run the circuit in the shared object "
       "`model`, with a memory of `latency` cycles.");
+  m.def(
+      "provide_csim",
+      [](const isa::Config &config, uint32_t latency, uint32_t portBits,
+         int logQueue, int logTokens, int logBurst, int logOutstanding,
+         bool functional) {
+        csim::provide(config, {latency, portBits, logQueue, logTokens, logBurst,
+                               logOutstanding, functional});
+      },
+      "config"_a, "latency"_a = 64, "mem_data_width"_a = 64, "log_queue"_a = 5,
+      "log_tokens"_a = 12, "log_max_burst"_a = 4, "log_outstanding"_a = 8,
+      "functional"_a = true,
+      "What Device('csim', config) models from now on. Unless `functional`, it "
+      "leaves DRAM alone.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
       .def(nb::init<const std::string &, const isa::Config &,
@@ -151,11 +197,12 @@ void acc::python::registerDevice(nb::module_ &m) {
       .def("run", &PyDevice::run, "stream"_a, "sanitize"_a = false,
            "initialised"_a = std::vector<std::pair<uint64_t, uint64_t>>(),
            "layers"_a = std::vector<std::string>(),
-           "layer_of"_a = std::vector<int32_t>(),
+           "layer_of"_a = std::vector<int32_t>(), "events"_a = false,
            "Runs a raw stream (bytes). Returns a dict: ok, message, "
            "diagnostics (instruction, "
            "layer, message), total and layers (counters); of devices with a "
-           "notion of time also cycles and circuit (its counters).")
+           "notion of time also cycles, circuit (its counters) and, with "
+           "`events`, started and retired: the cycles of each instruction.")
       .def("run_program", &PyDevice::runProgram, "program"_a, "addresses"_a,
            "sanitize"_a = false,
            "Links a Program to the DRAM addresses of its buffers and runs it.");

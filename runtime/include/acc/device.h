@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 /// What every device offers: memory it can reach, and running an instruction
-/// stream. The functional simulator implements it; cycle models, the simulated
-/// circuit and boards are meant to.
+/// stream. The functional simulator, the cycle model and the simulated circuit
+/// implement it; boards are meant to.
 
 #ifndef ACC_DEVICE_H
 #define ACC_DEVICE_H
@@ -64,6 +64,27 @@ struct RunOptions {
   /// Layer names, and per instruction an index into them or -1.
   std::span<const std::string> layers;
   std::span<const int32_t> layerOf;
+  /// Record when each instruction started and retired, on devices with a notion
+  /// of time.
+  bool events = false;
+
+  /// The layer of an instruction, an index into layers, or -1.
+  int32_t layer(int64_t instruction) const {
+    if (instruction < 0 || static_cast<size_t>(instruction) >= layerOf.size())
+      return -1;
+    int32_t index = layerOf[instruction];
+    return index >= 0 && static_cast<size_t>(index) < layers.size() ? index
+                                                                    : -1;
+  }
+};
+
+/// How a module spent the cycles of a run: working, waiting for memory, for a
+/// token (fetch: for room in the queue) of another module, or with nothing to
+/// do. All of them add up to the cycles of the run.
+struct Activity {
+  std::string module;
+  uint64_t busy = 0, memory = 0, idle = 0;
+  std::vector<std::pair<std::string, uint64_t>> waits;
 };
 
 /// How long a run took on a device with a notion of time.
@@ -71,6 +92,11 @@ struct Timing {
   uint64_t cycles = 0;
   /// What the device counts, by name.
   std::vector<std::pair<std::string, uint64_t>> counters;
+  /// Of fetch, load, compute and store; empty if the device does not know.
+  std::vector<Activity> activity;
+  /// With RunOptions::events, by instruction: the cycle in which fetch put it
+  /// into its module's queue (if known), its module started and retired it.
+  std::vector<uint64_t> dispatched, started, retired;
 };
 
 struct RunResult {
@@ -121,7 +147,7 @@ protected:
 /// Whether createDevice knows devices of that name.
 bool isDevice(std::string_view name);
 
-/// Creates a device by name: "fsim", or "tsim" for configurations whose
+/// Creates a device by name: "fsim", "csim", or "tsim" for configurations whose
 /// circuit was provided (acc/tsim.h). Null and a message if there is none of
 /// that name or the configuration is illegal.
 std::unique_ptr<Device> createDevice(std::string_view name,
