@@ -35,7 +35,7 @@ SYNTHESIS = """
 import sys
 from pyosys import libyosys as ys
 design = ys.Design()
-ys.run_pass("read_slang -D ACC_ECP5 --top acc_bench " + " ".join(sys.argv[1:]), design)
+ys.run_pass("read_slang -D ACC_ECP5 --unroll-limit 2000000 --top acc_bench " + " ".join(sys.argv[1:]), design)
 ys.run_pass("synth_ecp5 -top acc_bench -json netlist.json", design)
 ys.run_pass("tee -q -o cells.json stat -json", design)
 """
@@ -139,7 +139,7 @@ def _run(script: str, arguments: Sequence[str], folder: Path, what: str, progres
         try:
             for line in tool.stdout:
                 last.append(line.strip())
-                if "ERROR" in line:
+                if re.search(r"\berror: |\bERROR\b", line):
                     errors.append(line.strip())
                 if (detail := _detail(line)) and time.monotonic() - shown > 1:
                     progress(what, detail)
