@@ -1,8 +1,9 @@
-"""Shared by all Python tests: the `--run-long` switch and the places where things are."""
+"""Shared by all Python tests: the switches, and the places where things are."""
 
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,10 +12,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="also run the slower sweeps (make test-long)")
+    parser.addoption(
+        "--circuit",
+        action="store_true",
+        help="run every accelerator program that any test compiles on the simulated circuit too (--run-long does)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a slower sweep, run by make test-long only")
+    config.addinivalue_line(
+        "markers",
+        "circuit(one_in=1): the programs it compiles run on the simulated circuit too; with `one_in`, those of one in"
+        " so many configurations, unless --circuit asks for all",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -24,6 +35,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "long" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Programs that a test compiles run on the simulated circuit afterwards, as a part of the test."""
+    options = pyfuncitem.config.option
+    everywhere = options.circuit or options.run_long
+    marker = pyfuncitem.get_closest_marker("circuit")
+    if not everywhere and marker is None:
+        return (yield)
+    one_in = 1 if options.circuit or marker is None else marker.kwargs.get("one_in", 1)
+    import compiled_programs
+
+    with compiled_programs.recorded() as programs:
+        result = yield
+    for program in programs:
+        compiled_programs.check(program, everywhere=everywhere, one_in=one_in)
+    return result
 
 
 @pytest.fixture(scope="session")

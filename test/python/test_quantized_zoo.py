@@ -86,6 +86,7 @@ def test_random_graphs_on_random_hardware(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.circuit(one_in=8)
 @pytest.mark.parametrize("seed", range(1000, 1150))
 def test_random_graphs_on_random_hardware_long(seed: int, tmp_path: Path) -> None:
     for config in itertools.islice(legal_configs(seed), 3):

@@ -62,6 +62,7 @@ def check(kernel: te_kernels.Kernel, config: dict[str, int]) -> bool:
     return True
 
 
+@pytest.mark.circuit
 @pytest.mark.parametrize("kind", te_kernels.KINDS)
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_default_config(kind: str, seed: int) -> None:

@@ -274,6 +274,7 @@ def test_random_operations(seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.circuit(one_in=8)
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_operations(block: int) -> None:
     for seed in range(50):
