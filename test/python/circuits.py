@@ -49,6 +49,8 @@ SMALL = [
 ]
 
 
+# Deep enough for everything that random streams do.
+ROOMY = case(0, 2, 2, 3, 3, (9, 12, 14, 14), 64, 64, 0)
 # Scratchpads so deep that zeroing one takes longer than the watchdog's patience.
 DEEP = case(0, 1, 1, 3, 3, (6, 4, 4, 17))
 

@@ -14,11 +14,14 @@ from acc.cli import main
 from acc.errors import AccError, ConfigError
 from acc.hardware import simulator, toolchain
 from acc.hardware.package import Circuit, constants, package
-from acc.hardware.random_stream import random_stream
+from acc.hardware.random_stream import ALU_OPS, random_stream
 from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
-from circuits import DEEP, SMALL, Case, check, random_case
+from circuits import DEEP, ROOMY, SMALL, Case, check, random_case
+from stream_coverage import Coverage
 
 CONFIG = SMALL[0].config
+# Seeds of streams that together reach every field's limits.
+COVERING = range(2000, 2400)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +42,26 @@ def test_random_circuits(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("case", [*SMALL, ROOMY, DEEP], ids=str)
 def test_more_random_streams(case: Case) -> None:
-    check(case, range(1000, 1200), 60)
+    check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)
+
+
+@pytest.mark.long
+def test_streams_that_reach_everything() -> None:
+    check(ROOMY, COVERING, 40, 1)
+
+
+def test_random_streams_reach_every_limit() -> None:
+    config, coverage = ROOMY.config, Coverage()
+    for seed in COVERING:
+        stream = random_stream(config, seed, 40)
+        coverage.add(config, stream.linked(), stream.program.uops)
+    # There are not enough micro-ops for rows so far apart.
+    assert coverage.missing() == ["load.uop: x_stride at its limit, several rows"]
+    kinds = {goal.partition(":")[0] for goal in coverage.goals}
+    copies = {"load.uop", "load.inp", "load.wgt", "load.acc", "load.acc8", "store.out"}
+    assert kinds >= copies | {"gemm", "gemm.reset", "alu", "alu imm", "finish", *(f"alu.{op}" for op in ALU_OPS)}
 
 
 def test_streams_are_reproducible() -> None:

@@ -12,16 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from acc.hardware.spare_tokens import spare_tokens
+
 MAX_ITER = (1 << 14) - 1
 MAX_16 = (1 << 16) - 1
+MAX_32 = (1 << 32) - 1
 ALU_OPS = ("min", "max", "add", "shr", "mul")
+# Around the ends of what a shifter can do.
+AMOUNTS = (-(1 << 15), -33, -32, -31, -1, 0, 1, 31, 32, 33, (1 << 15) - 1)
 
 
 @dataclass(frozen=True)
 class RandomStream:
-    """A program with three buffers (micro-ops, data, accumulators at the end) and DRAM before it runs.
+    """A program and the contents of its buffers before it runs, one behind the other in `dram`.
 
-    `addresses` are the buffers' places in `dram`, a uint8 array that starts at DRAM byte 0.
+    `addresses` are the DRAM byte addresses of the buffers.
     """
 
     program: Any
@@ -32,14 +37,21 @@ class RandomStream:
         """The stream with addresses filled in."""
         return self.program.link(list(self.addresses))
 
-    def run(self, device: Any) -> np.ndarray:
-        """DRAM after a run on `device` (an `acc._lib._runtime.Device`); raises AssertionError if it complains."""
+    def run(self, device: Any, stream: bytes | None = None) -> np.ndarray:
+        """The buffers after a run on `device` (an `acc._lib._runtime.Device`) of `stream`, by default the linked one.
+
+        Raises AssertionError if the device complains.
+        """
         memory = self.dram.copy()
-        device.attach_at(0, memory)
+        at = 0
+        for address, (_, size) in zip(self.addresses, self.program.buffers, strict=True):
+            device.attach_at(address, memory[at : at + size])
+            at += size
         try:
-            result = device.run(self.linked())
+            result = device.run(self.linked() if stream is None else stream)
         finally:
-            device.detach(0)
+            for address in self.addresses:
+                device.detach(address)
         assert result["ok"], result["message"]
         return memory
 
@@ -47,7 +59,7 @@ class RandomStream:
 def random_stream(config: Any, seed: int, length: int = 30, *, max_steps: int = 4000) -> RandomStream:
     """A stream of about `length` instructions for `config` (an `acc._lib._runtime.Config`), the same for every seed.
 
-    `max_steps` bounds the micro-operations of one instruction.
+    `max_steps` bounds the micro-operations of one instruction, but for loops at the limit of their counters.
     """
     return _Generator(config, np.random.default_rng(seed), max_steps).stream(length)
 
@@ -58,12 +70,26 @@ class _Generator:
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
         self.page = max(self.bytes.values())
-        # At least 24 of the largest element, and room for rows that start within a beat.
-        self.data_bytes = max(24 * self.page, -(-4096 // self.page) * self.page)
+        # At least 24 of the largest element, and room for rows that start within a beat; now and then for the longest
+        # stride there is.
+        data = max(24 * self.page, 4096)
+        if rng.random() < 0.1:
+            data = max(data, min((MAX_16 + 64) * self.page, 4 << 20))
+        self.data_bytes = -(-data // self.page) * self.page
+        # The first, all zero, serves the end of the stream.
         self.table = self._uop_table(min(2 * self.depth["uop"], 160))
+        self.table[0] = 0
+        # How many of them a dram_base can name.
+        self.reach = len(self.table)
         self.uops = np.zeros((self.depth["uop"], 3), np.int64)
         # Only what was loaded is known to who plans the tokens.
         self.known = np.zeros(self.depth["uop"] + 1, bool)
+        # Buffers around the 2^32nd element of each size, the last that a dram_base reaches: elements before it, after.
+        sizes = sorted({self.bytes[m] for m in ("inp", "wgt", "acc", "out")}) if rng.random() < 0.4 else []
+        self.far = {size: (self.pick(24, 99), self.pick(24, 99)) for size in sizes}
+        if rng.random() < 0.15:
+            self.reach = self.pick(1, len(self.table))
+            self.far.pop(4, None)
 
     def pick(self, low: int, high: int, *, edge: float = 0.15) -> int:
         """In [low, high], either end more often than the rest."""
@@ -74,11 +100,15 @@ class _Generator:
             return high
         return int(self.rng.integers(low, high + 1))
 
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
     def _uop_table(self, count: int) -> np.ndarray:
-        """Micro-ops (dst, src, wgt) that are legal for GEMM and ALU alike; most leave room for loops."""
-        tops = [self.depth["acc"], min(self.depth["inp"], self.depth["acc"]), self.depth["wgt"]]
+        """Micro-ops (dst, src, wgt), most of which are legal for GEMM and ALU alike and leave room for loops."""
+        sources = [self.depth["inp"], self.depth["acc"]]
         rows = []
         for _ in range(count):
+            tops = [self.depth["acc"], max(sources) if self.chance(0.03) else min(sources), self.depth["wgt"]]
             # Few distinct destinations let sums follow each other into the same entry.
             span = self.rng.choice([1, 2, 4, 2, 1 << 30])
             roomy = self.rng.random() < 0.8
@@ -89,98 +119,207 @@ class _Generator:
 
     def load_uops(self) -> str:
         n = self.pick(1, min(len(self.table), self.depth["uop"]))
-        sram = self.pick(0, self.depth["uop"] - n)
-        first = self.pick(0, len(self.table) - n)
-        self.uops[sram : sram + n] = self.table[first : first + n]
-        self.known[sram : sram + n] = True
-        return f"load.uop sram={sram} dram=@0+{first} y=1 x={n} stride={self.pick(n, MAX_16)}"
+        y, x = 1, n
+        if self.chance(0.3):
+            y = self.pick(1, min(4, n))
+            x = n // y
+        elif self.chance(0.1):
+            # All of the scratchpad, in rows that repeat.
+            x = min(1 << (len(self.table).bit_length() - 1), self.depth["uop"])
+            y = self.depth["uop"] // x
+        stride = self.pick(0, (len(self.table) - x) // (y - 1)) if y > 1 else self.pick(0, MAX_16)
+        sram = self.pick(0, self.depth["uop"] - y * x)
+        first = min(self.pick(0, len(self.table) - x - (y - 1) * stride), self.reach - 1)
+        for row in range(y):
+            at = first + row * stride
+            self.uops[sram + row * x : sram + (row + 1) * x] = self.table[at : at + x]
+        self.known[sram : sram + y * x] = True
+        return f"load.uop sram={sram} dram=@0+{first} y={y} x={x} stride={stride}"
+
+    def nothing(self, memory: str) -> str:
+        """A LOAD or STORE that does nothing, with all its other fields anything."""
+        head = ("store." if memory == "out" else "load.") + memory
+        x, y = (0, self.pick(0, MAX_16)) if self.chance(0.5) else (self.pick(1, MAX_16), 0)
+        if self.chance(0.2):
+            return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad=15,15,15,15"
+        text = f"{head} dram={self.pick(0, MAX_32)} y={y} x={x} stride={self.pick(0, MAX_16)}"
+        if x:
+            return f"{text} sram={self.pick(0, self.depth[memory] - 1)}"
+        pads = ",".join(str(self.pick(0, 15)) for _ in range(4))
+        return f"{text} sram={self.pick(0, MAX_16, edge=0.3)}" + (f" pad={pads}" if self.chance(0.5) else "")
+
+    def _pads(self) -> tuple[int, int, int, int]:
+        """Above, below, left, right."""
+        if self.chance(0.05):
+            return (15, 15, 15, 15)
+        limit = 15 if self.chance(0.1) else 2
+        only = self.pick(0, 3) if self.chance(0.2) else None
+        y0, y1, x0, x1 = (self.pick(0, limit) if only in (None, k) else 0 for k in range(4))
+        return y0, y1, x0, x1
 
     def copy(self, memory: str) -> str:
         """A LOAD or STORE of any shape, among them zero fills, short rows and nothing at all."""
-        depth, count = self.depth[memory], self.data_bytes // self.bytes[memory]
-        head = ("store." if memory == "out" else "load.") + memory
-        if self.rng.random() < 0.03:
-            return f"{head} sram={self.pick(0, depth - 1)} dram=@1+0 y={self.pick(0, MAX_16)} x=0 stride=0"
+        if self.chance(0.04):
+            return self.nothing(memory)
+        size = self.bytes[memory]
+        before, after = self.far[size] if size in self.far and self.chance(0.3) else (0, self.data_bytes // size)
+        buffer = 3 + sorted(self.far).index(size) if before else 1
+        depth, count = self.depth[memory], before + after
         y0 = y1 = x0 = x1 = 0
+        if memory != "out" and self.chance(0.5):
+            y0, y1, x0, x1 = self._pads()
         while True:
-            y, x = self.pick(1, 6), self.pick(1, min(depth, count, MAX_16) if self.rng.random() < 0.15 else 6)
-            if memory != "out" and self.rng.random() < 0.5:
-                limit = 15 if self.rng.random() < 0.1 else 2
-                y0, y1, x0, x1 = (self.pick(0, limit) for _ in range(4))
-                if self.rng.random() < 0.2:
-                    y, y0 = 0, max(y0, 1)
-            stride = self.pick(0, MAX_16) if y <= 1 else x if self.rng.random() < 0.3 else self.pick(0, 12)
+            y, x = self.pick(1, 6), self.pick(1, min(depth, count, MAX_16) if self.chance(0.15) else 6)
+            if self.chance(0.08):
+                y, x = self.pick(1, min(depth, MAX_16)), self.pick(1, 2)
+            if y0 + y1 and self.chance(0.2):
+                y = 0
+            stride = self.pick(0, MAX_16) if y <= 1 else x if self.chance(0.3) else self.pick(0, 12)
+            if y == 2 and count > MAX_16 and self.chance(0.5):
+                stride = MAX_16
             entries = (y0 + y + y1) * (x0 + x + x1)
             extent = (y - 1) * stride + x if y else 1
             if entries <= depth and extent <= count:
                 break
-            y0 = y1 = x0 = x1 = 0
+            if self.chance(0.5):
+                y0 = y1 = x0 = x1 = 0
         sram = self.pick(0, depth - entries)
-        # Where nothing is read, any address does.
-        dram = f"@1+{self.pick(0, count - extent)}"
+        # Rows may begin at the last element that a dram_base reaches, not behind it.
+        first = min(self.pick(0, count - extent), before - 1) if before else self.pick(0, count - extent)
+        head = ("store." if memory == "out" else "load.") + memory
         pad = f" pad={y0},{y1},{x0},{x1}" if y0 or y1 or x0 or x1 else ""
-        return f"{head} sram={sram} dram={dram} y={y} x={x} stride={stride}{pad}"
+        return f"{head} sram={sram} dram=@{buffer}+{first} y={y} x={x} stride={stride}{pad}"
 
     def fill(self, memory: str) -> str:
         """A LOAD of a whole scratchpad, the same data again and again; accumulators get values whose sums wrap."""
         depth, count = self.depth[memory], self.data_bytes // self.bytes[memory]
-        x = min(depth, 1 << self.pick(0, count.bit_length() - 1))
+        x = min(depth, 1 << self.pick(0, min(count.bit_length() - 1, 15)))
         x = max(x, depth >> 15)
         y = depth // x
-        stride = self.pick(0, (count - x) // (y - 1)) if y > 1 else 0
+        stride = self.pick(0, min(MAX_16, (count - x) // (y - 1))) if y > 1 else 0
         return f"load.{memory} sram=0 dram=@1+{self.pick(0, count - x - (y - 1) * stride)} y={y} x={x} stride={stride}"
 
     def _factors(self, depth: int, top: int, outs: int, ins: int) -> tuple[int, int]:
         """Outer and inner factor that keep top + (outs - 1) * outer + (ins - 1) * inner below depth."""
         room = depth - 1 - top
-        inner = self.pick(0, min(depth - 1, room // (ins - 1) if ins > 1 else depth - 1))
-        room -= inner * (ins - 1)
-        outer = self.pick(0, min(depth - 1, room // (outs - 1) if outs > 1 else depth - 1))
-        return outer, inner
+        # Either may take what room there is.
+        limits = {}
+        for name, n in (("inner", ins), ("outer", outs)) if self.chance(0.5) else (("outer", outs), ("inner", ins)):
+            limits[name] = self.pick(0, min(depth - 1, room // (n - 1) if n > 1 else depth - 1))
+            room -= limits[name] * (n - 1)
+        return limits["outer"], limits["inner"]
+
+    def _no_steps(self) -> str:
+        """Micro-ops, loops and factors of an instruction that has none of the first or of the second."""
+        depth = self.depth["uop"]
+        begin, end = self.pick(0, depth - 1), self.pick(0, 2 * depth - 1)
+        outs, ins = self.pick(0, MAX_ITER), self.pick(0, MAX_ITER)
+        if self.chance(0.3):
+            end = begin if self.chance(0.5) else self.pick(0, begin)
+            outs, ins = (MAX_ITER, MAX_ITER) if self.chance(0.3) else (outs, ins)
+        elif end > begin:
+            outs, ins = (0, ins) if self.chance(0.5) else (outs, 0)
+        factors = [self.pick(0, self.depth["acc"] - 1) for _ in range(2)]
+        return f"uop={begin}:{end} iter={outs},{ins} dst={factors[0]},{factors[1]}"
+
+    def _imm(self, op: str) -> int:
+        if self.chance(0.6 if op == "shr" else 0.2):
+            return int(self.rng.choice(AMOUNTS)) if self.chance(0.5) else self.pick(-33, 33)
+        return self.pick(-(1 << 15), (1 << 15) - 1)
 
     def loops(self) -> str:
         """A GEMM, reset or ALU instruction."""
+        kind = str(self.rng.choice(["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5))
+        depth = {name: self.depth[memory] for name, memory in (("dst", "acc"), ("inp", "inp"), ("wgt", "wgt"))}
+        depth["acc"] = depth["dst"]
+        op, use_imm = str(self.rng.choice(ALU_OPS)), self.pick(0, 1)
+        outs = ins = 0
+        top = [0, 0, 0]
+        if self.chance(0.06):
+            text = self._no_steps()
+        else:
+            loaded = np.flatnonzero(self.known)
+            begin = int(loaded[self.pick(0, len(loaded) - 1)])
+            most = self.chance(0.1)
+            if most:
+                begin = int(loaded[0])
+            limit = begin + int(np.argmin(self.known[begin:]))
+            end = self.pick(begin + 1, limit) if most or self.chance(0.1) else min(limit, begin + self.pick(1, 12))
+            outs, ins = self.pick(1, 4), self.pick(1, 6)
+            if self.chance(0.04):
+                outs, ins = ((MAX_ITER, 1), (1, MAX_ITER), (127, 129))[self.pick(0, 2)]
+                end = begin + 1
+            elif (end - begin) * outs * ins > self.max_steps:
+                outs = ins = 1
+                end = min(end, begin + self.max_steps)
+            top = [int(t) for t in self.uops[begin:end].max(axis=0)]
+            dst = self._factors(depth["dst"], top[0], outs, ins)
+            text = f"uop={begin}:{end} iter={outs},{ins} dst={dst[0]},{dst[1]}"
+            # Not every source index is one of both memories.
+            if kind == "gemm" and top[1] >= depth["inp"]:
+                kind = "gemm.reset"
+            use_imm = int(use_imm or top[1] >= depth["acc"])
+        # What is not read may lie anywhere.
+        ignored = not outs or (kind == "gemm.reset" if kind != "alu" else use_imm)
+        source = depth["acc" if kind == "alu" else "inp"]
+        src = self._factors(source, 0, 1, 1) if ignored else self._factors(source, top[1], outs, ins)
+        if kind == "alu":
+            return f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op)}"
+        wgt = self._factors(depth["wgt"], 0 if ignored else top[2], *((1, 1) if ignored else (outs, ins)))
+        return f"{kind} {text} src={src[0]},{src[1]} wgt={wgt[0]},{wgt[1]}"
+
+    def shifts(self) -> Iterator[str]:
+        """Shifts by amounts from accumulators that are small enough to tell one from another."""
         loaded = np.flatnonzero(self.known)
-        begin = int(loaded[self.pick(0, len(loaded) - 1)])
-        limit = begin + int(np.argmin(self.known[begin:]))
-        end = min(limit, begin + self.pick(1, 12)) if self.rng.random() < 0.8 else self.pick(begin, limit)
-        if self.rng.random() < 0.03:
-            end = self.pick(0, begin)
-        count = max(end - begin, 0)
-        outs, ins = self.pick(1, 4), self.pick(1, 6)
-        if self.rng.random() < 0.04:
-            outs, ins = ((MAX_ITER, 1), (1, MAX_ITER), (0, MAX_ITER), (MAX_ITER, 0))[self.pick(0, 3)]
-        while count * outs * ins > self.max_steps and count > 1:
-            end -= 1
-            count -= 1
-        if count * outs * ins > max(self.max_steps, MAX_ITER):
-            outs = ins = 1
-        used = self.uops[begin:end] if count else np.zeros((1, 3), np.int64)
-        top = [int(t) for t in used.max(axis=0)]
-        kind = str(self.rng.choice(["gemm"] * 5 + ["gemm.reset"] + ["alu"] * 5))
-        if count * outs * ins == 0:
-            outs, ins = min(outs, 1), min(ins, 1)
-        dst = self._factors(self.depth["acc"], top[0], max(outs, 1), max(ins, 1))
-        text = f"uop={begin}:{end} iter={outs},{ins} dst={dst[0]},{dst[1]}"
-        if kind != "alu":
-            src = self._factors(self.depth["inp"], top[1], max(outs, 1), max(ins, 1))
-            wgt = self._factors(self.depth["wgt"], top[2], max(outs, 1), max(ins, 1))
-            return f"{kind} {text} src={src[0]},{src[1]} wgt={wgt[0]},{wgt[1]}"
-        src = self._factors(self.depth["acc"], top[1], max(outs, 1), max(ins, 1))
-        op = str(self.rng.choice(ALU_OPS))
-        small = op == "shr" and self.rng.random() < 0.7
-        imm = self.pick(-33, 33) if small else self.pick(-(1 << 15), (1 << 15) - 1)
-        return f"alu.{op} {text} src={src[0]},{src[1]} use_imm={self.pick(0, 1)} imm={imm}"
+        at = int(loaded[self.pick(0, len(loaded) - 1)])
+        dst, src, _ = (int(v) for v in self.uops[at])
+        if src >= self.depth["acc"]:
+            return
+        n = self.pick(1, min(6, self.depth["acc"] - max(dst, src)))
+        count = self.data_bytes // self.bytes["acc8"]
+        yield f"load.acc8 sram={src} dram=@1+{self.pick(0, count - n)} y=1 x={n} stride=0"
+        step = int(self.chance(0.5))
+        yield f"alu.shr uop={at}:{at + 1} iter=1,{n} dst=0,{step} src=0,1 use_imm=0 imm=0"
+
+    def body(self, length: int) -> Iterator[str]:
+        yield self.load_uops()
+        for memory in ("inp", "wgt", "acc"):
+            if self.chance(0.8):
+                yield self.fill(memory)
+            yield self.copy(memory)
+            yield self.copy(memory)
+        for _ in range(length):
+            kind = self.rng.random()
+            memory = str(self.rng.choice(["inp", "inp", "wgt", "acc", "acc8", "out", "out"]))
+            if kind < 0.08:
+                yield self.load_uops()
+            elif kind < 0.09:
+                yield self.nothing("uop")
+            elif kind < 0.105:
+                # More than the queues between fetch and the modules hold.
+                for _ in range(self.pick(20, 60)):
+                    yield self.nothing(memory) if self.chance(0.5) else self.copy(memory)
+            elif kind < 0.13:
+                yield from self.shifts()
+            elif kind < 0.14:
+                yield self.fill(str(self.rng.choice(["inp", "wgt", "acc", "acc8"])))
+            elif kind < 0.5:
+                yield self.copy(memory)
+            else:
+                yield self.loops()
 
     def dump(self) -> Iterator[str]:
         """Stores all accumulators, OUT_WIDTH bits at a time, shifting them down in between."""
         depth, bits = self.depth["acc"], int(self.c.inp_bits)
-        # The micro-op of a zero fill and of the shift: all indices 0.
-        yield f"load.uop sram=0 dram=@0+{len(self.table)} y=1 x=1 stride=1"
+        yield "load.uop sram=0 dram=@0+0 y=1 x=1 stride=1"
         inner = min(depth, 1 << 13)
         rows = depth // inner
-        for part in range(32 // bits):
+        parts = 32 // bits
+        for part in range(parts):
             yield f"store.out sram=0 dram=@2+{part * depth} y={rows} x={inner} stride={inner}"
+            if part == parts - 1 and self.chance(0.5):
+                # The last one to end is a STORE, then.
+                return
             yield (
                 f"alu.shr uop=0:1 iter={rows},{inner} dst={inner % depth if rows > 1 else 0},1 src=0,0 "
                 f"use_imm=1 imm={bits}"
@@ -189,26 +328,23 @@ class _Generator:
     def stream(self, length: int) -> RandomStream:
         from acc._lib import _runtime
 
-        uops = "\n".join(f".uop dst={d} src={s} wgt={w}" for d, s, w in [*self.table.tolist(), (0, 0, 0)])
-        body = [self.load_uops()]
-        body += [self.fill(memory) for memory in ("inp", "wgt", "acc") if self.rng.random() < 0.8]
-        body += [self.copy(memory) for memory in ("inp", "wgt", "acc") for _ in range(2)]
-        for _ in range(length):
-            kind = self.rng.random()
-            if kind < 0.08:
-                body.append(self.load_uops())
-            elif kind < 0.5:
-                body.append(self.copy(str(self.rng.choice(["inp", "inp", "wgt", "acc", "acc8", "out", "out"]))))
-            else:
-                body.append(self.loops())
-        body += [*self.dump(), "finish"]
-        uop_bytes = -(-(len(self.table) + 1) * 4 // self.page) * self.page
+        uops = "\n".join(f".uop dst={d} src={s} wgt={w}" for d, s, w in self.table.tolist())
+        uop_bytes = -(-len(self.table) * 4 // self.page) * self.page
         dump_bytes = self.depth["acc"] * self.bytes["out"] * (32 // int(self.c.inp_bits))
-        head = [f".config {self.c.to_json()}", f'.buffer "uop" {uop_bytes}', f'.buffer "data" {self.data_bytes}']
-        head += [f'.buffer "end" {dump_bytes}', ".uop_buffer 0", uops]
-        program = _runtime.Program.parse("\n".join([*head, *body]))
+        sizes = {"uop": uop_bytes, "data": self.data_bytes, "end": dump_bytes}
+        addresses = [0, uop_bytes, uop_bytes + self.data_bytes]
+        if self.reach < len(self.table):
+            addresses[0] = (4 << 32) - 4 * self.reach
+        for size, (before, after) in sorted(self.far.items()):
+            sizes[f"far{size}"] = (before + after) * size
+            addresses.append((size << 32) - before * size)
+        head = [f".config {self.c.to_json()}", *(f'.buffer "{name}" {size}' for name, size in sizes.items())]
+        text = [*head, ".uop_buffer 0", uops, *self.body(length), *self.dump(), "finish"]
+        program = _runtime.Program.parse("\n".join(text))
         program.insert_tokens()
-        dram = self.rng.integers(0, 256, uop_bytes + self.data_bytes + dump_bytes).astype(np.uint8)
+        if self.chance(0.3):
+            program = spare_tokens(program, self.rng)
+        dram = self.rng.integers(0, 256, sum(sizes.values())).astype(np.uint8)
         words = np.frombuffer(program.uops, np.uint8)
         dram[: len(words)] = words
-        return RandomStream(program, dram, (0, uop_bytes, uop_bytes + self.data_bytes))
+        return RandomStream(program, dram, tuple(addresses))
