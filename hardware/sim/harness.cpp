@@ -44,6 +44,20 @@ struct Burst {
   unsigned beats, id;
   uint64_t ready;
   uint8_t *host;
+  unsigned sent = 0;
+};
+
+/// A beat on its way to memory.
+struct Written {
+  uint64_t address, strobe;
+  uint8_t *host;
+  uint8_t bytes[kBeatBytes];
+};
+
+/// What memory says to a burst, from a cycle on.
+struct Answer {
+  uint64_t ready;
+  unsigned beats, response;
 };
 
 class Memory {
@@ -79,11 +93,9 @@ public:
     if (dut.m_wvalid && dut.m_wready)
       writeBeat(cycle);
 
-    dut.m_bvalid = !answers.empty() && answers.front().first <= cycle;
-    if (dut.m_bvalid) {
-      dut.m_bresp = answers.front().second;
-      answers.pop_front();
-    }
+    dut.m_bvalid = !answers.empty() && answers.front().ready <= cycle;
+    if (dut.m_bvalid)
+      acknowledge();
   }
 
 private:
@@ -131,44 +143,62 @@ private:
 
   void writeBeat(uint64_t cycle) {
     Burst &b = writes.front();
-    uint8_t bytes[kBeatBytes];
-    std::memcpy(bytes, &dut.m_wdata, kBeatBytes);
-    uint64_t strobe = dut.m_wstrb;
-    constexpr uint64_t kAll =
-        kBeatBytes == 64 ? ~0ull : (1ull << (kBeatBytes % 64)) - 1;
-    if (b.host && strobe == kAll) {
-      std::memcpy(b.host, bytes, kBeatBytes);
-    } else {
-      for (unsigned i = 0; i < kBeatBytes; ++i) {
-        if (!(strobe >> i & 1))
-          continue;
-        uint8_t *byte =
-            b.host ? b.host + i
-                   : parameters.lookup(parameters.user, b.address + i, 1);
-        if (byte)
-          *byte = bytes[i];
-        else
+    Written &beat = written.emplace_back();
+    beat.address = b.address;
+    beat.strobe = dut.m_wstrb;
+    beat.host = b.host;
+    std::memcpy(beat.bytes, &dut.m_wdata, kBeatBytes);
+    if (!b.host)
+      for (unsigned i = 0; i < kBeatBytes; ++i)
+        if ((beat.strobe >> i & 1) &&
+            !parameters.lookup(parameters.user, b.address + i, 1))
           b.id = 1;
-      }
-    }
     b.address += kBeatBytes;
     if (b.host)
       b.host += kBeatBytes;
+    ++b.sent;
     // A burst of another length than announced is an error of the circuit.
     if ((--b.beats == 0) != bool(dut.m_wlast))
       b.id = 1;
     if (b.beats == 0) {
       lastAnswer = std::max(lastAnswer + 1, cycle + delay());
-      answers.emplace_back(lastAnswer, b.id ? 2 : 0);
+      answers.push_back({lastAnswer, b.sent, b.id ? 2u : 0u});
       writes.pop_front();
     }
+  }
+
+  /// Only now does memory show what was written: whoever reads it earlier reads
+  /// what was there before.
+  void acknowledge() {
+    constexpr uint64_t kAll =
+        kBeatBytes == 64 ? ~0ull : (1ull << (kBeatBytes % 64)) - 1;
+    dut.m_bresp = answers.front().response;
+    for (unsigned k = 0; k < answers.front().beats; ++k) {
+      const Written &beat = written.front();
+      if (beat.host && beat.strobe == kAll) {
+        std::memcpy(beat.host, beat.bytes, kBeatBytes);
+      } else {
+        for (unsigned i = 0; i < kBeatBytes; ++i) {
+          if (!(beat.strobe >> i & 1))
+            continue;
+          if (uint8_t *byte =
+                  beat.host
+                      ? beat.host + i
+                      : parameters.lookup(parameters.user, beat.address + i, 1))
+            *byte = beat.bytes[i];
+        }
+      }
+      written.pop_front();
+    }
+    answers.pop_front();
   }
 
   const acc_circuit_memory &parameters;
   Vacc_core &dut;
   Random random;
   std::deque<Burst> reads, writes;
-  std::deque<std::pair<uint64_t, unsigned>> answers;
+  std::deque<Written> written;
+  std::deque<Answer> answers;
   uint64_t lastRead = 0, lastAnswer = 0;
   bool taken = false;
 };

