@@ -63,7 +63,7 @@ def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit
     )
     simulated, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
     for seed in seeds:
-        stream = random_stream(config, seed, length)
+        stream = random_stream(config, seed, length, far=True)
         assert stream.program.verify() == []
         expected = stream.run(functional)
         actual = stream.run(simulated)

@@ -55,7 +55,7 @@ def test_streams_that_reach_everything() -> None:
 def test_random_streams_reach_every_limit() -> None:
     config, coverage = ROOMY.config, Coverage()
     for seed in COVERING:
-        stream = random_stream(config, seed, 40)
+        stream = random_stream(config, seed, 40, far=True)
         coverage.add(config, stream.linked(), stream.program.uops)
     # There are not enough micro-ops for rows so far apart.
     assert coverage.missing() == ["load.uop: x_stride at its limit, several rows"]

@@ -26,7 +26,7 @@ AMOUNTS = (-(1 << 15), -33, -32, -31, -1, 0, 1, 31, 32, 33, (1 << 15) - 1)
 class RandomStream:
     """A program and the contents of its buffers before it runs, one behind the other in `dram`.
 
-    `addresses` are the DRAM byte addresses of the buffers.
+    `addresses` are the DRAM byte addresses of the buffers, the same as their places in `dram` unless some are far away.
     """
 
     program: Any
@@ -56,16 +56,19 @@ class RandomStream:
         return memory
 
 
-def random_stream(config: Any, seed: int, length: int = 30, *, max_steps: int = 4000) -> RandomStream:
+def random_stream(
+    config: Any, seed: int, length: int = 30, *, max_steps: int = 4000, far: bool = False
+) -> RandomStream:
     """A stream of about `length` instructions for `config` (an `acc._lib._runtime.Config`), the same for every seed.
 
-    `max_steps` bounds the micro-operations of one instruction, but for loops at the limit of their counters.
+    `max_steps` bounds the micro-operations of one instruction, but for loops at the limit of their counters. With
+    `far`, some streams have buffers around the last element that a dram_base reaches.
     """
-    return _Generator(config, np.random.default_rng(seed), max_steps).stream(length)
+    return _Generator(config, np.random.default_rng(seed), max_steps, far).stream(length)
 
 
 class _Generator:
-    def __init__(self, config: Any, rng: np.random.Generator, max_steps: int) -> None:
+    def __init__(self, config: Any, rng: np.random.Generator, max_steps: int, far: bool) -> None:
         self.c, self.rng, self.max_steps = config, rng, max_steps
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
@@ -85,9 +88,9 @@ class _Generator:
         # Only what was loaded is known to who plans the tokens.
         self.known = np.zeros(self.depth["uop"] + 1, bool)
         # Buffers around the 2^32nd element of each size, the last that a dram_base reaches: elements before it, after.
-        sizes = sorted({self.bytes[m] for m in ("inp", "wgt", "acc", "out")}) if rng.random() < 0.4 else []
+        sizes = sorted({self.bytes[m] for m in ("inp", "wgt", "acc", "out")}) if far and rng.random() < 0.4 else []
         self.far = {size: (self.pick(24, 99), self.pick(24, 99)) for size in sizes}
-        if rng.random() < 0.15:
+        if far and rng.random() < 0.15:
             self.reach = self.pick(1, len(self.table))
             self.far.pop(4, None)
 
