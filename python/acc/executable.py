@@ -39,12 +39,14 @@ class Executable:
         verify: bool = True,
         sanitize: bool = False,
         profile: bool = False,
+        events: bool = False,
     ) -> None:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device.
 
-        device: what runs the accelerator programs, "fsim" or "tsim", the circuit, whose simulator is built on first
-        use. verify: check these programs before the first run.
-        sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel.
+        device: what runs the accelerator programs: "fsim", "csim", the cycle model, or "tsim", the circuit, whose
+        simulator is built on first use. verify: check these programs before the first run.
+        sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel; events:
+        record when each instruction of accelerator programs starts and retires too (csim and tsim).
         """
         from acc._lib import _runtime
 
@@ -52,7 +54,7 @@ class Executable:
             raise ModelFileError(f"a compiled model is a path, not {type(path).__name__}")
         if device == "tsim":
             _build_circuit(path)
-        self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, profile)
+        self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, 2 if events else int(profile))
         # To save it even if the file goes or another takes its place.
         self._file = open(path, "rb")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
@@ -142,7 +144,9 @@ class Executable:
 
         Programs have "cycles" on devices with a notion of time.
 
-        With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`.
+        With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`. With `events`,
+        "launches" has the launches in order: program, kernel ("layer"), cycles, counters, and when every instruction
+        started and retired.
         """
         if self._model is None:
             raise RunError("the model is closed")
@@ -205,6 +209,7 @@ def load(
     verify: bool = True,
     sanitize: bool = False,
     profile: bool = False,
+    events: bool = False,
 ) -> Executable:
     """Loads a model that `Executable.save` or `acc compile` wrote; see Executable for the options."""
-    return Executable(path, device=device, verify=verify, sanitize=sanitize, profile=profile)
+    return Executable(path, device=device, verify=verify, sanitize=sanitize, profile=profile, events=events)

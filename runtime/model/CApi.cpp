@@ -46,6 +46,7 @@ acc_status acc_model_load(const char *path, const acc_model_options *options,
       chosen.verify = !options->skip_verification;
       chosen.sanitize = options->sanitize;
       chosen.profile = options->profile;
+      chosen.events = options->profile > 1;
     }
     *model = new acc_model(path, chosen);
   });

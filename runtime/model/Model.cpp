@@ -152,6 +152,7 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   runOptions.sanitize = options.sanitize;
   runOptions.layers = program.layers;
   runOptions.layerOf = program.layerOf;
+  runOptions.events = options.events;
   double start = now();
   RunResult result = device->run(loaded.stream, runOptions);
   loaded.seconds += now() - start;
@@ -164,6 +165,8 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
     loaded.layers[i] += result.layers[i];
   if (!result.ok())
     return fail(result.message);
+  if (options.events && result.timing)
+    launches.push_back({index, currentLayer, std::move(*result.timing)});
   return 0;
 }
 
@@ -183,6 +186,30 @@ static json toJson(const Counters &counters) {
           {"gemm_steps", counters.gemmSteps},
           {"reset_steps", counters.resetSteps},
           {"alu_steps", counters.aluSteps}};
+}
+
+static json toJson(const Timing &timing) {
+  json counters = json::object(), activity = json::object();
+  for (const auto &[name, value] : timing.counters)
+    counters[name] = value;
+  for (const Activity &one : timing.activity) {
+    json waits = json::object();
+    for (const auto &[whom, cycles] : one.waits)
+      if (cycles != 0)
+        waits[whom] = cycles;
+    activity[one.module] = {{"busy", one.busy},
+                            {"memory", one.memory},
+                            {"waits", waits},
+                            {"idle", one.idle}};
+  }
+  json result = {{"cycles", timing.cycles},
+                 {"circuit", counters},
+                 {"dispatched", timing.dispatched},
+                 {"started", timing.started},
+                 {"retired", timing.retired}};
+  if (!timing.activity.empty())
+    result["activity"] = activity;
+  return result;
 }
 
 std::string Model::statistics() {
@@ -205,6 +232,15 @@ std::string Model::statistics() {
   result["programs"] = list;
   if (options.profile)
     result["layer_seconds"] = layerSeconds;
+  if (options.events) {
+    json list = json::array();
+    for (const Launch &launch : launches) {
+      list.push_back(toJson(launch.timing));
+      list.back()["program"] = launch.program;
+      list.back()["layer"] = launch.layer;
+    }
+    result["launches"] = list;
+  }
   // Names are the user's, and need not be UTF-8.
   return result.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -30,7 +30,7 @@ private:
 
 struct ModelOptions {
   std::string device = "fsim";
-  bool verify = true, sanitize = false, profile = false;
+  bool verify = true, sanitize = false, profile = false, events = false;
 };
 
 /// What a run is given; all but the inputs of unknown size may be null.
@@ -79,6 +79,12 @@ private:
     std::optional<uint64_t> cycles;
   };
 
+  /// A launch of the last run, recorded with the option `events`.
+  struct Launch {
+    int32_t program = 0, layer = -1;
+    Timing timing;
+  };
+
   Model(const std::string &path, const ModelOptions &options,
         const ModelFile &file);
   std::vector<LoadedProgram> loadPrograms(const std::string &path,
@@ -125,6 +131,7 @@ private:
   double runSeconds = 0;
   uint64_t runs = 0;
   std::vector<double> layerSeconds;
+  std::vector<Launch> launches;
   int32_t currentLayer = -1;
   double layerStart = 0;
 };

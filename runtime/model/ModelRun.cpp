@@ -239,6 +239,7 @@ void Model::run(const RunRequest &wanted) {
     program.launches = 0;
     program.cycles.reset();
   }
+  launches.clear();
   std::fill(layerSeconds.begin(), layerSeconds.end(), 0.0);
   currentLayer = -1;
 

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from acc._lib import _runtime
+from acc.container import read_model
 from acc.hardware import cycle_model, simulator
 from acc.hardware.package import Circuit
 from acc.hardware.random_stream import random_stream
 from circuits import SMALL, random_case
+
+PAGE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,57 @@ class Difference:
         return "\n".join(lines)
 
 
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """A linked stream with memory from address 0 on."""
+
+    name: str
+    program: Any
+    words: bytes
+    dram: np.ndarray
+
+
+def random(config: Any, seed: int, length: int = 30) -> Stream:
+    """A constrained-random stream."""
+    stream = random_stream(config, seed, length)
+    return Stream(f"seed {seed}", stream.program, stream.linked(), stream.dram.copy())
+
+
+def linked(name: str, program: Any) -> Stream:
+    """A program with its buffers one behind the other, all zero but micro-ops: time depends on nothing else."""
+    addresses, end = [], PAGE
+    for _, size in program.buffers:
+        addresses.append(end)
+        end += (-(-size // PAGE) + 1) * PAGE
+    dram = np.zeros(end, np.uint8)
+    uops = np.frombuffer(program.uops, np.uint8)
+    if len(uops):
+        # The buffer of the micro-ops is the one that LOADs of them refer to.
+        first = next(
+            i["assembly"] for i in program.instructions if i["name"] == "LOAD uop" and "dram=@" in i["assembly"]
+        )
+        at = addresses[int(first.partition("dram=@")[2].partition("+")[0])]
+        dram[at : at + len(uops)] = uops
+    return Stream(name, program, program.link(addresses), dram)
+
+
+def compiled(path: str | os.PathLike[str]) -> list[Stream]:
+    """The accelerator programs of a compiled model."""
+    programs = [_runtime.read_program(program) for program in read_model(path).programs]
+    return [linked(f"program {i}", program) for i, program in enumerate(programs)]
+
+
+def third_party(folder: Path) -> Stream:
+    """One of the streams in ../shared/vectors."""
+    dram, address = np.zeros(1 << 20, np.uint8), PAGE
+    for region in ("input", "weight", "out", "uop", "accumulator"):
+        data = np.fromfile(folder / f"{region}.bin", np.uint8)
+        dram[address : address + len(data)] = data
+        address += -(-len(data) // PAGE) * PAGE
+    words = (folder / "instructions.bin").read_bytes()
+    return Stream(folder.name, _runtime.Program.decode(_runtime.Config(), words), words, dram)
+
+
 def devices(config: Any, circuit: Circuit, latency: int, *, optimize: int | None = 0) -> tuple[Any, Any]:
     """tsim and csim of a circuit."""
     simulator.provide(config, circuit, latency=latency, optimize=optimize)
@@ -80,13 +136,14 @@ def devices(config: Any, circuit: Circuit, latency: int, *, optimize: int | None
     return _runtime.Device("tsim", config), _runtime.Device("csim", config)
 
 
-def compare(pair: tuple[Any, Any], stream: bytes, dram: np.ndarray) -> Difference:
-    """Runs a linked stream on both; `dram` is memory from address 0 on."""
+def compare(pair: tuple[Any, Any], stream: Stream) -> Difference:
+    """Runs a stream on both."""
     results = []
+    # Which changes DRAM: first the model, which does not.
     for device in (pair[1], pair[0]):
-        device.attach_at(0, dram)
+        device.attach_at(0, stream.dram)
         try:
-            result = device.run(stream, events=True)
+            result = device.run(stream.words, events=True)
         finally:
             device.detach(0)
         assert result["ok"], f"{device.name}: {result['message']}"
@@ -116,8 +173,8 @@ def main() -> int:
     pair = devices(config, Circuit(**sizes), args.latency)
     worst = 0.0
     for seed in range(args.seed, args.seed + args.count):
-        stream = random_stream(config, seed, args.length)
-        difference = compare(pair, stream.linked(), stream.dram.copy())
+        stream = random(config, seed, args.length)
+        difference = compare(pair, stream)
         worst = max(worst, abs(difference.error))
         if not difference.exact:
             print(f"seed {seed}: {100 * difference.error:+.3f} %\n{difference.describe(stream.program)}")

@@ -303,7 +303,7 @@ def test_bad_options(
 
 def test_options_of_the_circuit_need_it(stream: list[object], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sim", *map(str, stream), "--latency", "3"]) == 2
-    assert "--device tsim" in capsys.readouterr().err
+    assert "csim or tsim" in capsys.readouterr().err
 
 
 def test_not_provided() -> None:

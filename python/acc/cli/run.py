@@ -6,10 +6,12 @@ import argparse
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from acc.container import TensorInfo
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
 
@@ -25,7 +27,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("model", metavar="model.so", help="the compiled model")
     parser.add_argument("--input", metavar="FILE", required=True, help=".npz with an array per input name, or .npy")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the outputs to this .npz file")
-    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default) or tsim")
+    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default), csim or tsim")
     parser.add_argument("--sanitize", action="store_true", help="check every access of the accelerator")
     parser.add_argument("--profile", action="store_true", help="measure the time of every kernel")
     parser.add_argument("--json", action="store_true", help="print outputs' summaries and statistics as JSON")
@@ -55,6 +57,15 @@ def _name_type(array: np.ndarray, name: str) -> np.ndarray:
     return array.view(dtype) if array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize else array
 
 
+def read_inputs(path: str, inputs: Sequence[TensorInfo]) -> dict[str, np.ndarray]:
+    """The arrays of a file, as what the inputs of a model take."""
+    arrays = _read_inputs(path, [info.name for info in inputs])
+    for info in inputs:
+        if info.name in arrays:
+            arrays[info.name] = _name_type(arrays[info.name], info.dtype)
+    return arrays
+
+
 def _summary(array: np.ndarray) -> dict[str, Any]:
     summary: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     if array.size:
@@ -71,11 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from acc.report import format_table
 
     with load(args.model, device=args.device, sanitize=args.sanitize, profile=args.profile) as model:
-        inputs = _read_inputs(args.input, [info.name for info in model.inputs])
-        for info in model.inputs:
-            if info.name in inputs:
-                inputs[info.name] = _name_type(inputs[info.name], info.dtype)
-        outputs = model.run(inputs)
+        outputs = model.run(read_inputs(args.input, model.inputs))
         statistics = model.statistics
         names = [", ".join(layer.layers) or layer.kernel for layer in model.report()]
     if args.output:

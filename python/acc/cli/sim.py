@@ -1,6 +1,6 @@
 """`acc sim`: runs a raw instruction stream, compiled by whatever, on a simulated device.
 
-That is fsim, the functional simulator, or tsim, the circuit itself, which counts cycles.
+That is fsim, the functional simulator, csim, the cycle model, or tsim, the circuit itself; the latter two count cycles.
 
 DRAM is one zero-filled arena from byte address 0. Files are loaded into it at the addresses given, the
 stream runs to its FINISH, and regions are written to files: each whole or not at all, and none if
@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from acc import timeline
 from acc.errors import ConfigError, RunError
 from acc.files import replacing
+from acc.hardware import devices
+from acc.hardware.devices import number
+from acc.report import format_table
 
 DEFAULT_DRAM = 64 << 20
-# Beyond the reach of a 32-bit dram_base with the largest elements anybody builds.
-LIMIT = 1 << 40
-# Of simulated memory, in cycles.
-MAX_LATENCY = 1 << 20
 
 
 class Load(NamedTuple):
@@ -42,21 +42,11 @@ class Dump(NamedTuple):
     path: Path
 
 
-def _number(text: str, option: str) -> int:
-    try:
-        value = int(text, 0)
-    except ValueError:
-        value = -1
-    if not 0 <= value < LIMIT:
-        raise RunError(f"{option}: '{text}' is not a byte count or address (decimal or 0x)")
-    return value
-
-
 def _load(text: str) -> Load:
     address, equals, path = text.partition("=")
     if not equals or not path:
         raise RunError(f"--load takes ADDR=FILE, not '{text}'")
-    return Load(_number(address, "--load"), Path(path))
+    return Load(number(address, "--load"), Path(path))
 
 
 def _dump(text: str) -> Dump:
@@ -64,7 +54,7 @@ def _dump(text: str) -> Dump:
     address, colon, size = where.partition(":")
     if not equals or not path or not colon:
         raise RunError(f"--dump takes ADDR:BYTES=FILE, not '{text}'")
-    return Dump(_number(address, "--dump"), _number(size, "--dump"), Path(path))
+    return Dump(number(address, "--dump"), number(size, "--dump"), Path(path))
 
 
 def register(subparsers: Any) -> None:
@@ -79,7 +69,8 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--device",
         default="fsim",
-        help="fsim, the functional simulator (default), or tsim, the simulated circuit, built on first use",
+        help="fsim, the functional simulator (default), csim, the cycle model, or tsim, the simulated circuit, built "
+        "on first use",
     )
     parser.add_argument("--insns", metavar="FILE", required=True, help="the instruction stream")
     parser.add_argument(
@@ -96,11 +87,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--sanitize", action="store_true", help="report uninitialised reads and hazards that no token orders"
     )
-    circuit = parser.add_argument_group("tsim only")
-    circuit.add_argument("--latency", metavar="CYCLES", help="cycles until memory answers (default: 64)")
-    circuit.add_argument("--jitter", metavar="CYCLES", help="up to so many cycles more, at random (default: 0)")
-    circuit.add_argument("--mem-width", metavar="BITS", help="width of the memory port (default: 64)")
-    circuit.add_argument("--trace", metavar="FILE", help="write waveforms (.fst)")
+    devices.declare(parser)
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
     parser.set_defaults(run=run)
 
@@ -120,27 +107,15 @@ def _dram(size: int) -> np.ndarray:
         raise RunError(f"cannot reserve {size} bytes for DRAM") from None
 
 
-def _prepare_circuit(args: argparse.Namespace, config: Any) -> None:
-    """Builds the simulated circuit if that is the device, and refuses options that are for another one."""
-    options = {"latency": args.latency, "jitter": args.jitter, "mem-width": args.mem_width, "trace": args.trace}
-    if args.device != "tsim":
-        if given := [name for name, value in options.items() if value is not None]:
-            raise RunError(f"--{given[0]} is for --device tsim")
-        return
-    if args.sanitize:
-        raise RunError("--sanitize is for --device fsim: a circuit does not know what was initialised")
-    from acc.hardware import simulator
-    from acc.hardware.package import Circuit
-
-    numbers = {name: _number(options[name], f"--{name}") for name in ("latency", "jitter") if options[name] is not None}
-    if too_big := [name for name, value in numbers.items() if value > MAX_LATENCY]:
-        raise RunError(f"--{too_big[0]} is more than {MAX_LATENCY} cycles")
-    circuit = Circuit(_number(args.mem_width, "--mem-width")) if args.mem_width is not None else Circuit()
-    if args.trace is not None:
-        # What cannot be written is known before anything is built.
-        with replacing(Path(args.trace), RunError):
-            pass
-    simulator.provide(config, circuit, trace=args.trace, **numbers)
+def _activity(activity: dict[str, Any], cycles: int) -> str:
+    """How each module spent its time, in percent of all cycles."""
+    rows = []
+    for module, time in activity.items():
+        waits = [time["waits"].get(whom, 0) for whom in ("load", "compute", "store")]
+        figures = [time["busy"], time["memory"], *waits, time["idle"]]
+        rows.append([module, *(f"{100 * figure / cycles:.1f}" for figure in figures)])
+    header = ["% of cycles", "busy", "memory", "wait load", "wait compute", "wait store", "idle"]
+    return format_table(rows, header)
 
 
 def _print_table(result: dict[str, Any]) -> None:
@@ -154,6 +129,9 @@ def _print_table(result: dict[str, Any]) -> None:
     if "cycles" in result:
         busy = ", ".join(f"{name} {result['circuit'][name + '_busy']}" for name in ("load", "compute", "store"))
         print(f"cycles        {result['cycles']} (busy: {busy})")
+        print(f"GEMM core     {100 * result['gemm_utilisation']:.1f} % of cycles, {result['macs']} MACs")
+    if "activity" in result:
+        print("\n" + _activity(result["activity"], result["cycles"]))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -176,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     files = [(load, _read(load.path, "file to load")) for load in loads]
 
     end = max([load.address + len(data) for load, data in files] + [d.address + d.size for d in dumps], default=0)
-    size = _number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
+    size = number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
     if size == 0 or end > size:
         raise RunError(f"--load and --dump reach byte {end}, but DRAM has {size}")
     dram = _dram(size)
@@ -189,20 +167,38 @@ def run(args: argparse.Namespace) -> int:
         taken.append((begin, stop, load.path))
         dram[begin:stop] = np.frombuffer(data, np.uint8)
 
-    _prepare_circuit(args, config)
+    if args.sanitize and args.device in devices.TIMED:
+        raise RunError("--sanitize is for --device fsim: a circuit does not know what was initialised")
+    # Only a dump shows what csim computes.
+    devices.prepare(args, config, functional=bool(dumps))
     device = _runtime.Device(args.device, config)
     device.attach_at(0, dram)
     initialised = [(begin, stop) for begin, stop, _ in taken if begin != stop] if args.sanitize else []
-    result = device.run(stream, sanitize=args.sanitize, initialised=initialised)
+    events = args.timeline is not None
+    result = device.run(stream, sanitize=args.sanitize, initialised=initialised, events=events)
     if not result["ok"]:
         raise RunError(f"{args.insns}: {result['message']}")
+    if "cycles" in result:
+        steps = result["total"]["gemm_steps"]
+        result["gemm_utilisation"] = steps / result["cycles"]
+        result["macs"] = steps * config.batch * config.block_in * config.block_out
     with contextlib.ExitStack() as stack:
         for dump in dumps:
             file = stack.enter_context(replacing(dump.path, RunError))
             file.write(dram[dump.address : dump.address + dump.size].tobytes())
             file.flush()
+    if events:
+        instructions = _runtime.Program.decode(config, stream).instructions
+        about = {
+            "device": args.device,
+            "stream": args.insns,
+            "cycles": result["cycles"],
+            "config": json.loads(config.to_json()),
+        }
+        timeline.write(args.timeline, [timeline.Run(instructions, result, Path(args.insns).name)], about)
     if args.json:
-        time = {key: result[key] for key in ("cycles", "circuit") if key in result}
+        keys = ("cycles", "gemm_utilisation", "macs", "activity", "circuit")
+        time = {key: result[key] for key in keys if key in result}
         print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"], **time}))
     else:
         _print_table(result)

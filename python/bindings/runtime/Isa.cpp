@@ -101,6 +101,44 @@ nb::dict layoutDict(const Config &config) {
   return result;
 }
 
+/// The neighbours that two flags of an instruction name.
+nb::list neighbours(Module module, bool prev, bool next) {
+  nb::list result;
+  const int at = static_cast<int>(module);
+  if (prev && at > 0)
+    result.append(moduleName(static_cast<Module>(at - 1)));
+  if (next && at + 1 < kNumModules)
+    result.append(moduleName(static_cast<Module>(at + 1)));
+  return result;
+}
+
+nb::list describeAll(const Program &program) {
+  nb::list result;
+  for (size_t i = 0; i < program.insns.size(); ++i) {
+    const Instruction &insn = program.insns[i];
+    const Counters counters = count(insn, program.config);
+    nb::dict one;
+    one["name"] = describe(insn);
+    one["module"] = moduleName(insn.module());
+    one["layer"] = std::string(program.layerOfInsn(i));
+    one["assembly"] = printInstruction(insn, program.bufferOfInsn(i));
+    one["pops"] =
+        neighbours(insn.module(), insn.deps.popPrev, insn.deps.popNext);
+    one["pushes"] =
+        neighbours(insn.module(), insn.deps.pushPrev, insn.deps.pushNext);
+    uint64_t bytes = 0;
+    for (uint64_t part : counters.dramBytes)
+      bytes += part;
+    one["memory"] = insn.mem() ? memoryName(insn.mem()->memory) : "";
+    one["dram_bytes"] = bytes;
+    one["gemm_steps"] = counters.gemmSteps;
+    one["alu_steps"] = counters.aluSteps;
+    one["reset_steps"] = counters.resetSteps;
+    result.append(one);
+  }
+  return result;
+}
+
 using Message = std::tuple<int64_t, std::string, std::string>;
 
 } // namespace
@@ -214,6 +252,9 @@ void acc::python::registerIsa(nb::module_ &m) {
             return result;
           },
           "Name and size in bytes (0: unknown) of each buffer.")
+      .def_prop_ro("instructions", &describeAll,
+                   "A dict per instruction: name, module, layer, assembly, the "
+                   "modules whose tokens it pops and pushes, and what it does.")
       .def("layer", [](const Program &p,
                        size_t i) { return std::string(p.layerOfInsn(i)); })
       .def(

@@ -100,7 +100,7 @@ struct Outputs {
 class PyModel {
 public:
   PyModel(const std::string &path, const std::string &device, bool verify,
-          bool sanitize, bool profile) {
+          bool sanitize, int profile) {
     acc_model_options options = {};
     options.size = sizeof(options);
     options.device = device.c_str();
@@ -259,10 +259,10 @@ void acc::python::registerModel(nb::module_ &m) {
       },
       "data"_a, "Reads what write_program wrote.");
   nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
-      .def(nb::init<const std::string &, const std::string &, bool, bool,
-                    bool>(),
-           "path"_a, "device"_a = "fsim", "verify"_a = true,
-           "sanitize"_a = false, "profile"_a = false)
+      .def(
+          nb::init<const std::string &, const std::string &, bool, bool, int>(),
+          "path"_a, "device"_a = "fsim", "verify"_a = true,
+          "sanitize"_a = false, "profile"_a = 0)
       .def_prop_ro(
           "inputs", [](const PyModel &self) { return self.tensors(true); },
           "(name, dtype, shape) each.")

@@ -89,7 +89,8 @@ typedef struct acc_model_options {
   int32_t skip_verification;
   /// Let the device report uninitialised reads and unordered hazards. Slow.
   int32_t sanitize;
-  /// Measure the time of every kernel.
+  /// Measure the time of every kernel; if 2, also record when each instruction
+  /// of accelerator programs starts and retires, on devices that know.
   int32_t profile;
 } acc_model_options;
 
