@@ -5,7 +5,7 @@ python scripts/mutate_rtl.py [NAME ...] [--list] [--seeds N]
 
 Every mutation is a text of hardware/rtl and what replaces it, in a copy. It is killed if a stream of
 `acc.hardware.random_stream` ends differently than on the functional simulator (or not at all), or, where it concerns
-what the circuit says about bad streams or how fast it is, if a test of test/python/test_circuit.py fails. Exit code 1
+what the circuit says about bad streams or how fast it is, if a test of test/python/test_circuit*.py fails. Exit code 1
 if one survives, 2 if a text is no longer there.
 """
 
@@ -32,7 +32,7 @@ LIMIT_SECONDS = 120
 class Mutation:
     """`new` instead of `old`, which occurs once in hardware/rtl/acc_`file`.sv.
 
-    `tests` selects tests of test_circuit.py (as -k does) that must fail, instead of the random streams.
+    `tests` selects tests of the circuit (as -k does) that must fail, instead of the random streams.
     """
 
     name: str
@@ -118,7 +118,7 @@ MUTATIONS = (
     Mutation(
         "entry-unchecked", "fill", "overflow <= !rst && (overflow ||", "overflow <= !rst && (overflow &&", "bad_streams"
     ),
-    Mutation("flags-unchecked", "fetch", "else if (bad_flags) problem = FETCH_FLAGS;", "", "bad_streams"),
+    Mutation("flags-unchecked", "fetch", "else if (bad_flags) problem = FETCH_FLAGS;", "", "fetch_refuses"),
     Mutation("watchdog-asleep", "core", "gave_up <= !reset && still >= limit;", "gave_up <= 1'b0;", "bad_streams"),
     Mutation("watchdog-impatient", "core", "still <= moved ? '0 :", "still <=", "long_work"),
     Mutation("slower-rows", "walk", "(!valid || (step && ends))", "!valid", "throughput"),
@@ -141,7 +141,8 @@ def try_streams(seeds: int, tests: str) -> int:
     if tests:
         import pytest
 
-        return int(pytest.main(["-q", "-x", str(ROOT / "test/python/test_circuit.py"), "-k", tests]))
+        files = [str(ROOT / "test" / "python" / f"test_circuit{part}.py") for part in ("", "_errors")]
+        return int(pytest.main(["-q", "-x", *files, "-k", tests]))
     from circuits import ROOMY, SMALL, check
 
     for case in (*SMALL, ROOMY):
@@ -170,6 +171,8 @@ def kill(mutation: Mutation, text: str, seeds: int) -> str:
         output = done.stdout + done.stderr
         if "building the simulator" in output:
             raise SystemExit(f"{mutation.name} does not build: {output.strip().splitlines()[-1]}")
+        if done.returncode > 1:
+            raise SystemExit(f"{mutation.name}: the tests '{mutation.tests}' did not run: {output}")
         if done.returncode < 0:
             return f"ends with signal {-done.returncode}"
         # What the assertion says, in one line.

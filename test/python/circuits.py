@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,21 @@ from acc.hardware.random_stream import random_stream
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration's keys, the port's width, and the memory's latency and jitter in cycles."""
+    """A configuration's keys, the port's width, the memory's latency and jitter in cycles, more of the circuit."""
 
     keys: tuple[tuple[str, int], ...]
     port: int = 64
     latency: int = 64
     jitter: int = 0
+    more: tuple[tuple[str, int], ...] = ()
 
     @property
     def config(self) -> Any:
         return _runtime.Config(json.dumps(dict(self.keys)))
+
+    @property
+    def circuit(self) -> Circuit:
+        return Circuit(self.port, **dict(self.more))
 
     def __str__(self) -> str:
         c = self.config
@@ -58,9 +63,7 @@ DEEP = case(0, 1, 1, 3, 3, (6, 4, 4, 17))
 def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit: Circuit | None = None) -> None:
     """Runs random streams on the circuit and on the functional simulator; DRAM and accumulators must agree."""
     config = case.config
-    simulator.provide(
-        config, circuit or Circuit(case.port), latency=case.latency, jitter=case.jitter, optimize=optimize
-    )
+    simulator.provide(config, circuit or case.circuit, latency=case.latency, jitter=case.jitter, optimize=optimize)
     simulated, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
     for seed in seeds:
         stream = random_stream(config, seed, length, far=True)
@@ -71,7 +74,7 @@ def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit
 
 
 def random_case(seed: int) -> Case:
-    """A circuit of up to 4x32x32 with any legal combination of the rest."""
+    """A circuit of up to 4x32x32 with any legal combination of the rest; every other one has queues of other sizes."""
     rng = np.random.default_rng(seed)
     while True:
         batch, block_in, block_out = (int(rng.choice(n)) for n in ((0, 0, 1, 2), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5)))
@@ -93,4 +96,14 @@ def random_case(seed: int) -> Case:
             continue
         # Larger multiplications take a C++ compiler minutes.
         if all(config.depth(m) >= 2 for m in ("uop", "inp", "wgt", "acc")) and batch + block_in + block_out <= 9:
-            return drawn
+            break
+    if seed % 2 == 0:
+        return drawn
+    burst = int(rng.integers(0, 7))
+    more = {
+        "log_queue": int(rng.integers(1, 7)),
+        "log_max_burst": burst,
+        "log_outstanding": int(rng.integers(max(burst + 1, 2), 11)),
+        "dsp_blocks": int(rng.integers(0, 200)),
+    }
+    return replace(drawn, more=tuple(more.items()))

@@ -1,0 +1,96 @@
+"""Runs the circuit without the device around it: any memory, any patience, and its registers as they are."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acc.hardware import simulator
+from acc.hardware.package import ENCODINGS, Circuit
+
+LOOKUP = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+EVENT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint)
+REGISTERS = 25
+STATUS, ERROR, PLACE, WAITING = 1, 6, 7, 8
+
+
+class _Memory(ctypes.Structure):
+    _fields_ = (
+        ("lookup", LOOKUP),
+        ("user", ctypes.c_void_p),
+        ("latency", ctypes.c_uint32),
+        ("jitter", ctypes.c_uint32),
+        ("seed", ctypes.c_uint64),
+    )
+
+
+class _Run(ctypes.Structure):
+    """acc_circuit_run of runtime/include/acc/circuit.h."""
+
+    _fields_ = (
+        ("stream", ctypes.c_uint64),
+        ("count", ctypes.c_uint32),
+        ("limit", ctypes.c_uint32),
+        ("memory", _Memory),
+        ("trace", ctypes.c_char_p),
+        ("event", EVENT),
+        ("event_user", ctypes.c_void_p),
+        ("registers", ctypes.c_uint32 * REGISTERS),
+    )
+
+
+@dataclass(frozen=True)
+class Registers:
+    """What the registers say after a run (see acc_core.sv)."""
+
+    done: bool
+    failed: bool
+    code: str
+    unit: str
+    place: int
+    waiting: int
+
+
+def _name(prefix: str, value: int) -> str:
+    return next(name for name, (_, code) in ENCODINGS.items() if name.startswith(prefix) and code == value)
+
+
+def run(
+    config: Any,
+    stream: bytes,
+    regions: Mapping[int, np.ndarray],
+    *,
+    at: int = 1 << 20,
+    latency: int = 8,
+    limit: int = 4096,
+    count: int | None = None,
+    circuit: Circuit | None = None,
+) -> Registers:
+    """Runs a stream that lies at byte `at`, with memory only where there are `regions` (address to uint8 array).
+
+    The circuit gives up after `limit` cycles in which nothing moves. `count` is what it believes the stream to have.
+    """
+    words = np.frombuffer(stream + bytes(64), np.uint8).copy()
+    places = {**regions, at: words}
+
+    def lookup(_: object, address: int, size: int) -> int | None:
+        for begin, data in places.items():
+            if begin <= address and address + size <= begin + len(data):
+                return data.ctypes.data + address - begin
+        return None
+
+    request = _Run(stream=at, count=len(stream) // 16 if count is None else count, limit=limit)
+    request.memory = _Memory(LOOKUP(lookup), None, latency, 0, 1)
+    library = ctypes.CDLL(os.fspath(simulator.build(config, circuit, optimize=0)))
+    assert library.acc_circuit_execute(ctypes.byref(request)) == 0
+    r = request.registers
+    code, unit = r[ERROR] & 15, r[ERROR] >> 4 & 3
+    failed = bool(r[STATUS] & 4)
+    prefix = "FETCH_" if unit == 0 and code < 12 else "ERROR_" if code >= 12 else "FAULT_"
+    name = _name(prefix, code - 1 if prefix == "FAULT_" else code) if failed else ""
+    return Registers(bool(r[STATUS] & 2), failed, name, _name("UNIT_", unit), r[PLACE], r[WAITING])
