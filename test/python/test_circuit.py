@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from acc.hardware.package import Circuit, package
 from acc.hardware.random_stream import ALU_OPS, random_stream
 from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
 from circuits import DEEP, ROOMY, SMALL, Case, check, random_case
+from conftest import ROOT
 from stream_coverage import Coverage
 
 CONFIG = SMALL[0].config
@@ -72,6 +74,13 @@ def test_memory_changes_times_only() -> None:
             device = _runtime.Device("tsim", case.config)
             for stream, want in zip(streams, expected, strict=True):
                 np.testing.assert_array_equal(stream.run(device), want, err_msg=f"latency {latency}, jitter {jitter}")
+
+
+@pytest.mark.long
+def test_streams_notice_whatever_is_broken() -> None:
+    """One mutation of the RTL at a time; see the script if it says that a text is not there."""
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "mutate_rtl.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_streams_are_reproducible() -> None:
