@@ -433,6 +433,9 @@ def slice_(d: Draw) -> Node:
         starts.append(d.integer(-size - 2, size + 2))
         ends.append(d.integer(-size - 2, size + 2) if d.chance(0.7) else int(d.choice((1 << 40, -(1 << 40)))))
         steps.append(int(d.choice((1, 1, 2, 3, -1, -2))))
+        if steps[-1] < 0:
+            # In front of the axis the reference implementation takes nothing, the standard the first element.
+            starts[-1] = max(starts[-1], -size)
     inputs = [np.array(numbers, np.int64) for numbers in (starts, ends, axes, steps)]
     return Node("Slice", [value.name, *map(d.constant, inputs)], exact=True)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import acc
@@ -73,6 +74,24 @@ def check(
         assert results[name].shape == np.shape(array)
 
 
+@pytest.mark.parametrize("length", [1, 2, 5])
+@pytest.mark.parametrize("bounds", [(-9, -(1 << 40), -1), (-9, -(1 << 40), -2), (-7, -9, -1), (-9, 0, -1), (9, -9, -3)])
+def test_slices_backwards_from_in_front(length: int, bounds: tuple[int, int, int]) -> None:
+    """They start at the first element, as the standard says; the reference implementation takes none."""
+    constants = [numpy_helper.from_array(np.array([n]), f"c{k}") for k, n in enumerate((*bounds[:2], 0, bounds[2]))]
+    x = np.arange(length, dtype=np.float32)
+    node = helper.make_node("Slice", ["x", *(constant.name for constant in constants)], ["y"])
+    results = []
+    for size in (length, "n"):
+        info = [helper.make_tensor_value_info(name, 1, [dim]) for name, dim in (("x", size), ("y", None))]
+        graph = helper.make_graph([node], "slice", info[:1], info[1:], constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        results.append(acc.compile(model).run({"x": x})["y"])
+    (theirs,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    for ours in results:
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_slice(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -86,6 +105,7 @@ def test_slice(seed: int) -> None:
     axes = np.where(rng.random(len(axes)) < 0.5, axes - len(shape), axes)
     chosen: list[slice] = [slice(None)] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        start = max(start, -shape[axis]) if step < 0 else start
         chosen[axis] = slice(*slice(int(start), int(end), int(step)).indices(shape[axis]))
         if step < 0 and chosen[axis].stop < 0:
             chosen[axis] = slice(chosen[axis].start, None, int(step)) if chosen[axis].start >= 0 else slice(0, 0)

@@ -45,7 +45,9 @@ def convert_slice(call: Call) -> list[Tensor]:
             first[axis], sizes[axis] = _resolve_slice(call, start, end, step, shape[axis])
             strides[axis] = step
             continue
-        chosen = range(*slice(start, end, step).indices(shape[axis]))
+        # Backwards, ONNX starts at the first element where Python starts in front of it.
+        first_at = max(start, -shape[axis]) if step < 0 else start
+        chosen = range(*slice(first_at, end, step).indices(shape[axis]))
         sizes[axis] = len(chosen)
         if len(chosen) > 0:
             first[axis] = chosen.start
