@@ -76,18 +76,18 @@ std::optional<Diagnostic> checkStream(const isa::Config &config,
 Timing timing(Report report, const isa::Counters &total, bool events) {
   Timing result;
   result.cycles = report.cycles;
-  auto count = [&](const char *name, uint64_t value) {
-    result.counters.emplace_back(name, value);
+  auto count = [&](std::string name, uint64_t value) {
+    result.counters.emplace_back(std::move(name), value);
+  };
+  auto countAll = [&](const char *what, const auto &values) {
+    for (size_t m = 0; m < isa::kNumModules; ++m)
+      count(isa::moduleName(static_cast<Module>(m)) + std::string(what),
+            values[m]);
   };
   // The names of the circuit's counters.
-  for (const char *what : {"instructions", "busy", "waits"})
-    for (size_t m = 0; m < isa::kNumModules; ++m) {
-      const char *module = isa::moduleName(static_cast<Module>(m));
-      count((std::string(module) + "_" + what).c_str(),
-            *what == 'i'   ? report.retired[m]
-            : *what == 'b' ? report.busy[m]
-                           : report.waits[m]);
-    }
+  countAll("_instructions", report.retired);
+  countAll("_busy", report.busy);
+  countAll("_waits", report.waits);
   count("gemm_steps", total.gemmSteps);
   count("reset_steps", total.resetSteps);
   count("alu_steps", total.aluSteps);

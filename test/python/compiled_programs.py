@@ -1,4 +1,4 @@
-"""Runs what the compiler makes on the circuit too: every program of a test, on random data, against fsim.
+"""Runs what the compiler makes on the circuit too: every program of a test, on random data, against fsim and csim.
 
 A network shows only what reaches its outputs. Here each program runs by itself, every buffer full of random bytes, and
 all of DRAM is compared, the space between the buffers included.
@@ -17,7 +17,7 @@ import pytest
 
 from acc import _mlir
 from acc._lib import _runtime
-from acc.hardware import simulator
+from acc.hardware import cycle_model, simulator
 from acc.hardware.package import PORTS, Circuit
 
 # Between buffers, which start at multiples of it.
@@ -87,14 +87,18 @@ def check(program: Any, *, everywhere: bool, one_in: int = 1) -> None:
         before[at : at + len(program.uops)] = np.frombuffer(program.uops, np.uint8)
 
     simulator.provide(config, circuit, **options)
-    after = {}
-    for name in ("fsim", "tsim"):
+    cycle_model.provide(config, circuit, latency=options.get("latency", 64))
+    after, cycles = {}, {}
+    for name in ("fsim", "tsim", "csim"):
         after[name] = before.copy()
         device = _runtime.Device(name, config)
         device.attach_at(start, after[name])
         result = device.run_program(program, addresses)
         assert result["ok"], f"{name}: {result['message']}"
+        cycles[name] = result.get("cycles")
     about = f"{config}, {circuit}, {options}: the circuit differs"
     np.testing.assert_array_equal(after["tsim"], after["fsim"], err_msg=about)
+    # Jitter is nothing that the model knows of.
+    assert options["jitter"] or cycles["csim"] == cycles["tsim"], f"{about} from the model: {cycles}"
     programs.add(key)
     circuits.add(config)
