@@ -52,6 +52,8 @@ class Executable:
 
         if not isinstance(path, str | os.PathLike):
             raise ModelFileError(f"a compiled model is a path, not {type(path).__name__}")
+        if sanitize and device in ("csim", "tsim"):
+            raise RunError(f"'{device}' has no sanitizer: a circuit does not know what was initialised; 'fsim' does")
         if device == "tsim":
             _build_circuit(path)
         self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, 2 if events else int(profile))

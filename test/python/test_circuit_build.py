@@ -269,6 +269,7 @@ def test_two_processes_build_once(cache: pathlib.Path, tmp_path: pathlib.Path) -
     [
         (["--sanitize"], "--device fsim"),
         (["--latency", "soon"], "soon"),
+        (["--latency", ""], "''"),
         (["--latency", str(1 << 30)], "--latency"),
         (["--mem-width", "100"], "100"),
         (["--trace", "no/such/folder/x.fst"], "no/such/folder"),

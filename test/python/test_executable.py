@@ -72,6 +72,12 @@ def test_run_on_the_circuit(vta: Path, cpu: Path, monkeypatch: pytest.MonkeyPatc
     assert load(cpu, device="tsim").run({"x": X})["y"].shape == Y.shape
 
 
+@pytest.mark.parametrize("device", ["csim", "tsim"])
+def test_circuits_have_no_sanitizer(vta: Path, device: str):
+    with pytest.raises(RunError, match=f"'{device}' has no sanitizer.*'fsim' does"):
+        load(vta, device=device, sanitize=True)
+
+
 @pytest.mark.parametrize(
     ("good", "idle"),
     [("uop=0:1", "uop=45:1"), ("uop=0:1", "uop=7:7"), ("iter=1,2", "iter=0,2"), ("iter=1,2", "iter=1,0")],

@@ -81,7 +81,11 @@ def prepare(args: argparse.Namespace, config: Any, *, functional: bool = True) -
     from acc.hardware import cycle_model, simulator
     from acc.hardware.package import Circuit
 
-    numbers = {name: number(getattr(args, name), f"--{name}") for name in ("latency", "jitter") if getattr(args, name)}
+    numbers = {
+        name: number(getattr(args, name), f"--{name}")
+        for name in ("latency", "jitter")
+        if getattr(args, name) is not None
+    }
     if too_big := [name for name, value in numbers.items() if value > MAX_LATENCY]:
         raise RunError(f"--{too_big[0]} is more than {MAX_LATENCY} cycles")
     circuit = Circuit(number(args.mem_width, "--mem-width")) if args.mem_width is not None else Circuit()
