@@ -105,8 +105,4 @@ def random_case(seed: int) -> Case:
         "log_max_burst": burst,
         "log_outstanding": int(rng.integers(max(burst + 1, 2), 11)),
     }
-    lanes = config.batch * config.block_out
-    if lanes <= 8 and lanes * config.block_in <= 16:
-        # Multipliers of carry cells make slow simulators.
-        more["dsp_blocks"] = int(rng.integers(0, lanes * (3 + config.block_in)))
     return replace(drawn, more=tuple(more.items()))
