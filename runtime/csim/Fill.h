@@ -49,6 +49,9 @@ public:
   /// \p beats are taken from \p first on, the last ones of a row or not.
   void take(Cycle first, unsigned beats, bool endsRow);
 
+  /// Instructions started and finished so far.
+  uint64_t progress() const { return started + done; }
+
   /// Instructions finish in order; the next one that has, if any.
   bool finished() const { return done != retired; }
   struct Finished {

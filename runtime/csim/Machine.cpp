@@ -216,8 +216,10 @@ void Machine::ask(Walk &walk, ReadPort::Client client) {
   }
 }
 
-void Machine::grantWalk(Walk &walk, Fill &fill) {
+bool Machine::grantWalk(Walk &walk, Fill &fill) {
   const ReadPort::Client client = port.chosen();
+  const Cycle ready = walk.ready();
+  const uint64_t progress = fill.progress();
   Request request;
   const Cycle first = port.grant(fill.ready(), request);
   report.readBeats += request.beats;
@@ -225,33 +227,34 @@ void Machine::grantWalk(Walk &walk, Fill &fill) {
   fill.take(first, request.beats, request.endsRow);
   drain(fill);
   ask(walk, client);
+  return walk.ready() != ready || fill.progress() != progress;
 }
 
-void Machine::grant() {
-  switch (port.chosen()) {
-  case ReadPort::Fetching: {
-    Request request;
-    const Cycle first = port.grant(0, request);
-    report.readBeats += request.beats;
-    fetch.arrive(first, request.beats);
-    askFetch();
-    return;
-  }
-  case ReadPort::Computing:
+bool Machine::grant() {
+  if (port.chosen() == ReadPort::Computing)
     return grantWalk(computeWalk, computeFill);
-  default:
+  if (port.chosen() == ReadPort::Loading)
     return grantWalk(loadWalk, loadFill);
-  }
+  Request request;
+  const Cycle first = port.grant(0, request);
+  report.readBeats += request.beats;
+  fetch.arrive(first, request.beats);
+  askFetch();
+  return true;
 }
 
 Report Machine::run() {
   askFetch();
-  for (;;) {
-    const Cycle load = loadReady(), compute = computeReady(),
-                stored = storeReady();
+  Cycle load = kNever, compute = kNever, stored = kNever;
+  for (bool changed = true;;) {
+    if (changed) {
+      load = loadReady();
+      compute = computeReady();
+      stored = storeReady();
+    }
     const Cycle accepted = std::min({load, compute, stored});
     if (port.grantable() != kNever && port.grantable() <= accepted) {
-      grant();
+      changed = grant();
       continue;
     }
     if (accepted == kNever)
@@ -262,6 +265,7 @@ Report Machine::run() {
       acceptCompute(compute);
     else
       acceptStore(stored);
+    changed = true;
   }
   findStandstill();
   account();

@@ -87,9 +87,10 @@ private:
   /// Puts requests into the queues of the read port.
   void askFetch();
   void ask(Walk &walk, ReadPort::Client client);
-  /// Grants the read port to whom it is due.
-  void grant();
-  void grantWalk(Walk &walk, Fill &fill);
+  /// Grants the read port to whom it is due. Whether that may change what is
+  /// accepted when.
+  bool grant();
+  bool grantWalk(Walk &walk, Fill &fill);
 
   void findStandstill();
   void account();

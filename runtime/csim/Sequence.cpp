@@ -61,7 +61,11 @@ void Sequence::execute(Cycle first, Kind kind, bool two, uint32_t dst,
     lastAlu = issued;
 }
 
-void Sequence::skip(uint64_t number, Cycle cycles, uint32_t entries) {
+uint32_t Sequence::skip(uint32_t iterations, uint32_t period, uint64_t size,
+                        Cycle then, uint32_t factor) {
+  const Cycle cycles = iterations / period * (latest().issued - then);
+  const uint32_t entries = iterations * factor;
+  const uint64_t number = iterations * size;
   for (Op &entry : ops) {
     entry.step += cycles;
     entry.taken += cycles;
@@ -72,6 +76,7 @@ void Sequence::skip(uint64_t number, Cycle cycles, uint32_t entries) {
   count += number;
   seen += number;
   skipped += number;
+  return iterations;
 }
 
 //===----------------------------------------------------------------------===//
@@ -131,17 +136,26 @@ void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
       }
 }
 
-Sequence::State Sequence::state(uint32_t base) {
-  State result;
-  const int64_t now = static_cast<int64_t>(latest().issued);
-  for (size_t k = 0; k < kMemory; ++k) {
-    const Op &entry = op(count - kMemory + k);
-    result[k] = {static_cast<int64_t>(entry.step) - now,
-                 static_cast<int64_t>(entry.taken) - now,
-                 static_cast<int64_t>(entry.issued) - now,
-                 entry.kind * (int64_t(1) << 33) + int64_t(entry.dst) - base};
+uint32_t Sequence::period(Repetition &seen, uint32_t iteration, uint32_t base) {
+  const Cycle now = latest().issued;
+  auto isAlike = [&] {
+    for (size_t k = kMemory; k-- > 0;)
+      if (seen.state.ops[k] != relative(op(count - kMemory + k), now, base))
+        return false;
+    return true;
+  };
+  if (seen.patience != 0 && isAlike())
+    return iteration - seen.iteration;
+  // Compared with one iteration for so long, then with a later one for longer:
+  // what repeats is found after at most three times as many as it takes.
+  if (iteration - seen.iteration >= seen.patience) {
+    seen.patience = std::max(2 * seen.patience, 1u);
+    seen.iteration = iteration;
+    seen.state.now = now;
+    for (size_t k = 0; k < kMemory; ++k)
+      seen.state.ops[k] = relative(op(count - kMemory + k), now, base);
   }
-  return result;
+  return 0;
 }
 
 /// Whether no entry that \p loop reads as a source is one that it writes.
@@ -162,60 +176,34 @@ static bool isDisjoint(const isa::MicroLoop &loop, std::span<const Uop> uops) {
 
 void Sequence::runAlu(Cycle first, const isa::AluInsn &alu,
                       std::span<const Uop> uops) {
-  isa::MicroLoop loop = alu;
-  if (loop.iterIn == 1) {
-    // Only the inner loop's repetition is noticed at once.
-    std::swap(loop.iterIn, loop.iterOut);
-    std::swap(loop.dstIn, loop.dstOut);
-    std::swap(loop.srcIn, loop.srcOut);
-  }
-  // An iteration is like the one before only if sources and destinations keep
-  // their distance, or never meet.
+  // An iteration is like another only if sources and destinations keep their
+  // distance, or never meet.
   const bool two = !alu.useImm;
-  const bool apart = !two || isDisjoint(loop, uops);
-  const bool repeatsInner =
-      (apart || loop.srcIn == loop.dstIn) && uops.size() + kMemory <= kHistory;
-  const bool repeatsOuter = apart || loop.srcOut == loop.dstOut;
+  const bool apart = !two || isDisjoint(alu, uops);
+  const bool repeatsInner = apart || alu.srcIn == alu.dstIn;
+  const bool repeatsOuter = apart || alu.srcOut == alu.dstOut;
 
-  State before;
-  Cycle ended = 0;
-  for (uint32_t o = 0; o < loop.iterOut; ++o) {
-    const uint32_t base = o * loop.dstOut;
-    uint64_t steady = 0;
-    Cycle period = 0;
-    for (uint32_t i = 0; i < loop.iterIn; ++i) {
-      for (const Uop &uop : uops) {
-        execute(first, Alu, two, uop.dst + base + i * loop.dstIn,
-                uop.src + o * loop.srcOut + i * loop.srcIn);
-        if (i == 0 || !repeatsInner)
-          continue;
-        const Op &now = latest(), &then = op(count - 1 - uops.size());
-        const Cycle passed = now.issued - then.issued;
-        if (passed == period && now.step - then.step == passed &&
-            now.taken - then.taken == passed) {
-          ++steady;
-        } else {
-          steady = 0;
-          period = passed;
-        }
-      }
-      const uint32_t left = loop.iterIn - 1 - i;
-      if (left != 0 && steady >= kMemory) {
-        skip(left * uops.size(), left * period, left * loop.dstIn);
-        break;
-      }
+  Repetition outer;
+  for (uint32_t o = 0; o < alu.iterOut; ++o) {
+    const uint32_t base = o * alu.dstOut;
+    Repetition inner;
+    for (uint32_t i = 0; i < alu.iterIn; ++i) {
+      for (const Uop &uop : uops)
+        execute(first, Alu, two, uop.dst + base + i * alu.dstIn,
+                uop.src + o * alu.srcOut + i * alu.srcIn);
+      const uint32_t left = alu.iterIn - 1 - i;
+      // As long as something older matters, nothing can be alike.
+      if (!repeatsInner || left == 0 || (i + 1) * uops.size() < kMemory)
+        continue;
+      if (uint32_t n = period(inner, i, base + i * alu.dstIn))
+        i += skip(left / n * n, n, uops.size(), inner.state.now, alu.dstIn);
     }
-    const uint32_t left = loop.iterOut - 1 - o;
-    if (left == 0 || !repeatsOuter)
+    const uint32_t left = alu.iterOut - 1 - o;
+    const uint64_t size = uops.size() * alu.iterIn;
+    if (!repeatsOuter || left == 0 || (o + 1) * size < kMemory)
       continue;
-    const State now = state(base);
-    if (o != 0 && now == before) {
-      const Cycle turn = latest().issued - ended;
-      skip(left * uops.size() * loop.iterIn, left * turn, left * loop.dstOut);
-      break;
-    }
-    before = now;
-    ended = latest().issued;
+    if (uint32_t n = period(outer, o, base))
+      o += skip(left / n * n, n, size, outer.state.now, alu.dstOut);
   }
 }
 

@@ -11,8 +11,8 @@
 /// An operation's time depends on a bounded number of operations before it: on
 /// their destinations as long as these are not written, and on the waiting room
 /// between loops and issue. So operations are followed one by one until what
-/// they depend on repeats itself, from one iteration of the inner or outer loop
-/// to the next; the iterations left then take as long as the last one.
+/// the next one depends on is what it was after an earlier iteration of the
+/// inner or outer loop; the iterations left take as long as those since then.
 
 #ifndef ACC_RUNTIME_CSIM_SEQUENCE_H
 #define ACC_RUNTIME_CSIM_SEQUENCE_H
@@ -63,11 +63,29 @@ private:
   void runAlu(Cycle first, const isa::AluInsn &alu,
               std::span<const isa::Uop> uops);
   /// What the next operation depends on, as seen from the last one.
-  using State = std::array<std::array<int64_t, 4>, kMemory>;
-  State state(uint32_t base);
-  /// Leaves out \p number operations that take \p cycles and do as those
-  /// before them, \p entries on.
-  void skip(uint64_t number, Cycle cycles, uint32_t entries);
+  struct State {
+    Cycle now = 0;
+    std::array<std::array<int64_t, 4>, kMemory> ops;
+  };
+  std::array<int64_t, 4> relative(const Op &entry, Cycle now, uint32_t base) {
+    return {static_cast<int64_t>(entry.issued - now),
+            static_cast<int64_t>(entry.step - now),
+            static_cast<int64_t>(entry.taken - now),
+            (int64_t(entry.kind) << 33) + int64_t(entry.dst) - base};
+  }
+  /// Notices when an iteration leaves behind what an earlier one did.
+  struct Repetition {
+    State state;
+    uint32_t iteration = 0, patience = 0;
+  };
+  /// Called after each iteration, with the base of its destinations. The number
+  /// of iterations since the one that was alike, or 0.
+  uint32_t period(Repetition &seen, uint32_t iteration, uint32_t base);
+  /// Leaves out \p iterations of \p size operations, which do as the \p period
+  /// iterations since the cycle \p then did, an iteration \p factor entries on
+  /// from the one before. Returns how many it has left out.
+  uint32_t skip(uint32_t iterations, uint32_t period, uint64_t size, Cycle then,
+                uint32_t factor);
   /// Operations that nothing holds back, a cycle each: all from the
   /// \p from-th one of the instruction on, which follows \p before.
   void runFreely(const isa::MicroLoop &loop, std::span<const isa::Uop> uops,
