@@ -121,6 +121,7 @@ MUTATIONS = (
     Mutation("flags-unchecked", "fetch", "else if (bad_flags) problem = FETCH_FLAGS;", "", "fetch_refuses"),
     Mutation("watchdog-asleep", "core", "gave_up <= !reset && still >= limit;", "gave_up <= 1'b0;", "bad_streams"),
     Mutation("watchdog-impatient", "core", "still <= moved ? '0 :", "still <=", "long_work"),
+    Mutation("tokens-kept", "tokens", "    if (rst) count <= '0;\n    else if (push", "    if (push", "forgets"),
     Mutation("slower-rows", "walk", "(!valid || (step && ends))", "!valid", "throughput"),
 )
 

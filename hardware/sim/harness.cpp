@@ -98,6 +98,11 @@ public:
       acknowledge();
   }
 
+  /// Whether everything that was asked of it is done.
+  bool isQuiet() const {
+    return reads.empty() && writes.empty() && answers.empty();
+  }
+
 private:
   uint64_t delay() {
     return parameters.latency +
@@ -205,31 +210,48 @@ private:
 
 class Machine {
 public:
-  explicit Machine(acc_circuit_run &run)
-      : run(run), dut(std::make_unique<Vacc_core>(&context)),
-        memory(run.memory, *dut) {}
+  explicit Machine(acc_circuit_run &first)
+      : run(&first), dut(std::make_unique<Vacc_core>(&context)),
+        memory(first.memory, *dut) {}
 
-  int execute() {
+  /// Runs one stream after the other, on the memory of the first.
+  int execute(acc_circuit_run *runs, unsigned count) {
 #ifdef ACC_TRACE
     VerilatedFstC trace;
-    if (run.trace) {
+    if (run->trace) {
       context.traceEverOn(true);
       dut->trace(&trace, 99);
-      trace.open(run.trace);
+      trace.open(run->trace);
       tracer = &trace;
     }
 #else
-    if (run.trace)
+    if (run->trace)
       return 2;
 #endif
     dut->rst = 1;
     tick();
     tick();
     dut->rst = 0;
-    write(ACC_REG_STREAM_LO, static_cast<uint32_t>(run.stream));
-    write(ACC_REG_STREAM_HI, static_cast<uint32_t>(run.stream >> 32));
-    write(ACC_REG_COUNT, run.count);
-    write(ACC_REG_LIMIT, run.limit);
+    for (unsigned i = 0; i < count; ++i) {
+      run = &runs[i];
+      if (i != 0)
+        settle();
+      perform();
+    }
+#ifdef ACC_TRACE
+    if (runs[0].trace)
+      trace.close();
+#endif
+    dut->final();
+    return 0;
+  }
+
+private:
+  void perform() {
+    write(ACC_REG_STREAM_LO, static_cast<uint32_t>(run->stream));
+    write(ACC_REG_STREAM_HI, static_cast<uint32_t>(run->stream >> 32));
+    write(ACC_REG_COUNT, run->count);
+    write(ACC_REG_LIMIT, run->limit);
     write(ACC_REG_CONTROL, 1);
     started = cycle;
     // The circuit ends or gives up by itself; done and error take a few cycles
@@ -241,24 +263,26 @@ public:
     for (unsigned r = 0; r < ACC_REG_END; ++r) {
       dut->reg_addr = r;
       dut->eval();
-      run.registers[r] = dut->reg_rdata;
+      run->registers[r] = dut->reg_rdata;
     }
-#ifdef ACC_TRACE
-    if (run.trace)
-      trace.close();
-#endif
-    dut->final();
-    return 0;
   }
 
-private:
+  /// Waits until memory has answered what was asked before an error.
+  void settle() {
+    int quiet = 0;
+    for (int i = 0; i < 100000 && quiet < 256; ++i) {
+      tick();
+      quiet = memory.isQuiet() ? quiet + 1 : 0;
+    }
+  }
+
   void tick() {
     memory.drive(cycle);
     dut->clk = 0;
     dut->eval();
     sample(2 * cycle);
-    if (run.event && dut->events)
-      run.event(run.event_user, cycle - started, dut->events);
+    if (run->event && dut->events)
+      run->event(run->event_user, cycle - started, dut->events);
     dut->clk = 1;
     dut->eval();
     sample(2 * cycle + 1);
@@ -282,7 +306,7 @@ private:
     dut->reg_write = 0;
   }
 
-  acc_circuit_run &run;
+  acc_circuit_run *run;
   VerilatedContext context;
   std::unique_ptr<Vacc_core> dut;
   Memory memory;
@@ -297,5 +321,10 @@ private:
 uint32_t acc_circuit_version(void) { return ACC_CIRCUIT_VERSION; }
 
 int acc_circuit_execute(acc_circuit_run *run) {
-  return Machine(*run).execute();
+  return Machine(*run).execute(run, 1);
+}
+
+/// For tests: several streams on one circuit, which is configured once.
+extern "C" int acc_circuit_execute_all(acc_circuit_run *runs, unsigned count) {
+  return Machine(runs[0]).execute(runs, count);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,29 +54,41 @@ class Registers:
     unit: str
     place: int
     waiting: int
+    counters: tuple[int, ...]
 
 
 def _name(prefix: str, value: int) -> str:
     return next(name for name, (_, code) in ENCODINGS.items() if name.startswith(prefix) and code == value)
 
 
-def run(
+def run(config: Any, stream: bytes, regions: Mapping[int, np.ndarray], **options: Any) -> Registers:
+    """Runs a stream; see `run_all`."""
+    return run_all(config, [stream], regions, **options)[0]
+
+
+def run_all(
     config: Any,
-    stream: bytes,
+    streams: Sequence[bytes],
     regions: Mapping[int, np.ndarray],
     *,
-    at: int = 1 << 20,
+    at: int = 1 << 28,
     latency: int = 8,
     limit: int = 4096,
     count: int | None = None,
     circuit: Circuit | None = None,
-) -> Registers:
-    """Runs a stream that lies at byte `at`, with memory only where there are `regions` (address to uint8 array).
+) -> list[Registers]:
+    """Runs streams that lie from byte `at` on, one after the other on a circuit that is configured once.
 
-    The circuit gives up after `limit` cycles in which nothing moves. `count` is what it believes the stream to have.
+    There is memory only where there are `regions` (address to uint8 array). The circuit gives up after `limit` cycles
+    in which nothing moves. `count` is what it believes a stream to have.
     """
-    words = np.frombuffer(stream + bytes(64), np.uint8).copy()
-    places = {**regions, at: words}
+    places = dict(regions)
+    requests = (_Run * len(streams))()
+    for request, stream in zip(requests, streams, strict=True):
+        places[at] = np.frombuffer(stream + bytes(64), np.uint8).copy()
+        request.stream, request.limit = at, limit
+        request.count = len(stream) // 16 if count is None else count
+        at += (len(stream) // 4096 + 2) * 4096
 
     def lookup(_: object, address: int, size: int) -> int | None:
         for begin, data in places.items():
@@ -84,13 +96,15 @@ def run(
                 return data.ctypes.data + address - begin
         return None
 
-    request = _Run(stream=at, count=len(stream) // 16 if count is None else count, limit=limit)
-    request.memory = _Memory(LOOKUP(lookup), None, latency, 0, 1)
+    requests[0].memory = _Memory(LOOKUP(lookup), None, latency, 0, 1)
     library = ctypes.CDLL(os.fspath(simulator.build(config, circuit, optimize=0)))
-    assert library.acc_circuit_execute(ctypes.byref(request)) == 0
-    r = request.registers
+    assert library.acc_circuit_execute_all(requests, len(streams)) == 0
+    return [_registers(request.registers) for request in requests]
+
+
+def _registers(r: Any) -> Registers:
     code, unit = r[ERROR] & 15, r[ERROR] >> 4 & 3
     failed = bool(r[STATUS] & 4)
     prefix = "FETCH_" if unit == 0 and code < 12 else "ERROR_" if code >= 12 else "FAULT_"
     name = _name(prefix, code - 1 if prefix == "FAULT_" else code) if failed else ""
-    return Registers(bool(r[STATUS] & 2), failed, name, _name("UNIT_", unit), r[PLACE], r[WAITING])
+    return Registers(bool(r[STATUS] & 2), failed, name, _name("UNIT_", unit), r[PLACE], r[WAITING], tuple(r[9:25]))

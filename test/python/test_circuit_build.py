@@ -273,6 +273,7 @@ def test_two_processes_build_once(cache: pathlib.Path, tmp_path: pathlib.Path) -
         (["--latency", str(1 << 30)], "--latency"),
         (["--mem-width", "100"], "100"),
         (["--trace", "no/such/folder/x.fst"], "no/such/folder"),
+        (["--trace", "/dev/full"], "'/dev/full': it is not a regular file"),
     ],
 )
 def test_bad_options(

@@ -181,6 +181,45 @@ def test_stream_that_is_not_there() -> None:
     assert (registers.code, registers.unit) == ("ERROR_MEMORY", "UNIT_FETCH")
 
 
+# --- one stream after the other ---
+
+
+LOOP = "alu.add uop=0:1 iter=999,999 dst=1,1 src=0,0 use_imm=1 imm=1"
+BROKEN = {
+    "deadlocks": "load.inp sram=0 dram=0 y=1 x=4 stride=4 push=next\nload.inp sram=0 dram=0 y=1 x=0 stride=0 pop=next",
+    "leaves tokens": "store.out sram=0 dram=0 y=1 x=0 stride=0 push=prev\n"
+    + "load.inp sram=0 dram=0 y=1 x=4 stride=0 push=next",
+    "is beyond": "load.wgt sram=120 dram=0 y=9 x=9 stride=9\nload.acc sram=0 dram=0 y=5 x=5 stride=7",
+    "is beyond in a loop": f"{UOP}{LOOP}",
+    "reads nothing": "load.inp sram=0 dram=1048576 y=4 x=4 stride=400\nload.acc sram=0 dram=0 y=5 x=5 stride=7",
+    "has no end": "load.inp sram=0 dram=0 y=1 x=4 stride=4",
+}
+
+
+@pytest.mark.parametrize("trouble", BROKEN)
+def test_a_start_forgets_all_but_the_scratchpads(trouble: str) -> None:
+    """Whatever went wrong before: tokens, queues, loops and counters begin anew."""
+    stream = random_stream(CONFIG, 3)
+    fresh = stream.dram.copy()
+    alone = raw_circuit.run(CONFIG, stream.linked(), {0: fresh})
+    assert alone.done
+    end = "\nfinish" if trouble != "has no end" else ""
+    broken = _runtime.Program.parse(BROKEN[trouble] + end, CONFIG).encode()
+    memory = stream.dram.copy()
+    zero = "\n".join(
+        f"load.{m} sram=0 dram=0 y=0 x={CONFIG.depth(m)} stride=0 pad=1,0,0,0 {'push=next' if m == 'wgt' else ''}"
+        for m in ("inp", "wgt")
+    )
+    clean = _runtime.Program.parse(
+        f"{zero}\nload.acc sram=0 dram=0 y=0 x={CONFIG.depth('acc')} stride=0 pad=1,0,0,0 pop=prev\nfinish", CONFIG
+    ).encode()
+    first, second, third, fourth = raw_circuit.run_all(CONFIG, [broken, clean, stream.linked(), clean], {0: memory})
+    assert first.failed == (trouble != "leaves tokens")
+    assert second.done and third.done and fourth.done and not (second.failed or third.failed or fourth.failed)
+    np.testing.assert_array_equal(memory, fresh)
+    assert third.counters == alone.counters and fourth.counters == second.counters
+
+
 # --- the watchdog ---
 
 

@@ -288,6 +288,9 @@ def provide(
     """
     from acc._lib import _runtime
 
+    if trace is not None and os.path.exists(trace) and not os.path.isfile(trace):
+        # The writer of waveforms goes back and forth in its file, and ends the process where it cannot.
+        raise ToolError(f"cannot write waveforms to '{trace}': it is not a regular file")
     model = build(config, circuit, trace=trace is not None, optimize=optimize)
     _runtime.provide_tsim(config, os.fspath(model), latency, jitter, seed, trace or "")
     _provided.add(config)
