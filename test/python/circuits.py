@@ -54,6 +54,8 @@ SMALL = [
 ]
 
 
+# All elements but micro-ops as wide as several beats.
+WIDE = case(1, 3, 4, 3, 3, (8, 9, 12, 12), 64, 10, 0)
 # Deep enough for everything that random streams do.
 ROOMY = case(0, 2, 2, 3, 3, (9, 12, 14, 14), 64, 64, 0)
 # Scratchpads so deep that zeroing one takes longer than the watchdog's patience.

@@ -14,7 +14,7 @@ from acc.hardware import simulator, toolchain
 from acc.hardware.package import Circuit, package
 from acc.hardware.random_stream import ALU_OPS, random_stream
 from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
-from circuits import DEEP, ROOMY, SMALL, Case, check, random_case
+from circuits import DEEP, ROOMY, SMALL, WIDE, Case, check, random_case
 from conftest import ROOT
 from stream_coverage import Coverage
 
@@ -29,7 +29,7 @@ def circuit() -> object:
     return _runtime.Device("tsim", CONFIG)
 
 
-@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("case", [*SMALL, WIDE], ids=str)
 def test_random_streams(case: Case) -> None:
     check(case, range(12))
 
@@ -41,7 +41,7 @@ def test_random_circuits(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", [*SMALL, ROOMY, DEEP], ids=str)
+@pytest.mark.parametrize("case", [*SMALL, WIDE, ROOMY, DEEP], ids=str)
 def test_more_random_streams(case: Case) -> None:
     check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)
 
