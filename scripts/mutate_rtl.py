@@ -64,9 +64,9 @@ MUTATIONS = (
     Mutation("inner-count-kept", "sequence", "          i_left <= i_count;\n", ""),
     Mutation("micro-op-start", "sequence", "        u <= u_first;", "        u <= '0;"),
     Mutation("empty-loop-runs", "sequence", "{1'b0, head_begin} >= head_end", "{1'b0, head_begin} > head_end"),
-    Mutation("reset-adds", "execute", "c[ADD].kind == KIND_RESET ? '0 : base", "base"),
+    Mutation("reset-adds", "execute", "kind[ADD] == KIND_RESET ? '0 : base", "base"),
     # Arithmetic.
-    Mutation("immediate-unsigned", "execute", "32'($signed(c[ADD].imm))", "32'(c[ADD].imm)"),
+    Mutation("immediate-unsigned", "execute", "32'($signed(imm[ADD]))", "32'(imm[ADD])"),
     Mutation("sum-unsigned", "execute", "base + 32'($signed(dot))", "base + 32'(dot)"),
     Mutation("compare-unsigned", "alu", "$signed(a1) < $signed(b1)", "a1 < b1"),
     Mutation("long-shift-kept", "alu", "flush1 <= magnitude[31:5] != '0;", "flush1 <= magnitude[31:6] != '0;"),
