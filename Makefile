@@ -34,7 +34,7 @@ fuzz: ## N random graphs (1000) compared with ONNX's reference and ONNX Runtime;
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0)
 
-area: ## docs/area.md, area and frequency of five circuits: SEEDS=3, two hours
+area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one number for each, three by default: hours
 	@scripts/setup.sh hardware
 	@PYTHONPATH=python $(PYTHON) scripts/area_table.py $(if $(SEEDS),--seeds $(SEEDS))
 

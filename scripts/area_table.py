@@ -1,6 +1,6 @@
 """Writes docs/area.md: area and frequency of five circuits on an FPGA, after place and route.
 
-    python scripts/area_table.py [--seeds N]
+    python scripts/area_table.py [--seeds N [N ...]]
 
 Two hours of one core with three seeds; what has been routed before comes from the cache of `acc hw synth`, so that it
 can be interrupted.
@@ -53,7 +53,7 @@ def row(area: Area) -> str:
     used = [
         f"{getattr(area, name)} ({getattr(area, name) / capacity[name]:.0%})" for name in ("lut", "ff", "dsp", "bram")
     ]
-    seeds = ", ".join(f"{mhz:.1f}" for mhz in area.fmax_mhz_by_seed.values())
+    seeds = ", ".join(f"seed {seed}: {mhz:.1f}" for seed, mhz in area.fmax_mhz_by_seed.items())
     routing = [seconds for name, seconds in area.seconds.items() if name != "synthesis"]
     return (
         "| "
@@ -74,10 +74,15 @@ def row(area: Area) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Writes docs/area.md.")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds to place and route with (3)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[3], help="how many seeds, for all circuits or for each of the five (3)"
+    )
     args = parser.parse_args()
+    seeds_of = args.seeds * (len(CONFIGURATIONS) if len(args.seeds) == 1 else 1)
+    if len(seeds_of) != len(CONFIGURATIONS) or min(seeds_of) < 1:
+        parser.error(f"--seeds takes one number from 1 on, or {len(CONFIGURATIONS)}")
     rows = []
-    for keys, target in CONFIGURATIONS:
+    for (keys, target), count in zip(CONFIGURATIONS, seeds_of, strict=True):
         config = _runtime.Config(json.dumps({f"LOG_{name}": value for name, value in keys.items()}))
         name = f"{config.batch}x{config.block_in}x{config.block_out}"
 
@@ -85,7 +90,7 @@ def main() -> int:
             if not detail:
                 print(f"{time.strftime('%H:%M:%S')} {name}: {step}", file=sys.stderr, flush=True)
 
-        seeds = range(1, args.seeds + 1)
+        seeds = range(1, count + 1)
         rows.append(row(synthesize(config, device=DEVICE, target_mhz=target, seeds=seeds, progress=progress)))
     TABLE.write_text(
         f"""# Area and frequency
@@ -93,8 +98,8 @@ def main() -> int:
 Written by `make area`; do not edit.
 
 The complete core, scratchpads included, behind a wrapper of few pins (hardware/synth/acc_bench.sv, counted with it);
-memory port of 64 bits. Lattice {DEVICE}, speed grade 8; MHz as nextpnr reports them after routing: the best of seeds 1
-to {args.seeds}, and each. Nothing ran on a board. In parentheses: of what the device has. Lookup tables include those
+memory port of 64 bits. Lattice {DEVICE}, speed grade 8; MHz as nextpnr reports them after routing, the best of
+the seeds named. Nothing ran on a board. In parentheses: of what the device has. Lookup tables include those
 that carry or are small memories. Seconds are of the wall clock.
 
 | tile | types | uop/inp/wgt/acc KiB | LUT | FF | DSP | block RAM | MHz | synthesis s | routing s per seed |
