@@ -44,7 +44,7 @@ class Difference:
 
     @property
     def allowed(self) -> float:
-        """What issue 4 asks for."""
+        """The error that is promised: more is a defect whatever the reason."""
         return 0.02 if self.cycles > 10_000 else 0.05
 
     @property

@@ -25,7 +25,7 @@ CRAMPED = Circuit(64, log_queue=1, log_tokens=12, log_max_burst=1, log_outstandi
 
 
 def agree(config: object, circuit: Circuit, latency: int, seeds: range, length: int = 30) -> None:
-    """The model is cycle-exact, which is more than issue 4 asks for (2 %), and tells at once when it is not."""
+    """The model is cycle-exact, which is more than the 2 % that are promised."""
     pair = devices(config, circuit, latency)
     for seed in seeds:
         stream = random(config, seed, length)
