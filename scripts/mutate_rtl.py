@@ -99,7 +99,7 @@ MUTATIONS = (
     Mutation("bank-row", "pad", "assign w_at  = w_row + LOG_ROWS'(INDEX < w_low);", "assign w_at  = w_row;"),
     Mutation("store-slice", "store", "assign which = LOG_NSO'(slice2);", "assign which = LOG_NSO'(slice1);"),
     Mutation("acc8-slice", "compute", "LOG_MAX_BEATS'(s / NS8)", "LOG_MAX_BEATS'(s % NS8)"),
-    Mutation("slice-count", "fill", "next_slice == c_top_slice;", "next_slice == c_top_slice - 1'b1;"),
+    Mutation("slice-number", "fill", "w_slice <= c_slice;", "w_slice <= next_slice;"),
     # Queues, tokens, the order of things.
     Mutation("token-ignored", "compute", "insn_valid && insn[F_POP_NEXT] && !token_store", "1'b0"),
     Mutation(
