@@ -93,6 +93,13 @@ def test_bad_options(tools: list[str], options: list[str], mention: str, capsys:
     assert not tools
 
 
+def test_full_disk(tools: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(synthesis, "DISK", 1 << 60)
+    assert main(["hw", "synth"]) == 2
+    assert "TMPDIR" in capsys.readouterr().err
+    assert not tools
+
+
 def test_missing_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthesis.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"pyosys.*not installed: pip install"):

