@@ -14,12 +14,13 @@ import onnx
 
 from acc import _mlir, backend_cpu, ir
 from acc._lib import _runtime
+from acc.config import read_config
 from acc.container import Constant, ModelContents, Splat, TensorInfo
 from acc.dtypes import BY_MLIR
 from acc.errors import CompileError
 from acc.executable import Executable
 from acc.frontend.specialize import Values
-from acc.pipeline import Options, Pipeline, Shapes, read_config
+from acc.pipeline import Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports, read_launches
 
 __all__ = ["Compilation", "compile", "compile_contents"]

@@ -10,7 +10,6 @@ A policy (partition, schedules) reads the IR and writes attributes; the passes o
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ import onnx
 
 from acc import backend_cpu, ir
 from acc.backend_cpu import CpuOptions
-from acc.errors import CompileError, ConfigError, MLIRError
+from acc.errors import CompileError, MLIRError
 from acc.frontend import import_onnx
 from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
@@ -30,50 +29,17 @@ from acc.passmanager import PassManager
 from acc.schedule import Decision, make_vta_schedules
 from acc.schedule import Options as ScheduleOptions
 
-__all__ = ["Options", "Pipeline", "Stage", "read_config"]
+__all__ = ["Options", "Pipeline", "Stage"]
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) -> dict[str, object]:
-    """The validated contents of a vta_config.json, with defaults filled in; None is the published configuration.
-
-    Raises ConfigError naming every key that is unknown, malformed, or violates the instruction set.
-    """
-    from acc._lib import _runtime
-
-    if config is None:
-        text, name = "{}", "the default configuration"
-    elif isinstance(config, Mapping):
-        name = "the configuration"
-        try:
-            text = json.dumps(dict(config))
-        except TypeError as error:
-            raise ConfigError(f"{name}: {error}") from None
-    elif not isinstance(config, str | os.PathLike):
-        raise ConfigError(f"a configuration is a path or a dictionary, not {type(config).__name__}")
-    else:
-        name = os.fspath(config)
-        try:
-            text = Path(config).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot read '{name}': {error.strerror or error}") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"'{name}' is not a text file") from None
-        except ValueError as error:
-            raise ConfigError(f"cannot read {name!r}: {error}") from None
-    try:
-        return json.loads(_runtime.Config(text).to_json())
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from None
 
 
 @dataclass(frozen=True)
 class Options:
     """What is compiled for, and how.
 
-    target: "cpu" or "vta". config: a complete vta_config.json (see `read_config`). dump: a folder for the IR after
-    every pass, one sub-folder per stage. progress: called with the name of every stage before it runs.
+    target: "cpu" or "vta". config: a complete vta_config.json (see `acc.config.read_config`). dump: a folder for the IR
+    after every pass, one sub-folder per stage. progress: called with the name of every stage before it runs.
     """
 
     target: str = "cpu"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,19 @@ SMALL = [
 WIDE = case(1, 3, 4, 3, 3, (8, 9, 12, 12), 64, 10, 0)
 # Deep enough for everything that random streams do.
 ROOMY = case(0, 2, 2, 3, 3, (9, 12, 14, 14), 64, 64, 0)
+
+
+def write_copying_stream(config: Any, folder: pathlib.Path) -> list[object]:
+    """Writes a stream that copies four elements, and its configuration; the arguments of `acc sim` for it."""
+    program = _runtime.Program.parse(
+        "load.acc8 sram=0 dram=0 y=1 x=4 stride=4\nstore.out sram=0 dram=4 y=1 x=4 stride=4\nfinish", config
+    )
+    program.insert_tokens()
+    (folder / "insns.bin").write_bytes(program.encode())
+    (folder / "c.json").write_text(config.to_json())
+    return ["--insns", folder / "insns.bin", "--config", folder / "c.json"]
+
+
 # Scratchpads so deep that zeroing one takes longer than the watchdog's patience.
 DEEP = case(0, 1, 1, 3, 3, (6, 4, 4, 17))
 

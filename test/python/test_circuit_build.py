@@ -18,7 +18,7 @@ from acc._lib import _runtime
 from acc.cli import main
 from acc.errors import AccError
 from acc.hardware import simulator, toolchain
-from circuits import SMALL
+from circuits import SMALL, write_copying_stream
 
 CONFIG = SMALL[0].config
 
@@ -30,13 +30,7 @@ def sim(*arguments: object) -> int:
 @pytest.fixture
 def stream(tmp_path: pathlib.Path) -> list[object]:
     """The arguments that run one copying stream on the circuit."""
-    program = _runtime.Program.parse(
-        "load.acc8 sram=0 dram=0 y=1 x=4 stride=4\nstore.out sram=0 dram=4 y=1 x=4 stride=4\nfinish", CONFIG
-    )
-    program.insert_tokens()
-    (tmp_path / "insns.bin").write_bytes(program.encode())
-    (tmp_path / "c.json").write_text(CONFIG.to_json())
-    return ["--insns", tmp_path / "insns.bin", "--config", tmp_path / "c.json"]
+    return write_copying_stream(CONFIG, tmp_path)
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ import onnx
 import pytest
 
 import acc
+from acc.config import read_config
 from acc.layerwise import compare_layers, onnx_runtime
-from acc.pipeline import Options, read_config
+from acc.pipeline import Options
 from acc.report import LayerReport
 from acc.schedule import Options as ScheduleOptions
 from qdq_models import QdqModel, Quantized

@@ -18,7 +18,7 @@ from acc.cli import main
 from acc.container import write_model
 from acc.hardware import cycle_model, simulator
 from acc.hardware.random_stream import random_stream
-from circuits import SMALL
+from circuits import SMALL, write_copying_stream
 from qdq_models import random_network
 
 CONFIG = SMALL[0].config
@@ -131,14 +131,8 @@ def test_cycles_of_layers_add_up() -> None:
 @pytest.fixture
 def stream(tmp_path: pathlib.Path) -> list[str]:
     """The arguments of `acc sim` for a stream that copies."""
-    program = _runtime.Program.parse(
-        "load.acc8 sram=0 dram=0 y=1 x=4 stride=4\nstore.out sram=0 dram=4 y=1 x=4 stride=4\nfinish", CONFIG
-    )
-    program.insert_tokens()
-    (tmp_path / "insns.bin").write_bytes(program.encode())
-    (tmp_path / "c.json").write_text(CONFIG.to_json())
     (tmp_path / "x").write_bytes(bytes(range(16)))
-    return ["sim", "--insns", f"{tmp_path}/insns.bin", "--config", f"{tmp_path}/c.json", "--load", f"0={tmp_path}/x"]
+    return ["sim", *map(str, write_copying_stream(CONFIG, tmp_path)), "--load", f"0={tmp_path}/x"]
 
 
 @pytest.mark.parametrize("options", [[], ["--latency", "7"], ["--mem-width", "128"]], ids=" ".join)

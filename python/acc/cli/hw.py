@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from acc.errors import ConfigError
@@ -34,21 +33,10 @@ def register(subparsers: Any) -> None:
     synth.set_defaults(run=run)
 
 
-def _config(path: str | None) -> Any:
-    from acc._lib import _runtime
-
-    if path is None:
-        return _runtime.Config()
-    try:
-        return _runtime.Config(Path(path).read_text())
-    except UnicodeDecodeError:
-        raise ConfigError(f"'{path}' is not a vta_config.json: not UTF-8 text") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
+    from acc._lib import _runtime
+    from acc.config import read_config
     from acc.hardware.package import Circuit
     from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize
 
@@ -69,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         area = synthesize(
-            _config(args.config),
+            _runtime.Config(json.dumps(read_config(args.config))),
             Circuit(args.mem_width, dsp_blocks=args.dsp_blocks),
             device=args.device,
             target_mhz=args.target_mhz,

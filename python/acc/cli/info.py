@@ -61,8 +61,9 @@ def describe_onnx(
 ) -> dict[str, Any]:
     """What would become of an ONNX model: its kernels and their targets; raises AccError as compiling it does."""
     from acc.compiler import signature
+    from acc.config import read_config
     from acc.errors import CompileError
-    from acc.pipeline import Options, Pipeline, read_config
+    from acc.pipeline import Options, Pipeline
     from acc.report import LayerReport, read_launches
 
     if config is not None and target != "vta":

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acc import timeline
-from acc.errors import ConfigError, RunError
+from acc.errors import RunError
 from acc.files import replacing
 from acc.hardware import devices
 from acc.hardware.devices import number
@@ -137,19 +137,11 @@ def _print_table(result: dict[str, Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc._lib import _runtime
+    from acc.config import read_config
 
     loads = [_load(text) for text in args.load]
     dumps = [_dump(text) for text in args.dump]
-    text = "{}"
-    if args.config is not None:
-        try:
-            text = _read(Path(args.config), "configuration").decode()
-        except UnicodeDecodeError:
-            raise ConfigError(f"'{args.config}' is not a vta_config.json: not UTF-8 text") from None
-    try:
-        config = _runtime.Config(text)
-    except ConfigError as error:
-        raise ConfigError(f"{args.config}: {error}") from None
+    config = _runtime.Config(json.dumps(read_config(args.config)))
     stream = _read(Path(args.insns), "instructions")
     files = [(load, _read(load.path, "file to load")) for load in loads]
 
