@@ -12,9 +12,17 @@ set_property(GLOBAL PROPERTY ACC_OBJECT_LIBRARIES "")
 # One precompiled header serves every target; a pass then compiles in two
 # seconds instead of twelve.
 add_library(acc_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
-target_precompile_headers(acc_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+# In brackets, because CMake would write the path of this checkout otherwise.
+target_precompile_headers(acc_pch PRIVATE <cmake/pch.h>)
 target_include_directories(acc_pch SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 target_include_directories(acc_pch PRIVATE ${ACC_INCLUDE_DIRS})
+# What the precompiled header is made from: its source, which includes headers
+# of MLIR, LLVM and the standard library only, and the versions of these.
+file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/pch.h ACC_PCH_SOURCE)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/acc_pch.dir/cmake_pch.hxx.pch.sum
+     "${ACC_PCH_SOURCE} ${LLVM_PACKAGE_VERSION} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "
+     "${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS}\n")
 
 function(acc_configure_target name)
   target_include_directories(${name} SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
