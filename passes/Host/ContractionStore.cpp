@@ -161,10 +161,5 @@ void ContractionTile::finish(Value sum, Value mask, int64_t vectorLanes,
   Value offset = index.constant(0);
   for (auto [stride, i] : llvm::zip(output.strides, position))
     offset = index.add(offset, index.mul(i, stride));
-  if (mask)
-    vector::MaskedStoreOp::create(*builder, loc, output.memref,
-                                  ValueRange{offset}, mask, value);
-  else
-    vector::StoreOp::create(*builder, loc, value, output.memref,
-                            ValueRange{offset});
+  storeLanes(*builder, loc, value, output.memref, offset, mask);
 }

@@ -106,21 +106,24 @@ void HostInterface::release(Location loc, Value pointer) {
   call(loc, Hook::Release, {}, pointer);
 }
 
-void HostInterface::fail(Location loc, StringRef message) {
-  std::string name = "acc_message_" + std::to_string(messages++);
-  std::string text = message.str() + '\0';
-  LLVM::GlobalOp global;
-  {
+Value HostInterface::text(Location loc, StringRef text) {
+  LLVM::GlobalOp &global = texts[text];
+  if (!global) {
+    std::string bytes = text.str() + '\0';
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(main);
     global = LLVM::GlobalOp::create(
         builder, loc,
-        LLVM::LLVMArrayType::get(builder.getI8Type(), text.size()),
-        /*isConstant=*/true, LLVM::Linkage::Internal, name,
-        builder.getStringAttr(text));
+        LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal,
+        "acc_message_" + std::to_string(messages++),
+        builder.getStringAttr(bytes));
   }
-  Value address = LLVM::AddressOfOp::create(builder, loc, global);
-  call(loc, Hook::Fail, {}, address);
+  return LLVM::AddressOfOp::create(builder, loc, global);
+}
+
+void HostInterface::fail(Location loc, StringRef message) {
+  call(loc, Hook::Fail, {}, text(loc, message));
 }
 
 void HostInterface::returnIf(Location loc, Value condition, Value status,

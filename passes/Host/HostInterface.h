@@ -22,7 +22,18 @@ int64_t getElementBytes(mlir::Type element);
 enum class MainArgument { Api, Context, Inputs, Outputs, Constants, Workspace };
 
 /// Members of acc_host_api (runtime/include/acc/runtime.h), in their order.
-enum class Hook { Launch, Layer, Size, Allocate, Release, Output, Fail };
+enum class Hook {
+  Launch,
+  Layer,
+  Size,
+  Allocate,
+  Release,
+  Output,
+  Fail,
+  Guard,
+  Check,
+  Row
+};
 
 /// Builds calls of the runtime in acc_model_main, at the builder's position.
 class HostInterface {
@@ -54,6 +65,9 @@ public:
   void release(mlir::Location loc, mlir::Value pointer);
   void fail(mlir::Location loc, llvm::StringRef message);
 
+  /// The address of a text that the image holds, ended by a zero.
+  mlir::Value text(mlir::Location loc, llvm::StringRef text);
+
   /// Ends the block: returns `status` if `condition` holds. Goes on in a new
   /// block, to which what follows has been moved.
   void returnIf(
@@ -67,6 +81,8 @@ private:
   mlir::OpBuilder &builder;
   mlir::func::FuncOp main;
   unsigned messages = 0;
+  /// The global that holds a text.
+  llvm::StringMap<mlir::LLVM::GlobalOp> texts;
 };
 
 } // namespace acc::host

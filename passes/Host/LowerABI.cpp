@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/TE/TEDialect.h"
+#include "passes/Host/Guards.h"
 #include "passes/Host/LowerMain.h"
 #include "passes/Host/Passes.h"
 
@@ -54,8 +55,9 @@ static void lowerReshape(memref::ExpandShapeOp expand) {
 
 /// A kernel as a function: a buffer is a pointer and the sizes that its type
 /// does not know. No two buffers of a launch overlap unless both are only read.
-static void lowerKernel(te::KernelOp kernel,
-                        const LLVMTypeConverter &converter) {
+/// With `guard`, it takes what it needs to call the runtime first.
+static void lowerKernel(te::KernelOp kernel, const LLVMTypeConverter &converter,
+                        bool guard) {
   MLIRContext *context = kernel.getContext();
   OpBuilder builder(kernel);
   Location loc = kernel.getLoc();
@@ -73,6 +75,9 @@ static void lowerKernel(te::KernelOp kernel,
     attributes.push_back(attribute ? attribute : builder.getDictionaryAttr({}));
     return entry.addArgument(type, loc);
   };
+  if (guard)
+    for (int i = 0; i < 2; ++i)
+      add(LLVM::LLVMPointerType::get(context), {});
   for (BlockArgument argument : old) {
     auto type = dyn_cast<MemRefType>(argument.getType());
     if (!type) {
@@ -97,11 +102,15 @@ static void lowerKernel(te::KernelOp kernel,
   builder.setInsertionPoint(terminator);
   func::ReturnOp::create(builder, terminator->getLoc());
   terminator->erase();
+  if (guard)
+    guardRows(function, converter);
 }
 
 namespace {
 
 struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
+  using HostLowerABIBase::HostLowerABIBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto main = module.lookupSymbol<func::FuncOp>("main");
@@ -114,15 +123,19 @@ struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
                                         workspace.getNumElements()));
     module.walk(lowerReshape);
     LLVMTypeConverter converter(&getContext());
-    KernelTypes kernels;
+    KernelInfos kernels;
     for (auto kernel :
          llvm::make_early_inc_range(module.getOps<te::KernelOp>()))
       if (kernel.getTarget() == "cpu") {
-        kernels[kernel.getSymNameAttr()] = kernel.getFunctionType();
-        lowerKernel(kernel, converter);
+        KernelInfo &info = kernels[kernel.getSymNameAttr()];
+        info.type = kernel.getFunctionType();
+        if (auto scratch =
+                kernel->getAttrOfType<DenseI64ArrayAttr>("te.scratch"))
+          info.scratch = llvm::to_vector(scratch.asArrayRef());
+        lowerKernel(kernel, converter, guard);
         kernel.erase();
       }
-    if (failed(lowerMain(main, converter, kernels)))
+    if (failed(lowerMain(main, converter, kernels, guard)))
       signalPassFailure();
   }
 };

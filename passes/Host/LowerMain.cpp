@@ -9,7 +9,7 @@
 
 #include "dialects/TE/TEDialect.h"
 #include "dialects/VTA/VTADialect.h"
-#include "passes/Host/HostInterface.h"
+#include "passes/Host/Guards.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -65,9 +65,10 @@ namespace {
 class MainLowering {
 public:
   MainLowering(func::FuncOp main, const LLVMTypeConverter &converter,
-               const KernelTypes &kernels)
+               const KernelInfos &kernels, bool guard)
       : main(main), builder(main.getContext()), converter(converter),
-        kernels(kernels), function(createFunction()), host(builder, function) {}
+        kernels(kernels), guard(guard), function(createFunction()),
+        host(builder, function) {}
 
   LogicalResult run() {
     Block *entry = function.addEntryBlock();
@@ -170,14 +171,8 @@ private:
         });
   }
 
-  /// The address of a buffer's first element.
   Value address(Location loc, Value buffer) {
-    auto type = cast<MemRefType>(buffer.getType());
-    Value descriptor = UnrealizedConversionCastOp::create(
-                           builder, loc, converter.convertType(type), buffer)
-                           .getResult(0);
-    return MemRefDescriptor(descriptor)
-        .bufferPtr(builder, loc, converter, type);
+    return getAddress(builder, loc, converter, buffer);
   }
 
   /// Every size of a buffer, or those alone that `as` does not know.
@@ -202,17 +197,38 @@ private:
     if (!kernel)
       return launch.emitError("launches @")
              << launch.getKernel() << ", which is no native kernel";
+    const KernelInfo &info = kernels.at(kernel.getSymNameAttr());
     SmallVector<Value> operands;
+    LaunchGuard watch(builder, host, converter, loc);
+    if (guard) {
+      llvm::append_range(operands, function.getArguments().take_front(2));
+      watchOperands(watch, launch, info);
+    }
     for (auto [operand, type] :
-         llvm::zip(launch->getOperands(),
-                   kernels.lookup(kernel.getSymNameAttr()).getInputs())) {
+         llvm::zip(launch->getOperands(), info.type.getInputs())) {
       auto buffer = dyn_cast<MemRefType>(type);
       operands.push_back(buffer ? address(loc, operand) : operand);
       if (buffer)
         llvm::append_range(operands, sizes(loc, operand, buffer));
     }
     func::CallOp::create(builder, loc, kernel, operands);
+    if (guard)
+      watch.check();
     return success();
+  }
+
+  static void watchOperands(LaunchGuard &watch, te::LaunchOp launch,
+                            const KernelInfo &info) {
+    for (Value operand : launch.getInputs())
+      watch.add(operand, /*isWritten=*/false);
+    OperandRange written = launch.getInits();
+    if (!info.scratch.empty()) {
+      watch.addScratch(written.back(), info.scratch);
+      written = written.drop_back();
+    }
+    for (Value operand : written)
+      watch.add(operand, /*isWritten=*/true);
+    watch.begin();
   }
 
   LogicalResult call(vta::LaunchOp launch) {
@@ -227,8 +243,14 @@ private:
     if (program < 0)
       return launch.emitError("launches no known program");
     SmallVector<Value> pointers;
-    for (Value operand : launch->getOperands())
+    LaunchGuard watch(builder, host, converter, loc);
+    for (Value operand : launch->getOperands()) {
       pointers.push_back(address(loc, operand));
+      if (guard)
+        watch.add(operand, /*isWritten=*/true);
+    }
+    if (guard)
+      watch.begin();
     Value status = host.call(
         loc, Hook::Launch, builder.getI32Type(),
         {host.constant(loc, 32, program), host.makeArray(loc, pointers),
@@ -236,6 +258,8 @@ private:
     Value failed = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
                                          status, host.constant(loc, 32, 0));
     host.returnIf(loc, failed, status);
+    if (guard)
+      watch.check();
     return success();
   }
 
@@ -334,7 +358,8 @@ private:
   func::FuncOp main;
   OpBuilder builder;
   const LLVMTypeConverter &converter;
-  const KernelTypes &kernels;
+  const KernelInfos &kernels;
+  bool guard;
   func::FuncOp function;
   HostInterface host;
   SmallVector<Attribute> constants;
@@ -349,6 +374,6 @@ private:
 
 LogicalResult acc::host::lowerMain(func::FuncOp main,
                                    const LLVMTypeConverter &converter,
-                                   const KernelTypes &kernels) {
-  return MainLowering(main, converter, kernels).run();
+                                   const KernelInfos &kernels, bool guard) {
+  return MainLowering(main, converter, kernels, guard).run();
 }

@@ -21,15 +21,23 @@ mlir::Value makeBuffer(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::MemRefType type, mlir::Value pointer,
                        mlir::ValueRange sizes);
 
-/// Types of the kernels, on buffers, before they became functions on pointers.
-using KernelTypes = llvm::DenseMap<mlir::StringAttr, mlir::FunctionType>;
+/// What kernels were before they became functions on pointers.
+struct KernelInfo {
+  /// On buffers.
+  mlir::FunctionType type;
+  /// Offsets and sizes of the buffers in its scratch memory, with guards.
+  llvm::SmallVector<int64_t> scratch;
+};
+using KernelInfos = llvm::DenseMap<mlir::StringAttr, KernelInfo>;
 
 /// Replaces a bufferized and planned main by acc_model_main, and launches by
 /// calls of functions that take a pointer and the unknown sizes of every
-/// buffer. The constants that it takes become the module's `te.constants`.
+/// buffer. The constants that it takes become the module's `te.constants`. With
+/// `guard`, every launch is watched by the runtime, and kernels take the first
+/// two arguments of acc_model_main before their own.
 mlir::LogicalResult lowerMain(mlir::func::FuncOp main,
                               const mlir::LLVMTypeConverter &converter,
-                              const KernelTypes &kernels);
+                              const KernelInfos &kernels, bool guard);
 
 } // namespace acc::host
 

@@ -10,6 +10,9 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -18,6 +21,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/Scalar/InstSimplifyPass.h"
 
 using namespace mlir;
 using namespace acc::host;
@@ -159,7 +163,63 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
       level == 0
           ? builder.buildO0DefaultPipeline(levels[0])
           : builder.buildPerModuleDefaultPipeline(levels[std::min(level, 3u)]);
+  // Without optimizations, masks of constants still have to become constants.
+  if (level == 0)
+    passes.addPass(
+        llvm::createModuleToFunctionPassAdaptor(llvm::InstSimplifyPass()));
   passes.run(module, modules);
+}
+
+/// The only lane that a constant mask has set, if there is one.
+static std::optional<unsigned> getOneLane(const llvm::Value *mask) {
+  const auto *constant = dyn_cast<llvm::Constant>(mask);
+  auto *type = dyn_cast<llvm::FixedVectorType>(mask->getType());
+  if (!constant || !type)
+    return std::nullopt;
+  std::optional<unsigned> found;
+  for (unsigned lane = 0; lane < type->getNumElements(); ++lane) {
+    const llvm::Constant *element = constant->getAggregateElement(lane);
+    if (!element)
+      return std::nullopt;
+    if (element->isNullValue() || isa<llvm::UndefValue>(element))
+      continue;
+    if (found)
+      return std::nullopt;
+    found = lane;
+  }
+  return found;
+}
+
+/// Makes a masked store of a single lane a store of that lane's element.
+///
+/// Instruction selection does the same, but up to LLVM 22 it takes the element
+/// from before a truncation and stores as many bytes as that has: for AVX-512,
+/// what was truncated from i32 to i8 overwrites the three bytes behind it
+/// (llvm-project issue 179489). Most such masks are constant only after loops
+/// have been unrolled, which is why this comes after all optimizations.
+static void storeSingleLanes(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction :
+         llvm::make_early_inc_range(llvm::instructions(function))) {
+      auto *store = dyn_cast<llvm::IntrinsicInst>(&instruction);
+      if (!store || store->getIntrinsicID() != llvm::Intrinsic::masked_store)
+        continue;
+      std::optional<unsigned> lane = getOneLane(store->getArgOperand(2));
+      if (!lane)
+        continue;
+      llvm::IRBuilder<> builder(store);
+      llvm::Value *element =
+          builder.CreateExtractElement(store->getArgOperand(0), *lane);
+      llvm::Value *address = builder.CreateConstInBoundsGEP1_64(
+          element->getType(), store->getArgOperand(1), *lane);
+      // Only the first lane is as aligned as the vector.
+      llvm::Align alignment = store->getParamAlign(1).valueOrOne();
+      uint64_t bytes =
+          module.getDataLayout().getTypeStoreSize(element->getType());
+      builder.CreateAlignedStore(
+          element, address, llvm::commonAlignment(alignment, *lane * bytes));
+      store->eraseFromParent();
+    }
 }
 
 LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
@@ -187,6 +247,7 @@ LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
   translated->setDataLayout(machine->createDataLayout());
   setTargetAttributes(*translated, *machine);
   optimize(*translated, *machine, target.optLevel);
+  storeSingleLanes(*translated);
 
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;

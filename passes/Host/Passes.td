@@ -216,6 +216,11 @@ def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
     main whose size is known at run time only stay; they are freed after their
     last use.
 
+    With `guard-bytes`, so many bytes before and behind every piece belong to no
+    other piece that is in use at the time. The buffers in a kernel's scratch
+    memory have them too; where these are, the kernel's attribute `te.scratch`
+    says (offset and size of each).
+
     ```mlir
     func.func @main(%x: memref<8xf32>, %y: memref<8xf32>) {
       %t = memref.alloc() : memref<8xf32>
@@ -227,7 +232,8 @@ def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"alignment", "alignment", "int64_t", "64", "Alignment of every piece in bytes">
+    Option<"alignment", "alignment", "int64_t", "64", "Alignment of every piece in bytes">,
+    Option<"guardBytes", "guard-bytes", "int64_t", "0", "Bytes left free around every piece">
   ];
   let statistics = [
     Statistic<"allocatedBytes", "allocated-bytes", "Bytes of all buffers">,
@@ -254,6 +260,11 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
     write the container: `te.constants`, an array of the constants, and
     `te.workspace`, the bytes of the workspace.
 
+    With `guard`, main tells the runtime what every kernel is given
+    (`api->guard`) and lets it look afterwards whether the kernel has kept to it
+    (`api->check`); in kernels, stores of less than a register are surrounded by
+    calls of `api->row`.
+
     ```mlir
     func.func @main(%x: memref<8xf32>, %y: memref<8xf32>, %ws: memref<0xi8>) {
       te.launch @relu ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
@@ -266,6 +277,9 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
       call @relu(%x, %y) : (!llvm.ptr, !llvm.ptr) -> ()
     ```
   }];
+  let options = [
+    Option<"guard", "guard", "bool", "false", "Let the runtime look for writes outside of buffers">
+  ];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect"];
 }

@@ -35,9 +35,10 @@ struct Piece {
   int64_t bytes = 0, first = 0, last = 0, offset = 0;
 };
 
-/// Places every piece as low as those alive with it allow, large ones first.
-/// Returns the size of the whole.
-int64_t place(MutableArrayRef<Piece> pieces, int64_t alignment) {
+/// Places every piece as low as those alive with it allow, large ones first,
+/// with `guard` bytes before and behind it that none of these have. Returns the
+/// size of the whole.
+int64_t place(MutableArrayRef<Piece> pieces, int64_t alignment, int64_t guard) {
   SmallVector<Piece *> order;
   for (Piece &piece : pieces)
     order.push_back(&piece);
@@ -47,21 +48,22 @@ int64_t place(MutableArrayRef<Piece> pieces, int64_t alignment) {
   int64_t total = 0;
   for (Piece *piece : order) {
     // `placed` is sorted by offset: the first gap that is large enough wins.
-    int64_t offset = 0;
+    auto offset = static_cast<int64_t>(llvm::alignTo(guard, alignment));
     for (Piece *other : placed) {
       if (other->last < piece->first || piece->last < other->first)
         continue;
-      if (offset + piece->bytes <= other->offset)
+      if (offset + piece->bytes + guard <= other->offset)
         break;
-      offset = std::max(offset, static_cast<int64_t>(llvm::alignTo(
-                                    other->offset + other->bytes, alignment)));
+      offset = std::max(offset,
+                        static_cast<int64_t>(llvm::alignTo(
+                            other->offset + other->bytes + guard, alignment)));
     }
     piece->offset = offset;
     placed.insert(llvm::upper_bound(
                       placed, piece,
                       [](Piece *a, Piece *b) { return a->offset < b->offset; }),
                   piece);
-    total = std::max(total, offset + piece->bytes);
+    total = std::max(total, offset + piece->bytes + guard);
   }
   return llvm::alignTo(total, alignment);
 }
@@ -89,14 +91,15 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     kernel.walk([&](memref::AllocOp op) { allocs.push_back(op); });
     if (allocs.empty())
       return int64_t{0};
-    int64_t bytes = 0;
-    SmallVector<int64_t> offsets;
+    auto bytes = static_cast<int64_t>(llvm::alignTo(guardBytes, alignment));
+    SmallVector<int64_t> offsets, pieces;
     for (memref::AllocOp op : allocs) {
       std::optional<int64_t> size = sizeInBytes(op.getType());
       if (!size)
         return op.emitError("needs a static buffer to be planned");
       offsets.push_back(bytes);
-      bytes = llvm::alignTo(bytes + *size, alignment);
+      llvm::append_values(pieces, bytes, *size);
+      bytes = llvm::alignTo(bytes + *size + guardBytes, alignment);
     }
     Block &entry = kernel.getBody().front();
     OpBuilder builder = OpBuilder::atBlockBegin(&entry);
@@ -110,6 +113,8 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     kernel.setFunctionType(
         FunctionType::get(&getContext(), entry.getArgumentTypes(), {}));
     kernel.removeArgAttrsAttr();
+    if (guardBytes)
+      kernel->setAttr("te.scratch", builder.getDenseI64ArrayAttr(pieces));
     return bytes;
   }
 
@@ -179,7 +184,7 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
       allocatedBytes += piece.bytes;
     for (auto [alloc, last] : dynamic)
       freeAfter(alloc, last ? operations[last - 1] : alloc.getOperation());
-    int64_t total = place(pieces, alignment);
+    int64_t total = place(pieces, alignment, guardBytes);
     workspaceBytes += total;
 
     OpBuilder builder = OpBuilder::atBlockBegin(&entry);
@@ -205,6 +210,10 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     if (!llvm::isPowerOf2_64(alignment)) {
       getOperation().emitError("alignment ")
           << alignment << " is not a power of two";
+      return signalPassFailure();
+    }
+    if (guardBytes < 0) {
+      getOperation().emitError("guard-bytes ") << guardBytes << " is negative";
       return signalPassFailure();
     }
     DenseMap<StringAttr, int64_t> scratchSizes;

@@ -211,3 +211,19 @@ Value acc::host::constantMask(OpBuilder &builder, Location loc, int64_t lanes,
       builder, loc, VectorType::get(lanes, builder.getI1Type()),
       ArrayRef<int64_t>{count});
 }
+
+void acc::host::storeLanes(OpBuilder &builder, Location loc, Value value,
+                           Value memref, Value offset, Value mask) {
+  if (!mask) {
+    vector::StoreOp::create(builder, loc, value, memref, ValueRange{offset});
+    return;
+  }
+  auto known = mask.getDefiningOp<vector::ConstantMaskOp>();
+  if (known && known.getMaskDimSizes().front() == 1) {
+    Value lane = vector::ExtractOp::create(builder, loc, value, int64_t{0});
+    memref::StoreOp::create(builder, loc, lane, memref, ValueRange{offset});
+    return;
+  }
+  vector::MaskedStoreOp::create(builder, loc, memref, ValueRange{offset}, mask,
+                                value);
+}

@@ -91,6 +91,11 @@ mlir::Value createMask(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value constantMask(mlir::OpBuilder &builder, mlir::Location loc,
                          int64_t lanes, int64_t count);
 
+/// Stores the lanes of a vector that `mask` has set, all of them if it is null.
+/// One lane is stored as the scalar that it is.
+void storeLanes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                mlir::Value memref, mlir::Value offset, mlir::Value mask);
+
 } // namespace acc::host
 
 #endif // ACC_PASSES_HOST_VECTORBODY_H

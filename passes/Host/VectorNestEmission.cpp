@@ -175,12 +175,8 @@ private:
     if (operand.element.isInteger(1))
       value = arith::ExtUIOp::create(builder, loc,
                                      vectorOf(storedType(operand)), value);
-    if (!valid)
-      vector::StoreOp::create(builder, loc, value, operand.memref,
-                              ValueRange{offset});
-    else
-      vector::MaskedStoreOp::create(builder, loc, operand.memref,
-                                    ValueRange{offset}, mask(valid), value);
+    storeLanes(builder, loc, value, operand.memref, offset,
+               valid ? mask(valid) : Value());
   }
 
   /// The body on vectors, row by row: `running` are those of the inits.

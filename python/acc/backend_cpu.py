@@ -8,8 +8,9 @@ make_image    -> object code, linked
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acc import _mlir, ir
 from acc.container import link
@@ -22,7 +23,21 @@ APPROXIMATED = tuple(
 )
 """Functions of f32 that polynomials compute as well as libm does."""
 
+GUARD_BYTES = 64
+"""What lies free before and behind every buffer of a model compiled with guards: a vector register, a cache line."""
+
 __all__ = ["CpuOptions", "make_buffers", "make_image", "make_llvm", "make_te"]
+
+
+def wants_guards() -> bool:
+    """Whether the environment asks for guards, by ACC_GUARD=1; raises CompileError for a value that means nothing."""
+    value = os.environ.get("ACC_GUARD", "")
+    if value not in ("", "0", "1"):
+        raise CompileError(
+            f"ACC_GUARD is '{value}' in the environment: 1 compiles models that look after their memory, "
+            "0 or nothing those that do not"
+        )
+    return value == "1"
 
 
 @dataclass(frozen=True)
@@ -31,12 +46,19 @@ class CpuOptions:
 
     cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
     opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
+    guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md).
     """
 
     cpu: str = "native"
     features: str = ""
     opt_level: int = 2
     alignment: int = 64
+    guard: bool = field(default_factory=wants_guards)
+
+    @property
+    def guard_bytes(self) -> int:
+        """What lies free before and behind every buffer."""
+        return GUARD_BYTES if self.guard else 0
 
     def all_features(self) -> list[str]:
         """Every feature the code may use; raises CompileError for an unknown processor."""
@@ -78,10 +100,10 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     pm.add(f"te.kernel(host-vectorize-linalg{{vector-bytes={vector_bytes}}})")
     pm.add("te.kernel(convert-linalg-to-loops)")
     pm.add("host-hoist-allocations")
-    pm.add(f"host-plan-memory{{alignment={options.alignment}}}")
+    pm.add(f"host-plan-memory{{alignment={options.alignment} guard-bytes={options.guard_bytes}}}")
     pm.add("canonicalize")
     pm.add("cse")
-    pm.add("host-lower-abi")
+    pm.add(f"host-lower-abi{{guard={'true' if options.guard else 'false'}}}")
     pm.add("convert-scf-to-cf")
     pm.add("expand-strided-metadata")
     pm.add("lower-affine")

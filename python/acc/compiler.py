@@ -117,6 +117,7 @@ def compile_contents(
         programs=list(programs.values()),
         workspace_bytes=backend_cpu.workspace_bytes(module),
         alignment=pipeline.options.cpu.alignment,
+        guard_bytes=pipeline.options.cpu.guard_bytes,
         cpu_features=pipeline.options.cpu.all_features(),
         metadata={
             "target": target,

@@ -26,6 +26,8 @@ from acc.files import replacing
 
 MAGIC = b"ACCMODEL"
 VERSION = 2
+GUARDED_VERSION = 3
+"""Of models whose code calls what only this version of the runtime has, to look after its memory."""
 PAGE = 4096
 
 _HEAD = struct.Struct("<8sI")
@@ -92,6 +94,7 @@ class ModelContents:
     programs: accelerator programs as `acc._mlir.write_program` made them, in the order of their numbers.
     workspace_bytes: scratch memory the code wants.
     alignment: bytes every buffer is aligned to: a power of two, at least 64, at least the largest VTA element.
+    guard_bytes: bytes before and behind every buffer that belong to nothing; 0 if the code has no guards.
     cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).
     metadata: anything else, JSON-compatible: "target", "config", "layers" (dicts of LayerReport), ...
     """
@@ -103,6 +106,7 @@ class ModelContents:
     programs: Sequence[bytes] = ()
     workspace_bytes: int = 0
     alignment: int = 64
+    guard_bytes: int = 0
     cpu_features: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -149,10 +153,10 @@ def _plan_constants(contents: ModelContents) -> tuple[list[dict[str, Any]], list
             table.append({"bytes": len(element) * constant.size, "splat": element.hex()})
             continue
         data = _raw(constant)
-        offset = -(-offset // contents.alignment) * contents.alignment
+        offset = -(-(offset + contents.guard_bytes) // contents.alignment) * contents.alignment
         table.append({"offset": offset, "bytes": len(data)})
         stored.append((offset, data))
-        offset += len(data)
+        offset += len(data) + contents.guard_bytes
     return table, stored
 
 
@@ -173,6 +177,7 @@ def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: 
         "outputs": [info.to_dict() for info in contents.outputs],
         "workspace_bytes": contents.workspace_bytes,
         "alignment": contents.alignment,
+        **({"guard_bytes": contents.guard_bytes} if contents.guard_bytes else {}),
         "cpu_features": list(contents.cpu_features),
         "constants": table,
         "programs": programs,
@@ -203,7 +208,7 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
     out.align(8)
     sizes = _SIZES.pack(out.offset + FOOTER_BYTES, *sections)
     # The checksum covers the whole file but itself.
-    out.write(_HEAD.pack(MAGIC, VERSION))
+    out.write(_HEAD.pack(MAGIC, GUARDED_VERSION if contents.guard_bytes else VERSION))
     checksum = out._crc32c(sizes, out.checksum)
     out.file.write(_CHECKSUM.pack(checksum))
     out.file.write(sizes)
@@ -288,7 +293,7 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     magic, version = _HEAD.unpack_from(footer)
     if magic != MAGIC:
         raise ModelFileError(f"'{name}' is a shared object but not a model compiled by acc, or truncated")
-    if version != VERSION:
+    if version not in (VERSION, GUARDED_VERSION):
         raise ModelFileError(
             f"'{name}' has version {version} of the model format, this acc reads version {VERSION}: "
             "compile the model again"

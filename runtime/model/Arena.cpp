@@ -29,10 +29,10 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
   uint64_t mapped = alignTo(file.constants().size(), kPage);
   size = mapped;
   auto place = [&](uint64_t bytes) {
-    uint64_t offset = alignTo(size, metadata.alignment);
+    uint64_t offset = alignTo(size + metadata.guardBytes, metadata.alignment);
     // Something lies between any two buffers, and every buffer has an address
     // of its own.
-    size = offset + std::max<uint64_t>(bytes, 1);
+    size = offset + std::max<uint64_t>(bytes, 1) + metadata.guardBytes;
     return offset;
   };
   std::vector<uint64_t> constantAt, inputAt, outputAt, uopAt;

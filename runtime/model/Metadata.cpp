@@ -1,4 +1,5 @@
 #include "Metadata.h"
+#include "Guards.h"
 
 #include <nlohmann/json.hpp>
 
@@ -123,6 +124,7 @@ public:
     return result;
   }
   ConstantInfo constant(const json &item, uint64_t limit) const;
+  std::string layer(const json &item) const;
   Section range(const json &item, uint64_t limit) const {
     Section section{size(item, "offset"), size(item, "bytes")};
     if (section.bytes > limit || section.offset > limit - section.bytes)
@@ -201,6 +203,24 @@ ConstantInfo Parser::constant(const json &item, uint64_t limit) const {
   return info;
 }
 
+/// The first ONNX nodes of a kernel; what stands for none has a name of its
+/// own.
+std::string Parser::layer(const json &item) const {
+  constexpr size_t shown = 3;
+  std::string name;
+  size_t count = 0;
+  auto nodes = item.find("layers");
+  if (nodes != item.end() && nodes->is_array())
+    for (const json &node : *nodes)
+      if (node.is_string() && count++ < shown)
+        name += (count > 1 ? " + " : "") + node.get<std::string>();
+  if (count > shown)
+    name += " + ...";
+  if (name.empty() && item.contains("kernel"))
+    name = "(" + text(item, "kernel") + ")";
+  return name;
+}
+
 Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
   Parser parser(path);
   json root = json::parse(file.metadata(), nullptr, /*allow_exceptions=*/false);
@@ -214,6 +234,10 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
   if (!std::has_single_bit(metadata.alignment) || metadata.alignment < 64 ||
       metadata.alignment > (1 << 20))
     parser.fail("'alignment' is not a power of two from 64 up");
+  if (root.contains("guard_bytes"))
+    metadata.guardBytes = parser.size(root, "guard_bytes");
+  if (metadata.guardBytes && metadata.guardBytes < Guards::kBytes)
+    parser.fail("'guard_bytes' is less than " + std::to_string(Guards::kBytes));
   for (const json &item : parser.list(root, "constants")) {
     metadata.constants.push_back(
         parser.constant(item, file.constants().size()));
@@ -224,9 +248,7 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
     metadata.programs.push_back(parser.range(item, file.programs().size()));
   if (root.contains("layers"))
     for (const json &item : parser.list(root, "layers"))
-      metadata.layers.push_back(item.contains("kernel")
-                                    ? parser.text(item, "kernel")
-                                    : std::string());
+      metadata.layers.push_back(parser.layer(item));
   if (auto features = root.find("cpu_features"); features != root.end()) {
     if (!features->is_array())
       parser.fail("'cpu_features' is not a list");

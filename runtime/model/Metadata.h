@@ -44,10 +44,14 @@ struct Metadata {
   std::vector<ConstantInfo> constants;
   /// Where each program is in the section of programs.
   std::vector<Section> programs;
+  /// The ONNX nodes of each kernel, or its own name in parentheses.
   std::vector<std::string> layers;
   uint64_t workspaceBytes = 0;
   /// What every buffer handed to the code is aligned to; a power of two.
   uint64_t alignment = 64;
+  /// What lies free before and behind every buffer; 0 if the model is not
+  /// compiled with guards.
+  uint64_t guardBytes = 0;
   /// Processor features that the code uses, as LLVM names them.
   std::vector<std::string> cpuFeatures;
 

@@ -28,8 +28,9 @@ Model::Model(const std::string &path, const ModelOptions &options,
     : metadataText(file.metadata()), options(options),
       metadata(Metadata::parse(file, path)), programs(loadPrograms(path, file)),
       arena(file, metadata, uopBytes()), image(file.image(), path),
-      pool(metadata.alignment), shapes(metadata.inputs.size()),
-      results(metadata.outputs.size()), layerSeconds(metadata.layers.size()) {
+      pool(metadata.alignment, metadata.guardBytes),
+      shapes(metadata.inputs.size()), results(metadata.outputs.size()),
+      layerSeconds(metadata.layers.size()) {
   if (auto feature = missingFeature(metadata.cpuFeatures))
     throw ModelError(ACC_ERROR_VERSION,
                      "'" + path + "' was compiled for a processor with " +

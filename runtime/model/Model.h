@@ -4,6 +4,7 @@
 #define ACC_RUNTIME_MODEL_MODEL_H
 
 #include "Arena.h"
+#include "Guards.h"
 #include "Pool.h"
 
 #include "acc/device.h"
@@ -107,6 +108,7 @@ private:
   void fail(acc_status status, const std::string &reason);
   void *allocate(uint64_t elementBytes, const int64_t *dims, size_t rank);
   void *placeOutput(int32_t index, const int64_t *dims, size_t rank);
+  int32_t checkGuards();
   void setShapes(const int64_t *const *dims);
   std::vector<void *> takeInputs(const void *const *inputs);
   void giveOutputs();
@@ -121,6 +123,7 @@ private:
 
   /// Of the run that is under way, or the last one.
   Pool pool;
+  Guards guards;
   const RunRequest *request = nullptr;
   std::vector<std::vector<int64_t>> shapes;
   std::vector<Result> results;

@@ -67,7 +67,7 @@ void ModelFile::checkFooter(const std::string &path) {
   if (std::memcmp(footer.magic, kModelMagic, sizeof(kModelMagic)))
     refuse(path, "is a shared object but not a model compiled by acc, or "
                  "truncated");
-  if (footer.version != kModelVersion)
+  if (footer.version != kModelVersion && footer.version != kGuardedVersion)
     throw ModelError(
         ACC_ERROR_VERSION,
         "'" + path + "' has version " + std::to_string(footer.version) +

@@ -58,6 +58,8 @@ static_assert(sizeof(Footer) == 88);
 
 inline constexpr char kModelMagic[8] = {'A', 'C', 'C', 'M', 'O', 'D', 'E', 'L'};
 inline constexpr uint32_t kModelVersion = 2;
+/// The same with code that calls the hooks for guards.
+inline constexpr uint32_t kGuardedVersion = 3;
 
 /// A file that has passed every check: what it says about itself is true, and
 /// all sections are inside. Throws ModelError otherwise.

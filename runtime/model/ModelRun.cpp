@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <utility>
 
 using namespace acc;
 
@@ -71,8 +72,26 @@ struct Model::Hooks {
   static void fail(void *ctx, const char *message) {
     static_cast<Model *>(ctx)->fail(ACC_ERROR_RUN, message);
   }
-  static constexpr acc_host_api kTable = {launch,  layer,  size, allocate,
-                                          release, output, fail};
+  static void guard(void *ctx, int32_t count, const acc_guarded *buffers) {
+    guarded(ctx, 0, [&](Model &model) {
+      if (model.metadata.guardBytes)
+        model.guards.begin(buffers, static_cast<size_t>(count));
+      return 0;
+    });
+  }
+  static int32_t check(void *ctx) {
+    return guarded(ctx, int32_t(1),
+                   [](Model &model) { return model.checkGuards(); });
+  }
+  static void row(void *ctx, const void *end, int32_t after) {
+    guarded(ctx, 0, [&](Model &model) {
+      if (model.metadata.guardBytes)
+        after ? model.guards.endRow(end) : model.guards.beginRow(end);
+      return 0;
+    });
+  }
+  static constexpr acc_host_api kTable = {
+      launch, layer, size, allocate, release, output, fail, guard, check, row};
 };
 
 void Model::fail(acc_status status, const std::string &reason) {
@@ -95,6 +114,20 @@ void *Model::allocate(uint64_t elementBytes, const int64_t *dims, size_t rank) {
                                " with elements of " +
                                std::to_string(elementBytes) + " bytes");
   return nullptr;
+}
+
+/// The kernel that was the last to begin has ended.
+int32_t Model::checkGuards() {
+  if (auto violation = guards.check()) {
+    bool known = currentLayer >= 0 &&
+                 static_cast<size_t>(currentLayer) < metadata.layers.size();
+    fail(ACC_ERROR_RUN,
+         "kernel '" +
+             (known ? metadata.layers[static_cast<size_t>(currentLayer)]
+                    : std::to_string(currentLayer)) +
+             "' " + *violation + "; acc miscompiled it");
+  }
+  return failure.empty() ? 0 : 1;
 }
 
 acc_tensor_info Model::describe(const TensorInfo &info,
@@ -123,7 +156,9 @@ void *Model::placeOutput(int32_t index, const int64_t *dims, size_t rank) {
   placed.dims.assign(dims, dims + rank);
   placed.bytes = bytes.value_or(0);
   placed.memory = nullptr;
-  if (bytes && request->output) {
+  // Nothing is known of what lies around memory of the caller: with guards, it
+  // gets a copy when the run is over.
+  if (bytes && request->output && !metadata.guardBytes) {
     acc_tensor_info now = describe(info, placed.dims, placed.bytes);
     placed.memory = request->output(request->user, index, &now);
   }
@@ -171,7 +206,8 @@ void Model::setShapes(const int64_t *const *dims) {
 }
 
 /// Inputs of fixed size are copied to where the accelerator reaches them;
-/// others are read where they are, if that is as aligned as the code likes it.
+/// others are read where they are, if that is as aligned as the code likes it
+/// and need not have guards.
 std::vector<void *> Model::takeInputs(const void *const *inputs) {
   std::vector<void *> pointers = arena.inputs;
   for (size_t i = 0; i < pointers.size(); ++i) {
@@ -182,38 +218,45 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
         std::memcpy(pointers[i], given, info.bytes);
       continue;
     }
-    if (!given && *info.bytesOf(shapes[i].data()) == 0)
+    uint64_t bytes = *info.bytesOf(shapes[i].data());
+    if (!given && bytes == 0)
       given = arena.begin();
     if (!given)
       throw ModelError(ACC_ERROR_ARGUMENT,
                        "input '" + info.name + "' of shape " +
                            info.shapeText() + " has no memory of its own");
     pointers[i] = const_cast<void *>(given);
-    if (reinterpret_cast<uintptr_t>(given) % metadata.alignment == 0)
+    if (!metadata.guardBytes &&
+        reinterpret_cast<uintptr_t>(given) % metadata.alignment == 0)
       continue;
     pointers[i] =
         allocate(info.elementBytes(), shapes[i].data(), shapes[i].size());
     if (!pointers[i])
       throw ModelError(failureStatus, failure);
-    std::memcpy(pointers[i], given, *info.bytesOf(shapes[i].data()));
+    std::memcpy(pointers[i], given, bytes);
   }
   return pointers;
 }
 
-/// Hands over the outputs of fixed size, which are in the arena.
+/// Hands over the outputs of fixed size, which are in the arena, and those that
+/// were not placed in memory of the caller because of their guards.
 void Model::giveOutputs() {
   for (size_t i = 0; i < arena.outputs.size(); ++i) {
-    if (!arena.outputs[i])
+    bool isFixed = arena.outputs[i] != nullptr;
+    if (!isFixed && !metadata.guardBytes)
       continue;
     const TensorInfo &info = metadata.outputs[i];
-    results[i] = {info.dims, info.bytes, arena.outputs[i]};
+    if (isFixed)
+      results[i] = {info.dims, info.bytes, arena.outputs[i]};
     void *to = request->outputs ? request->outputs[i] : nullptr;
     if (request->output) {
       acc_tensor_info now = result(i);
       to = request->output(request->user, static_cast<int32_t>(i), &now);
     }
-    if (to && to != arena.outputs[i])
-      std::memcpy(to, arena.outputs[i], info.bytes);
+    if (to && to != results[i].memory)
+      std::memcpy(to, results[i].memory, results[i].bytes);
+    if (to && !isFixed)
+      results[i].memory = to;
   }
 }
 
@@ -259,12 +302,11 @@ void Model::run(const RunRequest &wanted) {
 }
 
 void Model::beginLayer(int32_t layer) {
+  int32_t last = std::exchange(currentLayer, layer);
   if (!options.profile)
     return;
   double time = now();
-  if (currentLayer >= 0 &&
-      static_cast<size_t>(currentLayer) < layerSeconds.size())
-    layerSeconds[currentLayer] += time - layerStart;
-  currentLayer = layer;
+  if (last >= 0 && static_cast<size_t>(last) < layerSeconds.size())
+    layerSeconds[static_cast<size_t>(last)] += time - layerStart;
   layerStart = time;
 }

@@ -6,6 +6,13 @@
 
 using namespace acc;
 
+static uint64_t alignTo(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
+
+Pool::Pool(uint64_t alignment, uint64_t guardBytes)
+    : alignment(alignment), margin(alignTo(guardBytes, alignment)) {}
+
 Pool::~Pool() {
   for (const Block &block : blocks)
     std::free(block.memory);
@@ -20,8 +27,7 @@ static bool canExist(uint64_t bytes) {
 }
 
 void *Pool::allocate(uint64_t bytes) {
-  bytes =
-      (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  bytes = alignTo(std::max<uint64_t>(bytes, 1), alignment) + 2 * margin;
   Block *best = nullptr;
   for (Block &block : blocks)
     if (!block.inUse && block.bytes >= bytes && block.bytes / 2 <= bytes &&
@@ -29,20 +35,25 @@ void *Pool::allocate(uint64_t bytes) {
       best = &block;
   if (best) {
     best->inUse = best->wasUsed = true;
-    return best->memory;
+    return usable(*best);
   }
   if (!canExist(bytes))
     return nullptr;
   blocks.reserve(blocks.size() + 1);
   void *memory = std::aligned_alloc(alignment, bytes);
-  if (memory)
-    blocks.push_back({memory, bytes, true, true});
-  return memory;
+  if (!memory)
+    return nullptr;
+  blocks.push_back({memory, bytes, true, true});
+  return usable(blocks.back());
+}
+
+void *Pool::usable(const Block &block) const {
+  return static_cast<uint8_t *>(block.memory) + margin;
 }
 
 void Pool::release(void *memory) {
   for (Block &block : blocks)
-    if (block.memory == memory)
+    if (usable(block) == memory)
       block.inUse = false;
 }
 

@@ -12,7 +12,8 @@ namespace acc {
 /// computed in them.
 class Pool {
 public:
-  explicit Pool(uint64_t alignment) : alignment(alignment) {}
+  /// \p guardBytes before and behind every block belong to nothing else.
+  Pool(uint64_t alignment, uint64_t guardBytes);
   ~Pool();
   Pool(const Pool &) = delete;
   Pool &operator=(const Pool &) = delete;
@@ -26,12 +27,17 @@ public:
 
 private:
   struct Block {
+    /// With the guards.
     void *memory;
     uint64_t bytes;
     bool inUse, wasUsed;
   };
+  void *usable(const Block &block) const;
+
   std::vector<Block> blocks;
   uint64_t alignment;
+  /// What is left free before and behind, as aligned as the blocks.
+  uint64_t margin;
 };
 
 } // namespace acc

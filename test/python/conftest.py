@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What any test compiles looks after its memory, also in processes that a test starts.
+    os.environ.setdefault("ACC_GUARD", "1")
     config.addinivalue_line("markers", "long: a slower sweep, run by make test-long only")
     config.addinivalue_line(
         "markers",

@@ -60,12 +60,17 @@ finish pop=next
 BIAS = np.arange(32, dtype=np.float32).reshape(4, 8)
 
 
-@cache
-def image(*defines: str) -> bytes:
-    """The shared object of the model's C code."""
+def build(source: str, *defines: str) -> bytes:
+    """The shared object of a model's C code."""
     command = ["clang-22", "-O1", "-fPIC", "-shared", "-fuse-ld=lld", "-x", "c", "-", "-o", "/dev/stdout", "-lm"]
     command += [f"-I{ROOT}/runtime/include", *(f"-D{define}" for define in defines)]
-    return subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True).stdout
+    return subprocess.run(command, input=source.encode(), capture_output=True, check=True).stdout
+
+
+@cache
+def image(*defines: str) -> bytes:
+    """The shared object of the model above."""
+    return build(SOURCE, *defines)
 
 
 def contents(*defines: str, **changes: object) -> ModelContents:

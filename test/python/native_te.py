@@ -28,6 +28,7 @@ def compile_te(text: str, options: CpuOptions | None = None) -> Executable:
         outputs=outputs,
         constants=[compiler._constant(value) for value in backend_cpu.constants(module)],
         workspace_bytes=backend_cpu.workspace_bytes(module),
+        guard_bytes=options.guard_bytes,
         cpu_features=options.all_features(),
     )
     return Executable.from_contents(contents)

@@ -227,6 +227,39 @@ def random_zoo(seed: int) -> onnx.ModelProto:
     return net.finish(outputs or [net.rescale(images[-1])])
 
 
+ODD_PLANES = (1, 2, 3, 5, 6, 7, 9, 11, 13, 15, 17, 19, 31, 33)
+"""Widths of images whose rows and planes no vector register divides; most leave a rest of one element."""
+
+
+def inverted_residuals(seed: int) -> onnx.ModelProto:
+    """Blocks of a mobile network on small odd planes: expand, depthwise convolution, project, add."""
+    rng = np.random.default_rng([seed, 3])
+    net = ZooModel(rng, signed=bool(rng.integers(2)), powers_of_two=rng.random() < 0.2)
+    size = int(rng.choice(ODD_PLANES))
+    height, width = (size, size) if rng.random() < 0.6 else (size, int(rng.choice(ODD_PLANES)))
+    channels = int(rng.choice([3, 8, 16, 24]))
+    make = net.integer_input if rng.random() < 0.3 else net.input
+    x = make((int(rng.choice([1, 1, 2])), channels, height, width))
+    point = {"kernel": (1, 1), "pads": (0, 0, 0, 0)}
+    for _ in range(int(rng.integers(1, 4))):
+        wide = int(rng.choice([1, 2, 3, 6])) * x.shape[1]
+        kernel = int(rng.choice([3, 3, 5]))
+        stride = int(rng.choice([1, 1, 2]))
+        activation = str(rng.choice(["relu", "clip", ""]))
+        per_channel = bool(rng.integers(2))
+        y = net.conv(x, wide, **point, per_channel=per_channel, activation=activation)
+        y = net.conv(
+            *(y, wide, (kernel, kernel), (stride, stride), (kernel // 2,) * 4),
+            **{"group": wide, "per_channel": per_channel, "activation": activation},
+        )
+        keeps = stride == 1 and rng.random() < 0.8
+        y = net.conv(y, x.shape[1] if keeps else int(rng.choice([8, 17, 24])), **point, per_channel=per_channel)
+        x = net.binary("Add", x, y) if keeps else y
+    if rng.random() < 0.5:
+        x = net.dense(net.flatten(net.global_average_pool(x)))
+    return net.finish([x])
+
+
 def random_config(seed: int) -> dict[str, int]:
     """A configuration of any shape, from tiny scratchpads to large ones; it may be illegal."""
     rng = np.random.default_rng([seed, 2])

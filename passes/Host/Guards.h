@@ -1,0 +1,60 @@
+//===- Guards.h - Code that looks after its own memory -----------*- C++
+//-*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_HOST_GUARDS_H
+#define ACC_PASSES_HOST_GUARDS_H
+
+#include "passes/Host/HostInterface.h"
+
+namespace acc::host {
+
+/// The address of a buffer's first element.
+mlir::Value getAddress(mlir::OpBuilder &builder, mlir::Location loc,
+                       const mlir::LLVMTypeConverter &converter,
+                       mlir::Value buffer);
+
+/// Emits the calls around the launch of a kernel that let the runtime find
+/// writes to what is not the kernel's (docs/runtime.md).
+class LaunchGuard {
+public:
+  LaunchGuard(mlir::OpBuilder &builder, HostInterface &host,
+              const mlir::LLVMTypeConverter &converter, mlir::Location loc)
+      : builder(builder), host(host), converter(converter), loc(loc) {}
+
+  /// A buffer that the kernel is given; values that are none are ignored.
+  void add(mlir::Value operand, bool isWritten);
+  /// Memory of which the kernel uses several buffers, each at an offset with a
+  /// size in bytes.
+  void addScratch(mlir::Value operand, llvm::ArrayRef<int64_t> pieces);
+
+  void begin();
+  /// Returns from main when something is wrong.
+  void check();
+
+private:
+  mlir::Value integer(int64_t value) { return host.constant(loc, 64, value); }
+  mlir::Value getBytes(mlir::Value buffer);
+
+  mlir::OpBuilder &builder;
+  HostInterface &host;
+  const mlir::LLVMTypeConverter &converter;
+  mlir::Location loc;
+  /// The fields of one acc_guarded after the other.
+  llvm::SmallVector<mlir::Value> fields;
+  unsigned reads = 0, writes = 0;
+};
+
+/// Surrounds the stores of a kernel that may end inside of a register by calls
+/// with which the runtime sees to it that nothing behind them changes. The
+/// kernel's first arguments are those of acc_model_main.
+void guardRows(mlir::func::FuncOp kernel,
+               const mlir::LLVMTypeConverter &converter);
+
+} // namespace acc::host
+
+#endif // ACC_PASSES_HOST_GUARDS_H

@@ -1,0 +1,104 @@
+"""What x86 machine code reads and writes without a mask, from llvm-objdump: for instruction sets no machine here has."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+OBJDUMP = shutil.which("llvm-objdump-22") or "/usr/lib/llvm-22/bin/llvm-objdump"
+
+_LANE = {"b": 1, "w": 2, "d": 4, "q": 8}
+_FIXED = {
+    **{f"{v}{name}": size for v in ("", "v") for name, size in (("movd", 4), ("movss", 4), ("movq", 8), ("movsd", 8))},
+    **{f"{v}pextr{lane}": size for v in ("", "v") for lane, size in _LANE.items()},
+    **{f"{v}pinsr{lane}": size for v in ("", "v") for lane, size in _LANE.items()},
+    **{f"vpbroadcast{lane}": size for lane, size in _LANE.items()},
+    **{f"{v}mov{half}p{kind}": 8 for v in ("", "v") for half in "lh" for kind in "sd"},
+    **{f"{v}{name}": 4 for v in ("", "v") for name in ("extractps", "insertps", "cvtss2sd", "cvtsi2ssl", "cvtsi2sdl")},
+    **{f"mov{sign}{kind}": _LANE[kind[0]] for sign in "sz" for kind in ("bl", "bw", "bq", "wl", "wq")},
+    **{"movslq": 4, "vbroadcastss": 4, "vbroadcastsd": 8, "movddup": 8, "vmovddup": 8, "vmovsh": 2, "vmovw": 2},
+    **{"movb": 1, "movw": 2, "movl": 4, "cvtsd2ss": 8, "vcvtsd2ss": 8},
+    **{f"v{op}{kind}{shape}": size for op in ("extract", "insert", "broadcast") for kind in "fi"
+       for shape, size in (("128", 16), ("32x4", 16), ("64x2", 16), ("32x8", 32), ("64x4", 32))},
+}  # fmt: skip
+"""Bytes in memory of instructions that do not say so by a register."""
+
+_NARROW = re.compile(r"vpmov(?:s|us)?([wdq])([bwd])$")
+_WIDEN = re.compile(r"v?pmov[sz]x([bwd])([wdq])$")
+_HALF = ("vcvtps2ph", "vcvtph2ps", "vcvtps2pd", "cvtps2pd", "vcvtdq2pd", "cvtdq2pd", "vcvtph2psx")
+_MEMORY = re.compile(r"^(-?(?:0x)?[0-9a-f]*)\((%r[a-z0-9]+)\)(?:\{.*\})?$")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Bytes [offset, offset + size) behind what a register points to."""
+
+    register: str
+    offset: int
+    size: int
+    is_store: bool
+    instruction: str
+
+
+def _register_bytes(operands: list[str]) -> int:
+    sizes = [64 if "%zmm" in o else 32 if "%ymm" in o else 16 if "%xmm" in o else 0 for o in operands]
+    if any(sizes):
+        return max(sizes)
+    names = [o for o in operands if o.startswith("%")]
+    return 8 if any(re.fullmatch(r"%r([a-z]{2}|[0-9]+)", name) for name in names) else 4 if names else 0
+
+
+def _size(name: str, others: list[str]) -> int:
+    register = _register_bytes(others)
+    if match := _NARROW.match(name):
+        return register * _LANE[match[2]] // _LANE[match[1]]
+    if match := _WIDEN.match(name):
+        return register * _LANE[match[1]] // _LANE[match[2]]
+    if name in _HALF:
+        return register // 2
+    size = _FIXED.get(name, register)
+    assert size, f"teach machine_accesses.py the instruction {name} {others}"
+    return size
+
+
+def _operands(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r",\s*(?![^(]*\))", text) if part.strip()]
+
+
+def accesses(code: bytes) -> dict[str, list[Access]]:
+    """Unmasked accesses to what a register points to, by function of an object file.
+
+    What is accessed after a jump, or at an address with an index, is left out: it depends on more than the code.
+    """
+    with tempfile.TemporaryDirectory(prefix="acc-objdump-") as folder:
+        path = Path(folder, "code.o")
+        path.write_bytes(code)
+        command = [OBJDUMP, "-d", "--no-show-raw-insn", "--x86-asm-syntax=att", str(path)]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, list[Access]] = {}
+    current: list[Access] = []
+    for line in listing.splitlines():
+        if label := re.match(r"[0-9a-f]+ <(\w+)>:$", line):
+            current = found.setdefault(label[1], [])
+        parts = line.split("#")[0].split("\t")
+        if len(parts) < 2 or ":" not in parts[0]:
+            continue
+        name, text = parts[1].strip(), parts[2].strip() if len(parts) > 2 else ""
+        if name.startswith("j"):
+            # The rest of the function is of no interest, until the next label.
+            current = []
+        operands = _operands(text)
+        for i, operand in enumerate(operands):
+            memory = _MEMORY.match(operand)
+            if not memory or name.startswith(("lea", "nop", "vmaskmov", "vpmaskmov")) or "{%k" in text:
+                continue
+            others = operands[:i] + operands[i + 1 :]
+            is_store = i == len(operands) - 1 and len(operands) > 1
+            offset = int(memory[1], 0) if memory[1] else 0
+            size = 4 if "{1to" in operand else _size(name, others)
+            current.append(Access(memory[2], offset, size, is_store, f"{name} {text}"))
+    return found
