@@ -209,11 +209,12 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
   void runOnOperation() override {
     if (!llvm::isPowerOf2_64(alignment)) {
       getOperation().emitError("alignment ")
-          << alignment << " is not a power of two";
+          << alignment.getValue() << " is not a power of two";
       return signalPassFailure();
     }
     if (guardBytes < 0) {
-      getOperation().emitError("guard-bytes ") << guardBytes << " is negative";
+      getOperation().emitError("guard-bytes ")
+          << guardBytes.getValue() << " is negative";
       return signalPassFailure();
     }
     DenseMap<StringAttr, int64_t> scratchSizes;

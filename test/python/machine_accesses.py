@@ -29,7 +29,9 @@ _FIXED = {
 
 _NARROW = re.compile(r"vpmov(?:s|us)?([wdq])([bwd])$")
 _WIDEN = re.compile(r"v?pmov[sz]x([bwd])([wdq])$")
-_HALF = ("vcvtps2ph", "vcvtph2ps", "vcvtps2pd", "cvtps2pd", "vcvtdq2pd", "cvtdq2pd", "vcvtph2psx")
+_SCALAR = re.compile(r"(s[sd])(?:2us?i|2si|$)|si2s[sd]([lq])|^(set)")
+_CONVERT = re.compile(r"v?cvtt?(ph|ps|pd|u?dq|u?qq|u?w)2(ph|ps|pd|u?dq|u?qq|u?w)(x|y)?$")
+_ELEMENT = {"ph": 2, "ps": 4, "pd": 8, "dq": 4, "udq": 4, "qq": 8, "uqq": 8, "w": 2, "uw": 2}
 _MEMORY = re.compile(r"^(-?(?:0x)?[0-9a-f]*)\((%r[a-z0-9]+)\)(?:\{.*\})?$")
 
 
@@ -52,15 +54,22 @@ def _register_bytes(operands: list[str]) -> int:
     return 8 if any(re.fullmatch(r"%r([a-z]{2}|[0-9]+)", name) for name in names) else 4 if names else 0
 
 
-def _size(name: str, others: list[str]) -> int:
+def _size(name: str, others: list[str], broadcast: int, is_store: bool) -> int:
+    """Bytes in memory of an instruction; `broadcast` is to how many lanes one element goes, 0 if it is a vector."""
     register = _register_bytes(others)
+    if match := _CONVERT.match(name):
+        memory, other = (_ELEMENT[match[i]] for i in ((2, 1) if is_store else (1, 2)))
+        # A narrowing conversion says how much it reads; in vcvtph2psx, the letter is a part of the name.
+        known = {"x": 16, "y": 32}.get(match[3]) if memory > other else None
+        return memory if broadcast else known or register * memory // other
     if match := _NARROW.match(name):
         return register * _LANE[match[2]] // _LANE[match[1]]
     if match := _WIDEN.match(name):
         return register * _LANE[match[1]] // _LANE[match[2]]
-    if name in _HALF:
-        return register // 2
-    size = _FIXED.get(name, register)
+    size = _FIXED.get(name, 0)
+    if not size and (scalar := _SCALAR.search(name)):
+        return {"ss": 4, "l": 4, "sd": 8, "q": 8, "set": 1}[scalar[1] or scalar[2] or scalar[3]]
+    size = size or register // max(broadcast, 1)
     assert size, f"teach machine_accesses.py the instruction {name} {others}"
     return size
 
@@ -97,8 +106,9 @@ def accesses(code: bytes) -> dict[str, list[Access]]:
             if not memory or name.startswith(("lea", "nop", "vmaskmov", "vpmaskmov")) or "{%k" in text:
                 continue
             others = operands[:i] + operands[i + 1 :]
-            is_store = i == len(operands) - 1 and len(operands) > 1
+            is_store = i == len(operands) - 1 and (len(operands) > 1 or name.startswith("set"))
             offset = int(memory[1], 0) if memory[1] else 0
-            size = 4 if "{1to" in operand else _size(name, others)
+            broadcast = int(operand.split("{1to")[1].split("}")[0]) if "{1to" in operand else 0
+            size = _size(name, others, broadcast, is_store)
             current.append(Access(memory[2], offset, size, is_store, f"{name} {text}"))
     return found

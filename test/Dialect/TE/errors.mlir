@@ -143,6 +143,13 @@ func.func @unknown() {
 
 // -----
 
+func.func @scratch() {
+  // expected-error @+1 {{'te.scratch' must be [offset, bytes, ...] of a te.kernel}}
+  return {te.scratch = array<i64: 0, 64>}
+}
+
+// -----
+
 func.func @launch(%x: tensor<4xi8>) -> tensor<4xi8> {
   // expected-error @+1 {{refers to no te.kernel named @missing}}
   %0 = te.launch @missing outs(%x : tensor<4xi8>) -> tensor<4xi8>

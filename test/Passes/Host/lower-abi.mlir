@@ -1,4 +1,5 @@
 // RUN: acc-opt %s -split-input-file -verify-diagnostics --host-lower-abi | FileCheck %s
+// RUN: acc-opt %s -split-input-file -verify-diagnostics '--host-lower-abi=guard=true' | FileCheck %s --check-prefix=GUARD
 
 // CHECK: module attributes {te.constants = [dense<1.000000e+00> : tensor<8xf32>], te.workspace = 64 : i64}
 // CHECK-LABEL: func.func private @k(
@@ -82,4 +83,64 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
   // CHECK: llvm.getelementptr %[[API]][32]
   memref.dealloc %t : memref<?x4xf32>
   return %y : memref<?x4xf32>
+}
+
+// -----
+
+// With guards a kernel can call the runtime: before and behind stores of a part of a register, as at the end of a row.
+// GUARD-LABEL: func.func private @rows(
+// GUARD-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}
+// GUARD-NOT: llvm.call
+// GUARD: vector.store
+// GUARD: %[[C3:.*]] = arith.constant 3 : index
+// GUARD: arith.addi %{{.*}}, %[[C3]] : index
+// GUARD: %[[END:.*]] = llvm.getelementptr %{{.*}}[%{{.*}}] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+// GUARD: llvm.getelementptr %[[API]][72]
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[END]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, i32) -> ()
+// GUARD-NOT: llvm.call
+// GUARD: vector.maskedstore
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[END]], %{{.*}})
+// GUARD: %[[LANE:.*]] = vector.extract
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[NEXT:.*]], %{{.*}})
+// GUARD-NEXT: memref.store %[[LANE]]
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[NEXT]], %{{.*}})
+// GUARD: vector.reduction <add>
+// GUARD: llvm.call
+// GUARD-NEXT: vector.maskedstore
+// GUARD: llvm.call
+// GUARD-NOT: llvm.call
+// GUARD: return
+te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %scratch: memref<192xi8>)
+    attributes {target = "cpu", te.scratch = array<i64: 64, 20>} {
+  %c0 = arith.constant 0 : index
+  %c16 = arith.constant 16 : index
+  %all = vector.load %x[%c0] : memref<35xi8>, vector<16xi8>
+  %three = vector.constant_mask [3] : vector<16xi1>
+  vector.store %all, %y[%c0] : memref<35xi8>, vector<16xi8>
+  vector.maskedstore %y[%c0], %three, %all : memref<35xi8>, vector<16xi1>, vector<16xi8>
+  %one = vector.extract %all[0] : i8 from vector<16xi8>
+  memref.store %one, %y[%c16] : memref<35xi8>
+  %some = vector.create_mask %c16 : vector<16xi1>
+  vector.maskedstore %y[%c0], %some, %all : memref<35xi8>, vector<16xi1>, vector<16xi8>
+  te.return
+}
+
+// main says what a launch is given, and looks what has become of it.
+// GUARD-LABEL: func.func @acc_model_main(
+// GUARD-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr,
+// GUARD-DAG: llvm.mlir.addressof @acc_message_0
+// GUARD-DAG: llvm.mlir.addressof @acc_message_1
+// GUARD-DAG: llvm.mlir.addressof @acc_message_2
+// GUARD: llvm.getelementptr %[[API]][56]
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32, !llvm.ptr) -> ()
+// GUARD: call @rows(%[[API]], %[[CTX]], %{{.*}}, %{{.*}}, %{{.*}})
+// GUARD: llvm.getelementptr %[[API]][64]
+// GUARD: %[[STATUS:.*]] = llvm.call %{{.*}}(%[[CTX]]) : !llvm.ptr, (!llvm.ptr) -> i32
+// GUARD: cf.cond_br
+// GUARD: return %[[STATUS]] : i32
+func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {te.output = 0 : i64}, %workspace: memref<512xi8>) {
+  %c64 = arith.constant 64 : index
+  %t = memref.view %workspace[%c64][] : memref<512xi8> to memref<192xi8>
+  te.launch @rows ins(%x : memref<35xi8>) outs(%y, %t : memref<35xi8>, memref<192xi8>)
+  return
 }

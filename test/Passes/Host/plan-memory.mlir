@@ -1,11 +1,22 @@
 // RUN: acc-opt %s --split-input-file --host-plan-memory | FileCheck %s
 // RUN: acc-opt %s --split-input-file '--host-plan-memory=alignment=128' | FileCheck %s --check-prefix=WIDE
+// RUN: acc-opt %s --split-input-file '--host-plan-memory=guard-bytes=64' | FileCheck %s --check-prefix=GUARD
+// RUN: not acc-opt %s --split-input-file '--host-plan-memory=guard-bytes=-1' 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+// RUN: not acc-opt %s --split-input-file '--host-plan-memory=alignment=48' 2>&1 | FileCheck %s --check-prefix=ODD
+
+// ODD: alignment 48 is not a power of two
+// NEGATIVE: guard-bytes -1 is negative
 
 // What a kernel allocates is one more argument.
 // CHECK-LABEL: te.kernel @scratch(
 // CHECK-SAME: %{{.*}}: memref<20xf32>, %{{.*}}: memref<20xf32>, %[[S:.*]]: memref<192xi8>)
 // CHECK-DAG: memref.view %[[S]][%c0{{.*}}][] : memref<192xi8> to memref<3xf32>
 // CHECK-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<192xi8> to memref<20xf32>
+// With guards, 64 bytes are free before and behind each of both.
+// GUARD-LABEL: te.kernel @scratch(
+// GUARD-SAME: %[[S:[a-z0-9]+]]: memref<384xi8>) attributes {target = "cpu", te.scratch = array<i64: 64, 12, 192, 80>}
+// GUARD-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<384xi8> to memref<3xf32>
+// GUARD-DAG: memref.view %[[S]][%c192{{.*}}][] : memref<384xi8> to memref<20xf32>
 te.kernel @scratch(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = "cpu"} {
   %a = memref.alloc() : memref<3xf32>
   %b = memref.alloc() : memref<20xf32>
@@ -20,6 +31,12 @@ te.kernel @plain(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = 
 // %c takes the place of the scratch memory, which is in use during one launch only; %a is in use as long as its views.
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<448xi8>)
+// GUARD-LABEL: func.func @main(
+// GUARD-SAME: %[[W:[a-z0-9]+]]: memref<896xi8>)
+// GUARD-DAG: memref.view %[[W]][%c64{{.*}}][] : memref<896xi8> to memref<20xf32>
+// GUARD-DAG: memref.view %[[W]][%c64{{.*}}][] : memref<896xi8> to memref<384xi8>
+// GUARD-DAG: memref.view %[[W]][%c512{{.*}}][] : memref<896xi8> to memref<20xf32>
+// GUARD-DAG: memref.view %[[W]][%c704{{.*}}][] : memref<896xi8> to memref<20xf32>
 // WIDE-LABEL: func.func @main(
 // WIDE-SAME: memref<512xi8>)
 func.func @main(%x: memref<20xf32>, %y: memref<20xf32>) {

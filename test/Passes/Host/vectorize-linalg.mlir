@@ -23,6 +23,25 @@ te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes 
   te.return
 }
 
+// A rest of one element is stored as a scalar: instruction selection may make a masked store of it too wide.
+// CHECK-LABEL: te.kernel @one_left
+// CHECK: vector.store
+// CHECK-NOT: vector.maskedstore
+// CHECK: %[[NARROW:.*]] = arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
+// CHECK: %[[LAST:.*]] = vector.extract %[[NARROW]][0] : i8 from vector<16xi8>
+// CHECK: memref.store %[[LAST]], %{{.*}}[%c48] : memref<49xi8>
+// CHECK-NOT: vector.maskedstore
+// CHECK: te.return
+te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {target = "cpu"} {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<7x7xi32>) outs(%out : memref<7x7xi8>) {
+  ^bb0(%a: i32, %o: i8):
+    %0 = arith.trunci %a : i32 to i8
+    linalg.yield %0 : i8
+  }
+  te.return
+}
+
 // A value per row is broadcast.
 // CHECK-LABEL: te.kernel @broadcast
 // CHECK: scf.for %[[I:.*]] = %c0 to %c4
