@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 import acc
+from native_levels import runnable
 from qdq_models import random_network
 from test_lowering import FloatModel, contractions, elementwise_and_movement, lower, pools_and_normalizations
 from upstream_native import run_native
@@ -85,7 +86,7 @@ def test_random_shapes_agree_with_onnx_runtime_long(family, seed: int) -> None:
     compare(model)
 
 
-@pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("cpu", runnable())
 def test_every_vector_width(cpu: str) -> None:
     model = FloatModel(seed=7)
     random_convolution(model)
