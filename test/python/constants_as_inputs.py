@@ -143,6 +143,8 @@ def main() -> int:
     outcomes = []
     for outcome in run_all(args.k, args.j):
         outcomes.append(outcome)
+        if sys.stderr.isatty():
+            print(f"\r{len(outcomes)} {outcome.name}\x1b[K", end="", file=sys.stderr, flush=True)
         if outcome.failed:
             print(f"{outcome.name}: {outcome.kind}: {outcome.reason}", flush=True)
     kinds = [outcome.kind for outcome in outcomes]

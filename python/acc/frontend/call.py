@@ -82,7 +82,7 @@ class Call:
         opset: int,
         emitter: Emitter,
         materialize: Callable[[str, Quantization | None], ir.Value],
-        known: Callable[[Tensor], Tensor],
+        known: Callable[[str, Tensor], Tensor],
     ) -> None:
         self.node = node
         self.operator = operator
@@ -98,7 +98,8 @@ class Call:
 
     def tensor(self, index: int, what: str = "") -> Tensor:
         """An input that must be there: its elements, if it depends on constants alone."""
-        tensor = self.inputs[index] = self._known(self.given(index, what))
+        given = self.given(index, what)
+        tensor = self.inputs[index] = self._known(self.node.inputs[index], given)
         return tensor
 
     def given(self, index: int, what: str = "") -> Tensor:

@@ -267,14 +267,14 @@ class _Importer:
         known = self.constants.get(tensor) if isinstance(tensor, ir.Value) else None
         return tensor if known is None else known
 
-    def _known(self, tensor: Tensor) -> Tensor:
-        """The array of a tensor that only depends on constants; others as they are."""
+    def _known(self, name: str, tensor: Tensor) -> Tensor:
+        """The array of a tensor, called `name`, that only depends on constants; others as they are."""
         if not isinstance(tensor, ir.Value) or not self.constants.is_computable(tensor):
             return tensor
         try:
             return self.constants.compute(tensor, self.computable)
         except NotComputed as error:
-            raise Unsupported(f"an operand cannot be computed: {error}") from error
+            raise Unsupported(f"operand '{name}' must be known but cannot be computed: {error}") from error
 
     def _note(self, tensor: Tensor) -> Tensor:
         """A tensor that a node produced. Numbers that may decide on shapes and conditions are computed at once."""
@@ -324,7 +324,7 @@ class _Importer:
     def _look_up(self, name: str) -> Tensor | None:
         """What can be known of a value."""
         tensor = self._look(name)
-        return None if tensor is None else self._known(tensor)
+        return None if tensor is None else self._known(name, tensor)
 
     def _import_body(self, body: Body) -> None:
         self.used |= body.used
