@@ -247,9 +247,10 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
   let description = [{
     main becomes `acc_model_main(api, ctx, inputs, outputs, constants,
     workspace)`, all pointers, the middle three to arrays of pointers. Native
-    kernels become functions on bare pointers and sizes, `vta.launch` a call of
-    `api->launch(ctx, program, buffers, count)`, whose first non-zero status is
-    returned.
+    kernels become functions on bare pointers and sizes, under names that no
+    library's function has (kernels are called after nodes, which may be called
+    "log"), `vta.launch` a call of `api->launch(ctx, program, buffers, count)`,
+    whose first non-zero status is returned.
 
     Sizes of inputs that are not static come from `api->size`, buffers of such
     sizes from `api->allocate` and `api->output`, and go to `api->release`; a
@@ -274,7 +275,7 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
     func.func @acc_model_main(%api: !llvm.ptr, %ctx: !llvm.ptr, %inputs: !llvm.ptr, ...) -> i32 {
       %p = llvm.load %inputs : !llvm.ptr -> !llvm.ptr
       ...
-      call @relu(%x, %y) : (!llvm.ptr, !llvm.ptr) -> ()
+      call @kernel.relu(%x, %y) : (!llvm.ptr, !llvm.ptr) -> ()
     ```
   }];
   let options = [

@@ -23,7 +23,7 @@ from acc.frontend.specialize import Values
 from acc.pipeline import Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports, read_launches
 
-__all__ = ["Compilation", "compile", "compile_contents"]
+__all__ = ["Compilation", "compile", "compile_contents", "compile_graph"]
 
 TARGETS = ("cpu", "vta")
 
@@ -100,7 +100,12 @@ def compile_contents(
             progress=progress or base.progress,
         )
     )
-    module = pipeline.make_graph(model, shapes, values)
+    return compile_graph(pipeline, pipeline.make_graph(model, shapes, values))
+
+
+def compile_graph(pipeline: Pipeline, module: ir.Module) -> Compilation:
+    """Compiles what `Pipeline.make_graph` made, or a module like it, which becomes something else meanwhile."""
+    hardware = pipeline.options.config
     inputs, outputs = signature(module)
     pipeline.make_te(module)
     launches = read_launches(module)
@@ -120,8 +125,8 @@ def compile_contents(
         guard_bytes=pipeline.options.cpu.guard_bytes,
         cpu_features=pipeline.options.cpu.all_features(),
         metadata={
-            "target": target,
-            "cpu": cpu,
+            "target": pipeline.options.target,
+            "cpu": pipeline.options.cpu.cpu,
             **({"config": hardware} if hardware else {}),
             "layers": [layer.to_dict() for layer in layers],
         },

@@ -95,9 +95,16 @@ class Pipeline:
     ) -> ir.Module:
         """Imports and simplifies; raises ModelError for what cannot be imported."""
         imported: list[ir.Module] = []
+        symbolic = self.options.target == "cpu"
         self._stage(
-            "import", lambda: imported.append(import_onnx(model, shapes, values, symbolic=self.options.target == "cpu"))
+            "import",
+            lambda: imported.append(import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu)),
         )
+        self.simplify(imported[0])
+        return imported[0]
+
+    def simplify(self, module: ir.Module) -> None:
+        """Simplifies an imported graph and legalizes its quantization."""
 
         def passes(pm: PassManager) -> None:
             pm.add("canonicalize")
@@ -107,8 +114,7 @@ class Pipeline:
             pm.add("canonicalize")
             pm.add("cse")
 
-        self._passes("graph", imported[0], passes)
-        return imported[0]
+        self._passes("graph", module, passes)
 
     def make_te(self, module: ir.Module) -> None:
         """Decides targets and kernels and outlines these, accelerator kernels on its layout and scheduled."""

@@ -61,7 +61,6 @@ class Operator:
         attributes: those that are supported, by name; of all operator sets together.
         elements: element types of the operands.
         convert: builds the outputs; by default the graph operator on all operands with all attributes.
-        keeps_constants: true if constant inputs are handed on as they are, without evaluation.
         static: true if the outputs are known at import whatever the inputs are.
     """
 
@@ -69,7 +68,6 @@ class Operator:
     attributes: Mapping[str, Attr] = field(default_factory=dict)
     elements: Elements = "float"
     convert: Callable[[Call], Sequence[Tensor]] | None = None
-    keeps_constants: bool = False
     static: bool = False
 
 
@@ -84,6 +82,7 @@ class Call:
         opset: int,
         emitter: Emitter,
         materialize: Callable[[str, Quantization | None], ir.Value],
+        known: Callable[[str, Tensor], Tensor],
     ) -> None:
         self.node = node
         self.operator = operator
@@ -92,12 +91,19 @@ class Call:
         self.attributes = read_attributes(node, operator, opset)
         self._emitter = emitter
         self._materialize = materialize
+        self._known = known
 
     def has(self, index: int) -> bool:
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def tensor(self, index: int, what: str = "") -> Tensor:
-        """An input that must be there."""
+        """An input that must be there: its elements, if it depends on constants alone."""
+        given = self.given(index, what)
+        tensor = self.inputs[index] = self._known(self.node.inputs[index], given)
+        return tensor
+
+    def given(self, index: int, what: str = "") -> Tensor:
+        """An input that must be there, as it is."""
         tensor = self.inputs[index] if index < len(self.inputs) else None
         if tensor is None:
             raise Unsupported(f"needs {what or f'input {index}'}")
@@ -162,7 +168,7 @@ class Call:
         return array.reshape(-1)[0]
 
     def shape(self, index: int) -> tuple[int, ...]:
-        return shape_of(self.tensor(index))
+        return shape_of(self.given(index))
 
     def integer(self, name: str) -> int:
         """An attribute of kind int, bool or axis that the node has or that has a default."""
@@ -187,7 +193,7 @@ class Call:
 
     def operand(self, index: int) -> ir.Value:
         """An input as a value of an element type that the operator takes."""
-        tensor = self.tensor(index)
+        tensor = self.given(index)
         name = self.node.inputs[index]
         value = self._materialize(name, None) if isinstance(tensor, np.ndarray) else tensor
         element = element_of(value)

@@ -11,14 +11,14 @@ from onnx import helper
 from acc import ir
 from acc.dtypes import BY_MLIR
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, dtype_of, element_of, shape_of
-from acc.frontend.folding import fold
+from acc.frontend.exact import evaluate
 from acc.frontend.model import read_nodes
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import read_dtype
 
 
 def convert_identity(call: Call) -> list[Tensor]:
-    return [call.tensor(0)]
+    return [call.given(0)]
 
 
 def convert_dropout(call: Call) -> list[Tensor]:
@@ -27,7 +27,7 @@ def convert_dropout(call: Call) -> list[Tensor]:
         ratio = float(call.scalar(1, "ratio")) if call.has(1) else 0.5
         if ratio != 0:
             raise Unsupported("training mode is not supported")
-    tensor = call.tensor(0)
+    tensor = call.given(0)
     if all(isinstance(size, int) for size in shape_of(tensor)):
         return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
     if len(call.node.outputs) < 2:
@@ -57,7 +57,7 @@ def _cast_constant(call: Call, given: np.ndarray, like: ir.Type) -> Sequence[np.
     proto = helper.make_node("Cast", ["x"], ["y"], to=to)
     proto.attribute.extend(helper.make_attribute(name, value) for name, value in call.attributes.items())
     (node,) = read_nodes([proto], {"": call.opset})
-    return fold(node, {"x": given}, call.opset)
+    return evaluate(node, [given])
 
 
 def _cast(call: Call, value: ir.Value, like: ir.Type) -> ir.Value:
@@ -182,6 +182,6 @@ ELEMENTWISE: dict[str, Operator] = {
     "CastLike": Operator("cast", {"saturate": BOOL, "round_mode": PLAIN}, "plain", convert_cast_like),
     "BitCast": Operator("bit_cast", {"to": PLAIN}, "plain", convert_bit_cast),
     # Without a trace
-    "Identity": Operator("", convert=convert_identity, keeps_constants=True),
-    "Dropout": Operator("", {"ratio": IGNORED, "seed": IGNORED}, convert=convert_dropout, keeps_constants=True),
+    "Identity": Operator("", convert=convert_identity),
+    "Dropout": Operator("", {"ratio": IGNORED, "seed": IGNORED}, convert=convert_dropout),
 }

@@ -11,9 +11,9 @@ import numpy as np
 from acc import ir
 from acc.dtypes import element_type
 from acc.errors import ModelError
-from acc.frontend.folding import is_splat
 from acc.frontend.problems import NotStatic, Unsupported
 from acc.frontend.sizes import Size, current
+from acc.frontend.splats import is_splat
 
 # What stands for a size that an index operand gives, MLIR's ShapedType::kDynamic.
 _UNKNOWN = -(2**63)
@@ -51,6 +51,8 @@ class Emitter:
     """Appends operators to one block."""
 
     def __init__(self, context: ir.Context, block: ir.Block) -> None:
+        self.constants: dict[ir.Value, np.ndarray] = {}
+        """The arrays of the constants that were appended, but for quantized ones."""
         self._context = context
         self._block = block
         self._point = ir.InsertionPoint(block)
@@ -178,7 +180,10 @@ class Emitter:
             array = array.astype(quantization.storage, copy=False)
         element = quantization or array.dtype
         value = self._elements(array, name)
-        return self.emit("constant", [], {"value": value}, name, self.tensor_type(array.shape, element))
+        result = self.emit("constant", [], {"value": value}, name, self.tensor_type(array.shape, element))
+        if quantization is None:
+            self.constants[result] = array
+        return result
 
     def _elements(self, array: np.ndarray, name: str) -> ir.Attribute:
         type = self.tensor_type(array.shape, array.dtype)

@@ -1,114 +1,119 @@
-"""Evaluation of nodes whose inputs are all known: shape arithmetic, mostly.
+"""Operators on constants: computed at import by acc's own native code, so that a constant makes no difference.
 
-Exporters compute shapes with chains such as Shape -> Gather -> Concat -> Reshape. Once shapes are static
-these are constants, whatever operators they are made of, and ONNX's reference implementation computes them.
-It is only asked for small results: large constants are weights, which stay operators on constants.
+Nodes on constants are imported like any other. Their results are *computable*: values of the graph that only depend
+on constants. They are computed when an importer's decision depends on one (a shape, an axis, a condition), and all
+that are left together at the end, in one compilation; constants then take the place of the operators.
+
+Where numbers are quantized is never folded, nor are large constants, which are weights: these stay operators.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import numpy as np
-import onnx
-from onnx import AttributeProto, helper, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
 
-from acc.dtypes import BY_NAME
-from acc.frontend.model import Node
+from acc import ir
+from acc.backend_cpu import CpuOptions
+from acc.errors import AccError
+from acc.frontend.emitter import Emitter
+from acc.frontend.exact import MAX_ELEMENTS
+from acc.frontend.splats import keep_splat
 
-MAX_ELEMENTS = 1 << 16
-
-# Results of these are no larger than their inputs, but their shape depends on values.
-_SHRINKING = frozenset({"Compress", "NonZero", "Unique"})
-
-# Left alone: they say where numbers are quantized, or differ from run to run, or the reference implementation
-# leaves out some of them (lengths and directions of recurrent networks) or changes the type.
-_KEPT = frozenset(
-    {
-        "Bernoulli",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "GRU",
-        "LSTM",
-        "Multinomial",
-        "RNN",
-        "QuantizeLinear",
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-        "ReduceSumSquare",
-    }
-)
-
-# Where these overflow in the reference implementation, they do not by ONNX's definition.
-_OVERFLOWING = frozenset({"Mish", "PRelu", "Softplus"})
-
-_SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+__all__ = ["Constants", "NotComputed"]
 
 
-def fold(
-    node: Node, inputs: Mapping[str, np.ndarray], opset: int, limit: int = MAX_ELEMENTS
-) -> Sequence[np.ndarray] | None:
-    """The outputs of `node` on known `inputs`, or None if it is not to be evaluated here.
-
-    That is so if inputs or outputs have more than `limit` elements.
-    """
-    if node.domain or node.op_type in _KEPT | _OVERFLOWING or not inputs:
-        return None
-    if sum(array.size for array in inputs.values()) > limit:
-        return None
-    if any(attribute.type in _SUBGRAPHS for attribute in node.attributes.values()):
-        return None
-    try:
-        model = _single_node_model(node, inputs, opset)
-        if node.op_type not in _SHRINKING and not _is_small(model, limit):
-            return None
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results = ReferenceEvaluator(model).run(None, {})
-    except Exception:
-        # The reference implementation refuses in many ways what is wrong or not implemented; the importer
-        # then reports the node as any other.
-        return None
-    arrays = [np.asarray(result) for result in results]
-    if any(array.dtype.name not in BY_NAME or array.size > limit for array in arrays):
-        return None
-    return [keep_splat(array) for array in arrays]
+class NotComputed(Exception):
+    """Native code cannot compute a value; the message is the reason."""
 
 
-def keep_splat(array: np.ndarray) -> np.ndarray:
-    """The array, broadcast from one element if all its bits are equal."""
-    if array.size > 1 and array.tobytes() == array.tobytes()[: array.itemsize] * array.size:
-        return np.broadcast_to(array.flat[0], array.shape)
-    return array
+class Constants:
+    """What is known at import of the values that an emitter makes."""
 
+    def __init__(self, emitter: Emitter, cpu: CpuOptions | None) -> None:
+        """cpu: the processor that the model is compiled for."""
+        self._known = emitter.constants
+        self._cpu = cpu
+        self._computable: dict[ir.Value, bool] = {}
 
-def is_splat(array: np.ndarray) -> bool:
-    """Whether the array is one element broadcast to its shape, without a look at the elements."""
-    steps = zip(array.strides, array.shape, strict=True)
-    return array.size > 1 and not any(stride for stride, size in steps if size > 1)
+    def get(self, value: ir.Value) -> np.ndarray | None:
+        """The array of a constant, or of what has been computed."""
+        return self._known.get(value)
 
+    def is_computable(self, value: ir.Value) -> bool:
+        """Whether a value only depends on constants and is small, as all that it depends on."""
+        known = self._computable.get(value)
+        if known is None:
+            known = self._computable[value] = _is_small(value.type) and self._depends_on_constants(value)
+        return known
 
-def _single_node_model(node: Node, inputs: Mapping[str, np.ndarray], opset: int) -> onnx.ModelProto:
-    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
-    tensors = [numpy_helper.from_array(array.copy(), name) for name, array in inputs.items()]
-    graph = helper.make_graph([node.proto], "fold", [], outputs, tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-
-
-def _is_small(model: onnx.ModelProto, limit: int) -> bool:
-    """Whether all outputs have shapes that ONNX can tell, with few elements."""
-    inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    for output in inferred.graph.output:
-        if not output.type.HasField("tensor_type") or not output.type.tensor_type.HasField("shape"):
+    def _depends_on_constants(self, value: ir.Value) -> bool:
+        owner = value.owner
+        if value in self._known:
+            return True
+        if not isinstance(owner, ir.Operation) or owner.regions or owner.name == "graph.constant":
             return False
-        dims = output.type.tensor_type.shape.dim
-        if not all(dim.HasField("dim_value") for dim in dims):
-            return False
-        if math.prod(dim.dim_value for dim in dims) > limit:
-            return False
-    return True
+        return all(map(self.is_computable, owner.operands))
+
+    def compute(self, value: ir.Value, names: Iterable[ir.Value]) -> np.ndarray:
+        """The array of a computable value; those of `names` that it depends on are computed on the way.
+
+        Raises NotComputed.
+        """
+        from acc.evaluate import backward_slice
+
+        if value not in self._known:
+            results = {result for op in backward_slice([value], self._known) for result in op.results}
+            self._compute([value, *(other for other in names if other in results and other != value)])
+        return self._known[value]
+
+    def _compute(self, values: Sequence[ir.Value]) -> None:
+        # The compiler imports this package.
+        from acc.evaluate import evaluate
+
+        try:
+            arrays = evaluate(values, self._known, self._cpu)
+        except AccError as error:
+            raise NotComputed(str(error)) from error
+        self._known.update(zip(values, map(keep_splat, arrays), strict=True))
+
+    def fold(self, block: ir.Block, constant: Callable[[np.ndarray, ir.Operation], ir.Value]) -> None:
+        """Puts constants in place of the values that the rest of the block takes from computable ones.
+
+        constant: makes a constant in front of an operation.
+        """
+        wanted: dict[ir.Value, None] = {}
+        for operation in block:
+            if not operation.results or not all(map(self.is_computable, operation.results)):
+                wanted |= dict.fromkeys(filter(self._is_replaced, operation.operands))
+        rest = [value for value in wanted if value not in self._known]
+        try:
+            if rest:
+                self._compute(rest)
+        except NotComputed:
+            # What is wrong, the compilation or the run of the model says.
+            return
+        for value in wanted:
+            value.replace_all_uses_with(constant(self._known[value], cast(ir.Operation, value.owner)))
+
+    def _is_replaced(self, value: ir.Value) -> bool:
+        owner = value.owner
+        is_tensor = ir.RankedTensorType.isinstance(value.type)
+        return (
+            isinstance(owner, ir.Operation)
+            and owner.name != "graph.constant"
+            and is_tensor
+            and ir.ShapedType(value.type).has_static_shape
+            and self.is_computable(value)
+        )
+
+
+def _is_small(type: ir.Type) -> bool:
+    """Whether it is the type of a number, or of a tensor of numbers that is not large."""
+    if not ir.RankedTensorType.isinstance(type):
+        return True
+    tensor = ir.RankedTensorType(type)
+    if isinstance(tensor.element_type, ir.QuantizedType):
+        return False
+    return not tensor.has_static_shape or tensor.num_elements <= MAX_ELEMENTS

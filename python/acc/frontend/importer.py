@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import onnx
 
 from acc import ir
+from acc.backend_cpu import CpuOptions
 from acc.errors import ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.control import UNROLLED
 from acc.frontend.emitter import Emitter, Quantization
-from acc.frontend.folding import fold
+from acc.frontend.exact import evaluate
+from acc.frontend.folding import Constants, NotComputed
 from acc.frontend.functions import Body, Expander
 from acc.frontend.inputs import describe_arguments, input_type, show
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import DOMAINS
 from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
-from acc.frontend.sizes import UnknownSizeError, fold_sizes, is_empty, is_symbolic, using
+from acc.frontend.sizes import UnknownSizeError, is_empty, is_symbolic, using
 from acc.frontend.source import Storage, load_model, read_tensor
 from acc.frontend.specialize import Values, depends_on, freeze, parameters
 
@@ -29,6 +33,9 @@ Shapes = Mapping[str, Sequence[int]]
 MAX_ELEMENTS = 1 << 40
 """What an input may have, as every result: terabytes, far from where sizes in bytes overflow."""
 
+MAX_DECIDING = 4096
+"""Elements of integers and truth values that may decide on shapes and conditions, and are computed at once."""
+
 
 def import_onnx(
     model: str | os.PathLike[str] | onnx.ModelProto,
@@ -36,6 +43,7 @@ def import_onnx(
     values: Values | None = None,
     *,
     symbolic: bool = False,
+    cpu: CpuOptions | None = None,
 ) -> ir.Module:
     """Imports an ONNX model for inference.
 
@@ -44,6 +52,8 @@ def import_onnx(
         shapes: sizes of inputs, by name; needed for inputs that the model declares with unknown sizes.
         values: arrays for inputs, by name, which become constants and are no longer inputs.
         symbolic: whether sizes may stay unknown; they then get their value at run time.
+        cpu: the processor that the model is compiled for, whose native code computes operators on constants if this
+            machine can run it.
 
     Returns:
         A module with one function `main`, whose arguments and results are the inputs and outputs of the model
@@ -67,17 +77,27 @@ def import_onnx(
     if not isinstance(values, Mapping | None):
         raise ModelError(f"values are a dictionary by input name, not {type(values).__name__}")
     graph = freeze(read_graph(model, problems), values or {}, problems)
-    return _Importer(graph, storage, shapes or {}, problems, symbolic).run()
+    return _Importer(graph, storage, shapes or {}, problems, symbolic, cpu).run()
 
 
 class _Importer:
     """Imports one graph.
 
     `values` maps ONNX names to what is known of them; None stands for the result of a node that failed, so
-    that its consumers are not blamed. `unread` names those of them that would have been constants.
+    that its consumers are not blamed. `unread` names those of them that would have been constants. `computable`
+    are the values of nodes that only depend on constants.
     """
 
-    def __init__(self, graph: Graph, storage: Storage, shapes: Shapes, problems: Problems, symbolic: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        storage: Storage,
+        shapes: Shapes,
+        problems: Problems,
+        symbolic: bool,
+        cpu: CpuOptions | None,
+    ) -> None:
+        self.cpu = cpu
         self.symbolic = symbolic
         self.graph = graph
         self.storage = storage
@@ -88,6 +108,7 @@ class _Importer:
         self.used = set(graph.used)
         self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
         self.expander = Expander(graph)
+        self.computable: list[ir.Value] = []
         self.materialized: dict[tuple[str, str], ir.Value] = {}
 
     def run(self) -> ir.Module:
@@ -113,6 +134,7 @@ class _Importer:
         )
         block = function.regions[0].blocks.append()
         self.emitter = Emitter(context, block)
+        self.constants = Constants(self.emitter, self.cpu)
         for value in self.graph.inputs:
             self.values[value.name] = None
             if value.name in types:
@@ -137,9 +159,10 @@ class _Importer:
             loc=self.emitter.location("outputs"),
             ip=ir.InsertionPoint(block),
         )
+        results = [value.type for value in outputs]
+        self.constants.fold(block, self._constant_before)
         _erase_unused(block)
         arguments = [argument.type for argument in block.arguments]
-        results = [value.type for value in outputs]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
         function.attributes["res_attrs"] = _names(self.graph.outputs, context)
         try:
@@ -200,30 +223,24 @@ class _Importer:
                 self.unread.add(name)
 
     def _import(self, node: Node) -> None:
-        inputs = [self.values[name] if name else None for name in node.inputs]
+        inputs = [self._look(name) for name in node.inputs]
+        failed = any(name and tensor is None for name, tensor in zip(node.inputs, inputs, strict=True))
         operator = self._operator(node)
-        known = {name: tensor for name, tensor in zip(node.inputs, inputs, strict=True) if name}
-        outputs: Sequence[Tensor] | None = None
-        if operator is None or not operator.keeps_constants:
-            arrays = {name: tensor for name, tensor in known.items() if isinstance(tensor, np.ndarray)}
-            if len(arrays) == len(known):
-                outputs = None if self.expander.is_local(node) else self._fold(node, arrays)
-        if outputs is None and operator is None:
-            failed = any(tensor is None for tensor in known.values())
+        if operator is None:
             expands = self.expander.is_function(node) or (node.op_type in UNROLLED and not node.domain)
             if (failed and expands) or (not failed and self._expand(node)):
                 return
             if not self._is_static(node):
                 self.problems.add(str(node), "unsupported operator")
             return
-        if outputs is not None:
-            names = [name for name in node.outputs if name]
-        else:
-            if any(tensor is None for tensor in known.values()):
-                return
-            assert operator is not None
+        if failed:
+            return
+        outputs: Sequence[Tensor] | None = None
+        if not any(isinstance(tensor, ir.Value) for tensor in inputs):
+            outputs = evaluate(node, cast(list[np.ndarray | None], inputs))
+        if outputs is None:
             try:
-                call = Call(node, operator, inputs, node.opset, self.emitter, self._materialize)
+                call = Call(node, operator, inputs, node.opset, self.emitter, self._materialize, self._known)
                 outputs = call.convert()
                 self._check_outputs(node, len(outputs))
             except NotConstant as error:
@@ -239,17 +256,53 @@ class _Importer:
             except Unsupported as error:
                 self.problems.add(str(node), str(error))
                 return
-            names = node.outputs
-        for name, tensor in zip(names, outputs, strict=False):
+        for name, tensor in zip(node.outputs, outputs, strict=False):
             if name:
-                self.values[name] = _known_if_empty(tensor)
+                self.values[name] = self._note(tensor)
                 self.unread.discard(name)
+
+    def _look(self, name: str) -> Tensor | None:
+        """What is known of a value at the moment."""
+        tensor = self.values[name] if name else None
+        known = self.constants.get(tensor) if isinstance(tensor, ir.Value) else None
+        return tensor if known is None else known
+
+    def _known(self, name: str, tensor: Tensor) -> Tensor:
+        """The array of a tensor, called `name`, that only depends on constants; others as they are."""
+        if not isinstance(tensor, ir.Value) or not self.constants.is_computable(tensor):
+            return tensor
+        try:
+            return self.constants.compute(tensor, self.computable)
+        except NotComputed as error:
+            raise Unsupported(f"operand '{name}' must be known but cannot be computed: {error}") from error
+
+    def _note(self, tensor: Tensor) -> Tensor:
+        """A tensor that a node produced. Numbers that may decide on shapes and conditions are computed at once."""
+        if isinstance(tensor, np.ndarray):
+            return tensor
+        if is_empty(shape_of(tensor)):
+            return _known_if_empty(tensor)
+        if not self.constants.is_computable(tensor):
+            return tensor
+        self.computable.append(tensor)
+        type = ir.RankedTensorType(tensor.type)
+        decides = isinstance(type.element_type, ir.IntegerType) and math.prod(type.shape) <= MAX_DECIDING
+        if decides or not type.has_static_shape:
+            with contextlib.suppress(NotComputed):
+                return self.constants.compute(tensor, self.computable)
+        return tensor
+
+    def _constant_before(self, array: np.ndarray, operation: ir.Operation) -> ir.Value:
+        """A constant in front of an operation, in the name of the same node."""
+        value = self.emitter.constant(array, next(iter(operation.location.names), ""))
+        cast(ir.Operation, value.owner).move_before(operation)
+        return value
 
     def _expand(self, node: Node) -> bool:
         """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
         try:
             if node.op_type in UNROLLED and not node.domain:
-                UNROLLED[node.op_type](self.expander, node, lambda name: self.values[name], self._import_body)
+                UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body)
                 return True
             body = self.expander.function(node, [self._type(name) for name in node.inputs])
         except NotConstant as error:
@@ -268,6 +321,11 @@ class _Importer:
         self._import_body(body)
         return True
 
+    def _look_up(self, name: str) -> Tensor | None:
+        """What can be known of a value."""
+        tensor = self._look(name)
+        return None if tensor is None else self._known(name, tensor)
+
     def _import_body(self, body: Body) -> None:
         self.used |= body.used
         self.producers |= {name: inner for inner in body.nodes for name in inner.outputs if name}
@@ -279,7 +337,7 @@ class _Importer:
 
     def _type(self, name: str) -> onnx.TypeProto:
         """What ONNX knows of a value; an empty type for an operand that is left out."""
-        tensor = self.values[name] if name else None
+        tensor = self._look(name)
         if tensor is None:
             return onnx.TypeProto()
         if isinstance(tensor, np.ndarray):
@@ -297,7 +355,9 @@ class _Importer:
     def _is_known(self, name: str) -> bool:
         """Whether a value is a constant, not even one made of sizes."""
         tensor = self.values.get(name)
-        return isinstance(tensor, np.ndarray) and not is_symbolic(tensor)
+        if isinstance(tensor, ir.Value):
+            return self.constants.is_computable(tensor)
+        return tensor is not None and not is_symbolic(tensor)
 
     def _add_not_static(self, node: Node, error: Exception) -> None:
         """Sizes that a node needs: those that the model leaves open settle it, or the values it computes them from."""
@@ -310,12 +370,6 @@ class _Importer:
         tensor = self.values[name]
         return isinstance(tensor, ir.Value) and -1 in ir.ShapedType(tensor.type).shape
 
-    def _fold(self, node: Node, arrays: Mapping[str, np.ndarray]) -> Sequence[np.ndarray] | None:
-        """The outputs of a node whose inputs are known, but for sizes at most."""
-        if any(map(is_symbolic, arrays.values())):
-            return fold_sizes(node, [arrays[name] if name else None for name in node.inputs])
-        return fold(node, arrays, node.opset)
-
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""
         names = [name for name in node.outputs if name]
@@ -327,7 +381,7 @@ class _Importer:
     def _is_static(self, node: Node) -> bool:
         """Whether the node would be a constant if what it depends on had been imported."""
         inputs = [name for name in node.inputs if name]
-        known = [name in self.unread or isinstance(self.values[name], np.ndarray) for name in inputs]
+        known = [name in self.unread or self._is_known(name) or is_symbolic(self.values[name]) for name in inputs]
         return all(known) and any(name in self.unread for name in inputs)
 
     def _check_outputs(self, node: Node, count: int) -> None:
@@ -339,14 +393,14 @@ class _Importer:
         """The constant called `name` as a value, made at most once for each type."""
         key = (name, str(quantization))
         if key not in self.materialized:
-            array = self.values[name]
+            array = self._look(name)
             assert isinstance(array, np.ndarray)
             self.materialized[key] = self.emitter.constant(array, name, quantization)
         return self.materialized[key]
 
     def _output(self, name: str) -> ir.Value:
         """A value for a graph output: constants appear, quantized tensors become their integers."""
-        tensor = self.values[name]
+        tensor = self._look(name)
         if isinstance(tensor, np.ndarray):
             try:
                 return self._materialize(name, None)

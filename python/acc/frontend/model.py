@@ -172,6 +172,13 @@ def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
     named.CopyFrom(model)
     for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):
         node.name = entry.name
+    # The converter only knows initializers that are inputs too, as all were once.
+    declared = {value.name for value in named.graph.input}
+    named.graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in named.graph.initializer
+        if tensor.name not in declared
+    )
     try:
         converted = version_converter.convert_version(named, MIN_BODY_OPSET)
         if _read_opset(model, Problems(source)) < 7 and any(node.op_type == "PRelu" for node in named.graph.node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -45,15 +46,20 @@ def convert_slice(call: Call) -> list[Tensor]:
             first[axis], sizes[axis] = _resolve_slice(call, start, end, step, shape[axis])
             strides[axis] = step
             continue
-        # Backwards, ONNX starts at the first element where Python starts in front of it.
-        first_at = max(start, -shape[axis]) if step < 0 else start
-        chosen = range(*slice(first_at, end, step).indices(shape[axis]))
+        chosen = chosen_by_slice(start, end, step, shape[axis])
         sizes[axis] = len(chosen)
         if len(chosen) > 0:
             first[axis] = chosen.start
         if len(chosen) > 1:
             strides[axis] = step
     return [emit_slice(call, value, first, sizes, strides)]
+
+
+def chosen_by_slice(start: int, end: int, step: int, length: int) -> range:
+    """The elements that a Slice takes of an axis of `length`."""
+    # Backwards, ONNX starts at the first element where Python starts in front of it.
+    start = max(start, -length) if step < 0 else start
+    return range(*slice(start, end, step).indices(length))
 
 
 def _resolve_slice(call: Call, start: int, end: int, step: int, length: int) -> tuple[int, int]:
@@ -80,21 +86,10 @@ def convert_split(call: Call) -> list[Tensor]:
     shape = shape_of(value)
     axis = call.axis(call.integer("axis"), len(shape))
     size, count = shape[axis], len(call.node.outputs)
-    if "split" in call.attributes:
-        parts = call.integer_list("split")
-    elif call.has(1):
-        parts = call.integers(1, "split")
-    else:
-        wanted = call.attributes.get("num_outputs", count)
-        if wanted != count:
-            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
-        # All parts have the same size but the last, which may be smaller.
-        part = -(-size // count)
-        parts = [max(min(part, size - index * part), 0) for index in range(count)]
-        if "num_outputs" not in call.attributes and size % count:
-            raise Unsupported(f"{size} elements do not split into {count} equal parts")
-    if len(parts) != count or sum(parts) != size or any(part < 0 for part in parts):
-        raise Unsupported(f"{size} elements do not split into {count} parts of {parts}")
+    given = cast(list[int] | None, call.attributes.get("split"))
+    if given is None and call.has(1):
+        given = call.integers(1, "split")
+    parts = split_parts(size, count, given, cast(int | None, call.attributes.get("num_outputs")))
     starts, sizes = [0] * len(shape), list(shape)
     results: list[Tensor] = []
     for part in parts:
@@ -102,6 +97,25 @@ def convert_split(call: Call) -> list[Tensor]:
         results.append(emit_slice(call, value, starts, sizes))
         starts[axis] += part
     return results
+
+
+def split_parts(size: int, count: int, given: Sequence[int] | None, wanted: int | None) -> Sequence[int]:
+    """The sizes of the `count` parts that a Split makes of `size` elements.
+
+    given: the sizes that the node says. wanted: the number of parts that it says.
+    """
+    parts = given
+    if parts is None:
+        if wanted is not None and wanted != count:
+            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
+        # All parts have the same size but the last, which may be smaller.
+        part = -(-size // count)
+        parts = [max(min(part, size - index * part), 0) for index in range(count)]
+        if wanted is None and size % count:
+            raise Unsupported(f"{size} elements do not split into {count} equal parts")
+    if len(parts) != count or sum(parts) != size or any(part < 0 for part in parts):
+        raise Unsupported(f"{size} elements do not split into {count} parts of {list(parts)}")
+    return parts
 
 
 def convert_expand(call: Call) -> list[Tensor]:

@@ -24,6 +24,7 @@ from acc.frontend import (
 )
 from acc.frontend.call import AXIS, BOOL, IGNORED, PLAIN, Operator
 from acc.frontend.elementwise import ELEMENTWISE
+from acc.frontend.tables import TABLES
 
 OPERATORS: dict[str, Operator] = {
     # Contractions and normalizations
@@ -90,11 +91,7 @@ OPERATORS: dict[str, Operator] = {
     "Einsum": Operator("einsum", {"equation": PLAIN}, "number", sums.convert_einsum),
     "DFT": Operator("einsum", sums.DFT, convert=sums.convert_dft),
     "STFT": Operator("conv", {"onesided": BOOL}, convert=sums.convert_stft),
-    **{
-        name: Operator("", {"output_datatype": PLAIN, "periodic": PLAIN}, "any", sums.convert_table)
-        for name in ("BlackmanWindow", "HammingWindow", "HannWindow")
-    },
-    "MelWeightMatrix": Operator("", {"output_datatype": PLAIN}, "any", sums.convert_table),
+    **TABLES,
     # Recurrent networks
     "GRU": Operator("gru", recurrent.GRU, "number", recurrent.convert_recurrent),
     "LSTM": Operator("lstm", recurrent.LSTM, "number", recurrent.convert_recurrent),
@@ -154,9 +151,7 @@ OPERATORS: dict[str, Operator] = {
     "Tile": Operator("tile", {}, "any", movement.convert_tile),
     "Trilu": Operator("trilu", {"upper": PLAIN}, "number", movement.convert_trilu),
     "Range": Operator("range", {"stash_type": IGNORED}, "number", movement.convert_range),
-    "EyeLike": Operator(
-        "", {"dtype": PLAIN, "k": PLAIN}, convert=movement.convert_eye_like, keeps_constants=True, static=True
-    ),
+    "EyeLike": Operator("", {"dtype": PLAIN, "k": PLAIN}, convert=movement.convert_eye_like, static=True),
     "CenterCropPad": Operator("pad", {"axes": PLAIN}, "any", movement.convert_center_crop_pad),
     # Elements chosen by indices
     "Gather": Operator("gather", {"axis": PLAIN}, "any", indexing.convert_gather),
@@ -198,13 +193,9 @@ OPERATORS: dict[str, Operator] = {
         convert=shapes.convert_constant,
         static=True,
     ),
-    "ConstantOfShape": Operator(
-        "", {"value": PLAIN}, convert=shapes.convert_constant_of_shape, keeps_constants=True, static=True
-    ),
-    "Shape": Operator(
-        "", {"start": PLAIN, "end": PLAIN}, convert=shapes.convert_shape, keeps_constants=True, static=True
-    ),
-    "Size": Operator("", convert=shapes.convert_size, keeps_constants=True, static=True),
+    "ConstantOfShape": Operator("", {"value": PLAIN}, convert=shapes.convert_constant_of_shape, static=True),
+    "Shape": Operator("", {"start": PLAIN, "end": PLAIN}, convert=shapes.convert_shape, static=True),
+    "Size": Operator("", convert=shapes.convert_size, static=True),
 }
 
 ML_OPERATORS: dict[str, Operator] = {

@@ -104,7 +104,7 @@ def convert_reshape(call: Call) -> list[Tensor]:
     source = list(shape_of(value))
     shape = call.sizes(1, "the shape")
     if all(isinstance(size, int) for size in [*source, *shape]):
-        return [_reshape(call, value, _resolve_shape(call, source, shape))]
+        return [_reshape(call, value, resolve_shape(source, shape, bool(call.attributes.get("allowzero"))))]
     if not call.attributes.get("allowzero"):
         for axis, size in enumerate(shape):
             # Sizes that are computed from sizes are meant as they are.
@@ -127,9 +127,9 @@ def _is_size(size: int) -> bool:
         return False
 
 
-def _resolve_shape(call: Call, source: list[int], shape: list[int]) -> list[int]:
+def resolve_shape(source: list[int], shape: list[int], allowzero: bool) -> list[int]:
     """The shape that Reshape means by one with 0 and -1."""
-    if not call.attributes.get("allowzero"):
+    if not allowzero:
         if any(size == 0 for size in shape[len(source) :]):
             raise Unsupported(f"shape {shape} copies a size that the input {source} does not have")
         shape = [source[axis] if size == 0 else size for axis, size in enumerate(shape)]

@@ -8,7 +8,6 @@ import numpy as np
 
 from acc import ir
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, dtype_of, element_of, shape_of
-from acc.frontend.folding import fold
 from acc.frontend.problems import Unsupported
 from acc.frontend.reductions import cast_to, reshape
 
@@ -135,12 +134,3 @@ def convert_stft(call: Call) -> list[Tensor]:
     result = call.emit("conv", [signal, weight], strides=[step], pads=[0, 0], dilations=[1])
     batch, _, frames = shape_of(result)
     return [reshape(call, call.emit("transpose", [result], perm=[0, 2, 1]), [batch, frames, bins, 2])]
-
-
-def convert_table(call: Call) -> list[Tensor]:
-    """Windows and matrices that only depend on a few numbers: those must be known."""
-    inputs = {name: call.constant(index, f"input {index}") for index, name in enumerate(call.node.inputs)}
-    results = fold(call.node, inputs, call.opset, limit=_MAX_MATRIX)
-    if results is None:
-        raise Unsupported("cannot be evaluated")
-    return list(results)

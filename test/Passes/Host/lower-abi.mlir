@@ -2,7 +2,7 @@
 // RUN: acc-opt %s -split-input-file -verify-diagnostics '--host-lower-abi=guard=true' | FileCheck %s --check-prefix=GUARD
 
 // CHECK: module attributes {te.constants = [dense<1.000000e+00> : tensor<8xf32>], te.workspace = 64 : i64}
-// CHECK-LABEL: func.func private @k(
+// CHECK-LABEL: func.func private @kernel.k(
 // CHECK-SAME: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr {llvm.noalias})
 // CHECK-SAME: llvm.linkage = #llvm.linkage<internal>, passthrough = ["noinline"]
 te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = "cpu"} {
@@ -23,12 +23,12 @@ func.func @main(%x: memref<8xf32>, %c: memref<8xf32> {te.constant = dense<1.0> :
   // CHECK: %[[SLOT:.*]] = llvm.getelementptr %[[API]][8]
   // CHECK: %[[HOOK:.*]] = llvm.load %[[SLOT]]
   // CHECK: llvm.call %[[HOOK]](%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32) -> ()
-  // CHECK: call @k(%{{.*}}, %{{.*}}) : (!llvm.ptr, !llvm.ptr) -> ()
+  // CHECK: call @kernel.k(%{{.*}}, %{{.*}}) : (!llvm.ptr, !llvm.ptr) -> ()
   te.launch @k ins(%x : memref<8xf32>) outs(%t : memref<8xf32>)
   // A slice is an address.
   // CHECK: memref.subview
   // CHECK: llvm.getelementptr %{{.*}}[%{{.*}}] : (!llvm.ptr, i64) -> !llvm.ptr, f32
-  // CHECK: call @k(
+  // CHECK: call @kernel.k(
   %s = memref.subview %y[8] [8] [1] : memref<16xf32> to memref<8xf32, strided<[1], offset: 8>>
   te.launch @k ins(%c : memref<8xf32>) outs(%s : memref<8xf32, strided<[1], offset: 8>>)
   // CHECK: return %{{.*}} : i32
@@ -51,7 +51,7 @@ func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {te.output = 0 : i64}, %wor
 // -----
 
 // What a buffer's type does not know comes after its pointer.
-// CHECK-LABEL: func.func private @d(
+// CHECK-LABEL: func.func private @kernel.d(
 // CHECK-SAME: %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index)
 te.kernel @d(%n: index, %x: memref<?x4xf32>, %out: memref<?x4xf32>) attributes {target = "cpu"} {
   te.return
@@ -74,11 +74,11 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
   // CHECK: llvm.getelementptr %[[API]][24]
   // CHECK: llvm.icmp "eq"
   %t = memref.alloc(%n) : memref<?x4xf32>
-  // CHECK: call @d(
+  // CHECK: call @kernel.d(
   te.launch @d ins(%n, %x : index, memref<?x4xf32>) outs(%t : memref<?x4xf32>)
   // CHECK: llvm.getelementptr %[[API]][40]
   %y = memref.alloc(%n) : memref<?x4xf32>
-  // CHECK: call @d(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : (index, !llvm.ptr, index, !llvm.ptr, index) -> ()
+  // CHECK: call @kernel.d(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : (index, !llvm.ptr, index, !llvm.ptr, index) -> ()
   te.launch @d ins(%n, %t : index, memref<?x4xf32>) outs(%y : memref<?x4xf32>)
   // CHECK: llvm.getelementptr %[[API]][32]
   memref.dealloc %t : memref<?x4xf32>
