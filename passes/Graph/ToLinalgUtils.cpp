@@ -83,7 +83,7 @@ Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
   auto type = cast<RankedTensorType>(result.getType());
   if (type.hasStaticShape())
     return tensor::EmptyOp::create(b, type.getShape(), element);
-  ReifiedRankedShapedTypeDims sizes(result.getOwner()->getNumResults());
+  ReifiedRankedShapedTypeDims sizes;
   auto op = cast<ReifyRankedShapedTypeOpInterface>(result.getOwner());
   if (failed(op.reifyResultShapes(b, sizes)))
     sizes.assign(op->getNumResults(), {});
