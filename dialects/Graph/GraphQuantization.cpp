@@ -59,10 +59,30 @@ LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
   if (axis < 0 || axis >= type.getRank())
     return site.error("quantized axis ", axis, " is not an axis of rank ",
                       type.getRank());
-  if (static_cast<int64_t>(perAxis.getScales().size()) != type.getDimSize(axis))
-    return site.error("has ", perAxis.getScales().size(), " scales but ",
-                      type.getDimSize(axis), " elements along axis ", axis);
+  int64_t size = type.getDimSize(axis);
+  if (!ShapedType::isDynamic(size) &&
+      static_cast<int64_t>(perAxis.getScales().size()) != size)
+    return site.error("has ", perAxis.getScales().size(), " scales but ", size,
+                      " elements along axis ", axis);
   return success();
+}
+
+/// The shape of `tensor`, whose elements `quantized` describes: where there is a
+/// scale for every index of an axis, their number is the size of that axis.
+static FailureOr<TensorShape> inferQuantizedShape(ShapeContext &c, Value tensor,
+                                                  Type quantized) {
+  TensorShape shape = c.shape(tensor);
+  auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(quantized);
+  if (!perAxis)
+    return shape;
+  int64_t axis = perAxis.getQuantizedDimension();
+  AffineExpr count = c.constant(perAxis.getScales().size());
+  AffineExpr &size = shape.sizes[axis];
+  if (failed(c.requireEqual(count, size, "has ", count, " scales but ", size,
+                            " elements along axis ", axis)))
+    return failure();
+  size = count;
+  return shape;
 }
 
 //===----------------------------------------------------------------------===//
@@ -79,8 +99,11 @@ QuantizeLinearOp::inferShapes(ShapeContext &c,
   if (quantized.getExpressedType() != getInput().getType().getElementType())
     return c.error("input holds ", getInput().getType().getElementType(),
                    " but the result expresses ", quantized.getExpressedType());
-  results.push_back(c.shape(getInput()));
-  results.back().element = quantized;
+  FailureOr<TensorShape> shape =
+      inferQuantizedShape(c, getInput(), quantized);
+  if (failed(shape))
+    return failure();
+  results.push_back({shape->sizes, quantized});
   return success();
 }
 
@@ -133,9 +156,12 @@ DequantizeLinearOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   auto input = cast<RankedTensorType>(adaptor.getInput().getType());
   if (failed(checkQuantizedTensor(c.getSite(), input)))
     return failure();
-  results.push_back(c.shape(adaptor.getInput()));
-  results.back().element =
-      cast<quant::QuantizedType>(input.getElementType()).getExpressedType();
+  auto quantized = cast<quant::QuantizedType>(input.getElementType());
+  FailureOr<TensorShape> shape =
+      inferQuantizedShape(c, adaptor.getInput(), quantized);
+  if (failed(shape))
+    return failure();
+  results.push_back({shape->sizes, quantized.getExpressedType()});
   return success();
 }
 
@@ -157,8 +183,11 @@ StorageCastOp::inferShapes(ShapeContext &c,
   Type integer = (from ? result : input).getElementType();
   if (integer != expected)
     return c.error("the storage is ", expected, ", not ", integer);
-  results.push_back(c.shape(getInput()));
-  results.back().element = result.getElementType();
+  FailureOr<TensorShape> shape =
+      inferQuantizedShape(c, getInput(), from ? from : to);
+  if (failed(shape))
+    return failure();
+  results.push_back({shape->sizes, result.getElementType()});
   return success();
 }
 

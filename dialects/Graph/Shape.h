@@ -75,6 +75,11 @@ public:
   /// negative, sizes of tensors may not.
   bool isNeverNegative(mlir::AffineExpr size) const;
 
+  /// A formula for people, as a factor in Python, in the names that arguments
+  /// give their sizes ("x[1]" for one without a name); none if the size depends
+  /// on anything else.
+  std::optional<std::string> describe(mlir::AffineExpr size) const;
+
   /// The size as an attribute or a value at `builder`'s insertion point, where
   /// what its symbols stand for must be visible.
   mlir::OpFoldResult materialize(mlir::OpBuilder &builder, mlir::Location loc,
@@ -114,6 +119,9 @@ private:
                     mlir::AffineExpr size);
   mlir::Value buildSymbol(mlir::OpBuilder &builder, mlir::Location loc,
                           const Symbol &symbol);
+  bool write(llvm::raw_ostream &os, mlir::AffineExpr size,
+             bool isFactor = false) const;
+  bool write(llvm::raw_ostream &os, const Symbol &symbol) const;
 
   mlir::MLIRContext *context;
   Sees sees;

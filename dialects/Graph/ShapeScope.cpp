@@ -253,6 +253,101 @@ AffineExpr ShapeScope::followIndex(Value index) {
 }
 
 //===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+std::optional<std::string> ShapeScope::describe(AffineExpr size) const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (!write(os, normalizeSize(size), /*isFactor=*/true))
+    return std::nullopt;
+  return text;
+}
+
+/// Writes a formula; false if there is none. One that is a factor of another is
+/// put in parentheses where it needs them.
+bool ShapeScope::write(raw_ostream &os, AffineExpr size, bool isFactor) const {
+  if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+    os << constant.getValue();
+    return true;
+  }
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(size))
+    return write(os, symbols[symbol.getPosition()]);
+  auto binary = cast<AffineBinaryOpExpr>(size);
+  AffineExpr lhs = binary.getLHS(), rhs = binary.getRHS();
+  if (size.getKind() == AffineExprKind::Mul) {
+    // Numbers are on the right in the normal form.
+    if (isa<AffineConstantExpr>(rhs))
+      std::swap(lhs, rhs);
+    if (!write(os, lhs, /*isFactor=*/true))
+      return false;
+    os << "*";
+    return write(os, rhs, /*isFactor=*/true);
+  }
+  if (isFactor)
+    os << "(";
+  bool isSum = size.getKind() == AffineExprKind::Add;
+  if (size.getKind() == AffineExprKind::CeilDiv) {
+    // Python has no such operator: -(-a // b).
+    os << "-(";
+    lhs = normalizeSize(-lhs);
+  }
+  if (!write(os, lhs, !isSum))
+    return false;
+  if (isSum) {
+    auto product = dyn_cast<AffineBinaryOpExpr>(rhs);
+    auto factor = dyn_cast<AffineConstantExpr>(
+        product && product.getKind() == AffineExprKind::Mul ? product.getRHS()
+                                                            : rhs);
+    bool isNegative = factor && factor.getValue() < 0;
+    os << (isNegative ? " - " : " + ");
+    if (isNegative)
+      rhs = normalizeSize(-rhs);
+  } else {
+    os << (size.getKind() == AffineExprKind::Mod ? " % " : " // ");
+  }
+  if (!write(os, rhs, !isSum))
+    return false;
+  if (size.getKind() == AffineExprKind::CeilDiv)
+    os << ")";
+  if (isFactor)
+    os << ")";
+  return true;
+}
+
+bool ShapeScope::write(raw_ostream &os, const Symbol &symbol) const {
+  if (symbol.kind == SymbolKind::Index)
+    return false;
+  if (symbol.kind == SymbolKind::Dim) {
+    auto argument = dyn_cast<BlockArgument>(symbol.value);
+    if (!argument)
+      return false;
+    if (StringAttr name = getDimName(argument, symbol.axis)) {
+      os << name.getValue();
+      return true;
+    }
+    auto function = dyn_cast_or_null<FunctionOpInterface>(
+        argument.getOwner()->getParentOp());
+    auto name = function && argument.getOwner()->isEntryBlock()
+                    ? function.getArgAttrOfType<StringAttr>(
+                          argument.getArgNumber(), "graph.name")
+                    : StringAttr();
+    if (name)
+      os << name.getValue() << "[" << symbol.axis << "]";
+    return bool(name);
+  }
+  // The size that two broadcast to is the larger one.
+  os << (symbol.kind == SymbolKind::Min ? "min(" : "max(");
+  if (!write(os, symbol.lhs))
+    return false;
+  os << ", ";
+  if (!write(os, symbol.rhs))
+    return false;
+  os << ")";
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
 // Materialization
 //===----------------------------------------------------------------------===//
 

@@ -75,6 +75,10 @@ FailureOr<Weights> acc::graph::readWeights(Value weight, int64_t axis,
 static FailureOr<SmallVector<double>>
 readBias(Value bias, int64_t rows, int64_t axis, std::string &reason) {
   auto type = cast<RankedTensorType>(bias.getType());
+  if (!type.hasStaticShape()) {
+    reason = "the bias is not constant";
+    return failure();
+  }
   int64_t count = type.getNumElements();
   int64_t fromEnd = type.getRank() - 1 - axis;
   if (count != 1 &&

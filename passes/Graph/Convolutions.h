@@ -20,7 +20,8 @@ mlir::Type getAccumulatorType(mlir::Type type);
 mlir::Value multiplyAccumulate(mlir::ImplicitLocOpBuilder &b, mlir::Value x,
                                mlir::Value w, mlir::Value sum);
 
-/// (groups, count / groups, rest...) of a weight whose shape is static.
+/// (groups, count / groups, rest...) of a weight, the number of whose outputs
+/// is known if there are several groups.
 mlir::Value splitGroups(mlir::ImplicitLocOpBuilder &b, mlir::Value weight,
                         int64_t group);
 

@@ -203,9 +203,9 @@ struct Chain {
 
 bool foldInto(ConvOp conv) {
   ElementsAttr weights = getConstant(conv.getWeight());
-  SmallVector<double> bias(conv.getType().getDimSize(1), 0.0);
   if (!weights || weights.getNumElements() == 0)
     return false;
+  SmallVector<double> bias(weights.getShapedType().getDimSize(0), 0.0);
   if (conv.getBias()) {
     auto numbers = getPerChannel(
         conv.getBias(), RankedTensorType::get({1, int64_t(bias.size())},

@@ -13,6 +13,7 @@
 #include "passes/Graph/ContractionConstants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
@@ -49,20 +50,10 @@ bool acc::graph::isContraction(Operation *op) {
   return isa_and_present<ConvOp, GemmOp, MatMulOp>(op);
 }
 
-/// Brings the input of a matrix product into the form (M, K).
-/// The sizes of all axes but the last that are not known before run time.
-static SmallVector<Value> getLeadingSizes(OpBuilder &builder, Location loc,
-                                          Value tensor) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<Value> sizes;
-  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
-    if (type.isDynamicDim(axis))
-      sizes.push_back(tensor::DimOp::create(builder, loc, tensor, axis));
-  return sizes;
-}
-
+/// Brings the input of a matrix product into the form (M, K), of which the
+/// weights tell K.
 static FailureOr<Value> makeRows(OpBuilder &builder, Location loc,
-                                 Operation *op, Value input,
+                                 Operation *op, Value input, int64_t depth,
                                  std::string &reason) {
   auto type = cast<RankedTensorType>(input.getType());
   if (auto gemm = dyn_cast<GemmOp>(op)) {
@@ -76,25 +67,24 @@ static FailureOr<Value> makeRows(OpBuilder &builder, Location loc,
   }
   if (type.getRank() == 2)
     return input;
-  if (type.isDynamicDim(type.getRank() - 1)) {
-    reason = "the depth is not known before run time";
-    return failure();
+  int64_t known = 1;
+  Value open;
+  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis) {
+    if (!type.isDynamicDim(axis)) {
+      known *= type.getDimSize(axis);
+      continue;
+    }
+    Value size = tensor::DimOp::create(builder, loc, input, axis);
+    open = open ? arith::MulIOp::create(builder, loc, open, size) : size;
   }
-  ArrayRef<int64_t> leading = type.getShape().drop_back();
-  SmallVector<Value> sizes = getLeadingSizes(builder, loc, input);
-  for (Value next : ArrayRef(sizes).drop_front(sizes.empty() ? 0 : 1))
-    sizes[0] = arith::MulIOp::create(builder, loc, sizes[0], next);
-  int64_t rows = 1;
-  for (int64_t size : leading)
-    rows *= ShapedType::isDynamic(size) ? 1 : size;
-  if (!sizes.empty()) {
-    Value known = arith::ConstantIndexOp::create(builder, loc, rows);
-    sizes[0] = arith::MulIOp::create(builder, loc, sizes[0], known);
-    sizes.truncate(1);
-    rows = ShapedType::kDynamic;
+  SmallVector<Value> rows;
+  if (open) {
+    Value factor = arith::ConstantIndexOp::create(builder, loc, known);
+    rows.push_back(arith::MulIOp::create(builder, loc, open, factor));
   }
   return Value(ReshapeOp::create(
-      builder, loc, type.clone({rows, type.getShape().back()}), input, sizes));
+      builder, loc, type.clone({open ? ShapedType::kDynamic : known, depth}),
+      input, rows));
 }
 
 FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
@@ -188,22 +178,21 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
         builder.getI8IntegerAttr(int8_t(input->zeroPoint)));
     return makeRequantize(builder, loc, sum, *point);
   }
-  FailureOr<Value> rows = makeRows(builder, loc, op, integers, reason);
+  int64_t depth = int64_t(weights->values.size()) / weights->rows;
+  FailureOr<Value> rows = makeRows(builder, loc, op, integers, depth, reason);
   if (failed(rows))
     return failure();
-  Value weight = makeConstant(
-      builder, loc,
-      {weights->rows, int64_t(weights->values.size()) / weights->rows},
-      weights->values);
+  Value weight =
+      makeConstant(builder, loc, {weights->rows, depth}, weights->values);
   Value sum = GemmIntegerOp::create(builder, loc, *rows, weight, bias);
   Value result = makeRequantize(builder, loc, sum, *point);
   auto shape = cast<RankedTensorType>(op->getResult(0).getType());
   if (shape.getRank() != 2) {
-    SmallVector<Value> sizes = getLeadingSizes(builder, loc, integers);
-    if (int64_t(sizes.size()) != int64_t(shape.getNumDynamicDims())) {
-      reason = "sizes are not known before run time";
-      return failure();
-    }
+    SmallVector<Value> sizes;
+    for (int64_t axis = 0; axis < shape.getRank(); ++axis)
+      if (shape.isDynamicDim(axis))
+        sizes.push_back(getValueOrCreateConstantIndexOp(
+            builder, loc, tensor::getMixedSize(builder, loc, integers, axis)));
     result = ReshapeOp::create(builder, loc, shape.clone(builder.getI8Type()),
                                result, sizes);
   }

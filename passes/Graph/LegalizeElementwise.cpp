@@ -13,6 +13,10 @@
 #include "passes/Graph/QuantizedLayer.h"
 #include "passes/Graph/Scale.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 using namespace mlir;
 using namespace acc::graph;
 
@@ -40,6 +44,7 @@ private:
   FailureOr<Value> legalizeMaxPool(MaxPoolOp op);
   FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
   FailureOr<Value> legalizeAverage(AveragePoolOp op);
+  Value reshapeLeading(Value tensor, ArrayRef<OpFoldResult> leading);
   FailureOr<FixedPoint> deriveMean(Grid input, int64_t count);
   bool isZeroPointFirst() const;
 
@@ -184,7 +189,22 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
   FailureOr<Operand> operand = getOperand(op.getInput());
   if (failed(operand))
     return failure();
-  int64_t channels = op.getInput().getType().getDimSize(1);
+  // Channels whose number only a run knows are images of their own.
+  Value integers = operand->integers;
+  RankedTensorType type = op.getInput().getType();
+  bool isOpen = type.isDynamicDim(1);
+  SmallVector<OpFoldResult> leading;
+  if (isOpen) {
+    Value images = arith::ConstantIndexOp::create(builder, loc, 1);
+    for (int64_t axis : {0, 1}) {
+      leading.push_back(tensor::getMixedSize(builder, loc, integers, axis));
+      images = arith::MulIOp::create(
+          builder, loc, images,
+          getValueOrCreateConstantIndexOp(builder, loc, leading.back()));
+    }
+    integers = reshapeLeading(integers, {images, builder.getIndexAttr(1)});
+  }
+  int64_t channels = isOpen ? 1 : type.getDimSize(1);
   SmallVector<int64_t> shape{channels, 1};
   int64_t count = 1;
   for (int64_t size : op.getKernelShape()) {
@@ -205,12 +225,25 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
   SmallVector<int8_t> ones(channels * count, 1);
   SmallVector<int32_t> bias(channels, int32_t(point->offset[0]));
   Value accumulator = ConvIntegerOp::create(
-      builder, loc, operand->integers, makeConstant(builder, loc, shape, ones),
+      builder, loc, integers, makeConstant(builder, loc, shape, ones),
       makeConstant(builder, loc, channels, bias), op.getStridesAttr(),
       op.getPadsAttr(), op.getDilationsAttr(),
       builder.getI64IntegerAttr(channels),
       builder.getI8IntegerAttr(int8_t(operand->grid.zeroPoint)));
-  return makeRequantize(builder, loc, accumulator, *point);
+  Value result = makeRequantize(builder, loc, accumulator, *point);
+  return isOpen ? reshapeLeading(result, leading) : result;
+}
+
+/// `tensor` with other sizes in front of its spatial axes.
+Value Legalizer::reshapeLeading(Value tensor, ArrayRef<OpFoldResult> leading) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<OpFoldResult> sizes(leading);
+  for (int64_t axis = 2; axis < type.getRank(); ++axis)
+    sizes.push_back(tensor::getMixedSize(builder, loc, tensor, axis));
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamics;
+  dispatchIndexOpFoldResults(sizes, dynamics, shape);
+  return ReshapeOp::create(builder, loc, type.clone(shape), tensor, dynamics);
 }
 
 FailureOr<Value> Legalizer::run() {

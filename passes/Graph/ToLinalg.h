@@ -52,8 +52,15 @@ mlir::OpFoldResult multiplySizes(mlir::ImplicitLocOpBuilder &b,
 /// The sizes of a tensor that is lowered already.
 Sizes getSizes(mlir::ImplicitLocOpBuilder &b, mlir::Value tensor);
 
+/// `sizes` as those of a tensor of `type`: attributes exactly where the type is
+/// static, whatever more they tell. A size that is neither known nor given is
+/// an error of the operator at hand, and zero from there on, so that no caller
+/// ever meets a size that is missing.
+Sizes completeSizes(mlir::ImplicitLocOpBuilder &b, mlir::RankedTensorType type,
+                    Sizes sizes);
+
 /// The sizes of a result of the graph operator `op` with these lowered
-/// operands.
+/// operands, one for each axis.
 Sizes getResultSizes(mlir::ImplicitLocOpBuilder &b, mlir::Operation *op,
                      mlir::ValueRange operands, unsigned result = 0);
 
@@ -131,13 +138,17 @@ void splitSpatialPads(llvm::ArrayRef<int64_t> pads, int64_t rank,
                       llvm::SmallVectorImpl<int64_t> &low,
                       llvm::SmallVectorImpl<int64_t> &high);
 
-/// The same elements under another shape; no copy. `sizes` may be left out if
-/// the shape is static.
+/// The same elements under another shape, of which `shape` says what the type
+/// knows; no copy.
 mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
                           llvm::ArrayRef<int64_t> shape,
-                          llvm::ArrayRef<mlir::OpFoldResult> sizes = {});
+                          llvm::ArrayRef<mlir::OpFoldResult> sizes);
+/// The same, with a type that knows what `sizes` tell.
 mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
                           llvm::ArrayRef<mlir::OpFoldResult> sizes);
+/// The same, to a shape of which all is known.
+mlir::Value createReshape(mlir::ImplicitLocOpBuilder &b, mlir::Value input,
+                          llvm::ArrayRef<int64_t> shape);
 
 /// `value` plus the vector `bias` along `axis`.
 mlir::Value createBiased(mlir::ImplicitLocOpBuilder &b, mlir::Value value,

@@ -45,9 +45,9 @@ struct Convolution {
 /// code generation is made for.
 void makeImage(ImplicitLocOpBuilder &b, Convolution &conv) {
   auto expand = [&](Value value) {
-    SmallVector<int64_t> shape(typeOf(value).getShape());
-    shape.insert(shape.begin() + 2, 1);
-    return createReshape(b, value, shape);
+    Sizes sizes = getTypedSizes(b, value);
+    sizes.insert(sizes.begin() + 2, b.getIndexAttr(1));
+    return createReshape(b, value, sizes);
   };
   conv.input = expand(conv.input);
   conv.weight = expand(conv.weight);
@@ -119,8 +119,9 @@ Value createConvolution(ImplicitLocOpBuilder &b, const Convolution &conv) {
     return createNamed<linalg::Conv2DNchwFchwOp>(b, conv, input, conv.weight,
                                                  conv.sizes);
   if (weight[0] == conv.group && weight[1] == 1) {
-    Value flat =
-        createReshape(b, conv.weight, {weight[0], weight[2], weight[3]});
+    Sizes flatSizes = getTypedSizes(b, conv.weight);
+    flatSizes.erase(flatSizes.begin() + 1);
+    Value flat = createReshape(b, conv.weight, flatSizes);
     return createNamed<linalg::DepthwiseConv2DNchwChwOp>(b, conv, input, flat,
                                                          conv.sizes);
   }
@@ -150,13 +151,14 @@ template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
                      padValue,
                      getTypedSizes(b, op, adaptor.getOperands()),
                      getAccumulatorType(element)};
+    Sizes sizes = conv.sizes;
     bool isLine = conv.strides.size() == 1 && conv.isStatic();
     if (isLine)
       makeImage(b, conv);
     Value result =
         finishSums(b, createConvolution(b, conv), adaptor.getBias(), element);
     if (isLine)
-      result = createReshape(b, result, op.getType().getShape());
+      result = createReshape(b, result, sizes);
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -190,10 +192,12 @@ Value acc::graph::multiplyAccumulate(ImplicitLocOpBuilder &b, Value x, Value w,
 
 Value acc::graph::splitGroups(ImplicitLocOpBuilder &b, Value weight,
                               int64_t group) {
-  ArrayRef<int64_t> shape = typeOf(weight).getShape();
-  SmallVector<int64_t> split{group, shape[0] / group};
-  llvm::append_range(split, shape.drop_front());
-  return createReshape(b, weight, split);
+  Sizes sizes = getTypedSizes(b, weight);
+  // One group has all there are, however many that is.
+  if (group != 1)
+    sizes[0] = b.getIndexAttr(typeOf(weight).getDimSize(0) / group);
+  sizes.insert(sizes.begin(), b.getIndexAttr(group));
+  return createReshape(b, weight, sizes);
 }
 
 Value acc::graph::createSumOfProducts(ImplicitLocOpBuilder &b, Value input,

@@ -250,7 +250,8 @@ class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
           return arith::AddIOp::create(inner, x[1], wide);
         });
     rewriter.replaceOp(
-        op, createReshape(b, sums, typeOf(op.getResult()).getShape()));
+        op, createReshape(b, sums,
+                          getTypedSizes(b, op, adaptor.getOperands())));
     return success();
   }
 };

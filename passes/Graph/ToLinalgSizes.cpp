@@ -115,6 +115,27 @@ SmallVector<OpFoldResult> getSizes(ImplicitLocOpBuilder &b, Value tensor) {
   return sizes;
 }
 
+SmallVector<OpFoldResult> completeSizes(ImplicitLocOpBuilder &b,
+                                        RankedTensorType type,
+                                        SmallVector<OpFoldResult> sizes) {
+  bool isIncomplete = false;
+  sizes.resize(type.getRank());
+  for (auto [axis, size] : llvm::enumerate(sizes)) {
+    if (!type.isDynamicDim(axis)) {
+      size = b.getIndexAttr(type.getDimSize(axis));
+      continue;
+    }
+    if (!size) {
+      isIncomplete = true;
+      size = b.getIndexAttr(0);
+    }
+    size = getValueOrCreateConstantIndexOp(b, b.getLoc(), size);
+  }
+  if (isIncomplete)
+    emitError(b.getLoc(), "needs sizes that are known before run time");
+  return sizes;
+}
+
 SmallVector<OpFoldResult> getResultSizes(ImplicitLocOpBuilder &b, Operation *op,
                                          ValueRange operands, unsigned result) {
   auto type = cast<RankedTensorType>(op->getResult(result).getType());
@@ -143,8 +164,9 @@ SmallVector<OpFoldResult> getResultSizes(ImplicitLocOpBuilder &b, Operation *op,
   }
   SmallVector<OpFoldResult> sizes;
   FailureOr<SmallVector<TensorShape>> shapes = inferShapes(op, scope);
+  // Sizes that do not fit each other have been said to be an error by now.
   if (failed(shapes))
-    return sizes;
+    return completeSizes(b, type, sizes);
   for (AffineExpr size : (*shapes)[result].sizes)
     sizes.push_back(scope.materialize(b, b.getLoc(), size));
   return sizes;

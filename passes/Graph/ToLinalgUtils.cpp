@@ -74,20 +74,8 @@ TypedAttr getLowest(Type type, bool isUnsigned) {
 Value createEmpty(ImplicitLocOpBuilder &b, Type tensorType,
                   ArrayRef<OpFoldResult> sizes) {
   auto type = cast<RankedTensorType>(tensorType);
-  // The type decides which sizes are known, whatever more the sizes tell.
-  SmallVector<Value> dynamic;
-  bool isUnknown = false;
-  for (auto [axis, size] : llvm::enumerate(type.getShape())) {
-    if (!ShapedType::isDynamic(size))
-      continue;
-    isUnknown |= axis >= sizes.size() || !sizes[axis];
-    dynamic.push_back(getValueOrCreateConstantIndexOp(
-        b, b.getLoc(), isUnknown ? b.getIndexAttr(0) : sizes[axis]));
-  }
-  if (isUnknown)
-    emitError(b.getLoc(), "needs sizes that are known before run time");
-  return tensor::EmptyOp::create(b, type.getShape(), type.getElementType(),
-                                 dynamic);
+  return tensor::EmptyOp::create(b, completeSizes(b, type, Sizes(sizes)),
+                                 type.getElementType());
 }
 
 Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
@@ -98,8 +86,8 @@ Value createEmptyResult(ImplicitLocOpBuilder &b, OpResult result,
   ReifiedRankedShapedTypeDims sizes;
   auto op = cast<ReifyRankedShapedTypeOpInterface>(result.getOwner());
   if (failed(op.reifyResultShapes(b, sizes)))
-    return {};
-  return tensor::EmptyOp::create(b, sizes[result.getResultNumber()], element);
+    sizes.assign(op->getNumResults(), {});
+  return createEmpty(b, type.clone(element), sizes[result.getResultNumber()]);
 }
 
 Value createFilled(ImplicitLocOpBuilder &b, Type tensorType, TypedAttr value,
@@ -138,26 +126,15 @@ Value createGeneric(ImplicitLocOpBuilder &b, Value init, ValueRange inputs,
       .getResult(0);
 }
 
-/// Attributes exactly where `type` is static, whatever more the sizes tell.
-static Sizes fitSizes(ImplicitLocOpBuilder &b, RankedTensorType type,
-                      Sizes sizes) {
-  for (auto [axis, size] : llvm::enumerate(sizes))
-    size =
-        type.isDynamicDim(axis)
-            ? OpFoldResult(getValueOrCreateConstantIndexOp(b, b.getLoc(), size))
-            : b.getIndexAttr(type.getDimSize(axis));
-  return sizes;
-}
-
 Sizes getTypedSizes(ImplicitLocOpBuilder &b, Value tensor) {
-  return fitSizes(b, cast<RankedTensorType>(tensor.getType()),
-                  getSizes(b, tensor));
+  return completeSizes(b, cast<RankedTensorType>(tensor.getType()),
+                       getSizes(b, tensor));
 }
 
 Sizes getTypedSizes(ImplicitLocOpBuilder &b, Operation *op,
                     ValueRange operands) {
-  return fitSizes(b, cast<RankedTensorType>(op->getResult(0).getType()),
-                  getResultSizes(b, op, operands));
+  return completeSizes(b, cast<RankedTensorType>(op->getResult(0).getType()),
+                       getResultSizes(b, op, operands));
 }
 
 Value convertElements(ImplicitLocOpBuilder &b, Value tensor, Type element) {
@@ -280,10 +257,7 @@ Value createElementwise(ImplicitLocOpBuilder &b, RankedTensorType resultType,
     result.insert(result.begin(), resultType.getRank() - result.size(),
                   b.getIndexAttr(1));
   }
-  result.resize(resultType.getRank());
-  for (auto [axis, size] : llvm::enumerate(resultType.getShape()))
-    if (!ShapedType::isDynamic(size))
-      result[axis] = b.getIndexAttr(size);
+  result = completeSizes(b, resultType, std::move(result));
 
   SmallVector<BroadcastOperand> all;
   SmallVector<Value> mapped;
@@ -390,20 +364,13 @@ Value createReshape(ImplicitLocOpBuilder &b, Value input,
                     ArrayRef<int64_t> shape, ArrayRef<OpFoldResult> sizes) {
   auto type = cast<RankedTensorType>(input.getType());
   RankedTensorType target = type.clone(shape);
-  Sizes known;
-  if (target.hasStaticShape())
-    sizes = known = getAsIndexOpFoldResult(b.getContext(), shape);
   Sizes old = getSizes(b, input);
+  Sizes output = completeSizes(b, target, Sizes(sizes));
   auto isSame = [](auto pair) {
     return areEqualSizes(std::get<0>(pair), std::get<1>(pair));
   };
-  if (target == type && llvm::all_of(llvm::zip(old, sizes), isSame))
+  if (target == type && llvm::all_of(llvm::zip(old, output), isSame))
     return input;
-  // The type decides which sizes are known.
-  Sizes output(sizes);
-  for (auto [axis, size] : llvm::enumerate(output))
-    if (target.isDynamicDim(axis))
-      size = getValueOrCreateConstantIndexOp(b, b.getLoc(), size);
   if (std::optional<SmallVector<ReassociationIndices>> groups =
           getReassociationIndicesForReshape(type, target)) {
     bool merges = type.getRank() > target.getRank();
@@ -455,6 +422,11 @@ Value createReshape(ImplicitLocOpBuilder &b, Value input,
   for (OpFoldResult size : sizes)
     shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
   return createReshape(b, input, shape, sizes);
+}
+
+Value createReshape(ImplicitLocOpBuilder &b, Value input,
+                    ArrayRef<int64_t> shape) {
+  return createReshape(b, input, shape, Sizes());
 }
 
 PerAxisOperand addPerAxisOperand(ImplicitLocOpBuilder &b,

@@ -704,6 +704,12 @@ class Sizes:
     def value(self, index: Value) -> int:
         """The value of an index."""
 
+    def describe(self, size: int | Size) -> str | None:
+        """A formula in the names of the arguments' sizes, in parentheses where a factor needs them.
+
+        None if the size depends on anything else.
+        """
+
     def minimum(self, a: int | Size, b: int | Size) -> int: ...
     def maximum(self, a: int | Size, b: int | Size) -> int: ...
     def broadcast(self, a: int | Size, b: int | Size) -> int:

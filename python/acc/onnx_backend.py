@@ -29,7 +29,12 @@ MAX_SPECIALIZATIONS = 16
 
 
 class AccBackendRep(BackendRep):
-    """A prepared model. `executable` is the compiled one, None if it depends on values or sizes of inputs."""
+    """A prepared model.
+
+    Attributes:
+        executable: the compiled model, None if it depends on values or sizes of inputs.
+        requirements: what compiling has asked for so far, values or sizes of inputs, in order.
+    """
 
     def __init__(self, model: ModelProto, options: Mapping[str, Any]) -> None:
         """Raises AccError if the model is refused whatever its inputs are."""
@@ -45,6 +50,7 @@ class AccBackendRep(BackendRep):
         self._shapes: set[str] = set()
         self._specialized: dict[object, Executable] = {}
         self.executable: Executable | None = None
+        self.requirements: list[NeedsValue | NeedsShape] = []
         try:
             self.executable = self._compile({})
         except (NeedsValue, NeedsShape) as error:
@@ -95,6 +101,7 @@ class AccBackendRep(BackendRep):
         if not new or not new <= set(self.inputs):
             raise error
         wanted |= new
+        self.requirements.append(error)
         self._specialized.clear()
 
     def _specialize(self, feeds: Mapping[str, np.ndarray]) -> Executable:

@@ -9,11 +9,12 @@ element-wise operators that consume its result and nothing else does. The decisi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from acc import ir
+from acc._mlir import Sizes
+from acc.macs import Macs, count_macs
 
 __all__ = ["Options", "Placement", "partition"]
 
@@ -53,7 +54,7 @@ class Placement:
     target: str
     layers: tuple[str, ...]
     reason: str = ""
-    macs: int = 0
+    macs: Macs = field(default_factory=Macs)
 
 
 @dataclass(frozen=True)
@@ -276,22 +277,10 @@ def partition(
             owner[result] = kernel
             if place == "vta":
                 packed.add(result)
-    return _write(kernels)
+    return _write(kernels, Sizes(module.context))
 
 
-def _macs(op: ir.Operation) -> int:
-    """Multiply-accumulates of an operator, without padding to the hardware's blocks."""
-    if op.name in ("graph.conv", "graph.conv_integer"):
-        return math.prod(_shape(op.result)) * math.prod(_shape(op.operands[1])[1:])
-    if op.name in ("graph.gemm", "graph.gemm_integer"):
-        rows = max(_shape(op.result)[0], 1)
-        return math.prod(_shape(op.result)) * (math.prod(_shape(op.operands[0])) // rows)
-    if op.name == "graph.mat_mul":
-        return math.prod(_shape(op.result)) * _shape(op.operands[0])[-1]
-    return 0
-
-
-def _write(kernels: list[_Kernel]) -> list[Placement]:
+def _write(kernels: list[_Kernel], sizes: Sizes) -> list[Placement]:
     placements: list[Placement] = []
     taken: set[str] = set()
     for kernel in kernels:
@@ -306,6 +295,6 @@ def _write(kernels: list[_Kernel]) -> list[Placement]:
             op.attributes["graph.target"] = kernel.target
             if kernel.reason:
                 op.attributes["graph.reason"] = kernel.reason
-        macs = sum(_macs(op) for op in kernel.ops)
+        macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
         placements.append(Placement(name, kernel.target, kernel.layers, kernel.reason, macs))
     return placements

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from acc.macs import Macs
+
 if TYPE_CHECKING:
     from acc import ir
     from acc.partition import Placement
@@ -18,7 +20,9 @@ MEMORIES = ("inp", "wgt", "acc", "uop", "out")
 class LayerReport:
     """One kernel: a layer of the model with what was fused into it.
 
-    `macs` counts multiply-accumulates of the ONNX operators, without padding to the hardware's blocks.
+    `macs` counts multiply-accumulates of the ONNX operators, without padding to the hardware's blocks. Where sizes are
+    open it is None, and `macs_per` says how many there are for each product of them ({"n*height": 96}, besides a
+    fixed number under ""); it is empty if the number depends on more than sizes of inputs.
     `dram_bytes` is what the accelerator's DMA moves, by memory (`out` is written, the others are read);
     `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. Kernels on the CPU
     have no accelerator figures, and `reason` says why they are not on the accelerator.
@@ -28,7 +32,8 @@ class LayerReport:
     kernel: str
     target: str
     reason: str = ""
-    macs: int = 0
+    macs: int | None = 0
+    macs_per: dict[str, int] = dataclasses.field(default_factory=dict)
     instructions: int = 0
     dram_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
     gemm_steps: int = 0
@@ -41,6 +46,14 @@ class LayerReport:
     @staticmethod
     def from_dict(data: dict[str, Any]) -> LayerReport:
         return LayerReport(**{**data, "layers": tuple(data["layers"])})
+
+    @property
+    def all_macs(self) -> Macs:
+        """The multiply-accumulates, as something that adds up."""
+        if self.macs is not None:
+            return Macs(self.macs)
+        products = {product: factor for product, factor in self.macs_per.items() if product}
+        return Macs(self.macs_per.get("", 0), products, complete=bool(self.macs_per))
 
     @property
     def name(self) -> str:
@@ -77,6 +90,14 @@ def read_launches(module: ir.Module) -> list[Launch]:
     return launches
 
 
+def report_macs(macs: Macs) -> dict[str, Any]:
+    """The fields of a report that say how many multiply-accumulates there are."""
+    if macs.known is not None:
+        return {"macs": macs.known}
+    fixed = {"": macs.fixed} if macs.fixed else {}
+    return {"macs": None, "macs_per": {**macs.per, **fixed} if macs.complete else {}}
+
+
 def make_reports(
     launches: Sequence[Launch],
     placements: Sequence[Placement],
@@ -94,7 +115,7 @@ def make_reports(
             kernel=launch.kernel,
             target="cpu",
             reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
-            macs=placement.macs if placement else 0,
+            **report_macs(placement.macs if placement else Macs()),
         )
         program = programs.get(launch.symbol)
         if program is not None:
@@ -137,7 +158,8 @@ def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
 def format_layers(layers: Iterable[LayerReport]) -> str:
     """The per-layer table with a line of totals; then, for layers kept on the CPU, why.
 
-    Kernels that only fill borders of buffers are one line; columns without a figure are left out.
+    Kernels that only fill borders of buffers are one line; columns without a figure are left out. Multiply-accumulates
+    of open sizes are products of their names, and "?" where they depend on anything else.
     """
     layers = list(layers)
     fills = [layer for layer in layers if not layer.layers and layer.kernel.endswith(":halo")]
@@ -146,13 +168,13 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
 
     def row(name: str, target: str, part: Sequence[LayerReport]) -> list[str]:
         figures = [
-            sum(p.macs for p in part),
             sum(p.instructions for p in part),
             *(sum(p.dram_bytes.get(m, 0) for p in part) for m in MEMORIES),
             sum(p.gemm_steps for p in part),
             sum(p.alu_steps for p in part),
         ]
-        return [name, target, *(f"{f:,}" if f else "-" for f in figures)]
+        macs = str(sum((p.all_macs for p in part), Macs()))
+        return [name, target, "-" if macs == "0" else macs, *(f"{f:,}" if f else "-" for f in figures)]
 
     rows = [row(layer.name, layer.target, [layer]) for layer in layers]
     if fills:
@@ -160,6 +182,9 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
     rows.append(row("total", "", layers))
     kept = [i for i, total in enumerate(rows[-1]) if total != "-"]
     text = format_table([[cells[i] for i in kept] for cells in rows], [header[i] for i in kept])
+    if any(layer.macs is None for layer in layers):
+        text += "\n\nMACs for each run: names are sizes that are open"
+        text += ", ? depends on more than these." if "?" in rows[-1][2] else "."
     reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]
     if reasons:
         text += "\n\nOn the CPU because:\n" + "\n".join(reasons)

@@ -220,6 +220,14 @@ void acc::python::bindSizes(nb::module_ &m) {
             return wrapSize(self, self->scope.valueOf(index.value));
           },
           "index"_a, "The value of an index.")
+      .def(
+          "describe",
+          [](const SizesRef &self, nb::handle size) {
+            return self->scope.describe(unwrapSize(self, size));
+          },
+          "size"_a,
+          "A formula in the names of the arguments' sizes, in parentheses where "
+          "a factor needs them; None if the size depends on anything else.")
       .def("minimum", applyStatic<minimum>, "a"_a, "b"_a)
       .def("maximum", applyStatic<maximum>, "a"_a, "b"_a)
       .def("broadcast", applyStatic<broadcast>, "a"_a, "b"_a,

@@ -1,10 +1,18 @@
 """Compiles random ONNX graphs and compares what they compute with ONNX's reference and ONNX Runtime.
 
-    python test/python/fuzz.py [N] [--seed S] [--keep FOLDER] [-j JOBS]
+    python test/python/fuzz.py [N] [--seed S] [--kind KIND] [--keep FOLDER] [-j JOBS]
+    python test/python/fuzz.py KIND/SEED...
 
-Every graph (fuzz_graphs) runs in a worker process with a time limit. A result is right if it agrees with the
-reference implementation or, where that errs, with ONNX Runtime: exactly where all values are exact, otherwise
-within a tolerance. A graph that fails is cut down to the first value that is wrong, and kept.
+Graphs are of three kinds, in turn:
+
+- float: operators on tensors of any type (fuzz_graphs). A result is right if it agrees with the reference implementation
+  or, where that errs, with ONNX Runtime: exactly where all values are exact, otherwise within a tolerance.
+- open: the same with sizes of inputs that only a run knows.
+- quantized: what quantizers make of networks (fuzz_quantized, qdq_models, qdq_zoo). Results are right within a few
+  quantization steps; with sizes of inputs open, all of them and some, they are the same bits.
+
+Every graph runs in a worker process with a time limit, so that what ends or hangs the compiler is a failure of one seed.
+A graph that fails is kept, a wrong one cut down to the first value that is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +30,16 @@ import onnx
 from onnx import ModelProto
 
 import acc
+import fuzz_quantized
 from acc.errors import ModelError, NeedsShape, NeedsValue, RunError
 from fuzz_graphs import Case, generate, make_info
+from fuzz_quantized import Network
 from onnx_conformance import Outcome, run_cases
+from open_sizes import own_name, with_open_sizes
+from qdq_models import random_network
+from qdq_zoo import random_zoo
+
+KINDS = ("float", "open", "quantized")
 
 RELATIVE = {"float16": 2e-2, "float32": 1e-3, "float64": 1e-3}
 # The graph may have been computed in a narrower type than its output has.
@@ -33,24 +48,132 @@ ABSOLUTE = 2e-4
 
 @dataclass(frozen=True)
 class Fuzz:
-    """The graphs of seeds, as cases for `run_cases`."""
+    """The graphs of seeds, as cases for `run_cases`, by name: "<kind>/<seed>"."""
 
     keep: Path | None = None
     target: str = "cpu"
 
     def run(self, name: str) -> Outcome:
-        """Compiles and runs the graph of one seed ("fuzz/<seed>")."""
-        seed = int(name.split("/")[1])
+        """Compiles and runs one graph."""
         started = time.perf_counter()
-        case = generate(seed)
-        kind, reason = judge(case, self.target)
+        case = make_case(name)
+        if isinstance(case, Network):
+            kind, reason = judge_network(case, int(name.split("/")[1]))
+        else:
+            kind, reason = judge(case, self.target)
         if kind in ("wrong", "error") and self.keep is not None:
-            self.keep.mkdir(parents=True, exist_ok=True)
-            small = shrink(case, kind, self.target)
-            onnx.save(small.model, self.keep / f"{seed}.onnx")
-            np.savez(self.keep / f"{seed}.npz", **small.feeds)
-            reason = f"{reason} [{', '.join(node.op_type for node in small.model.graph.node)}]"
+            if isinstance(case, Case):
+                case = shrink(case, kind, self.target)
+            reason = f"{reason} [{', '.join(node.op_type for node in case.model.graph.node)}]"
+            save(case, name, self.keep)
         return Outcome(name, kind, reason, seconds=time.perf_counter() - started)
+
+
+def make_case(name: str) -> Case | Network:
+    """The graph "<kind>/<seed>"."""
+    kind, _, number = name.partition("/")
+    seed = int(number)
+    if kind == "quantized":
+        return make_network(seed)
+    case = generate(seed)
+    if kind == "open":
+        case.model = with_open_sizes(case.model, choose_open_sizes(np.random.default_rng([seed, 1])))
+    return case
+
+
+def make_network(seed: int) -> Network:
+    """A quantized graph; of networks of images nothing is expected but that all ways to compile them agree."""
+    kind = int(np.random.default_rng([seed, 2]).choice(4))
+    if kind > 1:
+        return fuzz_quantized.generate(seed)
+    model = random_network(seed) if kind else random_zoo(seed)
+    rng = np.random.default_rng([seed, 4])
+    feeds = {}
+    for value in model.graph.input:
+        shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        array = rng.normal(0, 1 if dtype.kind == "f" else 50, shape)
+        feeds[value.name] = array.astype(dtype) if dtype.kind == "f" else array.astype(np.int64).astype(dtype)
+    return Network(model, feeds, {}, {})
+
+
+def save(case: Case | Network, name: str, folder: Path) -> None:
+    """Keeps a graph and its inputs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(case.model, folder / f"{name.replace('/', '-')}.onnx")
+    np.savez(folder / f"{name.replace('/', '-')}.npz", **case.feeds)
+
+
+def choose_open_sizes(rng: np.random.Generator) -> Callable[[onnx.ValueInfoProto, int], str | None]:
+    """Which axes are open, and what their sizes are called: all of them or some, equal sizes by one name or not."""
+    share, shared = float(rng.choice((1.0, 1.0, 0.5))), bool(rng.random() < 0.3)
+
+    def name(value: onnx.ValueInfoProto, axis: int) -> str | None:
+        dim = value.type.tensor_type.shape.dim[axis]
+        if rng.random() >= share:
+            return dim.dim_param or None
+        return f"size{dim.dim_value}" if shared and dim.HasField("dim_value") else own_name(value, axis)
+
+    return name
+
+
+AXES = {"all sizes": None, "the batch": 0, "the channels": 1, "the height": 2, "the width": 3}
+"""What quantized graphs leave open, as an axis of every input; axis 1 of a sequence is its length."""
+
+
+def judge_network(network: Network, seed: int) -> tuple[str, str]:
+    """What became of a quantized graph, with fixed sizes and with open ones: as `judge`, or "sized" if it wants these."""
+    try:
+        fixed = run(network.model, network.feeds)
+    except ModelError as error:
+        return "refused", str(error).splitlines()[-1].strip()[:200]
+    except Exception as error:
+        return "error", f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}"
+    differences = _steps_apart(fixed, network.expected, network.steps)
+    if differences:
+        # The reference implementation errs as well, in shapes of pools for one.
+        others = run_onnxruntime(network)
+        if others is None or _steps_apart(fixed, others, network.steps):
+            return "wrong", differences[0]
+    rng = np.random.default_rng([seed, 5])
+    sized = ""
+    for what in ("all sizes", str(rng.choice([key for key, axis in AXES.items() if axis is not None]))):
+        axis = AXES[what]
+        model = with_open_sizes(
+            network.model, lambda value, at, axis=axis: own_name(value, at) if axis in (None, at) else None
+        )
+        try:
+            with acc.compile(model) as executable:
+                results = executable.run(network.feeds)
+        except NeedsShape as error:
+            sized = f"with {what} open: {str(error).splitlines()[-1].strip()[:200]}"
+            continue
+        except Exception as error:
+            text = str(error).splitlines()[-1].strip()[:300] if str(error) else ""
+            return "error", f"with {what} open: {type(error).__name__}: {text}"
+        for name, array in fixed.items():
+            if results[name].dtype != array.dtype or not np.array_equal(results[name], array, equal_nan=True):
+                return "wrong", f"with {what} open, {name}: {describe(results[name], array)}"
+    return ("sized", sized) if sized else ("passed", "")
+
+
+def _steps_apart(
+    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], steps: Mapping[str, float]
+) -> list[str]:
+    """What is wrong with the results of a quantized graph, whose layers may each be a step off."""
+    wrong = []
+    for name, step in steps.items():
+        a, b = ours[name], theirs[name]
+        if a.dtype != b.dtype or a.shape != b.shape:
+            wrong.append(f"{name}: {a.dtype}{list(a.shape)} instead of {b.dtype}{list(b.shape)}")
+        elif a.size:
+            apart = np.abs(a.astype(np.float64) - b.astype(np.float64)) / step
+            if not np.isfinite(apart).all() or apart.mean() > MEAN_STEPS:
+                wrong.append(f"{name}: {apart.mean():.1f} steps off on average, {apart.max():.0f} at most")
+    return wrong
+
+
+MEAN_STEPS = 3.0
 
 
 def judge(case: Case, target: str = "cpu") -> tuple[str, str]:
@@ -126,7 +249,7 @@ def describe(ours: np.ndarray, theirs: np.ndarray) -> str:
     return f"{len(differs)} of {ours.size} differ, {ours[place]} instead of {theirs[place]} at {list(map(int, place))}"
 
 
-def run_onnxruntime(case: Case) -> dict[str, np.ndarray] | None:
+def run_onnxruntime(case: Case | Network) -> dict[str, np.ndarray] | None:
     """What ONNX Runtime computes, None if it does not take the model."""
     import onnxruntime
 
@@ -181,39 +304,51 @@ def _ending_in(model: ModelProto, outputs: Sequence[str], arrays: Mapping[str, n
     return part
 
 
-def run_seeds(seeds: Iterable[int], jobs: int, keep: Path | None = None, progress: bool = False) -> list[Outcome]:
-    """The outcomes of the graphs of `seeds`, in order."""
-    outcomes = []
-    names = [f"fuzz/{seed}" for seed in seeds]
+def names_of(seeds: Iterable[int], kinds: Sequence[str] = KINDS) -> list[str]:
+    """The graphs of seeds, of every kind in turn."""
+    return [f"{kinds[seed % len(kinds)]}/{seed}" for seed in seeds]
+
+
+def run_graphs(names: Sequence[str], jobs: int, keep: Path | None = None, progress: bool = False) -> list[Outcome]:
+    """The outcomes of the graphs named, in order; those that fail are kept."""
+    outcomes = {}
     for outcome in run_cases(Fuzz(keep), names, jobs):
-        outcomes.append(outcome)
+        outcomes[outcome.name] = outcome
+        if outcome.kind in ("crash", "hang") and keep is not None:
+            save(make_case(outcome.name), outcome.name, keep)
         if progress:
             print(f"\r{len(outcomes)}/{len(names)}", end="", file=sys.stderr, flush=True)
     if progress:
         print("\r\x1b[K", end="", file=sys.stderr)
-    return sorted(outcomes, key=lambda outcome: int(outcome.name.split("/")[1]))
+    return [outcomes[name] for name in names]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compiles random ONNX graphs and compares their results.")
-    parser.add_argument("count", type=int, nargs="?", default=1000, help="how many graphs")
+    parser.add_argument("graphs", nargs="*", default=["1000"], help="how many graphs, or the names of some: KIND/SEED")
     parser.add_argument("--seed", type=int, default=0, help="of the first; the others follow")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="of the graphs, instead of all in turn")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for the graphs that fail")
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1, metavar="N", help="worker processes")
     args = parser.parse_args()
     started = time.perf_counter()
-    outcomes = run_seeds(range(args.seed, args.seed + args.count), args.j, args.keep, sys.stderr.isatty())
+    names = args.graphs
+    if names[0].isdigit():
+        names = names_of(range(args.seed, args.seed + int(names[0])), args.kind or KINDS)
+    outcomes = run_graphs(names, args.j, args.keep, sys.stderr.isatty())
     for outcome in outcomes:
-        if outcome.kind != "passed":
+        if outcome.kind not in ("passed", "sized"):
             print(f"{outcome.name}: {outcome.kind}: {outcome.reason}")
-    kinds = [outcome.kind for outcome in outcomes]
-    counts = ", ".join(
-        f"{kinds.count(kind)} {kind}" for kind in ("passed", "refused", *sorted({o.kind for o in outcomes if o.failed}))
-    )
-    print(f"{len(outcomes)} graphs in {time.perf_counter() - started:.0f} s: {counts}")
+    for kind in KINDS:
+        found = [outcome.kind for outcome in outcomes if outcome.name.startswith(f"{kind}/")]
+        counts = ", ".join(f"{found.count(what)} {what}" for what in dict.fromkeys(("passed", "refused", *sorted(found))))
+        if found:
+            print(f"{kind}: {len(found)} graphs: {counts}")
+    print(f"{len(outcomes)} graphs in {time.perf_counter() - started:.0f} s")
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:
-        print(f"the graphs that failed are in {args.keep}")
+        print(f"the graphs that failed are in {args.keep}; again with")
+        print(f"  PYTHONPATH=python .venv/bin/python test/python/fuzz.py {' '.join(o.name for o in failed)}")
     return 1 if failed else 0
 
 

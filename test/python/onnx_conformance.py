@@ -1,11 +1,14 @@
 """Runs the backend tests of the onnx package against acc, under that package's own runner.
 
-    python test/python/onnx_conformance.py [-k PATTERN] [--update] [-j N]
+    python test/python/onnx_conformance.py [-k PATTERN] [--open] [--update] [-j N]
 
 Every case runs in a worker process with a time limit, so that a crash or a hang costs one case and not the run.
 A case passes, or acc refuses it with an error that names the operator, the node and the reason; of a few, the stored
 result is less exact than acc's (DIFFERS). What does not pass is listed in onnx_backend_list.txt, which `--update`
 writes anew; whatever else happens is a failure, and so is a case that passes although it is listed.
+
+With `--open` every size of every input is only known when the model runs. What acc then wants to know, and passes with,
+is "sized", with the reason; it is listed in onnx_open_list.txt, where else the same list holds.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ from typing import Any
 
 from onnx import ModelProto
 
-from acc.errors import ModelError
+from acc.errors import ModelError, NeedsShape
 from acc.onnx_backend import AccBackend, AccBackendRep
+from open_sizes import with_open_sizes
 
 LIST = Path(__file__).with_name("onnx_backend_list.txt")
+OPEN_LIST = Path(__file__).with_name("onnx_open_list.txt")
 
 SUITES = {
     "RealModel": "light",
@@ -65,9 +70,13 @@ CASES_PER_WORKER = 600
 
 
 class _Backend(AccBackend):
-    """Never skips: what acc cannot do is to be refused with a reason. Notes which models were specialised."""
+    """Never skips: what acc cannot do is to be refused with a reason. Notes which models were specialised.
+
+    With `opens` the models have no sizes.
+    """
 
     last: AccBackendRep | None = None
+    opens = False
 
     @classmethod
     def is_compatible(cls, model: ModelProto, device: str = "CPU", **kwargs: Any) -> bool:
@@ -76,7 +85,7 @@ class _Backend(AccBackend):
     @classmethod
     def prepare(cls, model: ModelProto, device: str = "CPU", **kwargs: Any) -> AccBackendRep:
         _Backend.last = None
-        _Backend.last = super().prepare(model, device, **kwargs)
+        _Backend.last = super().prepare(with_open_sizes(model) if cls.opens else model, device, **kwargs)
         return _Backend.last
 
 
@@ -86,8 +95,8 @@ class Outcome:
 
     Attributes:
         name: suite/test_name.
-        kind: "passed", "refused", "differs" (see DIFFERS), "wrong" (result), "error" (anything but a refusal),
-            "crash" or "hang".
+        kind: "passed", "refused", "differs" (see DIFFERS), "sized" (passed, with sizes compiled in that were open),
+            "wrong" (result), "error" (anything but a refusal), "crash" or "hang".
         reason: one line; empty if passed.
         operator: the operator that the case is about, as far as one can tell.
         frozen: inputs whose values were compiled in.
@@ -107,7 +116,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        return self.kind not in ("passed", "refused", "differs")
+        return self.kind not in ("passed", "refused", "differs", "sized")
 
 
 @dataclass
@@ -131,9 +140,13 @@ class _Result(unittest.TestResult):
 
 
 class Suite:
-    """All cases of the onnx package, ready to run one by one in this process."""
+    """All cases of the onnx package, ready to run one by one in this process.
 
-    def __init__(self) -> None:
+    With `opens` the sizes of all inputs are only known when a case runs.
+    """
+
+    def __init__(self, opens: bool = False) -> None:
+        self._opens = opens
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from onnx.backend.test import BackendTest
@@ -176,6 +189,7 @@ class Suite:
         runner: Any = type(self._runner)
         runner.tolerance, reason_to_differ = DIFFERS.get(name, (None, ""))
         runner.differs = False
+        _Backend.opens = self._opens
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -186,6 +200,9 @@ class Suite:
         kind, reason = _judge(result)
         if kind == "passed" and runner.differs:
             kind, reason = "differs", reason_to_differ
+        sized = [e for e in (_Backend.last.requirements if _Backend.last else ()) if isinstance(e, NeedsShape)]
+        if kind == "passed" and self._opens and sized:
+            kind, reason = "sized", _one_line(str(sized[0]))
         return Outcome(name, kind, reason, _operator(name, model), frozen, seconds)
 
 
@@ -329,10 +346,17 @@ def run_cases(suite: Suite, names: Sequence[str], jobs: int = 2, time_limit: flo
                 worker.stop()
 
 
-def run_all(pattern: str = "", jobs: int = 2, time_limit: float = TIME_LIMIT, progress: bool = False) -> list[Outcome]:
-    """The outcomes of all cases whose name (suite/test_name) matches, sorted by name."""
-    suite = Suite()
-    names = [name for name in suite.names if re.search(pattern, name)]
+def run_all(
+    pattern: str = "",
+    jobs: int = 2,
+    time_limit: float = TIME_LIMIT,
+    progress: bool = False,
+    opens: bool = False,
+    one_in: int = 1,
+) -> list[Outcome]:
+    """The outcomes of all cases whose name (suite/test_name) matches, or one in so many of them, sorted by name."""
+    suite = Suite(opens)
+    names = [name for name in suite.names if re.search(pattern, name)][::one_in]
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="acc-onnx-") as folder:
         # The runner copies the light models' stored outputs there.
@@ -356,19 +380,24 @@ def _with_operators(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         yield outcome
 
 
-def read_list() -> dict[str, str]:
+def read_list(opens: bool = False) -> dict[str, str]:
     """What is listed of a case, "class: reason", by its name."""
-    lines = LIST.read_text(encoding="utf-8").splitlines() if LIST.exists() else []
+    lines: list[str] = []
+    for path in (LIST, OPEN_LIST) if opens else (LIST,):
+        lines += path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return dict(line.split(": ", 1) for line in lines if line and not line.startswith("#"))
 
 
-def write_list(listed: Mapping[str, str]) -> None:
+def write_list(listed: Mapping[str, str], opens: bool = False) -> None:
+    """Writes a list anew; that of open sizes without what the other one has."""
+    path, known = (OPEN_LIST, read_list()) if opens else (LIST, {})
+    what = "that want to know sizes of inputs" if opens else "that do not pass"
     header = (
-        "# Backend tests of the onnx package that do not pass: case, class, reason; refusals as acc words them.\n"
-        "# Written by `make conformance UPDATE=1`.\n"
+        f"# Backend tests of the onnx package {what}: case, class, reason; refusals as acc words them.\n"
+        f"# Written by `make conformance{' OPEN=1' if opens else ''} UPDATE=1`.\n"
     )
-    lines = [f"{name}: {entry}\n" for name, entry in sorted(listed.items())]
-    LIST.write_text(header + "".join(lines), encoding="utf-8")
+    lines = [f"{name}: {entry}\n" for name, entry in sorted(listed.items()) if known.get(name) != entry]
+    path.write_text(header + "".join(lines), encoding="utf-8")
 
 
 def deviations(outcomes: Sequence[Outcome], listed: Mapping[str, str]) -> list[str]:
@@ -396,11 +425,11 @@ def _counts(outcomes: Sequence[Outcome], key: str) -> list[str]:
         count["all"] += 1
         count["frozen"] += outcome.kind == "passed" and bool(outcome.frozen)
     width = max(map(len, groups), default=0)
-    lines = [f"{key:{width}}   all  passed  refused  differ  failed  (passed with frozen inputs)"]
+    lines = [f"{key:{width}}   all  passed   sized  refused  differ  failed  (passed with frozen inputs)"]
     for name, count in sorted(groups.items()):
         lines.append(
-            f"{name:{width}} {count['all']:5} {count['passed']:7} {count['refused']:8} {count['differs']:7} "
-            f"{count['failed']:7}  {count['frozen'] or ''}".rstrip()
+            f"{name:{width}} {count['all']:5} {count['passed']:7} {count['sized']:7} {count['refused']:8} "
+            f"{count['differs']:7} {count['failed']:7}  {count['frozen'] or ''}".rstrip()
         )
     return lines
 
@@ -412,19 +441,22 @@ def main() -> int:
     parser.add_argument(
         "--time-limit", type=float, default=TIME_LIMIT, metavar="S", help="processor seconds a case may take"
     )
-    parser.add_argument("--update", action="store_true", help=f"write {LIST.name} anew, for the cases that ran")
+    parser.add_argument("--open", action="store_true", help="leave all sizes of inputs open")
+    parser.add_argument(
+        "--update", action="store_true", help=f"write {LIST.name} ({OPEN_LIST.name}) anew, for the cases that ran"
+    )
     parser.add_argument("-v", action="store_true", help="a line for every case, with its reason")
     parser.add_argument("--slowest", type=int, default=0, metavar="N", help="list the slowest cases")
     args = parser.parse_args()
     started = time.perf_counter()
-    outcomes = run_all(args.k, args.j, args.time_limit, progress=sys.stderr.isatty())
-    listed = read_list()
+    outcomes = run_all(args.k, args.j, args.time_limit, progress=sys.stderr.isatty(), opens=args.open)
+    listed = read_list(args.open)
     if args.update:
         ran = {outcome.name for outcome in outcomes}
         listed = {name: entry for name, entry in listed.items() if name not in ran and args.k}
         kept = [outcome for outcome in outcomes if outcome.kind != "passed" and not outcome.failed]
         listed |= {outcome.name: f"{outcome.kind}: {outcome.reason}" for outcome in kept}
-        write_list(listed)
+        write_list(listed, args.open)
     if args.v:
         print("\n".join(f"{o.name}: {o.kind}: {o.reason} {o.frozen or ''}" for o in outcomes), end="\n\n")
     for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds)[: args.slowest]:

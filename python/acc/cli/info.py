@@ -64,7 +64,8 @@ def describe_onnx(
     from acc.config import read_config
     from acc.errors import CompileError
     from acc.pipeline import Options, Pipeline
-    from acc.report import LayerReport, read_launches
+    from acc.macs import Macs
+    from acc.report import LayerReport, read_launches, report_macs
 
     if config is not None and target != "vta":
         raise CompileError(f"a hardware configuration is for target 'vta', not for '{target}'")
@@ -84,7 +85,7 @@ def describe_onnx(
             kernel=launch.kernel,
             target="vta" if schedule else "cpu",
             reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
-            macs=placement.macs if placement else 0,
+            **report_macs(placement.macs if placement else Macs()),
             schedule=schedule.summary() if schedule else "",
         )
         layers.append(report.to_dict())

@@ -70,3 +70,19 @@ func.func @transposed_weights(%q: tensor<4x3x!q>) -> tensor<4x2x!y> {
   %y = graph.quantize_linear %g : (tensor<4x2xf32>) -> tensor<4x2x!y>
   return %y : tensor<4x2x!y>
 }
+
+// The weights tell the depth where the type of the input does not.
+// CHECK-LABEL: func.func @open_sizes(
+// CHECK: %[[ROWS:.*]] = arith.muli
+// CHECK: %[[X:.*]] = graph.reshape %{{.*}}, %[[ROWS]] : (tensor<?x4x?xi8>, index) -> tensor<?x3xi8>
+// CHECK: %[[A:.*]] = graph.gemm_integer %[[X]]
+// CHECK: %[[R:.*]] = graph.requantize %[[A]]
+// CHECK: graph.reshape %[[R]], %{{.*}} : (tensor<?x2xi8>, index) -> tensor<?x4x2xi8>
+func.func @open_sizes(%q: tensor<?x4x?x!q>) -> tensor<?x4x2x!y> {
+  %x = graph.dequantize_linear %q : (tensor<?x4x?x!q>) -> tensor<?x4x?xf32>
+  %wq = graph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi8> : tensor<3x2x!wc>
+  %w = graph.dequantize_linear %wq : (tensor<3x2x!wc>) -> tensor<3x2xf32>
+  %p = graph.mat_mul %x, %w : (tensor<?x4x?xf32>, tensor<3x2xf32>) -> tensor<?x4x2xf32>
+  %y = graph.quantize_linear %p : (tensor<?x4x2xf32>) -> tensor<?x4x2x!y>
+  return %y : tensor<?x4x2x!y>
+}

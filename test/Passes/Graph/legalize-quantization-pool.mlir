@@ -63,3 +63,19 @@ func.func @rescaling_max_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
   %y = graph.quantize_linear %p : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4x!y>
   return %y : tensor<1x8x4x4x!y>
 }
+
+// Where only a run knows how many channels there are, each is an image.
+// CHECK-LABEL: func.func @average_pool_of_open_channels(
+// CHECK-SAME: %[[Q:.*]]: tensor<?x?x7x?x
+// CHECK: %[[X:.*]] = graph.storage_cast %[[Q]]
+// CHECK: %[[IMAGES:.*]] = arith.muli
+// CHECK: %[[SPLIT:.*]] = graph.reshape %[[X]], %[[IMAGES]], %{{.*}} : (tensor<?x?x7x?xi8>, index, index) -> tensor<?x1x7x?xi8>
+// CHECK: %[[SUM:.*]] = graph.conv_integer %[[SPLIT]], %{{.*}} : (tensor<?x1x7x?xi8>, tensor<1x1x2x2xi8>, tensor<1xi32>)
+// CHECK: %[[MEAN:.*]] = graph.requantize %[[SUM]]
+// CHECK: graph.reshape %[[MEAN]], %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x1x4x?xi8>, index, index, index) -> tensor<?x?x4x?xi8>
+func.func @average_pool_of_open_channels(%q: tensor<?x?x7x?x!q2>) -> tensor<?x?x4x?x!y2> {
+  %x = graph.dequantize_linear %q : (tensor<?x?x7x?x!q2>) -> tensor<?x?x7x?xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<?x?x7x?xf32>) -> tensor<?x?x4x?xf32>
+  %y = graph.quantize_linear %p : (tensor<?x?x4x?xf32>) -> tensor<?x?x4x?x!y2>
+  return %y : tensor<?x?x4x?x!y2>
+}

@@ -64,3 +64,25 @@ te.kernel @concat(%x: tensor<2x?xf32>, %y: tensor<2x?xf32>, %o: tensor<2x?xf32>)
   %0 = graph.concat %x, %y {axis = 1 : i64} : (tensor<2x?xf32>, tensor<2x?xf32>) -> tensor<2x?xf32>
   te.return %0 : tensor<2x?xf32>
 }
+
+// -----
+
+// CHECK-LABEL: te.kernel @global_sum
+// CHECK: %[[N:.*]] = tensor.dim %arg0, %c0
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%arg0 : tensor<?x3x7x7xi8>) outs(%{{.*}} : tensor<?x3xi32>)
+// CHECK: tensor.expand_shape %[[SUM]] {{\[}}[0], [1, 2, 3]] output_shape [%[[N]], 3, 1, 1] : tensor<?x3xi32> into tensor<?x3x1x1xi32>
+te.kernel @global_sum(%x: tensor<?x3x7x7xi8>, %o: tensor<?x3x1x1xi32>) -> tensor<?x3x1x1xi32> attributes {target = "cpu"} {
+  %0 = graph.global_sum_integer %x {offset = 5 : i32} : (tensor<?x3x7x7xi8>) -> tensor<?x3x1x1xi32>
+  te.return %0 : tensor<?x3x1x1xi32>
+}
+
+// -----
+
+// One group has all outputs there are.
+// CHECK-LABEL: te.kernel @open_weights
+// CHECK: %[[O:.*]] = tensor.dim %arg1, %c0
+// CHECK: tensor.expand_shape %arg1 {{\[}}[0, 1], [2], [3]] output_shape [1, %[[O]], 4, 3] : tensor<?x4x3xf32> into tensor<1x?x4x3xf32>
+te.kernel @open_weights(%x: tensor<2x4x9xf32>, %w: tensor<?x4x3xf32>, %o: tensor<2x?x7xf32>) -> tensor<2x?x7xf32> attributes {target = "cpu"} {
+  %0 = graph.conv %x, %w {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>} : (tensor<2x4x9xf32>, tensor<?x4x3xf32>) -> tensor<2x?x7xf32>
+  te.return %0 : tensor<2x?x7xf32>
+}
