@@ -88,7 +88,7 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
 // -----
 
 // With guards a kernel can call the runtime: before and behind stores of a part of a register, as at the end of a row.
-// GUARD-LABEL: func.func private @rows(
+// GUARD-LABEL: func.func private @kernel.rows(
 // GUARD-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}
 // GUARD-NOT: llvm.call
 // GUARD: vector.store
@@ -133,7 +133,7 @@ te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %scratch: memref<192xi8>)
 // GUARD-DAG: llvm.mlir.addressof @acc_message_2
 // GUARD: llvm.getelementptr %[[API]][56]
 // GUARD: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32, !llvm.ptr) -> ()
-// GUARD: call @rows(%[[API]], %[[CTX]], %{{.*}}, %{{.*}}, %{{.*}})
+// GUARD: call @kernel.rows(%[[API]], %[[CTX]], %{{.*}}, %{{.*}}, %{{.*}})
 // GUARD: llvm.getelementptr %[[API]][64]
 // GUARD: %[[STATUS:.*]] = llvm.call %{{.*}}(%[[CTX]]) : !llvm.ptr, (!llvm.ptr) -> i32
 // GUARD: cf.cond_br
