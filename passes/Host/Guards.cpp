@@ -62,12 +62,20 @@ static std::string describe(StringRef role, unsigned number, MemRefType type) {
 
 Value LaunchGuard::getBytes(Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
-  Value bytes = arith::ConstantIndexOp::create(
-      builder, loc, getElementBytes(type.getElementType()));
+  int64_t element = getElementBytes(type.getElementType());
+  if (type.hasStaticShape())
+    return host.constant(loc, 64, type.getNumElements() * element);
+  Value bytes = arith::ConstantIndexOp::create(builder, loc, element);
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     bytes = builder.createOrFold<arith::MulIOp>(
         loc, bytes, builder.createOrFold<memref::DimOp>(loc, buffer, dim));
   return arith::IndexCastOp::create(builder, loc, builder.getI64Type(), bytes);
+}
+
+void LaunchGuard::append(const std::string &name, Value memory, Value bytes,
+                         Value writable, Value writableBytes) {
+  host.call(loc, Hook::Guard, {},
+            {host.text(loc, name), memory, bytes, writable, writableBytes});
 }
 
 void LaunchGuard::add(Value operand, bool isWritten) {
@@ -76,41 +84,36 @@ void LaunchGuard::add(Value operand, bool isWritten) {
     return;
   Value whole = getWhole(operand);
   Value memory = getAddress(builder, loc, converter, whole);
-  Value writable = LLVM::ZeroOp::create(builder, loc, memory.getType());
-  Value bytes = integer(0);
-  if (isWritten) {
-    writable = getAddress(builder, loc, converter, operand);
-    bytes = getBytes(operand);
-  }
-  llvm::append_range(
-      fields,
-      ValueRange{host.text(loc, isWritten ? describe("result", writes++, type)
-                                          : describe("operand", reads++, type)),
-                 memory, getBytes(whole), writable, bytes});
+  Value bytes = getBytes(whole);
+  if (!isWritten)
+    return append(describe("operand", reads++, type), memory, bytes,
+                  LLVM::ZeroOp::create(builder, loc, memory.getType()), bytes);
+  std::string name = describe("result", writes++, type);
+  if (whole == operand)
+    return append(name, memory, bytes, memory, bytes);
+  append(name, memory, bytes, getAddress(builder, loc, converter, operand),
+         getBytes(operand));
 }
 
 void LaunchGuard::addScratch(Value operand, ArrayRef<int64_t> pieces) {
   Value memory = getAddress(builder, loc, converter, operand);
   for (size_t i = 0; i + 1 < pieces.size(); i += 2) {
     Value piece = host.offsetPointer(loc, memory, pieces[i]);
-    Value bytes = integer(pieces[i + 1]);
-    llvm::append_range(
-        fields,
-        ValueRange{host.text(loc, "scratch buffer " + std::to_string(i / 2)),
-                   piece, bytes, piece, bytes});
+    Value bytes = host.constant(loc, 64, pieces[i + 1]);
+    append("scratch buffer " + std::to_string(i / 2), piece, bytes, piece,
+           bytes);
   }
 }
 
-void LaunchGuard::begin() {
-  constexpr int64_t count = 5;
-  host.call(
-      loc, Hook::Guard, {},
-      {host.constant(loc, 32, static_cast<int64_t>(fields.size()) / count),
-       host.makeArray(loc, fields)});
+Value LaunchGuard::callCheck(bool after) {
+  return host.call(loc, Hook::Check, builder.getI32Type(),
+                   host.constant(loc, 32, after));
 }
 
+void LaunchGuard::begin() { callCheck(/*after=*/false); }
+
 void LaunchGuard::check() {
-  Value status = host.call(loc, Hook::Check, builder.getI32Type(), {});
+  Value status = callCheck(/*after=*/true);
   Value failed = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne,
                                        status, host.constant(loc, 32, 0));
   host.returnIf(loc, failed, status);
@@ -126,6 +129,15 @@ static Value countLanes(OpBuilder &builder, Location loc, Value mask) {
     return arith::ConstantIndexOp::create(builder, loc,
                                           known.getMaskDimSizes().front());
   auto type = cast<VectorType>(mask.getType());
+  if (auto created = mask.getDefiningOp<vector::CreateMaskOp>()) {
+    auto bound = [&](int64_t value) {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
+    Value least = arith::MaxSIOp::create(
+        builder, loc, created.getOperands().front(), bound(0));
+    return arith::MinSIOp::create(builder, loc, least,
+                                  bound(type.getNumElements()));
+  }
   auto integer = builder.getI64Type();
   Value lanes = arith::ExtUIOp::create(
       builder, loc, VectorType::get(type.getShape(), integer), mask);
@@ -149,22 +161,40 @@ struct RowStore {
 
 } // namespace
 
-/// A store that writes a part of a register, which is what may be made too
-/// wide: the smallest has 16 bytes.
+/// Whether elements are, or may be, computed in more bits than they are stored
+/// in: stores of those are what may be made too wide.
+static bool isNarrowed(Value stored) {
+  if (getElementBytes(getElementTypeOrSelf(stored.getType())) < 4)
+    return true;
+  Operation *op = stored.getDefiningOp();
+  return isa_and_nonnull<arith::TruncIOp, arith::TruncFOp, arith::FPToSIOp,
+                         arith::FPToUIOp>(op);
+}
+
+/// A store of narrowed elements to a part of a register, the smallest of which
+/// has 16 bytes.
 static std::optional<RowStore> getRowStore(Operation *op) {
   constexpr int64_t smallest = 16;
   std::optional<RowStore> store;
+  Value stored;
   if (auto masked = dyn_cast<vector::MaskedStoreOp>(op)) {
+    stored = masked.getValueToStore();
     store = {masked.getBase(), masked.getIndices(), masked.getMask()};
   } else if (auto vector = dyn_cast<vector::StoreOp>(op)) {
+    stored = vector.getValueToStore();
     VectorType type = vector.getVectorType();
     int64_t lanes = type.getNumElements();
     if (lanes * getElementBytes(type.getElementType()) < smallest)
       store = {vector.getBase(), vector.getIndices(), Value(), lanes};
   } else if (auto scalar = dyn_cast<memref::StoreOp>(op)) {
-    if (scalar.getValue().getDefiningOp<vector::ExtractOp>())
+    auto lane = scalar.getValue().getDefiningOp<vector::ExtractOp>();
+    if (lane) {
+      stored = lane.getSource();
       store = {scalar.getMemRef(), scalar.getIndices(), Value()};
+    }
   }
+  if (store && !isNarrowed(stored))
+    return std::nullopt;
   // What lies behind a buffer on the stack is the compiler's.
   if (store && store->memref.getDefiningOp<memref::AllocaOp>())
     return std::nullopt;

@@ -37,21 +37,22 @@ public:
   void check();
 
 private:
-  mlir::Value integer(int64_t value) { return host.constant(loc, 64, value); }
+  /// Of bytes that are nowhere if `writable` is null.
+  void append(const std::string &name, mlir::Value memory, mlir::Value bytes,
+              mlir::Value writable, mlir::Value writableBytes);
+  mlir::Value callCheck(bool after);
   mlir::Value getBytes(mlir::Value buffer);
 
   mlir::OpBuilder &builder;
   HostInterface &host;
   const mlir::LLVMTypeConverter &converter;
   mlir::Location loc;
-  /// The fields of one acc_guarded after the other.
-  llvm::SmallVector<mlir::Value> fields;
   unsigned reads = 0, writes = 0;
 };
 
-/// Surrounds the stores of a kernel that may end inside of a register by calls
-/// with which the runtime sees to it that nothing behind them changes. The
-/// kernel's first arguments are those of acc_model_main.
+/// Surrounds what a kernel stores of less than a register, after narrowing it,
+/// by calls with which the runtime sees to it that nothing behind it changes.
+/// The kernel's first arguments are those of acc_model_main.
 void guardRows(mlir::func::FuncOp kernel,
                const mlir::LLVMTypeConverter &converter);
 

@@ -263,8 +263,8 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
 
     With `guard`, main tells the runtime what every kernel is given
     (`api->guard`) and lets it look afterwards whether the kernel has kept to it
-    (`api->check`); in kernels, stores of less than a register are surrounded by
-    calls of `api->row`.
+    (`api->check`); in kernels, stores of narrowed elements to less than a
+    register are surrounded by calls of `api->row`.
 
     ```mlir
     func.func @main(%x: memref<8xf32>, %y: memref<8xf32>, %ws: memref<0xi8>) {

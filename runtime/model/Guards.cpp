@@ -35,26 +35,26 @@ static std::string bytesText(uint64_t bytes) {
   return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
 }
 
-void Guards::begin(const acc_guarded *buffers, size_t count) {
-  watched.clear();
-  violation.reset();
-  for (size_t i = 0; i < count; ++i) {
-    const acc_guarded &given = buffers[i];
-    auto *memory = static_cast<uint8_t *>(given.memory);
-    auto known =
-        std::find_if(watched.begin(), watched.end(), [&](const Buffer &buffer) {
-          return buffer.memory.begin == memory;
-        });
-    if (known == watched.end()) {
-      watched.push_back({given.name, {memory, memory + given.bytes}, {}, 0});
-      known = watched.end() - 1;
-    }
-    if (given.writable) {
-      auto *start = static_cast<uint8_t *>(given.writable);
-      known->name = given.name;
-      known->writable.push_back({start, start + given.writable_bytes});
-    }
+void Guards::add(const char *name, void *memory, uint64_t bytes, void *writable,
+                 uint64_t writableBytes) {
+  auto *begin = static_cast<uint8_t *>(memory);
+  auto known =
+      std::find_if(watched.begin(), watched.end(), [&](const Buffer &buffer) {
+        return buffer.memory.begin == begin;
+      });
+  if (known == watched.end()) {
+    watched.push_back({name, {begin, begin + bytes}, {}, 0});
+    known = watched.end() - 1;
   }
+  if (!writable)
+    return;
+  auto *start = static_cast<uint8_t *>(writable);
+  known->name = name;
+  known->writable.push_back({start, start + writableBytes});
+}
+
+void Guards::begin() {
+  violation.reset();
   for (Buffer &buffer : watched) {
     std::sort(buffer.writable.begin(), buffer.writable.end(),
               [](const Range &a, const Range &b) { return a.begin < b.begin; });

@@ -3,22 +3,25 @@
 #ifndef ACC_RUNTIME_MODEL_GUARDS_H
 #define ACC_RUNTIME_MODEL_GUARDS_H
 
-#include "acc/runtime.h"
-
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace acc {
 
-/// Watches the memory of one kernel at a time: `begin` before it, `check` after
-/// it. Every buffer has kBytes of its own before and behind it, which hold a
-/// pattern; what the kernel only reads, it must leave as it is.
+/// Watches the memory of one kernel at a time: `add` for all its buffers and
+/// `begin` before it, `check` after it. Every buffer has kBytes of its own
+/// before and behind it, which hold a pattern; what the kernel only reads, it
+/// must leave as it is.
 class Guards {
 public:
   static constexpr uint64_t kBytes = 64;
 
-  void begin(const acc_guarded *buffers, size_t count);
+  /// Of \p memory, the kernel may write \p writable, nothing if that is null.
+  void add(const char *name, void *memory, uint64_t bytes, void *writable,
+           uint64_t writableBytes);
+  void begin();
   /// The first violation since `begin`, in words that follow the kernel's name.
   std::optional<std::string> check();
 

@@ -72,16 +72,22 @@ struct Model::Hooks {
   static void fail(void *ctx, const char *message) {
     static_cast<Model *>(ctx)->fail(ACC_ERROR_RUN, message);
   }
-  static void guard(void *ctx, int32_t count, const acc_guarded *buffers) {
+  static void guard(void *ctx, const char *name, void *memory, int64_t bytes,
+                    void *writable, int64_t writableBytes) {
     guarded(ctx, 0, [&](Model &model) {
       if (model.metadata.guardBytes)
-        model.guards.begin(buffers, static_cast<size_t>(count));
+        model.guards.add(name, memory, static_cast<uint64_t>(bytes), writable,
+                         static_cast<uint64_t>(writableBytes));
       return 0;
     });
   }
-  static int32_t check(void *ctx) {
-    return guarded(ctx, int32_t(1),
-                   [](Model &model) { return model.checkGuards(); });
+  static int32_t check(void *ctx, int32_t after) {
+    return guarded(ctx, int32_t(1), [&](Model &model) {
+      if (after)
+        return model.checkGuards();
+      model.guards.begin();
+      return 0;
+    });
   }
   static void row(void *ctx, const void *end, int32_t after) {
     guarded(ctx, 0, [&](Model &model) {

@@ -163,14 +163,14 @@ int32_t acc_model_main(const acc_host_api *api, void *ctx, void *const *inputs, 
                        void *const *constants, void *workspace) {
   char *y = outputs[0], *end = y + 10;
   const long *wide = inputs[0];
-  acc_guarded buffer = {"result 0", y, 70, y, 70};
   api->layer(ctx, 0);
-  api->guard(ctx, 1, &buffer);
+  api->guard(ctx, "result 0", y, 70, y, 70);
+  api->check(ctx, 0);
   api->row(ctx, end, 0);
   for (long i = 0; i < *wide; ++i)
     end[i - 1] = 99;
   api->row(ctx, end, 1);
-  return api->check(ctx);
+  return api->check(ctx, 1);
 }
 """
 

@@ -151,18 +151,6 @@ const char *acc_version(void);
 // What compiled code sees
 //===----------------------------------------------------------------------===//
 
-/// A buffer that a kernel is about to be given, in models that are compiled with
-/// guards (docs/runtime.md): 64 bytes before and behind it belong to nothing.
-typedef struct acc_guarded {
-  /// What messages call it.
-  const char *name;
-  void *memory;
-  int64_t bytes;
-  /// The part that the kernel may write; null if it only reads.
-  void *writable;
-  int64_t writable_bytes;
-} acc_guarded;
-
 /// Handed to the compiled code, which has no undefined symbols but libm's and
 /// libc's. New members are only ever appended.
 typedef struct acc_host_api {
@@ -184,11 +172,15 @@ typedef struct acc_host_api {
   void *(*output)(void *ctx, int32_t index, int32_t rank, const int64_t *dims);
   /// Says why acc_model_main is about to return a failure.
   void (*fail)(void *ctx, const char *message);
-  /// The rest is called by models that are compiled with guards only. Says what
-  /// the next kernel is given.
-  void (*guard)(void *ctx, int32_t count, const acc_guarded *buffers);
-  /// Looks whether that kernel has kept to it; anything but 0 is a failure.
-  int32_t (*check)(void *ctx);
+  /// The rest is called by models that are compiled with guards only
+  /// (docs/runtime.md). Says that the next kernel is given a buffer, 64 bytes
+  /// before and behind which belong to nothing. What it may write of it is
+  /// `writable`, nothing if that is null. `name` is what messages call it.
+  void (*guard)(void *ctx, const char *name, void *memory, int64_t bytes,
+                void *writable, int64_t writable_bytes);
+  /// Called before and `after` that kernel, which must have kept to it:
+  /// anything but 0 is a failure.
+  int32_t (*check)(void *ctx, int32_t after);
   /// Called before and `after` a store: nothing from `end` on may change.
   void (*row)(void *ctx, const void *end, int32_t after);
 } acc_host_api;

@@ -87,7 +87,8 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
 
 // -----
 
-// With guards a kernel can call the runtime: before and behind stores of a part of a register, as at the end of a row.
+// With guards a kernel can call the runtime: before and behind stores of narrow elements to a part of a register, as at
+// the end of a row.
 // GUARD-LABEL: func.func private @kernel.rows(
 // GUARD-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}
 // GUARD-NOT: llvm.call
@@ -104,13 +105,17 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
 // GUARD: llvm.call %{{.*}}(%[[CTX]], %[[NEXT:.*]], %{{.*}})
 // GUARD-NEXT: memref.store %[[LANE]]
 // GUARD: llvm.call %{{.*}}(%[[CTX]], %[[NEXT]], %{{.*}})
+// GUARD: arith.minsi
+// GUARD: llvm.call
+// GUARD-NEXT: vector.maskedstore
+// GUARD: llvm.call
 // GUARD: vector.reduction <add>
 // GUARD: llvm.call
 // GUARD-NEXT: vector.maskedstore
 // GUARD: llvm.call
 // GUARD-NOT: llvm.call
 // GUARD: return
-te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %scratch: memref<192xi8>)
+te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %z: memref<35xi32>, %scratch: memref<192xi8>)
     attributes {target = "cpu", te.scratch = array<i64: 64, 20>} {
   %c0 = arith.constant 0 : index
   %c16 = arith.constant 16 : index
@@ -122,25 +127,35 @@ te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %scratch: memref<192xi8>)
   memref.store %one, %y[%c16] : memref<35xi8>
   %some = vector.create_mask %c16 : vector<16xi1>
   vector.maskedstore %y[%c0], %some, %all : memref<35xi8>, vector<16xi1>, vector<16xi8>
+  %any = arith.cmpi slt, %all, %all : vector<16xi8>
+  vector.maskedstore %y[%c0], %any, %all : memref<35xi8>, vector<16xi1>, vector<16xi8>
+  // Nothing was narrowed.
+  %wide = vector.load %z[%c0] : memref<35xi32>, vector<16xi32>
+  vector.maskedstore %z[%c16], %some, %wide : memref<35xi32>, vector<16xi1>, vector<16xi32>
   te.return
 }
 
 // main says what a launch is given, and looks what has become of it.
 // GUARD-LABEL: func.func @acc_model_main(
 // GUARD-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr,
-// GUARD-DAG: llvm.mlir.addressof @acc_message_0
-// GUARD-DAG: llvm.mlir.addressof @acc_message_1
-// GUARD-DAG: llvm.mlir.addressof @acc_message_2
+// GUARD: %[[READ:.*]] = llvm.mlir.addressof @acc_message_0
 // GUARD: llvm.getelementptr %[[API]][56]
-// GUARD: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32, !llvm.ptr) -> ()
-// GUARD: call @kernel.rows(%[[API]], %[[CTX]], %{{.*}}, %{{.*}}, %{{.*}})
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[READ]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) :
+// GUARD-SAME: !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64, !llvm.ptr, i64) -> ()
+// GUARD: %[[SCRATCH:.*]] = llvm.mlir.addressof @acc_message_1
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[SCRATCH]], %[[PIECE:.*]], %[[SIZE:.*]], %[[PIECE]], %[[SIZE]])
+// GUARD: %[[WRITTEN:.*]] = llvm.mlir.addressof @acc_message_2
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %[[WRITTEN]], %[[Y:.*]], %[[ALL:.*]], %[[Y]], %[[ALL]])
 // GUARD: llvm.getelementptr %[[API]][64]
-// GUARD: %[[STATUS:.*]] = llvm.call %{{.*}}(%[[CTX]]) : !llvm.ptr, (!llvm.ptr) -> i32
+// GUARD: llvm.call %{{.*}}(%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32) -> i32
+// GUARD: call @kernel.rows(%[[API]], %[[CTX]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}})
+// GUARD: %[[STATUS:.*]] = llvm.call %{{.*}}(%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32) -> i32
 // GUARD: cf.cond_br
 // GUARD: return %[[STATUS]] : i32
-func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {te.output = 0 : i64}, %workspace: memref<512xi8>) {
+func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {te.output = 0 : i64}, %z: memref<35xi32> {te.output = 1 : i64},
+                %workspace: memref<512xi8>) {
   %c64 = arith.constant 64 : index
   %t = memref.view %workspace[%c64][] : memref<512xi8> to memref<192xi8>
-  te.launch @rows ins(%x : memref<35xi8>) outs(%y, %t : memref<35xi8>, memref<192xi8>)
+  te.launch @rows ins(%x : memref<35xi8>) outs(%y, %z, %t : memref<35xi8>, memref<35xi32>, memref<192xi8>)
   return
 }
