@@ -1,4 +1,4 @@
-"""What x86 machine code reads and writes without a mask, from llvm-objdump: for instruction sets no machine here has."""
+"""What x86 machine code reads and writes without a mask, as llvm-objdump shows it: also where it cannot be run."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ Layer by layer is not enough: what one kernel writes where it should not is foun
 
 from __future__ import annotations
 
-import onnx
 import numpy as np
+import onnx
 import pytest
 
 import acc

@@ -21,7 +21,16 @@ SOURCE, TARGET = "%rdi", "%rsi"
 
 def run(cpu: str, seed: int, count: int, opt_level: int = 2) -> None:
     """Runs the functions of a seed in a process of their own, as one that reads too much ends it."""
-    command = [sys.executable, str(FOLDER / "native_lanes.py"), "--cpu", cpu, "--seed", str(seed), "--count", str(count)]
+    command = [
+        sys.executable,
+        str(FOLDER / "native_lanes.py"),
+        "--cpu",
+        cpu,
+        "--seed",
+        str(seed),
+        "--count",
+        str(count),
+    ]
     paths = os.pathsep.join([str(ROOT / "python"), str(FOLDER)])
     done = subprocess.run(
         [*command, "--opt-level", str(opt_level)],
@@ -94,12 +103,11 @@ def test_one_lane_of_what_was_narrowed(lane: int, kind: str) -> None:
     if kind == "folded" and lane:
         pytest.skip("a number of lanes stands for the first ones")
     mask = Mask(kind, tuple(i == lane for i in range(8)))
-    cases = [
-        Case(f"f{number}", source, middle, target, unsigned, operation, 1, mask)
-        for number, (source, middle, target, unsigned, operation) in enumerate(
-            (target if operation else middle, middle, target, unsigned, operation)
-            for middle, target in (("i64", "i32"), ("i64", "i16"), ("i64", "i8"), ("i32", "i16"), ("i32", "i8"), ("i16", "i8"))
-            for unsigned, operation in ((False, ""), (False, "add"), (False, "clamp"), (True, "clamp"), (False, "shift"))
-        )
-    ]  # fmt: skip
+    narrowed = [("i64", "i32"), ("i64", "i16"), ("i64", "i8"), ("i32", "i16"), ("i32", "i8"), ("i16", "i8")]
+    computed = [(False, ""), (False, "add"), (False, "clamp"), (True, "clamp"), (False, "shift")]
+    cases: list[Case] = []
+    for middle, target in narrowed:
+        for unsigned, operation in computed:
+            source = target if operation else middle
+            cases.append(Case(f"f{len(cases)}", source, middle, target, unsigned, operation, 1, mask))
     check_statically(cases, "x86-64-v4")
