@@ -18,9 +18,6 @@ namespace acc::graph {
 using namespace mlir;
 using namespace acc::graph;
 
-/// Says on a float operator why it is not integer arithmetic.
-static constexpr StringLiteral kReason = "graph.reason";
-
 Value acc::graph::getQuantizedSource(Value value) {
   auto dequantize = value.getDefiningOp<DequantizeLinearOp>();
   return dequantize ? dequantize.getInput() : Value();
@@ -179,11 +176,15 @@ private:
                      : legalizeElementwise(rewriter, layer, reason);
     }
     if (failed(integers)) {
-      if (layer.anchor && !isa<DequantizeLinearOp>(layer.anchor)) {
-        layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
-        roundAsFused(op, layer);
-        ++numFloat;
+      if (!layer.anchor)
+        return;
+      if (isa<DequantizeLinearOp>(layer.anchor)) {
+        op->setAttr(kReason, rewriter.getStringAttr(reason));
+        return;
       }
+      layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
+      roundAsFused(op, layer);
+      ++numFloat;
       return;
     }
     ++numInteger;
@@ -201,18 +202,41 @@ private:
       op.setRoundingOffset(int32_t(type.getZeroPoint()));
   }
 
+  /// Why an operator that reads quantized tensors is no integer arithmetic,
+  /// though nothing that ends in a quantized tensor starts with it.
+  static std::string explain(Operation *op) {
+    if (!hasIntegerForm(op))
+      return getOnnxName(op->getName().getStringRef()) + " has no integer form";
+    // A chain of operators that nothing else reads may yet be quantized.
+    Operation *first = nullptr;
+    for (Operation *last = op; last->hasOneUse();) {
+      last = *last->user_begin();
+      if (first && isa<QuantizeLinearOp>(last))
+        return "its result goes through " +
+               getOnnxName(first->getName().getStringRef()) +
+               " before it is quantized";
+      if (!isa_and_present<GraphDialect>(last->getDialect()))
+        break;
+      first = first ? first : last;
+    }
+    if (!op->hasOneUse() && llvm::any_of(op->getUsers(), [](Operation *user) {
+          return isa<QuantizeLinearOp>(user);
+        }))
+      return "its float result has other uses";
+    return "its result is not quantized";
+  }
+
   /// Operators that read quantized tensors but do not end in one.
   void explainRest() {
     getOperation().walk([](Operation *op) {
       if (!isa_and_present<GraphDialect>(op->getDialect()) ||
-          isa<QuantizeLinearOp>(op) || op->hasAttr(kReason))
+          isa<QuantizeLinearOp, DequantizeLinearOp>(op) || op->hasAttr(kReason))
         return;
       if (llvm::any_of(op->getOperands(), [](Value operand) {
             Value source = getQuantizedSource(operand);
             return source && !matchPattern(source, m_Constant());
           }))
-        op->setAttr(kReason, StringAttr::get(op->getContext(),
-                                             "its result is not quantized"));
+        op->setAttr(kReason, StringAttr::get(op->getContext(), explain(op)));
     });
   }
 };
