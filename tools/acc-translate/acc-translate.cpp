@@ -40,6 +40,9 @@ static llvm::cl::list<uint64_t> addresses(
 
 /// The program that was asked for.
 static FailureOr<isa::Program> selectProgram(Operation *root) {
+  // A message is about the program: its text, tens of thousands of lines,
+  // would hide it.
+  root->getContext()->printOpOnDiagnostic(false);
   SmallVector<vta::ProgramOp> programs;
   root->walk([&](vta::ProgramOp op) {
     if (programName.empty() || op.getSymName() == programName)
@@ -86,10 +89,22 @@ static StringRef getInput(llvm::SourceMgr &sources) {
   return sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
 }
 
-static Location bufferLocation(llvm::SourceMgr &sources, MLIRContext *context) {
+static FileLineColLoc bufferLocation(llvm::SourceMgr &sources,
+                                     MLIRContext *context) {
   StringRef name =
       sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
   return FileLineColLoc::get(context, name, 0, 0);
+}
+
+/// Reports what is wrong with assembly text ("line 3: ..."), where it is.
+static void reportAtLine(FileLineColLoc file, StringRef problem) {
+  StringRef rest = problem;
+  unsigned line;
+  if (rest.consume_front("line ") && !rest.consumeInteger(10, line) &&
+      rest.consume_front(": "))
+    emitError(FileLineColLoc::get(file.getFilename(), line, 1)) << rest;
+  else
+    emitError(file) << "cannot assemble: " << problem;
 }
 
 static void registerTranslations() {
@@ -147,7 +162,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         std::string error;
         std::optional<isa::Program> program =
             isa::readProgram(std::string_view(getInput(sources)), &error);
@@ -163,7 +178,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
@@ -190,7 +205,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
@@ -199,7 +214,8 @@ static void registerTranslations() {
         std::optional<isa::Program> program =
             isa::parseProgram(std::string_view(text), *config, problems);
         if (!program) {
-          emitError(loc) << "cannot assemble: " << llvm::join(problems, "; ");
+          for (StringRef problem : problems)
+            reportAtLine(loc, problem);
           return nullptr;
         }
         return makeModule(context, loc, *program);
