@@ -36,6 +36,7 @@ std::string acc::graph::getOnnxName(StringRef operation) {
                           .Case("is_nan", "IsNaN")
                           .Case("lrn", "LRN")
                           .Case("lstm", "LSTM")
+                          .Case("mean_variance_normalization", "Normalization")
                           .Case("rms_normalization", "RMSNormalization")
                           .Case("rnn", "RNN")
                           .Case("scatter_nd", "ScatterND")

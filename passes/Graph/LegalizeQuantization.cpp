@@ -8,6 +8,8 @@
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/QuantizedLayer.h"
 
+#include "llvm/ADT/SetVector.h"
+
 #include <cmath>
 
 namespace acc::graph {
@@ -207,22 +209,20 @@ private:
   static std::string explain(Operation *op) {
     if (!hasIntegerForm(op))
       return getOnnxName(op->getName().getStringRef()) + " has no integer form";
-    // A chain of operators that nothing else reads may yet be quantized.
-    Operation *first = nullptr;
-    for (Operation *last = op; last->hasOneUse();) {
-      last = *last->user_begin();
-      if (first && isa<QuantizeLinearOp>(last))
-        return "its result goes through " +
-               getOnnxName(first->getName().getStringRef()) +
-               " before it is quantized";
-      if (!isa_and_present<GraphDialect>(last->getDialect()))
-        break;
-      first = first ? first : last;
-    }
-    if (!op->hasOneUse() && llvm::any_of(op->getUsers(), [](Operation *user) {
-          return isa<QuantizeLinearOp>(user);
-        }))
+    SetVector<Operation *> readers(op->user_begin(), op->user_end());
+    if (llvm::any_of(readers, llvm::IsaPred<QuantizeLinearOp>))
       return "its float result has other uses";
+    // What is made of it may yet be quantized, not far behind.
+    constexpr size_t most = 16;
+    std::string through;
+    for (auto [index, reader] : llvm::enumerate(readers))
+      through += (index ? " and " : "") +
+                 getOnnxName(reader->getName().getStringRef());
+    for (size_t next = 0; next < std::min(readers.size(), most); ++next) {
+      if (isa<QuantizeLinearOp>(readers[next]))
+        return "its result goes through " + through + " before it is quantized";
+      readers.insert(readers[next]->user_begin(), readers[next]->user_end());
+    }
     return "its result is not quantized";
   }
 

@@ -11,11 +11,13 @@
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
+using namespace acc;
 using namespace acc::graph;
 
 bool acc::graph::isDynamic(Value value) {

@@ -294,8 +294,8 @@ private:
   }
 
   void rewrite(te::CheckOp check) {
-    SmallVector<StringRef> texts(
-        check.getMessage().getAsValueRange<StringAttr>());
+    auto texts =
+        llvm::to_vector(check.getMessage().getAsValueRange<StringAttr>());
     failUnless(check.getLoc(), check.getCondition(), texts, check.getNumbers());
   }
 

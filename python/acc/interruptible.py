@@ -15,10 +15,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
-__all__ = ["interruptible", "leave"]
+__all__ = ["deferred", "insistent", "interruptible", "leave"]
 
 T = TypeVar("T")
 
@@ -27,15 +27,20 @@ PATIENCE = 0.3
 
 _abandoned: list[threading.Thread] = []
 
+# Whether Ctrl-C was pressed since `insistent` began.
+_pressed = False
+
 
 def interruptible(work: Callable[[], T], cancel: Callable[[], object] = lambda: None) -> T:
     """Does `work`, which may take long without returning to Python, so that signals reach the main thread meanwhile.
 
     cancel: asks native code to end soon; called if the main thread is interrupted. Python code in `work` gets a
-    KeyboardInterrupt. Elsewhere than in the main thread, which no signal reaches, `work` is simply called.
+    SystemExit. Elsewhere than in the main thread, which no signal reaches, `work` is simply called.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
+    if _pressed:
+        raise KeyboardInterrupt
     results: list[T] = []
     errors: list[BaseException] = []
     done = threading.Event()
@@ -51,25 +56,79 @@ def interruptible(work: Callable[[], T], cancel: Callable[[], object] = lambda: 
 
     worker = threading.Thread(target=run, name="acc", daemon=True)
     try:
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:
+            # The system has no thread to give.
+            return work()
         done.wait()
     except BaseException:
         if worker.ident is not None and not done.is_set():
-            cancel()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(worker.ident), ctypes.py_object(KeyboardInterrupt)
-            )
-            if not done.wait(PATIENCE):
-                _abandoned.append(worker)
+            _stop(worker, cancel)
         raise
     if errors:
         raise errors[0]
     return results[0]
 
 
-def leave(code: int) -> None:
-    """Ends the process with this exit code if threads are left that do not stop; returns otherwise."""
-    if any(worker.is_alive() for worker in _abandoned):
+def _stop(worker: threading.Thread, cancel: Callable[[], object]) -> None:
+    """Asks a thread to end, and leaves it to itself if it does not."""
+    cancel()
+    # A thread that ends by a SystemExit says nothing.
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit))
+    worker.join(PATIENCE)
+    if worker.is_alive():
+        _abandoned.append(worker)
+
+
+@contextlib.contextmanager
+def insistent() -> Iterator[None]:
+    """Obeys Ctrl-C at the next `interruptible` if Python drops the KeyboardInterrupt.
+
+    It does so where it cannot raise one, as in what it calls when an object goes.
+    """
+    global _pressed
+
+    def press(*_: object) -> None:
+        global _pressed
+        _pressed = True
+        raise KeyboardInterrupt
+
+    _pressed = False
+    with _handler(press):
+        try:
+            yield
+        finally:
+            _pressed = False
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Lets Ctrl-C wait until the block is done: for native code that calls Python and takes no exception from it."""
+    pressed: list[object] = []
+    with _handler(lambda *_: pressed.append(True)):
+        yield
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _handler(handler: Callable[..., object]) -> Iterator[None]:
+    """What happens at Ctrl-C inside the block; nothing else than elsewhere in threads that no signal reaches."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def leave(code: int, *, at_once: bool = False) -> None:
+    """Ends the process with this exit code if threads are left that do not stop, or `at_once`; returns otherwise."""
+    if at_once or any(worker.is_alive() for worker in _abandoned):
         _flush()
         os._exit(code)
 

@@ -107,7 +107,7 @@ def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
 
 def _is_image(op: ir.Operation, _: Hardware) -> str:
     spatial = len(_shape(op.operands[0])) - 2
-    return "" if spatial == 2 else f"{spatial} spatial axes, the accelerator has 2"
+    return "" if spatial == 2 else f"{spatial} spatial {'axis' if spatial == 1 else 'axes'}, the accelerator has 2"
 
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
@@ -167,8 +167,10 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 }
 """What the accelerator runs, and under which conditions."""
 
+ENTERS = "enters the integer part of the network"
+
 AT_BORDERS: Mapping[str, str] = {
-    "graph.quantize_linear": "enters the integer part of the network",
+    "graph.quantize_linear": ENTERS,
     "graph.dequantize_linear": "leaves the integer part of the network",
     "graph.rebase": "converts between uint8 and int8",
     "graph.cast": "converts element types",
@@ -197,6 +199,9 @@ MOVES = frozenset(
 
 
 def _title(op: ir.Operation) -> str:
+    """What an operator is called in messages."""
+    if op.name == "graph.weighted_sum" and len(op.operands) == 1:
+        return "rescaling"
     return onnx_name(op.name)
 
 
@@ -235,6 +240,8 @@ def _reason(op: ir.Operation, hardware: Hardware) -> Reason:
         return Reason(text, Blame.RULE) if text else Reason()
     if known := _attribute(op, "graph.reason", ""):
         return Reason(str(known), Blame.RULE)
+    if op.name == "graph.dequantize_linear" and _is_constant(op.operands[0]):
+        return Reason("dequantizes a constant for floating point", Blame.BORDER)
     if op.name in AT_BORDERS:
         return Reason(AT_BORDERS[op.name], Blame.BORDER)
     if op.name in MOVES:
@@ -262,6 +269,11 @@ class _Kernel:
     def reason(self) -> str:
         """The reasons of the operators that are most to blame, with their names if there are several."""
         most = max((reason.blame for _, reason in self.reasons), default=Blame.NONE)
+        if most == Blame.BORDER:
+            texts = {op.name: reason.text for op, reason in self.reasons if reason.blame == most}
+            both = texts.keys() >= {"graph.quantize_linear", "graph.dequantize_linear"}
+            first = next(iter(texts.values()))
+            return f"{first}, and leaves it at once" if both and first == ENTERS else first
         if most == Blame.FLOAT and len(self.reasons) > 1:
             floats = [op for op, reason in self.reasons if reason.blame == most and _element(op).kind == "float"]
             if names := list(dict.fromkeys(map(_title, floats))):

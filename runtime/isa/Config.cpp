@@ -331,12 +331,14 @@ std::vector<std::string> Config::validate() const {
           element + " is less than a byte: enlarge LOG_BATCH or LOG_BLOCK");
     else if (size + 3 < bits)
       problems.push_back(std::string(key) + " is " + std::to_string(size) +
-                         ": the buffer cannot hold " + element);
+                         ": the buffer cannot hold " + element + "; " +
+                         std::to_string(bits - 3) + " is the least");
     else if (logDepth(memory) > 16)
       problems.push_back(
           std::string(key) + " is " + std::to_string(size) + ": 2^" +
           std::to_string(logDepth(memory)) +
-          " entries, but the 16-bit sram_base reaches only 2^16");
+          " entries, but the 16-bit sram_base reaches only 2^16; " +
+          std::to_string(size - logDepth(memory) + 16) + " is the most");
   }
   if (logElementBits(Memory::Out) < 3)
     problems.push_back(

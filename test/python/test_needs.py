@@ -206,6 +206,17 @@ CASES: dict[str, Case] = {
         {"x"},
         set(),
     ),
+    "causal_conv": (
+        model(
+            [N("CausalConvWithState", ["x", "w", "b", "p"], ["y"], "n")],
+            {"x": (np.ones((1, 4, 6), F), [1, 4, "l"]), "w": (np.ones((4, 1, 3), F), [4, 1, "k"])},
+            {"b": np.ones(4, F), "p": np.zeros((1, 4, 2), F)},
+            opset=27,
+        ),
+        {"x": np.ones((1, 4, 6), F), "w": np.ones((4, 1, 3), F)},
+        {"x", "w"},
+        set(),
+    ),
     "axes from an input": (
         model(
             [N("Cast", ["a"], ["b"], to=TensorProto.INT64), N("Squeeze", ["x", "b"], ["y"], "n")],
@@ -258,8 +269,8 @@ def test_sizes_and_values_stand_in_every_list() -> None:
     assert type(caught.value) is acc.ModelError
     lines = str(caught.value).splitlines()
     assert lines[0] == "the model: 3 problems"
-    assert "node 'two' (NotAnOperator): unsupported operator" in lines[1]
-    assert "node 'one'" in lines[2] and "the sizes of input 'i'" in lines[2] and "--shape i=1,1" in lines[2]
+    assert "node 'one'" in lines[1] and "the sizes of input 'i'" in lines[1] and "--shape i=1,1" in lines[1]
+    assert "node 'two' (NotAnOperator): unsupported operator" in lines[2]
     assert "node 'three'" in lines[3] and "the value of input 'axes'" in lines[3] and "--value axes=..." in lines[3]
 
 

@@ -38,20 +38,26 @@ static llvm::cl::list<uint64_t> addresses(
         "DRAM byte address of each buffer; without them, addresses in "
         "the binary are offsets in their buffers"));
 
+/// Reports an error about all of a module in one line: neither the operation,
+/// whose text may have tens of thousands, nor the first line of the file.
+static InFlightDiagnostic report(Operation *root) {
+  root->getContext()->printOpOnDiagnostic(false);
+  if (auto start = dyn_cast<FileLineColLoc>(root->getLoc()))
+    return emitError(FileLineColLoc::get(start.getFilename(), 0, 0));
+  return emitError(root->getLoc());
+}
+
 /// The program that was asked for.
 static FailureOr<isa::Program> selectProgram(Operation *root) {
-  // A message is about the program: its text, tens of thousands of lines,
-  // would hide it.
-  root->getContext()->printOpOnDiagnostic(false);
   SmallVector<vta::ProgramOp> programs;
   root->walk([&](vta::ProgramOp op) {
     if (programName.empty() || op.getSymName() == programName)
       programs.push_back(op);
   });
   if (programs.size() != 1)
-    return root->emitError() << "has " << programs.size() << " programs"
-                             << (programName.empty() ? "" : " of that name")
-                             << "; select one with --program";
+    return report(root) << "has " << programs.size() << " programs"
+                        << (programName.empty() ? "" : " of that name")
+                        << "; select one with --program";
   return programs.front().getProgram();
 }
 
@@ -127,7 +133,7 @@ static void registerTranslations() {
               std::vector<uint64_t>(addresses.begin(), addresses.end()),
               &error);
           if (!linked)
-            return root->emitError() << error;
+            return report(root) << error;
           words = *linked;
         }
         os.write(reinterpret_cast<const char *>(words.data()),

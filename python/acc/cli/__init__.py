@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from acc import __version__
 from acc.errors import AccError, Fault
-from acc.interruptible import leave
+from acc.interruptible import insistent, leave
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,10 +42,11 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 an error, 130 interrupted by Ctrl-C)."""
     try:
-        args = _parser().parse_args(argv)
-        code = int(args.run(args) or 0)
-        sys.stdout.flush()
-        return code
+        with insistent():
+            args = _parser().parse_args(argv)
+            code = int(args.run(args) or 0)
+            sys.stdout.flush()
+            return code
     except AccError as error:
         message = str(error)
         if isinstance(error, Fault):
@@ -61,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
             print("acc: interrupted", file=sys.stderr)
-        leave(130)
+        # As a command, it is at its end.
+        leave(130, at_once=argv is None)
         return 130
     except Exception as error:
         _trace()

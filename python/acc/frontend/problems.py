@@ -11,6 +11,9 @@ from acc.wording import listing, plain
 
 _MAX_LISTED = 100
 
+UNKNOWN = "depends on sizes that are not known before run time"
+"""What comparisons of sizes raise whose answer is not the same for all of them."""
+
 # How many inputs a message names; the error itself has them all.
 _MAX_NAMED = 8
 
@@ -73,11 +76,14 @@ class Problems:
         needs: the inputs that would settle it if they were fixed; the message says so. fault: acc is to blame.
         """
         needs = needs or Needs()
-        line = f"{where}: {plain(reason)}"
-        if needs:
+        reason = plain(reason)
+        line = f"{where}: {reason}"
+        if needs and reason == UNKNOWN:
+            line = f"{where}: {self._remedy(needs).removeprefix('it ')}"
+        elif needs:
             # What is said of an input itself need not name it again.
             own = needs == Needs(shapes=needs.shapes[:1]) and where == f"input '{needs.shapes[0]}'"
-            line += f": give them, {self._options(needs)}" if own else f": {self._remedy(needs)}"
+            line += f": give them{self._options(needs)}" if own else f": {self._remedy(needs)}"
         self._lines.append(line)
         self._values += needs.values
         self._shapes += needs.shapes
@@ -115,7 +121,7 @@ class Problems:
         if needs.values:
             parts.append(f"the value{'s' if len(needs.values) > 1 else ''} of {_inputs(needs.values)}")
         what = "it" if len(needs.values) == 1 and not needs.shapes else "them"
-        return f"it depends on {' and '.join(parts)}: fix {what} {self._options(needs)}"
+        return f"it depends on {' and '.join(parts)}: fix {what}{self._options(needs)}"
 
     def _options(self, needs: Needs) -> str:
         """The options that fix inputs, for the command line and for Python."""
@@ -129,7 +135,7 @@ class Problems:
             python.append("shapes={" + ", ".join(f'"{name}": {tuple(sizes)}' for name, sizes in shapes.items()) + "}")
         if values:
             python.append("values={" + ", ".join(f'"{name}": ...' for name in values) + "}")
-        example = "for example " if shapes else ""
+        example = ", for example " if shapes else " "
         return f"{example}with {' '.join(shell)} (in Python {', '.join(python)})"
 
 
