@@ -159,16 +159,7 @@ def _explain(space: Space) -> str:
         ]
         keys = [hardware.enlarged(memory, least) for memory, least in missing.items()]
         return f"its smallest tile needs {' and '.join(parts)}: {' and '.join(keys)} would do"
-    # Every memory would be large enough if the others were larger.
-    parts = [
-        f"{need} elements of {memory}, {need - hardware.depth(memory)} more than there are "
-        f"({hardware.enlarged(memory, need)})"
-        for memory, need in space.alone.items()
-        if need is not None
-    ]
-    if not parts:
-        return "no tile of it fits in all scratchpads at once: larger LOG_*_BUFF_SIZE would do"
-    return f"no tile of it fits in all scratchpads at once: it would with {' or with '.join(parts)}"
+    return "no tile of it fits in all scratchpads at once"
 
 
 def choose_schedule(model: KernelModel, hardware: Hardware, options: Options | None = None) -> Schedule:

@@ -327,8 +327,7 @@ class Space:
     """The schedules of a kernel on an accelerator, with a number of virtual threads.
 
     With `split_window` the window of a convolution may be tiled to single taps; otherwise it stays whole. `least` are
-    the elements that the smallest tile needs of every memory, `alone` those that it needs of one if it is small enough
-    for the others.
+    the elements that the smallest tile needs of every memory.
     """
 
     def __init__(self, model: KernelModel, hardware: Hardware, vthreads: int, split_window: bool) -> None:
@@ -339,14 +338,7 @@ class Space:
         order = tuple(axis.name for axis in model.parallel)
         least = Evaluation(model, self.grid, Variant(order, None, 1, levels, (1,) * len(levels)), hardware)
         self.least = {memory: int(used.min()) for memory, used in least.used.items()}
-        self.alone = {memory: self._least_alone(least, memory) for memory in least.used}
         self.grid.keep(least.fits)
-
-    def _least_alone(self, least: Evaluation, memory: str) -> int | None:
-        """What of a memory alone would do, if the others stay as they are; None if one of these is too small."""
-        others = [used <= self.hardware.depth(other) for other, used in least.used.items() if other != memory]
-        used = least.used[memory][np.logical_and.reduce(others)]
-        return int(used.min()) if used.size else None
 
     def _candidates(self, split_window: bool) -> dict[str, list[int]]:
         model = self.model

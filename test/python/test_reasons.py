@@ -146,7 +146,7 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         "not quantized: Sigmoid in floating point",
     ),
     "chain of floats": (
-        lambda n: n.op("Add", n.op("Mul", n.op("Relu", n.input(1, 16)), n.constant(2.0, FLOAT)), n.constant(1.0, FLOAT)),
+        lambda n: n.op("Add", n.op("Mul", n.op("Relu", n.input(1, 16)), c := n.constant(2.0, FLOAT)), c),
         "not quantized: Relu, Mul and Add in floating point",
     ),
     "constants for floats": (lambda n: n.conv(n.start()), "dequantizes a constant for floating point"),
