@@ -50,8 +50,8 @@ LogicalResult ConvOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     TensorShape shape = c.shape(bias);
     if (failed(c.requireEqual(
             shape.rank() == 1 ? shape.sizes[0] : c.constant(-1), outputs,
-            "bias is ", bias.getType(), " but needs one element for each of ",
-            outputs, " output channels")))
+            "bias is ", shape, " but needs one element for each of ", outputs,
+            " output channels")))
       return failure();
   }
   FailureOr<SmallVector<AffineExpr>> spatial = c.windows(
@@ -137,8 +137,8 @@ LogicalResult GemmOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     for (auto [size, whole] : llvm::zip(llvm::reverse(shape.sizes), wholes)) {
       if (getKnownSize(size) == 1)
         continue;
-      if (failed(c.requireEqual(size, whole, "c does not broadcast to ", rows,
-                                "x", columns)))
+      if (failed(c.requireEqual(size, whole, "c of shape ", shape,
+                                " does not broadcast to ", rows, "x", columns)))
         return failure();
     }
   }

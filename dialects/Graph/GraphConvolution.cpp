@@ -69,9 +69,8 @@ ConvTransposeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
       return c.error("bias is ", bias.getType(),
                      " but needs one element for each output channel");
     if (failed(c.requireEqual(shape.sizes[0], c.constant(outputs), "bias is ",
-                              bias.getType(),
-                              " but needs one element for each of ", outputs,
-                              " output channels")))
+                              shape, " but needs one element for each of ",
+                              outputs, " output channels")))
       return failure();
   }
   ArrayRef<int64_t> kernel = ArrayRef(*weight).drop_front(2),
@@ -87,10 +86,8 @@ ConvTransposeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     AffineExpr size = last * strides[axis] + extra[axis] +
                       (kernel[axis] - 1) * dilations[axis] + 1 - pads[axis] -
                       pads[axis + spatial];
-    if (failed(c.requireAtLeast(size, c.constant(0),
-                                "pads crop more than there is along spatial "
-                                "axis ",
-                                axis)))
+    if (failed(c.requireAtLeast(size, c.constant(0), "pads leave ", size,
+                                " elements along spatial axis ", axis)))
       return failure();
     result.sizes.push_back(size);
   }

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -23,6 +24,33 @@ using namespace acc::graph;
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Graph/GraphAttributes.cpp.inc"
+
+std::string acc::graph::getOnnxName(StringRef operation) {
+  operation.consume_front("graph.");
+  StringRef special = StringSwitch<StringRef>(operation)
+                          .Case("conv_integer", "Conv")
+                          .Case("gather_nd", "GatherND")
+                          .Case("gemm_integer", "Gemm")
+                          .Case("global_sum_integer", "GlobalAveragePool")
+                          .Case("gru", "GRU")
+                          .Case("is_nan", "IsNaN")
+                          .Case("lrn", "LRN")
+                          .Case("lstm", "LSTM")
+                          .Case("mean_variance_normalization", "Normalization")
+                          .Case("rms_normalization", "RMSNormalization")
+                          .Case("rnn", "RNN")
+                          .Case("scatter_nd", "ScatterND")
+                          .Case("weighted_sum", "Add")
+                          .Default("");
+  if (!special.empty())
+    return special.str();
+  std::string name;
+  SmallVector<StringRef> words;
+  operation.split(words, '_');
+  for (StringRef word : words)
+    name += word.take_front().upper() + word.drop_front().str();
+  return name;
+}
 
 void GraphDialect::initialize() {
   addAttributes<

@@ -30,4 +30,12 @@
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Graph/GraphAttributes.h.inc"
 
+namespace acc::graph {
+
+/// What ONNX calls an operator of the dialect ("graph.mat_mul"), for messages;
+/// of those that ONNX does not have, what they come from.
+std::string getOnnxName(llvm::StringRef operation);
+
+} // namespace acc::graph
+
 #endif // ACC_DIALECTS_GRAPH_GRAPHDIALECT_H

@@ -14,14 +14,6 @@
 using namespace mlir;
 using namespace acc::graph;
 
-/// For messages: sizes in brackets.
-static std::string describe(ArrayRef<AffineExpr> sizes) {
-  std::string text = "[";
-  for (auto [index, size] : llvm::enumerate(sizes))
-    text += (index ? ", " : "") + describeSize(size);
-  return text + "]";
-}
-
 static Type getI32(const ShapeContext &c) {
   return IntegerType::get(c.getContext(), 32);
 }
@@ -32,7 +24,7 @@ static LogicalResult checkBias(ShapeContext &c, Value operand,
   TensorShape bias = c.shape(operand);
   return c.requireEqual(bias.rank() == 1 ? bias.sizes[0] : c.constant(-1),
                         channels, "bias must have shape [", channels, "], has ",
-                        describe(bias.sizes));
+                        bias);
 }
 
 //===----------------------------------------------------------------------===//
@@ -45,7 +37,7 @@ ConvIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   SmallVector<AffineExpr> input = c.shape(adaptor.getInput()).sizes;
   SmallVector<AffineExpr> weight = c.shape(adaptor.getWeight()).sizes;
   if (input.size() < 3)
-    return c.error("input needs at least 3 axes, has shape ", describe(input));
+    return c.error("input needs at least 3 axes, has shape ", ArrayRef(input));
   if (weight.size() != input.size())
     return c.error("weight has ", weight.size(), " axes, but the input has ",
                    input.size());
@@ -56,8 +48,8 @@ ConvIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                       {weight[0] % group, c.constant(0)},
                       {weight[1], input[1].floorDiv(group)}})
     if (failed(c.requireEqual(a, b, "group ", group, " does not fit input ",
-                              describe(input), " and weight ",
-                              describe(weight))))
+                              ArrayRef(input), " and weight ",
+                              ArrayRef(weight))))
       return failure();
   if (failed(checkBias(c, adaptor.getBias(), weight[0])))
     return failure();
@@ -84,7 +76,7 @@ GemmIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   if (failed(c.requireEqual(fits ? input[1] : c.constant(0),
                             fits ? weight[1] : c.constant(1),
                             "needs input (M, K) and weight (N, K), has ",
-                            describe(input), " and ", describe(weight))) ||
+                            ArrayRef(input), " and ", ArrayRef(weight))) ||
       failed(checkBias(c, adaptor.getBias(), weight[0])))
     return failure();
   results.push_back({{input[0], weight[0]}, getI32(c)});
@@ -127,7 +119,7 @@ GlobalSumIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                                       SmallVectorImpl<TensorShape> &results) {
   SmallVector<AffineExpr> sizes = c.shape(adaptor.getInput()).sizes;
   if (sizes.size() < 3)
-    return c.error("input needs at least 3 axes, has shape ", describe(sizes));
+    return c.error("input needs at least 3 axes, has shape ", ArrayRef(sizes));
   std::fill(sizes.begin() + 2, sizes.end(), c.constant(1));
   results.push_back({std::move(sizes), getI32(c)});
   return success();

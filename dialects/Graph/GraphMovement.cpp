@@ -107,10 +107,11 @@ LogicalResult ReshapeOp::inferShapes(ShapeContext &c,
     if (failed(c.requireAtLeast(size, c.constant(0),
                                 "result has the negative size ", size)))
       return failure();
-  AffineExpr given = c.product(c.shape(getInput()).sizes);
-  AffineExpr wanted = c.product(*sizes);
-  if (failed(c.requireEqual(given, wanted, "input has ", given,
-                            " elements but the result has ", wanted)))
+  TensorShape given = c.shape(getInput());
+  AffineExpr count = c.product(given.sizes), wanted = c.product(*sizes);
+  if (failed(c.requireEqual(count, wanted, "input ", given, " has ", count,
+                            " elements, but the result ", ArrayRef(*sizes),
+                            " has ", wanted)))
     return failure();
   results.push_back({std::move(*sizes), getType().getElementType()});
   return success();
@@ -324,24 +325,20 @@ ConcatOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   if (axis < 0 || axis >= first.getRank())
     return c.error("'axis' is ", axis, " but the operands have rank ",
                    first.getRank());
-  TensorShape result = c.shape(adaptor.getInputs()[0]);
+  TensorShape begin = c.shape(adaptor.getInputs()[0]), result = begin;
   for (Value operand : adaptor.getInputs().drop_front()) {
     TensorShape shape = c.shape(operand);
-    auto mismatch = [&](auto check) {
-      return check("operands ", first, " and ", operand.getType(),
-                   " do not fit together along axis ", axis);
-    };
     if (shape.element != result.element || shape.rank() != result.rank())
-      return mismatch([&](auto... message) { return c.error(message...); });
+      return c.error("operands ", first, " and ", operand.getType(),
+                     " do not fit together along axis ", axis);
     for (int64_t index = 0; index < shape.rank(); ++index) {
       AffineExpr &size = result.sizes[index], other = shape.sizes[index];
       if (index == axis) {
         size = normalizeSize(size + other);
         continue;
       }
-      if (failed(mismatch([&](auto... message) {
-            return c.requireEqual(size, other, message...);
-          })))
+      if (failed(c.requireEqual(size, other, "operands ", begin, " and ", shape,
+                                " do not fit together along axis ", axis)))
         return failure();
       if (getKnownSize(other))
         size = other;

@@ -24,11 +24,10 @@ BatchNormalizationOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
         {"mean", adaptor.getMean()},
         {"variance", adaptor.getVariance()}}) {
     TensorShape shape = c.shape(value);
-    if (failed(
-            c.requireEqual(shape.rank() == 1 ? shape.sizes[0] : c.constant(-1),
-                           input.sizes[1], name, " is ", value.getType(),
-                           " but needs one element for each of ",
-                           input.sizes[1], " channels")))
+    if (failed(c.requireEqual(
+            shape.rank() == 1 ? shape.sizes[0] : c.constant(-1), input.sizes[1],
+            name, " is ", shape, " but needs one element for each of ",
+            input.sizes[1], " channels")))
       return failure();
   }
   results.push_back(std::move(input));
@@ -93,8 +92,8 @@ static LogicalResult inferNormalization(ShapeContext &c, Value input,
     for (auto [size, other] :
          llvm::zip(own.sizes, ArrayRef(shape.sizes).take_back(own.rank())))
       if (size != one &&
-          failed(c.requireEqual(size, other, "parameter ", parameter.getType(),
-                                " does not broadcast to ", input.getType())))
+          failed(c.requireEqual(size, other, "parameter ", own,
+                                " does not broadcast to ", shape)))
         return failure();
   }
   if (shape.element.getIntOrFloatBitWidth() < 32)

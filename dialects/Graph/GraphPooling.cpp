@@ -42,9 +42,10 @@ static LogicalResult checkWindow(ShapeContext &c, size_t axis, AffineExpr size,
   if (std::max(padBegin, padEnd) > (kernel - 1) * dilation)
     return c.error("windows along spatial axis ", axis,
                    " may hold nothing but padding");
-  return c.requireAtLeast(size, c.constant(dilation),
-                          "windows along spatial axis ", axis,
-                          " hold nothing but padding");
+  return c.requireAtLeast(
+      size, c.constant(dilation), "windows along spatial axis ", axis,
+      " hold nothing but padding: it has ", size,
+      " elements and the window takes every ", dilation, "th");
 }
 
 static LogicalResult
@@ -129,10 +130,8 @@ MaxUnpoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     size = (size - 1) * adaptor.getStrides()[axis] +
            adaptor.getKernelShape()[axis] - adaptor.getPads()[axis] -
            adaptor.getPads()[axis + spatial];
-    if (failed(c.requireAtLeast(size, c.constant(0),
-                                "pads crop more than there is along spatial "
-                                "axis ",
-                                axis)))
+    if (failed(c.requireAtLeast(size, c.constant(0), "pads leave ", size,
+                                " elements along spatial axis ", axis)))
       return failure();
   }
   results.push_back(std::move(input));

@@ -69,8 +69,8 @@ SliceOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     AffineExpr most = step > 0 ? last : start;
     if (failed(c.requireAtLeast(size, c.constant(0), "takes ", size,
                                 " elements along axis ", axis)) ||
-        failed(c.requireAtLeast(least, c.constant(0), "reads in front of axis ",
-                                axis)) ||
+        failed(c.requireAtLeast(least, c.constant(0), "reads element ", least,
+                                " along axis ", axis)) ||
         failed(c.requireAtLeast(input.sizes[axis], most + 1, "reads element ",
                                 most, " of the ", input.sizes[axis],
                                 " elements along axis ", axis)))

@@ -19,6 +19,36 @@ using namespace acc::graph;
 static constexpr int64_t maxWindowValue = int64_t(1) << 31;
 
 //===----------------------------------------------------------------------===//
+// ShapeMessage
+//===----------------------------------------------------------------------===//
+
+std::string ShapeMessage::str() const {
+  std::string text = texts.front();
+  for (const std::string &rest : ArrayRef(texts).drop_front())
+    text += "?" + rest;
+  return text;
+}
+
+void ShapeMessage::append(AffineExpr size) {
+  size = normalizeSize(size);
+  if (std::optional<int64_t> known = getKnownSize(size)) {
+    texts.back() += std::to_string(*known);
+    return;
+  }
+  sizes.push_back(size);
+  texts.push_back("");
+}
+
+void ShapeMessage::append(ArrayRef<AffineExpr> shape) {
+  texts.back() += "[";
+  for (auto [index, size] : llvm::enumerate(shape)) {
+    texts.back() += index ? ", " : "";
+    append(size);
+  }
+  texts.back() += "]";
+}
+
+//===----------------------------------------------------------------------===//
 // ShapeContext
 //===----------------------------------------------------------------------===//
 

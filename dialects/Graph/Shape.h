@@ -35,6 +35,33 @@ struct TensorShape {
   int64_t rank() const { return static_cast<int64_t>(sizes.size()); }
 };
 
+/// A message with sizes in it, of which some are only known to a run: `texts`
+/// has one more entry than `sizes`, which stand between them.
+struct ShapeMessage {
+  llvm::SmallVector<std::string> texts = {""};
+  llvm::SmallVector<mlir::AffineExpr> sizes;
+
+  ShapeMessage() = default;
+  ShapeMessage(const llvm::Twine &text) : texts({text.str()}) {}
+
+  /// The whole message, with "?" for sizes that are not known.
+  std::string str() const;
+
+  void append(mlir::AffineExpr size);
+  /// Sizes in brackets, as in [2, 3].
+  void append(llvm::ArrayRef<mlir::AffineExpr> sizes);
+  void append(const TensorShape &shape) {
+    append(llvm::ArrayRef<mlir::AffineExpr>(shape.sizes));
+  }
+  template <typename T> void append(const T &part) {
+    llvm::raw_string_ostream os(texts.back());
+    if constexpr (std::is_convertible_v<T, mlir::Type>)
+      os << '\'' << mlir::Type(part) << '\'';
+    else
+      os << part;
+  }
+};
+
 /// What must hold of sizes that are not known before run time.
 struct ShapeRequirement {
   enum class Kind {
@@ -45,7 +72,7 @@ struct ShapeRequirement {
   Kind kind;
   mlir::AffineExpr lhs, rhs;
   /// What is wrong otherwise, without the operator's name.
-  std::string message;
+  ShapeMessage message;
 };
 
 /// The symbols of sizes and what they stand for.
@@ -79,6 +106,9 @@ public:
   /// give their sizes ("x[1]" for one without a name); none if the size depends
   /// on anything else.
   std::optional<std::string> describe(mlir::AffineExpr size) const;
+
+  /// The value of a size if all that its symbols stand for were `number`.
+  int64_t sample(mlir::AffineExpr size, int64_t number) const;
 
   /// The size as an attribute or a value at `builder`'s insertion point, where
   /// what its symbols stand for must be visible.
@@ -179,7 +209,8 @@ public:
 
   /// Each of these fails at once if it does not hold of known sizes, and is
   /// checked at run time if it depends on unknown ones. The message is made of
-  /// strings, numbers, types and sizes.
+  /// strings, numbers, types, sizes and shapes; a run that is refused says the
+  /// numbers of sizes that are not known before. (Types would show "?".)
   template <typename... Args>
   llvm::LogicalResult requireEqual(mlir::AffineExpr a, mlir::AffineExpr b,
                                    Args &&...message) {
@@ -191,29 +222,18 @@ public:
     return require(ShapeRequirement::Kind::AtLeast, a, b, message...);
   }
   template <typename... Args> llvm::LogicalResult error(Args &&...message) {
-    return site.error(describe(message...));
+    return site.error(describe(message...).str());
   }
 
   /// The same element type everywhere.
   llvm::LogicalResult requireSameElements(mlir::ValueRange operands);
 
 private:
-  static void print(llvm::raw_ostream &os, mlir::AffineExpr size) {
-    os << describeSize(size);
-  }
-  template <typename T>
-  static void print(llvm::raw_ostream &os, const T &part) {
-    if constexpr (std::is_convertible_v<T, mlir::Type>)
-      os << '\'' << mlir::Type(part) << '\'';
-    else
-      os << part;
-  }
   template <typename... Args>
-  static std::string describe(const Args &...parts) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    (print(os, parts), ...);
-    return text;
+  static ShapeMessage describe(const Args &...parts) {
+    ShapeMessage message;
+    (message.append(parts), ...);
+    return message;
   }
   template <typename... Args>
   llvm::LogicalResult require(ShapeRequirement::Kind kind, mlir::AffineExpr a,

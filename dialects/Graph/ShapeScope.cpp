@@ -14,6 +14,10 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/CheckedArithmetic.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace acc::graph;
@@ -112,6 +116,38 @@ bool ShapeScope::isNeverNegative(AffineExpr size) const {
     return isNeverNegative(symbol.lhs) || isNeverNegative(symbol.rhs);
   default:
     return isNeverNegative(symbol.lhs) && isNeverNegative(symbol.rhs);
+  }
+}
+
+int64_t ShapeScope::sample(AffineExpr size, int64_t number) const {
+  if (std::optional<int64_t> known = getKnownSize(size))
+    return *known;
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(size)) {
+    const Symbol &chosen = symbols[symbol.getPosition()];
+    if (chosen.kind == SymbolKind::Dim || chosen.kind == SymbolKind::Index)
+      return number;
+    int64_t lhs = sample(chosen.lhs, number), rhs = sample(chosen.rhs, number);
+    if (chosen.kind == SymbolKind::Min)
+      return std::min(lhs, rhs);
+    if (chosen.kind == SymbolKind::Max)
+      return std::max(lhs, rhs);
+    return lhs == 1 ? rhs : lhs;
+  }
+  constexpr int64_t tooLarge = std::numeric_limits<int64_t>::max();
+  auto binary = cast<AffineBinaryOpExpr>(size);
+  int64_t lhs = sample(binary.getLHS(), number);
+  int64_t rhs = sample(binary.getRHS(), number);
+  switch (size.getKind()) {
+  case AffineExprKind::Add:
+    return llvm::checkedAdd(lhs, rhs).value_or(tooLarge);
+  case AffineExprKind::Mul:
+    return llvm::checkedMul(lhs, rhs).value_or(tooLarge);
+  case AffineExprKind::CeilDiv:
+    return llvm::divideCeilSigned(lhs, std::max<int64_t>(rhs, 1));
+  case AffineExprKind::FloorDiv:
+    return llvm::divideFloorSigned(lhs, std::max<int64_t>(rhs, 1));
+  default:
+    return llvm::mod(lhs, std::max<int64_t>(rhs, 1));
   }
 }
 

@@ -9,6 +9,8 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
@@ -232,6 +234,25 @@ LogicalResult CacheWriteOp::verify() {
   if (failed(verifyCompatibleShape(source, target)))
     return emitOpError("source and target have different shapes, ")
            << source << " and " << target;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// CheckOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult CheckOp::verify() {
+  if (getMessage().size() != getNumbers().size() + 1)
+    return emitOpError("has ")
+           << getMessage().size() << " texts for " << getNumbers().size()
+           << " numbers; one more is needed";
+  return success();
+}
+
+LogicalResult CheckOp::canonicalize(CheckOp op, PatternRewriter &rewriter) {
+  if (!matchPattern(op.getCondition(), m_One()))
+    return failure();
+  rewriter.eraseOp(op);
   return success();
 }
 

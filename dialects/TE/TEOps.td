@@ -180,6 +180,27 @@ def TE_CacheWriteOp : TE_Op<"cache_write", [
   let hasVerifier = 1;
 }
 
+def TE_CheckOp : TE_Op<"check", [MemoryEffects<[MemWrite]>]> {
+  let summary = "Ends the run unless a condition holds";
+  let description = [{
+    What only a run can check, of the sizes that it is given. The message is
+    made of texts with numbers between them: one text more than there are
+    numbers.
+
+    ```mlir
+    te.check %ok, ["node 'r': input has ", " elements, but the result has ", ""]
+        (%given, %wanted)
+    ```
+  }];
+  let arguments = (ins
+    I1:$condition, StrArrayAttr:$message, Variadic<Index>:$numbers);
+  let assemblyFormat = [{
+    $condition `,` $message (`(` $numbers^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
 def TE_IntrinOp : TE_Op<"intrin", [
     IsolatedFromAbove, Symbol, NoTerminator, SingleBlock]> {
   let summary = "Declares a hardware intrinsic";

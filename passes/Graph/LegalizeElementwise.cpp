@@ -224,12 +224,16 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
     return failure();
   SmallVector<int8_t> ones(channels * count, 1);
   SmallVector<int32_t> bias(channels, int32_t(point->offset[0]));
-  Value accumulator = ConvIntegerOp::create(
+  auto accumulator = ConvIntegerOp::create(
       builder, loc, integers, makeConstant(builder, loc, shape, ones),
       makeConstant(builder, loc, channels, bias), op.getStridesAttr(),
       op.getPadsAttr(), op.getDilationsAttr(),
       builder.getI64IntegerAttr(channels),
       builder.getI8IntegerAttr(int8_t(operand->grid.zeroPoint)));
+  if (channels != 1)
+    accumulator->setAttr(kReason, builder.getStringAttr(
+                                      "averages over windows, which the "
+                                      "accelerator does of whole images only"));
   Value result = makeRequantize(builder, loc, accumulator, *point);
   return isOpen ? reshapeLeading(result, leading) : result;
 }
@@ -266,8 +270,14 @@ FailureOr<Value> Legalizer::run() {
     return legalizeGlobalAverage(pool);
   if (auto pool = dyn_cast<AveragePoolOp>(op))
     return legalizeAverage(pool);
-  reason = "the operator has no integer form";
+  reason = getOnnxName(op->getName().getStringRef()) + " has no integer form";
   return failure();
+}
+
+bool acc::graph::hasIntegerForm(Operation *op) {
+  return isContraction(op) ||
+         isa<AddOp, SumOp, SubOp, ConcatOp, MaxPoolOp, GlobalAveragePoolOp,
+             AveragePoolOp, ReluOp, ClipOp>(op);
 }
 
 FailureOr<Value> acc::graph::legalizeElementwise(OpBuilder &builder,

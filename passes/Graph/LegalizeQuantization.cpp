@@ -8,6 +8,8 @@
 #include "passes/Graph/Passes.h"
 #include "passes/Graph/QuantizedLayer.h"
 
+#include "llvm/ADT/SetVector.h"
+
 #include <cmath>
 
 namespace acc::graph {
@@ -17,9 +19,6 @@ namespace acc::graph {
 
 using namespace mlir;
 using namespace acc::graph;
-
-/// Says on a float operator why it is not integer arithmetic.
-static constexpr StringLiteral kReason = "graph.reason";
 
 Value acc::graph::getQuantizedSource(Value value) {
   auto dequantize = value.getDefiningOp<DequantizeLinearOp>();
@@ -179,11 +178,15 @@ private:
                      : legalizeElementwise(rewriter, layer, reason);
     }
     if (failed(integers)) {
-      if (layer.anchor && !isa<DequantizeLinearOp>(layer.anchor)) {
-        layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
-        roundAsFused(op, layer);
-        ++numFloat;
+      if (!layer.anchor)
+        return;
+      if (isa<DequantizeLinearOp>(layer.anchor)) {
+        op->setAttr(kReason, rewriter.getStringAttr(reason));
+        return;
       }
+      layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
+      roundAsFused(op, layer);
+      ++numFloat;
       return;
     }
     ++numInteger;
@@ -201,18 +204,39 @@ private:
       op.setRoundingOffset(int32_t(type.getZeroPoint()));
   }
 
+  /// Why an operator that reads quantized tensors is no integer arithmetic,
+  /// though nothing that ends in a quantized tensor starts with it.
+  static std::string explain(Operation *op) {
+    if (!hasIntegerForm(op))
+      return getOnnxName(op->getName().getStringRef()) + " has no integer form";
+    SetVector<Operation *> readers(op->user_begin(), op->user_end());
+    if (llvm::any_of(readers, llvm::IsaPred<QuantizeLinearOp>))
+      return "its float result has other uses";
+    // What is made of it may yet be quantized, not far behind.
+    constexpr size_t most = 16;
+    std::string through;
+    for (auto [index, reader] : llvm::enumerate(readers))
+      through += (index ? " and " : "") +
+                 getOnnxName(reader->getName().getStringRef());
+    for (size_t next = 0; next < std::min(readers.size(), most); ++next) {
+      if (isa<QuantizeLinearOp>(readers[next]))
+        return "its result goes through " + through + " before it is quantized";
+      readers.insert(readers[next]->user_begin(), readers[next]->user_end());
+    }
+    return "its result is not quantized";
+  }
+
   /// Operators that read quantized tensors but do not end in one.
   void explainRest() {
     getOperation().walk([](Operation *op) {
       if (!isa_and_present<GraphDialect>(op->getDialect()) ||
-          isa<QuantizeLinearOp>(op) || op->hasAttr(kReason))
+          isa<QuantizeLinearOp, DequantizeLinearOp>(op) || op->hasAttr(kReason))
         return;
       if (llvm::any_of(op->getOperands(), [](Value operand) {
             Value source = getQuantizedSource(operand);
             return source && !matchPattern(source, m_Constant());
           }))
-        op->setAttr(kReason, StringAttr::get(op->getContext(),
-                                             "its result is not quantized"));
+        op->setAttr(kReason, StringAttr::get(op->getContext(), explain(op)));
     });
   }
 };

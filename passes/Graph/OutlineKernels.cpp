@@ -67,7 +67,7 @@ bool isFree(Operation *op) {
   if (auto slice = dyn_cast<SliceOp>(op))
     return isView(slice);
   return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
-             te::LaunchOp, cf::AssertOp>(op) ||
+             te::LaunchOp, te::CheckOp>(op) ||
          isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
              tensor::CastOp, tensor::DimOp, tensor::ExtractOp,
              tensor::ExtractSliceOp>(op) ||

@@ -8,14 +8,16 @@
 #include "passes/Graph/ShapeChecks.h"
 
 #include "dialects/Graph/GraphDialect.h"
+#include "dialects/TE/TEDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
+using namespace acc;
 using namespace acc::graph;
 
 bool acc::graph::isDynamic(Value value) {
@@ -47,10 +49,18 @@ public:
   Checker(func::FuncOp function, ShapeScope &scope)
       : function(function), scope(scope), builder(function.getContext()) {}
 
-  void assertThat(Value condition, const Twine &message) {
-    if (!matchPattern(condition, m_One()))
-      cf::AssertOp::create(builder, condition.getLoc(), condition,
-                           message.str());
+  /// Ends the run with a message unless the condition holds.
+  void check(Value condition, const ShapeMessage &message) {
+    if (matchPattern(condition, m_One()))
+      return;
+    Location loc = condition.getLoc();
+    SmallVector<Value> numbers;
+    for (AffineExpr size : message.sizes)
+      numbers.push_back(getValueOrCreateConstantIndexOp(
+          builder, loc, scope.materialize(builder, loc, size)));
+    SmallVector<StringRef> texts(message.texts.begin(), message.texts.end());
+    te::CheckOp::create(builder, loc, condition, builder.getStrArrayAttr(texts),
+                        numbers);
   }
 
   /// Arguments with sizes of one name must have these sizes.
@@ -78,15 +88,20 @@ public:
           continue;
         auto [other, otherAxis] = entry->second;
         Location loc = argument.getLoc();
+        Value size = tensor::DimOp::create(builder, loc, argument, axis);
+        Value wanted = tensor::DimOp::create(builder, loc, other, otherAxis);
         Value isEqual = arith::CmpIOp::create(
-            builder, loc, arith::CmpIPredicate::eq,
-            tensor::DimOp::create(builder, loc, argument, axis),
-            tensor::DimOp::create(builder, loc, other, otherAxis));
-        assertThat(isEqual, "input '" + label(argument) + "' axis " +
-                                Twine(axis) + " and input '" + label(other) +
-                                "' axis " + Twine(otherAxis) +
-                                " must both have size '" + name.getValue() +
-                                "'");
+            builder, loc, arith::CmpIPredicate::eq, size, wanted);
+        std::string start = ("input '" + label(argument) + "' has size ").str();
+        std::string middle = (" along axis " + Twine(axis) + " but input '" +
+                              label(other) + "' has ")
+                                 .str();
+        std::string end = (" along axis " + Twine(otherAxis) +
+                           ": both must be '" + name.getValue() + "'")
+                              .str();
+        te::CheckOp::create(builder, loc, isEqual,
+                            builder.getStrArrayAttr({start, middle, end}),
+                            ValueRange{size, wanted});
       }
     }
   }
@@ -105,9 +120,12 @@ public:
     if (failed(inferShapes(&op, scope, &requirements)))
       return failure();
     builder.setInsertionPoint(&op);
-    for (const ShapeRequirement &requirement : requirements)
-      assertThat(scope.materialize(builder, op.getLoc(), requirement),
-                 describe(&op) + ": " + requirement.message);
+    for (ShapeRequirement &requirement : requirements) {
+      std::string &start = requirement.message.texts.front();
+      start = describe(&op) + ": " + start;
+      check(scope.materialize(builder, op.getLoc(), requirement),
+            requirement.message);
+    }
     return success();
   }
 

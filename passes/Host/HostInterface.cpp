@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace acc::host;
@@ -122,8 +123,14 @@ Value HostInterface::text(Location loc, StringRef text) {
   return LLVM::AddressOfOp::create(builder, loc, global);
 }
 
-void HostInterface::fail(Location loc, StringRef message) {
-  call(loc, Hook::Fail, {}, text(loc, message));
+void HostInterface::fail(Location loc, ArrayRef<StringRef> parts,
+                         ValueRange numbers) {
+  // What `text` adds ends the last of them.
+  std::string all = llvm::join(parts, StringRef("\0", 1));
+  call(loc, Hook::Fail, {},
+       {text(loc, all),
+        constant(loc, 32, static_cast<int64_t>(numbers.size())),
+        toIntegers(loc, numbers)});
 }
 
 void HostInterface::returnIf(Location loc, Value condition, Value status,

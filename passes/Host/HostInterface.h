@@ -63,7 +63,10 @@ public:
                        int64_t elementBytes);
   mlir::Value output(mlir::Location loc, int64_t index, mlir::ValueRange sizes);
   void release(mlir::Location loc, mlir::Value pointer);
-  void fail(mlir::Location loc, llvm::StringRef message);
+  /// Says why the run fails: texts with a number, of type index, between each
+  /// two.
+  void fail(mlir::Location loc, llvm::ArrayRef<llvm::StringRef> parts,
+            mlir::ValueRange numbers = {});
 
   /// The address of a text that the image holds, ended by a zero.
   mlir::Value text(mlir::Location loc, llvm::StringRef text);

@@ -130,7 +130,7 @@ struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
     ModuleOp module = getOperation();
     auto main = module.lookupSymbol<func::FuncOp>("main");
     if (!main || main.getNumArguments() == 0 || !main.getBody().hasOneBlock()) {
-      module.emitError("needs a bufferized and planned @main");
+      emitError(module.getLoc(), "needs a bufferized and planned @main");
       return signalPassFailure();
     }
     auto workspace = cast<MemRefType>(main.getArgumentTypes().back());

@@ -148,12 +148,12 @@ private:
           op->erase();
           return result;
         })
-        .Case<memref::AllocOp, memref::DeallocOp, memref::CopyOp, cf::AssertOp>(
-            [&](auto other) {
-              rewrite(other);
-              op->erase();
-              return success();
-            })
+        .Case<memref::AllocOp, memref::DeallocOp, memref::CopyOp, te::CheckOp,
+              cf::AssertOp>([&](auto other) {
+          rewrite(other);
+          op->erase();
+          return success();
+        })
         .Case<func::ReturnOp>([&](auto terminator) {
           returnOutputs(terminator);
           op->erase();
@@ -293,13 +293,21 @@ private:
                  address(dealloc.getLoc(), dealloc.getMemref()));
   }
 
+  void rewrite(te::CheckOp check) {
+    auto texts =
+        llvm::to_vector(check.getMessage().getAsValueRange<StringAttr>());
+    failUnless(check.getLoc(), check.getCondition(), texts, check.getNumbers());
+  }
+
   void rewrite(cf::AssertOp assertion) {
-    Location loc = assertion.getLoc();
+    failUnless(assertion.getLoc(), assertion.getArg(), assertion.getMsg(), {});
+  }
+
+  void failUnless(Location loc, Value condition, ArrayRef<StringRef> texts,
+                  ValueRange numbers) {
     Value one = arith::ConstantIntOp::create(builder, loc, 1, 1);
-    Value violated =
-        arith::XOrIOp::create(builder, loc, assertion.getArg(), one);
-    host.returnIf(loc, violated, {},
-                  [&] { host.fail(loc, assertion.getMsg()); });
+    Value violated = arith::XOrIOp::create(builder, loc, condition, one);
+    host.returnIf(loc, violated, {}, [&] { host.fail(loc, texts, numbers); });
   }
 
   void rewrite(memref::CopyOp copy) {

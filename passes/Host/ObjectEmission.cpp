@@ -227,7 +227,7 @@ LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine)
-    return module.emitError("cannot generate native code: ") << error;
+    return emitError(module.getLoc(), "cannot generate native code: ") << error;
 
   // The programs of an accelerator stay behind.
   OwningOpRef<ModuleOp> host = ModuleOp::create(module.getLoc());
@@ -242,7 +242,7 @@ LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
   std::unique_ptr<llvm::Module> translated =
       translateModuleToLLVMIR(*host, context, "acc_model");
   if (!translated)
-    return module.emitError("cannot be translated to LLVM IR");
+    return emitError(module.getLoc(), "cannot be translated to LLVM IR");
   translated->setTargetTriple(machine->getTargetTriple());
   translated->setDataLayout(machine->createDataLayout());
   setTargetAttributes(*translated, *machine);
@@ -253,7 +253,8 @@ LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
   llvm::legacy::PassManager passes;
   if (machine->addPassesToEmitFile(passes, stream, nullptr,
                                    llvm::CodeGenFileType::ObjectFile))
-    return module.emitError("cannot be emitted as an object file for ")
+    return emitError(module.getLoc(),
+                     "cannot be emitted as an object file for ")
            << machine->getTargetTriple().str();
   passes.run(*translated);
   return success();

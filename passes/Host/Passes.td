@@ -254,7 +254,7 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
 
     Sizes of inputs that are not static come from `api->size`, buffers of such
     sizes from `api->allocate` and `api->output`, and go to `api->release`; a
-    `cf.assert` that does not hold ends the run by `api->fail`.
+    `te.check` or `cf.assert` that does not hold ends the run by `api->fail`.
 
     Constants are numbered in the order of main's arguments; programs in the
     order of their symbols in the module. The module keeps what is needed to

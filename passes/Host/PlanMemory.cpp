@@ -208,12 +208,12 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
 
   void runOnOperation() override {
     if (!llvm::isPowerOf2_64(alignment)) {
-      getOperation().emitError("alignment ")
+      emitError(getOperation().getLoc(), "alignment ")
           << alignment.getValue() << " is not a power of two";
       return signalPassFailure();
     }
     if (guardBytes < 0) {
-      getOperation().emitError("guard-bytes ")
+      emitError(getOperation().getLoc(), "guard-bytes ")
           << guardBytes.getValue() << " is negative";
       return signalPassFailure();
     }

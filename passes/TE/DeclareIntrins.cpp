@@ -99,8 +99,8 @@ void DeclareIntrins::runOnOperation() {
   ModuleOp module = getOperation();
   acc::vta::ConfigAttr attr = acc::vta::ConfigAttr::lookup(module);
   if (!attr) {
-    module.emitOpError("has no vta.config: the sizes of its intrinsics are "
-                       "not known");
+    emitError(module.getLoc(), "the module has no vta.config: the sizes of its "
+                               "intrinsics are not known");
     return signalPassFailure();
   }
   int64_t batch = int64_t(1) << attr.getLogBatch();

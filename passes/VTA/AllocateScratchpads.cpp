@@ -207,13 +207,15 @@ struct AllocateScratchpads
       for (const Buffer &other : buffers)
         if (other.overlapsInTime(*unplaced))
           live += other.entries;
-      return unplaced->op.emitError()
-             << "kernel '" << kernel.getName() << "': the "
-             << stringifyMemorySpace(space) << " scratchpad has " << depth
-             << " elements, too few for a buffer of " << unplaced->entries
-             << " (" << unplaced->op.getType()
-             << "): with those live at the same "
-             << "time it needs up to " << live;
+      auto error = unplaced->op.emitError()
+                   << "kernel '" << kernel.getName() << "': the "
+                   << stringifyMemorySpace(space) << " scratchpad has " << depth
+                   << " elements, too few for a buffer of " << unplaced->entries
+                   << ": with those live at the same time it needs up to "
+                   << live;
+      if (live > depth)
+        error << ", " << live - depth << " more";
+      return error;
     }
     Builder builder(&getContext());
     for (Buffer &buffer : buffers) {

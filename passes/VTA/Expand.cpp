@@ -41,9 +41,9 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
     std::optional<SymbolTable::UseRange> uses =
         SymbolTable::getSymbolUses(&getOperation().getBodyRegion());
     if (!kernels.empty() && !uses) {
-      getOperation().emitError(
-          "has operations of which it is not known whether "
-          "they refer to kernels");
+      emitError(getOperation().getLoc(),
+                "has operations of which it is not known whether "
+                "they refer to kernels");
       return signalPassFailure();
     }
     users.clear();

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from acc import _mlir, ir
 from acc.container import link
 from acc.errors import CompileError
+from acc.interruptible import interruptible
 from acc.passmanager import PassManager
 from acc.schedule_cpu import Processor, make_cpu_schedules
 
@@ -129,8 +130,11 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
 
 def make_image(module: ir.Module, options: CpuOptions) -> bytes:
     """The shared object of a module in the LLVM dialect."""
-    code = _mlir.emit_object(module, cpu=options.cpu, features=options.features, opt_level=options.opt_level)
-    return link([code])
+
+    def emit() -> bytes:
+        return _mlir.emit_object(module, cpu=options.cpu, features=options.features, opt_level=options.opt_level)
+
+    return link([interruptible(emit)])
 
 
 def constants(module: ir.Module) -> Sequence[ir.Attribute]:

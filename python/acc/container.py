@@ -25,8 +25,8 @@ from acc.errors import CompileError, ModelFileError
 from acc.files import replacing
 
 MAGIC = b"ACCMODEL"
-VERSION = 2
-GUARDED_VERSION = 3
+VERSION = 4
+GUARDED_VERSION = 5
 """Of models whose code calls what only this version of the runtime has, to look after its memory."""
 PAGE = 4096
 

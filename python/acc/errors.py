@@ -1,7 +1,7 @@
-"""The errors that a user of acc can cause, and nothing else.
+"""The errors that a user of acc can meet.
 
 Every one carries a message that names the ONNX node, file or option concerned and what to do.
-The command line prints the message and exits with code 2; a traceback means a defect of acc.
+The command line prints the message and exits with code 2. Defects of acc end in a `Fault`, whose cause has the details.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class NeedsShape(ModelError):
 
     Attributes:
         inputs: their names. `acc.compile(model, shapes={name: sizes})` fixes them.
+        values: inputs whose values must be known too, as far as is known before the sizes are; see `NeedsValue`.
     """
 
-    def __init__(self, message: str, inputs: tuple[str, ...]) -> None:
+    def __init__(self, message: str, inputs: tuple[str, ...], values: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.inputs = inputs
+        self.values = values
 
 
 class ConfigError(AccError):
@@ -48,6 +50,10 @@ class ConfigError(AccError):
 
 class CompileError(AccError):
     """A model was imported but cannot be compiled for the target."""
+
+
+class Fault(CompileError):
+    """acc fails at a model for no reason that lies in the model: a defect of acc, which the message asks to report."""
 
 
 class ModelFileError(AccError):
@@ -97,5 +103,7 @@ class MLIRError(AccError):
 
 def log_diagnostic(diagnostic: Diagnostic) -> None:
     """Passes a warning or remark of a successful compilation on to the logger `acc.mlir`."""
+    from acc.wording import plain
+
     level = logging.WARNING if diagnostic.severity in ("warning", "error") else logging.INFO
-    logging.getLogger("acc.mlir").log(level, "%s", diagnostic)
+    logging.getLogger("acc.mlir").log(level, "%s", plain(str(diagnostic)))

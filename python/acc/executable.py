@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +19,11 @@ from acc.container import ModelContents, TensorInfo, write_model
 from acc.dtypes import BY_NAME
 from acc.errors import ModelFileError, RunError
 from acc.files import replacing
+from acc.interruptible import interruptible
 from acc.report import LayerReport
+
+SHORT = 0.1
+"""Seconds for which Ctrl-C may wait, which saves short runs the making of a thread."""
 
 
 def _dtype(name: str) -> np.dtype:
@@ -56,7 +62,11 @@ class Executable:
             raise RunError(f"'{device}' has no sanitizer: a circuit does not know what was initialised; 'fsim' does")
         if device == "tsim":
             _build_circuit(path)
-        self._model: Any = _runtime.Model(os.fspath(path), device, verify, sanitize, 2 if events else int(profile))
+        self._model: Any = interruptible(
+            lambda: _runtime.Model(os.fspath(path), device, verify, sanitize, 2 if events else int(profile))
+        )
+        # How long the last run took, in seconds: one that is known to be short needs no thread to be interrupted.
+        self._seconds = math.inf
         # To save it even if the file goes or another takes its place.
         self._file = open(path, "rb")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
@@ -85,7 +95,7 @@ class Executable:
         """Runs once: arrays by input name, of exactly the declared dtypes and shapes; returns arrays by output name.
 
         Sizes that are not fixed are those of the arrays. Raises RunError naming the input that is missing, unknown or
-        of another dtype or shape.
+        of another dtype or shape. Ctrl-C raises KeyboardInterrupt; what is under way then ends by itself.
         """
         if self._model is None:
             raise RunError("the model is closed")
@@ -103,13 +113,14 @@ class Executable:
             ]
         except MemoryError as error:
             raise RunError(f"there is no memory for the outputs: {error}") from None
-        made = iter(
-            self._model.run(
-                [_bytes(array) for array in arrays],
-                [array.shape for array in arrays],
-                [None if array is None else _bytes(array) for array in results],
-            )
-        )
+        model, shapes = self._model, [array.shape for array in arrays]
+        given, wanted = [_bytes(array) for array in arrays], [None if a is None else _bytes(a) for a in results]
+        started = time.perf_counter()
+        if self._seconds > SHORT:
+            made = iter(interruptible(lambda: model.run(given, shapes, wanted)))
+        else:
+            made = iter(model.run(given, shapes, wanted))
+        self._seconds = time.perf_counter() - started
         outputs: dict[str, np.ndarray] = {}
         for info, array in zip(self.outputs, results, strict=True):
             if array is None:

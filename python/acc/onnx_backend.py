@@ -19,7 +19,7 @@ from onnx import ModelProto, NodeProto, helper
 from onnx.backend.base import Backend, BackendRep
 
 import acc
-from acc.errors import ModelError, NeedsShape, NeedsValue, RunError
+from acc.errors import AccError, NeedsShape, NeedsValue, RunError
 from acc.executable import Executable
 
 __all__ = ["AccBackend", "AccBackendRep", "is_compatible", "prepare", "run_model", "run_node", "supports_device"]
@@ -134,7 +134,7 @@ class AccBackend(Backend):
             acc.import_onnx(model, **kwargs)
         except (NeedsValue, NeedsShape):
             return cls.supports_device(device)
-        except ModelError:
+        except AccError:
             return False
         return cls.supports_device(device)
 

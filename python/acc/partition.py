@@ -1,20 +1,24 @@
 """Decides which operators run on which target and which of them form one kernel: the policy behind te.kernel.
 
 An operator goes to the accelerator if every rule of `RULES` for it holds; otherwise to the CPU, and the first rule
-that does not hold is the reason that `acc info` prints. A kernel is an anchor (a convolution, a pool, ...) with the
-element-wise operators that consume its result and nothing else does. The decisions are written as the attributes
+that does not hold is the reason. A kernel is an anchor (a convolution, a pool, ...) with the element-wise operators
+that consume its result and nothing else does. The reason that `acc info` prints for it is that of the operator which is
+to blame, not that of what only comes with it, such as the quantization of an operand. The decisions are the attributes
 `graph.target`, `graph.kernel`, `graph.reason` and, on concatenations of tensors in the accelerator's layout,
 `graph.packed`, which the passes graph-pack-layout and graph-outline-kernels obey.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from acc import ir
-from acc._mlir import Sizes
+from acc._mlir import Sizes, onnx_name
+from acc.dtypes import BY_MLIR, ElementType
 from acc.macs import Macs, count_macs
+from acc.wording import listing
 
 __all__ = ["Options", "Placement", "partition"]
 
@@ -97,12 +101,13 @@ def _is_constant(value: ir.Value) -> bool:
 
 def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
     group = _attribute(op, "group", 1)
-    return "" if group == 1 else f"grouped convolution: group {group}"
+    # What other operators become convolutions by group have a reason of their own.
+    return "" if group == 1 else str(_attribute(op, "graph.reason", f"grouped convolution: group {group}"))
 
 
 def _is_image(op: ir.Operation, _: Hardware) -> str:
     spatial = len(_shape(op.operands[0])) - 2
-    return "" if spatial == 2 else f"{spatial} spatial axes, the accelerator has 2"
+    return "" if spatial == 2 else f"{spatial} spatial {'axis' if spatial == 1 else 'axes'}, the accelerator has 2"
 
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
@@ -136,8 +141,10 @@ def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
 
 
 def _is_int8(op: ir.Operation, _: Hardware) -> str:
-    element = str(ir.RankedTensorType(op.operands[0].type).element_type)
-    return "" if element == "i8" else f"not quantized: computes on {element}"
+    element = _element(op)
+    if element.kind == "float":
+        return f"not quantized: computes on {element.name}"
+    return "" if element.name == "int8" else f"computes on {element.name}, the accelerator on int8"
 
 
 def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
@@ -160,31 +167,126 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 }
 """What the accelerator runs, and under which conditions."""
 
-ON_HOST: Mapping[str, str] = {
-    "graph.quantize_linear": "enters the integer part of the network",
+ENTERS = "enters the integer part of the network"
+
+AT_BORDERS: Mapping[str, str] = {
+    "graph.quantize_linear": ENTERS,
     "graph.dequantize_linear": "leaves the integer part of the network",
     "graph.rebase": "converts between uint8 and int8",
-    "graph.concat": "moves data",
-    "graph.transpose": "moves data",
-    "graph.pad": "moves data",
+    "graph.cast": "converts element types",
 }
+"""What comes with other operators, which are to blame if there are any."""
+
+MOVES = frozenset(
+    f"graph.{name}"
+    for name in (
+        *(
+            "concat",
+            "transpose",
+            "pad",
+            "slice",
+            "expand",
+            "tile",
+            "trilu",
+            "reverse_sequence",
+            "index_tensor",
+            "where",
+        ),
+        *("gather", "gather_elements", "gather_nd", "scatter_elements", "scatter_nd", "tensor_scatter"),
+    )
+)
+"""Operators that only move data."""
 
 
-def _reason(op: ir.Operation, hardware: Hardware) -> str:
+def _title(op: ir.Operation) -> str:
+    """What an operator is called in messages."""
+    if op.name == "graph.weighted_sum" and len(op.operands) == 1:
+        return "rescaling"
+    return onnx_name(op.name)
+
+
+def _element(op: ir.Operation) -> ElementType:
+    """The element type that an operator computes on; integers for quantized tensors."""
+    value = op.operands[0] if op.operands else op.result
+    element = ir.RankedTensorType(value.type).element_type
+    return BY_MLIR["i8" if isinstance(element, ir.QuantizedType) else str(element)]
+
+
+class Blame(enum.IntEnum):
+    """How much an operator is to blame for its kernel's place on the CPU, where another could be."""
+
+    NONE = 0
+    BORDER = 1
+    MOVE = 2
+    FLOAT = 3
+    RULE = 4
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the CPU runs an operator; an empty text if the accelerator can."""
+
+    text: str = ""
+    blame: Blame = Blame.NONE
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def _reason(op: ir.Operation, hardware: Hardware) -> Reason:
     """Why the CPU runs `op`, leaving aside what it depends on."""
-    if op.name not in RULES:
-        known = _attribute(op, "graph.reason", "")
-        return str(known) or ON_HOST.get(op.name, f"not quantized: {op.name.removeprefix('graph.')} in floating point")
-    return next(filter(None, (rule(op, hardware) for rule in RULES[op.name])), "")
+    if op.name in RULES:
+        text = next(filter(None, (rule(op, hardware) for rule in RULES[op.name])), "")
+        return Reason(text, Blame.RULE) if text else Reason()
+    if known := _attribute(op, "graph.reason", ""):
+        return Reason(str(known), Blame.RULE)
+    if op.name == "graph.dequantize_linear" and _is_constant(op.operands[0]):
+        return Reason("dequantizes a constant for floating point", Blame.BORDER)
+    if op.name in AT_BORDERS:
+        return Reason(AT_BORDERS[op.name], Blame.BORDER)
+    if op.name in MOVES:
+        return Reason("moves data", Blame.MOVE)
+    if _element(op).kind == "float":
+        return Reason(f"not quantized: {_title(op)} in floating point", Blame.FLOAT)
+    return Reason(f"{_title(op)} on {_element(op).name}, which the accelerator does not have", Blame.FLOAT)
 
 
 class _Kernel:
     """A kernel that is still growing."""
 
-    def __init__(self, op: ir.Operation, target: str, reason: str) -> None:
-        self.ops = [op]
+    def __init__(self, op: ir.Operation, target: str, reason: Reason) -> None:
+        self.ops: list[ir.Operation] = []
         self.target = target
-        self.reason = reason
+        self.reasons: list[tuple[ir.Operation, Reason]] = []
+        self.add(op, reason)
+
+    def add(self, op: ir.Operation, reason: Reason) -> None:
+        self.ops.append(op)
+        if reason:
+            self.reasons.append((op, reason))
+
+    @property
+    def reason(self) -> str:
+        """The reasons of the operators that are most to blame, with their names if there are several."""
+        most = max((reason.blame for _, reason in self.reasons), default=Blame.NONE)
+        if most == Blame.BORDER:
+            texts = {op.name: reason.text for op, reason in self.reasons if reason.blame == most}
+            both = texts.keys() >= {"graph.quantize_linear", "graph.dequantize_linear"}
+            first = next(iter(texts.values()))
+            return f"{first}, and leaves it at once" if both and first == ENTERS else first
+        if most == Blame.FLOAT and len(self.reasons) > 1:
+            floats = [op for op, reason in self.reasons if reason.blame == most and _element(op).kind == "float"]
+            if names := list(dict.fromkeys(map(_title, floats))):
+                return f"not quantized: {listing(names, 4)} in floating point"
+        said: dict[str, list[str]] = {}
+        for op, reason in self.reasons:
+            if reason.blame == most:
+                said.setdefault(reason.text, []).append(_title(op))
+        if len(said) < 2:
+            return next(iter(said), "")
+        # Some reasons begin with the operator's name.
+        texts = [t if t.startswith(tuple(n)) else f"{listing(list(dict.fromkeys(n)), 4)}: {t}" for t, n in said.items()]
+        return "; ".join(texts[:4])
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -245,15 +347,16 @@ def partition(
         producers = [owner[v] for v in op.operands if v in owner]
         # Only the result of what a kernel computes last can be continued.
         ends = [owner[v] for v in op.operands if v in owner and v in set(owner[v].tail.results)]
-        place, reason = "cpu", ""
+        place, reason = "cpu", Reason()
         if target == "vta":
             reason = _reason(op, hardware)
             refused = next((options.refused[n] for n in op.location.names if n in options.refused), "")
-            reason = reason or refused
+            reason = reason or Reason(refused, Blame.RULE)
             if not reason and op.name == "graph.requantize":
                 # A requantization stays with the accumulator that it reads.
                 anchor = producers[0] if producers else None
-                reason = "" if anchor and anchor.target == "vta" else (anchor.reason if anchor else "reads an input")
+                if anchor is None or anchor.target != "vta":
+                    reason = Reason(anchor.reason if anchor else "reads an input", Blame.BORDER)
             place = "cpu" if reason else "vta"
         if op.name == "graph.storage_cast":
             # No bit changes: it may continue a kernel but is never one.
@@ -266,7 +369,7 @@ def partition(
         if candidates:
             # The one that is complete last has everything else that `op` reads before it.
             kernel = max(candidates, key=kernels.index)
-            kernel.ops.append(op)
+            kernel.add(op, reason)
         else:
             kernel = _Kernel(op, place, reason)
             kernels.append(kernel)
@@ -290,11 +393,12 @@ def _write(kernels: list[_Kernel], sizes: Sizes) -> list[Placement]:
             count += 1
             name = f"{base}_{count}"
         taken.add(name)
+        reason = kernel.reason
         for op in kernel.ops:
             op.attributes["graph.kernel"] = name
             op.attributes["graph.target"] = kernel.target
-            if kernel.reason:
-                op.attributes["graph.reason"] = kernel.reason
+            if reason:
+                op.attributes["graph.reason"] = reason
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
-        placements.append(Placement(name, kernel.target, kernel.layers, kernel.reason, macs))
+        placements.append(Placement(name, kernel.target, kernel.layers, reason, macs))
     return placements

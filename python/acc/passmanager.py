@@ -9,13 +9,15 @@ pm.timings                   # [("canonicalize", seconds), ...] of the last run
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from acc import _mlir
-from acc._mlir import Context, Module, Operation
+from acc._mlir import Context, InsertionPoint, Location, Module, Operation
+from acc.interruptible import interruptible
 
 __all__ = ["PassManager"]
 
@@ -46,8 +48,17 @@ class PassManager:
         self._native.add(passes, name)
 
     def run(self, operation: Module | Operation) -> None:
-        """Runs the pipeline; raises MLIRError with the diagnostics if a pass fails."""
-        self._native.run(operation)
+        """Runs the pipeline; raises MLIRError with the diagnostics if a pass fails.
+
+        Ctrl-C raises KeyboardInterrupt at once; the operation is of no use then, as passes may still be at it.
+        """
+        defaults = _mlir._defaults()
+
+        def work() -> None:
+            with _defaults(defaults):
+                self._native.run(operation)
+
+        interruptible(work, self._native.cancel)
 
     def enable_verifier(self, enable: bool = True) -> None:
         """Whether the IR is verified after every pass, which it is by default."""
@@ -81,3 +92,16 @@ class PassManager:
 
     def __str__(self) -> str:
         return str(self._native)
+
+
+@contextlib.contextmanager
+def _defaults(frames: Sequence[tuple[Context, Location | None, InsertionPoint | None]]) -> Iterator[None]:
+    """The `with` statements of another thread, in this one."""
+    inside = bool(_mlir._defaults())
+    for frame in () if inside else frames:
+        _mlir._push_defaults(*frame)
+    try:
+        yield
+    finally:
+        for _ in () if inside else frames:
+            _mlir._pop_defaults()

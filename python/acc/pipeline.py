@@ -11,6 +11,7 @@ A policy (partition, schedules) reads the IR and writes attributes; the passes o
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import onnx
 
 from acc import backend_cpu, ir
 from acc.backend_cpu import CpuOptions
-from acc.errors import CompileError, MLIRError
+from acc.errors import AccError, CompileError, Fault, MLIRError
 from acc.frontend import import_onnx
 from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
@@ -28,6 +29,7 @@ from acc.partition import Placement, partition
 from acc.passmanager import PassManager
 from acc.schedule import Decision, make_vta_schedules
 from acc.schedule import Options as ScheduleOptions
+from acc.wording import is_plain, plain
 
 __all__ = ["Options", "Pipeline", "Stage"]
 
@@ -59,6 +61,19 @@ class Stage:
     seconds: float
 
 
+_REPORT = "this is a fault of acc, please report it with the model"
+
+
+def _fault(stage: str, error: MLIRError) -> Fault:
+    """What a pass or a verifier said, as far as it is in words that users know; the rest is the error's cause."""
+    first = next((said for said in error.diagnostics if said.severity == "error"), None)
+    where = f" at '{first.name}'" if first is not None and first.name else ""
+    # Operators of the graph dialect are ONNX's; what is said of others is not for users.
+    inside = first is None or re.match(r"'(?!graph\.)\w+\.", first.message)
+    reason = "" if inside or first is None else plain(first.message)
+    return Fault(f"stage '{stage}' failed{where}: " + (f"{reason}: " if reason and is_plain(reason) else "") + _REPORT)
+
+
 class Pipeline:
     """One compilation: its stages in order, what the policies decided and how long everything took."""
 
@@ -75,7 +90,11 @@ class Pipeline:
         try:
             work()
         except MLIRError as error:
-            raise CompileError(f"stage '{name}' failed: {error}") from error
+            raise _fault(name, error) from error
+        except (AccError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise Fault(f"stage '{name}' failed: {type(error).__name__}: {error}: {_REPORT}") from error
         self.stages.append(Stage(name, time.perf_counter() - started))
 
     def _passes(self, name: str, module: ir.Module, build: Callable[[PassManager], None]) -> None:

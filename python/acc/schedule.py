@@ -150,14 +150,16 @@ def _spaces(model: KernelModel, hardware: Hardware, vthreads: int) -> Iterator[S
 
 def _explain(space: Space) -> str:
     """Why a space is empty."""
-    short = [
-        f"{least} elements of {memory}, which has {space.hardware.depth(memory)}"
-        for memory, least in space.least.items()
-        if least > space.hardware.depth(memory)
-    ]
-    if not short:
-        return "no tile of it fits in all scratchpads at once"
-    return f"its smallest tile needs {' and '.join(short)}"
+    hardware = space.hardware
+    missing = {memory: least for memory, least in space.least.items() if least > hardware.depth(memory)}
+    if missing:
+        parts = [
+            f"{least} elements of {memory}, {least - hardware.depth(memory)} more than there are"
+            for memory, least in missing.items()
+        ]
+        keys = [hardware.enlarged(memory, least) for memory, least in missing.items()]
+        return f"its smallest tile needs {' and '.join(parts)}: {' and '.join(keys)} would do"
+    return "no tile of it fits in all scratchpads at once"
 
 
 def choose_schedule(model: KernelModel, hardware: Hardware, options: Options | None = None) -> Schedule:
@@ -211,7 +213,7 @@ def make_vta_schedules(
     hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
     decisions = []
     known: dict[str, Schedule] = {}
-    left = (options or Options()).max_instructions
+    left = limit = (options or Options()).max_instructions
     for kernel in module.body:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "vta":
             continue
@@ -225,7 +227,10 @@ def make_vta_schedules(
                 known[shape] = choose_schedule(model, hardware, options)
             schedule = known[shape]
             if schedule.instructions > left:
-                raise Unschedulable(f"its {schedule.instructions:,} instructions are too many: {left:,} are left")
+                raise Unschedulable(
+                    f"its {schedule.instructions:,} instructions are too many: of {limit:,} for the whole model "
+                    f"{left:,} are left; larger scratchpads (LOG_*_BUFF_SIZE) need fewer"
+                )
         except Unschedulable as why:
             kernel.attributes["target"] = "cpu"
             decisions.append(Decision(name, names, None, str(why)))

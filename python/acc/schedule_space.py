@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,16 +34,28 @@ EXPOSED_SHARE = 16
 
 @dataclass(frozen=True)
 class Hardware:
-    """Scratchpad depths in elements, from a vta_config.json or the attribute of the same contents."""
+    """Scratchpad depths in elements, from a vta_config.json or the attribute of the same contents.
+
+    `log_sizes` are the keys LOG_*_BUFF_SIZE by memory, for messages.
+    """
 
     inp: int
     wgt: int
     acc: int
     int8: bool
+    log_sizes: Mapping[str, int] = field(default_factory=dict)
 
     def depth(self, memory: str) -> int:
         """Elements of the scratchpad "inp", "wgt" or "acc"."""
         return {"inp": self.inp, "wgt": self.wgt, "acc": self.acc}[memory]
+
+    def enlarged(self, memory: str, elements: int) -> str:
+        """The key of a configuration whose scratchpad has room for `elements`, with the value it would need."""
+        key = f"LOG_{memory.upper()}_BUFF_SIZE"
+        if memory not in self.log_sizes or not self.depth(memory):
+            return f"a larger {key}"
+        now = self.log_sizes[memory]
+        return f"{key} {now + math.ceil(math.log2(elements / self.depth(memory)))} instead of {now}"
 
     @staticmethod
     def from_config(config: Mapping[str, object]) -> Hardware:
@@ -67,6 +79,11 @@ class Hardware:
             depth("LOG_WGT_BUFF_SIZE", 18, wgt + block_in + block_out),
             depth("LOG_ACC_BUFF_SIZE", 17, acc + batch + block_out),
             (inp, wgt, acc) == (3, 3, 5),
+            {
+                "inp": get("LOG_INP_BUFF_SIZE", 15),
+                "wgt": get("LOG_WGT_BUFF_SIZE", 18),
+                "acc": get("LOG_ACC_BUFF_SIZE", 17),
+            },
         )
 
     @staticmethod
@@ -309,7 +326,8 @@ class Evaluation:
 class Space:
     """The schedules of a kernel on an accelerator, with a number of virtual threads.
 
-    With `split_window` the window of a convolution may be tiled to single taps; otherwise it stays whole.
+    With `split_window` the window of a convolution may be tiled to single taps; otherwise it stays whole. `least` are
+    the elements that the smallest tile needs of every memory.
     """
 
     def __init__(self, model: KernelModel, hardware: Hardware, vthreads: int, split_window: bool) -> None:

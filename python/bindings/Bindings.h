@@ -27,8 +27,10 @@
 #include "mlir/IR/Operation.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace nb = nanobind;
@@ -43,6 +45,8 @@ struct Context {
   mlir::MLIRContext *get() { return mlir.get(); }
 
   std::unique_ptr<mlir::MLIRContext> mlir;
+  /// Set while a pass manager is to stop: passes and patterns do nothing then.
+  std::atomic<bool> isCancelled = false;
 };
 using ContextRef = std::shared_ptr<Context>;
 
@@ -129,6 +133,8 @@ struct Defaults {
   static nb::object insertionPoint();
   static void push(nb::handle context, nb::handle location, nb::handle point);
   static void pop();
+  /// Context, location and insertion point of every `with`, outermost first.
+  static std::vector<std::tuple<nb::object, nb::object, nb::object>> all();
 };
 
 /// The given context, or that of the innermost `with`; raises otherwise.

@@ -10,7 +10,10 @@
 #include "passes/Registration.h"
 
 #include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/Action.h"
 #include "mlir/IR/DialectRegistry.h"
+
+#include <nanobind/stl/tuple.h>
 
 using namespace acc::python;
 
@@ -30,6 +33,12 @@ acc::python::Context::Context() {
   // Diagnostics carry names and places; the operation's text would be noise and
   // could hold weights.
   mlir->printOpOnDiagnostic(false);
+  // Every pass and every pattern is an action.
+  mlir->registerActionHandler(
+      [this](llvm::function_ref<void()> work, const mlir::tracing::Action &) {
+        if (!isCancelled)
+          work();
+      });
   // Python passes create operations while passes run, when it is too late to
   // load a dialect; those that lowering meets are therefore loaded up front.
   for (const char *name :
@@ -74,6 +83,14 @@ void Defaults::pop() {
   frames.pop_back();
   for (nb::handle held : {frame.context, frame.location, frame.point})
     held.dec_ref();
+}
+
+std::vector<std::tuple<nb::object, nb::object, nb::object>> Defaults::all() {
+  std::vector<std::tuple<nb::object, nb::object, nb::object>> result;
+  for (const Frame &frame : frames)
+    result.emplace_back(nb::borrow(frame.context), nb::borrow(frame.location),
+                        nb::borrow(frame.point));
+  return result;
 }
 
 nb::object Defaults::context() {
@@ -378,4 +395,12 @@ static void bindLocation(nb::module_ &m) {
 void acc::python::bindContext(nb::module_ &m) {
   bindContextClass(m);
   bindLocation(m);
+  m.def("_defaults", &Defaults::all);
+  m.def(
+      "_push_defaults",
+      [](nb::handle context, nb::handle location, nb::handle point) {
+        Defaults::push(context, location, point);
+      },
+      nb::arg("context"), nb::arg("location").none(), nb::arg("point").none());
+  m.def("_pop_defaults", &Defaults::pop);
 }

@@ -8,6 +8,8 @@
 #include "Bindings.h"
 #include "IO.h"
 
+#include "dialects/Graph/GraphDialect.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Verifier.h"
@@ -575,6 +577,13 @@ static void bindModule(nb::module_ &m) {
 }
 
 void acc::python::bindOperations(nb::module_ &m) {
+  m.def(
+      "onnx_name",
+      [](const std::string &operation) {
+        return acc::graph::getOnnxName(operation);
+      },
+      nb::arg("operation"),
+      "What ONNX calls an operator of the graph dialect, for messages.");
   nb::enum_<WalkOrder>(m, "WalkOrder")
       .value("PRE_ORDER", WalkOrder::PreOrder)
       .value("POST_ORDER", WalkOrder::PostOrder);

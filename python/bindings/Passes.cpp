@@ -214,6 +214,7 @@ static void run(PassManager &self, nb::object given) {
     result = self.manager->run(op);
   }
   self.state = nullptr;
+  self.context->isCancelled = false;
   if (threaded && !ctx->isMultithreadingEnabled())
     ctx->disableMultithreading(false);
   if (state.thrown)
@@ -314,6 +315,10 @@ void acc::python::bindPasses(nb::module_ &m) {
                   nb::rv_policy::take_ownership)
       .def("add", &add, nb::arg("pass"), nb::arg("name") = nb::none())
       .def("run", &run, nb::arg("operation"))
+      .def("cancel",
+           [](PassManager &self) {
+             self.context->isCancelled = self.state != nullptr;
+           })
       .def(
           "enable_verifier",
           [](PassManager &self, bool enable) {

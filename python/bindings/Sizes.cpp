@@ -228,6 +228,13 @@ void acc::python::bindSizes(nb::module_ &m) {
           "size"_a,
           "A formula in the names of the arguments' sizes, in parentheses where "
           "a factor needs them; None if the size depends on anything else.")
+      .def(
+          "sample",
+          [](const SizesRef &self, nb::handle size, int64_t number) {
+            return self->scope.sample(unwrapSize(self, size), number);
+          },
+          "size"_a, "number"_a,
+          "The value of a size if every size that is not known were `number`.")
       .def("minimum", applyStatic<minimum>, "a"_a, "b"_a)
       .def("maximum", applyStatic<maximum>, "a"_a, "b"_a)
       .def("broadcast", applyStatic<broadcast>, "a"_a, "b"_a,

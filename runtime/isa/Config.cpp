@@ -252,8 +252,58 @@ int Config::logDepth(Memory memory) const {
   return 0;
 }
 
+/// Whether the fields of micro-ops and instructions fit in their bits.
+static bool isEncodable(const Layout &layout) {
+  return layout.uopEnd <= 32 && layout.gemmEnd <= 128 && layout.aluEnd <= 128;
+}
+
+/// For messages: which buffers to halve, and how often, so that addresses fit
+/// in instructions; as little as possible in all, of as few as possible.
+static std::string shrink(const Config &config) {
+  struct Buffer {
+    const char *key;
+    int Config::*size;
+    Memory memory;
+  };
+  constexpr Buffer buffers[] = {
+      {"LOG_WGT_BUFF_SIZE", &Config::logWgtBuffSize, Memory::Wgt},
+      {"LOG_INP_BUFF_SIZE", &Config::logInpBuffSize, Memory::Inp},
+      {"LOG_ACC_BUFF_SIZE", &Config::logAccBuffSize, Memory::Acc},
+      {"LOG_UOP_BUFF_SIZE", &Config::logUopBuffSize, Memory::Uop}};
+  std::optional<Config> best;
+  int least = std::numeric_limits<int>::max();
+  Config tried = config;
+  auto search = [&](auto &self, size_t index, int cost) -> void {
+    // A buffer more counts as much as a halving.
+    if (cost >= least)
+      return;
+    if (isEncodable(Layout(tried))) {
+      least = cost;
+      best = tried;
+      return;
+    }
+    if (index == std::size(buffers))
+      return;
+    const Buffer &buffer = buffers[index];
+    for (int by = 0; by <= config.logDepth(buffer.memory); ++by) {
+      tried.*buffer.size = config.*buffer.size - by;
+      self(self, index + 1, cost + by + (by > 0));
+    }
+    tried.*buffer.size = config.*buffer.size;
+  };
+  search(search, 0, 0);
+  std::string text;
+  for (const Buffer &buffer : buffers)
+    if (best && (*best).*buffer.size != config.*buffer.size)
+      text += (text.empty() ? "" : " and ") + std::string(buffer.key) + " " +
+              std::to_string((*best).*buffer.size) + " instead of " +
+              std::to_string(config.*buffer.size);
+  return text;
+}
+
 std::vector<std::string> Config::validate() const {
   std::vector<std::string> problems;
+  std::string smaller;
   if (hwVersion != "0.0.2")
     problems.push_back(
         "HW_VER is " + inQuotes(hwVersion) +
@@ -281,12 +331,14 @@ std::vector<std::string> Config::validate() const {
           element + " is less than a byte: enlarge LOG_BATCH or LOG_BLOCK");
     else if (size + 3 < bits)
       problems.push_back(std::string(key) + " is " + std::to_string(size) +
-                         ": the buffer cannot hold " + element);
+                         ": the buffer cannot hold " + element + "; " +
+                         std::to_string(bits - 3) + " is the least");
     else if (logDepth(memory) > 16)
       problems.push_back(
           std::string(key) + " is " + std::to_string(size) + ": 2^" +
           std::to_string(logDepth(memory)) +
-          " entries, but the 16-bit sram_base reaches only 2^16");
+          " entries, but the 16-bit sram_base reaches only 2^16; " +
+          std::to_string(size - logDepth(memory) + 16) + " is the most");
   }
   if (logElementBits(Memory::Out) < 3)
     problems.push_back(
@@ -296,6 +348,8 @@ std::vector<std::string> Config::validate() const {
     return problems;
 
   Layout layout(*this);
+  if (!isEncodable(layout))
+    smaller = "make buffers smaller, for example " + shrink(*this);
   auto checkEnd = [&](const char *what, int end, int limit) {
     if (end > limit)
       problems.push_back(
@@ -304,7 +358,7 @@ std::vector<std::string> Config::validate() const {
           std::to_string(logDepth(Memory::Uop)) + ", inp " +
           std::to_string(logDepth(Memory::Inp)) + ", wgt " +
           std::to_string(logDepth(Memory::Wgt)) + ", acc " +
-          std::to_string(logDepth(Memory::Acc)) + "): make buffers smaller");
+          std::to_string(logDepth(Memory::Acc)) + "): " + smaller);
   };
   checkEnd("micro-op", layout.uopEnd, 32);
   checkEnd("GEMM instruction", layout.gemmEnd, 128);

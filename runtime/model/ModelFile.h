@@ -57,9 +57,9 @@ struct Footer {
 static_assert(sizeof(Footer) == 88);
 
 inline constexpr char kModelMagic[8] = {'A', 'C', 'C', 'M', 'O', 'D', 'E', 'L'};
-inline constexpr uint32_t kModelVersion = 2;
+inline constexpr uint32_t kModelVersion = 4;
 /// The same with code that calls the hooks for guards.
-inline constexpr uint32_t kGuardedVersion = 3;
+inline constexpr uint32_t kGuardedVersion = 5;
 
 /// A file that has passed every check: what it says about itself is true, and
 /// all sections are inside. Throws ModelError otherwise.

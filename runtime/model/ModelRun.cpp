@@ -69,7 +69,13 @@ struct Model::Hooks {
       return model.placeOutput(index, dims, static_cast<size_t>(rank));
     });
   }
-  static void fail(void *ctx, const char *message) {
+  static void fail(void *ctx, const char *texts, int32_t count,
+                   const int64_t *numbers) {
+    std::string message = texts;
+    for (int32_t i = 0; i < count; ++i) {
+      texts += std::strlen(texts) + 1;
+      message += std::to_string(numbers[i]) + texts;
+    }
     static_cast<Model *>(ctx)->fail(ACC_ERROR_RUN, message);
   }
   static void guard(void *ctx, const char *name, void *memory, int64_t bytes,

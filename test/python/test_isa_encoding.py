@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -41,10 +42,10 @@ def test_published_file_loads_unchanged() -> None:
         ({"LOG_BATCH": 2**63}, ["LOG_BATCH"]),
         ({"LOG_BLOCKS": 4}, ["LOG_BLOCKS"]),
         ({"LOG_BLOCK": 4, "LOG_BLOCK_IN": 5}, ["LOG_BLOCK_IN", "LOG_BLOCK"]),
-        ({"LOG_WGT_BUFF_SIZE": 5}, ["LOG_WGT_BUFF_SIZE", "cannot hold"]),
+        ({"LOG_WGT_BUFF_SIZE": 5}, ["LOG_WGT_BUFF_SIZE", "cannot hold", "8 is the least"]),
         ({"LOG_INP_BUFF_SIZE": 3, "LOG_ACC_BUFF_SIZE": 4}, ["LOG_INP_BUFF_SIZE", "LOG_ACC_BUFF_SIZE"]),
         ({"LOG_ACC_BUFF_SIZE": 19}, ["micro-op"]),
-        ({"LOG_UOP_BUFF_SIZE": 20}, ["LOG_UOP_BUFF_SIZE", "sram_base"]),
+        ({"LOG_UOP_BUFF_SIZE": 20}, ["LOG_UOP_BUFF_SIZE", "sram_base", "18 is the most"]),
         ({"LOG_INP_BUFF_SIZE": 20, "LOG_ACC_BUFF_SIZE": 13}, ["micro-op", "GEMM"]),
         ({"LOG_BATCH": 0, "LOG_BLOCK": 0, "LOG_INP_WIDTH": 2}, ["less than a byte"]),
         ({"HW_VER": "0.0.1"}, ["HW_VER"]),
@@ -57,6 +58,28 @@ def test_illegal_configurations_name_every_problem(keys: dict, mentions: list[st
         _runtime.Config(json.dumps(keys))
     for mention in mentions:
         assert mention in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"LOG_ACC_BUFF_SIZE": 19},
+        {"LOG_INP_BUFF_SIZE": 18, "LOG_WGT_BUFF_SIZE": 20},
+        {"LOG_UOP_BUFF_SIZE": 18, "LOG_INP_BUFF_SIZE": 17, "LOG_WGT_BUFF_SIZE": 20, "LOG_ACC_BUFF_SIZE": 19},
+        {"LOG_WGT_WIDTH": 2},
+    ],
+)
+def test_buffers_that_are_too_large_for_instructions(keys: dict[str, int]) -> None:
+    """The message says which buffers would do, and the next larger ones would not."""
+    with pytest.raises(ConfigError, match="make buffers smaller") as error:
+        _runtime.Config(json.dumps(keys))
+    found = {key: (int(a), int(b)) for key, a, b in re.findall(r"(LOG_\w+) (\d+) instead of (\d+)", str(error.value))}
+    assert found
+    _runtime.Config(json.dumps(keys | {key: wanted for key, (wanted, _) in found.items()}))
+    for key, (wanted, now) in found.items():
+        assert wanted < now
+        with pytest.raises(ConfigError):
+            _runtime.Config(json.dumps(keys | {k: w + (k == key) for k, (w, _) in found.items()}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"LOG_BATCH": }', "\x00\x01"])

@@ -40,7 +40,7 @@ def verdict(seed: int, folder: pathlib.Path) -> str:
     if out.getvalue():
         return f"printed {out.getvalue()[:200]!r}"
     if code == 2:
-        if not err.getvalue().startswith("acc: error: ") or "stage '" in err.getvalue():
+        if not err.getvalue().startswith("acc: error: ") or "fault of acc" in err.getvalue():
             return f"no message for users: {err.getvalue()[:400]!r}"
         return "left an output" if output.exists() else ""
     if code or err.getvalue():

@@ -78,7 +78,7 @@ def test_refused_kernels_go_to_the_cpu():
             """%x: tensor<1x4xf32>
       %y = graph.softmax %x {axis = 1 : i64} : (tensor<1x4xf32>) -> tensor<1x4xf32>""",
             {},
-            "not quantized: softmax in floating point",
+            "not quantized: Softmax in floating point",
         ),
         (
             """%x: tensor<1x4x8x8xf32>
@@ -86,7 +86,7 @@ def test_refused_kernels_go_to_the_cpu():
           pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
           : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>""",
             {},
-            "not quantized: computes on f32",
+            "not quantized: computes on float32",
         ),
     ],
 )  # fmt: skip

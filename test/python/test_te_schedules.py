@@ -105,7 +105,10 @@ def decide(text: str, **config: int) -> Decision:
 def test_reasons() -> None:
     rng = np.random.default_rng(0)
     conv = te_kernels.random_conv(DEFAULT, rng).text
-    assert "of acc, which has 1" in decide(conv, LOG_ACC_BUFF_SIZE=6).reason
+    wanted = (
+        "its smallest tile needs 3 elements of acc, 2 more than there are: LOG_ACC_BUFF_SIZE 8 instead of 6 would do"
+    )
+    assert decide(conv, LOG_ACC_BUFF_SIZE=6).reason == wanted
     assert "int8" in decide(conv, LOG_WGT_WIDTH=2).reason
     with ir.Context():
         module = ir.Module.parse(conv)

@@ -38,6 +38,15 @@ static llvm::cl::list<uint64_t> addresses(
         "DRAM byte address of each buffer; without them, addresses in "
         "the binary are offsets in their buffers"));
 
+/// Reports an error about all of a module in one line: neither the operation,
+/// whose text may have tens of thousands, nor the first line of the file.
+static InFlightDiagnostic report(Operation *root) {
+  root->getContext()->printOpOnDiagnostic(false);
+  if (auto start = dyn_cast<FileLineColLoc>(root->getLoc()))
+    return emitError(FileLineColLoc::get(start.getFilename(), 0, 0));
+  return emitError(root->getLoc());
+}
+
 /// The program that was asked for.
 static FailureOr<isa::Program> selectProgram(Operation *root) {
   SmallVector<vta::ProgramOp> programs;
@@ -46,9 +55,9 @@ static FailureOr<isa::Program> selectProgram(Operation *root) {
       programs.push_back(op);
   });
   if (programs.size() != 1)
-    return root->emitError() << "has " << programs.size() << " programs"
-                             << (programName.empty() ? "" : " of that name")
-                             << "; select one with --program";
+    return report(root) << "has " << programs.size() << " programs"
+                        << (programName.empty() ? "" : " of that name")
+                        << "; select one with --program";
   return programs.front().getProgram();
 }
 
@@ -86,10 +95,22 @@ static StringRef getInput(llvm::SourceMgr &sources) {
   return sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
 }
 
-static Location bufferLocation(llvm::SourceMgr &sources, MLIRContext *context) {
+static FileLineColLoc bufferLocation(llvm::SourceMgr &sources,
+                                     MLIRContext *context) {
   StringRef name =
       sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier();
   return FileLineColLoc::get(context, name, 0, 0);
+}
+
+/// Reports what is wrong with assembly text ("line 3: ..."), where it is.
+static void reportAtLine(FileLineColLoc file, StringRef problem) {
+  StringRef rest = problem;
+  unsigned line;
+  if (rest.consume_front("line ") && !rest.consumeInteger(10, line) &&
+      rest.consume_front(": "))
+    emitError(FileLineColLoc::get(file.getFilename(), line, 1)) << rest;
+  else
+    emitError(file) << "cannot assemble: " << problem;
 }
 
 static void registerTranslations() {
@@ -112,7 +133,7 @@ static void registerTranslations() {
               std::vector<uint64_t>(addresses.begin(), addresses.end()),
               &error);
           if (!linked)
-            return root->emitError() << error;
+            return report(root) << error;
           words = *linked;
         }
         os.write(reinterpret_cast<const char *>(words.data()),
@@ -147,7 +168,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         std::string error;
         std::optional<isa::Program> program =
             isa::readProgram(std::string_view(getInput(sources)), &error);
@@ -163,7 +184,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
@@ -190,7 +211,7 @@ static void registerTranslations() {
       [](llvm::SourceMgr &sources,
          MLIRContext *context) -> OwningOpRef<Operation *> {
         context->loadDialect<vta::VTADialect>();
-        Location loc = bufferLocation(sources, context);
+        FileLineColLoc loc = bufferLocation(sources, context);
         FailureOr<isa::Config> config = readConfig(loc);
         if (failed(config))
           return nullptr;
@@ -199,7 +220,8 @@ static void registerTranslations() {
         std::optional<isa::Program> program =
             isa::parseProgram(std::string_view(text), *config, problems);
         if (!program) {
-          emitError(loc) << "cannot assemble: " << llvm::join(problems, "; ");
+          for (StringRef problem : problems)
+            reportAtLine(loc, problem);
           return nullptr;
         }
         return makeModule(context, loc, *program);

@@ -2,20 +2,23 @@
 
 Each command is a module of this package with `register(subparsers)`, which declares its options and
 sets `run`, and `run(args)`, which does the work and returns an exit code or None. Whatever a user can
-cause ends in one line on standard error and exit code 2.
+cause ends in one line on standard error and exit code 2; so does what nobody foresaw, as a fault of acc.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import pkgutil
 import sys
+import traceback
 from typing import NoReturn
 
 from acc import __version__
-from acc.errors import AccError
+from acc.errors import AccError, Fault
+from acc.interruptible import insistent, leave
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,14 +40,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns the exit code (0 success, 2 user error)."""
+    """Runs one command; returns the exit code (0 success, 2 an error, 130 interrupted by Ctrl-C)."""
     try:
-        args = _parser().parse_args(argv)
-        code = int(args.run(args) or 0)
-        sys.stdout.flush()
-        return code
+        with insistent():
+            args = _parser().parse_args(argv)
+            code = int(args.run(args) or 0)
+            sys.stdout.flush()
+            return code
     except AccError as error:
         message = str(error)
+        if isinstance(error, Fault):
+            _trace()
     except BrokenPipeError:
         _settle()
         return 0
@@ -54,10 +60,24 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError:
         message = "out of memory"
     except KeyboardInterrupt:
-        print("acc: interrupted", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print("acc: interrupted", file=sys.stderr)
+        # As a command, it is at its end.
+        leave(130, at_once=argv is None)
         return 130
+    except Exception as error:
+        _trace()
+        message = (
+            f"{type(error).__name__}: {error}: this is a fault of acc, please report it (ACC_TRACEBACK=1 says more)"
+        )
     print(f"acc: error: {message}", file=sys.stderr)
     return 2
+
+
+def _trace() -> None:
+    """Prints where the exception at hand came from, for those who want to mend it."""
+    if os.environ.get("ACC_TRACEBACK"):
+        traceback.print_exc()
 
 
 def _settle() -> None:

@@ -22,6 +22,7 @@ from acc.errors import RunError
 from acc.files import replacing
 from acc.hardware import devices
 from acc.hardware.devices import number
+from acc.interruptible import interruptible
 from acc.report import format_table
 
 DEFAULT_DRAM = 64 << 20
@@ -167,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
     device.attach_at(0, dram)
     initialised = [(begin, stop) for begin, stop, _ in taken if begin != stop] if args.sanitize else []
     events = args.timeline is not None
-    result = device.run(stream, sanitize=args.sanitize, initialised=initialised, events=events)
+    result = interruptible(lambda: device.run(stream, sanitize=args.sanitize, initialised=initialised, events=events))
     if not result["ok"]:
         raise RunError(f"{args.insns}: {result['message']}")
     if "cycles" in result:

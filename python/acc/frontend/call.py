@@ -14,7 +14,7 @@ from acc import ir
 from acc.dtypes import BY_MLIR
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.model import Node
-from acc.frontend.problems import NotConstant, NotStatic, Unsupported
+from acc.frontend.problems import NotConstant, Unsupported
 from acc.frontend.sizes import Size, UnknownSizeError, is_symbolic, sizes_of
 
 Tensor = np.ndarray | ir.Value
@@ -112,11 +112,9 @@ class Call:
     def constant(self, index: int, what: str) -> np.ndarray:
         """An input that must be known at import."""
         tensor = self.tensor(index, what)
-        if not isinstance(tensor, np.ndarray):
+        if is_symbolic(tensor) or not isinstance(tensor, np.ndarray):
             name = self.node.inputs[index]
             raise NotConstant(f"{what} ('{name}') is not constant", name)
-        if is_symbolic(tensor):
-            raise NotStatic(f"{what} ('{self.node.inputs[index]}') depends on sizes that are not known")
         return tensor
 
     def sizes(self, index: int, what: str) -> list[int]:

@@ -14,6 +14,7 @@ from acc.frontend.call import Tensor, shape_of
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Node
 from acc.frontend.problems import Failed, NotConstant, NotStatic, Unsupported
+from acc.frontend.sizes import is_symbolic
 
 MAX_TURNS = 128
 """Every turn is code of its own: what takes more is a loop that acc does not have."""
@@ -150,7 +151,7 @@ def _true(expander: Expander, node: Node, run: Run) -> str:
 def _scalar(look: Look, name: str, what: str) -> np.generic:
     """The value of an operand of one element, which must be known."""
     tensor = look(name) if name else None
-    if tensor is not None and not isinstance(tensor, np.ndarray):
+    if tensor is not None and (is_symbolic(tensor) or not isinstance(tensor, np.ndarray)):
         raise NotConstant(f"{what} ('{name}') is not constant", name)
     if tensor is None or tensor.size != 1:
         raise Unsupported(f"needs {what}, of one element")

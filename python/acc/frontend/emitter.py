@@ -11,7 +11,7 @@ import numpy as np
 from acc import ir
 from acc.dtypes import element_type
 from acc.errors import ModelError
-from acc.frontend.problems import NotStatic, Unsupported
+from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import Size, current
 from acc.frontend.splats import is_splat
 
@@ -108,9 +108,7 @@ class Emitter:
             )
             op.verify()
         except ir.MLIRError as error:
-            if unknown:
-                raise NotStatic("depends on sizes that are not known before run time") from error
-            raise Unsupported(_reason(error, operator)) from error
+            raise Unsupported(error.diagnostics[0].message if error.diagnostics else error.message) from error
         return list(op.results)
 
     def index(self, size: int | Size) -> ir.Value:
@@ -212,9 +210,3 @@ def _take_unknown(value: object, unknown: list[Size]) -> object:
     if not isinstance(value, list | tuple) or not any(isinstance(size, Size) for size in value):
         return value
     return [_take_unknown(size, unknown) for size in value]
-
-
-def _reason(error: ir.MLIRError, operator: str) -> str:
-    """The first thing that MLIR says about the operator, without its name."""
-    message = error.diagnostics[0].message if error.diagnostics else error.message
-    return message.removeprefix(f"'graph.{operator}' op ")

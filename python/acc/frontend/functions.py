@@ -16,6 +16,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorPro
 from acc.errors import ModelError
 from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nodes
 from acc.frontend.problems import Problems, Unsupported
+from acc.wording import is_plain
 
 # Far above what models have; functions that call each other could otherwise stand for any number of nodes.
 MAX_NODES = 1 << 16
@@ -242,7 +243,9 @@ def _standard_body(node: Node, schema: Any, types: Sequence[TypeProto]) -> Funct
                 node.opset, node.proto.SerializeToString(), [type.SerializeToString() for type in types]
             )
     except Exception as error:
-        raise Unsupported(f"its definition by other operators fails: {str(error).strip()}") from error
+        said = str(error).strip().split("\n")[0]
+        reason = f": {said}" if is_plain(said) and "Assertion" not in said else ""
+        raise Unsupported(f"its definition by other operators fails{reason}") from error
     function = FunctionProto()
     function.ParseFromString(data)
     return function if function.node else None

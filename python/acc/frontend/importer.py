@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -13,20 +14,23 @@ import onnx
 
 from acc import ir
 from acc.backend_cpu import CpuOptions
-from acc.errors import ModelError
+from acc.errors import AccError, Fault, ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.control import UNROLLED
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.exact import evaluate
 from acc.frontend.folding import Constants, NotComputed
 from acc.frontend.functions import Body, Expander
-from acc.frontend.inputs import describe_arguments, input_type, show
+from acc.frontend.inputs import describe_arguments, example_sizes, input_type, show
 from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import DOMAINS
-from acc.frontend.problems import Expand, Failed, NotConstant, NotStatic, Problems, Unsupported
+from acc.frontend.origins import Origins
+from acc.frontend.problems import Expand, Failed, Needs, NotConstant, NotStatic, Problems, Unsupported
 from acc.frontend.sizes import UnknownSizeError, is_empty, is_symbolic, using
 from acc.frontend.source import Storage, load_model, read_tensor
-from acc.frontend.specialize import Values, depends_on, freeze, parameters
+from acc.frontend.specialize import Values, freeze
+from acc.frontend.trial import Attempt, Refusal, lasting
+from acc.wording import listing
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -64,6 +68,7 @@ def import_onnx(
     Raises:
         ModelError: the file is not an ONNX model, or some of it is not supported; the message lists every node
             concerned, with the reason. NeedsShape or NeedsValue if `shapes` or `values` would settle all of it.
+        Fault: acc fails at a node for no reason that lies in the model.
     """
     if isinstance(model, onnx.ModelProto):
         problems, storage = Problems("the model"), Storage()
@@ -107,6 +112,7 @@ class _Importer:
         self.unread: set[str] = set()
         self.used = set(graph.used)
         self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
+        self.origins = Origins(graph, self.producers, self._is_known, self.values)
         self.expander = Expander(graph)
         self.computable: list[ir.Value] = []
         self.materialized: dict[tuple[str, str], ir.Value] = {}
@@ -121,6 +127,7 @@ class _Importer:
     def _run(
         self, context: ir.Context, types: dict[str, tuple[list[int | str], np.dtype]], supported: list[Node]
     ) -> ir.Module:
+        self.context = context
         module = ir.Module.create(loc=ir.Location.name(self.problems.source, context=context))
         function = ir.Operation.create(
             "func.func",
@@ -168,13 +175,16 @@ class _Importer:
         try:
             module.operation.verify()
         except ir.MLIRError as error:
-            raise ModelError(f"{self.problems.source}: {error}") from error
+            raise Fault(
+                f"{self.problems.source}: cannot be imported, which is a fault of acc: please report it"
+            ) from error
         return module
 
     def _input_types(self) -> dict[str, tuple[list[int | str], np.dtype]]:
         """Shape and element type of every input; problems are noted."""
         types = {}
         names = [value.name for value in self.graph.inputs]
+        self.problems.examples = {value.name: example_sizes(value) for value in self.graph.inputs}
         for name in self.shapes:
             if name not in names:
                 known = ", ".join(f"'{other}'" for other in names) or "none"
@@ -186,7 +196,7 @@ class _Importer:
                 if math.prod(known) > MAX_ELEMENTS:
                     raise Unsupported(f"a tensor cannot have the shape {show(types[value.name][0])}")
             except NotStatic as error:
-                self.problems.add(f"input '{value.name}'", str(error), shapes=[value.name])
+                self.problems.add(f"input '{value.name}'", str(error), Needs(shapes=(value.name,)))
             except Unsupported as error:
                 self.problems.add(f"input '{value.name}'", str(error))
         return types
@@ -239,27 +249,76 @@ class _Importer:
         if not any(isinstance(tensor, ir.Value) for tensor in inputs):
             outputs = evaluate(node, cast(list[np.ndarray | None], inputs))
         if outputs is None:
-            try:
-                call = Call(node, operator, inputs, node.opset, self.emitter, self._materialize, self._known)
-                outputs = call.convert()
-                self._check_outputs(node, len(outputs))
-            except NotConstant as error:
-                self._add_not_constant(node, error)
+            found: list[Sequence[Tensor]] = []
+            if not self._guarded(
+                node, lambda: found.append(self._convert(node, operator)), self._attempt(node, operator)
+            ):
                 return
-            except (NotStatic, UnknownSizeError) as error:
-                self._add_not_static(node, error)
-                return
-            except Expand as error:
-                if not self._expand(node):
-                    self.problems.add(str(node), str(error))
-                return
-            except Unsupported as error:
-                self.problems.add(str(node), str(error))
-                return
+            (outputs,) = found
         for name, tensor in zip(node.outputs, outputs, strict=False):
             if name:
                 self.values[name] = self._note(tensor)
                 self.unread.discard(name)
+
+    def _convert(self, node: Node, operator: Operator) -> Sequence[Tensor]:
+        inputs = [self._look(name) for name in node.inputs]
+        outputs = Call(node, operator, inputs, node.opset, self.emitter, self._materialize, self._known).convert()
+        self._check_outputs(node, len(outputs))
+        return outputs
+
+    def _attempt(self, node: Node, operator: Operator) -> Attempt:
+        """The conversion of a node on other operands, which leaves no trace."""
+
+        def attempt(emitter: Emitter, operands: Mapping[str, Tensor | None]) -> None:
+            def materialize(name: str, quantization: Quantization | None) -> ir.Value:
+                array = operands[name]
+                assert isinstance(array, np.ndarray)
+                return emitter.constant(array, name, quantization)
+
+            inputs = [operands[name] if name else None for name in node.inputs]
+            outputs = Call(node, operator, inputs, node.opset, emitter, materialize, lambda _, known: known).convert()
+            self._check_outputs(node, len(outputs))
+
+        return attempt
+
+    def _guarded(self, node: Node, work: Callable[[], object], attempt: Attempt | None) -> bool:
+        """Whether `work`, which imports a node or what it stands for, is done. What is against it is noted.
+
+        attempt: the same with other operands, to see whether it is only open sizes that are in the way.
+        """
+        try:
+            work()
+            return True
+        except NotConstant as error:
+            self.problems.add(str(node), str(error), self.origins.of_value(error.name))
+        except (NotStatic, UnknownSizeError) as error:
+            self._add_refused(node, Refusal(str(error)), attempt, certain=True)
+        except Expand as error:
+            if not self._expand(node):
+                self.problems.add(str(node), str(error))
+        except Failed:
+            pass
+        except Unsupported as error:
+            self._add_refused(node, Refusal(str(error)), attempt)
+        except (AccError, MemoryError):
+            raise
+        except Exception as error:
+            logging.getLogger("acc").debug("the import of %s failed", node, exc_info=True)
+            self._add_refused(node, Refusal.unforeseen(error), attempt)
+        return False
+
+    def _add_refused(self, node: Node, refusal: Refusal, attempt: Attempt | None, certain: bool = False) -> None:
+        """Notes why a node is refused, and which sizes, or values that these follow from, would settle it.
+
+        certain: whether it is refused because of sizes that are not known.
+        """
+        names = [name for name in (*node.inputs, *node.captures) if name]
+        needs = self.origins.of_node(node) if certain or any(map(self.origins.is_open, names)) else None
+        if needs and attempt is not None:
+            operands = {name: self._look_up_if_possible(name) for name in names}
+            if reason := lasting(attempt, operands, self.context, refusal):
+                refusal, needs = reason, None
+        self.problems.add(str(node), refusal.reason, needs, fault=refusal.fault and not needs)
 
     def _look(self, name: str) -> Tensor | None:
         """What is known of a value at the moment."""
@@ -300,31 +359,45 @@ class _Importer:
 
     def _expand(self, node: Node) -> bool:
         """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
-        try:
-            if node.op_type in UNROLLED and not node.domain:
-                UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body)
-                return True
-            body = self.expander.function(node, [self._type(name) for name in node.inputs])
-        except NotConstant as error:
-            self._add_not_constant(node, error)
+        if node.op_type in UNROLLED and not node.domain:
+            self._guarded(
+                node, lambda: UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body), None
+            )
             return True
-        except (NotStatic, UnknownSizeError) as error:
-            self._add_not_static(node, error)
+        found: list[Body | None] = []
+
+        def define() -> None:
+            found.append(self.expander.function(node, [self._type(self._look(name)) for name in node.inputs]))
+
+        def attempt(_: Emitter, operands: Mapping[str, Tensor | None]) -> None:
+            types = [self._type(operands[name] if name else None) for name in node.inputs]
+            if self.expander.function(node, types) is None:
+                raise Unsupported(_undefined(node, operands))
+
+        if not self._guarded(node, define, attempt):
             return True
-        except Failed:
+        (body,) = found
+        if body is not None:
+            self._import_body(body)
             return True
-        except Unsupported as error:
-            self.problems.add(str(node), str(error))
-            return True
-        if body is None:
+        if not self.expander.is_function(node):
             return False
-        self._import_body(body)
+        # Some operators ONNX only defines for operands of certain types, or of known shapes.
+        operands = {name: self._look(name) for name in node.inputs if name}
+        self._add_refused(node, Refusal(_undefined(node, operands)), attempt)
         return True
 
     def _look_up(self, name: str) -> Tensor | None:
         """What can be known of a value."""
         tensor = self._look(name)
         return None if tensor is None else self._known(name, tensor)
+
+    def _look_up_if_possible(self, name: str) -> Tensor | None:
+        """As `_look_up`, or what is known at the moment of a value that cannot be computed."""
+        try:
+            return self._look_up(name)
+        except Unsupported:
+            return self._look(name)
 
     def _import_body(self, body: Body) -> None:
         self.used |= body.used
@@ -335,9 +408,8 @@ class _Importer:
             if self._check(inner):
                 self._import(inner)
 
-    def _type(self, name: str) -> onnx.TypeProto:
+    def _type(self, tensor: Tensor | None) -> onnx.TypeProto:
         """What ONNX knows of a value; an empty type for an operand that is left out."""
-        tensor = self._look(name)
         if tensor is None:
             return onnx.TypeProto()
         if isinstance(tensor, np.ndarray):
@@ -348,27 +420,12 @@ class _Importer:
         shape = [size if isinstance(size, int) else None for size in shape_of(tensor)]
         return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
 
-    def _add_not_constant(self, node: Node, error: NotConstant) -> None:
-        inputs = depends_on(self.graph, self.producers, self._is_known, error.name)
-        self.problems.add(str(node), str(error), values=inputs)
-
     def _is_known(self, name: str) -> bool:
         """Whether a value is a constant, not even one made of sizes."""
         tensor = self.values.get(name)
         if isinstance(tensor, ir.Value):
             return self.constants.is_computable(tensor)
         return tensor is not None and not is_symbolic(tensor)
-
-    def _add_not_static(self, node: Node, error: Exception) -> None:
-        """Sizes that a node needs: those that the model leaves open settle it, or the values it computes them from."""
-        open_ = [value.name for value in self.graph.inputs if self._is_open(value.name)]
-        names = [name for name in (*node.inputs, *node.captures) if name]
-        values = parameters(self.graph, self.producers, self._is_known, names)
-        self.problems.add(str(node), str(error), values=values, shapes=open_)
-
-    def _is_open(self, name: str) -> bool:
-        tensor = self.values[name]
-        return isinstance(tensor, ir.Value) and -1 in ir.ShapedType(tensor.type).shape
 
     def _fail(self, node: Node) -> None:
         """Makes the outputs of `node` unknown, until it is imported."""
@@ -432,6 +489,18 @@ def _known_if_empty(tensor: Tensor) -> Tensor:
     if not all(isinstance(size, int) for size in shape):
         return tensor
     return np.zeros(shape, dtype_of(element))
+
+
+def _undefined(node: Node, operands: Mapping[str, Tensor | None]) -> str:
+    """Why an operator cannot be imported by what ONNX defines it to be."""
+    types = []
+    for name in dict.fromkeys(filter(None, node.inputs)):
+        tensor = operands[name]
+        assert tensor is not None
+        element = tensor.dtype if isinstance(tensor, np.ndarray) else element_of(tensor)
+        kind = "int64" if is_symbolic(tensor) else str(element)
+        types.append(f"'{name}' of {kind}[{', '.join(str(size) for size in shape_of(tensor))}]")
+    return f"unsupported operator for the operands {listing(types)}"
 
 
 def _names(names: Sequence[str], context: ir.Context) -> ir.Attribute:

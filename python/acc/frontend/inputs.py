@@ -35,12 +35,7 @@ def input_type(
         raise Unsupported("is not a tensor")
     tensor = value.type.tensor_type
     dtype = read_dtype(tensor.elem_type)
-    declared: list[int | str] | None = None
-    if tensor.HasField("shape"):
-        declared = [
-            dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
-            for dim in tensor.shape.dim
-        ]
+    declared = _declared(value)
     if given is not None:
         shape = _check_given(given)
         if declared is not None:
@@ -53,14 +48,18 @@ def input_type(
     if declared is not None and symbolic:
         return declared, dtype
     if declared is None or any(isinstance(size, str) for size in declared):
-        unknown = "unknown rank" if declared is None else f"unknown sizes {show(declared)}"
-        example = _example(declared)
-        listing = ", ".join(map(str, example)) + ("," if len(example) == 1 else "")
-        raise NotStatic(
-            f'has {unknown}: give them, for example shapes={{"{value.name}": ({listing})}} '
-            f"or --shape {value.name}={','.join(map(str, example))}"
-        )
+        raise NotStatic("has unknown rank" if declared is None else f"has unknown sizes {show(declared)}")
     return declared, dtype
+
+
+def _declared(value: onnx.ValueInfoProto) -> list[int | str] | None:
+    """The sizes of an input, names or "?" for those that are open; None if not even the rank is known."""
+    if not value.type.tensor_type.HasField("shape"):
+        return None
+    return [
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
+        for dim in value.type.tensor_type.shape.dim
+    ]
 
 
 def _check_given(given: Sequence[int]) -> list[int]:
@@ -74,8 +73,9 @@ def _check_given(given: Sequence[int]) -> list[int]:
     return shape
 
 
-def _example(declared: Sequence[int | str] | None) -> list[int]:
+def example_sizes(value: onnx.ValueInfoProto) -> list[int]:
     """Plausible sizes where the model leaves them open: a batch of one, images of 224x224."""
+    declared = _declared(value)
     if declared is None:
         return [1, 3, 224, 224]
     usual = [1, 3, 224, 224] if len(declared) == 4 else [1] * len(declared)

@@ -8,6 +8,7 @@ produces, values that two nodes produce, cycles.
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +18,16 @@ from onnx import AttributeProto, TensorProto, version_converter
 
 from acc.errors import ModelError
 from acc.frontend.problems import Problems
+from acc.interruptible import interruptible
+from acc.wording import is_plain
 
 MIN_OPSET = 1
 
 # Older models are brought to this operator set, from which on broadcasting is numpy's and tensors say their shape.
 MIN_BODY_OPSET = 9
+
+# Up to which size, in bytes, a model is searched for the node that cannot be converted.
+_MAX_SEARCHED = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -165,9 +171,10 @@ def _domain(name: str) -> str:
 
 def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
     """The model in a later operator set, under the names of its nodes and values."""
-    if any(node.op_type == "Scan" for node in model.graph.node):
+    scan = next((node for node in read_nodes(model.graph.node, {}) if node.op_type == "Scan"), None)
+    if scan is not None:
         # It had batches then, which the converter does not know.
-        raise ModelError(f"{source}: Scan cannot be converted to operator set {MIN_BODY_OPSET}")
+        raise ModelError(f"{source}: {scan}: cannot be converted to operator set {MIN_BODY_OPSET}")
     named = onnx.ModelProto()
     named.CopyFrom(model)
     for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):
@@ -180,14 +187,54 @@ def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
         if tensor.name not in declared
     )
     try:
-        converted = version_converter.convert_version(named, MIN_BODY_OPSET)
+        converted = interruptible(lambda: version_converter.convert_version(named, MIN_BODY_OPSET))
         if _read_opset(model, Problems(source)) < 7 and any(node.op_type == "PRelu" for node in named.graph.node):
             _align_slopes(converted)
         return converted
     except Exception as error:
+        node = _find_unconvertible(named)
+        where = f"node '{node.name}' ({node.op_type}): " if node is not None else ""
         raise ModelError(
-            f"{source}: cannot be converted to operator set {MIN_BODY_OPSET}: {str(error).strip()}"
+            f"{source}: {where}cannot be converted to operator set {MIN_BODY_OPSET}, as models of older ones must be: "
+            f"{_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What onnx's converter says, which fails by assertions, without where in its source that is."""
+    text = str(error).strip().split("\n")[0]
+    text = text.rpartition("` failed: ")[2]
+    if match := re.fullmatch(r"No Adapter (?:From Version \$?\d+ [Ff]or|For) (\w+)", text):
+        return f"onnx has no conversion of {match.group(1)}"
+    text = re.sub(r"^required undefined (attribute '\w+').*", r"it lacks the \1", text)
+    return text if text and is_plain(text) and "Assertion" not in text else "onnx's converter fails at it"
+
+
+def _find_unconvertible(model: onnx.ModelProto) -> onnx.NodeProto | None:
+    """The first node, in the order of the file, up to which a model cannot be converted; None if that is not known."""
+    if model.ByteSize() > _MAX_SEARCHED:
+        return None
+    part = onnx.ModelProto()
+    part.CopyFrom(model)
+
+    def converts(count: int) -> bool:
+        del part.graph.node[:], part.graph.output[:]
+        part.graph.node.extend(model.graph.node[:count])
+        names = dict.fromkeys(name for node in part.graph.node for name in node.output if name)
+        part.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+        try:
+            version_converter.convert_version(part, MIN_BODY_OPSET)
+            return True
+        except Exception:
+            return False
+
+    good, bad = 0, len(model.graph.node)
+    if bad == 0 or converts(bad):
+        return None
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if converts(middle) else (good, middle)
+    return model.graph.node[bad - 1]
 
 
 def _align_slopes(model: onnx.ModelProto) -> None:

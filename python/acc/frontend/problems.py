@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from acc.errors import ModelError, NeedsShape, NeedsValue
+from acc.errors import Fault, ModelError, NeedsShape, NeedsValue
+from acc.wording import listing, plain
 
 _MAX_LISTED = 100
+
+UNKNOWN = "depends on sizes that are not known before run time"
+"""What comparisons of sizes raise whose answer is not the same for all of them."""
+
+# How many inputs a message names; the error itself has them all.
+_MAX_NAMED = 8
 
 
 class Unsupported(Exception):
@@ -34,32 +42,56 @@ class NotStatic(Unsupported):
     """Sizes must be known and are not."""
 
 
+@dataclass(frozen=True)
+class Needs:
+    """Inputs of the model that would have to be fixed: those whose values, and those whose sizes must be known."""
+
+    values: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.shapes)
+
+
 @dataclass
 class Problems:
     """Reasons against importing one model.
 
     Attributes:
         source: what the user calls the model: its path, or "the model".
+        examples: plausible sizes of inputs, by name, for messages that ask for sizes.
     """
 
     source: str
+    examples: Mapping[str, Sequence[int]] = field(default_factory=dict)
     _lines: list[str] = field(default_factory=list)
     _values: list[str] = field(default_factory=list)
     _shapes: list[str] = field(default_factory=list)
     _fatal: bool = False
+    _fault: bool = False
 
-    def add(self, where: str, reason: str, values: Sequence[str] = (), shapes: Sequence[str] = ()) -> None:
+    def add(self, where: str, reason: str, needs: Needs | None = None, *, fault: bool = False) -> None:
         """Notes a reason; `where` names the node, input or tensor.
 
-        values, shapes: the inputs of the model whose values or sizes would settle it, if they would.
+        needs: the inputs that would settle it if they were fixed; the message says so. fault: acc is to blame.
         """
-        self._lines.append(f"{where}: {reason}")
-        self._values += values
-        self._shapes += shapes
-        self._fatal |= not values and not shapes
+        needs = needs or Needs()
+        reason = plain(reason)
+        line = f"{where}: {reason}"
+        if needs and reason == UNKNOWN:
+            line = f"{where}: {self._remedy(needs).removeprefix('it ')}"
+        elif needs:
+            # What is said of an input itself need not name it again.
+            own = needs == Needs(shapes=needs.shapes[:1]) and where == f"input '{needs.shapes[0]}'"
+            line += f": give them{self._options(needs)}" if own else f": {self._remedy(needs)}"
+        self._lines.append(line)
+        self._values += needs.values
+        self._shapes += needs.shapes
+        self._fatal |= not needs
+        self._fault |= fault
 
     def raise_if_any(self) -> None:
-        """Raises one ModelError that lists everything noted so far."""
+        """Raises one ModelError that lists everything noted so far; a Fault if acc is to blame for some of it."""
         if not self._lines:
             return
         if len(self._lines) == 1:
@@ -67,13 +99,45 @@ class Problems:
         lines = self._lines[:_MAX_LISTED]
         if len(self._lines) > _MAX_LISTED:
             lines.append(f"and {len(self._lines) - _MAX_LISTED} more")
-        listing = "".join(f"\n  {line}" for line in lines)
-        raise self._error(f"{self.source}: {len(self._lines)} problems{listing}")
+        text = "".join(f"\n  {line}" for line in lines)
+        raise self._error(f"{self.source}: {len(self._lines)} problems{text}")
 
     def _error(self, message: str) -> ModelError:
         """Sizes come before values, as they may make values constant."""
+        values, shapes = tuple(dict.fromkeys(self._values)), tuple(dict.fromkeys(self._shapes))
+        if self._fault:
+            return Fault(message)
         if self._fatal:
             return ModelError(message)
-        if self._shapes:
-            return NeedsShape(message, tuple(dict.fromkeys(self._shapes)))
-        return NeedsValue(message, tuple(dict.fromkeys(self._values)))
+        if shapes:
+            return NeedsShape(message, shapes, values)
+        return NeedsValue(message, values)
+
+    def _remedy(self, needs: Needs) -> str:
+        """What a problem depends on, and how that is fixed."""
+        parts = []
+        if needs.shapes:
+            parts.append(f"the sizes of {_inputs(needs.shapes)}")
+        if needs.values:
+            parts.append(f"the value{'s' if len(needs.values) > 1 else ''} of {_inputs(needs.values)}")
+        what = "it" if len(needs.values) == 1 and not needs.shapes else "them"
+        return f"it depends on {' and '.join(parts)}: fix {what}{self._options(needs)}"
+
+    def _options(self, needs: Needs) -> str:
+        """The options that fix inputs, for the command line and for Python."""
+        shapes = {name: self.examples.get(name, (1,)) for name in needs.shapes[:_MAX_NAMED]}
+        values = needs.values[:_MAX_NAMED]
+        options = [shlex.quote(f"{name}={','.join(map(str, sizes))}") for name, sizes in shapes.items()]
+        shell = [f"--shape {option}" for option in options]
+        shell += [f"--value {shlex.quote(name)}=..." for name in values]
+        python = []
+        if shapes:
+            python.append("shapes={" + ", ".join(f'"{name}": {tuple(sizes)}' for name, sizes in shapes.items()) + "}")
+        if values:
+            python.append("values={" + ", ".join(f'"{name}": ...' for name in values) + "}")
+        example = ", for example " if shapes else " "
+        return f"{example}with {' '.join(shell)} (in Python {', '.join(python)})"
+
+
+def _inputs(names: Sequence[str]) -> str:
+    return ("input " if len(names) == 1 else "inputs ") + listing([f"'{name}'" for name in names], _MAX_NAMED)

@@ -7,7 +7,7 @@ a value and it is an input of the model, the user may give it; the input then be
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from onnx import numpy_helper
 
 from acc.dtypes import BY_ONNX
-from acc.frontend.model import Graph, Node
+from acc.frontend.model import Graph
 from acc.frontend.problems import Problems, Unsupported
 from acc.frontend.source import dtype_name
 
@@ -40,47 +40,6 @@ def freeze(graph: Graph, values: Values, problems: Problems) -> Graph:
         except Unsupported as error:
             problems.add(f"input '{name}'", str(error))
     return replace(graph, inputs=tuple(declared.values()), initializers=initializers)
-
-
-def depends_on(graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], name: str) -> Sequence[str]:
-    """The inputs that fix the value called `name`; none if fixing them could mean to compute the model.
-
-    producers: the nodes that produce values, by the values' names. known: whether a value is constant as it is.
-    """
-    if any(value.name == name for value in graph.inputs):
-        return [name]
-    sources = _sources(graph, producers, known, [name])
-    return [value.name for value in sources] if all(map(_is_parameter, sources)) else []
-
-
-def parameters(
-    graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], names: Sequence[str]
-) -> Sequence[str]:
-    """The inputs that parametrize the computation of the values called `names`: see `depends_on`."""
-    return [value.name for value in _sources(graph, producers, known, names) if _is_parameter(value)]
-
-
-def _sources(
-    graph: Graph, producers: Mapping[str, Node], known: Callable[[str], bool], names: Sequence[str]
-) -> Sequence[onnx.ValueInfoProto]:
-    """The inputs that values are computed from."""
-    reached, stack = set(names), list(names)
-    while stack:
-        node = producers.get(stack.pop())
-        for source in (*node.inputs, *node.captures) if node else ():
-            if source and source not in reached and not known(source):
-                reached.add(source)
-                stack.append(source)
-    return [value for value in graph.inputs if value.name in reached]
-
-
-def _is_parameter(value: onnx.ValueInfoProto) -> bool:
-    """Whether the input is a scalar, or a vector of integers, as sizes and axes are."""
-    tensor = value.type.tensor_type
-    element = BY_ONNX.get(tensor.elem_type)
-    if element is None or not tensor.HasField("shape"):
-        return False
-    return len(tensor.shape.dim) <= (0 if element.kind == "float" else 1)
 
 
 def _check_value(declared: onnx.ValueInfoProto, given: ArrayLike) -> np.ndarray:

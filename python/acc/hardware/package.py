@@ -60,8 +60,10 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     """The package's integers by name. `config` is an `acc._lib._runtime.Config`."""
     shallow = [m for m in ("uop", "inp", "wgt", "acc") if config.depth(m) < 2]
     if shallow:
+        keys = [f"LOG_{m.upper()}_BUFF_SIZE {log2(2 * config.element_bytes(m))}" for m in shallow]
         raise ConfigError(
-            f"the circuit needs at least two entries of each scratchpad, but {', '.join(shallow)} has one"
+            f"the circuit needs at least two entries of each scratchpad, but {', '.join(shallow)} has one: "
+            f"{' and '.join(keys)} would do"
         )
     port_bytes = circuit.mem_data_width // 8
     log_port = log2(port_bytes)

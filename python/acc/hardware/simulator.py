@@ -13,7 +13,6 @@ import hashlib
 import importlib.resources
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from typing import Any
 
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
-from acc.hardware.toolchain import COMPILER_REMEDY, REMEDY, ToolError, compiler, verilator
+from acc.hardware.toolchain import COMPILER_REMEDY, REMEDY, ToolError, compiler, started, verilator
 
 # No clocked register is read before reset gave it a value, so that its first value need not be any in particular.
 VERILATE = ("--cc", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
@@ -69,17 +68,18 @@ def _processor() -> str:
 
 def _run(command: list[str], folder: Path, what: str, remedy: str, environment: dict[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", env=environment)
+        with started(command, folder, environment) as tool:
+            output, _ = tool.communicate()
     except OSError as error:
         raise ToolError(f"cannot run '{command[0]}': {error.strerror}") from None
-    if done.returncode != 0:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    if tool.returncode != 0:
+        lines = [line for line in output.splitlines() if line.strip()]
         errors = [line for line in lines if "rror" in line] or lines[-5:]
         if any("lz4.h" in line or "zlib.h" in line for line in errors):
             raise ToolError(
                 "waveforms need the headers of lz4 and zlib, which are missing: apt-get install liblz4-dev zlib1g-dev"
             )
-        said = "; ".join(errors[:3]) or f"'{command[0]}' ended with {_status(done.returncode)}: {remedy}"
+        said = "; ".join(errors[:3]) or f"'{command[0]}' ended with {_status(tool.returncode)}: {remedy}"
         if os.strerror(errno.ENOSPC) in said:
             said += ": let TMPDIR name a folder with room"
         raise ToolError(f"building the simulator of the circuit failed: {what}: {said}")

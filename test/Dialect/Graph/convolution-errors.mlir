@@ -11,7 +11,7 @@ func.func @transpose_channels(%x: tensor<1x4x5x5xf32>, %w: tensor<3x2x3x3xf32>) 
 // -----
 
 func.func @transpose_pads(%x: tensor<1x4x2x2xf32>, %w: tensor<4x2x3x3xf32>) {
-  // expected-error @+2 {{pads crop more than there is along spatial axis 1}}
+  // expected-error @+2 {{pads leave -1 elements along spatial axis 1}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.conv_transpose %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 5, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>}
       : (tensor<1x4x2x2xf32>, tensor<4x2x3x3xf32>) -> tensor<1x2x4x4xf32>

@@ -37,7 +37,7 @@ func.func @conv_strides(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>) {
 // -----
 
 func.func @conv_bias(%x: tensor<1x2x8x8xf32>, %w: tensor<6x2x3x3xf32>, %b: tensor<5xf32>) {
-  // expected-error @+2 {{bias is 'tensor<5xf32>' but needs one element for each of 6 output channels}}
+  // expected-error @+2 {{bias is [5] but needs one element for each of 6 output channels}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x2x8x8xf32>, tensor<6x2x3x3xf32>, tensor<5xf32>) -> tensor<1x6x6x6xf32>
   return
@@ -82,7 +82,7 @@ func.func @mat_mul(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) {
 
 func.func @batch_normalization(%x: tensor<1x4x8xf32>, %c: tensor<4xf32>, %d: tensor<3xf32>) {
   // expected-error @+2 {{failed to infer returned types}}
-  // expected-error @+1 {{mean is 'tensor<3xf32>' but needs one element for each of 4 channels}}
+  // expected-error @+1 {{mean is [3] but needs one element for each of 4 channels}}
   %0 = graph.batch_normalization %x, %c, %c, %d, %c : (tensor<1x4x8xf32>, tensor<4xf32>, tensor<4xf32>, tensor<3xf32>, tensor<4xf32>) -> tensor<1x4x8xf32>
   return
 }

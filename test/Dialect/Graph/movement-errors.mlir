@@ -44,7 +44,7 @@ func.func @flatten(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @reshape(%x: tensor<2x3xf32>) {
-  // expected-error @+1 {{input has 6 elements but the result has 8}}
+  // expected-error @+1 {{input [2, 3] has 6 elements, but the result [8] has 8}}
   %0 = graph.reshape %x : (tensor<2x3xf32>) -> tensor<8xf32>
   return
 }
@@ -69,7 +69,7 @@ func.func @transpose(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @concat(%x: tensor<2x3xf32>, %y: tensor<3x3xf32>) {
-  // expected-error @+2 {{operands 'tensor<2x3xf32>' and 'tensor<3x3xf32>' do not fit together along axis 1}}
+  // expected-error @+2 {{operands [2, 3] and [3, 3] do not fit together along axis 1}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.concat %x, %y {axis = 1 : i64} : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x6xf32>
   return

@@ -10,7 +10,7 @@ func.func @slice_end(%x: tensor<8xf32>) {
 // -----
 
 func.func @slice_front(%x: tensor<8xf32>) {
-  // expected-error @+2 {{reads in front of axis 0}}
+  // expected-error @+2 {{reads element -1 along axis 0}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.slice %x {starts = array<i64: 2>, sizes = array<i64: 4>, steps = array<i64: -1>} : (tensor<8xf32>) -> tensor<4xf32>
   return

@@ -155,3 +155,11 @@ func.func @launch(%x: tensor<4xi8>) -> tensor<4xi8> {
   %0 = te.launch @missing outs(%x : tensor<4xi8>) -> tensor<4xi8>
   return %0 : tensor<4xi8>
 }
+
+// -----
+
+func.func @check(%ok: i1, %n: index) {
+  // expected-error @+1 {{has 1 texts for 1 numbers; one more is needed}}
+  te.check %ok, ["of"](%n)
+  return
+}

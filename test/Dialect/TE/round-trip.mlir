@@ -70,3 +70,13 @@ func.func @launch(%x: tensor<4x1x16xi8>, %out: tensor<4x1x16xi8>) -> tensor<4x1x
   %y = te.launch @staged ins(%x : tensor<4x1x16xi8>) outs(%out : tensor<4x1x16xi8>) -> tensor<4x1x16xi8>
   return %y : tensor<4x1x16xi8>
 }
+
+// CHECK-LABEL: func.func @check
+// CHECK-SAME: (%[[OK:.*]]: i1, %[[A:.*]]: index, %[[B:.*]]: index)
+func.func @check(%ok: i1, %a: index, %b: index) {
+  // CHECK: te.check %[[OK]], ["there is nothing"]
+  te.check %ok, ["there is nothing"]
+  // CHECK: te.check %[[OK]], ["node 'r': ", " is not ", ""](%[[A]], %[[B]])
+  te.check %ok, ["node 'r': ", " is not ", ""](%a, %b)
+  return
+}

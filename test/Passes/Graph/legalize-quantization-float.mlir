@@ -93,7 +93,7 @@ func.func @bias(%q: tensor<1x2x!q>) -> (tensor<1x1x!quant.uniform<i8:f32, 1.0e-3
 // CHECK-LABEL: func.func @types(
 // CHECK: graph.add %{{.*}} {graph.reason = "an activation is quantized to 16 bits instead of 8"}
 // CHECK: graph.add %{{.*}} {graph.reason = "an activation is quantized per axis"}
-// CHECK: graph.softmax %{{.*}} graph.reason = "the operator has no integer form"
+// CHECK: graph.softmax %{{.*}} graph.reason = "Softmax has no integer form"
 func.func @types(%a: tensor<1x2x!q16>, %b: tensor<1x2x!qc>) -> (tensor<1x2x!q>, tensor<1x2x!q>, tensor<1x2x!q>) {
   %x = graph.dequantize_linear %a : (tensor<1x2x!q16>) -> tensor<1x2xf32>
   %s = graph.add %x, %x : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>

@@ -70,6 +70,10 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
   // CHECK: llvm.getelementptr %[[API]][48]
   %ok = arith.cmpi ult, %c0, %n : index
   cf.assert %ok, "nothing to do"
+  // Texts follow one another, and the numbers between them are on the stack.
+  // CHECK: llvm.mlir.addressof @acc_message_1
+  // CHECK: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, i32, !llvm.ptr) -> ()
+  te.check %ok, ["there are ", " rows"](%n)
   // api->allocate, api->output and api->release
   // CHECK: llvm.getelementptr %[[API]][24]
   // CHECK: llvm.icmp "eq"

@@ -1,0 +1,228 @@
+"""Why a kernel is not on the accelerator: the reason is that of the operator which is to blame, in some 35 patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from acc.compiler import compile_contents
+from acc.config import read_config
+from acc.partition import partition
+from acc.pipeline import Options, Pipeline
+
+
+class Net:
+    """A graph of quantized tensors; every method returns the name of a value."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.rng = np.random.default_rng(3)
+
+    def input(self, *shape: int, name: str = "x", dtype: int = TensorProto.FLOAT) -> str:
+        self.inputs.append(helper.make_tensor_value_info(name, dtype, shape))
+        return name
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"{kind}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
+        return name
+
+    def q(self, x: str, scale: float = 0.1, dtype: Any = np.int8) -> str:
+        return self.op("QuantizeLinear", x, self.constant(scale, np.float32), self.constant(0, dtype))
+
+    def dq(self, x: str, scale: float = 0.1, dtype: Any = np.int8) -> str:
+        return self.op("DequantizeLinear", x, self.constant(scale, np.float32), self.constant(0, dtype))
+
+    def qdq(self, x: str, scale: float = 0.1, dtype: Any = np.int8) -> str:
+        return self.dq(self.q(x, scale, dtype), scale, dtype)
+
+    def start(self, *shape: int, dtype: Any = np.int8, scale: float = 0.05) -> str:
+        return self.qdq(self.input(*(shape or (1, 16, 8, 8))), scale, dtype)
+
+    def weight(self, *shape: int) -> str:
+        return self.dq(self.constant(self.rng.integers(-127, 128, shape), np.int8), 0.01)
+
+    def conv(self, x: str, **attributes: Any) -> str:
+        return self.op("Conv", x, self.weight(16, 16, 1, 1), **attributes)
+
+    def model(self, *outputs: str, dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
+        results = [helper.make_tensor_value_info(name, dtype, None) for name in outputs]
+        graph = helper.make_graph(self.nodes, "g", self.inputs, results, self.constants)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+INT8, INT16, FLOAT = np.int8, np.int16, np.float32
+
+Build = Callable[[Net], str]
+
+PATTERNS: dict[str, tuple[Build, str]] = {
+    "input": (lambda n: n.qdq(n.conv(n.start())), "enters the integer part of the network"),
+    "output": (lambda n: n.qdq(n.conv(n.start())), "leaves the integer part of the network"),
+    "rounding in floats": (
+        lambda n: n.op("Softmax", n.start(1, 16)),
+        "enters the integer part of the network, and leaves it at once",
+    ),
+    "product": (
+        lambda n: n.qdq(n.op("Mul", n.qdq(n.conv(x := n.start())), n.qdq(n.conv(x)))),
+        "Mul has no integer form",
+    ),
+    "swish": (
+        lambda n: n.qdq(n.op("Mul", x := n.qdq(n.conv(n.start())), n.op("Sigmoid", x))),
+        "Sigmoid has no integer form; Mul has no integer form",
+    ),
+    "convolution before a swish": (
+        lambda n: n.qdq(n.op("Mul", c := n.conv(n.start()), n.op("Sigmoid", c))),
+        "its result goes through Mul and Sigmoid before it is quantized",
+    ),
+    "convolution times a constant": (
+        lambda n: n.qdq(n.op("Mul", n.conv(n.start()), n.constant(2.0, FLOAT))),
+        "Conv: its result goes through Mul before it is quantized; Mul has no integer form",
+    ),
+    "sum with floats": (
+        lambda n: n.qdq(n.op("Add", n.start(), n.op("Sin", n.input(1, 16, 8, 8, name="z")))),
+        "an operand is not quantized",
+    ),
+    "sum that broadcasts": (
+        lambda n: n.qdq(n.op("Add", n.start(), n.qdq(n.input(1, 16, 1, 1, name="z")))),
+        "operands broadcast",
+    ),
+    "sum with itself": (lambda n: n.qdq(n.op("Add", x := n.start(), x)), "adds a tensor to itself"),
+    "clip on integers": (
+        lambda n: n.dq(n.op("Clip", n.q(n.start()), n.constant(-3, INT8), n.constant(5, INT8))),
+        "Clip on int8, which the accelerator does not have",
+    ),
+    "resize on integers": (
+        lambda n: n.dq(n.op("Resize", n.q(n.start()), "", n.constant([1, 1, 2, 2], FLOAT), mode="nearest")),
+        "Resize on int8, which the accelerator does not have",
+    ),
+    "slice on integers": (
+        lambda n: n.dq(n.op("Slice", n.q(n.start()), n.constant([0]), n.constant([4]), n.constant([2]))),
+        "moves data",
+    ),
+    "gather on integers": (lambda n: n.dq(n.op("Gather", n.q(n.start()), n.constant([0, 2]), axis=2)), "moves data"),
+    "transpose": (lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])), "moves data"),
+    "depthwise": (
+        lambda n: n.qdq(n.op("Conv", n.start(), n.weight(16, 1, 3, 3), group=16)),
+        "grouped convolution: group 16",
+    ),
+    "average pool": (
+        lambda n: n.qdq(n.op("AveragePool", n.start(scale=2.0**-5), kernel_shape=[2, 2]), 2.0**-5),
+        "averages over windows, which the accelerator does of whole images only",
+    ),
+    "average pool with ties": (
+        lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[2, 2])),
+        "many averages lie between two outputs: float32 decides",
+    ),
+    "average pool with borders": (
+        lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[3, 3], pads=[1, 1, 1, 1])),
+        "the windows of the average differ in size",
+    ),
+    "convolution in 1D": (
+        lambda n: n.qdq(n.op("Conv", n.start(1, 16, 8), n.weight(16, 16, 3))),
+        "1 spatial axis, the accelerator has 2",
+    ),
+    "max pool in 1D": (
+        lambda n: n.qdq(n.op("MaxPool", n.start(1, 16, 8), kernel_shape=[2])),
+        "MaxPool: 1 spatial axis, the accelerator has 2; "
+        "rescaling: tensor of 3 axes, the accelerator has images and matrices",
+    ),
+    "softmax": (lambda n: n.op("Softmax", n.start(1, 16)), "Softmax has no integer form"),
+    "convolution to floats": (lambda n: n.conv(n.start()), "its result is not quantized"),
+    "floats behind a convolution": (
+        lambda n: n.op("Sigmoid", n.conv(n.start())),
+        "not quantized: Sigmoid in floating point",
+    ),
+    "chain of floats": (
+        lambda n: n.op("Add", n.op("Mul", n.op("Relu", n.input(1, 16)), c := n.constant(2.0, FLOAT)), c),
+        "not quantized: Relu, Mul and Add in floating point",
+    ),
+    "constants for floats": (lambda n: n.conv(n.start()), "dequantizes a constant for floating point"),
+    "two readers": (
+        lambda n: n.op("Add", n.qdq(c := n.conv(n.start())), n.op("Softmax", c)),
+        "its float result has other uses",
+    ),
+    "16 bits": (
+        lambda n: n.qdq(n.conv(n.start(dtype=INT16))),
+        "an activation is quantized to 16 bits instead of 8",
+    ),
+    "rescaling to 16 bits": (
+        lambda n: n.qdq(n.start(), 0.01, INT16),
+        "an activation is quantized to 16 bits instead of 8",
+    ),
+    "weights from an input": (
+        lambda n: n.qdq(n.op("Conv", n.start(), n.qdq(n.input(16, 16, 1, 1, name="w")))),
+        "the weights are not constant",
+    ),
+    "float weights": (
+        lambda n: n.qdq(n.op("Conv", n.start(), n.constant(np.ones((16, 16, 1, 1)), FLOAT))),
+        "the weights are not quantized",
+    ),
+    "transposed convolution": (
+        lambda n: n.qdq(n.op("ConvTranspose", n.start(), n.weight(16, 16, 2, 2))),
+        "ConvTranspose has no integer form",
+    ),
+    "leaky": (
+        lambda n: n.qdq(n.op("LeakyRelu", n.conv(n.start()))),
+        "its result goes through LeakyRelu before it is quantized",
+    ),
+    "float convolution": (
+        lambda n: n.op("Conv", n.input(1, 16, 8, 8), n.constant(np.ones((16, 16, 1, 1)), FLOAT)),
+        "not quantized: Conv in floating point",
+    ),
+}  # fmt: skip
+
+
+def reasons(model: onnx.ModelProto, config: dict[str, int] | None = None) -> list[str]:
+    """The reasons of the kernels that are not on the accelerator, in order."""
+    pipeline = Pipeline(Options(target="vta", config=read_config(config or {})))
+    module = pipeline.make_graph(model)
+    return [kernel.reason for kernel in partition(module, "vta", pipeline.options.config) if kernel.target == "cpu"]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_reasons(name: str) -> None:
+    build, wanted = PATTERNS[name]
+    net = Net()
+    assert wanted in reasons(net.model(build(net)))
+
+
+def test_widths_of_the_configuration() -> None:
+    net = Net()
+    model = net.model(net.qdq(net.conv(net.start())))
+    assert "needs int8 weights, the configuration has 4 bits" in reasons(
+        model, {"LOG_WGT_WIDTH": 2, "LOG_ACC_BUFF_SIZE": 16}
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"LOG_ACC_BUFF_SIZE": 6}, "elements of acc, "),
+        ({"LOG_BLOCK": 4, "LOG_ACC_BUFF_SIZE": 6, "LOG_INP_BUFF_SIZE": 4}, "LOG_ACC_BUFF_SIZE"),
+    ],
+)
+def test_scratchpads_that_are_too_small(config: dict[str, int], reason: str) -> None:
+    """The reason says which, by how much, and which size would do; with that size there is a schedule."""
+    net = Net()
+    model = net.model(net.qdq(net.op("Add", net.qdq(net.conv(x := net.start())), x)))
+    layers = compile_contents(model, "vta", config).layers
+    texts = [layer.reason for layer in layers if "LOG_" in layer.reason]
+    assert texts and any(reason in text for text in texts)
+    for text in texts:
+        larger = {key: int(size) for key, size in re.findall(r"(LOG_\w+_BUFF_SIZE) (\d+) instead of", text)}
+        assert larger and all(size > config[key] for key, size in larger.items() if key in config)
+        config = config | larger
+    assert not any("LOG_" in layer.reason for layer in compile_contents(model, "vta", config).layers)
