@@ -7,8 +7,10 @@
 
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphQuantization.h"
 #include "dialects/Graph/Shape.h"
 
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -95,12 +97,40 @@ OpFoldResult ReluOp::fold(FoldAdaptor) {
   return isNonNegative(getInput()) ? getInput() : Value();
 }
 
+/// The least and the largest of the numbers that a quantized type stands for.
+static std::pair<double, double> getRange(quant::QuantizedType type) {
+  std::pair<double, double> range{0, 0};
+  auto include = [&](double scale, int64_t zeroPoint) {
+    range.first = std::min(range.first,
+                           scale * double(type.getStorageTypeMin() - zeroPoint));
+    range.second = std::max(
+        range.second, scale * double(type.getStorageTypeMax() - zeroPoint));
+  };
+  if (auto uniform = dyn_cast<quant::UniformQuantizedType>(type))
+    include(uniform.getScale(), uniform.getZeroPoint());
+  if (auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(type))
+    for (auto [scale, zeroPoint] :
+         llvm::zip(perAxis.getScales(), perAxis.getZeroPoints()))
+      include(scale, zeroPoint);
+  return range;
+}
+
 OpFoldResult ClipOp::fold(FoldAdaptor) {
   if (!getMin() && !getMax())
     return getInput();
   if (!getMax() && (getMin()->isZero() || getMin()->isNegative()) &&
       isNonNegative(getInput()))
     return getInput();
+  // Quantized numbers are finite: bounds that guard against infinities limit
+  // none of them, not even where float32 rounds their products.
+  if (auto dequantize = getInput().getDefiningOp<DequantizeLinearOp>()) {
+    auto [least, most] = getRange(cast<quant::QuantizedType>(
+        getElementTypeOrSelf(dequantize.getInput())));
+    constexpr double margin = 1.001;
+    if ((!getMin() || getMin()->convertToDouble() <= least * margin) &&
+        (!getMax() || getMax()->convertToDouble() >= most * margin))
+      return getInput();
+  }
   return {};
 }
 

@@ -104,16 +104,20 @@ def _is_double(bound: np.generic) -> bool:
 
 
 def _clip(call: Call, value: ir.Value, bounds: dict[str, float]) -> ir.Value:
-    # What older exporters write where there is no bound.
-    largest = float(np.finfo(np.float32).max)
-    is_double = isinstance(element_of(value), ir.F64Type)
-    unlimited = {"min": (-math.inf,), "max": (math.inf,)}
-    if not is_double:
-        unlimited = {"min": (-largest, -math.inf), "max": (largest, math.inf)}
+    """Limits a value, but by bounds that no value of its type is beyond. The largest float is not such a bound."""
+    dtype = dtype_of(element_of(value))
+    least, most = -math.inf, math.inf
+    if dtype.kind in "iu":
+        least, most = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    attributes = {}
     for name, bound in bounds.items():
         if math.isnan(bound):
             raise Unsupported(f"'{name}' is not a number")
-    attributes = {name: np.float64(bound) for name, bound in bounds.items() if bound not in unlimited[name]}
+        if dtype.kind not in "iu":
+            with np.errstate(over="ignore"):
+                bound = float(np.float64(bound).astype(dtype))
+        if (bound > least) if name == "min" else (bound < most):
+            attributes[name] = np.float64(bound)
     return call.emit("clip", [value], **attributes) if attributes else value
 
 
