@@ -97,14 +97,23 @@ OpFoldResult ReluOp::fold(FoldAdaptor) {
   return isNonNegative(getInput()) ? getInput() : Value();
 }
 
-/// The least and the largest of the numbers that a quantized type stands for.
-static std::pair<double, double> getRange(quant::QuantizedType type) {
-  std::pair<double, double> range{0, 0};
+/// Numbers from `least` to `most`, both included.
+struct Interval {
+  double least = -std::numeric_limits<double>::infinity(),
+         most = std::numeric_limits<double>::infinity();
+};
+
+/// What the numbers that a quantized type stands for lie within, also where
+/// float32 rounds the products.
+static Interval getRange(quant::QuantizedType type) {
+  constexpr double margin = 1.001;
+  Interval range{0, 0};
   auto include = [&](double scale, int64_t zeroPoint) {
-    range.first = std::min(range.first,
-                           scale * double(type.getStorageTypeMin() - zeroPoint));
-    range.second = std::max(
-        range.second, scale * double(type.getStorageTypeMax() - zeroPoint));
+    auto real = [&](int64_t stored) {
+      return scale * margin * double(stored - zeroPoint);
+    };
+    range.least = std::min(range.least, real(type.getStorageTypeMin()));
+    range.most = std::max(range.most, real(type.getStorageTypeMax()));
   };
   if (auto uniform = dyn_cast<quant::UniformQuantizedType>(type))
     include(uniform.getScale(), uniform.getZeroPoint());
@@ -115,23 +124,42 @@ static std::pair<double, double> getRange(quant::QuantizedType type) {
   return range;
 }
 
+/// What the elements of `value` that are no NaN certainly lie within.
+static Interval getRange(Value value) {
+  Operation *op = value.getDefiningOp();
+  Interval range;
+  if (isa_and_present<ReluOp>(op)) {
+    range.least = 0;
+  } else if (auto clip = dyn_cast_if_present<ClipOp>(op)) {
+    range = getRange(clip.getInput());
+    if (clip.getMin())
+      range.least = std::max(clip.getMin()->convertToDouble(), range.least);
+    if (clip.getMax())
+      range.most = std::min(clip.getMax()->convertToDouble(), range.most);
+    range.least = std::min(range.least, range.most);
+  } else if (auto dequantize = dyn_cast_if_present<DequantizeLinearOp>(op)) {
+    if (auto type = dyn_cast<quant::QuantizedType>(
+            getElementTypeOrSelf(dequantize.getInput())))
+      return getRange(type);
+  }
+  return range;
+}
+
+/// Drops bounds that no element is beyond.
 OpFoldResult ClipOp::fold(FoldAdaptor) {
+  Interval range = getRange(getInput());
+  bool changes = false;
+  if (getMin() && getMin()->convertToDouble() <= range.least) {
+    removeMinAttr();
+    changes = true;
+  }
+  if (getMax() && getMax()->convertToDouble() >= range.most) {
+    removeMaxAttr();
+    changes = true;
+  }
   if (!getMin() && !getMax())
     return getInput();
-  if (!getMax() && (getMin()->isZero() || getMin()->isNegative()) &&
-      isNonNegative(getInput()))
-    return getInput();
-  // Quantized numbers are finite: bounds that guard against infinities limit
-  // none of them, not even where float32 rounds their products.
-  if (auto dequantize = getInput().getDefiningOp<DequantizeLinearOp>()) {
-    auto [least, most] = getRange(cast<quant::QuantizedType>(
-        getElementTypeOrSelf(dequantize.getInput())));
-    constexpr double margin = 1.001;
-    if ((!getMin() || getMin()->convertToDouble() <= least * margin) &&
-        (!getMax() || getMax()->convertToDouble() >= most * margin))
-      return getInput();
-  }
-  return {};
+  return changes ? getResult() : OpFoldResult();
 }
 
 LogicalResult ClipOp::verify() {
