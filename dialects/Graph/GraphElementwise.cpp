@@ -7,8 +7,10 @@
 
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphQuantization.h"
 #include "dialects/Graph/Shape.h"
 
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -95,13 +97,69 @@ OpFoldResult ReluOp::fold(FoldAdaptor) {
   return isNonNegative(getInput()) ? getInput() : Value();
 }
 
+/// Numbers from `least` to `most`, both included.
+struct Interval {
+  double least = -std::numeric_limits<double>::infinity(),
+         most = std::numeric_limits<double>::infinity();
+};
+
+/// What the numbers that a quantized type stands for lie within, also where
+/// float32 rounds the products.
+static Interval getRange(quant::QuantizedType type) {
+  constexpr double margin = 1.001;
+  Interval range{0, 0};
+  auto include = [&](double scale, int64_t zeroPoint) {
+    auto real = [&](int64_t stored) {
+      return scale * margin * double(stored - zeroPoint);
+    };
+    range.least = std::min(range.least, real(type.getStorageTypeMin()));
+    range.most = std::max(range.most, real(type.getStorageTypeMax()));
+  };
+  if (auto uniform = dyn_cast<quant::UniformQuantizedType>(type))
+    include(uniform.getScale(), uniform.getZeroPoint());
+  if (auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(type))
+    for (auto [scale, zeroPoint] :
+         llvm::zip(perAxis.getScales(), perAxis.getZeroPoints()))
+      include(scale, zeroPoint);
+  return range;
+}
+
+/// What the elements of `value` that are no NaN certainly lie within.
+static Interval getRange(Value value) {
+  Operation *op = value.getDefiningOp();
+  Interval range;
+  if (isa_and_present<ReluOp>(op)) {
+    range.least = 0;
+  } else if (auto clip = dyn_cast_if_present<ClipOp>(op)) {
+    range = getRange(clip.getInput());
+    if (clip.getMin())
+      range.least = std::max(clip.getMin()->convertToDouble(), range.least);
+    if (clip.getMax())
+      range.most = std::min(clip.getMax()->convertToDouble(), range.most);
+    range.least = std::min(range.least, range.most);
+  } else if (auto dequantize = dyn_cast_if_present<DequantizeLinearOp>(op)) {
+    if (auto type = dyn_cast<quant::QuantizedType>(
+            getElementTypeOrSelf(dequantize.getInput())))
+      return getRange(type);
+  }
+  return range;
+}
+
+/// Drops bounds that no element is beyond.
 OpFoldResult ClipOp::fold(FoldAdaptor) {
+  Interval range = getRange(getInput());
+  bool changes = false;
+  if (getMin() && getMin()->convertToDouble() <= range.least) {
+    removeMinAttr();
+    changes = true;
+  }
+  if (getMax() && getMax()->convertToDouble() >= range.most) {
+    removeMaxAttr();
+    changes = true;
+  }
   if (!getMin() && !getMax())
     return getInput();
-  if (!getMax() && (getMin()->isZero() || getMin()->isNegative()) &&
-      isNonNegative(getInput()))
-    return getInput();
-  return {};
+  return changes ? getResult() : OpFoldResult();
 }
 
 LogicalResult ClipOp::verify() {

@@ -151,7 +151,8 @@ LogicalResult RequantizeOp::verify() {
   if (failed(checkLength("clip_lo", getClipLo())) ||
       failed(checkLength("clip_hi", getClipHi())) ||
       failed(checkLength("pre_shift", getPreShift())) ||
-      failed(checkLength("multiplier", getMultiplier())))
+      failed(checkLength("multiplier", getMultiplier())) ||
+      failed(checkLength("post_shift", getPostShift())))
     return failure();
   if (getClipLo() && getClipHi()) {
     ArrayRef<int32_t> lo = *getClipLo(), hi = *getClipHi();
@@ -167,18 +168,20 @@ LogicalResult RequantizeOp::verify() {
       return emitOpError("multiplier ")
              << multiplier << " is not in [0, 32767]";
   bool halfEven = getRounding() == Rounding::HalfEven;
-  int32_t post = getPostShift(), most = halfEven ? 14 : 30;
-  if (post < halfEven || post > most)
-    return emitOpError("post_shift ")
-           << post << " is not in [" << int(halfEven) << ", " << most
-           << "] for rounding " << stringifyRounding(getRounding());
+  for (int32_t shift : getPostShift())
+    if (shift < halfEven || shift > 30)
+      return emitOpError("post_shift ")
+             << shift << " is not in [" << int(halfEven)
+             << ", 30] for rounding " << stringifyRounding(getRounding());
+  if (!halfEven && getPostShift().size() != 1)
+    return emitOpError("post_shift per channel is for rounding half_even");
   // Accessors of signless attributes return unsigned integers.
   int32_t mid = getMidShift(), zeroPoint = getZeroPoint(),
           lo = getOutLo().value_or(-128), hi = getOutHi().value_or(127);
   if (mid < 0 || mid > 15)
     return emitOpError("mid_shift ") << mid << " is not in [0, 15]";
-  if (mid && !halfEven)
-    return emitOpError("mid_shift is for rounding half_even");
+  if ((mid || getAddend()) && !halfEven)
+    return emitOpError("addend and mid_shift are for rounding half_even");
   auto isByte = [](int32_t value) { return value >= -128 && value <= 127; };
   if (!isByte(zeroPoint))
     return emitOpError("zero_point ") << zeroPoint << " is not in [-128, 127]";

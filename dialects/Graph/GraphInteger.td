@@ -130,8 +130,8 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
   let summary = "From accumulators to i8: clip, scale in fixed point, round";
   let description = [{
     Element by element, in 32-bit arithmetic that wraps. `clip_lo`, `clip_hi`,
-    `pre_shift` and `multiplier` hold one value, or one per channel (axis 1);
-    `>>` is arithmetic.
+    `pre_shift`, `multiplier` and, with half_even, `post_shift` hold one value,
+    or one per channel (axis 1); `>>` is arithmetic.
 
         a = acc
         a = max(a, clip_lo); a = min(a, clip_hi)      each where present
@@ -143,11 +143,15 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
         y = p + zero_point                                     if s == 0
         y = ((p >> (s - 1)) + 2 * zero_point + 1) >> 1         otherwise
 
-    and for half_even (0 < s <= 14)
+    and for half_even (s > 0), where `t` must hold half a unit of the result,
+    1 << (s - 1), more than what is rounded, by way of the accumulator or of
+    `addend`,
 
-        t = p                                                  if mid_shift == 0
-        t = (p + (1 << (mid_shift - 1))) >> mid_shift          otherwise
-        y = ((t + (1 << (s - 1)) - 1 + ((t >> s) & 1)) >> s) + zero_point
+        t = (p + addend) >> mid_shift
+        y = ((t - ((t >> s) & 1)) >> s) + zero_point
+
+    (a tie is a `t` whose low s bits are 0; taking 1 away moves it, and nothing
+    else, to the number below, where that is the even one),
 
     finally
 
@@ -161,8 +165,8 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
     ```mlir
     %y = graph.requantize %acc {clip_hi = array<i32: 91220>,
         clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>,
-        post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32}
-        : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8>
+        post_shift = array<i32: 21>, pre_shift = array<i32: 2>,
+        zero_point = 3 : i32} : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8>
     ```
   }];
   let arguments = (ins Graph_I32Tensor:$input,
@@ -170,8 +174,9 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
                        OptionalAttr<DenseI32ArrayAttr>:$clip_hi,
                        DenseI32ArrayAttr:$pre_shift,
                        DenseI32ArrayAttr:$multiplier,
+                       DefaultValuedAttr<I32Attr, "0">:$addend,
                        DefaultValuedAttr<I32Attr, "0">:$mid_shift,
-                       I32Attr:$post_shift,
+                       DenseI32ArrayAttr:$post_shift,
                        DefaultValuedAttr<I32Attr, "0">:$zero_point,
                        DefaultValuedAttr<Graph_Rounding,
                                          "::acc::graph::Rounding::HalfUp">:$rounding,

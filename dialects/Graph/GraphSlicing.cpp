@@ -152,22 +152,14 @@ ExpandOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
       c.values(adaptor.getShape(), adaptor.getDynamics());
   if (failed(sizes) || failed(refusePerAxis(c, adaptor.getInput())))
     return failure();
-  if (sizes->size() < input.sizes.size())
-    return c.error("input has rank ", input.rank(),
-                   " but the result only has rank ", sizes->size());
   for (AffineExpr size : *sizes)
-    if (failed(c.requireAtLeast(size, c.constant(0), "result has size ", size)))
+    if (failed(c.requireAtLeast(size, c.constant(0), "wants size ", size)))
       return failure();
-  size_t offset = sizes->size() - input.sizes.size();
-  for (auto [axis, size] : llvm::enumerate(input.sizes)) {
-    AffineExpr wanted = (*sizes)[offset + axis];
-    FailureOr<AffineExpr> merged = c.broadcast(size, wanted);
-    if (failed(merged) || (getKnownSize(*merged) && getKnownSize(wanted) &&
-                           getKnownSize(*merged) != getKnownSize(wanted)))
-      return c.error("size ", size, " of input axis ", axis, " cannot become ",
-                     wanted);
-  }
-  results.push_back({std::move(*sizes), input.element});
+  FailureOr<SmallVector<AffineExpr>> merged =
+      c.broadcast({input.sizes, *sizes});
+  if (failed(merged))
+    return failure();
+  results.push_back({std::move(*merged), input.element});
   return success();
 }
 

@@ -40,8 +40,8 @@ def Graph_SliceOp : Graph_ShapedOp<"slice"> {
 def Graph_ExpandOp : Graph_ShapedOp<"expand"> {
   let summary = "Repeats axes of size 1";
   let description = [{
-    `shape` is the result's. Axes are aligned on the right, and each is as large
-    as the result's or 1.
+    The result has the shape that the input's and `shape` broadcast to: axes
+    are aligned on the right, and sizes are equal unless one of them is 1.
   }];
   let arguments = (ins Graph_AnyTensor:$input, Variadic<Index>:$dynamics,
                        DenseI64ArrayAttr:$shape);

@@ -26,25 +26,30 @@ constexpr int64_t kLargestImmediate = 32767;
 constexpr int64_t kLowestWord = std::numeric_limits<int32_t>::min();
 constexpr int64_t kHighestWord = std::numeric_limits<int32_t>::max();
 
+/// The most fraction bits with which half an output step and a zero point fit
+/// beside all that eight bits can tell apart.
+constexpr int kMostEvenBits = 22;
+/// The most that graph.requantize shifts at the end.
+constexpr int kMostPostShift = 30;
+
 /// What graph.requantize computes for one channel before its final clamp, with
 /// integers too wide to wrap.
 class Evaluator {
 public:
   Evaluator(const FixedPoint &point, size_t channel)
       : point(point), preShift(point.preShift[channel]),
-        multiplier(point.multiplier[channel]) {}
+        multiplier(point.multiplier[channel]),
+        postShift(point.postShift[channel]) {}
 
   Wide operator()(int64_t acc) const {
     Wide a = preShift >= 0 ? Wide(acc) >> preShift : Wide(acc) << -preShift;
     Wide p = a * multiplier;
-    int s = point.postShift;
     if (point.rounding == Rounding::HalfUp)
-      return s ? ((p >> (s - 1)) + 2 * point.zeroPoint + 1) >> 1
-               : p + point.zeroPoint;
-    if (point.midShift)
-      p = (p + (Wide(1) << (point.midShift - 1))) >> point.midShift;
-    return ((p + (Wide(1) << (s - 1)) - 1 + ((p >> s) & 1)) >> s) +
-           point.zeroPoint;
+      return postShift
+                 ? ((p >> (postShift - 1)) + 2 * point.zeroPoint + 1) >> 1
+                 : p + point.zeroPoint;
+    Wide t = (p + point.addend) >> point.midShift;
+    return ((t - ((t >> postShift) & 1)) >> postShift) + point.zeroPoint;
   }
 
   /// Smallest accumulator whose output is at least `output`; one beyond the
@@ -63,7 +68,7 @@ public:
 
 private:
   const FixedPoint &point;
-  int32_t preShift, multiplier;
+  int32_t preShift, multiplier, postShift;
 };
 
 void collapse(SmallVectorImpl<int32_t> &values) {
@@ -73,20 +78,59 @@ void collapse(SmallVectorImpl<int32_t> &values) {
 
 } // namespace
 
+/// Whether a channel has ties that must be decided as ONNX Runtime does.
+static bool hasExactTies(const Scale &scale) {
+  return scale.isPowerOfTwo() && scale.shift > 0 && scale.isExact();
+}
+
+/// The shifts of powers of two that are rounded half to even, where one shift
+/// of at most kMostPostShift does for each of them; else none.
+static SmallVector<int32_t> getPlainShifts(ArrayRef<Scale> scales,
+                                           ArrayRef<Interval> ranges) {
+  SmallVector<int32_t> shifts;
+  for (auto [scale, range] : llvm::zip(scales, ranges)) {
+    int32_t shift = scale.shift;
+    if (!scale.isPowerOfTwo() || shift < 1)
+      return {};
+    if (shift > kMostPostShift) {
+      // Such results are 0, also with the least shift that makes them so.
+      uint64_t largest = std::max(std::abs(range.lo), std::abs(range.hi));
+      shift = llvm::Log2_64_Ceil(largest + 1) + 1;
+      if (shift > kMostPostShift)
+        return {};
+    }
+    shifts.push_back(shift);
+  }
+  return shifts;
+}
+
+/// The share of accumulators that fall between two outputs.
+template <typename Predicate>
+static double shareOfTies(ArrayRef<Scale> scales, Predicate counts) {
+  double share = 0;
+  for (const Scale &scale : scales)
+    if (counts(scale))
+      share += scale.ties / scales.size();
+  return share;
+}
+
 /// Chooses shifts and multipliers; the clip bounds follow from them.
-static FixedPoint chooseShifts(ArrayRef<Scale> scales, OutputGrid output,
-                               bool tiesLikely) {
+static FixedPoint chooseShifts(ArrayRef<Scale> scales,
+                               ArrayRef<Interval> ranges, OutputGrid output,
+                               Ties ties) {
   FixedPoint point;
   point.zeroPoint = output.zeroPoint;
   size_t channels = scales.size();
   point.preShift.assign(channels, 0);
   point.multiplier.assign(channels, 0);
+  point.postShift.assign(channels, 0);
   point.offset.assign(channels, 0);
 
-  double ties = 0;
-  for (const Scale &scale : scales)
-    ties += scale.ties / channels;
-  bool halfEven = tiesLikely || ties >= std::ldexp(1.0, -kTieBits);
+  auto any = [](const Scale &) { return true; };
+  constexpr double frequent = 1.0 / (1 << kTieBits);
+  bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
+  bool halfEven =
+      exact || ties.likely || shareOfTies(scales, any) >= frequent;
   bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
   int mostShift = 0;
   for (const Scale &scale : scales)
@@ -110,49 +154,94 @@ static FixedPoint chooseShifts(ArrayRef<Scale> scales, OutputGrid output,
       setExact(c, 0);
     return point;
   }
+  SmallVector<int32_t> shifts;
+  if (halfEven && !ties.likely)
+    shifts = getPlainShifts(scales, ranges);
+  if (!shifts.empty()) {
+    // Nothing is multiplied and nothing dropped before the one shift, so that
+    // every tie is seen. Half an output step comes with the accumulator.
+    point.rounding = Rounding::HalfEven;
+    point.multiplier.assign(channels, 1);
+    for (auto [offset, shift] : llvm::zip(point.offset, shifts))
+      offset = int64_t(1) << (shift - 1);
+    point.postShift = std::move(shifts);
+    return point;
+  }
   bool powers = llvm::all_of(scales, [](auto &s) { return s.isPowerOfTwo(); });
   if (powers && !halfEven) {
     // a >> (shift - 1) keeps the one bit that rounding half up looks at.
     for (size_t c = 0; c != channels; ++c)
       setExact(c, 1);
-    point.postShift = 1;
+    point.postShift.assign(channels, 1);
     return point;
   }
-  if (dyadic && halfEven && !tiesLikely) {
+  int most = 0;
+  for (const Scale &scale : scales) {
+    Multiplier m(scale.value);
+    most = std::max(most, scale.isDyadic() ? scale.shift : m.shift);
+    // One scale for all channels: clip bounds become immediates of 16 bits.
+    if (channels == 1 && !scale.isDyadic())
+      fraction = std::min(fraction, std::ilogb(double(kLargestImmediate - 1) *
+                                               m.multiplier / reach));
+  }
+  fraction = std::min(fraction, most);
+  if (halfEven) {
     point.rounding = Rounding::HalfEven;
-    point.postShift = std::min(kTieBits, mostShift);
-    for (size_t c = 0; c != channels; ++c)
-      setExact(c, point.postShift);
-  } else {
-    int most = 0;
-    for (const Scale &scale : scales) {
-      Multiplier m(scale.value);
-      most = std::max(most, scale.isDyadic() ? scale.shift : m.shift);
-      // One scale for all channels: clip bounds become immediates of 16 bits.
-      if (channels == 1 && !scale.isDyadic())
-        fraction = std::min(fraction, std::ilogb(double(kLargestImmediate - 1) *
-                                                 m.multiplier / reach));
-    }
-    fraction = std::min(fraction, most);
-    if (halfEven) {
-      point.rounding = Rounding::HalfEven;
-      point.postShift = std::min(kTieBits, fraction);
-      point.midShift = std::min(15, fraction - point.postShift);
-      fraction = point.postShift + point.midShift;
+    // Near-ties become ties when all but a few bits behind the point are
+    // rounded away, which exact ones with more bits do not survive.
+    auto isNear = [](const Scale &scale) { return !scale.isDyadic(); };
+    bool hasDeepTies = exact && llvm::any_of(scales, [](const Scale &scale) {
+                         return hasExactTies(scale) && scale.shift > kTieBits;
+                       });
+    if (ties.likely ||
+        (!hasDeepTies && shareOfTies(scales, isNear) >= frequent)) {
+      point.midShift = std::clamp(fraction - kTieBits, 0, 15);
+      fraction = std::min(fraction, kTieBits + point.midShift);
     } else {
-      point.postShift = fraction;
+      fraction = std::min(fraction, kMostEvenBits);
     }
-    for (size_t c = 0; c != channels; ++c) {
-      if (scales[c].isDyadic()) {
-        setExact(c, fraction);
-      } else {
-        Multiplier m(scales[c].value);
-        point.multiplier[c] = m.multiplier;
-        point.preShift[c] = m.shift - fraction;
-      }
+    point.addend = 1 << (fraction - 1);
+    if (point.midShift)
+      point.addend += 1 << (point.midShift - 1);
+  }
+  point.postShift.assign(channels, fraction - point.midShift);
+  for (size_t c = 0; c != channels; ++c) {
+    if (scales[c].isDyadic()) {
+      setExact(c, fraction);
+    } else {
+      Multiplier m(scales[c].value);
+      point.multiplier[c] = m.multiplier;
+      point.preShift[c] = m.shift - fraction;
     }
   }
   return point;
+}
+
+/// Adds the zero point before rounding, by way of what the accumulator or the
+/// product must contain anyway. An odd one changes which neighbour of a tie is
+/// even, so that is done only if `ties` ask for it.
+static void addZeroPointFirst(FixedPoint &point, ArrayRef<Interval> ranges,
+                              const Ties &ties) {
+  if (point.rounding != Rounding::HalfEven || point.midShift ||
+      (point.zeroPoint % 2 != 0 && !ties.zeroPointFirst))
+    return;
+  if (point.addend) {
+    if (ties.zeroPointFirst) {
+      point.addend += point.zeroPoint * (1 << point.postShift.front());
+      point.zeroPoint = 0;
+    }
+    return;
+  }
+  SmallVector<int64_t> offset;
+  for (auto [old, shift, range] :
+       llvm::zip(point.offset, point.postShift, ranges)) {
+    offset.push_back(old + point.zeroPoint * (int64_t(1) << shift));
+    if (range.lo + offset.back() < kLowestWord ||
+        range.hi + offset.back() > kHighestWord)
+      return;
+  }
+  point.offset = std::move(offset);
+  point.zeroPoint = 0;
 }
 
 FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
@@ -163,35 +252,23 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
   SmallVector<Scale> scales;
   for (double value : values)
     scales.emplace_back(std::min(value, kLargestScale));
-  FixedPoint point = chooseShifts(scales, output, ties.likely);
-
-  // An odd zero point changes which neighbour of a tie is even.
-  if (ties.zeroPointFirst && scales.size() == 1 && output.zeroPoint % 2 != 0 &&
-      point.rounding == Rounding::HalfEven && point.midShift == 0 &&
-      scales[0].isDyadic() && scales[0].shift == point.postShift) {
-    int64_t moved = int64_t(output.zeroPoint) * (int64_t(1) << scales[0].shift);
-    if (moved % scales[0].numerator == 0) {
-      moved /= scales[0].numerator;
-      FailureOr<FixedPoint> result = deriveFixedPoint(
-          values, Interval{ranges[0].lo + moved, ranges[0].hi + moved},
-          {0, output.lo, output.hi}, reason);
-      if (succeeded(result))
-        result->offset[0] += moved;
-      return result;
-    }
-  }
+  FixedPoint point = chooseShifts(scales, ranges, output, ties);
+  // Nothing but a shift: the result is clamped, and no bound is needed before.
+  bool isShift =
+      point.rounding == Rounding::HalfEven && !point.addend && !point.midShift;
+  addZeroPointFirst(point, ranges, ties);
 
   bool clipLo = false, clipHi = false;
   for (size_t c = 0; c != scales.size(); ++c) {
     double largest =
         double(std::max(std::abs(ranges[c].lo), std::abs(ranges[c].hi)));
-    if (largest * scales[c].value < kNegligible)
+    if (!isShift && largest * scales[c].value < kNegligible)
       point.multiplier[c] = point.preShift[c] = 0;
 
     // A rounding shift by pre_shift is a shift of a sum with half its unit;
     // where the one bit kept for rounding half up is exact, none is needed.
-    bool exact = point.rounding == Rounding::HalfUp && point.postShift == 1 &&
-                 scales[c].isPowerOfTwo();
+    bool exact = point.rounding == Rounding::HalfUp &&
+                 point.postShift[c] == 1 && scales[c].isPowerOfTwo();
     if (point.preShift[c] > 0 && !exact)
       point.offset[c] = int64_t(1) << (point.preShift[c] - 1);
     Interval range{ranges[c].lo + point.offset[c],
@@ -205,11 +282,12 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
     int64_t lo = kLowestWord, hi = kHighestWord;
     // A sum fits 32 bits as it is; clamping the result instead of the sum
     // keeps the bounds small.
-    if (!ties.likely && evaluate(range.hi) > output.hi) {
+    bool clampsSum = !ties.likely && !isShift;
+    if (clampsSum && evaluate(range.hi) > output.hi) {
       hi = evaluate.firstReaching(output.hi);
       clipHi = true;
     }
-    if (!ties.likely && evaluate(range.lo) < output.lo) {
+    if (clampsSum && evaluate(range.lo) < output.lo) {
       lo = evaluate.firstReaching(output.lo + 1) - 1;
       clipLo = true;
     }
@@ -230,9 +308,9 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
     point.clipLo.clear();
   if (!clipHi)
     point.clipHi.clear();
-  for (auto *values :
-       {&point.clipLo, &point.clipHi, &point.preShift, &point.multiplier})
-    collapse(*values);
+  for (auto *each : {&point.clipLo, &point.clipHi, &point.preShift,
+                     &point.multiplier, &point.postShift})
+    collapse(*each);
   return point;
 }
 
@@ -251,18 +329,22 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
              double(std::max(std::abs(operand.lo), std::abs(operand.hi)));
   }
 
-  // The smallest of these fractions bounds every error, so that no operand
-  // loses more than half a unit of the 15-bit multiplier of the largest one.
-  int bits = 0;
-  bool tiesLikely = false;
+  // Fractions with few bits make an exact sum; of powers of two, those that
+  // ONNX Runtime computes exactly too count at any number of bits.
+  int bits = 0, exactBits = 0;
+  bool tiesLikely = false, exact = reach >= kNegligible;
   SmallVector<Scale> scales = llvm::map_to_vector(
       limited, [](double ratio) { return Scale(std::abs(ratio)); });
-  if (llvm::all_of(scales, [](const Scale &scale) {
-        return scale.isDyadic() && scale.shift <= kTieBits;
-      })) {
-    for (const Scale &scale : scales)
-      bits = std::max(bits, scale.shift);
+  for (const Scale &scale : scales) {
+    exactBits = std::max(exactBits, scale.shift);
+    exact &= scale.isDyadic() && (scale.shift <= kTieBits || scale.isExact());
+  }
+  exact &= exactBits <= kMostPostShift && std::ldexp(reach, exactBits) < 0x1p30;
+  if (exact) {
+    bits = exactBits;
   } else if (reach >= kNegligible) {
+    // The smallest of these fractions bounds every error, so that no operand
+    // loses more than half a unit of the 15-bit multiplier of the largest one.
     bits = std::max(14 - std::ilogb(largest), 14);
     while (bits > 0 && std::ldexp(reach, bits) > 0x1p30)
       --bits;
@@ -290,26 +372,23 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     sum.multipliers.push_back(int32_t(multiplier));
   }
   sum.offsets.assign(limited.size(), 0);
-  Ties ties{tiesLikely, zeroPointFirst};
-  double scale = std::ldexp(1.0, -bits);
   FailureOr<FixedPoint> point =
-      deriveFixedPoint(scale, range, output, reason, ties);
-  // What the sum must contain besides comes by way of an operand.
-  if (succeeded(point) && point->offset[0]) {
-    auto carries = [&](int32_t multiplier) {
-      return multiplier && point->offset[0] % multiplier == 0;
-    };
-    auto carrier = llvm::find_if(sum.multipliers, carries);
-    if (carrier != sum.multipliers.end()) {
-      size_t index = carrier - sum.multipliers.begin();
-      sum.offsets[index] = int32_t(point->offset[0] / *carrier);
-    } else {
-      ties.zeroPointFirst = false;
-      point = deriveFixedPoint(scale, range, output, reason, ties);
-    }
-  }
+      deriveFixedPoint(std::ldexp(1.0, -bits), range, output, reason,
+                       {tiesLikely, zeroPointFirst, !exact});
   if (failed(point))
     return failure();
   sum.requantize = std::move(*point);
+  // What the sum must contain besides comes by way of an operand, which may
+  // have an offset anyway, or is added to the sum.
+  int64_t &more = sum.requantize.offset[0];
+  for (auto [offset, multiplier] : llvm::zip(sum.offsets, sum.multipliers))
+    if (more && multiplier && more % multiplier == 0) {
+      offset = int32_t(more / multiplier);
+      more = 0;
+    }
+  if (more && sum.requantize.rounding == Rounding::HalfEven) {
+    sum.requantize.addend += int32_t(more);
+    more = 0;
+  }
   return sum;
 }

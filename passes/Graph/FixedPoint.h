@@ -32,13 +32,13 @@ struct OutputGrid {
 };
 
 /// The attributes of a graph.requantize, and `offset`, which the accumulator
-/// must contain besides: half of what pre_shift drops, or the zero point. One
-/// value, or one per channel; the clip bounds are empty where no accumulator
-/// reaches them.
+/// must contain besides: half of what a shift drops, and the zero point where
+/// that costs nothing. One value, or one per channel; the clip bounds are empty
+/// where no accumulator reaches them.
 struct FixedPoint {
-  llvm::SmallVector<int32_t> clipLo, clipHi, preShift, multiplier;
+  llvm::SmallVector<int32_t> clipLo, clipHi, preShift, multiplier, postShift;
   llvm::SmallVector<int64_t> offset;
-  int32_t midShift = 0, postShift = 0, zeroPoint = 0;
+  int32_t midShift = 0, addend = 0, zeroPoint = 0;
   Rounding rounding = Rounding::HalfUp;
   std::optional<int32_t> outLo, outHi;
 };
@@ -47,9 +47,11 @@ struct FixedPoint {
 struct Ties {
   /// They are frequent although the scale is not one that makes them so.
   bool likely = false;
-  /// They are decided after an odd zero point is added, where that can be
-  /// expressed by moving the zero point into `offset`.
+  /// They are decided after an odd zero point is added.
   bool zeroPointFirst = false;
+  /// Accumulators are rounded themselves, so that a tie among them means
+  /// nothing.
+  bool approximate = false;
 };
 
 /// The parameters with which round(acc * scale) + zero point is computed.

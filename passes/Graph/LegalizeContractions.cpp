@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Graph/ContractionConstants.h"
+#include "passes/Graph/Scale.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -146,7 +147,8 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
 
   SmallVector<double> scales;
   for (double scale : weights->scales)
-    scales.push_back(inputScale * scale / layer.output.scale);
+    scales.push_back(getRatio({contraction.alpha, input->scale, scale},
+                              layer.output.scale));
   if (scales.size() == 1) {
     Interval all = ranges.front();
     for (Interval range : ranges)

@@ -46,7 +46,6 @@ private:
   FailureOr<Value> legalizeAverage(AveragePoolOp op);
   Value reshapeLeading(Value tensor, ArrayRef<OpFoldResult> leading);
   FailureOr<FixedPoint> deriveMean(Grid input, int64_t count);
-  bool isZeroPointFirst() const;
 
   OpBuilder &builder;
   QuantizedLayer &layer;
@@ -68,12 +67,6 @@ FailureOr<Operand> Legalizer::getOperand(Value value) {
   return Operand{toInteger(builder, loc, source), *grid};
 }
 
-/// ONNX Runtime fuses dequantize, add or average, quantize into an operator
-/// that adds the zero point before it rounds.
-bool Legalizer::isZeroPointFirst() const {
-  return isa<AddOp, AveragePoolOp>(layer.anchor) && layer.activations.empty();
-}
-
 /// The sum of operands with signs 1 or -1, in the grid of the layer's output.
 FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
                                 ArrayRef<int> signs) {
@@ -82,13 +75,14 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
   SmallVector<int32_t> offsets;
   SmallVector<Value> inputs;
   for (auto [operand, sign] : llvm::zip(operands, signs)) {
-    ratios.push_back(sign * operand.grid.scale / layer.output.scale);
+    ratios.push_back(sign *
+                     getRatio(operand.grid.scale, layer.output.scale));
     ranges.push_back(operand.grid.centered());
     offsets.push_back(-operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
   }
   FailureOr<WeightedSum> parameters = deriveWeightedSum(
-      ratios, ranges, layer.output.output(), reason, isZeroPointFirst());
+      ratios, ranges, layer.output.output(), reason, layer.isZeroPointFirst());
   if (failed(parameters))
     return failure();
   for (auto [offset, more] : llvm::zip(offsets, parameters->offsets))
@@ -149,10 +143,12 @@ FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count) {
     return failure();
   }
   Interval centered = input.centered();
+  Ties ties;
+  ties.zeroPointFirst = layer.isZeroPointFirst();
   FailureOr<FixedPoint> point = deriveFixedPoint(
-      input.scale / (layer.output.scale * double(count)),
+      getRatio(input.scale, {layer.output.scale, double(count)}),
       Interval{centered.lo * count, centered.hi * count}, layer.output.output(),
-      reason, {false, isZeroPointFirst()});
+      reason, ties);
   if (succeeded(point))
     point->offset[0] -= input.zeroPoint * count;
   return point;
@@ -213,7 +209,8 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
   }
   // Sums of float32 decide ties by their own rounding errors, unless they are
   // exact.
-  Scale ratio(operand->grid.scale / (layer.output.scale * double(count)));
+  Scale ratio(
+      getRatio(operand->grid.scale, {layer.output.scale, double(count)}));
   bool exact = ratio.isDyadic() && Scale(operand->grid.scale).isPowerOfTwo();
   if (ratio.ties > 0 && !exact) {
     reason = "many averages lie between two outputs: float32 decides";

@@ -38,6 +38,40 @@ Location QuantizedLayer::getLoc() const {
   return FusedLoc::get(quantize->getContext(), locations);
 }
 
+bool QuantizedLayer::isZeroPointFirst() const {
+  return QuantizeLinearOp(quantize).getRoundingOffset().value_or(0) != 0;
+}
+
+/// Whether ONNX Runtime, which prefers uint8 on x86, turns an int8 tensor into
+/// uint8: that takes a quantize_linear and nothing but one reader of reals.
+static bool becomesUnsigned(Value quantized) {
+  if (!quantized.getDefiningOp<QuantizeLinearOp>() || !quantized.hasOneUse())
+    return false;
+  auto reader = dyn_cast<DequantizeLinearOp>(*quantized.user_begin());
+  return reader && reader->hasOneUse();
+}
+
+/// Whether ONNX Runtime fuses dequantize, `op`, quantize into one operator that
+/// adds the zero point before it rounds. Of sums and averages it does, if it
+/// has all tensors in one type.
+static bool isFused(QuantizeLinearOp quantize) {
+  Operation *op = quantize.getInput().getDefiningOp();
+  auto result =
+      dyn_cast<quant::UniformQuantizedType>(quantize.getType().getElementType());
+  if (!isa_and_present<AddOp, AveragePoolOp>(op) || !op->hasOneUse() || !result)
+    return false;
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    Value source = getQuantizedSource(operand);
+    auto type = source ? dyn_cast<quant::UniformQuantizedType>(
+                             getElementTypeOrSelf(source))
+                       : nullptr;
+    return type && type.getStorageType() == result.getStorageType() &&
+           type.isSigned() == result.isSigned() &&
+           (!type.isSigned() || becomesUnsigned(source) ==
+                                    becomesUnsigned(quantize.getResult()));
+  });
+}
+
 /// The stored integer of a real number, as graph.quantize_linear computes it.
 static int32_t quantize(double real, const Grid &grid) {
   double scaled = std::nearbyint(float(real) / float(grid.scale));
@@ -126,8 +160,18 @@ struct GraphLegalizeQuantization
   using GraphLegalizeQuantizationBase::GraphLegalizeQuantizationBase;
 
   void runOnOperation() override {
-    if (failed(checkScales()) ||
-        failed(rewrite(populateMoveQuantizationPatterns)))
+    if (failed(checkScales()))
+      return signalPassFailure();
+    // This asks what the model looks like, so it comes first.
+    getOperation().walk([](QuantizeLinearOp op) {
+      if (!isFused(op))
+        return;
+      auto type =
+          cast<quant::UniformQuantizedType>(op.getType().getElementType());
+      if (int64_t zeroPoint = type.getZeroPoint())
+        op.setRoundingOffset(int32_t(zeroPoint));
+    });
+    if (failed(rewrite(populateMoveQuantizationPatterns)))
       return signalPassFailure();
     IRRewriter rewriter(&getContext());
     SmallVector<QuantizeLinearOp> quantizes;
@@ -185,23 +229,12 @@ private:
         return;
       }
       layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
-      roundAsFused(op, layer);
       ++numFloat;
       return;
     }
     ++numInteger;
     rewriter.replaceOp(
         op, toQuantized(rewriter, op.getLoc(), *integers, op.getType()));
-  }
-
-  /// ONNX Runtime's fused average adds the zero point before it rounds.
-  static void roundAsFused(QuantizeLinearOp op, const QuantizedLayer &layer) {
-    auto type =
-        dyn_cast<quant::UniformQuantizedType>(op.getType().getElementType());
-    auto pool = dyn_cast<AveragePoolOp>(layer.anchor);
-    if (type && pool && layer.activations.empty() &&
-        getQuantizedSource(pool.getInput()))
-      op.setRoundingOffset(int32_t(type.getZeroPoint()));
   }
 
   /// Why an operator that reads quantized tensors is no integer arithmetic,

@@ -158,8 +158,12 @@ acc::graph::createIf(Indices &i, Value condition, ValueRange otherwise,
 }
 
 Value acc::graph::createLess(Indices &i, Type type, Value x, Value y) {
-  if (isa<FloatType>(x.getType()))
-    return arith::CmpFOp::create(i.b, arith::CmpFPredicate::OLT, x, y);
+  if (isa<FloatType>(x.getType())) {
+    Value isNumber =
+        arith::CmpFOp::create(i.b, arith::CmpFPredicate::ORD, x, x);
+    return i.both(isNumber, arith::CmpFOp::create(
+                                i.b, arith::CmpFPredicate::ULT, x, y));
+  }
   auto predicate = isUnsignedElement(type) ? arith::CmpIPredicate::ult
                                            : arith::CmpIPredicate::slt;
   return arith::CmpIOp::create(i.b, predicate, x, y);

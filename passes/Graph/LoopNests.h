@@ -69,7 +69,8 @@ llvm::SmallVector<mlir::Value>
 createIf(Indices &i, mlir::Value condition, mlir::ValueRange otherwise,
          llvm::function_ref<llvm::SmallVector<mlir::Value>(Indices &)> body);
 
-/// Whether x < y for elements of `type`, which says whether they are signed.
+/// Whether x < y for elements of `type`, which says whether they are signed. A
+/// NaN is above all numbers and equals any other, so that this is an order.
 mlir::Value createLess(Indices &i, mlir::Type type, mlir::Value x,
                        mlir::Value y);
 

@@ -23,6 +23,8 @@ struct QuantizedLayer {
   /// Of the result; bounds are narrowed by the activations.
   Grid output;
 
+  /// Whether the zero point is added before ties are decided.
+  bool isZeroPointFirst() const;
   /// The ONNX nodes that the layer consists of.
   mlir::Location getLoc() const;
 };

@@ -52,6 +52,24 @@ Scale::Scale(double value) : value(value) {
     ties = 1.0 / double(denominator);
 }
 
+bool Scale::isExact() const {
+  return isDyadic() && value == std::ldexp(double(numerator), -shift);
+}
+
+double acc::graph::getRatio(llvm::ArrayRef<double> factors,
+                            llvm::ArrayRef<double> divisors) {
+  auto multiply = [](auto one, llvm::ArrayRef<double> numbers) {
+    for (double number : numbers)
+      one *= static_cast<decltype(one)>(number);
+    return one;
+  };
+  float rounded = multiply(1.0f, factors) / multiply(1.0f, divisors);
+  int exponent;
+  if (rounded > 0 && std::frexp(rounded, &exponent) == 0.5f)
+    return rounded;
+  return multiply(1.0, factors) / multiply(1.0, divisors);
+}
+
 Multiplier::Multiplier(double value) {
   int exponent;
   multiplier = int32_t(std::lround(std::frexp(value, &exponent) * (1 << 15)));

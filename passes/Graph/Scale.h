@@ -32,7 +32,16 @@ struct Scale {
 
   bool isDyadic() const { return numerator != 0; }
   bool isPowerOfTwo() const { return numerator == 1; }
+  /// Whether the scale is the fraction, and not only near to it.
+  bool isExact() const;
 };
+
+/// The product of `factors` over the product of `divisors`, all of them float32
+/// numbers. Where float32 arithmetic, from left to right as ONNX Runtime
+/// computes scales, makes a power of two of them, it is that power: then ONNX
+/// Runtime's results are exact, and so are its ties.
+double getRatio(llvm::ArrayRef<double> factors,
+                llvm::ArrayRef<double> divisors);
 
 /// value == multiplier * 2^-shift up to half a unit of the 15-bit multiplier,
 /// which lies in [2^14, 2^15).

@@ -217,8 +217,10 @@ Value sign(ImplicitLocOpBuilder &b, const ElementContext &context,
   Type type = x[0].getType();
   Value zero = zeroOf(b, x[0]), one = createScalar(b, type, 1);
   if (context.isFloat()) {
+    // Of the rest, which is zeros and NaN, zeros become positive.
     Value negative = compare(b, arith::CmpFPredicate::OLT, x[0], zero);
-    Value rest = select(b, negative, createScalar(b, type, -1), x[0]);
+    Value rest = select(b, negative, createScalar(b, type, -1),
+                        math::AbsFOp::create(b, x[0]));
     return select(b, compare(b, arith::CmpFPredicate::OGT, x[0], zero), one,
                   rest);
   }
@@ -230,9 +232,21 @@ Value sign(ImplicitLocOpBuilder &b, const ElementContext &context,
                 createScalar(b, type, -1), positive);
 }
 
+/// The bound where `x` is beyond it, else `x`, be it NaN or a zero that equals
+/// the bound. For floats this is one instruction, and maximum is several.
+template <arith::CmpFPredicate isBeyond, ElementRule ofIntegers>
+Value limit(ImplicitLocOpBuilder &b, const ElementContext &context, Value x,
+            Value bound) {
+  if (!context.isFloat())
+    return ofIntegers(b, context, {x, bound});
+  return select(b, compare(b, isBeyond, x, bound), bound, x);
+}
+constexpr auto atLeast = limit<arith::CmpFPredicate::OLT, maximum>,
+               atMost = limit<arith::CmpFPredicate::OGT, minimum>;
+
 Value relu(ImplicitLocOpBuilder &b, const ElementContext &context,
            ValueRange x) {
-  return maximum(b, context, {x[0], zeroOf(b, x[0])});
+  return atLeast(b, context, x[0], zeroOf(b, x[0]));
 }
 
 Value pRelu(ImplicitLocOpBuilder &b, const ElementContext &context,
@@ -262,14 +276,14 @@ Value clip(ImplicitLocOpBuilder &b, const ElementContext &context,
            ValueRange x) {
   auto op = cast<ClipOp>(context.op);
   Value value = x[0];
-  auto limit = [&](ElementRule rule, std::optional<APFloat> bound) {
-    if (bound)
-      value = rule(b, context,
-                   {value, createBound(b, context.isUnsigned(), value.getType(),
-                                       bound->convertToDouble())});
+  auto bound = [&](APFloat number) {
+    return createBound(b, context.isUnsigned(), value.getType(),
+                       number.convertToDouble());
   };
-  limit(maximum, op.getMin());
-  limit(minimum, op.getMax());
+  if (op.getMin())
+    value = atLeast(b, context, value, bound(*op.getMin()));
+  if (op.getMax())
+    value = atMost(b, context, value, bound(*op.getMax()));
   return value;
 }
 

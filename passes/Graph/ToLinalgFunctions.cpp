@@ -78,7 +78,10 @@ Value plain(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
   return Op::create(b, x[0]);
 }
 
-Real erf(const ElementContext &, Real x) { return x.apply<math::ErfOp>(); }
+/// Odd, also at -0, which approximations lose.
+Real erf(const ElementContext &, Real x) {
+  return x.apply<math::ErfOp>().apply<math::CopySignOp>(x);
+}
 Real reciprocal(const ElementContext &, Real x) { return x.like(1) / x; }
 Real logistic(Real x) { return x.like(1) / ((-x).apply<math::ExpOp>() + 1); }
 Real sigmoid(const ElementContext &, Real x) { return logistic(x); }

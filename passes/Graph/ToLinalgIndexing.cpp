@@ -189,8 +189,17 @@ class ForwardSlicePattern : public OpConversionPattern<SliceOp> {
                   ConversionPatternRewriter &rewriter) const override {
     if (llvm::any_of(op.getSteps(), [](int64_t step) { return step < 0; }))
       return rewriter.notifyMatchFailure(op, "steps backwards");
-    // tensor.extract_slice refuses slices of nothing that start at the end.
-    if (llvm::is_contained(op.getType().getShape(), 0)) {
+    // tensor.extract_slice refuses slices of nothing that start at the end, or
+    // in an axis that has no elements, also where only a run knows their size.
+    auto startsAtEnd = [](auto pair) {
+      auto [start, length] = pair;
+      return !ShapedType::isDynamic(start) && !ShapedType::isDynamic(length) &&
+             start >= length;
+    };
+    if (llvm::is_contained(op.getType().getShape(), 0) ||
+        llvm::any_of(
+            llvm::zip(op.getStarts(), op.getInput().getType().getShape()),
+            startsAtEnd)) {
       ImplicitLocOpBuilder b(op.getLoc(), rewriter);
       rewriter.replaceOp(
           op, createEmpty(b, getTypeConverter()->convertType(op.getType()),

@@ -201,30 +201,42 @@ class PadPattern : public OpConversionPattern<PadOp> {
     return createPadded(b, input, low, high, fill);
   }
 
-  /// Every element read from where its mode takes it.
+  /// Every element read from where its mode takes it, of those that negative
+  /// pads leave.
   static Value createGather(ImplicitLocOpBuilder &b, PadOp op, Value input,
                             RankedTensorType type) {
-    Sizes sizes = getSizes(b, input), padded(sizes);
-    for (auto [axis, size] : llvm::enumerate(padded))
+    Sizes kept = getSizes(b, input), padded;
+    int64_t rank = type.getRank();
+    ArrayRef<int64_t> begins = op.getPads().take_front(rank),
+                      ends = op.getPads().drop_front(rank);
+    for (auto [size, begin, end] : llvm::zip(kept, begins, ends)) {
+      padded.push_back(addSizes(b, size, b.getIndexAttr(begin + end)));
       size = addSizes(b, size,
-                      b.getIndexAttr(op.getPads()[axis] +
-                                     op.getPads()[axis + sizes.size()]));
+                      b.getIndexAttr(std::min<int64_t>(begin, 0) +
+                                     std::min<int64_t>(end, 0)));
+    }
     return createElementwise(
         b, type, ValueRange{},
         [&](ImplicitLocOpBuilder &inner, ValueRange) -> Value {
           SmallVector<Value> indices;
-          for (int64_t axis = 0; axis < type.getRank(); ++axis)
-            indices.push_back(
-                createSourceIndex(inner, op.getMode(), axis, op.getPads()[axis],
-                                  getValueOrCreateConstantIndexOp(
-                                      inner, inner.getLoc(), sizes[axis])));
+          for (int64_t axis = 0; axis < rank; ++axis) {
+            Value size = getValueOrCreateConstantIndexOp(inner, inner.getLoc(),
+                                                         kept[axis]);
+            Value index =
+                createKeptIndex(inner, op.getMode(), axis,
+                                std::max<int64_t>(begins[axis], 0), size);
+            Value first = arith::ConstantIndexOp::create(
+                inner, std::max<int64_t>(-begins[axis], 0));
+            indices.push_back(arith::AddIOp::create(inner, index, first));
+          }
           return tensor::ExtractOp::create(inner, input, indices);
         },
         padded);
   }
 
-  static Value createSourceIndex(ImplicitLocOpBuilder &b, PadMode mode,
-                                 int64_t axis, int64_t begin, Value size) {
+  /// Which of the `size` elements that are left along an axis is read.
+  static Value createKeptIndex(ImplicitLocOpBuilder &b, PadMode mode,
+                               int64_t axis, int64_t begin, Value size) {
     auto constant = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(b, value);
     };

@@ -171,7 +171,8 @@ class RequantizePattern : public OpConversionPattern<RequantizeOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Parameters parameters(b, adaptor.getInput(), /*axis=*/1);
-    Parameters::Getter clipLo, clipHi, shiftLeft, shiftRight, multiplier;
+    Parameters::Getter clipLo, clipHi, shiftLeft, shiftRight, multiplier,
+        postShift = parameters.add(op.getPostShift());
     if (std::optional<ArrayRef<int32_t>> values = op.getClipLo())
       clipLo = parameters.add(*values);
     if (std::optional<ArrayRef<int32_t>> values = op.getClipHi())
@@ -204,13 +205,14 @@ class RequantizePattern : public OpConversionPattern<RequantizeOp> {
                     y = arith::ShRSIOp::create(inner, y, shiftRight(x));
                   if (multiplier)
                     y = arith::MulIOp::create(inner, y, multiplier(x));
-                  return finish(inner, op, y);
+                  return finish(inner, op, y, postShift(x));
                 }));
     return success();
   }
 
   /// Rounds, adds the zero point, saturates and narrows.
-  static Value finish(ImplicitLocOpBuilder &b, RequantizeOp op, Value p) {
+  static Value finish(ImplicitLocOpBuilder &b, RequantizeOp op, Value p,
+                      Value postShift) {
     auto constant = [&](int32_t value) -> Value {
       return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
     };
@@ -224,14 +226,14 @@ class RequantizePattern : public OpConversionPattern<RequantizeOp> {
                           .getResult()
                     : value;
     };
-    int32_t s = op.getPostShift(), zeroPoint = op.getZeroPoint();
+    int32_t s = op.getPostShift().front(), zeroPoint = op.getZeroPoint();
     Value y;
     if (op.getRounding() == Rounding::HalfEven) {
-      int32_t middle = op.getMidShift();
-      Value t = middle ? shift(add(p, 1 << (middle - 1)), middle) : p;
-      Value isOdd = arith::AndIOp::create(b, shift(t, s), constant(1));
-      y = arith::AddIOp::create(b, add(t, (1 << (s - 1)) - 1), isOdd);
-      y = add(shift(y, s), zeroPoint);
+      Value t = shift(add(p, op.getAddend()), op.getMidShift());
+      Value isOdd = arith::AndIOp::create(
+          b, arith::ShRSIOp::create(b, t, postShift), constant(1));
+      y = arith::SubIOp::create(b, t, isOdd);
+      y = add(arith::ShRSIOp::create(b, y, postShift), zeroPoint);
     } else if (s == 0) {
       y = add(p, zeroPoint);
     } else {

@@ -48,20 +48,30 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
     acc = apply(Step::Mul, acc, products);
   }
 
-  int32_t s = op.getPostShift(), zeroPoint = op.getZeroPoint();
+  ArrayRef<int32_t> postShift = op.getPostShift();
+  int32_t s = postShift.front(), zeroPoint = op.getZeroPoint();
   if (op.getRounding() == Rounding::HalfEven) {
-    if (int32_t middle = op.getMidShift()) {
-      acc = apply(Step::Add, acc, 1 << (middle - 1));
-      acc = apply(Step::ShiftRight, acc, middle);
-    }
-    // Bit s decides ties; there is no "and", but two shifts isolate it, as 0 or
-    // -1.
-    Value odd = apply(Step::ShiftLeft, copy(acc), 31 - s);
+    // What an immediate cannot hold is added in two parts, before the shift and
+    // behind it.
+    int32_t addend = op.getAddend(), middle = op.getMidShift();
+    int32_t late = llvm::isInt<16>(addend) ? 0 : addend >> middle;
+    acc = apply(Step::Add, acc, addend - (late << middle));
+    acc = apply(Step::ShiftRight, acc, middle);
+    acc = apply(Step::Add, acc, late);
+    // The last bit of the result decides ties; there is no "and", but two
+    // shifts isolate it, as 0 or -1. A shift to the left of each channel by
+    // its own amount is a product.
+    Value odd = copy(acc);
+    if (llvm::all_equal(postShift))
+      odd = apply(Step::ShiftLeft, odd, 31 - s);
+    else
+      odd = apply(Step::Mul, odd,
+                  llvm::map_to_vector(postShift, [](int32_t shift) {
+                    return int32_t(1) << (31 - shift);
+                  }));
     odd = apply(Step::ShiftRight, odd, 31);
-    odd = apply(Step::Mul, odd, -1);
     acc = applyTensor(Step::Add, acc, odd);
-    acc = apply(Step::Add, acc, (1 << (s - 1)) - 1);
-    acc = apply(Step::ShiftRight, acc, s);
+    acc = apply(Step::ShiftRight, acc, postShift);
     acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {
     acc = apply(Step::Add, acc, zeroPoint);

@@ -20,12 +20,13 @@ namespace acc::host {
 using namespace acc;
 using namespace acc::host;
 
-/// Shapes of views with several unknown sizes in a group of axes, by strides
-/// that are computed from them: upstream's lowering of memref.expand_shape
-/// knows one only.
+/// Shapes of views with unknown sizes, by strides that are computed from the
+/// sizes that are given. Upstream's lowering of memref.expand_shape takes one
+/// unknown size in a group of axes and finds it by division, which has no
+/// result where another size of the group is 0.
 static void lowerReshape(memref::ExpandShapeOp expand) {
   MemRefType type = expand.getResultType();
-  if (type.getNumDynamicDims() < 2 || !type.getLayout().isIdentity() ||
+  if (type.hasStaticShape() || !type.getLayout().isIdentity() ||
       !expand.getSrcType().getLayout().isIdentity())
     return;
   OpBuilder builder(expand);

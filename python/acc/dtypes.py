@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["BY_MLIR", "BY_NAME", "BY_ONNX", "ElementType", "element_type"]
+__all__ = ["BY_MLIR", "BY_NAME", "BY_ONNX", "ElementType", "element_type", "largest_of"]
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,12 @@ BY_MLIR = {element.mlir: element for element in _ALL}
 def element_type(dtype: np.dtype) -> ElementType:
     """The element type of an array; raises KeyError for one that acc does not have."""
     return BY_NAME[dtype.name]
+
+
+def largest_of(dtype: np.dtype) -> float:
+    """The largest finite number of a float type."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).max)
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(dtype).max)

@@ -104,7 +104,8 @@ def requantize(
     *,
     pre_shift: Sequence[int],
     multiplier: Sequence[int],
-    post_shift: int,
+    post_shift: Sequence[int],
+    addend: int = 0,
     mid_shift: int = 0,
     zero_point: int = 0,
     clip_lo: Sequence[int] | None = None,
@@ -127,11 +128,14 @@ def requantize(
     shift = spread(pre_shift)
     a = _wrap((a >> np.maximum(shift, 0)) << np.maximum(-shift, 0)).astype(np.int64)
     p = _wrap(a * spread(multiplier)).astype(np.int64)
-    if rounding == "half_up":
-        y = p + zero_point if post_shift == 0 else ((p >> (post_shift - 1)) + 2 * zero_point + 1) >> 1
+    last = spread(post_shift)
+    if rounding == "half_even":
+        t = _wrap(p + addend).astype(np.int64) >> mid_shift
+        y = ((t - ((t >> last) & 1)) >> last) + zero_point
+    elif post_shift[0] == 0:
+        y = p + zero_point
     else:
-        t = p if mid_shift == 0 else (p + (1 << (mid_shift - 1))) >> mid_shift
-        y = ((t + (1 << (post_shift - 1)) - 1 + ((t >> post_shift) & 1)) >> post_shift) + zero_point
+        y = ((p >> (last - 1)) + 2 * zero_point + 1) >> 1
     if out_lo is not None:
         y = np.maximum(y, out_lo)
     if out_hi is not None:

@@ -148,6 +148,12 @@ class QdqModel:
         size = [(extent + 2 * pad - kernel) // stride + 1 for extent in x.shape[2:]]
         return self._quantize(value, (*x.shape[:2], *size), x.scale, x.zero_point)
 
+    def average_pool(self, x: Quantized, kernel: int) -> Quantized:
+        """Over windows beside each other, whose sums are exact."""
+        value = self._node("AveragePool", [self.dequantize(x)], kernel_shape=[kernel] * 2, strides=[kernel] * 2)
+        size = [extent // kernel for extent in x.shape[2:]]
+        return self._quantize(value, (*x.shape[:2], *size), self.scale(x.scale / 2), self.zero_point())
+
     def concat(self, xs: list[Quantized]) -> Quantized:
         """Channels one after the other, in the coarsest of the scales."""
         value = self._node("Concat", [self.dequantize(x) for x in xs], axis=1)
@@ -212,3 +218,28 @@ def random_network(seed: int) -> onnx.ModelProto:
             x = net.max_pool(x, 3, int(rng.integers(1, 3)), int(rng.integers(0, 2)))
     x = net.flatten(net.global_average_pool(x))
     return net.build(net.gemm(x, int(rng.integers(2, 40)), per_channel=bool(rng.integers(2))))
+
+
+def power_of_two_network(seed: int) -> onnx.ModelProto:
+    """A residual network whose scales are powers of two, as are the numbers of elements that are averaged.
+
+    ONNX Runtime's float32 arithmetic is exact on it, and many results are ties.
+    """
+    rng = np.random.default_rng(seed)
+    net = QdqModel(rng, signed=bool(rng.integers(2)), powers_of_two=True)
+    x = net.input((1, int(rng.choice([3, 16, 20])), 8, 8))
+    for layer in range(3):
+        x = net.conv(
+            x,
+            int(rng.choice([8, 16, 24])),
+            per_channel=bool(rng.integers(2)),
+            bias=bool(rng.integers(2)),
+            activation=str(rng.choice(["", "relu", "clip"])),
+        )
+        branch = net.conv(x, x.shape[1], (1, 1), pads=(0, 0, 0, 0), per_channel=bool(rng.integers(2)))
+        kind = rng.choice(["add", "relu", "concat"])
+        x = net.concat([branch, x]) if kind == "concat" else net.add(branch, x, "relu" if kind == "relu" else "")
+        if layer == 1:
+            x = net.max_pool(x, 2, 2, 0) if rng.integers(2) else net.average_pool(x, 2)
+    x = net.flatten(net.global_average_pool(x))
+    return net.build(net.gemm(x, 10, per_channel=True))

@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 import acc
 from acc.dtypes import BY_NAME, element_type
 from acc.frontend.elementwise import ELEMENTWISE
+from graph_as_onnx import make_model, node_model, run
 
 OPSET = onnx.defs.onnx_opset_version()
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -209,8 +210,10 @@ def test_clip(dtype: str, given: str, known: bool) -> None:
         output = helper.make_tensor_value_info("y", BY_NAME[dtype].onnx, x.shape)
         graph = helper.make_graph([helper.make_node("Clip", names, ["y"])], "clip", infos, [output], tensors)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        # The standard's bounds where there are none, which infinities are beyond.
+        limits = np.finfo(x.dtype) if x.dtype.kind == "f" else np.iinfo(x.dtype)
         with np.errstate(all="ignore"):
-            expected = np.clip(x, bounds.get("low"), bounds.get("high"))
+            expected = np.clip(x, bounds.get("low", limits.min), bounds.get("high", limits.max))
         np.testing.assert_array_equal(acc.compile(model).run(inputs)["y"], expected)
 
 
@@ -253,3 +256,90 @@ def test_any_number_of_rows() -> None:
         got = compiled.run({"x": x})
         for name, want in zip(names, ReferenceEvaluator(model).run(None, {"x": x}), strict=True):
             np.testing.assert_allclose(got[name], np.asarray(want), rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def specials(dtype: str) -> np.ndarray:
+    """Numbers at the ends and in the middle of a float type."""
+    element = BY_NAME[dtype].dtype
+    limits = ml_dtypes.finfo(element)
+    ends = [float(limits.max), float(limits.tiny), float(limits.smallest_subnormal)]
+    numbers = [*ends, *(-end for end in ends), np.inf, -np.inf, np.nan, 0.0, -0.0, 1, -1, 0.5, 3, -3, 6, 7, 100, -100]
+    return np.array(numbers, np.float64).astype(element)
+
+
+def equal_to_onnx_runtime(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> None:
+    """Bit for bit, but for the payload of NaN."""
+    actual, expected = acc.compile(model).run(feeds), run(model, feeds)
+    for name, wanted in expected.items():
+        np.testing.assert_array_equal(actual[name], wanted)
+        if wanted.dtype.kind == "f":
+            numbers = ~np.isnan(wanted)
+            np.testing.assert_array_equal(np.signbit(actual[name])[numbers], np.signbit(wanted)[numbers])
+
+
+LARGEST = float(np.finfo(np.float32).max)
+BOUNDS = [
+    *((0.0, 6.0), (-1.0, 1.0), (3.0, -3.0), (0.0, -0.0), (-0.0, 0.0), (None, None), (None, 2.0), (2.0, None)),
+    *((-LARGEST, LARGEST), (-np.inf, np.inf), (np.inf, np.inf), (-np.inf, -np.inf), (np.nan, 1.0), (-1.0, np.nan)),
+]
+
+
+@pytest.mark.parametrize("constant", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_clip_at_the_ends(dtype: str, constant: bool) -> None:
+    """One model of all bounds: absent ones are the largest numbers, which infinities are beyond."""
+    x = specials(dtype)
+    nodes, arrays = [], {"x": x}
+    for index, bounds in enumerate(BOUNDS):
+        names = ["x"]
+        for kind, bound in zip(("low", "high"), bounds, strict=True):
+            names.append("" if bound is None else f"{kind}{index}")
+            if bound is not None:
+                with np.errstate(over="ignore"):
+                    arrays[names[-1]] = np.asarray(bound, np.float64).astype(x.dtype)
+        nodes.append(helper.make_node("Clip", [*names], [f"y{index}"]))
+    bounds = {name: array for name, array in arrays.items() if name != "x"}
+    outputs = [node.output[0] for node in nodes]
+    model = make_model(nodes, {"x": x} if constant else arrays, bounds if constant else {}, outputs, 21)
+    equal_to_onnx_runtime(model, {"x": x} if constant else arrays)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"min": 0.0}, {"max": 6.0}, {"min": -LARGEST, "max": LARGEST}])
+def test_clip_of_older_operator_sets(attributes: dict[str, float]) -> None:
+    x = specials("float32")
+    equal_to_onnx_runtime(node_model("Clip", {"x": x}, opset=9, **attributes), {"x": x})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+def test_clip_of_integers(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    x = np.array([limits.min, limits.max, 0, 1, 5, limits.max - 1], dtype)
+    for low, high in ((None, 5), (1, None), (5, 1), (limits.min, limits.max), (limits.max - 1, limits.max)):
+        constants = {} if low is None else {"low": np.asarray(low, dtype)}
+        constants |= {} if high is None else {"high": np.asarray(high, dtype)}
+        order = ["x", "" if low is None else "low", *([] if high is None else ["high"])]
+        equal_to_onnx_runtime(node_model("Clip", {"x": x}, constants, 21, order), {"x": x})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_special_numbers(dtype: str) -> None:
+    """What is exact is ONNX Runtime's, down to the sign of zero."""
+    x = specials(dtype)
+    # ONNX Runtime has no number for the sign of NaN in float16.
+    ops = ("Abs", "Neg", "Relu", "Floor", "Ceil", "Round", "Sqrt", *(() if dtype == "float16" else ("Sign",)))
+    nodes = [helper.make_node(op, ["x"], [op]) for op in ops]
+    equal_to_onnx_runtime(make_model(nodes, {"x": x}, {}, [*ops], 21), {"x": x})
+
+
+def test_special_numbers_of_activations() -> None:
+    x = specials("float32")
+    exact = {"LeakyRelu": {"alpha": 0.25}, "ThresholdedRelu": {}, "HardSwish": {}, "HardSigmoid": {"alpha": 0.25}}
+    nodes = [helper.make_node(op, ["x"], [op], **attributes) for op, attributes in exact.items()]
+    model = make_model(nodes, {"x": x}, {}, [*exact], 21)
+    actual, expected = acc.compile(model).run({"x": x}), run(model, {"x": x})
+    for name in exact:
+        np.testing.assert_allclose(actual[name], expected[name], 1e-6, err_msg=name)
+    for op in ("Erf", "Tanh", "Sigmoid", "Elu", "Selu", "Softplus", "Softsign", "Gelu", "Mish"):
+        (y,) = acc.compile(node_model(op, {"x": x})).run({"x": x}).values()
+        (wanted,) = run(node_model(op, {"x": x}), {"x": x}).values()
+        np.testing.assert_allclose(y, wanted, 1e-4, 1e-8, err_msg=op)

@@ -12,7 +12,7 @@ CONV = (
     "group = {group} : i64, pad_value = {pad_value} : i8"
 )
 MACS = 16 * 8 * 8 * 16 * 3 * 3
-SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 4 : i32"
+SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 4>"
 
 
 def place(body: str, target: str = "vta", options: Options | None = None, **config: int) -> list[Placement]:

@@ -11,7 +11,7 @@ import pytest
 
 import acc
 from acc.layerwise import compare_layers, onnx_runtime
-from qdq_models import random_network
+from qdq_models import power_of_two_network, random_network
 
 CONFIGS = {
     "default": {},
@@ -82,6 +82,27 @@ def test_layers_agree_with_onnx_runtime(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(200, 260))
 def test_layers_agree_with_onnx_runtime_long(seed: int) -> None:
     check_against_onnx_runtime(seed, "vta")
+
+
+def check_powers_of_two(seed: int) -> None:
+    """Where float32 is exact, so is the agreement: of whole networks, behind all their ties."""
+    model = power_of_two_network(seed)
+    inputs = feeds(model, seed)
+    expected = onnx_runtime(model, inputs)
+    for target in ("cpu", "vta"):
+        for name, actual in run_on(target)(model, inputs).items():
+            np.testing.assert_array_equal(actual, expected[name], err_msg=f"seed {seed} on {target}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_powers_of_two_equal_onnx_runtime(seed: int) -> None:
+    check_powers_of_two(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(300, 360))
+def test_powers_of_two_equal_onnx_runtime_long(seed: int) -> None:
+    check_powers_of_two(seed)
 
 
 def test_resnet18_layers_agree_with_onnx_runtime() -> None:

@@ -216,7 +216,13 @@ class Call:
         return [self.operand(index) for index in range(len(inputs))]
 
     def quantized_constant(self, index: int, quantization: Quantization) -> ir.Value:
-        return self._materialize(self.node.inputs[index], quantization)
+        """The integers of a constant input as a quantized tensor."""
+        array = self.tensor(index)
+        assert isinstance(array, np.ndarray)
+        alive, changed = quantization.without_zero_scales(array)
+        if changed is quantization:
+            return self._materialize(self.node.inputs[index], quantization)
+        return self._emitter.constant(alive, self.node.inputs[index], changed)
 
     def constant_value(self, array: np.ndarray) -> ir.Value:
         """A constant that the model does not have."""

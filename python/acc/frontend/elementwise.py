@@ -9,7 +9,7 @@ import numpy as np
 from onnx import helper
 
 from acc import ir
-from acc.dtypes import BY_MLIR
+from acc.dtypes import BY_MLIR, largest_of
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.exact import evaluate
 from acc.frontend.model import read_nodes
@@ -77,18 +77,29 @@ def convert_bit_cast(call: Call) -> list[Tensor]:
 
 
 def convert_clip(call: Call) -> list[Tensor]:
-    """Bounds that are known and fit a double are attributes, others operands of a maximum and a minimum."""
+    """Bounds that are known and fit a double are attributes; others are compared with.
+
+    Where there is none, the standard has the least and the largest number of the type, which infinities are beyond.
+    As in ONNX Runtime, NaN is beyond no bound and nothing is beyond NaN.
+    """
     value = call.operand(0)
+    dtype = dtype_of(element_of(value))
     known: dict[str, float] = {}
-    for index, name, operator in ((1, "min", "max"), (2, "max", "min")):
+    if dtype.kind not in "iu":
+        largest = largest_of(dtype)
+        known = {"min": -largest, "max": largest}
+    for index, name, beyond in ((1, "min", "less"), (2, "max", "greater")):
         bound = call.attributes.get(name)
         if bound is None and call.has(index):
             tensor = call.tensor(index)
             if not isinstance(tensor, np.ndarray) or not _is_double(call.scalar(index, name)):
-                # What is known so far comes first: the maximum before the minimum.
-                value = _clip(call, value, known)
-                known = {}
-                value = call.emit(operator, [value, call.operand(index)])
+                # What is known comes first: the upper bound wins over a lower one that is above it.
+                known.pop(name, None)
+                if name == "max":
+                    value = _clip(call, value, known)
+                    known = {}
+                limit = call.operand(index)
+                value = call.emit("where", [call.emit(beyond, [value, limit]), limit, value])
                 continue
             bound = float(call.scalar(index, name))
         if bound is not None:
@@ -99,21 +110,22 @@ def convert_clip(call: Call) -> list[Tensor]:
 
 def _is_double(bound: np.generic) -> bool:
     """Whether a double is exactly this bound."""
-    number = float(bound)
-    return not math.isnan(number) and (bound.dtype.kind not in "iu" or int(number) == int(bound))
+    return bound.dtype.kind not in "iu" or int(float(bound)) == int(bound)
 
 
 def _clip(call: Call, value: ir.Value, bounds: dict[str, float]) -> ir.Value:
-    # What older exporters write where there is no bound.
-    largest = float(np.finfo(np.float32).max)
-    is_double = isinstance(element_of(value), ir.F64Type)
-    unlimited = {"min": (-math.inf,), "max": (math.inf,)}
-    if not is_double:
-        unlimited = {"min": (-largest, -math.inf), "max": (largest, math.inf)}
+    """Limits a value, but by bounds that no value of its type is beyond. The largest float is not such a bound."""
+    dtype = dtype_of(element_of(value))
+    least, most = -math.inf, math.inf
+    if dtype.kind in "iu":
+        least, most = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    attributes = {}
     for name, bound in bounds.items():
-        if math.isnan(bound):
-            raise Unsupported(f"'{name}' is not a number")
-    attributes = {name: np.float64(bound) for name, bound in bounds.items() if bound not in unlimited[name]}
+        if dtype.kind not in "iu":
+            with np.errstate(over="ignore"):
+                bound = float(np.float64(bound).astype(dtype))
+        if (bound > least) if name == "min" else (bound < most):
+            attributes[name] = np.float64(bound)
     return call.emit("clip", [value], **attributes) if attributes else value
 
 

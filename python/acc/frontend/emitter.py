@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +17,9 @@ from acc.frontend.splats import is_splat
 
 # What stands for a size that an index operand gives, MLIR's ShapedType::kDynamic.
 _UNKNOWN = -(2**63)
+
+# What stands for a scale of 0 where there is no other scale.
+_SMALL_SCALE = 2.0**-16
 
 # Constants up to this size print inline; larger ones are resources, which share numpy's memory.
 _MAX_INLINE_BYTES = 1024
@@ -45,6 +48,24 @@ class Quantization:
         if self.axis is None:
             return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32, {entries[0]}>"
         return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32:{self.axis}, {{{','.join(entries)}}}>"
+
+    def without_zero_scales(self, array: np.ndarray) -> tuple[np.ndarray, Quantization]:
+        """Integers and a quantization that mean the same, but have no scale of 0.
+
+        Exporters write such scales for channels whose weights are all zero. Whatever integers a channel of scale 0
+        holds stand for 0: they become its zero point, under the largest scale of the other channels.
+        """
+        scales = np.array(self.scales)
+        dead = scales == 0
+        if not dead.any():
+            return array, self
+        scales[dead] = scales.max() or _SMALL_SCALE
+        along = [1] * array.ndim
+        if self.axis is not None:
+            along[self.axis] = -1
+        zeros = np.array(self.zero_points, self.storage).reshape(along)
+        alive = np.where(dead.reshape(along), zeros, array.astype(self.storage))
+        return alive, replace(self, scales=tuple(map(float, scales)))
 
 
 class Emitter:

@@ -123,7 +123,10 @@ def _read_quantization(call: Call, value: int | None, scale: int, zero: int, axi
     scales, zeros = call.constant(scale, "a scale"), call.constant(zero, "a zero point")
     if scales.dtype != np.float32 or zeros.dtype not in (np.int8, np.uint8) or zeros.size != scales.size:
         return None
-    if scales.ndim > 1 or not scales.size or not np.all(np.isfinite(scales) & (scales > 0)):
+    if scales.ndim > 1 or not scales.size or not np.all(np.isfinite(scales) & (scales >= 0)):
+        return None
+    # Types have positive scales; weights can have an equal one where theirs is 0.
+    if not np.all(scales) and (value is None or not isinstance(call.tensor(value), np.ndarray)):
         return None
     if scales.size > 1 and (axis is None or value is None or call.shape(value)[axis] != scales.size):
         return None

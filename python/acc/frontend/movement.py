@@ -11,7 +11,7 @@ import numpy as np
 from acc import ir
 from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
-from acc.frontend.sizes import broadcast, is_symbolic, maximum, minimum
+from acc.frontend.sizes import is_symbolic, maximum, minimum
 from acc.frontend.source import read_dtype
 
 
@@ -122,7 +122,7 @@ def convert_expand(call: Call) -> list[Tensor]:
     value = call.operand(0)
     shape, wanted = shape_of(value), call.sizes(1, "the shape")
     if not all(isinstance(size, int) for size in [*shape, *wanted]):
-        return [call.emit("expand", [value], shape=broadcast(shape, wanted))]
+        return [call.emit("expand", [value], shape=wanted)]
     if any(size < 0 for size in wanted):
         raise Unsupported(f"a tensor cannot have the shape {wanted}")
     try:

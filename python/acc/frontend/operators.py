@@ -186,6 +186,7 @@ OPERATORS: dict[str, Operator] = {
     "DequantizeLinear": Operator(
         "dequantize_linear", quantization.DEQUANTIZE, "plain", quantization.convert_dequantize
     ),
+    "DynamicQuantizeLinear": Operator("quantize_linear", {}, "float", quantization.convert_dynamic_quantize),
     # Without a trace
     "Constant": Operator(
         "",

@@ -15,6 +15,7 @@ from acc.dtypes import BY_MLIR, BY_ONNX, ElementType, element_type
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of, storage_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import is_empty
 from acc.frontend.source import dtype_name
 
 QUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN, "precision": PLAIN, "saturate": BOOL}
@@ -63,15 +64,24 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization | None:
     return Quantization(storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis)
 
 
-def _check_scales(call: Call) -> None:
-    """Refuses scales that nothing can have been quantized with, where they are known."""
+def _read_scales(call: Call) -> np.ndarray:
+    """The scales that are known, all of them numbers; an empty array if none are."""
     scales = call.tensor(1, "the scale")
     if 0 in shape_of(scales):
         raise Unsupported("the scale is empty")
     if not isinstance(scales, np.ndarray) or element_type(scales.dtype).kind != "float":
-        return
+        return np.empty(0, np.float32)
     numbers = scales.astype(np.float32)
-    wrong = numbers[~(np.isfinite(numbers) & (numbers > 0))]
+    wrong = numbers[~np.isfinite(numbers)]
+    if wrong.size:
+        raise Unsupported(f"the scale '{call.node.inputs[1]}' holds {wrong[0]}, which is not a finite number")
+    return numbers
+
+
+def _check_divisors(call: Call, scales: np.ndarray) -> None:
+    """Refuses scales that nothing can be quantized with, but 0 for weights: what these become stands for 0 anyway."""
+    allows_zero = isinstance(call.tensor(0), np.ndarray)
+    wrong = scales[~((scales > 0) | (allows_zero & (scales == 0)))]
     if wrong.size:
         raise Unsupported(f"the scale '{call.node.inputs[1]}' holds {wrong[0]}, which is not a positive number")
 
@@ -146,21 +156,40 @@ def _promote(call: Call, *elements: ElementType) -> ElementType:
     return _F32
 
 
-def convert_quantize(call: Call) -> list[ir.Value]:
+def _quantize_weights(reals: np.ndarray, quantization: Quantization) -> np.ndarray:
+    """Constants of which some have a scale of 0: there all integers stand for 0, and the zero point is taken."""
+    along = [1] * reals.ndim
+    if quantization.axis is not None:
+        along[quantization.axis] = -1
+    scales = np.array(quantization.scales, np.float32).reshape(along)
+    zeros = np.array(quantization.zero_points, np.int64).reshape(along)
+    rounded = np.rint(reals / np.where(scales == 0, np.float32(np.inf), scales)).astype(np.float64)
+    limits = np.iinfo(quantization.storage)
+    return np.clip(rounded + zeros, limits.min, limits.max).astype(quantization.storage)
+
+
+def convert_quantize(call: Call) -> list[Tensor]:
     declared = _declared(call, "output_dtype")
     target = _element(call.tensor(2)) if call.has(2) else declared or BY_ONNX[2]
     if declared and declared != target:
         raise Unsupported(f"attribute 'output_dtype' is {declared.name} but the zero point is {target.name}")
     if target.kind == "bool" or target.bits > 16 or target.name in ("bfloat16", "float16", "float8_e8m0fnu"):
         raise Unsupported(f"quantization to {target.name} is not supported")
-    _check_scales(call)
-    value = call.operand(0)
-    source = _element(value)
+    scales = _read_scales(call)
+    _check_divisors(call, scales)
+    source = _element(call.tensor(0))
     precision = _declared(call, "precision")
+    quantization = None
     if source == _F32 and precision in (None, _F32) and target.dtype.name in _STORAGE:
         quantization = _read_quantization(call, target.dtype)
-        if quantization is not None:
-            return [call.emit_as(call.tensor_type(shape_of(value), quantization), "quantize_linear", value)]
+    given = call.tensor(0)
+    if isinstance(given, np.ndarray) and not np.all(scales):
+        if quantization is None:
+            raise Unsupported(f"the scale '{call.node.inputs[1]}' holds 0.0, which is not a positive number")
+        return [_quantize_weights(given, quantization)]
+    value = call.operand(0)
+    if quantization is not None:
+        return [call.emit_as(call.tensor_type(shape_of(value), quantization), "quantize_linear", value)]
 
     layout, scale = _read_layout(call), call.operand(1)
     precision = precision or _promote(call, source, _element(scale))
@@ -190,13 +219,15 @@ def convert_dequantize(call: Call) -> list[ir.Value]:
     source, wanted = _element(tensor), _declared(call, "output_dtype")
     if source.kind == "bool" or (source.kind == "float" and source.computes):
         raise Unsupported(f"the operand has elements of {source.name} instead of integers")
-    _check_scales(call)
+    scales = _read_scales(call)
     known = isinstance(tensor, np.ndarray)
     storage = _stored(source.dtype) if known else source.dtype
-    quantization = _read_quantization(call, storage) if wanted in (None, _F32) else None
+    # Types have positive scales; weights can have an equal one where theirs is 0.
+    has_type = np.all(scales >= 0 if known else scales > 0)
+    quantization = _read_quantization(call, storage) if has_type and wanted in (None, _F32) else None
     if quantization is not None:
         if isinstance(tensor, np.ndarray):
-            tensor = call.quantized_constant(0, quantization)
+            return [call.emit("dequantize_linear", [call.quantized_constant(0, quantization)])]
         type = call.tensor_type(shape_of(tensor), quantization)
         if type != tensor.type:
             tensor = call.emit_as(type, "storage_cast", call.storage(tensor))
@@ -214,3 +245,36 @@ def convert_dequantize(call: Call) -> list[ir.Value]:
         real = call.emit("sub", [real, _reshape(call, _cast(call, zero, _F32), layout.parameters)])
     real = call.emit("mul", [real, _reshape(call, _cast(call, scale, _F32), layout.parameters)])
     return [_reshape(call, _cast(call, real, wanted), call.shape(0))]
+
+
+def convert_dynamic_quantize(call: Call) -> list[Tensor]:
+    """Integers, scale and zero point for the range of a tensor, which includes 0; where all of it is 0, the scale is 1.
+
+    Where the range is no number, the zero point is the largest, as in ONNX Runtime.
+    """
+    value = call.operand(0)
+    if _element(value) != _F32:
+        raise Unsupported(f"the operand has elements of {_element(value).name} instead of {_F32.name}")
+    shape = shape_of(value)
+    axes = list(range(len(shape)))
+
+    def number(real: float) -> ir.Value:
+        return call.literal(np.asarray(real, np.float32))
+
+    def bound(kind: str) -> ir.Value:
+        if is_empty(shape):
+            return number(0)
+        return call.emit(kind, [call.emit(f"reduce_{kind}", [value], axes=axes, keepdims=False), number(0)])
+
+    def whole(real: ir.Value, integer: np.dtype) -> ir.Value:
+        limited = call.emit("clip", [call.emit("round", [real])], min=np.float64(0), max=np.float64(255))
+        return call.emit_as(call.tensor_type(shape_of(real), integer), "cast", limited)
+
+    low, high = bound("min"), bound("max")
+    step = call.emit("div", [call.emit("sub", [high, low]), number(255)])
+    scale = call.emit("where", [call.emit("equal", [high, low]), number(1), step])
+    middle = call.emit("div", [call.emit("neg", [low]), scale])
+    middle = call.emit("where", [call.emit("is_nan", [middle]), number(255), middle])
+    zero = whole(middle, np.dtype(np.uint8))
+    moved = call.emit("add", [call.emit("round", [call.emit("div", [value, scale])]), _cast(call, zero, _F32)])
+    return [whole(moved, np.dtype(np.uint8)), scale, zero]

@@ -42,6 +42,27 @@ func.func @activations(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tens
   return %1, %3, %4 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
 
+// Bounds go that no element is beyond: quantized numbers are finite, and what is
+// clipped already is within its bounds. The largest float limits infinities.
+// CHECK-LABEL: func.func @clips(
+// CHECK: %[[D:.*]] = graph.dequantize_linear
+// CHECK: %[[L:.*]] = graph.clip %{{.*}} {max = 3.4028234663852886E+38 : f64, min = -3.4028234663852886E+38 : f64}
+// CHECK: %[[R:.*]] = graph.relu
+// CHECK: %[[U:.*]] = graph.clip %[[R]] {max = 6.000000e+00 : f64}
+// CHECK: %[[P:.*]] = graph.clip %[[D]] {max = 5.000000e-01 : f64}
+// CHECK: return %[[D]], %[[L]], %[[U]], %[[P]]
+func.func @clips(%q: tensor<4x!quant.uniform<i8:f32, 0.02:-128>>, %x: tensor<4xf32>)
+    -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %d = graph.dequantize_linear %q : (tensor<4x!quant.uniform<i8:f32, 0.02:-128>>) -> tensor<4xf32>
+  %0 = graph.clip %d {min = 0.0 : f64, max = 3.4028234663852886E+38 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = graph.clip %x {min = -3.4028234663852886E+38 : f64, max = 3.4028234663852886E+38 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %r = graph.relu %x : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = graph.clip %r {min = -1.0 : f64, max = 6.0 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %3 = graph.clip %2 {min = 0.0 : f64, max = 7.0 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  %4 = graph.clip %d {min = -1.0 : f64, max = 0.5 : f64} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0, %1, %3, %4 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
 // CHECK-LABEL: func.func @reshapes(
 // CHECK-SAME: %[[X:[^:]*]]:
 // CHECK-NEXT: %[[Y:.*]] = graph.reshape %[[X]] : (tensor<2x3x4xf32>) -> tensor<4x6xf32> loc(fused["a", "b", "c"])

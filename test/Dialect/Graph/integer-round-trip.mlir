@@ -30,11 +30,11 @@ func.func @sum(%a: tensor<1x16x8x8xi8>, %b: tensor<16x1x1xi8>) -> (tensor<1x16x8
 }
 
 // CHECK-LABEL: func.func @requantize
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32}
-// CHECK: graph.requantize %{{.*}} {mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = 4 : i32, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>}
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = 3 : i32}
+// CHECK: graph.requantize %{{.*}} {addend = 68 : i32, mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 4, 5, 6>, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>}
 func.func @requantize(%acc: tensor<1x3x8x8xi32>) -> (tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>) {
-  %0 = graph.requantize %acc {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = 3 : i32} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
-  %1 = graph.requantize %acc {mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_lo = -128 : i32, out_hi = 127 : i32, post_shift = 4 : i32, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
+  %0 = graph.requantize %acc {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = 3 : i32} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
+  %1 = graph.requantize %acc {addend = 68 : i32, mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_lo = -128 : i32, out_hi = 127 : i32, post_shift = array<i32: 4, 5, 6>, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
   return %0, %1 : tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>
 }
 

@@ -46,18 +46,18 @@ func.func @slice_operands(%x: tensor<8xf32>, %n: index) {
 // -----
 
 func.func @expand_size(%x: tensor<3xf32>) {
-  // expected-error @+2 {{size 3 of input axis 0 cannot become 1}}
+  // expected-error @+2 {{shapes do not broadcast: size 4 meets size 3 at axis -1 from the end}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = graph.expand %x {shape = array<i64: 2, 1>} : (tensor<3xf32>) -> tensor<2x1xf32>
+  %0 = graph.expand %x {shape = array<i64: 2, 4>} : (tensor<3xf32>) -> tensor<2x4xf32>
   return
 }
 
 // -----
 
-func.func @expand_rank(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{input has rank 2 but the result only has rank 1}}
+func.func @expand_negative(%x: tensor<1xf32>) {
+  // expected-error @+2 {{wants size -3}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = graph.expand %x {shape = array<i64: 3>} : (tensor<2x3xf32>) -> tensor<3xf32>
+  %0 = graph.expand %x {shape = array<i64: -3>} : (tensor<1xf32>) -> tensor<1xf32>
   return
 }
 

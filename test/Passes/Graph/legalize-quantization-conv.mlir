@@ -1,5 +1,9 @@
 // RUN: acc-opt %s -graph-legalize-quantization -canonicalize | FileCheck %s
 
+!p = !quant.uniform<i8:f32, 0.03125>
+!p4 = !quant.uniform<i8:f32, 0.03125:4>
+!wp = !quant.uniform<i8:f32:0, {9.765625e-04, 1.5625e-02}>
+!wm = !quant.uniform<i8:f32:0, {9.765625e-04, 1.25e-02}>
 !q = !quant.uniform<i8:f32, 0.02:-3>
 !u = !quant.uniform<u8:f32, 0.02:125>
 !w = !quant.uniform<i8:f32, 0.05>
@@ -18,7 +22,7 @@
 // CHECK-DAG: %[[B:.*]] = graph.constant dense<[18, 22]> : tensor<2xi32>
 // CHECK: %[[I:.*]] = graph.rebase %[[X]]
 // CHECK: %[[A:.*]] = graph.conv_integer %[[I]], %[[W]], %[[B]] {dilations = array<i64: 1, 1>, pad_value = -3 : i8, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>}
-// CHECK: %[[Y:.*]] = graph.requantize %[[A]] {clip_lo = array<i32: 0>, multiplier = array<i32: 27962>, post_shift = 21 : i32, pre_shift = array<i32: 2>, zero_point = -128 : i32}
+// CHECK: %[[Y:.*]] = graph.requantize %[[A]] {clip_lo = array<i32: 0>, multiplier = array<i32: 27962>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = -128 : i32}
 // CHECK: %[[R:.*]] = graph.rebase %[[Y]]
 // CHECK: return %[[R]]
 func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
@@ -39,7 +43,7 @@ func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
 // reach beyond what the result can hold.
 // CHECK-LABEL: func.func @per_channel(
 // CHECK: graph.conv_integer %{{.*}} pad_value = -3 : i8
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 35851, 71702>, clip_lo = array<i32: -40351, -80701>, multiplier = array<i32: 27962>, post_shift = 23 : i32, pre_shift = array<i32: 0, 1>, zero_point = 7 : i32}
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 35851, 71702>, clip_lo = array<i32: -40351, -80701>, multiplier = array<i32: 27962>, post_shift = array<i32: 23>, pre_shift = array<i32: 0, 1>, zero_point = 7 : i32}
 func.func @per_channel(%q: tensor<1x20x4x4x!q>) -> tensor<1x2x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!q>) -> tensor<1x20x4x4xf32>
   %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wc>
@@ -64,4 +68,29 @@ func.func @float_bias(%q: tensor<1x1x4x4x!q>) -> tensor<1x2x4x4x!y> {
   %r = graph.clip %c {min = 0.0 : f64, max = 1.0 : f64} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
   %y = graph.quantize_linear %r : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!y>
   return %y : tensor<1x2x4x4x!y>
+}
+
+// Powers of two: nothing is multiplied, every bit stays until the one shift, and
+// the bias holds half an output step and the even zero point. Channels with
+// ties among others take the multiplier's way, exactly.
+// CHECK-LABEL: func.func @powers_of_two(
+// CHECK: %[[B:.*]] = graph.constant dense<[4608, 288]> : tensor<2xi32>
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 10, 6>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
+// CHECK-LABEL: func.func @power_of_two_among_others(
+// CHECK: graph.requantize %{{.*}} {addend = 1048576 : i32, {{.*}}multiplier = array<i32: 1, 26214>, post_shift = array<i32: 21>, pre_shift = array<i32: -11, 0>, rounding = #graph.rounding<half_even>
+func.func @powers_of_two(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x!p4> {
+  %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!p>) -> tensor<1x20x4x4xf32>
+  %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wp>
+  %w = graph.dequantize_linear %wq : (tensor<2x20x1x1x!wp>) -> tensor<2x20x1x1xf32>
+  %c = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x20x4x4xf32>, tensor<2x20x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!p4>
+  return %y : tensor<1x2x4x4x!p4>
+}
+func.func @power_of_two_among_others(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x!p4> {
+  %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!p>) -> tensor<1x20x4x4xf32>
+  %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wm>
+  %w = graph.dequantize_linear %wq : (tensor<2x20x1x1x!wm>) -> tensor<2x20x1x1xf32>
+  %c = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x20x4x4xf32>, tensor<2x20x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!p4>
+  return %y : tensor<1x2x4x4x!p4>
 }

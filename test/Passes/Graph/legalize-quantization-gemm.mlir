@@ -11,7 +11,7 @@
 // CHECK-DAG: %[[B:.*]] = graph.constant dense<[1027, -1964]> : tensor<2xi32>
 // CHECK: %[[X:.*]] = graph.storage_cast
 // CHECK: %[[A:.*]] = graph.gemm_integer %[[X]], %[[W]], %[[B]] : (tensor<4x3xi8>, tensor<2x3xi8>, tensor<2xi32>) -> tensor<4x2xi32>
-// CHECK: graph.requantize %[[A]] {{.*}}multiplier = array<i32: 27962>, post_shift = 22 : i32, pre_shift = array<i32: 0>, zero_point = 7 : i32}
+// CHECK: graph.requantize %[[A]] {{.*}}multiplier = array<i32: 27962>, post_shift = array<i32: 22>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
 func.func @gemm(%q: tensor<4x3x!q>) -> tensor<4x2x!y> {
   %x = graph.dequantize_linear %q : (tensor<4x3x!q>) -> tensor<4x3xf32>
   %wq = graph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi8> : tensor<3x2x!w>

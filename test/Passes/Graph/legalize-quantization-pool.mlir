@@ -9,7 +9,7 @@
 // offset; dividing by 49 is part of the multiplier.
 // CHECK-LABEL: func.func @global_average_pool(
 // CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<1x8x7x7xi8>) -> tensor<1x8x1x1xi32>
-// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 2928>, clip_lo = array<i32: -3296>, multiplier = array<i32: 21400>, post_shift = 19 : i32, pre_shift = array<i32: 0>, zero_point = 7 : i32}
+// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 2928>, clip_lo = array<i32: -3296>, multiplier = array<i32: 21400>, post_shift = array<i32: 19>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
 func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.global_average_pool %x : (tensor<1x8x7x7xf32>) -> tensor<1x8x1x1xf32>
@@ -17,13 +17,13 @@ func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
   return %y : tensor<1x8x1x1x!y>
 }
 
-// A convolution with ones. The zero point of four elements is in the bias, and
-// the odd zero point of the result, which decides ties.
+// A convolution with ones. The zero point of four elements is in the bias, half
+// an output step, and the odd zero point of the result, which decides ties.
 // CHECK-LABEL: func.func @average_pool(
 // CHECK-DAG: %[[W:.*]] = graph.constant dense<1> : tensor<8x1x2x2xi8>
-// CHECK-DAG: %[[B:.*]] = graph.constant dense<26> : tensor<8xi32>
+// CHECK-DAG: %[[B:.*]] = graph.constant dense<27> : tensor<8xi32>
 // CHECK: graph.conv_integer %{{.*}}, %[[W]], %[[B]] {dilations = array<i64: 1, 1>, graph.reason = "averages over windows, which the accelerator does of whole images only", group = 8 : i64, pad_value = -3 : i8, pads = array<i64: 1, 1, 0, 0>, strides = array<i64: 2, 2>}
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 254>, clip_lo = array<i32: -255>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 1>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 func.func @average_pool(%q: tensor<1x8x7x7x!q2>) -> tensor<1x8x4x4x!y2> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q2>) -> tensor<1x8x7x7xf32>
   %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>
@@ -56,7 +56,7 @@ func.func @max_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!q> {
 // CHECK-LABEL: func.func @rescaling_max_pool(
 // CHECK: %[[M:.*]] = graph.max_pool %{{.*}} : (tensor<1x8x7x7xi8>) -> tensor<1x8x4x4xi8>
 // CHECK-NEXT: %[[S:.*]] = graph.weighted_sum %[[M]] {multipliers = array<i32: 2>, offsets = array<i32: 3>}
-// CHECK-NEXT: graph.requantize %[[S]] {clip_hi = array<i32: 120>, clip_lo = array<i32: -135>, multiplier = array<i32: 1>, post_shift = 0 : i32, pre_shift = array<i32: 0>, zero_point = 7 : i32}
+// CHECK-NEXT: graph.requantize %[[S]] {clip_hi = array<i32: 120>, clip_lo = array<i32: -135>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
 func.func @rescaling_max_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.max_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>

@@ -21,7 +21,7 @@ func.func @same(%q: tensor<4x!q>) -> tensor<4x!u> {
 
 // CHECK-LABEL: func.func @relu(
 // CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}} {multipliers = array<i32: 1>, offsets = array<i32: 3>}
-// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 122>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 0 : i32, pre_shift = array<i32: 0>, zero_point = 5 : i32}
+// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 122>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = 5 : i32}
 func.func @relu(%q: tensor<4x!q>) -> tensor<4x!narrow> {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>
   %r = graph.relu %x : (tensor<4xf32>) -> tensor<4xf32>
@@ -31,7 +31,7 @@ func.func @relu(%q: tensor<4x!q>) -> tensor<4x!narrow> {
 
 // Every result of so coarse a scale is zero.
 // CHECK-LABEL: func.func @vanishing(
-// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 0>, post_shift = 0 : i32, pre_shift = array<i32: 0>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 0>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>}
 func.func @vanishing(%q: tensor<4x!q>) -> tensor<4x!wide> {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>
   %y = graph.quantize_linear %x : (tensor<4xf32>) -> tensor<4x!wide>
@@ -41,7 +41,7 @@ func.func @vanishing(%q: tensor<4x!q>) -> tensor<4x!wide> {
 // One step of the input is 200 of the output.
 // CHECK-LABEL: func.func @saturating(
 // CHECK: graph.weighted_sum %{{.*}} {multipliers = array<i32: 200>, offsets = array<i32: 3>}
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 130>, clip_lo = array<i32: -125>, multiplier = array<i32: 1>, post_shift = 0 : i32, pre_shift = array<i32: 0>, zero_point = -3 : i32}
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 130>, clip_lo = array<i32: -125>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = -3 : i32}
 func.func @saturating(%q: tensor<4x!q>) -> tensor<4x!fine> {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>
   %y = graph.quantize_linear %x : (tensor<4xf32>) -> tensor<4x!fine>
@@ -51,7 +51,7 @@ func.func @saturating(%q: tensor<4x!q>) -> tensor<4x!fine> {
 // Steps of three: no accumulator is exactly 127, so that the result is clamped.
 // CHECK-LABEL: func.func @steps(
 // CHECK: graph.gemm_integer
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 43>, clip_lo = array<i32: -43>, multiplier = array<i32: 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = 0 : i32, pre_shift = array<i32: 0>}
+// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 43>, clip_lo = array<i32: -43>, multiplier = array<i32: 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 0>, pre_shift = array<i32: 0>}
 func.func @steps(%q: tensor<1x1x!q>) -> tensor<1x1x!three> {
   %x = graph.dequantize_linear %q : (tensor<1x1x!q>) -> tensor<1x1xf32>
   %wq = graph.constant dense<7> : tensor<1x1xi8> : tensor<1x1x!quant.uniform<i8:f32, 1.0>>

@@ -5,11 +5,17 @@
 !c = !quant.uniform<i8:f32, 0.3>
 !y = !quant.uniform<i8:f32, 1.0:2>
 !z = !quant.uniform<u8:f32, 0.37:1>
+!d = !quant.uniform<i8:f32, 0.001953125:-5>
+!u = !quant.uniform<u8:f32, 0.5:3>
+!u0 = !quant.uniform<u8:f32, 0.5>
+!y7 = !quant.uniform<i8:f32, 1.0:7>
+!u7 = !quant.uniform<u8:f32, 1.0:7>
 
-// Scales that are powers of two: exact, ties to even.
+// Scales that are powers of two: exact, ties to even. An offset holds half an
+// output step and the even zero point.
 // CHECK-LABEL: func.func @exact(
-// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 2, 1>, offsets = array<i32: -3, 5>}
-// CHECK: graph.requantize %[[S]] {clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 2 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = 2 : i32}
+// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 2, 1>, offsets = array<i32: 2, 5>}
+// CHECK: graph.requantize %[[S]] {multiplier = array<i32: 1>, out_lo = 2 : i32, post_shift = array<i32: 2>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 func.func @exact(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!b>) -> tensor<1x8x!y> {
   %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
   %b = graph.dequantize_linear %qb : (tensor<1x8x!b>) -> tensor<1x8xf32>
@@ -22,7 +28,7 @@ func.func @exact(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!b>) -> tensor<1x8x!y> {
 // Any scales; the one bit that rounding looks at is all that the shift leaves.
 // CHECK-LABEL: func.func @sub(
 // CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 22141, -13284>, offsets = array<i32: -3, 0>}
-// CHECK: %[[R:.*]] = graph.requantize %[[S]] {clip_hi = array<i32: 4153344>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 13>, zero_point = -127 : i32}
+// CHECK: %[[R:.*]] = graph.requantize %[[S]] {clip_hi = array<i32: 4153344>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 1>, pre_shift = array<i32: 13>, zero_point = -127 : i32}
 // CHECK: graph.rebase %[[R]]
 func.func @sub(%qa: tensor<1x8x!a>, %qc: tensor<1x8x!c>) -> tensor<1x8x!z> {
   %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
@@ -37,7 +43,7 @@ func.func @sub(%qa: tensor<1x8x!a>, %qc: tensor<1x8x!c>) -> tensor<1x8x!z> {
 // they are rounded to 7 bits.
 // CHECK-LABEL: func.func @sum(
 // CHECK: graph.weighted_sum %{{.*}}, %{{.*}}, %{{.*}} {multipliers = array<i32: 16384, 8192, 9830>, offsets = array<i32: -3, 5, 0>} : (tensor<1x8xi8>, tensor<8xi8>, tensor<1x1xi8>) -> tensor<1x8xi32>
-// CHECK: graph.requantize %{{.*}} {mid_shift = 8 : i32, multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = 7 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = 2 : i32}
+// CHECK: graph.requantize %{{.*}} {addend = 16512 : i32, mid_shift = 8 : i32, multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 7>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = 2 : i32}
 func.func @sum(%qa: tensor<1x8x!a>, %qb: tensor<8x!b>, %qc: tensor<1x1x!c>) -> tensor<1x8x!y> {
   %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
   %b = graph.dequantize_linear %qb : (tensor<8x!b>) -> tensor<8xf32>
@@ -47,14 +53,50 @@ func.func @sum(%qa: tensor<1x8x!a>, %qb: tensor<8x!b>, %qc: tensor<1x1x!c>) -> t
   return %y : tensor<1x8x!y>
 }
 
-// An odd zero point joins the sum, because it is added before ties are decided.
+// An odd zero point joins the sum, because it is added before ties are
+// decided: -121 * 2 + 1, and 128 for the operand.
 // CHECK-LABEL: func.func @odd_zero_point(
-// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 1, 1>, offsets = array<i32: 11, 0>}
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 254>, multiplier = array<i32: 1>, post_shift = 1 : i32, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
-func.func @odd_zero_point(%qa: tensor<1x8x!a>, %qc: tensor<1x8x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0:7>> {
-  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
-  %c = graph.dequantize_linear %qc : (tensor<1x8x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8xf32>
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 1, 1>, offsets = array<i32: -116, 128>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, post_shift = array<i32: 1>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
+func.func @odd_zero_point(%qa: tensor<1x8x!u>, %qc: tensor<1x8x!u0>) -> tensor<1x8x!u7> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!u>) -> tensor<1x8xf32>
+  %c = graph.dequantize_linear %qc : (tensor<1x8x!u0>) -> tensor<1x8xf32>
   %s = graph.add %a, %c : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
-  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0:7>>
-  return %y : tensor<1x8x!quant.uniform<i8:f32, 1.0:7>>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!u7>
+  return %y : tensor<1x8x!u7>
+}
+
+// So does one of int8, unless ONNX Runtime turns some of the tensors into uint8.
+// CHECK-LABEL: func.func @odd_zero_point_of_int8(
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 2, 1>, offsets = array<i32: 12, 5>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, {{.*}}rounding = #graph.rounding<half_even>}
+// CHECK-LABEL: func.func @odd_zero_point_of_another_type(
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 2, 1>, offsets = array<i32: -2, 5>}
+// CHECK: graph.requantize %{{.*}} {{{.*}}zero_point = 7 : i32}
+func.func @odd_zero_point_of_int8(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!b>) -> tensor<1x8x!y7> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %b = graph.dequantize_linear %qb : (tensor<1x8x!b>) -> tensor<1x8xf32>
+  %s = graph.add %a, %b : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!y7>
+  return %y : tensor<1x8x!y7>
+}
+func.func @odd_zero_point_of_another_type(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!b>) -> tensor<1x8xf32> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %b = graph.dequantize_linear %qb : (tensor<1x8x!b>) -> tensor<1x8xf32>
+  %s = graph.add %a, %b : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!y7>
+  %r = graph.dequantize_linear %y : (tensor<1x8x!y7>) -> tensor<1x8xf32>
+  return %r : tensor<1x8xf32>
+}
+
+// Any number of bits: 2^-9 of one operand beside the whole of the other.
+// CHECK-LABEL: func.func @far_apart(
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 256, 1>, offsets = array<i32: -2, 5>}
+// CHECK: graph.requantize %{{.*}} {{{.*}}post_shift = array<i32: 9>, {{.*}}rounding = #graph.rounding<half_even>
+func.func @far_apart(%qa: tensor<1x8x!a>, %qd: tensor<1x8x!d>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0>> {
+  %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
+  %d = graph.dequantize_linear %qd : (tensor<1x8x!d>) -> tensor<1x8xf32>
+  %s = graph.add %a, %d : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  %y = graph.quantize_linear %s : (tensor<1x8xf32>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0>>
+  return %y : tensor<1x8x!quant.uniform<i8:f32, 1.0>>
 }

@@ -32,7 +32,7 @@ module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {
     // CHECK: arith.shrsi
     // CHECK: arith.trunci
     %1 = graph.requantize %0 {graph.kernel = "k", graph.target = "vta", clip_lo = array<i32: -40000>, clip_hi = array<i32: 40000>, pre_shift = array<i32: 1>,
-        multiplier = array<i32: 3>, post_shift = 9 : i32, zero_point = 3 : i32} : (tensor<1x20x4x4xi32>) -> tensor<1x20x4x4xi8>
+        multiplier = array<i32: 3>, post_shift = array<i32: 9>, zero_point = 3 : i32} : (tensor<1x20x4x4xi32>) -> tensor<1x20x4x4xi8>
     // CHECK: graph.unpack {{.*}} : (tensor<1x2x4x4x1x16xi8>) -> tensor<1x20x4x4xi8>
     return %1 : tensor<1x20x4x4xi8>
   }
@@ -49,7 +49,7 @@ module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {
     // CHECK: arith.shli
     // CHECK: linalg.fill {graph.kernel = "a:halo", {{.*}}graph.target = "cpu"} {{.*}} outs(%{{.*}} : tensor<1x1x6x6x1x16xi8>)
     // CHECK: tensor.insert_slice {{.*}} into %{{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
-    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = "vta", pre_shift = array<i32: 16>, multiplier = array<i32: 1>, post_shift = 0 : i32}
+    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = "vta", pre_shift = array<i32: 16>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
         : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
     // CHECK-NOT: graph.unpack
     // No window reaches the last row and column.
@@ -61,12 +61,16 @@ module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {
     %3 = graph.flatten %2 {axis = 1 : i64} : (tensor<1x16x2x2xi8>) -> tensor<1x64xi8>
     %4 = graph.gemm_integer %3, %w, %b {graph.kernel = "g", graph.target = "vta"} : (tensor<1x64xi8>, tensor<16x64xi8>, tensor<16xi32>) -> tensor<1x16xi32>
     // Half to even reads the running value twice, the second time through a copy.
+    // CHECK: arith.constant 2 : i32
+    // CHECK: arith.addi
     // CHECK: linalg.fill
+    // CHECK: arith.addi
     // CHECK: arith.shli
-    // CHECK: arith.constant -1 : i32
-    // CHECK: arith.muli
+    // CHECK: arith.shrsi
+    // CHECK: arith.addi
+    // CHECK: arith.shrsi
     // CHECK: arith.trunci
-    %5 = graph.requantize %4 {graph.kernel = "g", graph.target = "vta", pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = 2 : i32,
+    %5 = graph.requantize %4 {graph.kernel = "g", graph.target = "vta", pre_shift = array<i32: 0>, multiplier = array<i32: 1>, addend = 2 : i32, post_shift = array<i32: 2>,
         rounding = #graph.rounding<half_even>} : (tensor<1x16xi32>) -> tensor<1x16xi8>
     // CHECK: %[[U:.*]] = graph.unpack
     // CHECK: graph.reshape %[[U]] : (tensor<1x16x1x1xi8>) -> tensor<1x16xi8>
@@ -85,11 +89,11 @@ module attributes {vta.config = #vta.config<log_batch = 1, log_block_in = 3, log
     // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
     // CHECK: outs(%{{.*}} : tensor<2x1x1x1x2x16xi32>)
     %0 = graph.gemm_integer %x, %w, %b {graph.kernel = "a", graph.target = "vta"} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
-    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = "vta", pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = 0 : i32} : (tensor<3x8xi32>) -> tensor<3x8xi8>
+    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = "vta", pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
     // CHECK: graph.unpack {{.*}} (tensor<2x1x1x1x2x16xi8>)
     // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
     %2 = graph.gemm_integer %1, %w, %b {graph.kernel = "b", graph.target = "vta"} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
-    %3 = graph.requantize %2 {graph.kernel = "b", graph.target = "vta", pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = 0 : i32} : (tensor<3x8xi32>) -> tensor<3x8xi8>
+    %3 = graph.requantize %2 {graph.kernel = "b", graph.target = "vta", pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
     return %3 : tensor<3x8xi8>
   }
 }

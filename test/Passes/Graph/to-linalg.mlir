@@ -60,7 +60,7 @@ func.func @per_channel(%x: tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8> {
   // CHECK-NEXT: arith.shrsi
   // CHECK-NEXT: arith.trunci
   %0 = graph.requantize %x {clip_lo = array<i32: -100>, clip_hi = array<i32: 100>, pre_shift = array<i32: -1, 2>,
-      multiplier = array<i32: 3, 5>, post_shift = 4 : i32, zero_point = 7 : i32} : (tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8>
+      multiplier = array<i32: 3, 5>, post_shift = array<i32: 4>, zero_point = 7 : i32} : (tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8>
   return %0 : tensor<1x2x4x4xi8>
 }
 
