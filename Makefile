@@ -22,17 +22,17 @@ lint: ## formatting and static checks
 	@scripts/setup.sh test
 	@scripts/lint.sh
 
-conformance: ## the backend tests of onnx: K=softmax for some of them, UPDATE=1 to list anew what is refused
+conformance: ## the backend tests of onnx: K=softmax for some, OPEN=1 with open sizes, UPDATE=1 to list anew what is refused
 	@scripts/setup.sh test
-	@PYTHONPATH=python $(PYTHON) test/python/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(UPDATE),--update)
+	@PYTHONPATH=python $(PYTHON) test/python/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(OPEN),--open) $(if $(UPDATE),--update)
 
 operators: ## docs/operators.md, the table of operators
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) scripts/operators_table.py
 
-fuzz: ## N random graphs (1000) compared with ONNX's reference and ONNX Runtime; SEED= of the first
+fuzz: ## N random graphs (1000), float, with open sizes, quantized in turn; SEED= of the first, KIND=quantized for one kind
 	@scripts/setup.sh test
-	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0)
+	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
 
 area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one number for each, three by default: hours
 	@scripts/setup.sh hardware

@@ -67,8 +67,8 @@ LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
   return success();
 }
 
-/// The shape of `tensor`, whose elements `quantized` describes: where there is a
-/// scale for every index of an axis, their number is the size of that axis.
+/// The shape of `tensor`, whose elements `quantized` describes: where there is
+/// a scale for every index of an axis, their number is the size of that axis.
 static FailureOr<TensorShape> inferQuantizedShape(ShapeContext &c, Value tensor,
                                                   Type quantized) {
   TensorShape shape = c.shape(tensor);
@@ -99,8 +99,7 @@ QuantizeLinearOp::inferShapes(ShapeContext &c,
   if (quantized.getExpressedType() != getInput().getType().getElementType())
     return c.error("input holds ", getInput().getType().getElementType(),
                    " but the result expresses ", quantized.getExpressedType());
-  FailureOr<TensorShape> shape =
-      inferQuantizedShape(c, getInput(), quantized);
+  FailureOr<TensorShape> shape = inferQuantizedShape(c, getInput(), quantized);
   if (failed(shape))
     return failure();
   results.push_back({shape->sizes, quantized});

@@ -250,8 +250,8 @@ class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
           return arith::AddIOp::create(inner, x[1], wide);
         });
     rewriter.replaceOp(
-        op, createReshape(b, sums,
-                          getTypedSizes(b, op, adaptor.getOperands())));
+        op,
+        createReshape(b, sums, getTypedSizes(b, op, adaptor.getOperands())));
     return success();
   }
 };

@@ -226,7 +226,8 @@ void acc::python::bindSizes(nb::module_ &m) {
             return self->scope.describe(unwrapSize(self, size));
           },
           "size"_a,
-          "A formula in the names of the arguments' sizes, in parentheses where "
+          "A formula in the names of the arguments' sizes, in parentheses "
+          "where "
           "a factor needs them; None if the size depends on anything else.")
       .def(
           "sample",

@@ -5,14 +5,15 @@
 
 Graphs are of three kinds, in turn:
 
-- float: operators on tensors of any type (fuzz_graphs). A result is right if it agrees with the reference implementation
-  or, where that errs, with ONNX Runtime: exactly where all values are exact, otherwise within a tolerance.
+- float: operators on tensors of any type (fuzz_graphs). A result is right if it agrees with the reference
+  implementation or, where that errs, with ONNX Runtime: exactly where all values are exact, otherwise within a
+  tolerance.
 - open: the same with sizes of inputs that only a run knows.
 - quantized: what quantizers make of networks (fuzz_quantized, qdq_models, qdq_zoo). Results are right within a few
   quantization steps; with sizes of inputs open, all of them and some, they are the same bits.
 
-Every graph runs in a worker process with a time limit, so that what ends or hangs the compiler is a failure of one seed.
-A graph that fails is kept, a wrong one cut down to the first value that is wrong.
+Every graph runs in a worker process with a time limit, so that what ends or hangs the compiler is a failure of its
+seed. A graph that fails is kept, a wrong one cut down to the first value that is wrong.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ AXES = {"all sizes": None, "the batch": 0, "the channels": 1, "the height": 2, "
 
 
 def judge_network(network: Network, seed: int) -> tuple[str, str]:
-    """What became of a quantized graph, with fixed sizes and with open ones: as `judge`, or "sized" if it wants these."""
+    """What became of a quantized graph, with fixed sizes and with open ones: as `judge`, or "sized" if it wants them."""
     try:
         fixed = run(network.model, network.feeds)
     except ModelError as error:
@@ -341,7 +342,11 @@ def main() -> int:
             print(f"{outcome.name}: {outcome.kind}: {outcome.reason}")
     for kind in KINDS:
         found = [outcome.kind for outcome in outcomes if outcome.name.startswith(f"{kind}/")]
-        counts = ", ".join(f"{found.count(what)} {what}" for what in dict.fromkeys(("passed", "refused", *sorted(found))))
+        counts = ", ".join(
+            f"{found.count(what)} {what}"
+            for what in dict.fromkeys(("passed", "refused", *sorted(found)))
+            if found.count(what)
+        )
         if found:
             print(f"{kind}: {len(found)} graphs: {counts}")
     print(f"{len(outcomes)} graphs in {time.perf_counter() - started:.0f} s")

@@ -115,7 +115,9 @@ class Builder:
     def pick(self, items: Sequence[object]) -> object:
         return items[int(self.rng.integers(len(items)))]
 
-    def value(self, ranks: Sequence[int] = range(1, 6), accept: Callable[[Quantized], bool] = lambda _: True) -> Quantized:
+    def value(
+        self, ranks: Sequence[int] = range(1, 6), accept: Callable[[Quantized], bool] = lambda _: True
+    ) -> Quantized:
         """A value of one of the ranks, a recent one rather than an old one."""
         fitting = [value for value in self.values if value.rank in ranks and accept(value)]
         if not fitting:
@@ -212,9 +214,9 @@ class Builder:
         grid = Grid("int32", (x.scale * w.scale).astype(np.float32), np.zeros_like(w.zero), 0 if w.scale.ndim else None)
         stored = grid.quantize(array)
         names, attributes = self.parameters(grid)
-        return self.node("DequantizeLinear", [self.constant(stored, "int32"), *names], **attributes)[0], grid.dequantize(
-            stored
-        )
+        return self.node("DequantizeLinear", [self.constant(stored, "int32"), *names], **attributes)[
+            0
+        ], grid.dequantize(stored)
 
     def apply(
         self,
@@ -248,9 +250,7 @@ class Builder:
         return self.apply("Clip", [result], constants=bounds)
 
 
-def _run_onnxruntime(
-    proto: onnx.NodeProto, arrays: dict[str, np.ndarray], opset: int
-) -> list[np.ndarray] | None:
+def _run_onnxruntime(proto: onnx.NodeProto, arrays: dict[str, np.ndarray], opset: int) -> list[np.ndarray] | None:
     """The outputs of a node by ONNX Runtime, None if it refuses."""
     import onnxruntime
 
@@ -304,7 +304,9 @@ def convolution(b: Builder) -> None:
     operands: list[tuple[str, np.ndarray] | None] = [b.pair(x), (name, array)]
     if b.chance(0.7):
         scale = float(np.abs(x.array).mean()) if x.array.size else 1.0
-        operands.append(b.bias(outputs, x.grid, grid if not transposed else Grid("int8", np.float32(1), np.int64(0)), scale))
+        operands.append(
+            b.bias(outputs, x.grid, grid if not transposed else Grid("int8", np.float32(1), np.int64(0)), scale)
+        )
     result = b.apply("ConvTranspose" if transposed else "Conv", operands, **attributes)
     b.quantize(*b.activated(result))
 
@@ -337,7 +339,7 @@ def product_of_values(b: Builder) -> None:
     x = b.value((3, 4))
     y = b.value((x.rank,), lambda v: v.shape[:-2] == x.shape[:-2] and x.shape[-1] in v.shape[-2:])
     other = b.pair(y)
-    if y.shape[-2] != x.shape[-1] or b.chance(0.3) and y.shape[-1] == x.shape[-1]:
+    if y.shape[-2] != x.shape[-1] or (b.chance(0.3) and y.shape[-1] == x.shape[-1]):
         other = b.apply("Transpose", [other], perm=[*range(x.rank - 2), x.rank - 1, x.rank - 2])
         if b.chance(0.5):
             other = b.pair(b.quantize(*other))
@@ -540,7 +542,7 @@ def attention(b: Builder) -> None:
 def quantized_operator(b: Builder) -> None:
     """QLinearConv and QLinearMatMul, on stored integers."""
     x = b.value((2, 3, 4), lambda v: BITS[v.grid.dtype] == 8 and v.grid.axis is None)
-    convolves = x.rank == 4 or x.rank == 3 and b.chance(0.3)
+    convolves = x.rank == 4 or (x.rank == 3 and b.chance(0.3))
     depth = x.shape[1] if convolves else x.shape[-1]
     if depth == 0:
         raise NotFitting

@@ -75,7 +75,10 @@ def test_every_operator_that_sums_products_counts(name: str) -> None:
     # With sizes given the formula has the value that the count of fixed sizes is.
     values = {"n": 2, "h": 5, "w": 6, "m": 3, "b": 2, "t": 4, "s": 3, "k": 5, "i": 3, "x[0]": 2, "x[1]": 3}
     fixed = {
-        name: [values.get(size or f"{name}[{axis}]", 0) if not isinstance(size, int) else size for axis, size in enumerate(shape)]
+        name: [
+            values.get(size or f"{name}[{axis}]", 0) if not isinstance(size, int) else size
+            for axis, size in enumerate(shape)
+        ]
         for name, shape in inputs.items()
     }
     known = total(model([node], fixed, constants))

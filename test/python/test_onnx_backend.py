@@ -40,6 +40,21 @@ def test_backend_tests_of_onnx() -> None:
     assert not onnx_conformance.deviations(outcomes, listed)
 
 
+def _check_open_sizes(one_in: int) -> None:
+    outcomes = onnx_conformance.run_all("^(?!light)", opens=True, one_in=one_in)
+    assert not onnx_conformance.deviations(outcomes, onnx_conformance.read_list(opens=True))
+
+
+def test_some_backend_tests_of_onnx_with_open_sizes() -> None:
+    _check_open_sizes(30)
+
+
+@pytest.mark.long
+def test_backend_tests_of_onnx_with_open_sizes() -> None:
+    """Every case passes with all sizes open, or wants sizes as listed; `make conformance OPEN=1` has the same."""
+    _check_open_sizes(1)
+
+
 def test_a_crash_and_a_hang_cost_one_case_each() -> None:
     class Suite:
         """Stands for the cases of onnx."""

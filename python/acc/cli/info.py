@@ -63,8 +63,8 @@ def describe_onnx(
     from acc.compiler import signature
     from acc.config import read_config
     from acc.errors import CompileError
-    from acc.pipeline import Options, Pipeline
     from acc.macs import Macs
+    from acc.pipeline import Options, Pipeline
     from acc.report import LayerReport, read_launches, report_macs
 
     if config is not None and target != "vta":
