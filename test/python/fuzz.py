@@ -3,7 +3,7 @@
     python test/python/fuzz.py [N] [--seed S] [--kind KIND] [--keep FOLDER] [-j JOBS]
     python test/python/fuzz.py KIND/SEED...
 
-Graphs are of three kinds, in turn:
+Graphs are of four kinds, in turn:
 
 - float: operators on tensors of any type (fuzz_graphs). A result is right if it agrees with the reference
   implementation or, where that errs, with ONNX Runtime: exactly where all values are exact, otherwise within a
@@ -11,6 +11,8 @@ Graphs are of three kinds, in turn:
 - open: the same with sizes of inputs that only a run knows.
 - quantized: what quantizers make of networks (fuzz_quantized, qdq_models, qdq_zoo). Results are right within a few
   quantization steps; with sizes of inputs open, all of them and some, they are the same bits.
+- invented: any operator on anything (fuzz_invented). Whatever is not refused with a reason must compile, and run or say
+  why not.
 
 Every graph runs in a worker process with a time limit, so that what ends or hangs the compiler is a failure of its
 seed. A graph that fails is kept, a wrong one cut down to the first value that is wrong.
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,8 +34,9 @@ import onnx
 from onnx import ModelProto
 
 import acc
+import fuzz_invented
 import fuzz_quantized
-from acc.errors import ModelError, NeedsShape, NeedsValue, RunError
+from acc.errors import ModelError, ModelFileError, NeedsShape, NeedsValue, RunError
 from fuzz_graphs import Case, generate, make_info
 from fuzz_quantized import Network
 from onnx_conformance import Outcome, run_cases
@@ -40,11 +44,15 @@ from open_sizes import own_name, with_open_sizes
 from qdq_models import random_network
 from qdq_zoo import random_zoo
 
-KINDS = ("float", "open", "quantized")
+KINDS = ("float", "open", "quantized", "invented")
 
 RELATIVE = {"float16": 2e-2, "float32": 1e-3, "float64": 1e-3}
 # The graph may have been computed in a narrower type than its output has.
 ABSOLUTE = 2e-4
+# How far, on average, the result of a quantized graph may be off: every layer rounds to a step of its own.
+MEAN_STEPS = 3.0
+# What a worker may use, in bytes.
+MEMORY = 16 << 30
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,12 @@ class Fuzz:
     def run(self, name: str) -> Outcome:
         """Compiles and runs one graph."""
         started = time.perf_counter()
+        # Sizes may be anything; what asks for all memory there is must fail here, not elsewhere.
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         case = make_case(name)
-        if isinstance(case, Network):
+        if name.startswith("invented/"):
+            kind, reason = judge_invented(case, int(name.split("/")[1]))
+        elif isinstance(case, Network):
             kind, reason = judge_network(case, int(name.split("/")[1]))
         else:
             kind, reason = judge(case, self.target)
@@ -76,6 +88,9 @@ def make_case(name: str) -> Case | Network:
     seed = int(number)
     if kind == "quantized":
         return make_network(seed)
+    if kind == "invented":
+        model = fuzz_invented.generate(seed)
+        return Network(model, fuzz_invented.feeds(model, seed) or {}, {}, {})
     case = generate(seed)
     if kind == "open":
         case.model = with_open_sizes(case.model, choose_open_sizes(np.random.default_rng([seed, 1])))
@@ -105,6 +120,22 @@ def save(case: Case | Network, name: str, folder: Path) -> None:
     np.savez(folder / f"{name.replace('/', '-')}.npz", **case.feeds)
 
 
+def judge_invented(case: Case | Network, seed: int) -> tuple[str, str]:
+    """What became of a model that may be no model, as `judge`."""
+    try:
+        with acc.compile(case.model, target="vta" if seed % 5 == 0 else "cpu") as executable:
+            if len(case.feeds) == len(case.model.graph.input):
+                executable.run(case.feeds)
+    except (ModelError, ModelFileError, RunError) as error:
+        text = str(error)
+        if "9223372036854775808" in text or "graph." in text or "memref" in text:
+            return "error", f"does not speak to users: {text[-300:]}"
+        return "refused", text.splitlines()[-1].strip()[:200]
+    except Exception as error:
+        return "error", f"{type(error).__name__}: {str(error).splitlines()[-1][:300] if str(error) else ''}"
+    return "passed", ""
+
+
 def choose_open_sizes(rng: np.random.Generator) -> Callable[[onnx.ValueInfoProto, int], str | None]:
     """Which axes are open, and what their sizes are called: all of them or some, equal sizes by one name or not."""
     share, shared = float(rng.choice((1.0, 1.0, 0.5))), bool(rng.random() < 0.3)
@@ -123,7 +154,7 @@ AXES = {"all sizes": None, "the batch": 0, "the channels": 1, "the height": 2, "
 
 
 def judge_network(network: Network, seed: int) -> tuple[str, str]:
-    """What became of a quantized graph, with fixed sizes and with open ones: as `judge`, or "sized" if it wants them."""
+    """What became of a quantized graph, with sizes fixed and open: as `judge`, or "sized" if it wants them."""
     try:
         fixed = run(network.model, network.feeds)
     except ModelError as error:
@@ -172,9 +203,6 @@ def _steps_apart(
             if not np.isfinite(apart).all() or apart.mean() > MEAN_STEPS:
                 wrong.append(f"{name}: {apart.mean():.1f} steps off on average, {apart.max():.0f} at most")
     return wrong
-
-
-MEAN_STEPS = 3.0
 
 
 def judge(case: Case, target: str = "cpu") -> tuple[str, str]:

@@ -17,8 +17,9 @@ def _check(seeds: range) -> None:
     outcomes = run_graphs(names_of(seeds), jobs=2)
     failed = [f"{outcome.name}: {outcome.kind}: {outcome.reason}" for outcome in outcomes if outcome.failed]
     assert not failed, "\n".join(failed)
-    refused = sum(outcome.kind == "refused" for outcome in outcomes)
-    assert refused <= len(outcomes) // 10, f"{refused} of {len(outcomes)} graphs are refused"
+    valid = [outcome for outcome in outcomes if not outcome.name.startswith("invented/")]
+    refused = sum(outcome.kind == "refused" for outcome in valid)
+    assert refused <= len(valid) // 10, f"{refused} of {len(valid)} graphs are refused"
 
 
 def test_random_graphs() -> None:
@@ -37,7 +38,7 @@ def test_what_ends_the_compiler_is_a_failure_of_its_seed(
     judge = fuzz.judge_network
 
     def crash(network: fuzz.Network, seed: int) -> tuple[str, str]:
-        if seed == 8:
+        if seed == 6:
             os.kill(os.getpid(), signal.SIGKILL)
         return judge(network, seed)
 
@@ -45,17 +46,17 @@ def test_what_ends_the_compiler_is_a_failure_of_its_seed(
     monkeypatch.setattr("sys.argv", ["fuzz.py", "4", "--seed", "6", "--keep", str(tmp_path), "-j", "1"])
     assert fuzz.main() == 1
     text = capsys.readouterr().out
-    assert re.search(r"^quantized/8: crash: SIGKILL$", text, re.MULTILINE)
-    assert "float: 2 graphs: 2 passed" in text and "open: 1 graphs" in text
-    assert text.rstrip().endswith("test/python/fuzz.py quantized/8")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["quantized-8.npz", "quantized-8.onnx"]
+    assert re.search(r"^quantized/6: crash: SIGKILL$", text, re.MULTILINE)
+    assert "float: 1 graphs: 1 passed" in text and "open: 1 graphs" in text
+    assert text.rstrip().endswith("test/python/fuzz.py quantized/6")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quantized-6.npz", "quantized-6.onnx"]
     monkeypatch.undo()
-    monkeypatch.setattr("sys.argv", ["fuzz.py", "quantized/8", "--keep", str(tmp_path), "-j", "1"])
+    monkeypatch.setattr("sys.argv", ["fuzz.py", "quantized/6", "--keep", str(tmp_path), "-j", "1"])
     assert fuzz.main() == 0
     assert "quantized: 1 graphs: 1 passed" in capsys.readouterr().out
 
 
 def test_kinds_take_turns() -> None:
-    assert names_of(range(2, 6)) == ["quantized/2", "float/3", "open/4", "quantized/5"]
+    assert names_of(range(2, 6)) == ["quantized/2", "invented/3", "float/4", "open/5"]
     assert names_of(range(2), ["open"]) == ["open/0", "open/1"]
-    assert {name.split("/")[0] for name in names_of(range(3))} == set(KINDS)
+    assert {name.split("/")[0] for name in names_of(range(4))} == set(KINDS)

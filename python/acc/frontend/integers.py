@@ -40,7 +40,7 @@ def _parameter(call: Call, index: int, axis: int, rank: int, dtype: np.dtype) ->
     shape = list(shape_of(value))
     if math.prod(shape) == 1:
         return _reshape(call, value, [])
-    if len(shape) == 1:
+    if len(shape) == 1 and rank:
         column = [1] * rank
         column[axis] = shape[0]
         return _reshape(call, value, column)
