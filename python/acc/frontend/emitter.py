@@ -83,6 +83,8 @@ class Emitter:
 
     def tensor_type(self, shape: Sequence[int], element: np.dtype | Quantization | ir.Type) -> ir.Type:
         sizes = [None if isinstance(size, Size) else size for size in shape]
+        if any(size is not None and size < 0 for size in sizes):
+            raise Unsupported(f"a tensor cannot have the shape [{', '.join(map(str, shape))}]")
         return ir.RankedTensorType.get(sizes, self.element_type(element))
 
     def element_type(self, element: np.dtype | Quantization | ir.Type) -> ir.Type:

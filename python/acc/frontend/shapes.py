@@ -105,6 +105,9 @@ def convert_reshape(call: Call) -> list[Tensor]:
     shape = call.sizes(1, "the shape")
     if all(isinstance(size, int) for size in [*source, *shape]):
         return [_reshape(call, value, resolve_shape(source, shape, bool(call.attributes.get("allowzero"))))]
+    known = [size for size in shape if isinstance(size, int)]
+    if any(size < -1 for size in known) or known.count(-1) > 1:
+        raise Unsupported(f"shape [{', '.join(map(str, shape))}] is not valid")
     if not call.attributes.get("allowzero"):
         for axis, size in enumerate(shape):
             # Sizes that are computed from sizes are meant as they are.
