@@ -19,6 +19,7 @@ endif()
 set(ACC_BUILTINS_NAME libacc_builtins-${CMAKE_SYSTEM_PROCESSOR}.a)
 configure_file("${ACC_BUILTINS}" "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" COPYONLY)
 install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)
+install(TARGETS acc_native ARCHIVE DESTINATION _lib)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/hardware/rtl ${CMAKE_SOURCE_DIR}/hardware/sim
         ${CMAKE_SOURCE_DIR}/hardware/synth DESTINATION _hardware)
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/circuit.h DESTINATION _hardware/include/acc)

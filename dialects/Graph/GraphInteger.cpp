@@ -126,6 +126,48 @@ GlobalSumIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 //===----------------------------------------------------------------------===//
+// GlobalMeanIntegerOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+GlobalMeanIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                       SmallVectorImpl<TensorShape> &results) {
+  TensorShape shape = c.shape(adaptor.getInput());
+  if (shape.rank() < 3)
+    return c.error("input needs at least 3 axes, has shape ",
+                   describe(shape.sizes));
+  for (AffineExpr &size : llvm::drop_begin(shape.sizes, 2)) {
+    if (failed(c.requireAtLeast(size, c.constant(1),
+                                "takes the mean of no elements")))
+      return failure();
+    size = c.constant(1);
+  }
+  results.push_back(std::move(shape));
+  return success();
+}
+
+LogicalResult GlobalMeanIntegerOp::verify() {
+  for (APFloat scale : {getInputScale(), getScale()})
+    if (!scale.isFiniteNonZero() || scale.isNegative())
+      return emitOpError("scale ")
+             << scale.convertToDouble() << " is not a positive finite number";
+  // Accessors of signless attributes return unsigned integers.
+  auto check = [&](StringRef prefix, int32_t zeroPoint, int32_t lo,
+                   int32_t hi) -> LogicalResult {
+    for (int32_t value : {zeroPoint, lo, hi})
+      if (value < -128 || value > 127)
+        return emitOpError() << prefix << "zero_point, " << prefix << "lo and "
+                             << prefix << "hi must be in [-128, 127]";
+    if (lo > hi)
+      return emitOpError() << prefix << "lo exceeds " << prefix << "hi";
+    return success();
+  };
+  if (failed(check("input_", getInputZeroPoint(), getInputLo(), getInputHi())))
+    return failure();
+  return check("", getZeroPoint(), getLo(), getHi());
+}
+
+//===----------------------------------------------------------------------===//
 // RequantizeOp
 //===----------------------------------------------------------------------===//
 

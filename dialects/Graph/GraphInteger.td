@@ -115,6 +115,31 @@ def Graph_GlobalSumIntegerOp : Graph_IntegerOp<"global_sum_integer"> {
   let results = (outs Graph_I32Tensor:$result);
 }
 
+def Graph_GlobalMeanIntegerOp : Graph_IntegerOp<"global_mean_integer"> {
+  let summary = "Global average pool of any number of elements";
+  let description = [{
+    input (N, C, D1...): what graph.global_sum_integer and graph.requantize
+    compute together with the parameters that graph-legalize-quantization
+    chooses for this number of elements, D1 * ..., where that is only known at
+    run time or the sum may exceed 32 bits. Scales, zero points and bounds are
+    those of the quantized tensors; the result is clamped to `lo` and `hi`.
+
+    ```mlir
+    %y = graph.global_mean_integer %x {hi = 127 : i32, input_hi = 127 : i32,
+        input_lo = -128 : i32, input_scale = 2.000000e-02 : f64,
+        input_zero_point = 3 : i32, lo = -128 : i32,
+        scale = 1.000000e-02 : f64, zero_point = -4 : i32}
+        : (tensor<1x512x?x?xi8>) -> tensor<1x512x1x1xi8>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$input, F64Attr:$input_scale,
+                       I32Attr:$input_zero_point, I32Attr:$input_lo,
+                       I32Attr:$input_hi, F64Attr:$scale, I32Attr:$zero_point,
+                       I32Attr:$lo, I32Attr:$hi);
+  let results = (outs Graph_I8Tensor:$result);
+  let hasVerifier = 1;
+}
+
 def Graph_RoundingAttr
     : I32EnumAttr<"Rounding", "what becomes of one half", [
         I32EnumAttrCase<"HalfUp", 0, "half_up">,

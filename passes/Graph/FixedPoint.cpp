@@ -7,8 +7,6 @@
 
 #include "passes/Graph/FixedPoint.h"
 
-#include "passes/Graph/Scale.h"
-
 #include <cmath>
 
 using namespace mlir;
@@ -17,20 +15,6 @@ using namespace acc::graph;
 namespace {
 
 using Wide = __int128;
-
-/// Above this, one accumulator step saturates every output but the zero point.
-constexpr double kLargestScale = 256;
-/// Outputs that stay below this round to zero.
-constexpr double kNegligible = 0.49;
-constexpr int64_t kLargestImmediate = 32767;
-constexpr int64_t kLowestWord = std::numeric_limits<int32_t>::min();
-constexpr int64_t kHighestWord = std::numeric_limits<int32_t>::max();
-
-/// The most fraction bits with which half an output step and a zero point fit
-/// beside all that eight bits can tell apart.
-constexpr int kMostEvenBits = 22;
-/// The most that graph.requantize shifts at the end.
-constexpr int kMostPostShift = 30;
 
 /// What graph.requantize computes for one channel before its final clamp, with
 /// integers too wide to wrap.
@@ -44,10 +28,9 @@ public:
   Wide operator()(int64_t acc) const {
     Wide a = preShift >= 0 ? Wide(acc) >> preShift : Wide(acc) << -preShift;
     Wide p = a * multiplier;
-    if (point.rounding == Rounding::HalfUp)
-      return postShift
-                 ? ((p >> (postShift - 1)) + 2 * point.zeroPoint + 1) >> 1
-                 : p + point.zeroPoint;
+    if (!point.halfEven)
+      return postShift ? ((p >> (postShift - 1)) + 2 * point.zeroPoint + 1) >> 1
+                       : p + point.zeroPoint;
     Wide t = (p + point.addend) >> point.midShift;
     return ((t - ((t >> postShift) & 1)) >> postShift) + point.zeroPoint;
   }
@@ -78,172 +61,6 @@ void collapse(SmallVectorImpl<int32_t> &values) {
 
 } // namespace
 
-/// Whether a channel has ties that must be decided as ONNX Runtime does.
-static bool hasExactTies(const Scale &scale) {
-  return scale.isPowerOfTwo() && scale.shift > 0 && scale.isExact();
-}
-
-/// The shifts of powers of two that are rounded half to even, where one shift
-/// of at most kMostPostShift does for each of them; else none.
-static SmallVector<int32_t> getPlainShifts(ArrayRef<Scale> scales,
-                                           ArrayRef<Interval> ranges) {
-  SmallVector<int32_t> shifts;
-  for (auto [scale, range] : llvm::zip(scales, ranges)) {
-    int32_t shift = scale.shift;
-    if (!scale.isPowerOfTwo() || shift < 1)
-      return {};
-    if (shift > kMostPostShift) {
-      // Such results are 0, also with the least shift that makes them so.
-      uint64_t largest = std::max(std::abs(range.lo), std::abs(range.hi));
-      shift = llvm::Log2_64_Ceil(largest + 1) + 1;
-      if (shift > kMostPostShift)
-        return {};
-    }
-    shifts.push_back(shift);
-  }
-  return shifts;
-}
-
-/// The share of accumulators that fall between two outputs.
-template <typename Predicate>
-static double shareOfTies(ArrayRef<Scale> scales, Predicate counts) {
-  double share = 0;
-  for (const Scale &scale : scales)
-    if (counts(scale))
-      share += scale.ties / scales.size();
-  return share;
-}
-
-/// Chooses shifts and multipliers; the clip bounds follow from them.
-static FixedPoint chooseShifts(ArrayRef<Scale> scales,
-                               ArrayRef<Interval> ranges, OutputGrid output,
-                               Ties ties) {
-  FixedPoint point;
-  point.zeroPoint = output.zeroPoint;
-  size_t channels = scales.size();
-  point.preShift.assign(channels, 0);
-  point.multiplier.assign(channels, 0);
-  point.postShift.assign(channels, 0);
-  point.offset.assign(channels, 0);
-
-  auto any = [](const Scale &) { return true; };
-  constexpr double frequent = 1.0 / (1 << kTieBits);
-  bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
-  bool halfEven =
-      exact || ties.likely || shareOfTies(scales, any) >= frequent;
-  bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
-  int mostShift = 0;
-  for (const Scale &scale : scales)
-    mostShift = std::max(mostShift, scale.shift);
-
-  // p holds the reals that the output can tell apart, and one accumulator step
-  // more, with `fraction` bits behind the point, in 31 bits.
-  double reach = 1, step = 0;
-  for (int32_t bound : {output.lo, output.hi})
-    reach = std::max(reach, std::abs(double(bound) - output.zeroPoint));
-  for (const Scale &scale : scales)
-    step = std::max(step, scale.value);
-  int fraction = 30 - std::ilogb(step > 1 ? reach + step : reach);
-
-  auto setExact = [&](size_t channel, int bits) {
-    point.multiplier[channel] = scales[channel].numerator;
-    point.preShift[channel] = scales[channel].shift - bits;
-  };
-  if (dyadic && mostShift == 0) {
-    for (size_t c = 0; c != channels; ++c)
-      setExact(c, 0);
-    return point;
-  }
-  SmallVector<int32_t> shifts;
-  if (halfEven && !ties.likely)
-    shifts = getPlainShifts(scales, ranges);
-  if (!shifts.empty()) {
-    // Nothing is multiplied and nothing dropped before the one shift, so that
-    // every tie is seen. Half an output step comes with the accumulator.
-    point.rounding = Rounding::HalfEven;
-    point.multiplier.assign(channels, 1);
-    for (auto [offset, shift] : llvm::zip(point.offset, shifts))
-      offset = int64_t(1) << (shift - 1);
-    point.postShift = std::move(shifts);
-    return point;
-  }
-  bool powers = llvm::all_of(scales, [](auto &s) { return s.isPowerOfTwo(); });
-  if (powers && !halfEven) {
-    // a >> (shift - 1) keeps the one bit that rounding half up looks at.
-    for (size_t c = 0; c != channels; ++c)
-      setExact(c, 1);
-    point.postShift.assign(channels, 1);
-    return point;
-  }
-  int most = 0;
-  for (const Scale &scale : scales) {
-    Multiplier m(scale.value);
-    most = std::max(most, scale.isDyadic() ? scale.shift : m.shift);
-    // One scale for all channels: clip bounds become immediates of 16 bits.
-    if (channels == 1 && !scale.isDyadic())
-      fraction = std::min(fraction, std::ilogb(double(kLargestImmediate - 1) *
-                                               m.multiplier / reach));
-  }
-  fraction = std::min(fraction, most);
-  if (halfEven) {
-    point.rounding = Rounding::HalfEven;
-    // Near-ties become ties when all but a few bits behind the point are
-    // rounded away, which exact ones with more bits do not survive.
-    auto isNear = [](const Scale &scale) { return !scale.isDyadic(); };
-    bool hasDeepTies = exact && llvm::any_of(scales, [](const Scale &scale) {
-                         return hasExactTies(scale) && scale.shift > kTieBits;
-                       });
-    if (ties.likely ||
-        (!hasDeepTies && shareOfTies(scales, isNear) >= frequent)) {
-      point.midShift = std::clamp(fraction - kTieBits, 0, 15);
-      fraction = std::min(fraction, kTieBits + point.midShift);
-    } else {
-      fraction = std::min(fraction, kMostEvenBits);
-    }
-    point.addend = 1 << (fraction - 1);
-    if (point.midShift)
-      point.addend += 1 << (point.midShift - 1);
-  }
-  point.postShift.assign(channels, fraction - point.midShift);
-  for (size_t c = 0; c != channels; ++c) {
-    if (scales[c].isDyadic()) {
-      setExact(c, fraction);
-    } else {
-      Multiplier m(scales[c].value);
-      point.multiplier[c] = m.multiplier;
-      point.preShift[c] = m.shift - fraction;
-    }
-  }
-  return point;
-}
-
-/// Adds the zero point before rounding, by way of what the accumulator or the
-/// product must contain anyway. An odd one changes which neighbour of a tie is
-/// even, so that is done only if `ties` ask for it.
-static void addZeroPointFirst(FixedPoint &point, ArrayRef<Interval> ranges,
-                              const Ties &ties) {
-  if (point.rounding != Rounding::HalfEven || point.midShift ||
-      (point.zeroPoint % 2 != 0 && !ties.zeroPointFirst))
-    return;
-  if (point.addend) {
-    if (ties.zeroPointFirst) {
-      point.addend += point.zeroPoint * (1 << point.postShift.front());
-      point.zeroPoint = 0;
-    }
-    return;
-  }
-  SmallVector<int64_t> offset;
-  for (auto [old, shift, range] :
-       llvm::zip(point.offset, point.postShift, ranges)) {
-    offset.push_back(old + point.zeroPoint * (int64_t(1) << shift));
-    if (range.lo + offset.back() < kLowestWord ||
-        range.hi + offset.back() > kHighestWord)
-      return;
-  }
-  point.offset = std::move(offset);
-  point.zeroPoint = 0;
-}
-
 FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
                                                    ArrayRef<Interval> ranges,
                                                    OutputGrid output,
@@ -252,25 +69,10 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
   SmallVector<Scale> scales;
   for (double value : values)
     scales.emplace_back(std::min(value, kLargestScale));
-  FixedPoint point = chooseShifts(scales, ranges, output, ties);
-  // Nothing but a shift: the result is clamped, and no bound is needed before.
-  bool isShift =
-      point.rounding == Rounding::HalfEven && !point.addend && !point.midShift;
-  addZeroPointFirst(point, ranges, ties);
+  auto point = chooseParameters<PerChannel>(scales, ranges, output, ties);
 
   bool clipLo = false, clipHi = false;
   for (size_t c = 0; c != scales.size(); ++c) {
-    double largest =
-        double(std::max(std::abs(ranges[c].lo), std::abs(ranges[c].hi)));
-    if (!isShift && largest * scales[c].value < kNegligible)
-      point.multiplier[c] = point.preShift[c] = 0;
-
-    // A rounding shift by pre_shift is a shift of a sum with half its unit;
-    // where the one bit kept for rounding half up is exact, none is needed.
-    bool exact = point.rounding == Rounding::HalfUp &&
-                 point.postShift[c] == 1 && scales[c].isPowerOfTwo();
-    if (point.preShift[c] > 0 && !exact)
-      point.offset[c] = int64_t(1) << (point.preShift[c] - 1);
     Interval range{ranges[c].lo + point.offset[c],
                    ranges[c].hi + point.offset[c]};
     if (range.lo < kLowestWord || range.hi > kHighestWord) {
@@ -282,7 +84,7 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
     int64_t lo = kLowestWord, hi = kHighestWord;
     // A sum fits 32 bits as it is; clamping the result instead of the sum
     // keeps the bounds small.
-    bool clampsSum = !ties.likely && !isShift;
+    bool clampsSum = !ties.likely && !point.isShift;
     if (clampsSum && evaluate(range.hi) > output.hi) {
       hi = evaluate.firstReaching(output.hi);
       clipHi = true;
@@ -386,7 +188,7 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
       offset = int32_t(more / multiplier);
       more = 0;
     }
-  if (more && sum.requantize.rounding == Rounding::HalfEven) {
+  if (more && sum.requantize.halfEven) {
     sum.requantize.addend += int32_t(more);
     more = 0;
   }

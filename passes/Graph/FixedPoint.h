@@ -14,45 +14,17 @@
 #ifndef ACC_PASSES_GRAPH_FIXEDPOINT_H
 #define ACC_PASSES_GRAPH_FIXEDPOINT_H
 
-#include "dialects/Graph/Graph.h"
+#include "passes/Graph/Requantization.h"
+
+#include "mlir/Support/LLVM.h"
 
 #include <string>
 
 namespace acc::graph {
 
-/// The integers from `lo` to `hi`, both included.
-struct Interval {
-  int64_t lo = 0, hi = 0;
-};
-
-/// What an output may be: stored integers from `lo` to `hi`, where `zeroPoint`
-/// stands for the real zero. A ReLU or a clip makes it narrower than its type.
-struct OutputGrid {
-  int32_t zeroPoint = 0, lo = -128, hi = 127;
-};
-
-/// The attributes of a graph.requantize, and `offset`, which the accumulator
-/// must contain besides: half of what a shift drops, and the zero point where
-/// that costs nothing. One value, or one per channel; the clip bounds are empty
-/// where no accumulator reaches them.
-struct FixedPoint {
-  llvm::SmallVector<int32_t> clipLo, clipHi, preShift, multiplier, postShift;
-  llvm::SmallVector<int64_t> offset;
-  int32_t midShift = 0, addend = 0, zeroPoint = 0;
-  Rounding rounding = Rounding::HalfUp;
-  std::optional<int32_t> outLo, outHi;
-};
-
-/// What a scale alone does not tell about ties.
-struct Ties {
-  /// They are frequent although the scale is not one that makes them so.
-  bool likely = false;
-  /// They are decided after an odd zero point is added.
-  bool zeroPointFirst = false;
-  /// Accumulators are rounded themselves, so that a tie among them means
-  /// nothing.
-  bool approximate = false;
-};
+/// What a scale per channel becomes.
+template <typename T> using PerChannel = llvm::SmallVector<T>;
+using FixedPoint = Requantization<PerChannel>;
 
 /// The parameters with which round(acc * scale) + zero point is computed.
 /// `scales` holds one positive scale, or one per channel, and `ranges` what the

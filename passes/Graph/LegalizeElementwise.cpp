@@ -75,8 +75,7 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
   SmallVector<int32_t> offsets;
   SmallVector<Value> inputs;
   for (auto [operand, sign] : llvm::zip(operands, signs)) {
-    ratios.push_back(sign *
-                     getRatio(operand.grid.scale, layer.output.scale));
+    ratios.push_back(sign * getRatio(operand.grid.scale, layer.output.scale));
     ranges.push_back(operand.grid.centered());
     offsets.push_back(-operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
@@ -142,15 +141,14 @@ FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count) {
     reason = "the accumulator may exceed 32 bits";
     return failure();
   }
-  Interval centered = input.centered();
+  MeanScale mean = getMeanScale(input.scale, input.zeroPoint, input.lo,
+                                input.hi, layer.output.scale, count);
   Ties ties;
   ties.zeroPointFirst = layer.isZeroPointFirst();
   FailureOr<FixedPoint> point = deriveFixedPoint(
-      getRatio(input.scale, {layer.output.scale, double(count)}),
-      Interval{centered.lo * count, centered.hi * count}, layer.output.output(),
-      reason, ties);
+      mean.scale, mean.range, layer.output.output(), reason, ties);
   if (succeeded(point))
-    point->offset[0] -= input.zeroPoint * count;
+    point->offset[0] += mean.offset;
   return point;
 }
 
@@ -159,16 +157,23 @@ FailureOr<Value> Legalizer::legalizeGlobalAverage(GlobalAveragePoolOp op) {
   if (failed(operand))
     return failure();
   int64_t count = 1;
+  bool isOpen = false;
   for (int64_t size : op.getInput().getType().getShape().drop_front(2)) {
-    if (ShapedType::isDynamic(size)) {
-      reason = "the number of elements is not known before run time";
-      return failure();
-    }
+    isOpen |= ShapedType::isDynamic(size);
     count *= size;
   }
-  FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
-  if (failed(point))
-    return failure();
+  FailureOr<FixedPoint> point = failure();
+  if (!isOpen)
+    point = deriveMean(operand->grid, count);
+  if (failed(point)) {
+    const Grid &from = operand->grid, &to = layer.output;
+    auto i32 = [&](int32_t value) { return builder.getI32IntegerAttr(value); };
+    return Value(GlobalMeanIntegerOp::create(
+        builder, loc, operand->integers, builder.getF64FloatAttr(from.scale),
+        i32(from.zeroPoint), i32(from.lo), i32(from.hi),
+        builder.getF64FloatAttr(to.scale), i32(to.zeroPoint), i32(to.lo),
+        i32(to.hi)));
+  }
   Value accumulator = GlobalSumIntegerOp::create(
       builder, loc, operand->integers,
       builder.getI32IntegerAttr(int32_t(point->offset[0])));

@@ -8,6 +8,7 @@
 #ifndef ACC_PASSES_GRAPH_QUANTIZEDLAYER_H
 #define ACC_PASSES_GRAPH_QUANTIZEDLAYER_H
 
+#include "dialects/Graph/Graph.h"
 #include "passes/Graph/QuantizedTensors.h"
 
 namespace acc::graph {

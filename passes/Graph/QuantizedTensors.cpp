@@ -8,6 +8,7 @@
 #include "passes/Graph/QuantizedTensors.h"
 
 #include "dialects/Graph/Constants.h"
+#include "dialects/Graph/Graph.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -137,6 +138,7 @@ Value acc::graph::makeRequantize(OpBuilder &builder, Location loc,
       builder.getI32IntegerAttr(point.midShift),
       builder.getDenseI32ArrayAttr(point.postShift),
       builder.getI32IntegerAttr(point.zeroPoint),
-      RoundingAttr::get(builder.getContext(), point.rounding),
+      RoundingAttr::get(builder.getContext(),
+                        point.halfEven ? Rounding::HalfEven : Rounding::HalfUp),
       integerOrNone(point.outLo), integerOrNone(point.outHi));
 }

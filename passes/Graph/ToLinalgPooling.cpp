@@ -10,8 +10,11 @@
 
 #include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/GraphPooling.h"
+#include "passes/Graph/MeanParameters.h"
 #include "passes/Graph/Pools.h"
 
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -256,11 +259,122 @@ class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
   }
 };
 
+/// Sums in 64 bits, scaled as the compiler would if it knew their number.
+class GlobalMeanIntegerPattern
+    : public OpConversionPattern<GlobalMeanIntegerOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(GlobalMeanIntegerOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value input = adaptor.getInput();
+    Sizes inputSizes = getSizes(b, input);
+    int64_t rank = typeOf(input).getRank();
+    Value sums = createReduction(
+        b, input, llvm::to_vector(llvm::seq<int64_t>(2, rank)),
+        b.getI64IntegerAttr(0), b.getI64Type(),
+        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+          Value wide = arith::ExtSIOp::create(inner, x[1].getType(), x[0]);
+          return arith::AddIOp::create(inner, x[1], wide);
+        });
+    Value elements = getValueOrCreateConstantIndexOp(
+        b, b.getLoc(), multiplySizes(b, ArrayRef(inputSizes).drop_front(2)));
+    Value count = arith::IndexCastOp::create(b, b.getI64Type(), elements);
+    declare(b, op);
+    auto get = [&](MeanParameter parameter) {
+      return createParameter(b, op, parameter, count);
+    };
+    Value offset = get(MeanParameter::Offset),
+          limit = get(MeanParameter::Limit),
+          left = get(MeanParameter::LeftShift),
+          right = get(MeanParameter::RightShift),
+          multiplier = get(MeanParameter::Multiplier),
+          addend = get(MeanParameter::Addend),
+          middle = get(MeanParameter::MidShift),
+          post = get(MeanParameter::PostShift),
+          isHalfEven = get(MeanParameter::IsHalfEven),
+          zeroPoint = get(MeanParameter::ZeroPoint);
+    Value zero = createConstant(b, 0);
+    Value least = arith::SubIOp::create(b, zero, limit),
+          lo = createConstant(b, int32_t(op.getLo())),
+          hi = createConstant(b, int32_t(op.getHi()));
+    Value reshaped =
+        createReshape(b, sums, getTypedSizes(b, op, adaptor.getOperands()));
+    AffineMap map = b.getMultiDimIdentityMap(rank);
+    Value init =
+        tensor::EmptyOp::create(b, getTypedSizes(b, reshaped), b.getI8Type());
+    rewriter.replaceOp(
+        op,
+        createGeneric(b, init, reshaped, {map, map}, 0,
+                      [&](ImplicitLocOpBuilder &in, ValueRange x) -> Value {
+                        Value a = arith::AddIOp::create(in, x[0], offset);
+                        a = arith::MaxSIOp::create(in, a, least);
+                        a = arith::MinSIOp::create(in, a, limit);
+                        a = arith::ShLIOp::create(in, a, left);
+                        a = arith::ShRSIOp::create(in, a, right);
+                        Value t = arith::MulIOp::create(in, a, multiplier);
+                        t = arith::AddIOp::create(in, t, addend);
+                        t = arith::ShRSIOp::create(in, t, middle);
+                        Value isOdd = arith::ShRSIOp::create(in, t, post);
+                        isOdd = arith::AndIOp::create(in, isOdd, isHalfEven);
+                        Value y = arith::SubIOp::create(in, t, isOdd);
+                        y = arith::ShRSIOp::create(in, y, post);
+                        y = arith::AddIOp::create(in, y, zeroPoint);
+                        y = arith::MaxSIOp::create(in, y, lo);
+                        y = arith::MinSIOp::create(in, y, hi);
+                        return arith::TruncIOp::create(in, in.getI8Type(), y);
+                      }));
+    return success();
+  }
+
+private:
+  static constexpr StringLiteral kFunction = "acc_mean_parameter";
+
+  static Value createConstant(ImplicitLocOpBuilder &b, int64_t value) {
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(value));
+  }
+
+  /// Declares the function that is linked into the code of the model.
+  static void declare(ImplicitLocOpBuilder &b, Operation *op) {
+    auto module = op->getParentOfType<ModuleOp>();
+    if (module.lookupSymbol(kFunction))
+      return;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
+    func::FuncOp::create(
+        b, kFunction,
+        b.getFunctionType({i32, i64, f64, i32, i32, i32, f64, i32, i32, i32},
+                          i64))
+        .setPrivate();
+  }
+
+  static Value createParameter(ImplicitLocOpBuilder &b, GlobalMeanIntegerOp op,
+                               MeanParameter parameter, Value count) {
+    auto integer = [&](int32_t value) -> Value {
+      return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+    };
+    auto real = [&](FloatAttr value) -> Value {
+      return arith::ConstantOp::create(b, value);
+    };
+    return func::CallOp::create(
+               b, kFunction, b.getI64Type(),
+               ValueRange{integer(int32_t(parameter)), count,
+                          real(op.getInputScaleAttr()),
+                          integer(op.getInputZeroPoint()),
+                          integer(op.getInputLo()), integer(op.getInputHi()),
+                          real(op.getScaleAttr()), integer(op.getZeroPoint()),
+                          integer(op.getLo()), integer(op.getHi())})
+        .getResult(0);
+  }
+};
+
 } // namespace
 
 void acc::graph::populatePoolingToLinalg(const TypeConverter &converter,
                                          RewritePatternSet &patterns) {
   patterns.add<AveragePoolPattern, GlobalAveragePoolPattern, LpPoolPattern,
-               GlobalLpPoolPattern, GlobalSumIntegerPattern>(
-      converter, patterns.getContext());
+               GlobalLpPoolPattern, GlobalSumIntegerPattern,
+               GlobalMeanIntegerPattern>(converter, patterns.getContext());
 }

@@ -217,8 +217,8 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
 def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
     """Links relocatable objects (bytes or paths) into the shared object of a model.
 
-    It may refer to libc, libm and the compiler's builtins, which become part of it, and to nothing else. Raises
-    CompileError with the linker's words.
+    It may refer to libc, libm, and what becomes part of it: acc's own functions for compiled code and the builtins of
+    compilers. Raises CompileError with the linker's words.
     """
     with tempfile.TemporaryDirectory(prefix="acc-link-") as folder:
         paths: list[str] = []
@@ -244,11 +244,11 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
 
 
 def _system_libraries() -> list[str]:
-    """Builtins, libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
+    """Archives of acc, libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
     machine = os.uname().machine
     folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    builtins = Path(__file__).parent / "_lib" / f"libacc_builtins-{machine}.a"
-    found: list[str] = [str(builtins)] if builtins.exists() else []
+    archives = (Path(__file__).parent / "_lib" / f"libacc_{name}-{machine}.a" for name in ("native", "builtins"))
+    found: list[str] = [str(archive) for archive in archives if archive.exists()]
     for name in ("libm.so.6", "libc.so.6"):
         for folder in folders:
             if os.path.exists(f"{folder}/{name}"):

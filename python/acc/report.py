@@ -81,7 +81,8 @@ def read_launches(module: ir.Module) -> list[Launch]:
     """The launches of a module whose kernels are outlined."""
     launches = []
     for function in module.body:
-        if function.name == "func.func":
+        # What compiled code calls is declared without a body.
+        if function.name == "func.func" and len(function.regions[0].blocks):
             for op in function.regions[0].blocks[0]:
                 if op.name == "te.launch":
                     symbol = str(op.attributes["kernel"].value)
