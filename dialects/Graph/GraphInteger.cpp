@@ -135,7 +135,7 @@ GlobalMeanIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape shape = c.shape(adaptor.getInput());
   if (shape.rank() < 3)
     return c.error("input needs at least 3 axes, has shape ",
-                   describe(shape.sizes));
+                   ArrayRef(shape.sizes));
   for (AffineExpr &size : llvm::drop_begin(shape.sizes, 2)) {
     if (failed(c.requireAtLeast(size, c.constant(1),
                                 "takes the mean of no elements")))
