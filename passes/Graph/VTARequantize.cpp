@@ -10,6 +10,31 @@
 using namespace mlir;
 using namespace acc::graph;
 
+Value VTASteps::multiplyByPower(Value acc, int32_t times) {
+  if (unit.shiftsLeft)
+    return apply(Step::ShiftLeft, acc, times);
+  for (int32_t i = 0; i < times; ++i)
+    acc = applyTensor(Step::Add, acc, acc);
+  return acc;
+}
+
+Value VTASteps::addForHalfEven(Value acc, int32_t s) {
+  // Bit s decides ties; there is no "and", but two shifts isolate it, as 0 or
+  // -1.
+  if (!unit.multiplies) {
+    // Of the bit's complement, so that no product has to change the sign.
+    Value even = apply(Step::Add, copy(acc), 1 << s);
+    even = apply(Step::ShiftRight, multiplyByPower(even, 31 - s), 31);
+    acc = applyTensor(Step::Add, acc, even);
+    return apply(Step::Add, acc, 1 << (s - 1));
+  }
+  Value odd = apply(Step::ShiftLeft, copy(acc), 31 - s);
+  odd = apply(Step::ShiftRight, odd, 31);
+  odd = apply(Step::Mul, odd, -1);
+  acc = applyTensor(Step::Add, acc, odd);
+  return apply(Step::Add, acc, (1 << (s - 1)) - 1);
+}
+
 Value VTASteps::requantize(RequantizeOp op, Value acc) {
   ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
   auto at = [](ArrayRef<int32_t> values, size_t channel) {
@@ -40,8 +65,11 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
        ++c)
     products.push_back(static_cast<int32_t>(
         static_cast<uint32_t>(at(factors, c)) << std::max(-at(shifts, c), 0)));
-  if (shifts.size() == 1 && factors.size() == 1 &&
-      !llvm::isInt<16>(products.front())) {
+  bool isPower = llvm::all_of(factors, [](int32_t f) { return f == 1; });
+  if (shifts.size() == 1 && isPower && !unit.multiplies) {
+    acc = multiplyByPower(acc, std::max(-shifts.front(), 0));
+  } else if (shifts.size() == 1 && factors.size() == 1 &&
+             !llvm::isInt<16>(products.front())) {
     acc = apply(Step::ShiftLeft, acc, -shifts.front());
     acc = apply(Step::Mul, acc, factors);
   } else {
@@ -54,14 +82,7 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
       acc = apply(Step::Add, acc, 1 << (middle - 1));
       acc = apply(Step::ShiftRight, acc, middle);
     }
-    // Bit s decides ties; there is no "and", but two shifts isolate it, as 0 or
-    // -1.
-    Value odd = apply(Step::ShiftLeft, copy(acc), 31 - s);
-    odd = apply(Step::ShiftRight, odd, 31);
-    odd = apply(Step::Mul, odd, -1);
-    acc = applyTensor(Step::Add, acc, odd);
-    acc = apply(Step::Add, acc, (1 << (s - 1)) - 1);
-    acc = apply(Step::ShiftRight, acc, s);
+    acc = apply(Step::ShiftRight, addForHalfEven(acc, s), s);
     acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {
     acc = apply(Step::Add, acc, zeroPoint);

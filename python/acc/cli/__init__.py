@@ -2,7 +2,7 @@
 
 Each command is a module of this package with `register(subparsers)`, which declares its options and
 sets `run`, and `run(args)`, which does the work and returns an exit code or None. Whatever a user can
-cause ends in one line on standard error and exit code 2.
+cause ends in one line on standard error and exit code 2; a warning is such a line too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import importlib
 import os
 import pkgutil
 import sys
-from typing import NoReturn
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from acc import __version__
-from acc.errors import AccError
+from acc.errors import AccError, ConfigWarning
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,7 +42,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 user error)."""
     try:
         args = _parser().parse_args(argv)
-        code = int(args.run(args) or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ConfigWarning)
+            warnings.showwarning = _warning_printer(warnings.showwarning)
+            code = int(args.run(args) or 0)
         sys.stdout.flush()
         return code
     except AccError as error:
@@ -58,6 +63,18 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     print(f"acc: error: {message}", file=sys.stderr)
     return 2
+
+
+def _warning_printer(other: Callable[..., None]) -> Callable[..., None]:
+    """Prints what concerns the user's files as one line; `other` prints what concerns Python code."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, ConfigWarning):
+            print(f"acc: warning: {message}", file=sys.stderr)
+        else:
+            other(message, category, *rest)
+
+    return show
 
 
 def _settle() -> None:
