@@ -100,6 +100,18 @@ MUTATIONS = (
     Mutation("store-slice", "store", "assign which = LOG_NSO'(slice2);", "assign which = LOG_NSO'(slice1);"),
     Mutation("acc8-slice", "compute", "LOG_MAX_BEATS'(s / NS8)", "LOG_MAX_BEATS'(s % NS8)"),
     Mutation("slice-number", "fill", "w_slice <= c_slice;", "w_slice <= next_slice;"),
+    # Instructions that move nothing.
+    Mutation("nothing-refused", "fetch", "(opcode == OP_LOAD || opcode == OP_STORE) && !d_nop", "opcode[2:1] == 2'd0"),
+    Mutation(
+        "nothing-needs-no-columns", "fetch", "no_cols || (no_rows && (no_pads || d_next[2:0] == OP_STORE))", "no_cols"
+    ),
+    Mutation("nothing-has-no-pads", "fetch", "no_pads || d_next[2:0] == OP_STORE", "no_pads"),
+    Mutation(
+        "padding-is-nothing", "fetch", "(no_rows && (no_pads || d_next[2:0] == OP_STORE))", "no_rows", "fetch_refuses"
+    ),
+    Mutation(
+        "store-by-memory", "fetch", "opcode == OP_STORE ? 3'b100", "opcode == OP_STORE && memory == MEM_OUT ? 3'b100"
+    ),
     # Queues, tokens, the order of things.
     Mutation("token-ignored", "compute", "insn_valid && insn[F_POP_NEXT] && !token_store", "1'b0"),
     Mutation(

@@ -56,12 +56,13 @@ constexpr ConfigKey kConfigKeys[] = {
 // ConfigAttr
 //===----------------------------------------------------------------------===//
 
-ConfigAttr ConfigAttr::get(MLIRContext *context, const isa::Config &config) {
+ConfigAttr ConfigAttr::get(MLIRContext *context, const isa::Config &config,
+                           isa::Dialect dialect) {
   return get(context, config.target, config.hwVersion, config.logInpWidth,
              config.logWgtWidth, config.logAccWidth, config.logBatch,
              config.logBlockIn, config.logBlockOut, config.logUopBuffSize,
              config.logInpBuffSize, config.logWgtBuffSize,
-             config.logAccBuffSize);
+             config.logAccBuffSize, dialect);
 }
 
 isa::Config ConfigAttr::getConfig() const {
@@ -95,7 +96,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int logAccWidth, int logBatch, int logBlockIn,
                                  int logBlockOut, int logUopBuffSize,
                                  int logInpBuffSize, int logWgtBuffSize,
-                                 int logAccBuffSize) {
+                                 int logAccBuffSize, isa::Dialect) {
   isa::Config config;
   config.target = target.str();
   config.hwVersion = hwVersion.str();
@@ -119,6 +120,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SMLoc loc = parser.getCurrentLocation();
   isa::Config config;
+  isa::Dialect dialect = isa::Dialect::Acc;
   auto parseParameter = [&]() -> ParseResult {
     StringRef name;
     SMLoc nameLoc = parser.getCurrentLocation();
@@ -128,6 +130,18 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parser.parseString(&config.target);
     if (name == "hw_ver")
       return parser.parseString(&config.hwVersion);
+    if (name == "dialect") {
+      SMLoc valueLoc = parser.getCurrentLocation();
+      StringRef value;
+      if (parser.parseKeyword(&value))
+        return failure();
+      std::optional<isa::Dialect> known = isa::dialectFromName(value);
+      if (!known)
+        return parser.emitError(valueLoc)
+               << "unknown dialect '" << value << "', expected acc or public";
+      dialect = *known;
+      return success();
+    }
     int value;
     if (parser.parseInteger(value))
       return failure();
@@ -150,7 +164,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       StringRef(config.hwVersion), config.logInpWidth, config.logWgtWidth,
       config.logAccWidth, config.logBatch, config.logBlockIn,
       config.logBlockOut, config.logUopBuffSize, config.logInpBuffSize,
-      config.logWgtBuffSize, config.logAccBuffSize);
+      config.logWgtBuffSize, config.logAccBuffSize, dialect);
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -170,6 +184,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
   llvm::interleaveComma(kConfigKeys, printer, [&](const ConfigKey &key) {
     printer << key.name << " = " << config.*key.member;
   });
+  if (getIsaDialect() != isa::Dialect::Acc)
+    printer << ", dialect = " << isa::dialectName(getIsaDialect());
   printer << ">";
 }
 

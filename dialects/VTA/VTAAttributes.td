@@ -53,7 +53,9 @@ def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
     cannot express is refused with the reason.
 
     The module attribute `vta.config` holds the accelerator that a module is
-    compiled for.
+    compiled for. `dialect = public` restricts its programs to what the public
+    hardware designs agree on (acc/isa/Dialect.h); without it they may use
+    everything.
 
     ```mlir
     module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {}
@@ -64,10 +66,13 @@ def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
     "int":$logInpWidth, "int":$logWgtWidth, "int":$logAccWidth,
     "int":$logBatch, "int":$logBlockIn, "int":$logBlockOut,
     "int":$logUopBuffSize, "int":$logInpBuffSize,
-    "int":$logWgtBuffSize, "int":$logAccBuffSize);
+    "int":$logWgtBuffSize, "int":$logAccBuffSize,
+    "::acc::isa::Dialect":$isaDialect);
   let builders = [
     // The attribute of a legal configuration.
-    AttrBuilder<(ins "const ::acc::isa::Config &":$config)>];
+    AttrBuilder<(ins "const ::acc::isa::Config &":$config,
+                     CArg<"::acc::isa::Dialect",
+                          "::acc::isa::Dialect::Acc">:$dialect)>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{

@@ -8,6 +8,7 @@
 #ifndef ACC_DIALECTS_VTA_VTADIALECT_H
 #define ACC_DIALECTS_VTA_VTADIALECT_H
 
+#include "acc/isa/Dialect.h"
 #include "acc/isa/Hazards.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

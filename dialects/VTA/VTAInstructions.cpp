@@ -28,6 +28,14 @@ static int32_t packDeps(const isa::Deps &deps) {
          deps.pushNext << 3;
 }
 
+/// What all instructions have besides their body.
+template <typename Fields>
+static isa::Instruction withRest(const Fields &fields, isa::Instruction insn) {
+  insn.deps = unpackDeps(fields.deps);
+  insn.spare = {uint64_t(fields.spare_low), uint64_t(fields.spare_high)};
+  return insn;
+}
+
 template <typename Fields>
 static isa::Instruction unpackTransfer(const Fields &fields, bool store) {
   isa::MemInsn mem;
@@ -42,7 +50,7 @@ static isa::Instruction unpackTransfer(const Fields &fields, bool store) {
   mem.yPad1 = fields.y_pad_1;
   mem.xPad0 = fields.x_pad_0;
   mem.xPad1 = fields.x_pad_1;
-  return {mem, unpackDeps(fields.deps)};
+  return withRest(fields, {mem, {}});
 }
 
 template <typename Fields>
@@ -106,7 +114,7 @@ isa::Instruction acc::vta::getInstruction(Operation *op, int32_t *buffer) {
     unpackLoop(fields, insn);
     insn.wgtOut = fields.wgt_out;
     insn.wgtIn = fields.wgt_in;
-    return {insn, unpackDeps(fields.deps)};
+    return withRest(fields, {insn, {}});
   }
   if (auto alu = dyn_cast<InsnAluOp>(op)) {
     const auto &fields = alu.getProperties();
@@ -115,19 +123,21 @@ isa::Instruction acc::vta::getInstruction(Operation *op, int32_t *buffer) {
     insn.op = isa::AluOp(fields.alu_op);
     insn.useImm = fields.use_imm;
     insn.imm = fields.imm;
-    return {insn, unpackDeps(fields.deps)};
+    return withRest(fields, {insn, {}});
   }
-  return {isa::FinishInsn(),
-          unpackDeps(cast<InsnFinishOp>(op).getProperties().deps)};
+  return withRest(cast<InsnFinishOp>(op).getProperties(),
+                  {isa::FinishInsn(), {}});
 }
 
 template <typename Op, typename Fill>
 static Operation *createInsn(OpBuilder &builder, Location loc,
-                             const isa::Deps &deps, Fill fill) {
+                             const isa::Instruction &insn, Fill fill) {
   OperationState state(loc, Op::getOperationName());
   auto &fields = state.getOrAddProperties<typename Op::Properties>();
   fill(fields);
-  fields.deps = packDeps(deps);
+  fields.deps = packDeps(insn.deps);
+  fields.spare_low = int64_t(insn.spare[0]);
+  fields.spare_high = int64_t(insn.spare[1]);
   return builder.create(state);
 }
 
@@ -136,23 +146,23 @@ Operation *acc::vta::createInstruction(OpBuilder &builder, Location loc,
                                        int32_t buffer) {
   if (const isa::MemInsn *mem = insn.mem()) {
     auto fill = [&](auto &fields) { packTransfer(fields, *mem, buffer); };
-    return mem->store ? createInsn<InsnStoreOp>(builder, loc, insn.deps, fill)
-                      : createInsn<InsnLoadOp>(builder, loc, insn.deps, fill);
+    return mem->store ? createInsn<InsnStoreOp>(builder, loc, insn, fill)
+                      : createInsn<InsnLoadOp>(builder, loc, insn, fill);
   }
   if (const isa::GemmInsn *gemm = insn.gemm())
-    return createInsn<InsnGemmOp>(builder, loc, insn.deps, [&](auto &fields) {
+    return createInsn<InsnGemmOp>(builder, loc, insn, [&](auto &fields) {
       packLoop(fields, *gemm);
       fields.wgt_out = gemm->wgtOut;
       fields.wgt_in = gemm->wgtIn;
     });
   if (const isa::AluInsn *alu = insn.alu())
-    return createInsn<InsnAluOp>(builder, loc, insn.deps, [&](auto &fields) {
+    return createInsn<InsnAluOp>(builder, loc, insn, [&](auto &fields) {
       packLoop(fields, *alu);
       fields.alu_op = int32_t(alu->op);
       fields.use_imm = alu->useImm;
       fields.imm = alu->imm;
     });
-  return createInsn<InsnFinishOp>(builder, loc, insn.deps, [](auto &) {});
+  return createInsn<InsnFinishOp>(builder, loc, insn, [](auto &) {});
 }
 
 /// Appends the names in \p loc, outermost first, without repetition.

@@ -60,6 +60,18 @@ static void printDeps(OpAsmPrinter &printer, int32_t deps) {
   }
 }
 
+template <typename Fields>
+static ParseResult parseSpare(OpAsmParser &parser, Fields &fields) {
+  return parseIntegers(parser, fields.spare_low, fields.spare_high);
+}
+
+template <typename Fields>
+static void printSpare(OpAsmPrinter &printer, const Fields &fields) {
+  if (fields.spare_low || fields.spare_high)
+    printer << " spare [" << fields.spare_low << ", " << fields.spare_high
+            << "]";
+}
+
 /// Parses keywords of \p names, each at most once and in any order, as long as
 /// there are some; \p parseField is called with each.
 static ParseResult
@@ -86,11 +98,14 @@ static ParseResult parseTransfer(OpAsmParser &parser, OperationState &state) {
   if (!kind)
     return parser.emitError(parser.getNameLoc())
            << "unknown memory '" << memory
-           << "', expected uop, wgt, inp, acc, out or acc8";
+           << "', expected uop, wgt, inp, acc, out, acc8, mem6 or mem7";
   fields.memory = int32_t(*kind);
   return parseFields(
-      parser, state, {"sram", "dram", "size", "stride", "pad", "pop", "push"},
+      parser, state,
+      {"sram", "dram", "size", "stride", "pad", "pop", "push", "spare"},
       [&](StringRef name) -> ParseResult {
+        if (name == "spare")
+          return parseSpare(parser, fields);
         if (name == "sram")
           return parser.parseInteger(fields.sram);
         if (name == "dram") {
@@ -123,6 +138,7 @@ template <typename Op> static void printTransfer(OpAsmPrinter &printer, Op op) {
     printer << " pad [" << fields.y_pad_0 << ", " << fields.y_pad_1 << ", "
             << fields.x_pad_0 << ", " << fields.x_pad_1 << "]";
   printDeps(printer, fields.deps);
+  printSpare(printer, fields);
   printer.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
 }
 
@@ -140,6 +156,8 @@ static ParseResult parseLoopField(OpAsmParser &parser, Fields &fields,
     return parseIntegers(parser, fields.src_out, fields.src_in);
   if (name == "reset")
     return fields.reset = 1, success();
+  if (name == "spare")
+    return parseSpare(parser, fields);
   return parseDeps(parser, fields.deps, name == "pop" ? 0 : 2);
 }
 
@@ -173,7 +191,7 @@ ParseResult InsnGemmOp::parse(OpAsmParser &parser, OperationState &state) {
   auto &fields = state.getOrAddProperties<Properties>();
   return parseFields(
       parser, state,
-      {"reset", "uop", "iter", "dst", "src", "wgt", "pop", "push"},
+      {"reset", "uop", "iter", "dst", "src", "wgt", "pop", "push", "spare"},
       [&](StringRef name) -> ParseResult {
         if (name == "wgt")
           return parseIntegers(parser, fields.wgt_out, fields.wgt_in);
@@ -188,6 +206,7 @@ void InsnGemmOp::print(OpAsmPrinter &printer) {
   printLoop(printer, fields);
   printPair(printer, "wgt", fields.wgt_out, fields.wgt_in);
   printDeps(printer, fields.deps);
+  printSpare(printer, fields);
   printer.printOptionalAttrDict(
       (*this)->getDiscardableAttrDictionary().getValue());
 }
@@ -205,7 +224,7 @@ ParseResult InsnAluOp::parse(OpAsmParser &parser, OperationState &state) {
   fields.alu_op = int32_t(*op);
   return parseFields(parser, state,
                      {"reset", "imm", "unused_imm", "uop", "iter", "dst", "src",
-                      "pop", "push"},
+                      "pop", "push", "spare"},
                      [&](StringRef name) -> ParseResult {
                        if (name == "imm" || name == "unused_imm") {
                          fields.use_imm = name == "imm";
@@ -225,19 +244,25 @@ void InsnAluOp::print(OpAsmPrinter &printer) {
     printer << (fields.use_imm ? " imm " : " unused_imm ") << fields.imm;
   printLoop(printer, fields);
   printDeps(printer, fields.deps);
+  printSpare(printer, fields);
   printer.printOptionalAttrDict(
       (*this)->getDiscardableAttrDictionary().getValue());
 }
 
 ParseResult InsnFinishOp::parse(OpAsmParser &parser, OperationState &state) {
   auto &fields = state.getOrAddProperties<Properties>();
-  return parseFields(parser, state, {"pop", "push"}, [&](StringRef name) {
-    return parseDeps(parser, fields.deps, name == "pop" ? 0 : 2);
-  });
+  return parseFields(parser, state, {"pop", "push", "spare"},
+                     [&](StringRef name) -> ParseResult {
+                       if (name == "spare")
+                         return parseSpare(parser, fields);
+                       return parseDeps(parser, fields.deps,
+                                        name == "pop" ? 0 : 2);
+                     });
 }
 
 void InsnFinishOp::print(OpAsmPrinter &printer) {
   printDeps(printer, getProperties().deps);
+  printSpare(printer, getProperties());
   printer.printOptionalAttrDict(
       (*this)->getDiscardableAttrDictionary().getValue());
 }
@@ -300,7 +325,7 @@ LogicalResult ProgramOp::verifyRegions() {
     }
     if (auto problem = codec.check(insn))
       return op.emitOpError() << *problem;
-    if (auto problem = isa::checkDeps(insn))
+    if (auto problem = isa::checkForm(insn))
       return op.emitOpError() << *problem;
   }
   return success();

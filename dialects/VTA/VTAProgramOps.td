@@ -106,11 +106,13 @@ def VTA_None : DefaultValuedProp<I32Prop, "-1">;
 
 // `deps` are the four dependence flags as they are encoded, bit 0 first:
 // pop_prev, pop_next, push_prev, push_next. `buffer` -1 is an absolute address.
+// `spare_low` and `spare_high` are the bits of the two words that belong to no
+// field; they mean nothing, but a stream from elsewhere stays as it is.
 defvar VTA_TransferFields = (ins
     VTA_Zero:$memory, VTA_Zero:$sram, VTA_None:$buffer, VTA_Zero64:$dram,
     VTA_Zero:$y_size, VTA_Zero:$x_size, VTA_Zero:$x_stride,
     VTA_Zero:$y_pad_0, VTA_Zero:$y_pad_1, VTA_Zero:$x_pad_0, VTA_Zero:$x_pad_1,
-    VTA_Zero:$deps);
+    VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
 
 def VTA_InsnLoadOp : VTA_InsnOp<"load"> {
   let summary = "LOAD: a 2-D strided, padded copy from DRAM to a scratchpad";
@@ -120,7 +122,8 @@ def VTA_InsnLoadOp : VTA_InsnOp<"load"> {
     ```
     `dram 0[64]` is element 64 of buffer 0, `dram [64]` the absolute element 64.
     `size` is rows and elements per row; `pad` rows above, rows below, elements
-    left, elements right. What is not written is zero.
+    left, elements right. What is not written is zero. A LOAD or STORE that moves
+    nothing may name any memory, mem6 and mem7 included, which are none.
   }];
   let arguments = VTA_TransferFields;
 }
@@ -149,7 +152,7 @@ def VTA_InsnGemmOp : VTA_InsnOp<"gemm"> {
     VTA_Zero:$reset, VTA_Zero:$uop_bgn, VTA_Zero:$uop_end,
     VTA_One:$iter_out, VTA_One:$iter_in, VTA_Zero:$dst_out, VTA_Zero:$dst_in,
     VTA_Zero:$src_out, VTA_Zero:$src_in, VTA_Zero:$wgt_out, VTA_Zero:$wgt_in,
-    VTA_Zero:$deps);
+    VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
 }
 
 def VTA_InsnAluOp : VTA_InsnOp<"alu"> {
@@ -165,12 +168,13 @@ def VTA_InsnAluOp : VTA_InsnOp<"alu"> {
     VTA_One:$iter_out, VTA_One:$iter_in, VTA_Zero:$dst_out, VTA_Zero:$dst_in,
     VTA_Zero:$src_out, VTA_Zero:$src_in,
     VTA_Zero:$alu_op, VTA_Zero:$use_imm, VTA_Zero:$imm,
-    VTA_Zero:$deps);
+    VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
 }
 
 def VTA_InsnFinishOp : VTA_InsnOp<"finish"> {
   let summary = "FINISH: the end of the stream";
-  let arguments = (ins VTA_Zero:$deps);
+  let arguments = (ins
+    VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
 }
 
 #endif // ACC_DIALECTS_VTA_VTAPROGRAMOPS_TD

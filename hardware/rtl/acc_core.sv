@@ -13,8 +13,9 @@
 //
 // Registers (32 bits each, `reg_addr` counts words):
 //
-//   0 CONTROL   write 1: start. Everything but the scratchpads is reset. After
-//               an error, wait until memory has answered what was asked.
+//   0 CONTROL   write 1: start. Everything but the scratchpads is reset, which
+//               keep what the streams before left. After an error, wait until
+//               memory has answered what was asked.
 //   1 STATUS    bit 0 busy, 1 done, 2 error
 //   2 STREAM_LO, 3 STREAM_HI   byte address of the stream, a multiple of the
 //               larger of a beat and 16 bytes

@@ -13,7 +13,9 @@
 // A beat of up to 128 bits per cycle; two cycles from the FIFO to a queue. What is wrong with an instruction by
 // itself is found here, before any module sees it: undefined opcodes, memory
 // types and ALU operations, flags that name no neighbour, pads where there are
-// none, FINISH that is missing or not last.
+// none, FINISH that is missing or not last. A LOAD or STORE that moves nothing
+// may be of any memory: a STORE goes to the queue of store whatever its memory
+// is, a LOAD of no memory there is to that of compute.
 import acc_pkg::*;
 
 module acc_fetch (
@@ -98,8 +100,8 @@ module acc_fetch (
       .count(fifo_count)
   );
 
-  logic d_valid, d_last, d_take, d_load;
-  logic [127:0] d;
+  logic d_valid, d_last, d_take, d_load, d_nop;
+  logic [127:0] d, d_next;
   logic [31:0] left;  // not yet in d
   if (LOG_PORT_BYTES < LOG_INSN) begin : g_gather
     logic half;
@@ -110,12 +112,12 @@ module acc_fetch (
       if (rst) half <= 1'b0;
       else if (take) half <= !half;
       if (take && !half) low <= head;
-      if (d_load) d <= {head, low};
     end
+    assign d_next = {head, low};
   end else if (LOG_PER_BEAT == 0) begin : g_one
     assign d_load = fifo_valid && (!d_valid || d_take);
     assign take   = d_load;
-    always_ff @(posedge clk) if (d_load) d <= head;
+    assign d_next = head;
   end else begin : g_split
     logic [LOG_PER_BEAT-1:0] which;
     assign d_load = fifo_valid && left != '0 && (!d_valid || d_take);
@@ -123,7 +125,19 @@ module acc_fetch (
     always_ff @(posedge clk) begin
       if (rst || start) which <= '0;
       else if (d_load) which <= which + 1'b1;
-      if (d_load) d <= head[int'(which)*128+:128];
+    end
+    assign d_next = head[int'(which)*128+:128];
+  end
+  // Whether a LOAD or STORE moves nothing: no columns, or no rows, of which a
+  // LOAD may have some of padding.
+  logic no_cols, no_rows, no_pads;
+  assign no_cols = d_next[F_MEM_X_SIZE+:16] == '0;
+  assign no_rows = d_next[F_MEM_Y_SIZE+:16] == '0;
+  assign no_pads = d_next[F_MEM_Y_PAD_0+:4] == '0 && d_next[F_MEM_Y_PAD_1+:4] == '0;
+  always_ff @(posedge clk) begin
+    if (d_load) begin
+      d <= d_next;
+      d_nop <= no_cols || (no_rows && (no_pads || d_next[2:0] == OP_STORE));
     end
   end
   always_ff @(posedge clk) begin
@@ -143,19 +157,19 @@ module acc_fetch (
   assign opcode = d[2:0];
   assign memory = d[F_MEM_MEMORY+:3];
   assign pads = d[F_MEM_Y_PAD_0+:16] != '0;
-  logic to_load, nop;
+  logic to_load, copies;
   assign to_load = opcode == OP_LOAD && (memory == MEM_INP || memory == MEM_WGT);
-  assign nop = d[F_MEM_X_SIZE+:16] == '0;
+  assign copies = (opcode == OP_LOAD || opcode == OP_STORE) && !d_nop;
   assign queue = to_load ? 3'b001 : opcode == OP_STORE ? 3'b100 : 3'b010;
   assign bad_flags = (to_load && (d[F_POP_PREV] || d[F_PUSH_PREV])) ||
       (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
   always_comb begin
     problem = FETCH_FINE;
     if (opcode > OP_ALU) problem = FETCH_OPCODE;
-    else if ((opcode == OP_LOAD || opcode == OP_STORE) && memory > MEM_ACC8) problem = FETCH_MEMORY;
-    else if (opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
-    else if (opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;
-    else if ((opcode == OP_STORE || (opcode == OP_LOAD && memory == MEM_UOP)) && pads && !nop) problem = FETCH_PADS;
+    else if (copies && memory > MEM_ACC8) problem = FETCH_MEMORY;
+    else if (copies && opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
+    else if (copies && opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;
+    else if (copies && opcode == OP_STORE && pads) problem = FETCH_PADS;
     else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_MUL) problem = FETCH_ALU_OP;
     else if (bad_flags) problem = FETCH_FLAGS;
     else if (opcode == OP_FINISH && !d_last) problem = FETCH_NOT_LAST;

@@ -62,8 +62,14 @@ struct Answer {
 
 class Memory {
 public:
-  Memory(const acc_circuit_memory &parameters, Vacc_core &dut)
-      : parameters(parameters), dut(dut), random(parameters.seed) {}
+  explicit Memory(Vacc_core &dut) : dut(dut) {}
+
+  /// Takes the memory of the run to come. Nothing is on its way.
+  void start(const acc_circuit_memory &given) {
+    parameters = given;
+    // So that the times of a run do not depend on those before it.
+    random = Random(given.seed);
+  }
 
   /// Sets the circuit's inputs for the cycle to come, and takes note of what
   /// is going to be transferred in it.
@@ -198,9 +204,9 @@ private:
     answers.pop_front();
   }
 
-  const acc_circuit_memory &parameters;
+  acc_circuit_memory parameters = {};
   Vacc_core &dut;
-  Random random;
+  Random random = Random(0);
   std::deque<Burst> reads, writes;
   std::deque<Written> written;
   std::deque<Answer> answers;
@@ -208,42 +214,53 @@ private:
   bool taken = false;
 };
 
-class Machine {
-public:
-  explicit Machine(acc_circuit_run &first)
-      : run(&first), dut(std::make_unique<Vacc_core>(&context)),
-        memory(first.memory, *dut) {}
+} // namespace
 
-  /// Runs one stream after the other, on the memory of the first.
-  int execute(acc_circuit_run *runs, unsigned count) {
+/// The circuit with its clock and its memory.
+struct acc_circuit {
+public:
+  acc_circuit() : dut(std::make_unique<Vacc_core>(&context)), memory(*dut) {}
+  ~acc_circuit() {
 #ifdef ACC_TRACE
-    VerilatedFstC trace;
-    if (run->trace) {
-      context.traceEverOn(true);
-      dut->trace(&trace, 99);
-      trace.open(run->trace);
-      tracer = &trace;
-    }
-#else
-    if (run->trace)
-      return 2;
+    if (tracer)
+      tracer->close();
 #endif
+    dut->final();
+  }
+
+  /// Whether the file can be written.
+  bool trace(const char *file) {
+#ifdef ACC_TRACE
+    context.traceEverOn(true);
+    tracer = std::make_unique<VerilatedFstC>();
+    dut->trace(tracer.get(), 99);
+    tracer->open(file);
+    return tracer->isOpen();
+#else
+    (void)file;
+    return false;
+#endif
+  }
+
+  void configure() {
     dut->rst = 1;
     tick();
     tick();
     dut->rst = 0;
-    for (unsigned i = 0; i < count; ++i) {
-      run = &runs[i];
-      if (i != 0)
-        settle();
-      perform();
-    }
+  }
+
+  void execute(acc_circuit_run &request) {
+    if (failed)
+      settle();
+    run = &request;
+    memory.start(run->memory);
+    perform();
+    failed = !dut->done;
 #ifdef ACC_TRACE
-    if (runs[0].trace)
-      trace.close();
+    if (tracer)
+      tracer->flush();
 #endif
-    dut->final();
-    return 0;
+    run = nullptr;
   }
 
 private:
@@ -281,7 +298,7 @@ private:
     dut->clk = 0;
     dut->eval();
     sample(2 * cycle);
-    if (run->event && dut->events)
+    if (run && run->event && dut->events)
       run->event(run->event_user, cycle - started, dut->events);
     dut->clk = 1;
     dut->eval();
@@ -291,7 +308,7 @@ private:
 
   void sample(uint64_t time) {
 #ifdef ACC_TRACE
-    if (run.trace)
+    if (tracer)
       tracer->dump(time);
 #else
     (void)time;
@@ -306,25 +323,29 @@ private:
     dut->reg_write = 0;
   }
 
-  acc_circuit_run *run;
+  acc_circuit_run *run = nullptr;
   VerilatedContext context;
   std::unique_ptr<Vacc_core> dut;
   Memory memory;
   uint64_t cycle = 0, started = 0;
+  bool failed = false;
 #ifdef ACC_TRACE
-  VerilatedFstC *tracer = nullptr;
+  std::unique_ptr<VerilatedFstC> tracer;
 #endif
 };
 
-} // namespace
-
 uint32_t acc_circuit_version(void) { return ACC_CIRCUIT_VERSION; }
 
-int acc_circuit_execute(acc_circuit_run *run) {
-  return Machine(*run).execute(run, 1);
+acc_circuit *acc_circuit_create(const char *trace) {
+  auto circuit = std::make_unique<acc_circuit>();
+  if (trace && !circuit->trace(trace))
+    return nullptr;
+  circuit->configure();
+  return circuit.release();
 }
 
-/// For tests: several streams on one circuit, which is configured once.
-extern "C" int acc_circuit_execute_all(acc_circuit_run *runs, unsigned count) {
-  return Machine(runs[0]).execute(runs, count);
+void acc_circuit_execute(acc_circuit *circuit, acc_circuit_run *run) {
+  circuit->execute(*run);
 }
+
+void acc_circuit_destroy(acc_circuit *circuit) { delete circuit; }

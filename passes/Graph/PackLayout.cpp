@@ -66,10 +66,10 @@ SmallVector<int64_t> getUsedPads(WindowOp op, ArrayRef<int64_t> kernel) {
 /// Rewrites the operators of one function that are assigned to the accelerator.
 class Rewriter {
 public:
-  Rewriter(func::FuncOp function, Tiles tiles)
+  Rewriter(func::FuncOp function, Tiles tiles, VectorUnit unit)
       : block(function.getBody().front()), tagger(block),
         b(function.getLoc(), function.getContext()), tiles(tiles),
-        steps(b, tiles), values(b, tiles) {
+        steps(b, tiles, unit), values(b, tiles) {
     b.setListener(&tagger);
   }
 
@@ -300,7 +300,8 @@ class GraphPackLayout
       }
       isa::Config config = attribute.getConfig();
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut()};
-      if (failed(Rewriter(function, tiles).run()))
+      bool all = attribute.getIsaDialect() == isa::Dialect::Acc;
+      if (failed(Rewriter(function, tiles, {all, all}).run()))
         return signalPassFailure();
     }
   }

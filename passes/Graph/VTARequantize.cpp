@@ -10,6 +10,32 @@
 using namespace mlir;
 using namespace acc::graph;
 
+Value VTASteps::multiplyByPower(Value acc, int32_t times) {
+  if (unit.shiftsLeft)
+    return apply(Step::ShiftLeft, acc, times);
+  for (int32_t i = 0; i < times; ++i)
+    acc = applyTensor(Step::Add, acc, acc);
+  return acc;
+}
+
+Value VTASteps::decideTies(Value acc, ArrayRef<int32_t> shifts) {
+  // The last bit of the result decides ties; there is no "and", but two shifts
+  // isolate it, as 0 or -1. A shift to the left of each channel by its own
+  // amount is a product.
+  Value odd = copy(acc);
+  int32_t left = 31 - shifts.front();
+  if (!unit.shiftsLeft)
+    odd = multiplyByPower(odd, left);
+  else if (llvm::all_equal(shifts))
+    odd = apply(Step::ShiftLeft, odd, left);
+  else
+    odd = apply(Step::Mul, odd, llvm::map_to_vector(shifts, [](int32_t shift) {
+                  return int32_t(1) << (31 - shift);
+                }));
+  odd = apply(Step::ShiftRight, odd, 31);
+  return applyTensor(Step::Add, acc, odd);
+}
+
 Value VTASteps::requantize(RequantizeOp op, Value acc) {
   ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
   auto at = [](ArrayRef<int32_t> values, size_t channel) {
@@ -40,8 +66,11 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
        ++c)
     products.push_back(static_cast<int32_t>(
         static_cast<uint32_t>(at(factors, c)) << std::max(-at(shifts, c), 0)));
-  if (shifts.size() == 1 && factors.size() == 1 &&
-      !llvm::isInt<16>(products.front())) {
+  bool isPower = llvm::all_of(factors, [](int32_t f) { return f == 1; });
+  if (shifts.size() == 1 && isPower && !unit.multiplies) {
+    acc = multiplyByPower(acc, std::max(-shifts.front(), 0));
+  } else if (shifts.size() == 1 && factors.size() == 1 &&
+             !llvm::isInt<16>(products.front())) {
     acc = apply(Step::ShiftLeft, acc, -shifts.front());
     acc = apply(Step::Mul, acc, factors);
   } else {
@@ -58,20 +87,7 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
     acc = apply(Step::Add, acc, addend - (late << middle));
     acc = apply(Step::ShiftRight, acc, middle);
     acc = apply(Step::Add, acc, late);
-    // The last bit of the result decides ties; there is no "and", but two
-    // shifts isolate it, as 0 or -1. A shift to the left of each channel by
-    // its own amount is a product.
-    Value odd = copy(acc);
-    if (llvm::all_equal(postShift))
-      odd = apply(Step::ShiftLeft, odd, 31 - s);
-    else
-      odd = apply(Step::Mul, odd,
-                  llvm::map_to_vector(postShift, [](int32_t shift) {
-                    return int32_t(1) << (31 - shift);
-                  }));
-    odd = apply(Step::ShiftRight, odd, 31);
-    acc = applyTensor(Step::Add, acc, odd);
-    acc = apply(Step::ShiftRight, acc, postShift);
+    acc = apply(Step::ShiftRight, decideTies(acc, postShift), postShift);
     acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {
     acc = apply(Step::Add, acc, zeroPoint);

@@ -26,11 +26,16 @@ struct Tiles {
   int64_t batch = 1, blockIn = 16, blockOut = 16;
 };
 
+/// What not every vector unit does: products, and shifts to the left.
+struct VectorUnit {
+  bool multiplies = true, shiftsLeft = true;
+};
+
 /// Emits steps on a running i32 tensor of rank 6.
 class VTASteps {
 public:
-  VTASteps(mlir::ImplicitLocOpBuilder &builder, Tiles tiles)
-      : b(builder), tiles(tiles) {}
+  VTASteps(mlir::ImplicitLocOpBuilder &builder, Tiles tiles, VectorUnit unit)
+      : b(builder), tiles(tiles), unit(unit) {}
 
   /// acc = step(acc, value).
   mlir::Value apply(Step step, mlir::Value acc, int32_t value);
@@ -60,6 +65,11 @@ public:
   mlir::Value requantize(RequantizeOp op, mlir::Value acc);
 
 private:
+  /// acc = acc * 2^times.
+  mlir::Value multiplyByPower(mlir::Value acc, int32_t times);
+  /// acc - ((acc >> shift) & 1), to be shifted by that of its channel; a unit
+  /// that does not shift to the left has one for all channels.
+  mlir::Value decideTies(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
   mlir::Value applyVector(Step step, mlir::Value acc,
                           llvm::ArrayRef<int32_t> values, int64_t channels);
   mlir::Value
@@ -73,6 +83,7 @@ private:
 
   mlir::ImplicitLocOpBuilder &b;
   Tiles tiles;
+  VectorUnit unit;
 };
 
 } // namespace acc::graph

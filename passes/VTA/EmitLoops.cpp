@@ -14,7 +14,6 @@
 
 #include "passes/VTA/Emitter.h"
 
-#include "llvm/ADT/Hashing.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -22,6 +21,9 @@ using namespace acc;
 using namespace acc::vta;
 
 static constexpr int64_t kMaxIterations = (1 << 14) - 1;
+/// In the dialect `public`, so many steps of a GEMM have different
+/// accumulators.
+static constexpr int64_t kStepsApart = 3;
 
 /// Merges pairs of dimensions of which one continues where the other ends. The
 /// order of points does not matter, so any pair will do.
@@ -84,7 +86,63 @@ void Emitter::emitDomain(const isa::Instruction &insn,
       dims.insert(dims.begin() + i, outer);
     break;
   }
+  const isa::GemmInsn *gemm = insn.gemm();
+  if (dialect == isa::Dialect::Public && gemm && !gemm->reset)
+    emitSeparated(insn, bases, std::move(dims));
+  else
+    emitNest(insn, bases, std::move(dims), {});
+}
 
+/// Emits a GEMM such that no accumulator is met again within kStepsApart steps.
+/// Dimensions that move the accumulator are taken to reach different ones.
+void Emitter::emitSeparated(const isa::Instruction &insn,
+                            std::array<int64_t, 3> bases,
+                            SmallVector<LoopDim> dims) {
+  // A part of such a dimension becomes the innermost one, as small a part as
+  // possible, since it is unrolled into micro-ops.
+  LoopDim *best = nullptr;
+  int64_t part = config.depth(isa::Memory::Uop);
+  for (LoopDim &dim : dims) {
+    if (dim.strides[0] == 0)
+      continue;
+    int64_t size = kStepsApart;
+    while (size < dim.size && dim.size % size != 0)
+      ++size;
+    if (size <= dim.size && size <= part) {
+      best = &dim;
+      part = size;
+    }
+  }
+  if (best) {
+    LoopDim inner = *best;
+    inner.size = part;
+    best->size /= part;
+    for (int64_t &stride : best->strides)
+      stride *= part;
+    if (best->size == 1)
+      dims.erase(best);
+    return emitNest(insn, bases, std::move(dims), inner);
+  }
+
+  // Dimensions of two at most are left: an instruction for every term.
+  auto reduction = llvm::find_if(
+      dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
+  if (reduction == dims.end())
+    return emitNest(insn, bases, std::move(dims), {});
+  LoopDim terms = *reduction;
+  dims.erase(reduction);
+  for (int64_t i = 0; i < terms.size; ++i) {
+    emitSeparated(insn, bases, dims);
+    for (int role = 0; role < 3; ++role)
+      bases[role] += terms.strides[role];
+  }
+}
+
+/// Emits a domain whose dimensions fit the hardware loops; \p innermost are
+/// further ones, which become micro-ops.
+void Emitter::emitNest(const isa::Instruction &insn,
+                       std::array<int64_t, 3> bases, SmallVector<LoopDim> dims,
+                       ArrayRef<LoopDim> innermost) {
   // The loops: the two longest dimensions that the factor fields can express,
   // in the order in which they were given.
   SmallVector<size_t, 2> loops;
@@ -104,6 +162,7 @@ void Emitter::emitDomain(const isa::Instruction &insn,
   auto [out, in] = chosen;
   for (size_t loop : llvm::reverse(loops))
     dims.erase(dims.begin() + loop);
+  dims.append(innermost.begin(), innermost.end());
 
   // A sequence must fit in the micro-op memory; dimensions are taken out of it
   // from the outermost on.
@@ -159,8 +218,11 @@ void Emitter::emitSequence(const isa::Instruction &insn,
     uops = std::move(longer);
   }
   isa::Instruction result = insn;
+  Sequences::Reads reads = insn.alu()           ? Sequences::Entries
+                           : insn.gemm()->reset ? Sequences::Destinations
+                                                : Sequences::Everything;
   auto fill = [&](isa::MicroLoop &loop) {
-    loop.uopBgn = internSequence(uops);
+    loop.uopBgn = sequences.intern(uops, reads);
     loop.uopEnd = loop.uopBgn + uops.size();
     loop.iterOut = out.size;
     loop.iterIn = in.size;
@@ -179,18 +241,12 @@ void Emitter::emitSequence(const isa::Instruction &insn,
   append(result);
 }
 
-uint32_t Emitter::internSequence(ArrayRef<isa::Uop> uops) {
-  size_t hash = uops.size();
-  for (const isa::Uop &uop : uops)
-    hash = llvm::hash_combine(hash, uop.dst, uop.src, uop.wgt);
-  auto [begin, end] = sequences.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    auto [start, size] = it->second;
-    if (ArrayRef(table).slice(start, size) == uops)
-      return start;
-  }
-  uint32_t start = table.size();
-  table.insert(table.end(), uops.begin(), uops.end());
-  sequences.emplace(hash, std::pair(start, uint32_t(uops.size())));
-  return start;
+void Emitter::placeSequences() {
+  table = sequences.makeTable(config.depth(isa::Memory::Uop));
+  for (isa::Instruction &insn : program.insns)
+    if (auto *loop = const_cast<isa::MicroLoop *>(insn.loop())) {
+      uint32_t size = loop->uopEnd - loop->uopBgn;
+      loop->uopBgn = sequences.getPosition(loop->uopBgn);
+      loop->uopEnd = loop->uopBgn + size;
+    }
 }

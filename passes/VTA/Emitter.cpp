@@ -14,9 +14,10 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
-Emitter::Emitter(const isa::Config &config, Evaluator &evaluator,
-                 Location location)
-    : config(config), evaluator(evaluator), location(location) {
+Emitter::Emitter(const isa::Config &config, isa::Dialect dialect,
+                 Evaluator &evaluator, Location location)
+    : config(config), dialect(dialect), evaluator(evaluator),
+      location(location) {
   program.config = config;
 }
 
@@ -28,6 +29,7 @@ void Emitter::append(const isa::Instruction &insn, int32_t buffer) {
 void Emitter::emitFinish(Location loc) {
   location = loc;
   append({isa::FinishInsn(), {}});
+  placeSequences();
 }
 
 LogicalResult Emitter::emit(Operation *op) {
@@ -236,6 +238,12 @@ LogicalResult Emitter::emitAlu(AluOp op) {
   alu.op = isa::AluOp(op.getOp());
   alu.useImm = op.getImm().has_value();
   alu.imm = alu.useImm ? int32_t(*op.getImm()) : 0;
+  ArrayAttr maps = op.getMaps();
+  if (alu.useImm) {
+    // Some designs read the source where there is an immediate.
+    operands.push_back(operands.front());
+    maps = ArrayAttr::get(op.getContext(), {maps[0], maps[0]});
+  }
   return emitLoops(op, {alu, {}}, evaluator.getIntegers(op.getMixedBounds()),
-                   operands, op.getMaps(), {0, 1});
+                   operands, maps, {0, 1});
 }

@@ -9,8 +9,7 @@
 #define ACC_PASSES_VTA_EMITTER_H
 
 #include "passes/VTA/Evaluator.h"
-
-#include <unordered_map>
+#include "passes/VTA/Sequences.h"
 
 namespace acc::vta {
 
@@ -40,7 +39,7 @@ struct LoopDim {
 /// tokens whose micro-op ranges are positions in a table.
 class Emitter {
 public:
-  Emitter(const isa::Config &config, Evaluator &evaluator,
+  Emitter(const isa::Config &config, isa::Dialect dialect, Evaluator &evaluator,
           mlir::Location location);
 
   /// Appends the instructions of a structured operation. Emits an error and
@@ -83,19 +82,26 @@ private:
   // EmitLoops.cpp
   void emitDomain(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                   llvm::SmallVector<LoopDim> dims);
+  void emitSeparated(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                     llvm::SmallVector<LoopDim> dims);
+  void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                llvm::SmallVector<LoopDim> dims,
+                llvm::ArrayRef<LoopDim> innermost);
   void emitSequence(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                     const LoopDim &out, const LoopDim &in,
                     llvm::ArrayRef<LoopDim> unrolled);
-  uint32_t internSequence(llvm::ArrayRef<isa::Uop> uops);
+  void placeSequences();
 
   isa::Config config;
+  isa::Dialect dialect;
   Evaluator &evaluator;
   isa::Program program;
   llvm::SmallVector<mlir::Location> locations;
   mlir::Location location;
+  /// Until FINISH is emitted, the micro-op ranges of instructions begin at
+  /// numbers of sequences.
+  Sequences sequences;
   std::vector<isa::Uop> table;
-  /// Where sequences of micro-ops are in the table, by hash.
-  std::unordered_multimap<size_t, std::pair<uint32_t, uint32_t>> sequences;
 };
 
 } // namespace acc::vta

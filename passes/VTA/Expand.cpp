@@ -51,20 +51,21 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
       for (SymbolTable::SymbolUse use : *uses)
         users[use.getSymbolRef().getRootReference()].push_back(use.getUser());
     for (FunctionOpInterface kernel : kernels)
-      if (failed(expand(kernel, config.getConfig())))
+      if (failed(expand(kernel, config)))
         return signalPassFailure();
   }
 
   /// The operations that name each symbol.
   DenseMap<StringAttr, SmallVector<Operation *>> users;
 
-  LogicalResult expand(FunctionOpInterface kernel, const isa::Config &config) {
+  LogicalResult expand(FunctionOpInterface kernel, ConfigAttr config) {
     if (kernel.getNumResults() != 0 || !kernel.getFunctionBody().hasOneBlock())
       return kernel->emitError()
              << "kernel '" << kernel.getName() << "' must have "
              << "one block and no results";
     Evaluator evaluator;
-    Emitter emitter(config, evaluator, kernel.getLoc());
+    Emitter emitter(config.getConfig(), config.getIsaDialect(), evaluator,
+                    kernel.getLoc());
     if (failed(evaluator.run(kernel,
                              [&](Operation *op) { return emitter.emit(op); })))
       return failure();

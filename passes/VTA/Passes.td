@@ -43,7 +43,12 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     allows, padding included. A tensor instruction becomes two hardware loops
     around the shortest sequence of micro-ops; equal sequences share one place
     in the table. Whatever exceeds a field of an instruction is split.
-    Operations of size zero vanish. There are no tokens yet.
+    Operations of size zero vanish. There are no tokens yet. An ALU instruction
+    with an immediate has its destination as source too.
+
+    In the dialect `public` no GEMM meets an accumulator again within two steps:
+    the innermost micro-ops go through at least three accumulators, and a GEMM
+    that has fewer is an instruction per term of its sums.
 
     ```mlir
     vta.load %src, %inp low [0] high [0] : memref<4x1x16xi8, #vta.mem<dram>>, memref<4x1x16xi8, #vta.mem<inp>>
@@ -115,7 +120,8 @@ def VTAVerifyProgram : Pass<"vta-verify-program", "::acc::vta::ProgramOp"> {
   let description = [{
     Fails, naming the instruction and its layer, unless every index and address
     is in range, tokens are balanced, execution cannot deadlock, every hazard is
-    ordered and the stream ends with FINISH. Changes nothing.
+    ordered, the stream ends with FINISH, and nothing is used that is not part
+    of the dialect in `vta.config`. Changes nothing.
   }];
 }
 

@@ -27,6 +27,7 @@ struct VerifyProgram : vta::impl::VTAVerifyProgramBase<VerifyProgram> {
     isa::Program program = op.getProgram();
     isa::VerifyOptions options;
     options.uninitialised = true;
+    options.dialect = ConfigAttr::lookup(op).getIsaDialect();
     std::vector<isa::Diagnostic> diagnostics = isa::verify(program, options);
     if (diagnostics.empty())
       return;

@@ -20,12 +20,14 @@ from acc.dtypes import BY_MLIR
 from acc.errors import CompileError
 from acc.executable import Executable
 from acc.frontend.specialize import Values
+from acc.launches import describe
 from acc.pipeline import Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports, read_launches
 
 __all__ = ["Compilation", "compile", "compile_contents", "compile_graph"]
 
 TARGETS = ("cpu", "vta")
+DIALECTS = ("acc", "public")
 
 # Every buffer starts at a multiple of this: the vector width and a cache line.
 MIN_ALIGNMENT = 64
@@ -74,18 +76,19 @@ def compile_contents(
     cpu_features: str = "",
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
+    vta_dialect: str | None = None,
     options: Options | None = None,
 ) -> Compilation:
     """As `compile`, but returns what `acc.container.write_model` writes.
 
     cpu: the processor native code is for, as LLVM names it; "native" is this machine's. cpu_features: "+f,-g" to add to
-    or take from it. dump_stages: a folder for the
-    IR after every pass. progress: called with the name of every stage. options: policies, see `pipeline.Options`.
+    or take from it. dump_stages: a folder for the IR after every pass. progress: called with the name of every stage.
+    vta_dialect: what programs of the accelerator may use: "acc", everything, which is the default, or "public", what
+    the public hardware designs agree on. options: policies, see `pipeline.Options`.
     """
     if target not in TARGETS:
         raise CompileError(f"there is no target '{target}': choose one of {', '.join(TARGETS)}")
-    if config is not None and target != "vta":
-        raise CompileError(f"a hardware configuration is for target 'vta', not for '{target}'")
+    check_vta_options(target, config, vta_dialect)
     hardware = read_config(config) if target == "vta" else {}
     base = options or Options()
     pipeline = Pipeline(
@@ -93,6 +96,7 @@ def compile_contents(
             base,
             target=target,
             config=hardware,
+            dialect=vta_dialect or base.dialect,
             cpu=replace(
                 base.cpu, cpu=cpu, features=cpu_features, alignment=_alignment(hardware) if hardware else MIN_ALIGNMENT
             ),
@@ -114,6 +118,7 @@ def compile_graph(pipeline: Pipeline, module: ir.Module) -> Compilation:
     programs = {str(op.attributes["sym_name"].value): _mlir.write_program(op) for op in _programs(module)}
     decoded = {name: _runtime.read_program(data) for name, data in programs.items()}
     layers = make_reports(launches, pipeline.placements, pipeline.decisions, decoded)
+    bound = describe(pipeline.launches, pipeline.bindings, list(programs), pipeline.tensors)
     contents = ModelContents(
         image=pipeline.make_image(module),
         inputs=inputs,
@@ -127,11 +132,26 @@ def compile_graph(pipeline: Pipeline, module: ir.Module) -> Compilation:
         metadata={
             "target": pipeline.options.target,
             "cpu": pipeline.options.cpu.cpu,
-            **({"config": hardware} if hardware else {}),
+            **({"config": hardware, "vta_dialect": pipeline.options.dialect} if hardware else {}),
             "layers": [layer.to_dict() for layer in layers],
+            **({"launches": bound} if hardware else {}),
         },
     )
     return Compilation(contents, tuple(layers), tuple((s.name, s.seconds) for s in pipeline.stages))
+
+
+def check_vta_options(target: str, config: object, dialect: str | None) -> None:
+    """Raises CompileError for options of the accelerator that are for nothing, or wrong."""
+    if dialect is not None and dialect not in DIALECTS:
+        raise CompileError(
+            f"there is no dialect '{dialect}' of the accelerator's instructions: choose one of {', '.join(DIALECTS)}"
+        )
+    for option, name in (
+        (config, "a hardware configuration"),
+        (dialect, "a dialect of the accelerator's instructions"),
+    ):
+        if option is not None and target != "vta":
+            raise CompileError(f"{name} is for target 'vta', not for '{target}'")
 
 
 def _alignment(config: Mapping[str, object]) -> int:

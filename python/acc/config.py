@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from acc.errors import ConfigError
+from acc.errors import ConfigError, ConfigWarning
 
 
 def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) -> dict[str, object]:
     """The validated contents of a vta_config.json, with defaults filled in; None is the published configuration.
 
-    Raises ConfigError naming every key that is unknown, malformed, or violates the instruction set.
+    Raises ConfigError naming every key that is malformed, violates the instruction set, or is meant to be another one.
+    Keys of other tools are a ConfigWarning.
     """
     from acc._lib import _runtime
 
@@ -38,6 +40,9 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) ->
         except ValueError as error:
             raise ConfigError(f"cannot read {name!r}: {error}") from None
     try:
-        return json.loads(_runtime.Config(text).to_json())
+        read, complaints = _runtime.Config.read(text)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
+    for complaint in complaints:
+        warnings.warn(f"{name}: {complaint}", ConfigWarning, stacklevel=2)
+    return json.loads(read.to_json())

@@ -48,6 +48,10 @@ class ConfigError(AccError):
     """A `vta_config.json` is malformed, violates the instruction set or does not fit itself."""
 
 
+class ConfigWarning(UserWarning):
+    """A `vta_config.json` says something that acc does not follow, such as the keys of other tools."""
+
+
 class CompileError(AccError):
     """A model was imported but cannot be compiled for the target."""
 

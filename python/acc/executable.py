@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,13 +46,15 @@ class Executable:
         sanitize: bool = False,
         profile: bool = False,
         events: bool = False,
+        on_launch: Callable[[int, bool, list[bytes]], None] | None = None,
     ) -> None:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device.
 
         device: what runs the accelerator programs: "fsim", "csim", the cycle model, or "tsim", the circuit, whose
         simulator is built on first use. verify: check these programs before the first run.
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel; events:
-        record when each instruction of accelerator programs starts and retires too (csim and tsim).
+        record when each instruction of accelerator programs starts and retires too (csim and tsim). on_launch: called
+        before and after every launch of an accelerator program with its number, whether it is over, and its buffers.
         """
         from acc._lib import _runtime
 
@@ -62,8 +64,9 @@ class Executable:
             raise RunError(f"'{device}' has no sanitizer: a circuit does not know what was initialised; 'fsim' does")
         if device == "tsim":
             _build_circuit(path)
+        detail = 2 if events else int(profile)
         self._model: Any = interruptible(
-            lambda: _runtime.Model(os.fspath(path), device, verify, sanitize, 2 if events else int(profile))
+            lambda: _runtime.Model(os.fspath(path), device, verify, sanitize, detail, on_launch)
         )
         # How long the last run took, in seconds: one that is known to be short needs no thread to be interrupted.
         self._seconds = math.inf
@@ -155,7 +158,7 @@ class Executable:
     def statistics(self) -> dict[str, Any]:
         """About the last run: "seconds", "device", per accelerator program and layer the device's counters.
 
-        Programs have "cycles" on devices with a notion of time.
+        Programs and the run as a whole have "cycles" on devices with a notion of time: those of the accelerator.
 
         With `profile`, "layer_seconds" has the seconds of every kernel, in the order of `report()`. With `events`,
         "launches" has the launches in order: program, kernel ("layer"), cycles, counters, and when every instruction

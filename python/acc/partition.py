@@ -43,9 +43,11 @@ class Options:
     """How kernels are formed.
 
     `fuse_residual` lets a sum of two tensors continue the kernel that computes one of them. `refused` maps names of
-    kernels (or of ONNX nodes in them) that must not run on the accelerator to the reason.
+    kernels (or of ONNX nodes in them) that must not run on the accelerator to the reason. `dialect` is what programs of
+    the accelerator may use: "acc", everything, or "public", what the public hardware designs agree on.
     """
 
+    dialect: str = "acc"
     fuse_residual: bool = True
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,23 +65,25 @@ class Placement:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What decides what the accelerator can hold: widths in log2 bits, channels of a tile that it computes."""
+    """What decides what the accelerator can hold and do: widths in log2 bits, channels of a tile that it computes, the
+    dialect of its instructions.
+    """
 
     inp: int = 3
     wgt: int = 3
     acc: int = 5
     block_out: int = 16
+    dialect: str = "acc"
 
     @staticmethod
-    def from_config(config: Mapping[str, object]) -> Hardware:
-        """Reads the keys of vta_config.json, in upper or lower case; missing ones have the documented defaults."""
-        values = {key.upper(): value for key, value in config.items()}
+    def from_config(config: Mapping[str, object], dialect: str = "acc") -> Hardware:
+        """Reads the keys of vta_config.json; missing ones have the documented defaults."""
 
         def get(key: str, default: int) -> int:
-            return int(values.get(key, default))  # type: ignore[call-overload]
+            return int(config.get(key, default))  # type: ignore[call-overload]
 
         block_out = 1 << get("LOG_BLOCK_OUT", get("LOG_BLOCK", 4))
-        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5), block_out)
+        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5), block_out, dialect)
 
 
 Rule = Callable[[ir.Operation, Hardware], str]
@@ -154,15 +158,42 @@ def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
     return "its accumulator is read by more than one requantization"
 
 
+def _may_load_int8(_: ir.Operation, hardware: Hardware) -> str:
+    if hardware.dialect != "public":
+        return ""
+    return "needs to load int8 into accumulators, which the dialect 'public' has no instruction for"
+
+
+def _integers(op: ir.Operation, name: str) -> list[int]:
+    """One value, or one per channel."""
+    value = _attribute(op, name, 0)
+    return [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
+
+
+def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
+    """Of what computes an accumulator that one requantization reads."""
+    if hardware.dialect != "public":
+        return ""
+    requantize = op.result.uses[0].owner
+    if set(_integers(requantize, "multiplier")) not in ({0}, {1}):
+        return "scales by other factors than powers of two, and the dialect 'public' has no multiplication"
+    pre, post = set(_integers(requantize, "pre_shift")), set(_integers(requantize, "post_shift"))
+    half_even = str(_attribute(requantize, "rounding", "")) == "half_even"
+    # What isolates the bit that decides ties is a shift to the left.
+    if (min(pre) < 0 and len(pre) > 1) or (half_even and len(post) > 1):
+        return "scales its channels by different powers of two, and the dialect 'public' has no shift to the left"
+    return ""
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.conv_integer": (
         *(_fits_widths, _fits_weight_width, _is_image, _is_ungrouped),
-        *(_has_constants, _has_one_reader),
+        *(_has_constants, _has_one_reader, _may_requantize),
     ),
-    "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader),
-    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader),
-    "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader),
-    "graph.max_pool": (_is_int8, _fits_widths, _is_image),
+    "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader, _may_requantize),
+    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader, _may_load_int8),
+    "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
+    "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
 }
 """What the accelerator runs, and under which conditions."""
@@ -337,7 +368,7 @@ def partition(
     `target` is "cpu" or "vta"; `config` has the keys of vta_config.json. Returns the kernels in order.
     """
     options = options or Options()
-    hardware = Hardware.from_config(config or {})
+    hardware = Hardware.from_config(config or {}, options.dialect)
     kernels: list[_Kernel] = []
     owner: dict[ir.Value, _Kernel] = {}
     packed: set[ir.Value] = set()

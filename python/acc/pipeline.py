@@ -14,15 +14,16 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
-from acc import backend_cpu, ir
+from acc import backend_cpu, ir, launches
 from acc.backend_cpu import CpuOptions
 from acc.errors import AccError, CompileError, Fault, MLIRError
 from acc.frontend import import_onnx
+from acc.frontend.importer import TENSORS
 from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
 from acc.partition import Placement, partition
@@ -40,12 +41,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Options:
     """What is compiled for, and how.
 
-    target: "cpu" or "vta". config: a complete vta_config.json (see `acc.config.read_config`). dump: a folder for the IR
-    after every pass, one sub-folder per stage. progress: called with the name of every stage before it runs.
+    target: "cpu" or "vta". config: a complete vta_config.json (see `acc.config.read_config`). dialect: what programs of
+    the accelerator may use, "acc" or "public". dump: a folder for the IR after every pass, one sub-folder per stage.
+    progress: called with the name of every stage before it runs.
     """
 
     target: str = "cpu"
     config: Mapping[str, object] = field(default_factory=dict)
+    dialect: str = "acc"
     cpu: CpuOptions = field(default_factory=CpuOptions)
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
@@ -82,6 +85,9 @@ class Pipeline:
         self.stages: list[Stage] = []
         self.placements: list[Placement] = []
         self.decisions: list[Decision] = []
+        self.tensors: launches.Tensors = {}
+        self.launches: list[launches.Launch] = []
+        self.bindings: list[tuple[str, list[tuple[int | None, int]]]] = []
 
     def _stage(self, name: str, work: Callable[[], object]) -> None:
         if self.options.progress:
@@ -133,6 +139,11 @@ class Pipeline:
             pm.add("canonicalize")
             pm.add("cse")
 
+        attributes = module.operation.attributes
+        if TENSORS in attributes:
+            nodes = attributes[TENSORS].value
+            self.tensors = {name: (kind, tuple(inputs), tuple(outputs)) for name, kind, inputs, outputs in nodes}
+            del attributes[TENSORS]
         self._passes("graph", module, passes)
 
     def make_te(self, module: ir.Module) -> None:
@@ -140,7 +151,8 @@ class Pipeline:
         vta = self.options.target == "vta"
 
         def place(_: ir.Operation) -> None:
-            self.placements = partition(module, self.options.target, self.options.config, self.options.partition)
+            options = replace(self.options.partition, dialect=self.options.dialect)
+            self.placements = partition(module, self.options.target, self.options.config, options)
 
         def schedule(_: ir.Operation) -> None:
             self.decisions = make_vta_schedules(module, options=self.options.schedule)
@@ -157,9 +169,11 @@ class Pipeline:
 
         if vta:
             module.operation.attributes["vta.config"] = ir.Attribute.parse(
-                _config_attribute(self.options.config), module.context
+                _config_attribute(self.options.config, self.options.dialect), module.context
             )
         self._passes("kernels", module, passes)
+        if vta:
+            self.launches = launches.read_kernels(module)
 
     def make_vta(self, module: ir.Module) -> None:
         """Brings scheduled accelerator kernels to the structured vta dialect."""
@@ -185,6 +199,7 @@ class Pipeline:
 
         if self.options.target == "vta":
             self._passes("instructions", module, programs)
+            self.bindings = list(launches.read_bindings(module))
         self._passes("llvm", module, lambda pm: backend_cpu.make_llvm(pm, self.options.cpu))
 
     def make_image(self, module: ir.Module) -> bytes:
@@ -225,6 +240,6 @@ class _SteppingManager(PassManager):
         self._count += 1
 
 
-def _config_attribute(config: Mapping[str, object]) -> str:
-    fields = ", ".join(f"{key.lower()} = {value}" for key, value in config.items() if key.startswith("LOG_"))
-    return f"#vta.config<{fields}>"
+def _config_attribute(config: Mapping[str, object], dialect: str) -> str:
+    fields = [f"{key.lower()} = {value}" for key, value in config.items() if key.startswith("LOG_")]
+    return f"#vta.config<{', '.join([*fields, f'dialect = {dialect}'])}>"

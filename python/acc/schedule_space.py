@@ -59,12 +59,10 @@ class Hardware:
 
     @staticmethod
     def from_config(config: Mapping[str, object]) -> Hardware:
-        """Reads the keys of vta_config.json (upper or lower case); missing ones have the documented defaults."""
-        values = {key.upper(): value for key, value in config.items()}
+        """Reads the keys of vta_config.json; missing ones have the documented defaults."""
 
         def get(key: str, default: int) -> int:
-            value = values.get(key, default)
-            return int(value)  # type: ignore[call-overload]
+            return int(config.get(key, default))  # type: ignore[call-overload]
 
         block = get("LOG_BLOCK", 4)
         batch, block_in, block_out = get("LOG_BATCH", 0), get("LOG_BLOCK_IN", block), get("LOG_BLOCK_OUT", block)
@@ -91,7 +89,7 @@ class Hardware:
         """Reads the module's `vta.config`."""
         attribute = module.operation.attributes.get("vta.config")
         text = str(attribute) if attribute is not None else ""
-        return Hardware.from_config({k: int(v) for k, v in re.findall(r"(log_\w+) = (-?\d+)", text)})
+        return Hardware.from_config({k.upper(): int(v) for k, v in re.findall(r"(log_\w+) = (-?\d+)", text)})
 
 
 def _tile_sizes(extent: int) -> list[int]:

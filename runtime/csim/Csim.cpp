@@ -27,9 +27,16 @@ class Csim final : public Device {
 public:
   Csim(const isa::Config &config, Options options,
        std::unique_ptr<Device> functional)
-      : Device(config), options(options), functional(std::move(functional)) {}
+      : Device(config), options(options), functional(std::move(functional)),
+        uops(config.depth(isa::Memory::Uop)) {}
 
   std::string_view name() const override { return "csim"; }
+
+  void reset() override {
+    std::fill(uops.begin(), uops.end(), isa::Uop());
+    if (functional)
+      functional->reset();
+  }
 
   using Device::run;
   RunResult run(std::span<const isa::Word128> stream,
@@ -39,13 +46,16 @@ private:
   const Options options;
   /// Executes what is timed here; null if nobody cares for data.
   std::unique_ptr<Device> functional;
+  /// The micro-op scratchpad: all that time depends on of what earlier streams
+  /// left.
+  std::vector<isa::Uop> uops;
 };
 
 /// What the circuit would refuse, in the order in which it is found: by fetch,
-/// then by the modules.
-std::optional<Diagnostic> checkStream(const isa::Config &config,
-                                      std::span<const isa::Word128> stream,
-                                      const Dram &dram, Insns &insns) {
+/// then by the modules. \p uops is the micro-op scratchpad before the run.
+std::optional<Diagnostic>
+checkStream(const isa::Config &config, std::span<const isa::Word128> stream,
+            const Dram &dram, std::vector<isa::Uop> uops, Insns &insns) {
   const isa::Codec codec(config);
   for (size_t i = 0; i < stream.size(); ++i) {
     std::string reason;
@@ -53,7 +63,7 @@ std::optional<Diagnostic> checkStream(const isa::Config &config,
     const int64_t at = static_cast<int64_t>(i);
     if (!insns.back())
       return Diagnostic{at, reason, ""};
-    if (auto problem = isa::checkDeps(*insns.back()))
+    if (auto problem = isa::checkForm(*insns.back()))
       return Diagnostic{at, *problem, ""};
     if (insns.back()->isFinish() && i + 1 != stream.size())
       return Diagnostic{at, "FINISH is not the last instruction", ""};
@@ -62,12 +72,11 @@ std::optional<Diagnostic> checkStream(const isa::Config &config,
     return Diagnostic{-1, "the stream does not end with FINISH", ""};
   if (auto problem = tsim::checkDram(config, dram, insns))
     return problem;
-  std::vector<isa::Uop> uops(config.depth(isa::Memory::Uop));
   for (size_t i = 0; i < insns.size(); ++i) {
     if (auto problem = isa::checkRanges(config, *insns[i], uops, nullptr))
       return Diagnostic{static_cast<int64_t>(i), *problem, ""};
     const MemInsn *mem = insns[i]->mem();
-    if (mem && mem->memory == isa::Memory::Uop)
+    if (mem && !mem->store && mem->memory == isa::Memory::Uop)
       readUops(*mem, dram, codec, uops);
   }
   return std::nullopt;
@@ -125,7 +134,7 @@ RunResult Csim::run(std::span<const isa::Word128> stream,
     return std::move(result);
   };
   decoded.reserve(stream.size());
-  if (auto problem = checkStream(configuration, stream, memory, decoded))
+  if (auto problem = checkStream(configuration, stream, memory, uops, decoded))
     return refuse(*problem);
 
   std::vector<Instruction> insns;
@@ -137,7 +146,8 @@ RunResult Csim::run(std::span<const isa::Word128> stream,
     modules.push_back(insn->module());
   }
   // Before anything is executed, which might change micro-ops.
-  Report report = Machine(configuration, options, memory, insns, modules).run();
+  Report report =
+      Machine(configuration, options, memory, insns, modules, uops).run();
   if (report.standstill.kind != Standstill::None)
     return refuse(
         tsim::standstill(report.standstill.kind == Standstill::Deadlock,

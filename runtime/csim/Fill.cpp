@@ -27,7 +27,7 @@ void Fill::accept(Cycle cycle, uint32_t index, const isa::MemInsn &mem,
   entry.wide = groups(mem.sramCols());
   entry.leftZeros = groups(mem.xPad0);
   entry.rightZeros = groups(mem.xPad1);
-  entry.empty = mem.xSize == 0 || mem.sramRows() == 0;
+  entry.empty = mem.isNop();
   advance();
 }
 

@@ -20,36 +20,42 @@ static constexpr size_t index(Module module) {
   return static_cast<size_t>(module);
 }
 
-/// Whether an instruction moves nothing from or to DRAM.
+/// Whether an instruction moves nothing from or to DRAM; it may still write
+/// padding.
 static bool isNop(const MemInsn &mem) {
   return mem.xSize == 0 || mem.ySize == 0;
 }
 
 void acc::csim::readUops(const MemInsn &mem, const Dram &dram,
                          const isa::Codec &codec, std::span<isa::Uop> uops) {
+  if (mem.isNop())
+    return;
   const uint64_t row = mem.xSize * sizeof(uint32_t);
+  std::fill_n(uops.begin() + mem.sramBase, mem.sramEntries(), isa::Uop());
   for (uint32_t y = 0; y < mem.ySize; ++y) {
     const uint64_t element = mem.dramBase + uint64_t(y) * mem.xStride;
     const uint8_t *from = dram.lookup(element * sizeof(uint32_t), row);
     for (uint32_t x = 0; from && x < mem.xSize; ++x) {
       uint32_t word;
       std::memcpy(&word, from + x * sizeof word, sizeof word);
-      uops[mem.sramBase + y * mem.xSize + x] = codec.decode(word);
+      uops[mem.sramBase + (mem.yPad0 + y) * mem.sramCols() + mem.xPad0 + x] =
+          codec.decode(word);
     }
   }
 }
 
 Machine::Machine(const isa::Config &config, const Options &options,
                  const Dram &dram, const std::vector<Instruction> &insns,
-                 const std::vector<Module> &modules)
+                 const std::vector<Module> &modules,
+                 std::vector<isa::Uop> &uops)
     : geometry(config, options, pipeline), dram(dram), codec(config),
       insns(insns), modules(modules), port(pipeline, options.latency),
       queues(isa::kNumModules, Queue(pipeline, geometry)),
       fetch(pipeline, geometry, modules, queues), loadWalk(pipeline, geometry),
       computeWalk(pipeline, geometry), loadFill(pipeline, pipeline.fifo),
       computeFill(pipeline, pipeline.fifo), sequence(pipeline, geometry),
-      store(pipeline, geometry, options.latency),
-      uops(config.depth(Memory::Uop)), waits(insns.size()) {
+      store(pipeline, geometry, options.latency), uops(uops),
+      waits(insns.size()) {
   report.starts.assign(insns.size(), kNever);
   report.ends.assign(insns.size(), kNever);
 }

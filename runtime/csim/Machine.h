@@ -50,7 +50,7 @@ struct Report {
   Standstill standstill;
 };
 
-/// Executes a LOAD of micro-ops whose ranges were checked.
+/// Executes a LOAD of micro-ops whose ranges were checked, padding included.
 void readUops(const isa::MemInsn &mem, const Dram &dram,
               const isa::Codec &codec, std::span<isa::Uop> uops);
 
@@ -58,7 +58,7 @@ class Machine {
 public:
   Machine(const isa::Config &config, const Options &options, const Dram &dram,
           const std::vector<isa::Instruction> &insns,
-          const std::vector<isa::Module> &modules);
+          const std::vector<isa::Module> &modules, std::vector<isa::Uop> &uops);
 
   /// Runs the stream, which must have been checked, to its end.
   Report run();
@@ -111,7 +111,8 @@ private:
   Store store;
   std::array<Tokens, 4> tokens;
 
-  std::vector<isa::Uop> uops;
+  /// The micro-op scratchpad, which outlives the run.
+  std::vector<isa::Uop> &uops;
   /// Of compute: when the sequencer takes another instruction; LOADs and others
   /// accepted, and retired as far as that is settled.
   Cycle sequenceReady = 0, sequenceIdle = 0, lastLoad = 0;

@@ -127,7 +127,7 @@ struct Geometry {
         tree((config.logBlockIn + pipeline.levelsPerStage - 1) /
              pipeline.levelsPerStage),
         gemmRetires(pipeline.gemm + tree), aluRetires(pipeline.alu + tree) {
-    for (int m = 0; m < 6; ++m)
+    for (size_t m = 0; m < std::size(logBytes); ++m)
       logBytes[m] = config.logElementBits(static_cast<isa::Memory>(m)) - 3;
   }
 
@@ -150,7 +150,9 @@ struct Geometry {
 
   int logPort, logQueue, logTokens, logBurst, logOutstanding;
   Cycle tree, gemmRetires, aluRetires;
-  int logBytes[6];
+  /// By memory type, those included that name no memory: instructions that move
+  /// nothing may have them.
+  int logBytes[8];
 };
 
 } // namespace acc::csim

@@ -20,12 +20,13 @@ namespace {
 
 constexpr size_t kMaxDiagnostics = 20;
 
-/// The state of one run; memory persists in the simulator.
+/// The state of one run; scratchpads persist in the simulator.
 class Run {
 public:
-  Run(const isa::Config &config, Dram &dram, Scratchpads &pads, GemmPlan &plan,
-      const RunOptions &options)
-      : config(config), dram(dram), pads(pads), plan(plan), options(options) {
+  Run(const isa::Config &config, Dram &dram, Scratchpads &pads,
+      isa::Initialised &initialised, GemmPlan &plan, const RunOptions &options)
+      : config(config), dram(dram), pads(pads), initialised(initialised),
+        plan(plan), options(options) {
     result.layers.resize(options.layers.size());
   }
 
@@ -94,7 +95,7 @@ private:
   /// What has to hold before the modules can be scheduled at all.
   bool checkForm() {
     for (size_t i = 0; i < insns.size(); ++i) {
-      if (auto problem = isa::checkDeps(insns[i]))
+      if (auto problem = isa::checkForm(insns[i]))
         report(i, *problem);
       if (insns[i].isFinish() && i + 1 != insns.size())
         report(i + 1, "follows FINISH, which ends a stream");
@@ -107,14 +108,30 @@ private:
   void executeAll(const isa::Schedule &schedule) {
     std::optional<Sanitizer> sanitizer;
     if (options.sanitize)
-      sanitizer.emplace(config, dram, insns, schedule, options);
-    pads.clear();
+      sanitizer.emplace(config, dram, insns, schedule, options, initialised,
+                        pads.uops);
+    executeUntilProblem(schedule, sanitizer);
+    if (!sanitizer)
+      return;
+    initialised = sanitizer->initialised();
+    result.initialised = sanitizer->dram();
+    if (result.diagnostics.size() < kMaxDiagnostics && !stopped)
+      for (std::string &problem : sanitizer->finish())
+        report(-1, std::move(problem));
+  }
+
+  /// Executes all instructions, or those before one that cannot be.
+  void executeUntilProblem(const isa::Schedule &schedule,
+                           std::optional<Sanitizer> &sanitizer) {
+    stopped = true;
     for (uint32_t i : schedule.order) {
       if (auto problem =
               isa::checkRanges(config, insns[i], pads.uops, nullptr)) {
         report(i, *problem);
         return;
       }
+      if (auto problem = checkDialect(insns[i]))
+        report(i, *problem);
       if (sanitizer)
         for (std::string &problem : sanitizer->visit(i))
           report(i, std::move(problem));
@@ -122,13 +139,36 @@ private:
         report(i, *problem);
         return;
       }
+      if (!sanitizer)
+        initialised.fill(insns[i], pads.uops);
       count(i);
       if (result.diagnostics.size() >= kMaxDiagnostics)
         return;
     }
-    if (sanitizer)
-      for (std::string &problem : sanitizer->finish())
-        report(-1, std::move(problem));
+    stopped = false;
+  }
+
+  std::optional<std::string> checkDialect(const Instruction &insn) {
+    if (options.dialect == isa::Dialect::Acc)
+      return std::nullopt;
+    if (auto problem = isa::checkDialect(options.dialect, insn, pads.uops))
+      return problem;
+    const isa::AluInsn *alu = insn.alu();
+    if (!alu || alu->op != isa::AluOp::Shr || alu->useImm)
+      return std::nullopt;
+    for (uint32_t o = 0; o < alu->iterOut; ++o)
+      for (uint32_t i = 0; i < alu->iterIn; ++i)
+        for (uint32_t u = alu->uopBgn; u < alu->uopEnd; ++u) {
+          const size_t entry =
+              pads.uops[u].src + o * alu->srcOut + i * alu->srcIn;
+          const int32_t *amounts = pads.acc() + entry * pads.lanes();
+          for (size_t lane = 0; lane < pads.lanes(); ++lane)
+            if (amounts[lane] < 0 || amounts[lane] > 31)
+              return "shifts by " + std::to_string(amounts[lane]) +
+                     ", an amount in acc[" + std::to_string(entry) +
+                     "], which designs agree on from 0 to 31 only";
+        }
+    return std::nullopt;
   }
 
   std::optional<std::string> executeOne(const Instruction &insn) {
@@ -155,29 +195,40 @@ private:
   const isa::Config &config;
   Dram &dram;
   Scratchpads &pads;
+  isa::Initialised &initialised;
   GemmPlan &plan;
   const RunOptions &options;
   std::vector<Instruction> insns;
   RunResult result;
+  /// Some instruction was not executed.
+  bool stopped = false;
 };
 
 class Fsim final : public Device {
 public:
   Fsim(const isa::Config &config, std::unique_ptr<GemmEngine> gemmEngine)
       : Device(config), engine(std::move(gemmEngine)), pads(config, *engine),
-        plan(pads, *engine) {}
+        initialised(config), plan(pads, *engine) {}
 
   std::string_view name() const override { return "fsim"; }
+
+  void reset() override {
+    pads.clear();
+    initialised.clear();
+  }
 
   using Device::run;
   RunResult run(std::span<const isa::Word128> stream,
                 const RunOptions &options) override {
-    return Run(configuration, memory, pads, plan, options).execute(stream);
+    return Run(configuration, memory, pads, initialised, plan, options)
+        .execute(stream);
   }
 
 private:
   std::unique_ptr<GemmEngine> engine;
   Scratchpads pads;
+  /// What the scratchpads hold since the last reset, for the sanitizer.
+  isa::Initialised initialised;
   GemmPlan plan;
 };
 

@@ -27,7 +27,9 @@ struct Sanitizer::State {
 
 Sanitizer::Sanitizer(const isa::Config &config, const Dram &dram,
                      const std::vector<isa::Instruction> &insns,
-                     const isa::Schedule &schedule, const RunOptions &options) {
+                     const isa::Schedule &schedule, const RunOptions &options,
+                     const isa::Initialised &initialised,
+                     std::span<const isa::Uop> uops) {
   auto reader = [&dram](int32_t, uint64_t element) -> std::optional<uint32_t> {
     const uint8_t *host = dram.lookup(element * 4, 4);
     if (!host)
@@ -40,10 +42,12 @@ Sanitizer::Sanitizer(const isa::Config &config, const Dram &dram,
                                         insns,
                                         schedule,
                                         isa::HazardTracker(config, reader),
-                                        !options.initialised.empty(),
+                                        options.initialised.has_value(),
                                         {}});
-  for (auto [begin, end] : options.initialised)
-    state->written.assign(begin, end, 1);
+  state->tracker.resume(initialised, uops);
+  if (options.initialised)
+    for (auto [begin, end] : *options.initialised)
+      state->written.assign(begin, end, 1);
 }
 
 Sanitizer::~Sanitizer() = default;
@@ -82,4 +86,12 @@ std::vector<std::string> Sanitizer::visit(uint32_t index) {
 
 std::vector<std::string> Sanitizer::finish() {
   return isa::balanceComplaints(state->schedule);
+}
+
+const isa::Initialised &Sanitizer::initialised() const {
+  return state->tracker.initialised();
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> Sanitizer::dram() const {
+  return state->written.all();
 }

@@ -16,9 +16,12 @@ namespace acc::fsim {
 
 class Sanitizer {
 public:
+  /// \p initialised and \p uops are what earlier runs left in the scratchpads.
   Sanitizer(const isa::Config &config, const Dram &dram,
             const std::vector<isa::Instruction> &insns,
-            const isa::Schedule &schedule, const RunOptions &options);
+            const isa::Schedule &schedule, const RunOptions &options,
+            const isa::Initialised &initialised,
+            std::span<const isa::Uop> uops);
   ~Sanitizer();
 
   /// What is wrong with executing instruction \p index now; its ranges were
@@ -26,6 +29,11 @@ public:
   std::vector<std::string> visit(uint32_t index);
   /// What is wrong with the stream as a whole.
   std::vector<std::string> finish();
+
+  /// What the scratchpads hold by now.
+  const isa::Initialised &initialised() const;
+  /// The DRAM bytes with known contents, if that is checked.
+  std::vector<std::pair<uint64_t, uint64_t>> dram() const;
 
 private:
   struct State;

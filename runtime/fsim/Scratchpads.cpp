@@ -29,10 +29,7 @@ Scratchpads::Scratchpads(const isa::Config &config, const GemmEngine &engine)
 }
 
 void Scratchpads::clear() {
-  const uint32_t uopEnd = loaded[static_cast<int>(Memory::Uop)];
-  std::fill_n(uops.begin(), uopEnd, isa::Uop());
-  std::fill_n(terms.begin(), uopEnd, Term());
-  for (Memory memory : {Memory::Wgt, Memory::Inp})
+  for (Memory memory : {Memory::Uop, Memory::Wgt, Memory::Inp})
     zero(memory, 0, loaded[static_cast<int>(memory)]);
   // The ALU and GEMM write accumulators too.
   zero(Memory::Acc, 0, config.depth(Memory::Acc));
@@ -87,6 +84,8 @@ void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src,
     return;
   }
   case Memory::Out:
+  case Memory::Undefined6:
+  case Memory::Undefined7:
     return;
   }
 }
@@ -107,7 +106,12 @@ void Scratchpads::zero(Memory memory, uint32_t entry, uint32_t entries) {
                 entries * accLanes * sizeof(int32_t));
     return;
   case Memory::Uop:
+    std::fill_n(uops.begin() + entry, entries, isa::Uop());
+    std::fill_n(terms.begin() + entry, entries, Term());
+    return;
   case Memory::Out:
+  case Memory::Undefined6:
+  case Memory::Undefined7:
     return;
   }
 }

@@ -36,8 +36,7 @@ class Scratchpads {
 public:
   Scratchpads(const isa::Config &config, const GemmEngine &engine);
 
-  /// Zeroes whatever may have been written since the last time, so that runs
-  /// do not depend on what ran before.
+  /// Zeroes whatever may have been written since the last time.
   void clear();
 
   /// Executes a LOAD or STORE whose scratchpad range was checked. Returns a
@@ -69,7 +68,7 @@ private:
   AlignedBytes inpBytes, wgtBytes, accBytes;
   std::vector<int8_t> unpacked;
   /// One past the highest entry loaded since clear(), by memory type.
-  std::array<uint32_t, 6> loaded;
+  std::array<uint32_t, isa::kNumMemories> loaded;
 };
 
 } // namespace acc::fsim

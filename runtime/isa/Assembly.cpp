@@ -35,6 +35,15 @@ std::string quote(std::string_view text) {
   return result + '"';
 }
 
+std::string hex(uint64_t v) {
+  constexpr const char *digits = "0123456789abcdef";
+  std::string text;
+  do
+    text.insert(text.begin(), digits[v & 15]);
+  while (v >>= 4);
+  return "0x" + text;
+}
+
 std::string neighbours(const char *name, bool prev, bool next) {
   if (!prev && !next)
     return "";
@@ -76,26 +85,35 @@ std::string acc::isa::printInstruction(const Instruction &insn,
   } else {
     text = "finish";
   }
-  return text + neighbours("pop", insn.deps.popPrev, insn.deps.popNext) +
-         neighbours("push", insn.deps.pushPrev, insn.deps.pushNext);
+  text += neighbours("pop", insn.deps.popPrev, insn.deps.popNext) +
+          neighbours("push", insn.deps.pushPrev, insn.deps.pushNext);
+  if (insn.spare[0] || insn.spare[1])
+    text += " spare=" + hex(insn.spare[0]) + "," + hex(insn.spare[1]);
+  return text;
 }
 
-std::string acc::isa::printUop(const Uop &uop) {
+std::string acc::isa::printUop(const Uop &uop, uint32_t spare) {
   return ".uop" + value("dst", uop.dst) + value("src", uop.src) +
-         value("wgt", uop.wgt);
+         value("wgt", uop.wgt) + (spare ? " spare=" + hex(spare) : "");
 }
 
 std::string acc::isa::printProgram(const Program &program) {
   std::string text = ".config " + program.config.toJson() + "\n";
-  for (const Buffer &buffer : program.buffers)
-    text += ".buffer " + quote(buffer.name) + " " +
-            std::to_string(buffer.bytes) + "\n";
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    text +=
+        ".buffer " + quote(buffer.name) + " " + std::to_string(buffer.bytes);
+    if (i < program.addresses.size())
+      text += " " + hex(program.addresses[i]);
+    text += "\n";
+  }
   if (program.uopBuffer != Program::kNone)
     text += ".uop_buffer " + std::to_string(program.uopBuffer) + "\n";
   Codec codec(program.config);
   for (size_t i = 0; i < program.uops.size(); ++i)
-    text += printUop(codec.decode(program.uops[i])) + " ; " +
-            std::to_string(i) + "\n";
+    text += printUop(codec.decode(program.uops[i]),
+                     codec.spareBits(program.uops[i])) +
+            " ; " + std::to_string(i) + "\n";
   int32_t layer = Program::kNone;
   for (size_t i = 0; i < program.insns.size(); ++i) {
     int32_t here =

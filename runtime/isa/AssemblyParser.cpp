@@ -9,6 +9,7 @@
 
 #include <cctype>
 #include <charconv>
+#include <utility>
 
 using namespace acc::isa;
 
@@ -17,9 +18,11 @@ namespace {
 /// Parses one line; the first problem ends it.
 class Line {
 public:
-  explicit Line(std::string_view text) : rest(text) {}
+  explicit Line(std::string_view text) : rest(text), whole(text) {}
 
   std::string error;
+  /// Where the problem is, from 1 on.
+  size_t column = 0;
 
   void skipSpace() {
     while (!rest.empty() &&
@@ -30,10 +33,18 @@ public:
     skipSpace();
     return rest.empty() || rest.front() == ';';
   }
+  /// Fails at the word or number that was read last.
   bool fail(std::string message) {
-    if (error.empty())
+    if (error.empty()) {
       error = std::move(message);
+      column = static_cast<size_t>(token - whole.data()) + 1;
+    }
     return false;
+  }
+  /// Fails at a word that was read earlier.
+  bool failAt(std::string_view word, std::string message) {
+    token = word.data();
+    return fail(std::move(message));
   }
   bool accept(char c) {
     if (rest.empty() || rest.front() != c)
@@ -42,9 +53,11 @@ public:
     return true;
   }
   bool expect(char c) {
+    token = rest.data();
     return accept(c) || fail(std::string("expected '") + c + "'" + near());
   }
   std::string_view word() {
+    token = rest.data();
     size_t n = 0;
     while (n < rest.size() &&
            (std::isalnum(static_cast<unsigned char>(rest[n])) ||
@@ -55,6 +68,7 @@ public:
     return result;
   }
   template <typename T> bool integer(T &result, int64_t lo, int64_t hi) {
+    token = rest.data();
     bool hex = rest.starts_with("0x") || rest.starts_with("0X");
     std::string_view digits = rest.substr(hex ? 2 : 0);
     int64_t parsed = 0;
@@ -69,6 +83,20 @@ public:
                   std::to_string(lo) + " to " + std::to_string(hi));
     rest.remove_prefix(end - rest.data());
     result = static_cast<T>(parsed);
+    return true;
+  }
+  /// All 64 bits of a word.
+  bool bits(uint64_t &result) {
+    token = rest.data();
+    bool hex = rest.starts_with("0x") || rest.starts_with("0X");
+    std::string_view digits = rest.substr(hex ? 2 : 0);
+    auto [end, ec] = std::from_chars(
+        digits.data(), digits.data() + digits.size(), result, hex ? 16 : 10);
+    if (ec == std::errc::result_out_of_range)
+      return fail("number out of range" + near());
+    if (ec != std::errc())
+      return fail("expected a number" + near());
+    rest.remove_prefix(end - rest.data());
     return true;
   }
   bool number(uint32_t &result) { return integer(result, 0, 0xffffffffll); }
@@ -90,7 +118,10 @@ public:
     }
     return expect('"');
   }
-  std::string_view remaining() const { return rest; }
+  std::string_view remaining() {
+    token = rest.data();
+    return rest;
+  }
 
 private:
   std::string near() const {
@@ -98,6 +129,8 @@ private:
                         : " before '" + std::string(rest.substr(0, 16)) + "'";
   }
   std::string_view rest;
+  const std::string_view whole;
+  const char *token = whole.data();
 };
 
 class Parser {
@@ -109,17 +142,17 @@ public:
 
   std::optional<Program> run(std::string_view text) {
     size_t before = problems.size();
-    for (int number = 1; !text.empty(); ++number) {
+    for (number = 1; !text.empty(); ++number) {
       size_t end = text.find('\n');
       Line line(text.substr(0, end));
       text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
       if (!line.atEnd() && !parseLine(line))
-        problems.push_back("line " + std::to_string(number) + ": " +
-                           line.error);
+        problems.push_back("line " + std::to_string(number) + ", column " +
+                           std::to_string(line.column) + ": " + line.error);
     }
     if (problems.size() != before)
       return std::nullopt;
-    encodeAll(before);
+    encodeAll();
     if (problems.size() != before)
       return std::nullopt;
     return std::move(program);
@@ -127,18 +160,36 @@ public:
 
 private:
   /// Micro-ops and fields depend on the configuration, which may come last.
-  void encodeAll(size_t) {
+  void encodeAll() {
     Codec codec(program.config);
-    for (size_t i = 0; i < uops.size(); ++i) {
-      if (auto problem = codec.check(uops[i]))
-        problems.push_back("micro-op " + std::to_string(i) + ": " + *problem);
+    auto complain = [&](int line, const std::string &problem) {
+      problems.push_back("line " + std::to_string(line) + ": " + problem);
+    };
+    for (const TableEntry &entry : uops) {
+      auto problem = codec.check(entry.uop);
+      if (!problem && codec.spareBits(entry.spare) != entry.spare)
+        problem = "spare has bits that belong to a field";
+      if (problem)
+        complain(entry.line, *problem);
       else
-        program.uops.push_back(codec.encode(uops[i]));
+        program.uops.push_back(codec.encode(entry.uop) | entry.spare);
     }
     for (size_t i = 0; i < program.insns.size(); ++i)
       if (auto problem = codec.check(program.insns[i]))
-        problems.push_back("instruction " + std::to_string(i) + ": " +
-                           *problem);
+        complain(lines[i], *problem);
+    auto checkBuffer = [&](int line, int32_t buffer) {
+      if (buffer != Program::kNone &&
+          static_cast<size_t>(buffer) >= program.buffers.size())
+        complain(line, "there is no buffer " + std::to_string(buffer) +
+                           ": there are " +
+                           std::to_string(program.buffers.size()));
+    };
+    for (size_t i = 0; i < program.insns.size(); ++i)
+      checkBuffer(lines[i], program.bufferOfInsn(i));
+    checkBuffer(uopBufferLine, program.uopBuffer);
+    if (!program.addresses.empty() &&
+        program.addresses.size() != program.buffers.size())
+      complain(addressLine, "either all buffers have an address, or none");
   }
 
   bool parseLine(Line &line) {
@@ -196,18 +247,22 @@ private:
     } else {
       return line.fail("unknown instruction '" + std::string(head) + "'");
     }
-    if (ok)
+    if (ok) {
       program.append(insn, buffer, layer);
+      lines.push_back(number);
+    }
     return ok;
   }
 
   bool unknown(Line &line, std::string_view key) {
-    return line.fail(key.empty() ? "expected key=value"
-                                 : "unknown field '" + std::string(key) + "'");
+    return line.failAt(key, key.empty()
+                                ? "expected key=value"
+                                : "unknown field '" + std::string(key) + "'");
   }
 
   template <typename Fn>
-  bool parseFields(Line &line, Instruction &insn, Fn field) {
+  bool parseFields(Line &line, Instruction &insn, Fn field,
+                   bool isUop = false) {
     std::vector<std::string_view> seen;
     while (!line.atEnd()) {
       std::string_view key = line.word();
@@ -230,6 +285,10 @@ private:
             return line.fail("expected prev or next after '" +
                              std::string(key) + "='");
         } while (line.accept(','));
+      } else if (key == "spare" && !isUop) {
+        if (!line.bits(insn.spare[0]) || !line.expect(',') ||
+            !line.bits(insn.spare[1]))
+          return false;
       } else if (!field(key)) {
         return false;
       }
@@ -280,6 +339,8 @@ private:
   bool parseDirective(Line &line, std::string_view head) {
     line.skipSpace();
     if (head == ".config") {
+      if (std::exchange(hasConfig, true))
+        return line.fail("a second .config: a text is one program");
       std::vector<std::string> reasons;
       auto config = Config::fromJson(line.remaining(), reasons);
       if (!config) {
@@ -299,22 +360,34 @@ private:
       if (!line.integer(buffer.bytes, 0, INT64_MAX))
         return false;
       program.buffers.push_back(std::move(buffer));
+      if (line.atEnd())
+        return true;
+      addressLine = number;
+      int64_t address = 0;
+      if (!line.integer(address, 0, INT64_MAX))
+        return false;
+      program.addresses.push_back(static_cast<uint64_t>(address));
       return end(line);
     }
-    if (head == ".uop_buffer")
+    if (head == ".uop_buffer") {
+      uopBufferLine = number;
       return line.integer(program.uopBuffer, 0, 0x7fffffff) && end(line);
+    }
     if (head == ".uop") {
-      Uop uop;
       Instruction unused;
-      uops.emplace_back();
-      bool ok = parseFields(line, unused, [&](std::string_view key) {
+      TableEntry entry;
+      entry.line = number;
+      auto field = [&](std::string_view key) {
         if (key == "dst")
-          return line.number(uop.dst);
+          return line.number(entry.uop.dst);
         if (key == "src")
-          return line.number(uop.src);
-        return key == "wgt" ? line.number(uop.wgt) : unknown(line, key);
-      });
-      uops.back() = uop;
+          return line.number(entry.uop.src);
+        if (key == "wgt")
+          return line.number(entry.uop.wgt);
+        return key == "spare" ? line.number(entry.spare) : unknown(line, key);
+      };
+      bool ok = parseFields(line, unused, field, /*isUop=*/true);
+      uops.push_back(entry);
       return ok;
     }
     if (head == ".layer") {
@@ -329,7 +402,18 @@ private:
 
   std::vector<std::string> &problems;
   Program program;
-  std::vector<Uop> uops;
+  struct TableEntry {
+    Uop uop;
+    uint32_t spare = 0;
+    int line = 0;
+  };
+  std::vector<TableEntry> uops;
+  /// The line being parsed, those of the instructions, and of directives that
+  /// are checked at the end.
+  int number = 0;
+  std::vector<int> lines;
+  int uopBufferLine = 0, addressLine = 0;
+  bool hasConfig = false;
   int32_t layer = Program::kNone;
 };
 

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
+#include <set>
 
 using namespace acc::isa;
 
@@ -38,9 +40,142 @@ constexpr Key kKeys[] = {
     {"LOG_ACC_BUFF_SIZE", &Config::logAccBuffSize, 0, 30},
 };
 
+/// Further keys with a meaning.
+constexpr const char *kOtherKeys[] = {
+    "LOG_BLOCK", "LOG_OUT_WIDTH", "LOG_OUT_BUFF_SIZE", "LOG_UOP_WIDTH",
+    "TARGET",    "HW_VER",        "ALU_OPCODE_4"};
+
+/// Keys of other tools that look like sizes of the accelerator.
+constexpr const char *kForeignSizes[] = {"LOG_BUS_WIDTH"};
+/// Intel's hardware takes as many bits away from the loop factors of its
+/// instructions.
+constexpr const char *kFactorSizes[] = {"LOG_INP_FACTOR_RESTRICT",
+                                        "LOG_WGT_FACTOR_RESTRICT",
+                                        "LOG_ACC_FACTOR_RESTRICT"};
+
+template <typename List> bool contains(const List &list, std::string_view key) {
+  return std::find(std::begin(list), std::end(list), key) != std::end(list);
+}
+
+bool isKnown(std::string_view key) {
+  return contains(kOtherKeys, key) ||
+         std::any_of(std::begin(kKeys), std::end(kKeys),
+                     [&](const Key &k) { return key == k.name; });
+}
+
 std::string inQuotes(std::string_view text) {
   return "'" + std::string(text) + "'";
 }
+
+/// How many letters have to be inserted, removed, replaced or swapped with
+/// their neighbours to make one text of the other.
+size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1,
+                                     std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i)
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      d[i][j] = std::min(
+          {d[i - 1][j] + 1, d[i][j - 1] + 1,
+           d[i - 1][j - 1] + static_cast<size_t>(a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
+/// The key that an unknown one is meant to be, or "". `log_block`, `BLOCK`,
+/// `VTA_LOG_BLOCK` and `LOG_BLOK` are all meant to be LOG_BLOCK. Names without
+/// LOG_ may be those of other tools, so they must differ in nothing else.
+std::string intendedKey(std::string_view key) {
+  std::string text;
+  for (char c : key)
+    text +=
+        c == '-' || c == ' '
+            ? '_'
+            : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (text.starts_with("VTA_"))
+    text.erase(0, 4);
+  for (const std::string &candidate : {text, "LOG_" + text})
+    if (isKnown(candidate))
+      return candidate;
+  // Letters that are wrong as well.
+  size_t best = 3;
+  std::string closest;
+  auto consider = [&](const char *name) {
+    if (!std::string_view(name).starts_with("LOG_"))
+      return;
+    if (size_t distance = editDistance(text, name); distance < best) {
+      best = distance;
+      closest = name;
+    }
+  };
+  for (const Key &k : kKeys)
+    consider(k.name);
+  for (const char *name : kOtherKeys)
+    consider(name);
+  return closest;
+}
+
+/// What stands before the configuration itself is read: whether the text is
+/// JSON, where it is not, and keys that occur twice, of which a parser would
+/// silently take one.
+class Scanner final : public nlohmann::json_sax<nlohmann::json> {
+public:
+  explicit Scanner(std::string_view text) : text(text) {}
+
+  std::string problem;
+  std::vector<std::string> repeated;
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t &) override { return true; }
+  bool string(string_t &) override { return true; }
+  bool binary(binary_t &) override { return true; }
+  bool start_object(std::size_t) override { return ++depth, true; }
+  bool end_object() override { return --depth, true; }
+  bool start_array(std::size_t) override { return ++depth, true; }
+  bool end_array() override { return --depth, true; }
+  bool key(string_t &name) override {
+    if (depth == 1 && !keys.insert(name).second)
+      repeated.push_back(name);
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string &token,
+                   const nlohmann::detail::exception &error) override {
+    // The text of the exception has a number and a place of its own in front.
+    std::string_view said = error.what();
+    for (std::string_view mark : {"] ", ": ", " - "})
+      if (size_t at = said.find(mark); at != std::string_view::npos)
+        said.remove_prefix(at + mark.size());
+    // What was read of the text, without the string, number or character that
+    // cannot stand there.
+    std::string_view read = text.substr(0, position);
+    bool isToken = token.find_first_of("\"-0123456789") == 0 &&
+                   read.ends_with(token) &&
+                   token.find_first_of("\" \t\r\n", 1) >= token.size() - 1;
+    if (position <= text.size())
+      read.remove_suffix(isToken ? token.size()
+                                 : std::min<size_t>(position, 1));
+    size_t line = 1 + std::count(read.begin(), read.end(), '\n');
+    size_t last = read.rfind('\n');
+    size_t column =
+        read.size() - (last == std::string_view::npos ? 0 : last + 1) + 1;
+    problem = "not valid JSON: line " + std::to_string(line) + ", column " +
+              std::to_string(column) + ": " + std::string(said);
+    return false;
+  }
+
+private:
+  std::string_view text;
+  int depth = 0;
+  std::set<std::string> keys;
+};
 
 void checkRange(const Key &key, int64_t value,
                 std::vector<std::string> &problems) {
@@ -75,12 +210,17 @@ public:
       logOutBuffSize = value;
       return;
     }
+    if (key == "LOG_UOP_WIDTH") {
+      if (value != 5)
+        problems.push_back("LOG_UOP_WIDTH is " + std::to_string(value) +
+                           ", but micro-ops are 32-bit: it must be 5");
+      return;
+    }
     const Key *found =
         std::find_if(std::begin(kKeys), std::end(kKeys),
                      [&](const Key &k) { return key == k.name; });
     if (found == std::end(kKeys)) {
-      if (key.starts_with("LOG_"))
-        problems.push_back("unknown key " + inQuotes(key));
+      refuse(key);
       return;
     }
     checkRange(*found, value, problems);
@@ -90,6 +230,13 @@ public:
       logBlockOut = value;
     config.*found->member =
         static_cast<int>(std::clamp<int64_t>(value, -1, 64));
+  }
+
+  void refuse(const std::string &key) {
+    std::string intended = intendedKey(key);
+    problems.push_back(
+        "unknown key " + inQuotes(key) +
+        (intended.empty() ? "" : ": did you mean " + inQuotes(intended) + "?"));
   }
 
   /// Resolves the keys that stand for others. Returns whether all is well.
@@ -138,13 +285,26 @@ private:
 
 } // namespace
 
+/// JSON text; names that are not UTF-8 are made so.
+static std::string dump(const nlohmann::json &value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+static std::string join(const std::vector<std::string> &keys) {
+  std::string text;
+  for (const std::string &key : keys)
+    text += (text.empty() ? "" : ", ") + key;
+  return text;
+}
+
 const char *acc::isa::memoryName(Memory memory) {
-  constexpr const char *names[] = {"uop", "wgt", "inp", "acc", "out", "acc8"};
+  constexpr const char *names[] = {"uop", "wgt",  "inp",  "acc",
+                                   "out", "acc8", "mem6", "mem7"};
   return names[static_cast<int>(memory)];
 }
 
 std::optional<Memory> acc::isa::memoryFromName(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(Memory::Acc8); ++i)
+  for (int i = 0; i <= static_cast<int>(Memory::Undefined7); ++i)
     if (name == memoryName(static_cast<Memory>(i)))
       return static_cast<Memory>(i);
   return std::nullopt;
@@ -161,45 +321,71 @@ Config::fromMap(const std::map<std::string, int64_t> &keys,
 }
 
 std::optional<Config> Config::fromJson(std::string_view text,
-                                       std::vector<std::string> &problems) {
+                                       std::vector<std::string> &problems,
+                                       std::vector<std::string> *warnings) {
   problems.clear();
-  auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) {
-    problems.push_back("not valid JSON");
+  Scanner scanner(text);
+  nlohmann::json::sax_parse(text, &scanner);
+  if (!scanner.problem.empty()) {
+    problems.push_back(scanner.problem);
     return std::nullopt;
   }
+  auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     problems.push_back("not a JSON object of keys and values");
     return std::nullopt;
   }
+  for (const std::string &key : scanner.repeated)
+    problems.push_back(inQuotes(key) + " is given twice");
+  std::vector<std::string> ignored, narrowed;
   Reader reader(problems);
   for (const auto &[key, value] : json.items()) {
-    if (key == "TARGET" || key == "HW_VER" || key == "ALU_OPCODE_4") {
+    if (key == "HW_VER") {
+      reader.config.hwVersion =
+          value.is_string() ? value.get<std::string>() : dump(value);
+      continue;
+    }
+    if (key == "TARGET" || key == "ALU_OPCODE_4") {
       if (!value.is_string())
         problems.push_back(key + " must be a string");
       else if (key == "TARGET")
         reader.config.target = value.get<std::string>();
-      else if (key == "HW_VER")
-        reader.config.hwVersion = value.get<std::string>();
       else if (value.get<std::string>() != "MUL")
         problems.push_back(
             "ALU_OPCODE_4 must be 'MUL': the variant that shifts left is not "
             "supported");
       continue;
     }
-    // Other tools keep further keys in the same file; only those that name a
-    // size matter here.
-    if (!key.starts_with("LOG_"))
+    if (contains(kFactorSizes, key)) {
+      (value == 0 ? ignored : narrowed).push_back(key);
       continue;
-    if (value.is_number_unsigned() &&
-        value.get<uint64_t>() >
-            static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    }
+    // Other tools keep further keys in the same file. Only what is meant to be
+    // one of ours must not be overlooked.
+    if (contains(kForeignSizes, key) ||
+        (!key.starts_with("LOG_") && intendedKey(key).empty())) {
+      ignored.push_back(key);
+      continue;
+    }
+    if (!isKnown(key))
+      reader.refuse(key);
+    else if (value.is_number_unsigned() &&
+             value.get<uint64_t>() >
+                 static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
       problems.push_back(key + " is out of range");
     else if (value.is_number_integer())
       reader.readInteger(key, value.get<int64_t>());
     else
-      problems.push_back(key + " must be an integer, not " + value.dump());
+      problems.push_back(key + " must be an integer, not " + dump(value));
   }
+  if (warnings && !ignored.empty())
+    warnings->push_back("ignored, as it says nothing about the accelerator: " +
+                        join(ignored));
+  if (warnings && !narrowed.empty())
+    warnings->push_back(
+        "not followed: " + join(narrowed) +
+        "; instructions have loop factors of full width, so hardware made with "
+        "narrower ones reads them otherwise");
   return reader.finish();
 }
 
@@ -232,8 +418,11 @@ int Config::logElementBits(Memory memory) const {
   case Memory::Out:
   case Memory::Acc8:
     return logBatch + logBlockOut + logInpWidth;
+  case Memory::Undefined6:
+  case Memory::Undefined7:
+    break;
   }
-  return 0;
+  return 3;
 }
 
 int Config::logDepth(Memory memory) const {
@@ -248,6 +437,9 @@ int Config::logDepth(Memory memory) const {
   case Memory::Out:
   case Memory::Acc8:
     return logAccBuffSize + 3 - logElementBits(Memory::Acc);
+  case Memory::Undefined6:
+  case Memory::Undefined7:
+    break;
   }
   return 0;
 }
@@ -304,10 +496,6 @@ static std::string shrink(const Config &config) {
 std::vector<std::string> Config::validate() const {
   std::vector<std::string> problems;
   std::string smaller;
-  if (hwVersion != "0.0.2")
-    problems.push_back(
-        "HW_VER is " + inQuotes(hwVersion) +
-        ", but the instruction set implemented is that of version '0.0.2'");
   for (const Key &key : kKeys)
     checkRange(key, this->*key.member, problems);
   if (!problems.empty())

@@ -23,13 +23,15 @@ Counters &Counters::operator+=(const Counters &other) {
 Counters acc::isa::count(const Instruction &insn, const Config &config) {
   Counters one;
   one.instructions[static_cast<int>(insn.opcode())] = 1;
-  if (const MemInsn *mem = insn.mem())
-    one.dramBytes[static_cast<int>(mem->memory)] =
-        uint64_t(mem->xSize) * mem->ySize * config.elementBytes(mem->memory);
-  else if (const GemmInsn *gemm = insn.gemm())
+  if (const MemInsn *mem = insn.mem()) {
+    if (isDefined(mem->memory))
+      one.dramBytes[static_cast<int>(mem->memory)] =
+          uint64_t(mem->xSize) * mem->ySize * config.elementBytes(mem->memory);
+  } else if (const GemmInsn *gemm = insn.gemm()) {
     (gemm->reset ? one.resetSteps : one.gemmSteps) = gemm->steps();
-  else if (const AluInsn *alu = insn.alu())
+  } else if (const AluInsn *alu = insn.alu()) {
     one.aluSteps = alu->steps();
+  }
   return one;
 }
 

@@ -139,6 +139,33 @@ Layout::Layout(const Config &config) {
   uopEnd = uopPack.end();
 }
 
+Codec::Codec(const Config &config) : layout(config), used() {
+  auto usedBy = [&](Opcode opcode) -> Word128 & {
+    return used[static_cast<size_t>(opcode)];
+  };
+  for (Word128 &bits : used)
+    bits[0] = mask(kHeaderBits);
+  Word128 *bits = nullptr;
+  auto use = [&](const char *, Field field, uint32_t) {
+    set(*bits, field, ~0ull);
+  };
+  MemInsn memInsn;
+  bits = &usedBy(Opcode::Load);
+  set(*bits, layout.mem.memory, ~0ull);
+  forEachMem(layout.mem, memInsn, use);
+  usedBy(Opcode::Store) = *bits;
+  GemmInsn gemmInsn;
+  bits = &usedBy(Opcode::Gemm);
+  set(*bits, layout.gemm.reset, ~0ull);
+  forEachGemm(layout.gemm, gemmInsn, use);
+  AluInsn aluInsn;
+  bits = &usedBy(Opcode::Alu);
+  forEachLoop(layout.alu, aluInsn, use);
+  for (Field field :
+       {layout.alu.reset, layout.alu.op, layout.alu.useImm, layout.alu.imm})
+    set(*bits, field, ~0ull);
+}
+
 std::optional<std::string> Codec::check(const Instruction &insn) const {
   std::optional<std::string> problem;
   auto fits = [&](const char *name, Field field, uint32_t value) {
@@ -155,6 +182,10 @@ std::optional<std::string> Codec::check(const Instruction &insn) const {
       problem = "imm is " + std::to_string(aluInsn->imm) +
                 ", which does not fit 16 signed bits";
   }
+  const Word128 &fields = used[static_cast<size_t>(insn.opcode())];
+  if (!problem &&
+      ((insn.spare[0] & fields[0]) != 0 || (insn.spare[1] & fields[1]) != 0))
+    problem = "spare has bits that belong to a field";
   return problem;
 }
 
@@ -169,15 +200,15 @@ std::optional<std::string> Codec::check(const Uop &uop) const {
 }
 
 Word128 Codec::encode(const Instruction &insn) const {
-  Word128 word = {};
+  Word128 word = insn.spare;
   auto put = [&](const char *, Field field, uint32_t value) {
     set(word, field, value);
   };
-  word[0] = static_cast<uint64_t>(insn.opcode()) |
-            static_cast<uint64_t>(insn.deps.popPrev) << 3 |
-            static_cast<uint64_t>(insn.deps.popNext) << 4 |
-            static_cast<uint64_t>(insn.deps.pushPrev) << 5 |
-            static_cast<uint64_t>(insn.deps.pushNext) << 6;
+  word[0] |= static_cast<uint64_t>(insn.opcode()) |
+             static_cast<uint64_t>(insn.deps.popPrev) << 3 |
+             static_cast<uint64_t>(insn.deps.popNext) << 4 |
+             static_cast<uint64_t>(insn.deps.pushPrev) << 5 |
+             static_cast<uint64_t>(insn.deps.pushNext) << 6;
   if (const MemInsn *memInsn = insn.mem()) {
     set(word, layout.mem.memory, static_cast<uint64_t>(memInsn->memory));
     forEachMem(layout.mem, *memInsn, put);
@@ -208,15 +239,14 @@ std::optional<Instruction> Codec::decode(const Word128 &word,
   insn.deps = {(word[0] >> 3 & 1) != 0, (word[0] >> 4 & 1) != 0,
                (word[0] >> 5 & 1) != 0, (word[0] >> 6 & 1) != 0};
   unsigned opcode = word[0] & 7;
+  if (opcode < used.size())
+    insn.spare = {word[0] & ~used[opcode][0], word[1] & ~used[opcode][1]};
   switch (opcode) {
   case 0:
   case 1: {
     MemInsn memInsn;
     memInsn.store = opcode == 1;
-    uint64_t memory = get(word, layout.mem.memory);
-    if (memory > static_cast<uint64_t>(Memory::Acc8))
-      return fail("undefined memory type " + std::to_string(memory));
-    memInsn.memory = static_cast<Memory>(memory);
+    memInsn.memory = static_cast<Memory>(get(word, layout.mem.memory));
     forEachMem(layout.mem, memInsn, take);
     insn.body = memInsn;
     return insn;
@@ -262,4 +292,8 @@ Uop Codec::decode(uint32_t encoded) const {
   return {static_cast<uint32_t>(get(word, layout.uop.dst)),
           static_cast<uint32_t>(get(word, layout.uop.src)),
           static_cast<uint32_t>(get(word, layout.uop.wgt))};
+}
+
+uint32_t Codec::spareBits(uint32_t word) const {
+  return word & ~encode(decode(~0u));
 }

@@ -46,7 +46,52 @@ struct Space {
   IntervalMap writer, loadReader, computeReader;
 };
 
+/// Calls fn(entry) for the entries that base and the loops reach, once per
+/// repetition that differs.
+template <typename Base, typename Fn>
+void forEachEntry(std::span<const Uop> uops, const MicroLoop &loop, Base base,
+                  uint32_t factorOut, uint32_t factorIn, Fn fn) {
+  uint32_t outs = factorOut ? loop.iterOut : 1,
+           ins = factorIn ? loop.iterIn : 1;
+  uint32_t previous = ~0u;
+  for (uint32_t u = loop.uopBgn; u < loop.uopEnd; ++u) {
+    uint32_t first = base(uops[u]);
+    if (first == previous)
+      continue;
+    previous = first;
+    for (uint32_t o = 0; o < outs; ++o)
+      for (uint32_t i = 0; i < ins; ++i)
+        fn(first + o * factorOut + i * factorIn);
+  }
+}
+
 } // namespace
+
+Initialised::Initialised(const Config &config)
+    : uop(config.depth(Memory::Uop)), inp(config.depth(Memory::Inp)),
+      wgt(config.depth(Memory::Wgt)), acc(config.depth(Memory::Acc)) {}
+
+void Initialised::clear() {
+  for (std::vector<uint8_t> *flags : {&uop, &inp, &wgt, &acc})
+    std::fill(flags->begin(), flags->end(), 0);
+}
+
+void Initialised::fill(const Instruction &insn, std::span<const Uop> uops) {
+  if (const MemInsn *mem = insn.mem()) {
+    if (mem->store || mem->isNop())
+      return;
+    std::vector<uint8_t> &flags = mem->memory == Memory::Uop   ? uop
+                                  : mem->memory == Memory::Inp ? inp
+                                  : mem->memory == Memory::Wgt ? wgt
+                                                               : acc;
+    std::fill_n(flags.begin() + mem->sramBase, mem->sramEntries(), 1);
+  } else if (const GemmInsn *gemm = insn.gemm();
+             gemm && gemm->reset && gemm->steps() != 0) {
+    forEachEntry(
+        uops, *gemm, [](const Uop &u) { return u.dst; }, gemm->dstOut,
+        gemm->dstIn, [&](uint32_t e) { acc[e] = 1; });
+  }
+}
 
 struct HazardTracker::State {
   Config config;
@@ -54,7 +99,7 @@ struct HazardTracker::State {
   UopReader reader;
   Scratchpad inp, wgt, acc;
   std::vector<Uop> uops;
-  std::vector<uint8_t> uopKnown;
+  Initialised filled;
   std::unordered_map<int32_t, Space> spaces;
   std::optional<std::unordered_set<int32_t>> tracked;
 
@@ -62,7 +107,7 @@ struct HazardTracker::State {
       : config(config), codec(config), reader(std::move(reader)),
         inp(config.depth(Memory::Inp)), wgt(config.depth(Memory::Wgt)),
         acc(config.depth(Memory::Acc)), uops(config.depth(Memory::Uop)),
-        uopKnown(config.depth(Memory::Uop)) {}
+        filled(config) {}
 
   Conflict conflict;
 
@@ -80,23 +125,9 @@ struct HazardTracker::State {
       conflict.uninitialised = {memory, entry};
   }
 
-  /// Calls fn(entry) for the entries that base and the loops reach, once per
-  /// repetition that differs.
-  template <typename Base, typename Fn>
-  void forEachEntry(const MicroLoop &loop, Base base, uint32_t factorOut,
-                    uint32_t factorIn, Fn fn) {
-    uint32_t outs = factorOut ? loop.iterOut : 1,
-             ins = factorIn ? loop.iterIn : 1;
-    uint32_t previous = ~0u;
-    for (uint32_t u = loop.uopBgn; u < loop.uopEnd; ++u) {
-      uint32_t first = base(uops[u]);
-      if (first == previous)
-        continue;
-      previous = first;
-      for (uint32_t o = 0; o < outs; ++o)
-        for (uint32_t i = 0; i < ins; ++i)
-          fn(first + o * factorOut + i * factorIn);
-    }
+  void writeAcc(uint32_t stamp, uint32_t entry) {
+    acc.writer[entry] = stamp;
+    filled.acc[entry] = 1;
   }
 
   /// Calls fn(begin, end) for the rows of a copy in DRAM, in bytes.
@@ -125,22 +156,31 @@ void HazardTracker::State::visitMem(uint32_t stamp, const MemInsn &mem,
   uint32_t begin = mem.sramBase, end = begin + mem.sramEntries();
   switch (mem.memory) {
   case Memory::Uop:
-    for (uint32_t y = 0, entry = begin; y < mem.ySize; ++y)
-      for (uint32_t x = 0; x < mem.xSize; ++x, ++entry) {
+    // What is not overwritten below is padding, which is zero.
+    for (uint32_t e = begin; e < end; ++e) {
+      filled.uop[e] = 1;
+      uops[e] = Uop();
+    }
+    for (uint32_t y = 0; y < mem.ySize; ++y)
+      for (uint32_t x = 0; x < mem.xSize; ++x) {
+        uint32_t entry =
+            begin + (mem.yPad0 + y) * mem.sramCols() + mem.xPad0 + x;
         uint64_t element =
             mem.dramBase + static_cast<uint64_t>(y) * mem.xStride + x;
         std::optional<uint32_t> word =
             reader ? reader(space, element) : std::nullopt;
-        uopKnown[entry] = word.has_value();
+        filled.uop[entry] = word.has_value();
         uops[entry] = codec.decode(word.value_or(0));
       }
     break;
   case Memory::Inp:
   case Memory::Wgt: {
     Scratchpad &pad = mem.memory == Memory::Inp ? inp : wgt;
+    auto &flags = mem.memory == Memory::Inp ? filled.inp : filled.wgt;
     for (uint32_t e = begin; e < end; ++e) {
       collide(Module::Compute, pad.reader[e], "overwrites", mem.memory, e);
       pad.writer[e] = stamp;
+      flags[e] = 1;
     }
     break;
   }
@@ -148,18 +188,21 @@ void HazardTracker::State::visitMem(uint32_t stamp, const MemInsn &mem,
   case Memory::Acc8:
     for (uint32_t e = begin; e < end; ++e) {
       collide(Module::Store, acc.reader[e], "overwrites", Memory::Acc, e);
-      acc.writer[e] = stamp;
+      writeAcc(stamp, e);
     }
     break;
   case Memory::Out:
     for (uint32_t e = begin; e < end; ++e) {
       if (acc.writer[e])
         collide(Module::Compute, acc.writer[e], "reads", Memory::Acc, e);
-      else
+      if (!filled.acc[e])
         uninitialised(Memory::Acc, e);
       acc.reader[e] = stamp;
     }
     break;
+  case Memory::Undefined6:
+  case Memory::Undefined7:
+    return;
   }
 
   if (tracked && !tracked->contains(space))
@@ -188,28 +231,29 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
   if (loop.steps() == 0)
     return;
   for (uint32_t u = loop.uopBgn; u < loop.uopEnd; ++u)
-    if (!uopKnown[u]) {
+    if (!filled.uop[u]) {
       uninitialised(Memory::Uop, u);
       break;
     }
   const GemmInsn *gemm = insn.gemm();
   const AluInsn *alu = insn.alu();
   if (gemm && !gemm->reset) {
-    auto read = [&](Memory memory, Scratchpad &pad) {
+    auto read = [&](Memory memory, Scratchpad &pad,
+                    const std::vector<uint8_t> &flags) {
       return [&, memory](uint32_t e) {
         if (pad.writer[e])
           collide(Module::Load, pad.writer[e], "reads", memory, e);
-        else
+        if (!flags[e])
           uninitialised(memory, e);
         pad.reader[e] = stamp;
       };
     };
     forEachEntry(
-        loop, [](const Uop &u) { return u.src; }, loop.srcOut, loop.srcIn,
-        read(Memory::Inp, inp));
+        uops, loop, [](const Uop &u) { return u.src; }, loop.srcOut, loop.srcIn,
+        read(Memory::Inp, inp, filled.inp));
     forEachEntry(
-        loop, [](const Uop &u) { return u.wgt; }, gemm->wgtOut, gemm->wgtIn,
-        read(Memory::Wgt, wgt));
+        uops, loop, [](const Uop &u) { return u.wgt; }, gemm->wgtOut,
+        gemm->wgtIn, read(Memory::Wgt, wgt, filled.wgt));
   }
   bool readsDst = !gemm || !gemm->reset;
   // Operands are checked before destinations are marked as written, except
@@ -220,23 +264,23 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
         for (uint32_t u = loop.uopBgn; u < loop.uopEnd; ++u) {
           uint32_t src = uops[u].src + o * loop.srcOut + i * loop.srcIn;
           uint32_t dst = uops[u].dst + o * loop.dstOut + i * loop.dstIn;
-          if (!acc.writer[src])
+          if (!filled.acc[src])
             uninitialised(Memory::Acc, src);
-          if (!acc.writer[dst])
+          if (!filled.acc[dst])
             uninitialised(Memory::Acc, dst);
           collide(Module::Store, acc.reader[dst], "overwrites", Memory::Acc,
                   dst);
-          acc.writer[dst] = stamp;
+          writeAcc(stamp, dst);
         }
     return;
   }
   forEachEntry(
-      loop, [](const Uop &u) { return u.dst; }, loop.dstOut, loop.dstIn,
+      uops, loop, [](const Uop &u) { return u.dst; }, loop.dstOut, loop.dstIn,
       [&](uint32_t e) {
-        if (readsDst && !acc.writer[e])
+        if (readsDst && !filled.acc[e])
           uninitialised(Memory::Acc, e);
         collide(Module::Store, acc.reader[e], "overwrites", Memory::Acc, e);
-        acc.writer[e] = stamp;
+        writeAcc(stamp, e);
       });
 }
 
@@ -244,6 +288,14 @@ HazardTracker::HazardTracker(const Config &config, UopReader reader)
     : state(std::make_unique<State>(config, std::move(reader))) {}
 HazardTracker::~HazardTracker() = default;
 HazardTracker::HazardTracker(HazardTracker &&) = default;
+
+void HazardTracker::resume(const Initialised &initialised,
+                           std::span<const Uop> uops) {
+  state->filled = initialised;
+  state->uops.assign(uops.begin(), uops.end());
+}
+
+const Initialised &HazardTracker::initialised() const { return state->filled; }
 
 void HazardTracker::restrictTo(const Program &program) {
   std::unordered_set<int32_t> loaded;

@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <utility>
+#include <vector>
 
 namespace acc::isa {
 
@@ -82,6 +84,14 @@ public:
     for (; begin < end && it != ranges.end() && it->first <= begin; ++it)
       begin = it->second.end;
     return std::min(begin, end);
+  }
+
+  /// Every range that has been assigned to, in order.
+  std::vector<std::pair<uint64_t, uint64_t>> all() const {
+    std::vector<std::pair<uint64_t, uint64_t>> result;
+    for (const auto &[begin, range] : ranges)
+      result.emplace_back(begin, range.end);
+    return result;
   }
 
 private:

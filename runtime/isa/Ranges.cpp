@@ -20,19 +20,28 @@ std::string beyond(Memory memory, uint64_t last, uint32_t depth,
          " entries";
 }
 
-std::optional<std::string> checkMem(const Config &config, const MemInsn &mem,
-                                    const Buffer *buffer) {
+/// Whether there is such a copy at all.
+std::optional<std::string> checkKind(const MemInsn &mem) {
+  if (mem.isNop())
+    return std::nullopt;
+  if (!isDefined(mem.memory))
+    return "undefined memory type " +
+           std::to_string(static_cast<int>(mem.memory));
   if (mem.store && mem.memory != Memory::Out)
     return std::string("STORE takes only out, not ") + memoryName(mem.memory);
   if (!mem.store && mem.memory == Memory::Out)
     return "LOAD cannot write out, which is the accumulator truncated";
+  if (mem.store && mem.hasPads())
+    return "STORE cannot pad";
+  return std::nullopt;
+}
+
+std::optional<std::string> checkMem(const Config &config, const MemInsn &mem,
+                                    const Buffer *buffer) {
+  if (auto problem = checkKind(mem))
+    return problem;
   if (mem.isNop())
     return std::nullopt;
-  if (mem.store && (mem.yPad0 || mem.yPad1 || mem.xPad0 || mem.xPad1))
-    return "STORE cannot pad";
-  if (mem.memory == Memory::Uop &&
-      (mem.yPad0 || mem.yPad1 || mem.xPad0 || mem.xPad1))
-    return "LOAD of uop cannot pad";
   uint64_t entries = static_cast<uint64_t>(mem.sramRows()) * mem.sramCols();
   uint32_t depth = config.depth(mem.memory);
   if (entries != 0 && mem.sramBase + entries > depth)
@@ -95,7 +104,10 @@ std::optional<std::string> acc::isa::checkRanges(const Config &config,
   return std::nullopt;
 }
 
-std::optional<std::string> acc::isa::checkDeps(const Instruction &insn) {
+std::optional<std::string> acc::isa::checkForm(const Instruction &insn) {
+  if (const MemInsn *mem = insn.mem())
+    if (auto problem = checkKind(*mem))
+      return problem;
   Module module = insn.module();
   const Deps &deps = insn.deps;
   if (module == Module::Load && (deps.popPrev || deps.pushPrev))

@@ -56,7 +56,7 @@ private:
       const Instruction &insn = program.insns[i];
       if (auto problem = codec.check(insn))
         report(i, *problem);
-      if (auto problem = checkDeps(insn))
+      if (auto problem = acc::isa::checkForm(insn))
         report(i, *problem);
       int32_t buffer = program.bufferOfInsn(i);
       if (buffer != Program::kNone &&
@@ -82,6 +82,8 @@ private:
       // The scratchpads can no longer be followed.
       return false;
     }
+    // Micro-ops that are not known are reported below.
+    auto foreign = checkDialect(options.dialect, insn, tracker.uops());
     HazardTracker::Conflict conflict = tracker.visit(i, insn, buffer);
     if (conflict.uninitialised &&
         conflict.uninitialised->first == Memory::Uop) {
@@ -90,6 +92,8 @@ private:
                     ", whose contents are not known");
       return false;
     }
+    if (foreign)
+      report(i, *foreign);
     for (std::string &problem :
          complaints(conflict, before, program.insns, options.uninitialised))
       report(i, std::move(problem));

@@ -47,6 +47,8 @@ acc_status acc_model_load(const char *path, const acc_model_options *options,
       chosen.sanitize = options->sanitize;
       chosen.profile = options->profile;
       chosen.events = options->profile > 1;
+      chosen.onLaunch = options->launch;
+      chosen.onLaunchUser = options->launch_user;
     }
     *model = new acc_model(path, chosen);
   });

@@ -154,6 +154,10 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   runOptions.layers = program.layers;
   runOptions.layerOf = program.layerOf;
   runOptions.events = options.events;
+  if (options.onLaunch)
+    tellLaunch(index, /*after=*/false);
+  // A launch depends on nothing but its buffers.
+  device->reset();
   double start = now();
   RunResult result = device->run(loaded.stream, runOptions);
   loaded.seconds += now() - start;
@@ -166,9 +170,21 @@ int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
     loaded.layers[i] += result.layers[i];
   if (!result.ok())
     return fail(result.message);
+  if (options.onLaunch)
+    tellLaunch(index, /*after=*/true);
   if (options.events && result.timing)
     launches.push_back({index, currentLayer, std::move(*result.timing)});
   return 0;
+}
+
+void Model::tellLaunch(int32_t index, bool after) const {
+  const LoadedProgram &loaded = programs[index];
+  std::vector<acc_buffer> buffers;
+  for (size_t i = 0; i < loaded.addresses.size(); ++i)
+    buffers.push_back({arena.begin() + (loaded.addresses[i] - arenaAddress),
+                       loaded.program.buffers[i].bytes});
+  options.onLaunch(options.onLaunchUser, index, after, buffers.data(),
+                   static_cast<int32_t>(buffers.size()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -217,6 +233,7 @@ std::string Model::statistics() {
   std::lock_guard lock(mutex);
   json result = {{"runs", runs}, {"seconds", runSeconds}};
   json list = json::array();
+  std::optional<uint64_t> cycles;
   for (const LoadedProgram &loaded : programs) {
     json layers = json::object();
     size_t known = std::min(loaded.program.layers.size(), loaded.layers.size());
@@ -226,9 +243,13 @@ std::string Model::statistics() {
                     {"launches", loaded.launches},
                     {"total", toJson(loaded.total)},
                     {"layers", layers}});
-    if (loaded.cycles)
+    if (loaded.cycles) {
       list.back()["cycles"] = *loaded.cycles;
+      cycles = cycles.value_or(0) + *loaded.cycles;
+    }
   }
+  if (cycles)
+    result["cycles"] = *cycles;
   result["device"] = device ? std::string(device->name()) : "cpu";
   result["programs"] = list;
   if (options.profile)

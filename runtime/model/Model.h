@@ -32,6 +32,8 @@ private:
 struct ModelOptions {
   std::string device = "fsim";
   bool verify = true, sanitize = false, profile = false, events = false;
+  acc_launch_fn *onLaunch = nullptr;
+  void *onLaunchUser = nullptr;
 };
 
 /// What a run is given; all but the inputs of unknown size may be null.
@@ -96,6 +98,8 @@ private:
   bool bind(int32_t program, void *const *buffers, int32_t count,
             std::vector<uint64_t> &addresses);
   int32_t launch(int32_t program, void *const *buffers, int32_t count);
+  /// Calls the option `onLaunch`.
+  void tellLaunch(int32_t program, bool after) const;
   void beginLayer(int32_t layer);
 
   struct Hooks;

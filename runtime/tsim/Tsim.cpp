@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <type_traits>
 
 using namespace acc;
 using namespace acc::tsim;
@@ -36,25 +37,42 @@ public:
       return fail(dlerror());
     auto version = reinterpret_cast<decltype(&acc_circuit_version)>(
         dlsym(handle, "acc_circuit_version"));
-    auto execute = reinterpret_cast<decltype(&acc_circuit_execute)>(
-        dlsym(handle, "acc_circuit_execute"));
-    if (!version || !execute)
+    if (!version)
       return fail("'" + path + "' is not one");
     if (version() != ACC_CIRCUIT_VERSION)
       return fail("'" + path + "' was built by another version of acc");
     auto model = std::make_unique<Model>();
-    model->execute = execute;
+    auto find = [&](auto &function, const char *name) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
+          dlsym(handle, name));
+      return function != nullptr;
+    };
+    if (!find(model->create, "acc_circuit_create") ||
+        !find(model->execute, "acc_circuit_execute") ||
+        !find(model->destroy, "acc_circuit_destroy"))
+      return fail("'" + path + "' is not one");
     return model;
   }
+  decltype(&acc_circuit_create) create;
   decltype(&acc_circuit_execute) execute;
+  decltype(&acc_circuit_destroy) destroy;
 };
 
 class Tsim final : public Device {
 public:
   Tsim(const isa::Config &config, std::unique_ptr<Model> model, Options options)
       : Device(config), model(std::move(model)), options(std::move(options)) {}
+  ~Tsim() override { reset(); }
 
   std::string_view name() const override { return "tsim"; }
+
+  /// Scratchpads are zero when a circuit is configured, so the next run is on
+  /// another one.
+  void reset() override {
+    if (circuit)
+      model->destroy(circuit);
+    circuit = nullptr;
+  }
 
   using Device::run;
   RunResult run(std::span<const isa::Word128> stream,
@@ -63,6 +81,8 @@ public:
 private:
   std::unique_ptr<Model> model;
   Options options;
+  /// Made by the first run after a reset.
+  acc_circuit *circuit = nullptr;
 };
 
 /// Gathers the circuit's events by instruction: each module starts and retires
@@ -114,6 +134,16 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
     report(std::move(*problem));
     return result;
   }
+  const char *trace = options.trace.empty() ? nullptr : options.trace.c_str();
+  if (!circuit)
+    circuit = model->create(trace);
+  if (!circuit) {
+    report({-1,
+            "cannot write waveforms to '" + options.trace +
+                "', or the simulator was built without",
+            ""});
+    return result;
+  }
 
   std::vector<isa::Word128> copy(stream.begin(), stream.end());
   // Room for the last beat of a wide port.
@@ -135,13 +165,8 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
     request.event = Recorder::record;
     request.event_user = &recorder;
   }
-  request.trace = options.trace.empty() ? nullptr : options.trace.c_str();
-  int status = model->execute(&request);
+  model->execute(circuit, &request);
   memory.unmap(address);
-  if (status != 0) {
-    report({-1, "this simulator was built without tracing", ""});
-    return result;
-  }
 
   const uint32_t *r = request.registers;
   Timing &timing = result.timing.emplace();
@@ -161,6 +186,8 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
   if (r[ACC_REG_STATUS] & 4) {
     report(circuitError(r[ACC_REG_ERROR], r[ACC_REG_PLACE], r[ACC_REG_WAITING],
                         r + ACC_REG_COUNTERS, configuration, insns));
+    // It may still be asking for memory that is gone when the next run starts.
+    reset();
     return result;
   }
   for (size_t i = 0; i < insns.size(); ++i) {

@@ -37,7 +37,6 @@ class _Run(ctypes.Structure):
         ("count", ctypes.c_uint32),
         ("limit", ctypes.c_uint32),
         ("memory", _Memory),
-        ("trace", ctypes.c_char_p),
         ("event", EVENT),
         ("event_user", ctypes.c_void_p),
         ("registers", ctypes.c_uint32 * REGISTERS),
@@ -96,9 +95,14 @@ def run_all(
                 return data.ctypes.data + address - begin
         return None
 
-    requests[0].memory = _Memory(LOOKUP(lookup), None, latency, 0, 1)
+    memory = _Memory(LOOKUP(lookup), None, latency, 0, 1)
     library = ctypes.CDLL(os.fspath(simulator.build(config, circuit, optimize=0)))
-    assert library.acc_circuit_execute_all(requests, len(streams)) == 0
+    library.acc_circuit_create.restype = ctypes.c_void_p
+    machine = ctypes.c_void_p(library.acc_circuit_create(None))
+    for request in requests:
+        request.memory = memory
+        library.acc_circuit_execute(machine, ctypes.byref(request))
+    library.acc_circuit_destroy(machine)
     return [_registers(request.registers) for request in requests]
 
 

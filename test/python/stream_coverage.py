@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 OPCODES = ("load", "store", "gemm", "finish", "alu")
-MEMORIES = ("uop", "wgt", "inp", "acc", "out", "acc8")
+MEMORIES = ("uop", "wgt", "inp", "acc", "out", "acc8", "mem6", "mem7")
+# Those that a copy may name; others stand for nothing to be moved, seldom enough that not all get every flag.
+COPIES = ("load.uop", "load.wgt", "load.inp", "load.acc", "load.acc8", "store.out")
 ALU_OPS = ("min", "max", "add", "shr", "mul")
 FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
 # What the modules at the ends, and FINISH in a stream that ends, cannot have.
@@ -53,7 +55,8 @@ class Coverage:
                 kind, conditions = self._loop(config, opcode, word)
             self._count(kind, conditions)
             flags = {flag: word >> bit & 1 for bit, flag in enumerate(FLAGS, 3)}
-            self._count(kind, {flag: on for flag, on in flags.items() if flag not in NO_FLAGS.get(kind, ())})
+            if opcode not in ("load", "store") or kind in COPIES:
+                self._count(kind, {flag: on for flag, on in flags.items() if flag not in NO_FLAGS.get(kind, ())})
             if opcode == "alu":
                 self._count(*self._immediate(config, word))
 
@@ -71,6 +74,9 @@ class Coverage:
     def _copy(self, config: Any, opcode: str, word: int) -> tuple[str, dict[str, object]]:
         f = self._fields(config.layout["mem"], word)
         memory = MEMORIES[f["memory"]]
+        kind = f"{opcode}.{memory}"
+        if kind not in COPIES:
+            return kind, {"x_size 0": f["x_size"] == 0, "y_size 0": f["x_size"] > 0 and f["y_size"] == 0}
         depth = config.depth(memory)
         x, y, stride, dram = f["x_size"], f["y_size"], f["x_stride"], f["dram_base"]
         pads = [f["y_pad_0"], f["y_pad_1"], f["x_pad_0"], f["x_pad_1"]]
@@ -88,6 +94,7 @@ class Coverage:
             "x_size 0": x == 0,
             "x_size 0, all else at its limit": x == 0 and (y, stride, f["sram_base"]) == (MAX_16,) * 3,
             "y_size 0": y == 0 and x > 0,
+            "no rows, columns of padding": y == 0 and x > 0 and not any(pads[:2]) and any(pads[2:]),
             "x_size at its limit": x == MAX_16,
             "y_size at its limit": y == MAX_16,
             "x_stride 0, several rows": stride == 0 and y > 1 and x,
@@ -98,7 +105,7 @@ class Coverage:
             "rows without gaps": stride == x > 1 and y > 1,
             "rows of one element": x == 1 and y > 1,
         }
-        if memory not in ("uop", "out"):
+        if memory != "out":
             conditions |= {
                 "nothing but zeros": x and y == 0 and pads[0] + pads[1] > 0,
                 "nothing but zeros, one row": x and y == 0 and pads[0] + pads[1] == 1,
@@ -110,7 +117,7 @@ class Coverage:
                 },
                 **{f"pad {name} at its limit": pads[k] == 15 and x > 0 for k, name in enumerate(names)},
             }
-        return f"{opcode}.{memory}", conditions
+        return kind, conditions
 
     def _loop(self, config: Any, opcode: str, word: int) -> tuple[str, dict[str, object]]:
         f = self._fields(config.layout["gemm"], word)

@@ -297,3 +297,21 @@ def test_latency_is_counted(
         times.append(json.loads(capsys.readouterr().out)["cycles"])
     # Instructions, data in, data out: memory is waited for three times.
     assert times[1] - times[0] == 3 * 100
+
+
+def test_a_trace_shows_every_stream(
+    stream: list[object], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waveform in the FST format: its first block is a header of 329 bytes, with the times it spans."""
+    monkeypatch.setattr(simulator, "DEFAULT_OPTIMIZE", 0)
+    trace = tmp_path / "x.fst"
+    ends = []
+    for repeated in (1, 2):
+        streams = [*stream, *(stream[stream.index("--insns") :][:2] * (repeated - 1))]
+        assert sim(*streams, "--trace", trace) == 0
+        header = trace.read_bytes()[:330]
+        assert header[0] == 0 and int.from_bytes(header[1:9], "big") == 329
+        start, end = (int.from_bytes(header[at : at + 8], "big") for at in (9, 17))
+        assert start < end
+        ends.append(end)
+    assert ends[1] > 1.5 * ends[0]

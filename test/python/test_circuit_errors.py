@@ -107,12 +107,23 @@ def word(**fields: int) -> bytes:
     [
         *((word(opcode=n), "FETCH_OPCODE", "undefined opcode") for n in (5, 6, 7)),
         *((word(opcode=0, memory=n, x_size=1, y_size=1), "FETCH_MEMORY", "undefined memory type") for n in (6, 7)),
-        (word(opcode=1, memory=7), "FETCH_MEMORY", "undefined memory type"),
-        (word(opcode=0, memory=4), "FETCH_LOAD_OUT", "LOAD cannot write out"),
-        *((word(opcode=1, memory=n), "FETCH_STORE_MEMORY", "STORE takes only out") for n in (0, 1, 2, 3, 5)),
+        (word(opcode=1, memory=7, x_size=1, y_size=1), "FETCH_MEMORY", "undefined memory type"),
+        (word(opcode=0, memory=4, x_size=1, y_size=1), "FETCH_LOAD_OUT", "LOAD cannot write out"),
+        # Rows of padding alone are something.
         *(
-            (word(opcode=opcode, memory=memory, x_size=1, **{name: 1}), "FETCH_PADS", "pad")
-            for opcode, memory in ((0, 0), (1, 4))
+            (word(opcode=0, memory=7, x_size=1, **{name: 1}), "FETCH_MEMORY", "memory")
+            for name in ("y_pad_0", "y_pad_1")
+        ),
+        *(
+            (word(opcode=0, memory=4, x_size=1, **{name: 1}), "FETCH_LOAD_OUT", "out")
+            for name in ("y_pad_0", "y_pad_1")
+        ),
+        *(
+            (word(opcode=1, memory=n, x_size=1, y_size=1), "FETCH_STORE_MEMORY", "STORE takes only out")
+            for n in (0, 1, 2, 3, 5)
+        ),
+        *(
+            (word(opcode=1, memory=4, x_size=1, y_size=1, **{name: 1}), "FETCH_PADS", "STORE cannot pad")
             for name in ("y_pad_0", "y_pad_1", "x_pad_0", "x_pad_1")
         ),
         *((word(opcode=4, op=n), "FETCH_ALU_OP", "undefined ALU operation") for n in (5, 6, 7)),

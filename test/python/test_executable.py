@@ -73,6 +73,33 @@ def test_run_on_the_circuit(vta: Path, cpu: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("device", ["csim", "tsim"])
+def test_cycles_are_said(
+    vta: Path,
+    device: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from acc.hardware import simulator
+
+    monkeypatch.setattr(simulator, "DEFAULT_OPTIMIZE", 0)
+    np.savez(tmp_path / "x.npz", x=X, a=A)
+    command = ["run", str(vta), "--input", f"{tmp_path}/x.npz"]
+    assert main([*command, "--json", "--device", device]) == 0
+    statistics = json.loads(capsys.readouterr().out)["statistics"]
+    cycles = statistics["cycles"]
+    assert cycles == sum(program["cycles"] for program in statistics["programs"]) > 0
+    for rest in ([], ["-o", f"{tmp_path}/y.npz"]):
+        assert main([*command, *rest, "--device", device]) == 0
+        assert f"{cycles:,} cycles of the accelerator in 1 launches" in capsys.readouterr().out
+        # The functional simulator has no notion of time.
+        assert main([*command, *rest]) == 0
+        assert "cycles" not in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    assert "cycles" not in json.loads(capsys.readouterr().out)["statistics"]
+
+
+@pytest.mark.parametrize("device", ["csim", "tsim"])
 def test_circuits_have_no_sanitizer(vta: Path, device: str):
     with pytest.raises(RunError, match=f"'{device}' has no sanitizer.*'fsim' does"):
         load(vta, device=device, sanitize=True)

@@ -2,7 +2,8 @@
 
 Each command is a module of this package with `register(subparsers)`, which declares its options and
 sets `run`, and `run(args)`, which does the work and returns an exit code or None. Whatever a user can
-cause ends in one line on standard error and exit code 2; so does what nobody foresaw, as a fault of acc.
+cause ends in one line on standard error and exit code 2; so does what nobody foresaw, as a fault of acc. A warning is
+such a line too.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import os
 import pkgutil
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from acc import __version__
-from acc.errors import AccError, Fault
+from acc.errors import AccError, ConfigWarning, Fault
 from acc.interruptible import insistent, leave
 
 
@@ -42,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 an error, 130 interrupted by Ctrl-C)."""
     try:
-        with insistent():
+        with insistent(), warnings.catch_warnings():
+            warnings.simplefilter("always", ConfigWarning)
+            warnings.showwarning = _warning_printer(warnings.showwarning)
             args = _parser().parse_args(argv)
             code = int(args.run(args) or 0)
             sys.stdout.flush()
@@ -78,6 +83,18 @@ def _trace() -> None:
     """Prints where the exception at hand came from, for those who want to mend it."""
     if os.environ.get("ACC_TRACEBACK"):
         traceback.print_exc()
+
+
+def _warning_printer(other: Callable[..., None]) -> Callable[..., None]:
+    """Prints what concerns the user's files as one line; `other` prints what concerns Python code."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, ConfigWarning):
+            print(f"acc: warning: {message}", file=sys.stderr)
+        else:
+            other(message, category, *rest)
+
+    return show
 
 
 def _settle() -> None:

@@ -35,6 +35,7 @@ def register(subparsers: Any) -> None:
         help="shape of an input with symbolic dimensions, as in --shape x=1,3,224,224; may be repeated",
     )
     add_value(parser)
+    add_dialect(parser)
     parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
@@ -66,6 +67,16 @@ def add_value(parser: argparse._ActionsContainer) -> None:
         type=parse_value,
         metavar="NAME=V,V,...",
         help="value of an input that is always the same, as in --value axes=0,1; it is compiled in; may be repeated",
+    )
+
+
+def add_dialect(parser: argparse._ActionsContainer) -> None:
+    """Declares --vta-dialect."""
+    parser.add_argument(
+        "--vta-dialect",
+        metavar="acc|public",
+        help="with --target vta, what its programs may use: everything (acc, the default), or what the public Chisel "
+        "and HLS designs agree on (public)",
     )
 
 
@@ -121,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
             cpu_features=args.cpu_features,
             dump_stages=args.dump_stages,
             progress=progress,
+            vta_dialect=args.vta_dialect,
         )
         progress("writing")
         write_model(args.output, compilation.contents)

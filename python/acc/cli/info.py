@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from acc.cli.compile import add_value, parse_shape
+from acc.cli.compile import add_dialect, add_value, parse_shape
 
 if TYPE_CHECKING:
     from acc.frontend.specialize import Values
@@ -26,6 +26,7 @@ def register(subparsers: Any) -> None:
     onnx.add_argument("--config", metavar="vta_config.json", help="the accelerator (default: the published one)")
     onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
     add_value(onnx)
+    add_dialect(onnx)
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 
@@ -58,19 +59,18 @@ def describe_onnx(
     config: str | None = None,
     shapes: dict[str, tuple[int, ...]] | None = None,
     values: Values | None = None,
+    dialect: str | None = None,
 ) -> dict[str, Any]:
     """What would become of an ONNX model: its kernels and their targets; raises AccError as compiling it does."""
-    from acc.compiler import signature
+    from acc.compiler import check_vta_options, signature
     from acc.config import read_config
-    from acc.errors import CompileError
     from acc.macs import Macs
     from acc.pipeline import Options, Pipeline
     from acc.report import LayerReport, read_launches, report_macs
 
-    if config is not None and target != "vta":
-        raise CompileError(f"a hardware configuration is for target 'vta', not for '{target}'")
+    check_vta_options(target, config, dialect)
     hardware = read_config(config) if target == "vta" else {}
-    pipeline = Pipeline(Options(target=target, config=hardware))
+    pipeline = Pipeline(Options(target=target, config=hardware, dialect=dialect or "acc"))
     module = pipeline.make_graph(path, shapes, values)
     inputs, outputs = signature(module)
     pipeline.make_te(module)
@@ -92,7 +92,7 @@ def describe_onnx(
     return {
         "file": path,
         "target": target,
-        **({"config": hardware} if hardware else {}),
+        **({"config": hardware, "vta_dialect": pipeline.options.dialect} if hardware else {}),
         "inputs": [info.to_dict() for info in inputs],
         "outputs": [info.to_dict() for info in outputs],
         "layers": layers,
@@ -105,13 +105,15 @@ def run(args: argparse.Namespace) -> int:
     from acc.report import LayerReport, format_layers
 
     if args.model.endswith(".onnx"):
-        facts = describe_onnx(args.model, args.target, args.config, dict(args.shape), dict(args.value))
+        shapes, values = dict(args.shape), dict(args.value)
+        facts = describe_onnx(args.model, args.target, args.config, shapes, values, args.vta_dialect)
     else:
         facts = describe(args.model)
     if args.json:
         print(json.dumps(facts))
         return 0
-    print(f"model      {facts['file']} (target {facts.get('target', 'cpu')})")
+    dialect = f", dialect {facts['vta_dialect']}" if facts.get("vta_dialect", "acc") != "acc" else ""
+    print(f"model      {facts['file']} (target {facts.get('target', 'cpu')}{dialect})")
     for key in ("inputs", "outputs"):
         for item in facts[key]:
             print(f"{key[:-1]:9}  {item['name']}: {TensorInfo.from_dict(item)}")

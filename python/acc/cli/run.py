@@ -75,6 +75,12 @@ def _summary(array: np.ndarray) -> dict[str, Any]:
     return summary
 
 
+def _cycles(statistics: dict[str, Any]) -> str:
+    """How long the accelerator took, on a device that knows."""
+    launches = sum(program["launches"] for program in statistics["programs"])
+    return f"{statistics['cycles']:,} cycles of the accelerator in {launches} launches"
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.executable import load
@@ -92,7 +98,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"outputs": summaries, "statistics": statistics}))
         return 0
+    cycles = statistics.get("cycles")
     if args.output and not args.profile:
+        if cycles is not None:
+            print(_cycles(statistics))
         return 0
     rows = [
         [
@@ -106,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     ]
     print(format_table(rows, ["output", "dtype", "shape", "min", "max", "mean", "argmax"]))
     print(f"\n{statistics['seconds'] * 1e3:.3f} ms on {statistics['device']}")
+    if cycles is not None:
+        print(_cycles(statistics))
     if args.profile and "layer_seconds" in statistics:
         times = [
             [name, f"{seconds * 1e3:.3f}"] for name, seconds in zip(names, statistics["layer_seconds"], strict=False)

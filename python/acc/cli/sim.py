@@ -1,10 +1,11 @@
-"""`acc sim`: runs a raw instruction stream, compiled by whatever, on a simulated device.
+"""`acc sim`: runs raw instruction streams, compiled by whatever, on a simulated device.
 
 That is fsim, the functional simulator, csim, the cycle model, or tsim, the circuit itself; the latter two count cycles.
 
 DRAM is one zero-filled arena from byte address 0. Files are loaded into it at the addresses given, the
-stream runs to its FINISH, and regions are written to files: each whole or not at all, and none if
-anything went wrong.
+streams run to their FINISH one after the other, each on what those before have left in the scratchpads, and regions are
+written to files: each whole or not at all, and none if anything went wrong. Programs that `acc disasm --binary` has
+written say by themselves where everything is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from acc import timeline
+from acc import extraction, timeline
 from acc.errors import RunError
 from acc.files import replacing
 from acc.hardware import devices
@@ -62,9 +65,9 @@ def register(subparsers: Any) -> None:
     """Declares the command and its options."""
     parser = subparsers.add_parser(
         "sim",
-        help="run a raw instruction stream on a simulated accelerator",
-        description="Runs a raw VTA instruction stream (16 bytes per instruction) on a simulated device. "
-        "ADDR are DRAM byte addresses, decimal or 0x.",
+        help="run raw instruction streams on a simulated accelerator",
+        description="Runs raw VTA instruction streams (16 bytes per instruction), or a program as acc disasm --binary "
+        "writes it, on a simulated device. ADDR are DRAM byte addresses, decimal or 0x.",
     )
     parser.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
     parser.add_argument(
@@ -73,7 +76,14 @@ def register(subparsers: Any) -> None:
         help="fsim, the functional simulator (default), csim, the cycle model, or tsim, the simulated circuit, built "
         "on first use",
     )
-    parser.add_argument("--insns", metavar="FILE", required=True, help="the instruction stream")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--insns",
+        metavar="FILE",
+        action="append",
+        help="the instruction stream; several run one after the other, and scratchpads keep what they hold",
+    )
+    source.add_argument("--program", metavar="DIR", help="a program that acc disasm --binary wrote")
     parser.add_argument(
         "--load", metavar="ADDR=FILE", action="append", default=[], help="put a file into DRAM before the run"
     )
@@ -87,6 +97,23 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--sanitize", action="store_true", help="report uninitialised reads and hazards that no token orders"
+    )
+    parser.add_argument(
+        "--vta-dialect",
+        metavar="acc|public",
+        default="acc",
+        help="refuse what is not part of it: everything is (acc, the default), or what the public Chisel and HLS "
+        "designs agree on (public)",
+    )
+    program = parser.add_argument_group("with --program")
+    program.add_argument(
+        "--input", metavar="NAME=FILE", action="append", default=[], help="contents of a region of its memory map"
+    )
+    program.add_argument(
+        "--output", metavar="NAME=FILE", action="append", default=[], help="write a region after the run"
+    )
+    program.add_argument(
+        "--check", action="store_true", help="compare with what the model computed (acc disasm --binary --input)"
     )
     devices.declare(parser)
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
@@ -135,22 +162,25 @@ def _print_table(result: dict[str, Any]) -> None:
         print("\n" + _activity(result["activity"], result["cycles"]))
 
 
-def run(args: argparse.Namespace) -> int:
-    """Runs the command; raises AccError on bad input."""
+class Setup(NamedTuple):
+    """What is to run: streams by the names of their files, the configuration, and DRAM with what is in it."""
+
+    streams: list[tuple[str, bytes]]
+    config: Any
+    dram: np.ndarray
+    initialised: list[tuple[int, int]]
+
+
+def _setup_streams(args: argparse.Namespace, loads: list[Load], dumps: list[Dump]) -> Setup:
+    """From --insns, --load and --config."""
     from acc._lib import _runtime
     from acc.config import read_config
 
-    loads = [_load(text) for text in args.load]
-    dumps = [_dump(text) for text in args.dump]
     config = _runtime.Config(json.dumps(read_config(args.config)))
-    stream = _read(Path(args.insns), "instructions")
+    streams = [(name, _read(Path(name), "instructions")) for name in args.insns]
     files = [(load, _read(load.path, "file to load")) for load in loads]
-
     end = max([load.address + len(data) for load, data in files] + [d.address + d.size for d in dumps], default=0)
-    size = number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
-    if size == 0 or end > size:
-        raise RunError(f"--load and --dump reach byte {end}, but DRAM has {size}")
-    dram = _dram(size)
+    dram = _dram(_size(args, end))
     taken: list[tuple[int, int, Path]] = []
     for load, data in files:
         begin, stop = load.address, load.address + len(data)
@@ -159,40 +189,156 @@ def run(args: argparse.Namespace) -> int:
                 raise RunError(f"'{load.path}' and '{other}' overlap in DRAM at byte {max(begin, other_begin)}")
         taken.append((begin, stop, load.path))
         dram[begin:stop] = np.frombuffer(data, np.uint8)
+    return Setup(streams, config, dram, [(begin, stop) for begin, stop, _ in taken if begin != stop])
 
-    if args.sanitize and args.device in devices.TIMED:
-        raise RunError("--sanitize is for --device fsim: a circuit does not know what was initialised")
-    # Only a dump shows what csim computes.
-    devices.prepare(args, config, functional=bool(dumps))
-    device = _runtime.Device(args.device, config)
-    device.attach_at(0, dram)
-    initialised = [(begin, stop) for begin, stop, _ in taken if begin != stop] if args.sanitize else []
-    events = args.timeline is not None
-    result = interruptible(lambda: device.run(stream, sanitize=args.sanitize, initialised=initialised, events=events))
-    if not result["ok"]:
-        raise RunError(f"{args.insns}: {result['message']}")
-    if "cycles" in result:
-        steps = result["total"]["gemm_steps"]
-        result["gemm_utilisation"] = steps / result["cycles"]
-        result["macs"] = steps * config.batch * config.block_in * config.block_out
+
+def _size(args: argparse.Namespace, end: int) -> int:
+    """Of DRAM, which reaches byte `end` at least."""
+    size = number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
+    if size == 0 or end > size:
+        raise RunError(f"what is loaded and dumped reaches byte {end}, but DRAM has {size}")
+    return size
+
+
+def _named(texts: list[str], option: str) -> dict[str, Path]:
+    """NAME=FILE, by name."""
+    files: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise RunError(f"{option} takes NAME=FILE, not '{text}'")
+        if name in files:
+            raise RunError(f"{option} names '{name}' twice")
+        files[name] = Path(path)
+    return files
+
+
+def _setup_program(args: argparse.Namespace, program: extraction.Extracted) -> Setup:
+    """From --program and --input."""
+    from acc._lib import _runtime
+    from acc.config import read_config
+
+    config = _runtime.Config(json.dumps(read_config(program.config)))
+    given = {name: _read(path, "region") for name, path in _named(args.input, "--input").items()}
+    dram = _dram(_size(args, program.dram_bytes))
+    extraction.fill(program, dram, given)
+    initialised = [
+        (region.address, region.address + region.bytes)
+        for region in program.regions
+        if region.bytes and (region.file or region.name in given)
+    ]
+    return Setup([(str(program.folder), program.stream)], config, dram, initialised)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    if args.program is None:
+        for option in ("input", "output", "check"):
+            if getattr(args, option):
+                raise RunError(f"--{option} is for --program: streams of --insns have --load and --dump")
+    else:
+        for option, instead in (("load", "--input"), ("dump", "--output"), ("config", "memory.json")):
+            if getattr(args, option):
+                raise RunError(f"--{option} is for --insns: a program has {instead}")
+    if args.vta_dialect not in ("acc", "public"):
+        raise RunError(f"--vta-dialect takes acc or public, not '{args.vta_dialect}'")
+    for option, wanted in (("sanitize", args.sanitize), ("vta-dialect", args.vta_dialect != "acc")):
+        if wanted and args.device in devices.TIMED:
+            raise RunError(f"--{option} is for --device fsim, which looks at what a stream does")
+
+
+def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Adds counters, which may be dictionaries of counters."""
+    for key, value in more.items():
+        if isinstance(value, Mapping):
+            _add(sums.setdefault(key, {}), value)
+        else:
+            sums[key] = sums.get(key, 0) + value
+
+
+def _summary(results: list[dict[str, Any]], config: Any) -> dict[str, Any]:
+    """The figures of all runs together; how modules spent their time, of a single one only."""
+    summary: dict[str, Any] = {}
+    for result in results:
+        _add(summary, {key: result[key] for key in ("total", "cycles", "circuit") if key in result})
+    if "cycles" in summary:
+        steps = summary["total"]["gemm_steps"]
+        summary["gemm_utilisation"] = steps / summary["cycles"]
+        summary["macs"] = steps * config.batch * config.block_in * config.block_out
+    if len(results) == 1 and "activity" in results[0]:
+        summary["activity"] = results[0]["activity"]
+    return summary
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; raises AccError on bad input."""
+    from acc._lib import _runtime
+
+    _check_options(args)
+    program = extraction.read(args.program) if args.program is not None else None
+    loads = [_load(text) for text in args.load]
+    dumps = [_dump(text) for text in args.dump]
+    if program is not None:
+        regions = {name: program.region(name) for name in _named(args.output, "--output")}
+        dumps = [
+            Dump(regions[name].address, regions[name].bytes, path)
+            for name, path in _named(args.output, "--output").items()
+        ]
+        setup = _setup_program(args, program)
+    else:
+        setup = _setup_streams(args, loads, dumps)
+    # Only these show what csim computes.
+    devices.prepare(args, setup.config, functional=bool(dumps) or args.check or len(setup.streams) > 1)
+    device = _runtime.Device(args.device, setup.config)
+    device.attach_at(0, setup.dram)
+    results, runs = [], []
+    initialised = setup.initialised if args.sanitize else None
+    for name, stream in setup.streams:
+        options = {"sanitize": args.sanitize, "initialised": initialised, "dialect": args.vta_dialect}
+        work = partial(device.run, stream, events=args.timeline is not None, **options)
+        result = interruptible(work)
+        if not result["ok"]:
+            raise RunError(f"{name}: {result['message']}")
+        results.append(result)
+        if args.sanitize:
+            initialised = result["initialised"]
+        if args.timeline is not None:
+            instructions = _runtime.Program.decode(setup.config, stream).instructions
+            runs.append(timeline.Run(instructions, result, Path(name).name))
+    if args.check:
+        assert program is not None
+        extraction.compare(program, setup.dram)
     with contextlib.ExitStack() as stack:
         for dump in dumps:
             file = stack.enter_context(replacing(dump.path, RunError))
-            file.write(dram[dump.address : dump.address + dump.size].tobytes())
+            file.write(setup.dram[dump.address : dump.address + dump.size].tobytes())
             file.flush()
-    if events:
-        instructions = _runtime.Program.decode(config, stream).instructions
+    summary = _summary(results, setup.config)
+    names = [name for name, _ in setup.streams]
+    if args.timeline is not None:
         about = {
             "device": args.device,
-            "stream": args.insns,
-            "cycles": result["cycles"],
-            "config": json.loads(config.to_json()),
+            "stream": ", ".join(names),
+            "cycles": summary["cycles"],
+            "config": json.loads(setup.config.to_json()),
         }
-        timeline.write(args.timeline, [timeline.Run(instructions, result, Path(args.insns).name)], about)
+        timeline.write(args.timeline, runs, about)
     if args.json:
-        keys = ("cycles", "gemm_utilisation", "macs", "activity", "circuit")
-        time = {key: result[key] for key in keys if key in result}
-        print(json.dumps({"device": args.device, "instructions": len(stream) // 16, **result["total"], **time}))
+        print(json.dumps(_as_json(args.device, setup, results, summary)))
     else:
-        _print_table(result)
+        _print_table(summary)
     return 0
+
+
+def _as_json(device: str, setup: Setup, results: list[dict[str, Any]], summary: dict[str, Any]) -> dict[str, Any]:
+    keys = ("cycles", "gemm_utilisation", "macs", "activity", "circuit")
+
+    def figures(source: Mapping[str, Any], instructions: int) -> dict[str, Any]:
+        return {"instructions": instructions, **source["total"], **{key: source[key] for key in keys if key in source}}
+
+    document = {"device": device, **figures(summary, sum(len(stream) for _, stream in setup.streams) // 16)}
+    if len(results) > 1:
+        document["runs"] = [
+            {"stream": name, **figures(result, len(stream) // 16)}
+            for (name, stream), result in zip(setup.streams, results, strict=True)
+        ]
+    return document

@@ -41,6 +41,10 @@ MAX_DECIDING = 4096
 """Elements of integers and truth values that may decide on shapes and conditions, and are computed at once."""
 
 
+TENSORS = "graph.tensors"
+"""Attribute of a module without symbolic sizes: of each ONNX node its name, operator, inputs and outputs."""
+
+
 def import_onnx(
     model: str | os.PathLike[str] | onnx.ModelProto,
     shapes: Shapes | None = None,
@@ -172,6 +176,11 @@ class _Importer:
         arguments = [argument.type for argument in block.arguments]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
         function.attributes["res_attrs"] = _names(self.graph.outputs, context)
+        if not self.symbolic:
+            module.operation.attributes[TENSORS] = ir.ArrayAttr.get(
+                [[node.name, node.op_type, list(node.inputs), list(node.outputs)] for node in self.graph.nodes],
+                context=context,
+            )
         try:
             module.operation.verify()
         except ir.MLIRError as error:

@@ -18,6 +18,12 @@ MAX_ITER = (1 << 14) - 1
 MAX_16 = (1 << 16) - 1
 MAX_32 = (1 << 32) - 1
 ALU_OPS = ("min", "max", "add", "shr", "mul")
+# What a LOAD or STORE that moves nothing may name, the last two of which are no memories, by the module it goes to.
+NAMED = {
+    "load": ("inp", "wgt"),
+    "compute": ("uop", "acc", "out", "acc8", "mem6", "mem7"),
+    "store": ("uop", "wgt", "inp", "acc", "out", "acc8", "mem6", "mem7"),
+}
 # Around the ends of what a shifter can do.
 AMOUNTS = (-(1 << 15), -33, -32, -31, -1, 0, 1, 31, 32, 33, (1 << 15) - 1)
 
@@ -37,11 +43,14 @@ class RandomStream:
         """The stream with addresses filled in."""
         return self.program.link(list(self.addresses))
 
-    def run(self, device: Any, stream: bytes | None = None) -> np.ndarray:
+    def run(self, device: Any, stream: bytes | None = None, *, fresh: bool = True) -> np.ndarray:
         """The buffers after a run on `device` (an `acc._lib._runtime.Device`) of `stream`, by default the linked one.
 
-        Raises AssertionError if the device complains.
+        Unless `fresh`, it finds in the scratchpads what the streams before have left. Raises AssertionError if the
+        device complains.
         """
+        if fresh:
+            device.reset()
         memory = self.dram.copy()
         at = 0
         for address, (_, size) in zip(self.addresses, self.program.buffers, strict=True):
@@ -130,26 +139,48 @@ class _Generator:
             # All of the scratchpad, in rows that repeat.
             x = min(1 << (len(self.table).bit_length() - 1), self.depth["uop"])
             y = self.depth["uop"] // x
+        y0 = y1 = x0 = x1 = 0
+        if self.chance(0.4):
+            # Micro-ops of zeros around those loaded.
+            y0, y1, x0, x1 = self._pads()
+            y, x = min(y, 5), min(x, self.pick(1, 6))
+            if y0 + y1 and self.chance(0.2):
+                y = 0
+            if (y0 + y + y1) * (x0 + x + x1) > self.depth["uop"]:
+                y, y0, y1, x0, x1 = 1, 0, 0, 0, 0
         stride = self.pick(0, (len(self.table) - x) // (y - 1)) if y > 1 else self.pick(0, MAX_16)
-        sram = self.pick(0, self.depth["uop"] - y * x)
-        first = min(self.pick(0, len(self.table) - x - (y - 1) * stride), self.reach - 1)
+        width = x0 + x + x1
+        entries = (y0 + y + y1) * width
+        sram = self.pick(0, self.depth["uop"] - entries)
+        first = min(self.pick(0, len(self.table) - x - (max(y, 1) - 1) * stride), self.reach - 1)
+        self.uops[sram : sram + entries] = 0
         for row in range(y):
-            at = first + row * stride
-            self.uops[sram + row * x : sram + (row + 1) * x] = self.table[at : at + x]
-        self.known[sram : sram + y * x] = True
-        return f"load.uop sram={sram} dram=@0+{first} y={y} x={x} stride={stride}"
+            at, to = first + row * stride, sram + (y0 + row) * width + x0
+            self.uops[to : to + x] = self.table[at : at + x]
+        self.known[sram : sram + entries] = True
+        pad = f" pad={y0},{y1},{x0},{x1}" if y0 or y1 or x0 or x1 else ""
+        return f"load.uop sram={sram} dram=@0+{first} y={y} x={x} stride={stride}{pad}"
 
     def nothing(self, memory: str) -> str:
-        """A LOAD or STORE that does nothing, with all its other fields anything."""
-        head = ("store." if memory == "out" else "load.") + memory
+        """A LOAD or STORE that does nothing, with all its other fields anything.
+
+        It goes to the module that `memory` belongs to, but may name another memory, or none that there is.
+        """
+        store = memory == "out"
+        if self.chance(0.5):
+            module = "store" if store else "load" if memory in NAMED["load"] else "compute"
+            memory = str(self.rng.choice(NAMED[module]))
+        head = ("store." if store else "load.") + memory
         x, y = (0, self.pick(0, MAX_16)) if self.chance(0.5) else (self.pick(1, MAX_16), 0)
         if self.chance(0.2):
             return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad=15,15,15,15"
         text = f"{head} dram={self.pick(0, MAX_32)} y={y} x={x} stride={self.pick(0, MAX_16)}"
-        if x:
-            return f"{text} sram={self.pick(0, self.depth[memory] - 1)}"
-        pads = ",".join(str(self.pick(0, 15)) for _ in range(4))
-        return f"{text} sram={self.pick(0, MAX_16, edge=0.3)}" + (f" pad={pads}" if self.chance(0.5) else "")
+        pads = [self.pick(0, 15) for _ in range(4)]
+        if x and not store:
+            # Rows of padding would be something.
+            pads[:2] = 0, 0
+        pad = f" pad={','.join(map(str, pads))}" if self.chance(0.5) else ""
+        return f"{text} sram={self.pick(0, MAX_16, edge=0.3)}{pad}"
 
     def _pads(self) -> tuple[int, int, int, int]:
         """Above, below, left, right."""

@@ -12,6 +12,7 @@
 #include "acc/tsim.h"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -57,9 +58,11 @@ public:
   }
 
   nb::dict run(nb::bytes stream, bool sanitize,
-               const std::vector<std::pair<uint64_t, uint64_t>> &initialised,
+               const std::optional<std::vector<std::pair<uint64_t, uint64_t>>>
+                   &initialised,
                const std::vector<std::string> &layers,
-               const std::vector<int32_t> &layerOf, bool events) {
+               const std::vector<int32_t> &layerOf, bool events,
+               const std::string &dialect) {
     if (stream.size() % sizeof(isa::Word128) != 0)
       raise("RunError", "an instruction stream consists of 16-byte "
                         "instructions, but this one has " +
@@ -68,9 +71,10 @@ public:
     std::copy_n(stream.c_str(), stream.size(),
                 reinterpret_cast<char *>(words.data()));
     RunResult result;
+    RunOptions options;
+    options.dialect = parseDialect(dialect);
     {
       nb::gil_scoped_release release;
-      RunOptions options;
       options.sanitize = sanitize;
       options.initialised = initialised;
       options.layers = layers;
@@ -108,6 +112,7 @@ private:
     dict["diagnostics"] = diagnostics;
     dict["total"] = acc::python::toDict(result.total);
     dict["layers"] = perLayer;
+    dict["initialised"] = result.initialised;
     if (result.timing) {
       dict["cycles"] = result.timing->cycles;
       nb::dict counters;
@@ -195,14 +200,23 @@ void acc::python::registerDevice(nb::module_ &m) {
       .def("attach_at", &PyDevice::attachAt, "address"_a, "array"_a)
       .def("detach", &PyDevice::detach, "address"_a)
       .def("run", &PyDevice::run, "stream"_a, "sanitize"_a = false,
-           "initialised"_a = std::vector<std::pair<uint64_t, uint64_t>>(),
+           "initialised"_a = nb::none(),
            "layers"_a = std::vector<std::string>(),
            "layer_of"_a = std::vector<int32_t>(), "events"_a = false,
-           "Runs a raw stream (bytes). Returns a dict: ok, message, "
-           "diagnostics (instruction, "
-           "layer, message), total and layers (counters); of devices with a "
-           "notion of time also cycles, circuit (its counters) and, with "
-           "`events`, started and retired: the cycles of each instruction.")
+           "dialect"_a = "acc",
+           "Runs a raw stream (bytes) on what earlier runs left in the "
+           "scratchpads. Returns a dict: ok, message, diagnostics "
+           "(instruction, layer, message), total and layers (counters); of "
+           "devices with a notion of time also cycles, circuit (its counters) "
+           "and, with `events`, started and retired: the cycles of each "
+           "instruction. With `sanitize` and `initialised`, the DRAM bytes "
+           "[begin, end) that have contents, reads of others are reported and "
+           "the result has `initialised`: these and what was stored. "
+           "`dialect` is what the stream may use, 'acc' or 'public' (fsim).")
+      .def(
+          "reset", [](PyDevice &d) { d.device->reset(); },
+          "Zeroes the scratchpads, as they are in a device that was just "
+          "made.")
       .def("run_program", &PyDevice::runProgram, "program"_a, "addresses"_a,
            "sanitize"_a = false,
            "Links a Program to the DRAM addresses of its buffers and runs it.");

@@ -24,9 +24,10 @@ using namespace acc::python;
 
 namespace {
 
-Config parseConfig(const std::string &text) {
+Config parseConfig(const std::string &text,
+                   std::vector<std::string> *warnings = nullptr) {
   std::vector<std::string> problems;
-  std::optional<Config> config = Config::fromJson(text, problems);
+  std::optional<Config> config = Config::fromJson(text, problems, warnings);
   if (!config)
     raise("ConfigError", joined("illegal hardware configuration", problems));
   return *config;
@@ -34,7 +35,7 @@ Config parseConfig(const std::string &text) {
 
 Memory parseMemory(const std::string &name) {
   std::optional<Memory> memory = memoryFromName(name);
-  if (!memory)
+  if (!memory || !isDefined(*memory))
     throw nb::value_error(("unknown memory '" + name + "'").c_str());
   return *memory;
 }
@@ -122,6 +123,7 @@ nb::list describeAll(const Program &program) {
     one["module"] = moduleName(insn.module());
     one["layer"] = std::string(program.layerOfInsn(i));
     one["assembly"] = printInstruction(insn, program.bufferOfInsn(i));
+    one["buffer"] = program.bufferOfInsn(i);
     one["pops"] =
         neighbours(insn.module(), insn.deps.popPrev, insn.deps.popNext);
     one["pushes"] =
@@ -142,6 +144,15 @@ nb::list describeAll(const Program &program) {
 using Message = std::tuple<int64_t, std::string, std::string>;
 
 } // namespace
+
+Dialect acc::python::parseDialect(const std::string &name) {
+  std::optional<isa::Dialect> dialect = isa::dialectFromName(name);
+  if (!dialect)
+    raise("RunError", "there is no dialect '" + name +
+                          "' of the instruction set: 'acc' is all of it, "
+                          "'public' what the public designs agree on");
+  return *dialect;
+}
 
 nb::dict acc::python::toDict(const isa::Counters &counters) {
   nb::dict instructions, dram, result;
@@ -170,6 +181,16 @@ void acc::python::registerIsa(nb::module_ &m) {
           "Parses the text of a vta_config.json; absent keys take their "
           "defaults. Raises "
           "acc.ConfigError with every problem found.")
+      .def_static(
+          "read",
+          [](const std::string &text) {
+            std::vector<std::string> warnings;
+            Config config = parseConfig(text, &warnings);
+            return std::make_pair(config, warnings);
+          },
+          "text"_a,
+          "The same, with a list of warnings: what the text says that is not "
+          "followed.")
       .def("to_json", &Config::toJson, "pretty"_a = false)
       .def("__repr__",
            [](const Config &c) { return "Config('" + c.toJson() + "')"; })
@@ -262,15 +283,45 @@ void acc::python::registerIsa(nb::module_ &m) {
           "The stream as bytes, unrelocated.")
       .def(
           "link",
-          [](const Program &p, const std::vector<uint64_t> &addresses) {
+          [](const Program &p,
+             const std::optional<std::vector<uint64_t>> &addresses) {
             std::string error;
-            auto result = p.link(addresses, &error);
+            auto result = p.link(addresses.value_or(p.addresses), &error);
             if (!result)
               raise("RunError", error);
             return toBytes(*result);
           },
-          "addresses"_a,
-          "The stream as bytes, with the buffers at DRAM byte addresses.")
+          "addresses"_a = nb::none(),
+          "The stream as bytes, with the buffers at DRAM byte addresses; "
+          "without any, at those that the program has.")
+      .def_ro("uop_buffer", &Program::uopBuffer,
+              "Which buffer holds the micro-ops; -1 if none does.")
+      .def(
+          "with_uops",
+          [](const Program &p, nb::bytes table) {
+            if (table.size() % sizeof(uint32_t) != 0)
+              raise("RunError", "micro-ops have 4 bytes each, but the table "
+                                "has " +
+                                    std::to_string(table.size()));
+            Program result = p;
+            result.uops.resize(table.size() / sizeof(uint32_t));
+            std::copy_n(table.c_str(), table.size(),
+                        reinterpret_cast<char *>(result.uops.data()));
+            return result;
+          },
+          "table"_a, "The program with this table of micro-ops, 4 bytes each.")
+      .def(
+          "at",
+          [](const Program &p, const std::vector<uint64_t> &addresses) {
+            Program placed = p;
+            placed.addresses = addresses;
+            return placed;
+          },
+          "addresses"_a, "The program with its buffers at these addresses.")
+      .def_prop_ro(
+          "addresses", [](const Program &p) { return p.addresses; },
+          "DRAM byte addresses of the buffers, if it is settled where they "
+          "lie; empty otherwise.")
       .def(
           "counters", [](const Program &p) { return toDict(isa::count(p)); },
           "Instructions, DRAM bytes and steps of one execution.")
@@ -280,9 +331,10 @@ void acc::python::registerIsa(nb::module_ &m) {
           "hazard.")
       .def(
           "verify",
-          [](const Program &p, bool uninitialised) {
+          [](const Program &p, bool uninitialised, const std::string &dialect) {
             VerifyOptions options;
             options.uninitialised = uninitialised;
+            options.dialect = parseDialect(dialect);
             std::vector<Diagnostic> diagnostics;
             {
               nb::gil_scoped_release release;
@@ -293,7 +345,7 @@ void acc::python::registerIsa(nb::module_ &m) {
               result.emplace_back(d.instruction, d.layer, format(d, p));
             return result;
           },
-          "uninitialised"_a = false,
-          "What makes the program ill-formed: (instruction or -1, layer, "
-          "message) each.");
+          "uninitialised"_a = false, "dialect"_a = "acc",
+          "What makes the program ill-formed, or is not part of the dialect "
+          "'acc' or 'public': (instruction or -1, layer, message) each.");
 }

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <memory>
+#include <utility>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -100,8 +102,13 @@ struct Outputs {
 class PyModel {
 public:
   PyModel(const std::string &path, const std::string &device, bool verify,
-          bool sanitize, int profile) {
+          bool sanitize, int profile, nb::object onLaunch)
+      : onLaunch(std::move(onLaunch)) {
     acc_model_options options = {};
+    if (!this->onLaunch.is_none()) {
+      options.launch = &PyModel::tellLaunch;
+      options.launch_user = this;
+    }
     options.size = sizeof(options);
     options.device = device.c_str();
     options.skip_verification = !verify;
@@ -162,6 +169,8 @@ public:
       status = acc_model_run_shapes(model, from.data(), dims.data(),
                                     &Outputs::place, &to);
     }
+    if (failure)
+      std::rethrow_exception(std::exchange(failure, nullptr));
     if (status)
       raise("RunError", acc_last_error());
     nb::list results;
@@ -181,6 +190,24 @@ public:
   std::string statistics() { return acc_model_statistics(model); }
 
 private:
+  /// Calls the Python function with the buffers as bytes.
+  static void tellLaunch(void *user, int32_t program, int32_t after,
+                         const acc_buffer *buffers, int32_t count) {
+    auto *self = static_cast<PyModel *>(user);
+    nb::gil_scoped_acquire acquire;
+    // The runtime cannot be unwound: what is raised waits for the run's end.
+    if (self->failure)
+      return;
+    try {
+      nb::list contents;
+      for (int32_t i = 0; i < count; ++i)
+        contents.append(nb::bytes(buffers[i].data, buffers[i].bytes));
+      self->onLaunch(program, after != 0, contents);
+    } catch (...) {
+      self->failure = std::current_exception();
+    }
+  }
+
   acc_tensor_info tensor(bool inputs, int32_t index) const {
     acc_tensor_info info = {};
     if (inputs)
@@ -226,6 +253,8 @@ private:
            info.dims + info.rank;
   }
 
+  nb::object onLaunch;
+  std::exception_ptr failure;
   acc_model *model = nullptr;
 };
 
@@ -259,10 +288,12 @@ void acc::python::registerModel(nb::module_ &m) {
       },
       "data"_a, "Reads what write_program wrote.");
   nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
-      .def(
-          nb::init<const std::string &, const std::string &, bool, bool, int>(),
-          "path"_a, "device"_a = "fsim", "verify"_a = true,
-          "sanitize"_a = false, "profile"_a = 0)
+      .def(nb::init<const std::string &, const std::string &, bool, bool, int,
+                    nb::object>(),
+           "path"_a, "device"_a = "fsim", "verify"_a = true,
+           "sanitize"_a = false, "profile"_a = 0, "on_launch"_a = nb::none(),
+           "Loads a file. `on_launch` is called before and after every launch "
+           "of an accelerator program: (program, after, buffers as bytes).")
       .def_prop_ro(
           "inputs", [](const PyModel &self) { return self.tensors(true); },
           "(name, dtype, shape) each.")

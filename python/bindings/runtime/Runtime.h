@@ -11,6 +11,7 @@
 #define ACC_PYTHON_RUNTIME_H
 
 #include "acc/isa/Counters.h"
+#include "acc/isa/Dialect.h"
 
 #include <nanobind/nanobind.h>
 
@@ -24,6 +25,8 @@ void registerDevice(nanobind::module_ &m);
 void registerModel(nanobind::module_ &m);
 
 nanobind::dict toDict(const isa::Counters &counters);
+/// The dialect of that name; raises RunError if there is none.
+isa::Dialect parseDialect(const std::string &name);
 
 /// Raises the exception of acc.errors with that name.
 [[noreturn]] void raise(const char *errorClass, const std::string &message);

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define ACC_CIRCUIT_VERSION 1
+#define ACC_CIRCUIT_VERSION 2
 
 /// Registers of acc_core, by number.
 enum {
@@ -57,8 +57,6 @@ struct acc_circuit_run {
   /// Cycles without progress after which the circuit gives up.
   uint32_t limit;
   struct acc_circuit_memory memory;
-  /// File for waveforms, or null. Only of models built with tracing.
-  const char *trace;
   /// Called when an instruction starts (even bits) or retires (odd bits) in
   /// load (0, 1), compute (2, 3) or store (4, 5); may be null.
   void (*event)(void *user, uint64_t cycle, unsigned events);
@@ -67,11 +65,22 @@ struct acc_circuit_run {
   uint32_t registers[ACC_REG_END];
 };
 
-/// Each shared object exports these two.
+/// A circuit that has been configured. What it keeps from one run to the next
+/// is its scratchpads.
+struct acc_circuit;
+
+/// Each shared object exports these.
 uint32_t acc_circuit_version(void);
-/// Runs a stream on a circuit fresh from configuration. Returns 0, or 1 if the
-/// circuit neither ended nor gave up, or 2 if it cannot trace.
-int acc_circuit_execute(struct acc_circuit_run *run);
+/// Makes a circuit fresh from configuration. \p trace is a file for waveforms,
+/// or null; null is returned if the shared object was built without tracing, or
+/// the file cannot be written.
+struct acc_circuit *acc_circuit_create(const char *trace);
+/// Runs a stream. Memory need not outlive a run that ends well; after one that
+/// does not, the next may only be given the same memory.
+void acc_circuit_execute(struct acc_circuit *circuit,
+                         struct acc_circuit_run *run);
+/// Completes the file for waveforms.
+void acc_circuit_destroy(struct acc_circuit *circuit);
 
 #ifdef __cplusplus
 }

@@ -59,8 +59,11 @@ struct RunOptions {
   /// orders. Slower.
   bool sanitize = false;
   /// With sanitize: also check that DRAM is read only within these byte ranges
-  /// [begin, end) or where the stream has stored. Empty: not checked.
-  std::vector<std::pair<uint64_t, uint64_t>> initialised;
+  /// [begin, end) or where the stream has stored. No list: not checked.
+  std::optional<std::vector<std::pair<uint64_t, uint64_t>>> initialised;
+  /// Refuse what is not part of it; fsim only. Amounts of shifts that come from
+  /// accumulators are looked at too.
+  isa::Dialect dialect = isa::Dialect::Acc;
   /// Layer names, and per instruction an index into them or -1.
   std::span<const std::string> layers;
   std::span<const int32_t> layerOf;
@@ -108,6 +111,8 @@ struct RunResult {
   /// One per layer name of the options.
   std::vector<Counters> layers;
   std::optional<Timing> timing;
+  /// With RunOptions::initialised: these and what the stream has stored.
+  std::vector<std::pair<uint64_t, uint64_t>> initialised;
 
   bool ok() const { return diagnostics.empty(); }
 };
@@ -128,9 +133,14 @@ public:
   virtual void detach(uint64_t address);
   Dram &dram() { return memory; }
 
+  /// Zeroes the scratchpads, as they are in a device that was just made. They
+  /// keep their contents from one run to the next otherwise. Tokens do not: a
+  /// stream pops none but its own.
+  virtual void reset() = 0;
+
   /// Runs a stream to its FINISH. Never hangs: a stream that cannot finish is
-  /// refused with the reason. After a failure the contents of memory the
-  /// stream writes are unspecified.
+  /// refused with the reason. After a failure the contents of memory that the
+  /// stream writes, and those of the scratchpads, are unspecified.
   virtual RunResult run(std::span<const isa::Word128> stream,
                         const RunOptions &options = {}) = 0;
 

@@ -80,6 +80,18 @@ typedef struct acc_tensor_info {
 typedef void *acc_output_fn(void *user, int32_t index,
                             const acc_tensor_info *info);
 
+/// A buffer of an accelerator program.
+typedef struct acc_buffer {
+  const void *data;
+  size_t bytes;
+} acc_buffer;
+
+/// Is told of a launch of an accelerator program, before it runs and `after` it
+/// has: the program's buffers in their order, the micro-op table included. They
+/// may be read until the function returns.
+typedef void acc_launch_fn(void *user, int32_t program, int32_t after,
+                           const acc_buffer *buffers, int32_t count);
+
 /// Set `size` to sizeof(acc_model_options) and the rest to zero for defaults.
 typedef struct acc_model_options {
   size_t size;
@@ -92,6 +104,9 @@ typedef struct acc_model_options {
   /// Measure the time of every kernel; if 2, also record when each instruction
   /// of accelerator programs starts and retires, on devices that know.
   int32_t profile;
+  /// Called around every launch, with `launch_user`; may be null.
+  acc_launch_fn *launch;
+  void *launch_user;
 } acc_model_options;
 
 /// Loads the model of a file. Null options are the defaults.

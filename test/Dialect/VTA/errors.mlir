@@ -10,6 +10,11 @@
 
 // -----
 
+// expected-error @below {{unknown dialect 'private', expected acc or public}}
+#config = #vta.config<dialect = private>
+
+// -----
+
 // expected-error @below {{attribute "vta.config" must be a #vta.config}}
 module attributes {vta.config = 1} {}
 
@@ -100,5 +105,14 @@ func.func @main(%x: memref<5x1x16xi8>) {
   // expected-error @below {{'nobody' is not a vta.program}}
   vta.launch @nobody(%x) : memref<5x1x16xi8>
   return
+}
+}
+
+// -----
+
+module attributes {vta.config = #vta.config<>} {
+vta.program @spare() {
+  // expected-error @below {{spare has bits that belong to a field}}
+  vta.insn.gemm uop [0, 0] spare [0, 128]
 }
 }

@@ -26,10 +26,26 @@ vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops <[0, 0, 0], [1,
   vta.insn.finish pop(next)
 }
 
+// What moves nothing may name any memory, and bits of no field are kept.
+// CHECK: vta.program @nothing() {
+vta.program @nothing() {
+  // CHECK-NEXT: vta.insn.store uop sram 0 dram [0] size [1, 0] stride 0 push(prev)
+  vta.insn.store uop sram 0 dram [0] size [1, 0] stride 0 push(prev)
+  // CHECK-NEXT: vta.insn.load mem6 sram 7 dram [9] size [0, 3] stride 0
+  vta.insn.load mem6 sram 7 dram [9] size [0, 3] stride 0
+  // CHECK-NEXT: vta.insn.gemm uop [0, 0] spare [-9223372036854775808, 0]
+  vta.insn.gemm uop [0, 0] spare [-9223372036854775808, 0]
+  // CHECK-NEXT: vta.insn.finish pop(next) spare [-128, 0]
+  vta.insn.finish pop(next) spare [-128, 0]
+}
+
 // CHECK: func @main
 func.func @main(%x: memref<4x1x16xi8>) {
   // CHECK: vta.launch @relu(%{{.*}}) : memref<4x1x16xi8>
   vta.launch @relu(%x) : memref<4x1x16xi8>
   return
 }
+
+// CHECK: module @public attributes {vta.config = #vta.config<{{.*}}log_acc_buff_size = 17, dialect = public>}
+module @public attributes {vta.config = #vta.config<dialect = public>} {}
 }

@@ -121,6 +121,31 @@ module attributes {vta.config = #vta.config<log_batch = 0, log_block = 4>} {
 
 // -----
 
+// In the dialect `public` there are neither products nor shifts to the left, only sums of a value with itself.
+module attributes {vta.config = #vta.config<dialect = public>} {
+  // CHECK-LABEL: @public
+  func.func @public(%x: tensor<1x16xi8>) -> tensor<1x16xi8> {
+    %w = graph.constant dense<1> : tensor<16x16xi8> : tensor<16x16xi8>
+    %b = graph.constant dense<1> : tensor<16xi32> : tensor<16xi32>
+    // CHECK: outs(%{{.*}} : tensor<1x1x1x1x1x16xi32>)
+    // CHECK: arith.muli
+    // CHECK-NOT: arith.muli
+    // CHECK-NOT: arith.shli
+    // CHECK: ins(%[[ACC:.*]] : tensor<1x1x1x1x1x16xi32>) outs(%[[ACC]] : tensor<1x1x1x1x1x16xi32>)
+    // CHECK: arith.constant 31 : i32
+    // CHECK-NEXT: arith.shrsi
+    // CHECK-NOT: arith.muli
+    // CHECK-NOT: arith.shli
+    // CHECK: arith.trunci
+    %0 = graph.gemm_integer %x, %w, %b {graph.kernel = "g", graph.target = "vta"} : (tensor<1x16xi8>, tensor<16x16xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %1 = graph.requantize %0 {graph.kernel = "g", graph.target = "vta", pre_shift = array<i32: -2>, multiplier = array<i32: 1>, post_shift = 4 : i32,
+        rounding = #graph.rounding<half_even>} : (tensor<1x16xi32>) -> tensor<1x16xi8>
+    return %1 : tensor<1x16xi8>
+  }
+}
+
+// -----
+
 func.func @no_config(%x: tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32> { // expected-error {{no module around it has a vta.config}}
   %0 = graph.global_sum_integer %x {graph.kernel = "a", graph.target = "vta"} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
   return %0 : tensor<1x16x1x1xi32>

@@ -45,7 +45,7 @@ func.func @arithmetic() attributes {target = "vta"} {
 }
 
 // Buffers may be swapped from one iteration to the next, and chosen.
-// CHECK-LABEL: vta.program @buffers() uops <[0, 0, 0], [100, 0, 0]>
+// CHECK-LABEL: vta.program @buffers() uops <[0, 0, 0], [100, 100, 0]>
 func.func @buffers() attributes {target = "vta"} {
   %a = memref.alloc() : !acc
   %b = memref.alloc() : !acc

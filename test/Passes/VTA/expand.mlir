@@ -17,10 +17,10 @@ func.func @conv() attributes {target = "vta"} {
       maps [affine_map<(oc, oh, ow, ic, kh, kw) -> (ic, oh + kh, ow + kw)>,
             affine_map<(oc, oh, ow, ic, kh, kw) -> (oc, ic, kh, kw)>,
             affine_map<(oc, oh, ow, ic, kh, kw) -> (oc, oh, ow)>]
-  // All dimensions are one.
-  // CHECK-NEXT: vta.insn.gemm reset uop [72, 73] iter [1, 392] dst [0, 1]
+  // All dimensions are one, and the first micro-op serves.
+  // CHECK-NEXT: vta.insn.gemm reset uop [0, 1] iter [1, 392] dst [0, 1]
   vta.reset outs(%acc : !acc)
-  // CHECK-NEXT: vta.insn.alu max imm -3 uop [72, 73] iter [1, 392] dst [0, 1]
+  // CHECK-NEXT: vta.insn.alu max imm -3 uop [0, 1] iter [1, 392] dst [0, 1] src [0, 1]
   vta.alu max outs(%acc : !acc) imm -3 bounds [2, 14, 14]
       maps [affine_map<(d0, d1, d2) -> (d0, d1, d2)>]
   // CHECK-NEXT: vta.insn.finish

@@ -48,3 +48,15 @@ vta.program @uninitialised(memref<4x1x16xi8, #vta.mem<dram>>) {
   vta.insn.finish pop(next)
 }
 }
+
+// -----
+
+module attributes {vta.config = #vta.config<dialect = public>} {
+vta.program @multiplies() cached uops <[0, 0, 0]> {
+  vta.insn.load uop sram 0 dram 0[0] size [1, 1] stride 1
+  vta.insn.gemm reset uop [0, 1] iter [1, 4] dst [0, 1]
+  // expected-error @unknown {{program 'multiplies': instruction 2 (ALU mul, layer 'scale'): multiplies}}
+  vta.insn.alu mul imm 3 uop [0, 1] iter [1, 4] dst [0, 1] src [0, 1] loc("scale")
+  vta.insn.finish
+}
+}

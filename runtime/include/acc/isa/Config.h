@@ -20,17 +20,25 @@
 
 namespace acc::isa {
 
-/// The memory types of LOAD and STORE, numbered as they are encoded.
+/// The memory types of LOAD and STORE, numbered as they are encoded. The last
+/// two name no memory: only an instruction that moves nothing may have them.
 enum class Memory : uint8_t {
   Uop = 0,
   Wgt = 1,
   Inp = 2,
   Acc = 3,
   Out = 4,
-  Acc8 = 5
+  Acc8 = 5,
+  Undefined6 = 6,
+  Undefined7 = 7
 };
+/// How many of them are memories.
+inline constexpr int kNumMemories = 6;
+inline bool isDefined(Memory memory) {
+  return static_cast<int>(memory) < kNumMemories;
+}
 
-/// "uop", "wgt", "inp", "acc", "out", "acc8".
+/// "uop", "wgt", "inp", "acc", "out", "acc8", "mem6", "mem7".
 const char *memoryName(Memory memory);
 std::optional<Memory> memoryFromName(std::string_view name);
 
@@ -38,6 +46,7 @@ std::optional<Memory> memoryFromName(std::string_view name);
 /// are the documented defaults.
 struct Config {
   std::string target = "sim";
+  /// Whatever the file says; nothing depends on it.
   std::string hwVersion = "0.0.2";
   int logInpWidth = 3;
   int logWgtWidth = 3;
@@ -53,9 +62,12 @@ struct Config {
   bool operator==(const Config &) const = default;
 
   /// Reads the text of a vta_config.json. On failure returns nothing and
-  /// appends every problem found, each one sentence naming its key.
-  static std::optional<Config> fromJson(std::string_view text,
-                                        std::vector<std::string> &problems);
+  /// appends every problem found, each one sentence naming its key. What can
+  /// be read but not followed, such as the keys of other tools, is told in
+  /// \p warnings, a sentence each.
+  static std::optional<Config>
+  fromJson(std::string_view text, std::vector<std::string> &problems,
+           std::vector<std::string> *warnings = nullptr);
 
   /// The same from integer keys alone (TARGET and HW_VER keep their defaults).
   static std::optional<Config>
@@ -77,7 +89,9 @@ struct Config {
   /// Output elements are as wide as inputs.
   int outBits() const { return inpBits(); }
 
-  /// log2 of the bits of one element; for Acc8, of its form in DRAM.
+  /// log2 of the bits of one element; for Acc8, of its form in DRAM. A byte for
+  /// what is no memory, so that instructions that move nothing can be handled
+  /// like others.
   int logElementBits(Memory memory) const;
   /// Bytes of one element in DRAM, the unit of dram_base.
   uint32_t elementBytes(Memory memory) const {

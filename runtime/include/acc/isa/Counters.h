@@ -21,7 +21,7 @@ struct Counters {
   /// Instructions by opcode (see Opcode).
   std::array<uint64_t, 5> instructions = {};
   /// Bytes moved to or from DRAM by memory type (see Memory).
-  std::array<uint64_t, 6> dramBytes = {};
+  std::array<uint64_t, kNumMemories> dramBytes = {};
   /// Micro-op executions: each GEMM step is BATCH x BLOCK_IN x BLOCK_OUT
   /// multiply-accumulates (resets are counted apart), each ALU step BATCH x
   /// BLOCK_OUT operations.

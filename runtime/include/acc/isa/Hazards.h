@@ -28,6 +28,9 @@ using Clock = std::array<uint32_t, kNumModules>;
 /// Component-wise maximum.
 void join(Clock &clock, const Clock &other);
 
+/// Reports what is wrong with an instruction by itself, or nothing: a copy that
+/// there is not, a dependence flag that names no neighbour.
+std::optional<std::string> checkForm(const Instruction &insn);
 /// Reports why an instruction's indices or DRAM range are illegal, or nothing.
 /// \p uops holds the micro-op scratchpad, \p buffer the DRAM buffer addressed
 /// (null: unknown, not checked).
@@ -35,8 +38,6 @@ std::optional<std::string> checkRanges(const Config &config,
                                        const Instruction &insn,
                                        std::span<const Uop> uops,
                                        const Buffer *buffer);
-/// Same for the dependence flags: a flag must name a neighbour that exists.
-std::optional<std::string> checkDeps(const Instruction &insn);
 
 /// Reads a micro-op word that a LOAD of uop fetches: the DRAM space (see
 /// HazardTracker) and the element. Nothing if unknown.
@@ -45,6 +46,19 @@ using UopReader =
 
 /// Reads the micro-op table of \p program; other addresses are unknown.
 UopReader tableReader(const Program &program);
+
+/// Which scratchpad entries have been written since they were cleared, a flag
+/// each. `out` is the accumulators.
+struct Initialised {
+  std::vector<uint8_t> uop, inp, wgt, acc;
+
+  explicit Initialised(const Config &config);
+  void clear();
+  /// Takes note of what an instruction, whose ranges were checked, fills: what
+  /// it loads or resets. What it computes from an entry is as good as that
+  /// entry was.
+  void fill(const Instruction &insn, std::span<const Uop> uops);
+};
 
 /// Follows who last wrote and read every scratchpad entry and DRAM byte.
 ///
@@ -73,6 +87,11 @@ public:
   HazardTracker(const Config &config, UopReader reader);
   ~HazardTracker();
   HazardTracker(HazardTracker &&);
+
+  /// Continues on scratchpads that earlier streams have filled.
+  void resume(const Initialised &initialised, std::span<const Uop> uops);
+  /// What is filled by now.
+  const Initialised &initialised() const;
 
   /// Restricts the tracking of DRAM to spaces that are both loaded and stored
   /// by \p program: the others have no hazards.

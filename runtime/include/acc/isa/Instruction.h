@@ -58,8 +58,13 @@ struct MemInsn {
   uint32_t yPad0 = 0, yPad1 = 0, xPad0 = 0, xPad1 = 0;
   bool operator==(const MemInsn &) const = default;
 
-  /// Does nothing but its dependence flags.
-  bool isNop() const { return xSize == 0; }
+  /// Does nothing but its dependence flags, whatever its memory and its other
+  /// fields are: there is nothing to move. A LOAD of padding alone does
+  /// something; a STORE has no padding.
+  bool isNop() const {
+    return xSize == 0 || (ySize == 0 && (store || sramRows() == 0));
+  }
+  bool hasPads() const { return yPad0 || yPad1 || xPad0 || xPad1; }
   uint32_t sramRows() const { return yPad0 + ySize + yPad1; }
   uint32_t sramCols() const { return xPad0 + xSize + xPad1; }
   /// Number of consecutive scratchpad entries touched.
@@ -100,6 +105,9 @@ struct FinishInsn {
 struct Instruction {
   std::variant<MemInsn, GemmInsn, AluInsn, FinishInsn> body;
   Deps deps;
+  /// The bits of the encoding that belong to no field, which may hold anything
+  /// and mean nothing. Kept so that a stream stays the same bit for bit.
+  std::array<uint64_t, 2> spare = {};
   bool operator==(const Instruction &) const = default;
 
   Opcode opcode() const;
@@ -159,26 +167,30 @@ struct Layout {
 /// Encoder and decoder for one legal configuration.
 class Codec {
 public:
-  explicit Codec(const Config &config) : layout(config) {}
+  explicit Codec(const Config &config);
 
   /// Names the first field whose value does not fit, or nothing. encode()
-  /// requires that this returned nothing.
+  /// requires that this returned nothing. Spare bits must be those of no field.
   std::optional<std::string> check(const Instruction &insn) const;
   std::optional<std::string> check(const Uop &uop) const;
 
   Word128 encode(const Instruction &insn) const;
-  /// Nothing (and the reason) for an undefined opcode, memory type or ALU
-  /// operation. Bits that belong to no field are ignored.
+  /// Nothing (and the reason) for an undefined opcode or ALU operation. Whether
+  /// the instruction may be executed is for checkForm() to say.
   std::optional<Instruction> decode(const Word128 &word,
                                     std::string *error = nullptr) const;
 
   uint32_t encode(const Uop &uop) const;
   Uop decode(uint32_t word) const;
+  /// The bits of an encoded micro-op that belong to no field.
+  uint32_t spareBits(uint32_t word) const;
 
   const Layout &getLayout() const { return layout; }
 
 private:
   Layout layout;
+  /// The bits that belong to a field, by opcode.
+  std::array<Word128, 5> used;
 };
 
 } // namespace acc::isa

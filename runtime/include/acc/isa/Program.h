@@ -34,6 +34,9 @@ struct Program {
   /// The micro-op table, encoded. It is bound to the buffer `uopBuffer`.
   std::vector<uint32_t> uops;
   std::vector<Buffer> buffers;
+  /// DRAM byte addresses of the buffers, if it is settled where they lie; empty
+  /// otherwise. For people and assembly text: what a model carries has none.
+  std::vector<uint64_t> addresses;
   /// Index of the buffer that holds `uops`, or kNone.
   int32_t uopBuffer = kNone;
   /// Per instruction, the buffer its dram_base is an element offset into, or

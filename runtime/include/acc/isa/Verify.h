@@ -10,6 +10,7 @@
 #ifndef ACC_ISA_VERIFY_H
 #define ACC_ISA_VERIFY_H
 
+#include "acc/isa/Dialect.h"
 #include "acc/isa/Hazards.h"
 
 namespace acc::isa {
@@ -25,6 +26,8 @@ struct Diagnostic {
 struct VerifyOptions {
   /// Report reads of scratchpad entries that nothing wrote.
   bool uninitialised = false;
+  /// Report what is not part of it.
+  Dialect dialect = Dialect::Acc;
   /// Report absolute DRAM addresses of LOADs of uop (whose contents cannot be
   /// known) and stop there.
   size_t maxDiagnostics = 20;

@@ -1,0 +1,189 @@
+"""What each launch of an accelerator program is given: the facts of the compiler behind `acc disasm --binary`.
+
+A compiled model's code knows where the buffers of a program are; whoever takes programs out of a model has to be told.
+Before kernels are lowered, the module still has which tensor of the ONNX model a buffer holds and how it lies there;
+when they are programs, which constants of the model they are given. Both are read here, launch by launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from acc import ir
+
+Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
+"""Of each ONNX node, by name: its operator and the names of its inputs and outputs."""
+
+# Operators that convert the numbers of a tensor and nothing else.
+CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity")
+# Operators whose second input is their weights.
+WEIGHTED = ("Conv", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A buffer of a launch: `role` is "constant", "input" (read), "output" (written) or "result" (both: what the
+    program does not write stays).
+
+    `nodes` are the ONNX nodes that it comes from. `border` is how many rows and columns of padding surround a tensor,
+    ((above, below), (left, right)).
+    """
+
+    role: str
+    nodes: tuple[str, ...]
+    element: str
+    shape: tuple[int, ...]
+    border: tuple[tuple[int, int], tuple[int, int]] | None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch of an accelerator kernel, named as in `acc info`, with its symbol and its ONNX nodes."""
+
+    kernel: str
+    symbol: str
+    nodes: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+
+
+def _main(module: ir.Module) -> ir.Operation:
+    return next(op for op in module.body if op.name == "func.func" and op.attributes["sym_name"].value == "main")
+
+
+def _names(kernel: ir.Operation) -> tuple[str, ...]:
+    layers = kernel.attributes.get("layers")
+    return tuple(str(name) for name in layers.value) if layers is not None else ()
+
+
+def _border(kernel: ir.Operation, shape: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """What surrounds the tensor in the packed result of a kernel."""
+    if len(shape) != 6:
+        return None
+    for op in kernel.regions[0].blocks[0]:
+        if op.name == "tensor.insert_slice":
+            at, size = op.attributes["static_offsets"].value, op.attributes["static_sizes"].value
+            (top, left), (rows, columns) = at[2:4], size[2:4]
+            return (top, shape[2] - top - rows), (left, shape[3] - left - columns)
+        if op.name == "tensor.pad" and len(ir.ShapedType(op.result.type).shape) == 4:
+            low, high = op.attributes["static_low"].value, op.attributes["static_high"].value
+            return (low[2], high[2]), (low[3], high[3])
+    return (0, 0), (0, 0)
+
+
+def read_kernels(module: ir.Module) -> list[Launch]:
+    """The launches of accelerator kernels in order, of a module whose kernels are placed and scheduled."""
+    kernels = {str(op.attributes["sym_name"].value): op for op in module.body if op.name == "te.kernel"}
+    launches = []
+    for op in _main(module).regions[0].blocks[0]:
+        if op.name != "te.launch":
+            continue
+        symbol = str(op.attributes["kernel"].value)
+        kernel = kernels[symbol]
+        if kernel.attributes["target"].value != "vta":
+            continue
+        operands = list(op.operands)
+        written = len(operands) - len(op.results)
+        arguments = tuple(
+            _argument(value, kernel if index >= written else None, kernels) for index, value in enumerate(operands)
+        )
+        name = op.attributes.get("graph.kernel")
+        launches.append(Launch(str(name.value) if name is not None else symbol, symbol, _names(kernel), arguments))
+    return launches
+
+
+def _argument(value: ir.Value, writer: ir.Operation | None, kernels: Mapping[str, ir.Operation]) -> Argument:
+    """A buffer by the value that it holds before the launch; `writer` is the kernel if it writes it."""
+    kind = ir.ShapedType(value.type)
+    shape, element = tuple(kind.shape), str(kind.element_type)
+    owner = value.owner
+    if isinstance(owner, ir.Operation) and owner.name == "graph.constant":
+        return Argument("constant", (), element, shape, None)
+    producer = None
+    if isinstance(owner, ir.Operation) and _is_launch(owner):
+        producer = kernels[str(owner.attributes["kernel"].value)]
+    role = "input" if writer is None else "output" if producer is None else "result"
+    maker = writer or producer
+    if maker is None:
+        return Argument(role, (), element, shape, None)
+    return Argument(role, _names(maker), element, shape, _border(maker, shape))
+
+
+def _is_launch(owner: ir.Operation | ir.Block) -> bool:
+    return isinstance(owner, ir.Operation) and owner.name == "te.launch"
+
+
+def read_bindings(module: ir.Module) -> Iterator[tuple[str, list[tuple[int | None, int]]]]:
+    """The launches in order, of a module whose kernels are programs: the program's symbol and per buffer which constant
+    of the model it is, if any, and a number that is the same for the same memory.
+    """
+    main = _main(module)
+    block = main.regions[0].blocks[0]
+    attributes = main.attributes["arg_attrs"].value if "arg_attrs" in main.attributes else []
+    constants: dict[ir.Value, int] = {}
+    for argument, entry in zip(block.arguments, attributes, strict=False):
+        if "te.constant" in entry:
+            constants[argument] = len(constants)
+    for op in block:
+        if op.name == "vta.launch":
+            known: dict[ir.Value, int] = {}
+            buffers = [(constants.get(value), known.setdefault(value, len(known))) for value in op.operands]
+            yield str(op.attributes["program"].value), buffers
+
+
+def describe(
+    launches: Sequence[Launch],
+    bindings: Sequence[tuple[str, list[tuple[int | None, int]]]],
+    programs: Sequence[str],
+    tensors: Tensors,
+) -> list[dict[str, Any]]:
+    """The metadata "launches" of a model (docs/model-format.md); `programs` are its programs' symbols in order."""
+    described = []
+    for launch, (symbol, buffers) in zip(launches, bindings, strict=True):
+        assert launch.symbol == symbol
+        entries = []
+        for argument, (constant, memory) in zip(launch.arguments, buffers, strict=True):
+            entry: dict[str, Any] = {"role": argument.role, "memory": memory}
+            if constant is not None:
+                entry["constant"] = constant
+            entry |= {"element": argument.element, "shape": list(argument.shape)}
+            if argument.role != "constant":
+                tensor = result_of(argument.nodes, tensors)
+                entry |= {"tensor": tensor} if tensor else {}
+                entry |= {"nodes": list(argument.nodes)}
+                entry |= {"border": argument.border} if argument.border else {}
+            entries.append(entry)
+        described.append(
+            {
+                "program": programs.index(symbol),
+                "kernel": launch.kernel,
+                "nodes": list(launch.nodes),
+                "weights": weights_of(launch.nodes, tensors),
+                "buffers": entries,
+            }
+        )
+    return described
+
+
+def result_of(nodes: Sequence[str], tensors: Tensors) -> str:
+    """The ONNX tensor that a kernel of these nodes computes: quantized, if the model quantizes it next."""
+    if not nodes or nodes[-1] not in tensors:
+        return ""
+    name = next(iter(tensors[nodes[-1]][2]), "")
+    readers = [outputs for kind, inputs, outputs in tensors.values() if name in inputs and kind == "QuantizeLinear"]
+    return readers[0][0] if len(readers) == 1 else name
+
+
+def weights_of(nodes: Sequence[str], tensors: Tensors) -> str:
+    """The ONNX tensor with the weights of the first of these nodes that has some."""
+    for node in nodes:
+        kind, inputs, _ = tensors.get(node, ("", (), ()))
+        if kind not in WEIGHTED or len(inputs) < 2:
+            continue
+        name = inputs[3] if kind in ("QLinearConv", "QLinearMatMul") and len(inputs) > 3 else inputs[1]
+        producers = {output: (made, reads) for made, reads, outputs in tensors.values() for output in outputs}
+        while name in producers and producers[name][0] in CONVERSIONS:
+            name = producers[name][1][0]
+        return name
+    return ""
