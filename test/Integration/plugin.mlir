@@ -4,7 +4,7 @@
 
 // CHECK-LABEL: te.kernel @relu
 // CHECK: linalg.generic
-// CHECK: arith.maximumf
+// CHECK: arith.select
 // CHECK-LABEL: func.func @main
 // CHECK: te.launch @relu
 func.func @main(%x: tensor<8xf32> {graph.name = "x"}) -> (tensor<8xf32> {graph.name = "y"}) {

@@ -138,7 +138,7 @@ module attributes {vta.config = #vta.config<dialect = public>} {
     // CHECK-NOT: arith.shli
     // CHECK: arith.trunci
     %0 = graph.gemm_integer %x, %w, %b {graph.kernel = "g", graph.target = "vta"} : (tensor<1x16xi8>, tensor<16x16xi8>, tensor<16xi32>) -> tensor<1x16xi32>
-    %1 = graph.requantize %0 {graph.kernel = "g", graph.target = "vta", pre_shift = array<i32: -2>, multiplier = array<i32: 1>, post_shift = 4 : i32,
+    %1 = graph.requantize %0 {graph.kernel = "g", graph.target = "vta", pre_shift = array<i32: -2>, multiplier = array<i32: 1>, post_shift = array<i32: 4>,
         rounding = #graph.rounding<half_even>} : (tensor<1x16xi32>) -> tensor<1x16xi8>
     return %1 : tensor<1x16xi8>
   }
