@@ -21,6 +21,11 @@ def convert_identity(call: Call) -> list[Tensor]:
     return [call.given(0)]
 
 
+def convert_has_element(call: Call) -> list[Tensor]:
+    """Optionals are not supported, but this operator takes tensors, and nothing at all, for them."""
+    return [np.asarray(call.has(0))]
+
+
 def convert_dropout(call: Call) -> list[Tensor]:
     """Nothing is dropped but in training mode, and even there nothing with a ratio of 0."""
     if call.has(2) and bool(call.scalar(2, "training_mode")):
@@ -195,5 +200,7 @@ ELEMENTWISE: dict[str, Operator] = {
     "BitCast": Operator("bit_cast", {"to": PLAIN}, "plain", convert_bit_cast),
     # Without a trace
     "Identity": Operator("", convert=convert_identity),
+    "OptionalGetElement": Operator("", convert=convert_identity),
+    "OptionalHasElement": Operator("", convert=convert_has_element, static=True),
     "Dropout": Operator("", {"ratio": IGNORED, "seed": IGNORED}, convert=convert_dropout),
 }

@@ -210,6 +210,10 @@ def convert_quantize(call: Call) -> list[Tensor]:
     if zero is not None:
         real = call.emit("add", [real, _cast(call, zero, precision)])
     least = -(1 << (target.bits - 1)) if target.kind == "int" else 0
+    if least < 0:
+        # As `quantize_linear` has it; a cast makes a zero of what is not a number.
+        lowest = call.literal(np.asarray(least, precision.dtype))
+        real = call.emit("where", [call.emit("is_nan", [real]), lowest, real])
     bounds = {"min": np.float64(least), "max": np.float64(least + (1 << target.bits) - 1)}
     return [_reshape(call, _cast(call, call.emit("clip", [real], **bounds), target), call.shape(0))]
 
