@@ -88,3 +88,26 @@ def test_blocks_that_do_not_divide_are_refused() -> None:
     parameters = {"s": np.ones((2, 2, 4), np.float32)}
     with pytest.raises(acc.ModelError, match="axis 1 of 6 elements is not a multiple of the block size 4"):
         check("QuantizeLinear", np.zeros(SHAPE, np.float32), parameters, True, axis=1, block_size=4)
+
+
+@pytest.mark.parametrize("constant", [True, False], ids=["constant", "run-time"])
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "uint16"])
+def test_what_is_not_a_number_becomes_the_least(target: str, constant: bool) -> None:
+    """As ONNX Runtime has it, whether the parameters are known or not."""
+    x = np.array([np.nan, np.inf, -np.inf, 1], np.float32)
+    parameters = {"s": np.array(0.5, np.float32), "z": np.array(3, target)}
+    inputs = {"x": x} if constant else {"x": x, **parameters}
+    infos = [helper.make_tensor_value_info(n, element_type(a.dtype).onnx, a.shape) for n, a in inputs.items()]
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(target))
+    tensors = [numpy_helper.from_array(a, n) for n, a in parameters.items()] if constant else []
+    graph = helper.make_graph(
+        [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])],
+        "not a number",
+        infos,
+        [helper.make_tensor_value_info("y", kind, x.shape)],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    limits = np.iinfo(target)
+    expected = np.array([limits.min, limits.max, limits.min, 5], target)
+    np.testing.assert_array_equal(acc.compile(model).run(inputs)["y"], expected)
