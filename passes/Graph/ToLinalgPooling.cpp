@@ -341,7 +341,7 @@ private:
     if (module.lookupSymbol(kFunction))
       return;
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(module.getBody());
+    b.setInsertionPointToEnd(module.getBody());
     Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
     func::FuncOp::create(
         b, kFunction,

@@ -244,7 +244,7 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
 
 
 def _system_libraries() -> list[str]:
-    """Archives of acc, libm and libc themselves: a machine that runs programs need not have what linking by name takes."""
+    """Archives of acc, libm and libc themselves: a machine that runs programs may lack what linking by name takes."""
     machine = os.uname().machine
     folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
     archives = (Path(__file__).parent / "_lib" / f"libacc_{name}-{machine}.a" for name in ("native", "builtins"))

@@ -15,20 +15,32 @@ from onnx import AttributeProto, TensorProto, helper
 
 SIZES = (0, 1, 1, 2, 2, 3, 3, 4, 5, 8, 17)
 GIANTS = (1 << 16, 1 << 31, (1 << 31) - 1, 1 << 40, (1 << 62) - 1)
-INTEGERS = (1 - (1 << 63), -(1 << 31), -17, -3, -2, -1, 0, 0, 1, 1, 2, 2, 3, 4, 5, 7, 16, 1 << 20, 1 << 33, (1 << 63) - 1)
+INTEGERS = (
+    1 - (1 << 63),
+    -(1 << 31),
+    -17,
+    -3,
+    -2,
+    -1,
+    0,
+    0,
+    1,
+    1,
+    2,
+    2,
+    3,
+    4,
+    5,
+    7,
+    16,
+    1 << 20,
+    1 << 33,
+    (1 << 63) - 1,
+)
 FLOATS = (float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 0.5, 1.0, 2.5, 1e-45, 1e38, -3.0)
 TEXTS = ("", "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "linear", "cubic", "nearest", "reflect", "wrap", "constant")
 MORE_TEXTS = (
-    "bilinear",
-    "mean",
-    "none",
-    "add",
-    "mul",
-    "max",
-    "asymmetric",
-    "align_corners",
-    "half_pixel",
-    "floor",
+    *("bilinear", "mean", "none", "add", "mul", "max", "asymmetric", "align_corners", "half_pixel", "floor"),
     "bij,bjk->bik",
 )
 # Names of types in the schemas of operators, and what they are called elsewhere.

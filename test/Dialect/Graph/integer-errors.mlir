@@ -113,3 +113,45 @@ func.func @rebase(%x: tensor<2xi8>) {
   %0 = graph.rebase %x : (tensor<2xi8>) -> tensor<2xi8>
   return
 }
+
+// -----
+
+func.func @global_mean(%x: tensor<2x4xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{input needs at least 3 axes, has shape [2, 4]}}
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<2x4xi8>) -> tensor<2x4xi8>
+  return
+}
+
+// -----
+
+func.func @global_mean_of_nothing(%x: tensor<2x4x0xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{takes the mean of no elements}}
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<2x4x0xi8>) -> tensor<2x4x1xi8>
+  return
+}
+
+// -----
+
+func.func @global_mean_scale(%x: tensor<2x4x?xi8>) {
+  // expected-error@+1 {{scale 0.000000e+00 is not a positive finite number}}
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.0 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<2x4x?xi8>) -> tensor<2x4x1xi8>
+  return
+}
+
+// -----
+
+func.func @global_mean_zero_point(%x: tensor<2x4x?xi8>) {
+  // expected-error@+1 {{input_zero_point, input_lo and input_hi must be in [-128, 127]}}
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 300 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<2x4x?xi8>) -> tensor<2x4x1xi8>
+  return
+}
+
+// -----
+
+func.func @global_mean_bounds(%x: tensor<2x4x?xi8>) {
+  // expected-error@+1 {{lo exceeds hi}}
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = 5 : i32, hi = 4 : i32} : (tensor<2x4x?xi8>) -> tensor<2x4x1xi8>
+  return
+}

@@ -46,3 +46,10 @@ func.func @rebase(%x: tensor<1x8xui8>, %y: tensor<1x8xi8>) -> (tensor<1x8xi8>, t
   %1 = graph.rebase %y : (tensor<1x8xi8>) -> tensor<1x8xui8>
   return %0, %1 : tensor<1x8xi8>, tensor<1x8xui8>
 }
+
+// CHECK-LABEL: func.func @global_mean
+// CHECK: graph.global_mean_integer %{{.*}} {hi = 127 : i32, input_hi = 127 : i32, input_lo = -128 : i32, input_scale = 5.000000e-01 : f64, input_zero_point = 3 : i32, lo = -128 : i32, scale = 2.500000e-01 : f64, zero_point = -4 : i32} : (tensor<?x4x?xi8>) -> tensor<?x4x1xi8>
+func.func @global_mean(%x: tensor<?x4x?xi8>) -> tensor<?x4x1xi8> {
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<?x4x?xi8>) -> tensor<?x4x1xi8>
+  return %0 : tensor<?x4x1xi8>
+}

@@ -79,3 +79,26 @@ func.func @average_pool_of_open_channels(%q: tensor<?x?x7x?x!q2>) -> tensor<?x?x
   %y = graph.quantize_linear %p : (tensor<?x?x4x?xf32>) -> tensor<?x?x4x?x!y2>
   return %y : tensor<?x?x4x?x!y2>
 }
+
+// By how much the sum is scaled depends on how many elements there are.
+// CHECK-LABEL: func.func @global_average_pool_of_open_sizes(
+// CHECK: %[[X:.*]] = graph.storage_cast
+// CHECK: %[[Y:.*]] = graph.global_mean_integer %[[X]] {hi = 127 : i32, input_hi = 127 : i32, input_lo = -128 : i32, input_scale = {{2.0*e-02}} : f64, input_zero_point = -3 : i32, lo = -128 : i32, scale = {{1.0*e-02}} : f64, zero_point = 7 : i32} : (tensor<?x8x?x7xi8>) -> tensor<?x8x1x1xi8>
+// CHECK: graph.storage_cast %[[Y]]
+func.func @global_average_pool_of_open_sizes(%q: tensor<?x8x?x7x!q>) -> tensor<?x8x1x1x!y> {
+  %x = graph.dequantize_linear %q : (tensor<?x8x?x7x!q>) -> tensor<?x8x?x7xf32>
+  %p = graph.global_average_pool %x : (tensor<?x8x?x7xf32>) -> tensor<?x8x1x1xf32>
+  %y = graph.quantize_linear %p : (tensor<?x8x1x1xf32>) -> tensor<?x8x1x1x!y>
+  return %y : tensor<?x8x1x1x!y>
+}
+
+// Only the batch is open: the number of elements is known.
+// CHECK-LABEL: func.func @global_average_pool_of_an_open_batch(
+// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<?x8x7x7xi8>) -> tensor<?x8x1x1xi32>
+// CHECK: graph.requantize %[[S]]
+func.func @global_average_pool_of_an_open_batch(%q: tensor<?x8x7x7x!q>) -> tensor<?x8x1x1x!y> {
+  %x = graph.dequantize_linear %q : (tensor<?x8x7x7x!q>) -> tensor<?x8x7x7xf32>
+  %p = graph.global_average_pool %x : (tensor<?x8x7x7xf32>) -> tensor<?x8x1x1xf32>
+  %y = graph.quantize_linear %p : (tensor<?x8x1x1xf32>) -> tensor<?x8x1x1x!y>
+  return %y : tensor<?x8x1x1x!y>
+}

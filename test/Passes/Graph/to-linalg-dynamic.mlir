@@ -86,3 +86,19 @@ te.kernel @open_weights(%x: tensor<2x4x9xf32>, %w: tensor<?x4x3xf32>, %o: tensor
   %0 = graph.conv %x, %w {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>} : (tensor<2x4x9xf32>, tensor<?x4x3xf32>) -> tensor<2x?x7xf32>
   te.return %0 : tensor<2x?x7xf32>
 }
+
+// -----
+
+// The run asks for the parameters that belong to its number of elements.
+// CHECK-LABEL: te.kernel @global_mean
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%arg0 : tensor<?x3x?x7xi8>) outs(%{{.*}} : tensor<?x3xi64>)
+// CHECK: %[[COUNT:.*]] = arith.index_cast %{{.*}} : index to i64
+// CHECK: %[[OFFSET:.*]] = {{.*}}call @acc_mean_parameter(%{{.*}}, %[[COUNT]],
+// CHECK: %[[MEAN:.*]] = tensor.expand_shape %[[SUM]]
+// CHECK: linalg.generic {{.*}} ins(%[[MEAN]] : tensor<?x3x1x1xi64>)
+// CHECK: arith.addi %{{.*}}, %[[OFFSET]]
+// CHECK: func.func private @acc_mean_parameter(i32, i64, f64, i32, i32, i32, f64, i32, i32, i32) -> i64
+te.kernel @global_mean(%x: tensor<?x3x?x7xi8>, %o: tensor<?x3x1x1xi8>) -> tensor<?x3x1x1xi8> attributes {target = "cpu"} {
+  %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<?x3x?x7xi8>) -> tensor<?x3x1x1xi8>
+  te.return %0 : tensor<?x3x1x1xi8>
+}
