@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from acc import ir
+from acc.macs import Macs
 from acc.partition import Options, Placement, partition
 
 CONV = (
     "strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, "
     "group = {group} : i64, pad_value = {pad_value} : i8"
 )
-MACS = 16 * 8 * 8 * 16 * 3 * 3
+MACS = Macs(16 * 8 * 8 * 16 * 3 * 3)
 SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 4>"
 
 
