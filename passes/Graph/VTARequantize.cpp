@@ -18,22 +18,42 @@ Value VTASteps::multiplyByPower(Value acc, int32_t times) {
   return acc;
 }
 
-Value VTASteps::decideTies(Value acc, ArrayRef<int32_t> shifts) {
-  // The last bit of the result decides ties; there is no "and", but two shifts
-  // isolate it, as 0 or -1. A shift to the left of each channel by its own
-  // amount is a product.
-  Value odd = copy(acc);
-  int32_t left = 31 - shifts.front();
-  if (!unit.shiftsLeft)
-    odd = multiplyByPower(odd, left);
-  else if (llvm::all_equal(shifts))
-    odd = apply(Step::ShiftLeft, odd, left);
-  else
-    odd = apply(Step::Mul, odd, llvm::map_to_vector(shifts, [](int32_t shift) {
+Value VTASteps::shiftHalfEven(Value acc, ArrayRef<int32_t> shifts) {
+  if (unit.shiftsLeft) {
+    // The last bit of the result decides ties; there is no "and", but two
+    // shifts isolate it, as 0 or -1. A shift to the left of each channel by its
+    // own amount is a product.
+    Value odd = copy(acc);
+    if (llvm::all_equal(shifts))
+      odd = apply(Step::ShiftLeft, odd, 31 - shifts.front());
+    else
+      odd =
+          apply(Step::Mul, odd, llvm::map_to_vector(shifts, [](int32_t shift) {
                   return int32_t(1) << (31 - shift);
                 }));
-  odd = apply(Step::ShiftRight, odd, 31);
-  return applyTensor(Step::Add, acc, odd);
+    odd = apply(Step::ShiftRight, odd, 31);
+    return apply(Step::ShiftRight, applyTensor(Step::Add, acc, odd), shifts);
+  }
+  // Half the outputs are even: acc - ((acc >> s) & 1) >> s is the sum of
+  // floor(acc / 2^(s + 1)) and ceil((acc - 2^s) / 2^(s + 1)). The latter is
+  // taken in two divisions, so that immediates hold what makes them round up
+  // and the sums stay in 32 bits.
+  SmallVector<int32_t> first, second, all;
+  for (int32_t shift : shifts) {
+    first.push_back(std::max(shift - 15, 1));
+    second.push_back(shift + 1 - first.back());
+    all.push_back(shift + 1);
+  }
+  Value upper = copy(acc);
+  upper = apply(Step::Add, upper, llvm::map_to_vector(first, [](int32_t bits) {
+                  return (int32_t(1) << bits) - 1;
+                }));
+  upper = apply(Step::ShiftRight, upper, first);
+  upper = apply(Step::Add, upper, llvm::map_to_vector(second, [](int32_t bits) {
+                  return (int32_t(1) << (bits - 1)) - 1;
+                }));
+  upper = apply(Step::ShiftRight, upper, second);
+  return applyTensor(Step::Add, apply(Step::ShiftRight, acc, all), upper);
 }
 
 Value VTASteps::requantize(RequantizeOp op, Value acc) {
@@ -87,7 +107,7 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
     acc = apply(Step::Add, acc, addend - (late << middle));
     acc = apply(Step::ShiftRight, acc, middle);
     acc = apply(Step::Add, acc, late);
-    acc = apply(Step::ShiftRight, decideTies(acc, postShift), postShift);
+    acc = shiftHalfEven(acc, postShift);
     acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {
     acc = apply(Step::Add, acc, zeroPoint);

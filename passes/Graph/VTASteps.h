@@ -67,9 +67,8 @@ public:
 private:
   /// acc = acc * 2^times.
   mlir::Value multiplyByPower(mlir::Value acc, int32_t times);
-  /// acc - ((acc >> shift) & 1), to be shifted by that of its channel; a unit
-  /// that does not shift to the left has one for all channels.
-  mlir::Value decideTies(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
+  /// (acc - ((acc >> shift) & 1)) >> shift, with the shift of every channel.
+  mlir::Value shiftHalfEven(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
   mlir::Value applyVector(Step step, mlir::Value acc,
                           llvm::ArrayRef<int32_t> values, int64_t channels);
   mlir::Value

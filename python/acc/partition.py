@@ -177,10 +177,8 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
     requantize = op.result.uses[0].owner
     if set(_integers(requantize, "multiplier")) not in ({0}, {1}):
         return "scales by other factors than powers of two, and the dialect 'public' has no multiplication"
-    pre, post = set(_integers(requantize, "pre_shift")), set(_integers(requantize, "post_shift"))
-    half_even = str(_attribute(requantize, "rounding", "")) == "half_even"
-    # What isolates the bit that decides ties is a shift to the left.
-    if (min(pre) < 0 and len(pre) > 1) or (half_even and len(post) > 1):
+    shifts = set(_integers(requantize, "pre_shift"))
+    if min(shifts) < 0 and len(shifts) > 1:
         return "scales its channels by different powers of two, and the dialect 'public' has no shift to the left"
     return ""
 

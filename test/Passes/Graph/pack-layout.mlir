@@ -132,7 +132,12 @@ module attributes {vta.config = #vta.config<dialect = public>} {
     // CHECK-NOT: arith.muli
     // CHECK-NOT: arith.shli
     // CHECK: ins(%[[ACC:.*]] : tensor<1x1x1x1x1x16xi32>) outs(%[[ACC]] : tensor<1x1x1x1x1x16xi32>)
-    // CHECK: arith.constant 31 : i32
+    // The result is floor(acc / 32) + ceil((acc - 16) / 32), rounded to half even.
+    // CHECK: arith.constant 7 : i32
+    // CHECK-NEXT: arith.addi
+    // CHECK: arith.constant 4 : i32
+    // CHECK-NEXT: arith.shrsi
+    // CHECK: arith.constant 5 : i32
     // CHECK-NEXT: arith.shrsi
     // CHECK-NOT: arith.muli
     // CHECK-NOT: arith.shli
