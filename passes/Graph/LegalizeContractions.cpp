@@ -147,8 +147,8 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
 
   SmallVector<double> scales;
   for (double scale : weights->scales)
-    scales.push_back(getRatio({contraction.alpha, input->scale, scale},
-                              layer.output.scale));
+    scales.push_back(
+        getRatio({contraction.alpha, input->scale, scale}, layer.output.scale));
   if (scales.size() == 1) {
     Interval all = ranges.front();
     for (Interval range : ranges)

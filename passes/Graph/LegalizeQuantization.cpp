@@ -56,8 +56,8 @@ static bool becomesUnsigned(Value quantized) {
 /// has all tensors in one type.
 static bool isFused(QuantizeLinearOp quantize) {
   Operation *op = quantize.getInput().getDefiningOp();
-  auto result =
-      dyn_cast<quant::UniformQuantizedType>(quantize.getType().getElementType());
+  auto result = dyn_cast<quant::UniformQuantizedType>(
+      quantize.getType().getElementType());
   if (!isa_and_present<AddOp, AveragePoolOp>(op) || !op->hasOneUse() || !result)
     return false;
   return llvm::all_of(op->getOperands(), [&](Value operand) {
@@ -67,8 +67,8 @@ static bool isFused(QuantizeLinearOp quantize) {
                        : nullptr;
     return type && type.getStorageType() == result.getStorageType() &&
            type.isSigned() == result.isSigned() &&
-           (!type.isSigned() || becomesUnsigned(source) ==
-                                    becomesUnsigned(quantize.getResult()));
+           (!type.isSigned() ||
+            becomesUnsigned(source) == becomesUnsigned(quantize.getResult()));
   });
 }
 

@@ -161,8 +161,8 @@ Value acc::graph::createLess(Indices &i, Type type, Value x, Value y) {
   if (isa<FloatType>(x.getType())) {
     Value isNumber =
         arith::CmpFOp::create(i.b, arith::CmpFPredicate::ORD, x, x);
-    return i.both(isNumber, arith::CmpFOp::create(
-                                i.b, arith::CmpFPredicate::ULT, x, y));
+    return i.both(isNumber,
+                  arith::CmpFOp::create(i.b, arith::CmpFPredicate::ULT, x, y));
   }
   auto predicate = isUnsignedElement(type) ? arith::CmpIPredicate::ult
                                            : arith::CmpIPredicate::slt;

@@ -107,16 +107,16 @@ static void lowerKernel(te::KernelOp kernel, const LLVMTypeConverter &converter,
     guardRows(function, converter);
 }
 
-/// Gives native kernels names that nothing has which the code may call or export: a
-/// node may be called "log", as the library's function is.
+/// Gives native kernels names that nothing has which the code may call or
+/// export: a node may be called "log", as the library's function is.
 static void renameKernels(ModuleOp module) {
   SymbolTableCollection tables;
   SymbolUserMap users(tables, module);
   for (auto kernel : module.getOps<te::KernelOp>()) {
     if (kernel.getTarget() != "cpu")
       continue;
-    auto name = StringAttr::get(module.getContext(),
-                                "kernel." + kernel.getSymName());
+    auto name =
+        StringAttr::get(module.getContext(), "kernel." + kernel.getSymName());
     users.replaceAllUsesWith(kernel, name);
     kernel.setSymNameAttr(name);
   }

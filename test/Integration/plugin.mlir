@@ -4,6 +4,7 @@
 
 // CHECK-LABEL: te.kernel @relu
 // CHECK: linalg.generic
+// CHECK: arith.cmpf olt
 // CHECK: arith.select
 // CHECK-LABEL: func.func @main
 // CHECK: te.launch @relu

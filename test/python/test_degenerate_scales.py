@@ -38,7 +38,7 @@ DEAD[[3, 6]] = 0
 
 
 def convolution(weights: np.ndarray, scales: np.ndarray, bias: str = "", quantize: bool = False) -> onnx.ModelProto:
-    """DequantizeLinear -> Conv -> QuantizeLinear; with `quantize`, weights are reals that a QuantizeLinear quantizes."""
+    """DequantizeLinear -> Conv -> QuantizeLinear; with `quantize`, weights are reals and quantized by a node."""
     axis = {"axis": 0} if scales.ndim else {}
     zeros = np.zeros(scales.shape, np.int8)
     nodes = [
@@ -187,7 +187,17 @@ def test_other_scales_are_refused(op_type: str, scale: float) -> None:
 
 INF, LARGEST, LEAST = np.inf, float(np.finfo(np.float32).max), float(np.finfo(np.float32).smallest_subnormal)
 RANGES = [
-    *([0.0, 0.0], [-0.0], [], [1.0, 1.0], [-1.0, -1.0], [-3.0, -2.0], [2.0, 3.0], [-0.5, 254.5], [0.0, 0.5, 1.5, 255.0]),
+    *(
+        [0.0, 0.0],
+        [-0.0],
+        [],
+        [1.0, 1.0],
+        [-1.0, -1.0],
+        [-3.0, -2.0],
+        [2.0, 3.0],
+        [-0.5, 254.5],
+        [0.0, 0.5, 1.5, 255.0],
+    ),
     *([0.0, INF], [-INF, 0.0], [-INF, INF], [LEAST, 0.0], [-LEAST, LEAST], [1e-40, 1e-39], [-1e-40, 1e-40]),
     *([-LARGEST, LARGEST], [LARGEST], [-LARGEST], [3e-43]),
 ]

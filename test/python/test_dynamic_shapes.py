@@ -71,6 +71,27 @@ def test_broadcast_of_unrelated_sizes() -> None:
         executable.run({"x": floats(2, 3), "y": floats(3, 3)})
 
 
+def test_expand_to_numbers_that_only_a_run_knows() -> None:
+    """They broadcast with the sizes of the input in both directions, or the run is refused."""
+    node = helper.make_node("Expand", ["x", "s"], ["y"], name="expand_it")
+    proto = model([node], {"x": [3, 2], "s": [3]}, ["y"], types={"s": TensorProto.INT64})
+    shapes = ([1, 3, 2], [4, 1, 2], [2, 3, 1], [0, 3, 2], [5, 1, 1])
+    executable = check(proto, [{"x": floats(3, 2), "s": np.array(shape)} for shape in shapes])
+    for shape in ([2, 3, 4], [1, 5, 2], [1, 3, 0], [1, 3, -2], [-1, 3, 2]):
+        with pytest.raises(acc.RunError, match="expand_it"):
+            executable.run({"x": floats(3, 2), "s": np.array(shape)})
+
+
+def test_expand_to_the_shape_of_another_input() -> None:
+    nodes = [helper.make_node("Shape", ["z"], ["s"]), helper.make_node("Expand", ["x", "s"], ["y"], name="expand_it")]
+    proto = model(nodes, {"x": ["a", 2], "z": ["b", 2]}, ["y"])
+    pairs = ((1, 5), (5, 1), (3, 3), (1, 0), (0, 1))
+    executable = check(proto, [{"x": floats(a, 2), "z": floats(b, 2)} for a, b in pairs])
+    for a, b in ((3, 5), (5, 0), (0, 4)):
+        with pytest.raises(acc.RunError, match="expand_it"):
+            executable.run({"x": floats(a, 2), "z": floats(b, 2)})
+
+
 def test_equal_names_are_equal_sizes() -> None:
     proto = model([helper.make_node("Add", ["x", "y"], ["z"])], {"x": ["n", 3], "y": ["n", 3]}, ["z"])
     executable = check(proto, [{"x": floats(n, 3), "y": floats(n, 3)} for n in (1, 6)])

@@ -23,7 +23,6 @@ __all__ = [
     "Size",
     "UnknownSizeError",
     "are_same",
-    "broadcast",
     "current",
     "is_empty",
     "is_symbolic",
@@ -89,13 +88,3 @@ def minimum(a: int, b: int) -> int:
 
 def maximum(a: int, b: int) -> int:
     return current().maximum(a, b)
-
-
-def broadcast(*shapes: Sequence[int]) -> list[int]:
-    """The shape that shapes broadcast to; whether they do is checked by who uses it."""
-    rank = max(len(shape) for shape in shapes)
-    result = [1] * rank
-    for shape in shapes:
-        for axis, size in enumerate(shape, rank - len(shape)):
-            result[axis] = current().broadcast(result[axis], size)
-    return result
