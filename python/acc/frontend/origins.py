@@ -67,8 +67,8 @@ _DECIDING: Mapping[str, tuple[int, ...]] = {
 class Origins:
     """Follows the values of one model.
 
-    producers: the nodes that produce values, by the values' names. is_constant: whether a value, by name, is a constant,
-    not even one made of sizes. values: what is known of every value so far.
+    producers: the nodes that produce values, by the values' names. is_constant: whether a value, by name, is a
+    constant, not even one made of sizes. values: what is known of every value so far.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from acc.errors import Fault, ModelError, NeedsShape, NeedsValue
+from acc.errors import AccError, Fault, ModelError, NeedsShape, NeedsValue
 from acc.wording import listing, plain
 
 _MAX_LISTED = 100
@@ -102,7 +102,7 @@ class Problems:
         text = "".join(f"\n  {line}" for line in lines)
         raise self._error(f"{self.source}: {len(self._lines)} problems{text}")
 
-    def _error(self, message: str) -> ModelError:
+    def _error(self, message: str) -> AccError:
         """Sizes come before values, as they may make values constant."""
         values, shapes = tuple(dict.fromkeys(self._values)), tuple(dict.fromkeys(self._shapes))
         if self._fault:
