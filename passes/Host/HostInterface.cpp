@@ -128,8 +128,7 @@ void HostInterface::fail(Location loc, ArrayRef<StringRef> parts,
   // What `text` adds ends the last of them.
   std::string all = llvm::join(parts, StringRef("\0", 1));
   call(loc, Hook::Fail, {},
-       {text(loc, all),
-        constant(loc, 32, static_cast<int64_t>(numbers.size())),
+       {text(loc, all), constant(loc, 32, static_cast<int64_t>(numbers.size())),
         toIntegers(loc, numbers)});
 }
 

@@ -287,5 +287,5 @@ func.func @big(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"
   vta.reset outs(%acc : memref<4096x1x16xi32, #vta.mem<acc>>)
   return
 }"""
-    with pytest.raises(MLIRError, match=r"kernel 'big': the acc scratchpad has 2048 elements, too few for a buffer of 4096"):
+    with pytest.raises(MLIRError, match="the acc scratchpad has 2048 elements, too few for a buffer of 4096"):
         compile_kernel(text, _runtime.Config())
