@@ -125,7 +125,7 @@ class Invention:
         shape = self._shape([int(self.rng.integers(1, 5))] if small else self.base)
         name = f"{'c' if small or self.chance(0.4) else 'x'}{len(self.values)}"
         self.values[name] = (kind, shape)
-        if name[0] == "c" and np.prod(shape, dtype=float) <= 4096:
+        if name[0] == "c" and np.prod(np.maximum(shape, 1), dtype=float) <= 4096:
             array = self.array(kind, shape, wild=self.chance(0.3))
             if array.dtype in UNUSUAL:
                 self.initializers.append(helper.make_tensor(name, kind, shape, array.reshape(-1).astype(np.float32)))
@@ -233,7 +233,8 @@ def feeds(model: onnx.ModelProto, seed: int) -> dict[str, np.ndarray] | None:
             dim.dim_value if dim.HasField("dim_value") else sizes.setdefault(dim.dim_param, int(rng.choice(SIZES)))
             for dim in tensor.shape.dim
         ]
-        if np.prod(shape, dtype=float) > 1 << 16:
+        # Without elements there may still be sizes that numpy does not take.
+        if np.prod(np.maximum(shape, 1), dtype=float) > 1 << 16:
             return None
         arrays[value.name] = invention.array(tensor.elem_type, shape, wild=bool(rng.random() < 0.2))
     return arrays
