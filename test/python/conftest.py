@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     for program in programs:
         compiled_programs.check(program, everywhere=everywhere, one_in=one_in)
     return result
+
+
+@pytest.fixture(scope="session")
+def node_cases() -> list[Any]:
+    """The tests of single operators of the onnx package, whose making takes seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.loader import load_model_tests
+
+        return load_model_tests(kind="node")
 
 
 @pytest.fixture(scope="session")
