@@ -27,10 +27,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What a busy machine may take; the programs themselves are written to need less than a second.
 SECONDS = 15
 
-# The command line, with the stages of a compilation on standard output.
+# The command line, which says on standard output in which stage a compilation is, and when native code begins.
 PROGRAM = """
 import sys
-from acc.cli import compile, main
+import acc.executable
+from acc.cli import compile, main, sim
+from acc.interruptible import interruptible
+def announced(work):
+    def run():
+        print("native", flush=True)
+        return work()
+    return interruptible(run)
+acc.executable.interruptible = sim.interruptible = announced
 compile.Progress.__call__ = lambda self, stage: print(stage, flush=True)
 sys.exit(main(sys.argv[1:]))
 """
@@ -169,15 +177,13 @@ def test_run(folder: pathlib.Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
     )
     assert done.returncode == 0
-    program = f"import time; started = time.time(); {PROGRAM.strip().replace(chr(10), '; ')}"
-    command = Command(
-        ["run", folder / "model.so", "--input", folder / "x.npy", "-o", folder / "y.npz"], folder, program
-    )
-    time.sleep(1.5)
-    if command.process.poll() is None:
-        command.interrupt()
-    assert not (folder / "y.npz").exists() or command.process.returncode == 0
-    (folder / "y.npz").unlink(missing_ok=True)
+    command = Command(["run", folder / "model.so", "--input", folder / "x.npy", "-o", folder / "y.npz"], folder)
+    # The model is loaded, then run.
+    command.wait_for("native")
+    command.wait_for("native")
+    time.sleep(0.1)
+    command.interrupt()
+    assert not (folder / "y.npz").exists()
 
 
 def long_stream(count: int) -> bytes:
@@ -203,7 +209,8 @@ def test_sim(device: str, folder: pathlib.Path) -> None:
         command.wait_for_child()
         time.sleep(1)
     else:
-        time.sleep(1.5)
+        command.wait_for("native")
+        time.sleep(0.1)
     command.interrupt()
     assert not (folder / "out.bin").exists()
 
