@@ -45,6 +45,7 @@ def _check_open_sizes(one_in: int) -> None:
     assert not onnx_conformance.deviations(outcomes, onnx_conformance.read_list(opens=True))
 
 
+@pytest.mark.long
 def test_some_backend_tests_of_onnx_with_open_sizes() -> None:
     _check_open_sizes(30)
 
