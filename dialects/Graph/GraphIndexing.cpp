@@ -354,9 +354,8 @@ LogicalResult ReverseSequenceOp::verify() {
     return emitOpError("has batches along axis ")
            << batch << " and times along axis " << time << " of rank "
            << input.getRank();
-  if (lengths.getRank() != 1)
-    return emitOpError("lengths are ") << lengths << " but must be a vector";
-  if (failed(verifyCompatibleDims(
+  if (lengths.getRank() != 1 ||
+      failed(verifyCompatibleDims(
           {lengths.getDimSize(0), input.getDimSize(batch)})))
     return emitOpError("lengths are ")
            << lengths << " but there are " << input.getDimSize(batch)

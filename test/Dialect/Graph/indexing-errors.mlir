@@ -95,11 +95,3 @@ func.func @reverse_sequence(%x: tensor<3x4xf32>, %l: tensor<3xi64>) {
   %0 = graph.reverse_sequence %x, %l {batch_axis = 1 : i64, time_axis = 1 : i64} : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
   return
 }
-
-// -----
-
-func.func @reverse_lengths_of_open_batch(%x: tensor<?x5xf32>, %l: tensor<5x?xi64>) {
-  // expected-error@+1 {{lengths are 'tensor<5x?xi64>' but must be a vector}}
-  %0 = graph.reverse_sequence %x, %l {batch_axis = 0 : i64, time_axis = 1 : i64} : (tensor<?x5xf32>, tensor<5x?xi64>) -> tensor<?x5xf32>
-  return
-}
