@@ -345,20 +345,22 @@ OneHotOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   return success();
 }
 
-LogicalResult ReverseSequenceOp::verify() {
-  RankedTensorType input = getInput().getType();
-  RankedTensorType lengths = getLengths().getType();
-  int64_t batch = getBatchAxis(), time = getTimeAxis();
+LogicalResult
+ReverseSequenceOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                     SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
+  TensorShape lengths = c.shape(adaptor.getLengths());
+  int64_t batch = adaptor.getBatchAxis(), time = adaptor.getTimeAxis();
   if (batch < 0 || time < 0 || batch == time ||
-      std::max(batch, time) >= input.getRank())
-    return emitOpError("has batches along axis ")
-           << batch << " and times along axis " << time << " of rank "
-           << input.getRank();
-  if (lengths.getRank() != 1 ||
-      failed(verifyCompatibleDims(
-          {lengths.getDimSize(0), input.getDimSize(batch)})))
-    return emitOpError("lengths are ")
-           << lengths << " but there are " << input.getDimSize(batch)
-           << " sequences";
+      std::max(batch, time) >= input.rank())
+    return c.error("has batches along axis ", batch, " and times along axis ",
+                   time, " of rank ", input.rank());
+  if (lengths.rank() != 1)
+    return c.error("needs a vector of lengths, not rank ", lengths.rank());
+  if (failed(c.requireEqual(lengths.sizes[0], input.sizes[batch], "has ",
+                            lengths.sizes[0], " lengths for ",
+                            input.sizes[batch], " sequences")))
+    return failure();
+  results.push_back(std::move(input));
   return success();
 }

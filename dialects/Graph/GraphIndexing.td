@@ -116,7 +116,7 @@ def Graph_OneHotOp : Graph_ShapedOp<"one_hot"> {
   let results = (outs Graph_AnyTensor:$result);
 }
 
-def Graph_ReverseSequenceOp : Graph_ShapePreservingOp<"reverse_sequence"> {
+def Graph_ReverseSequenceOp : Graph_ShapedOp<"reverse_sequence"> {
   let summary = "Reverses the first elements of every sequence of a batch";
   let description = [{
     Sequence b of axis `batch_axis` has its first lengths[b] elements along
@@ -125,7 +125,6 @@ def Graph_ReverseSequenceOp : Graph_ShapePreservingOp<"reverse_sequence"> {
   let arguments = (ins Graph_AnyTensor:$input, Graph_IndexTensor:$lengths,
                        I64Attr:$batch_axis, I64Attr:$time_axis);
   let results = (outs Graph_AnyTensor:$result);
-  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_GRAPH_GRAPHINDEXING_TD

@@ -92,6 +92,16 @@ def test_expand_to_the_shape_of_another_input() -> None:
             executable.run({"x": floats(a, 2), "z": floats(b, 2)})
 
 
+def test_reverse_sequence_has_a_length_for_each() -> None:
+    """No run reads lengths that are not there."""
+    node = helper.make_node("ReverseSequence", ["x", "l"], ["y"], name="reverse_it", batch_axis=1, time_axis=0)
+    proto = model([node], {"x": ["t", "b"], "l": ["n"]}, ["y"], types={"l": TensorProto.INT64})
+    executable = check(proto, [{"x": floats(4, n), "l": np.arange(1, n + 1)} for n in (1, 4)])
+    for lengths in (3, 5):
+        with pytest.raises(acc.RunError, match="reverse_it"):
+            executable.run({"x": floats(4, 4), "l": np.ones(lengths, np.int64)})
+
+
 def test_equal_names_are_equal_sizes() -> None:
     proto = model([helper.make_node("Add", ["x", "y"], ["z"])], {"x": ["n", 3], "y": ["n", 3]}, ["z"])
     executable = check(proto, [{"x": floats(n, 3), "y": floats(n, 3)} for n in (1, 6)])

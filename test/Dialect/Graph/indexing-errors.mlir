@@ -91,7 +91,17 @@ func.func @one_hot_values(%i: tensor<3xi64>, %v: tensor<3xf32>) {
 // -----
 
 func.func @reverse_sequence(%x: tensor<3x4xf32>, %l: tensor<3xi64>) {
-  // expected-error @+1 {{has batches along axis 1 and times along axis 1 of rank 2}}
+  // expected-error @+2 {{has batches along axis 1 and times along axis 1 of rank 2}}
+  // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.reverse_sequence %x, %l {batch_axis = 1 : i64, time_axis = 1 : i64} : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @reverse_sequence_lengths(%x: tensor<3x4xf32>, %l: tensor<3xi64>) {
+  // expected-error @+2 {{has 3 lengths for 4 sequences}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.reverse_sequence %x, %l {batch_axis = 1 : i64, time_axis = 0 : i64} : (tensor<3x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
   return
 }
