@@ -65,6 +65,6 @@ def test_errors_of_assembly_have_their_line() -> None:
     assert result.returncode != 0 and result.stdout == ""
     errors = [line for line in result.stderr.splitlines() if "error:" in line]
     assert errors == [
-        "<stdin>:1:1: error: unknown field 'strid'",
+        "<stdin>:1:17: error: unknown field 'strid'",
         "<stdin>:3:1: error: unknown instruction 'finsh'",
     ]

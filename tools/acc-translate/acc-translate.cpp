@@ -102,13 +102,15 @@ static FileLineColLoc bufferLocation(llvm::SourceMgr &sources,
   return FileLineColLoc::get(context, name, 0, 0);
 }
 
-/// Reports what is wrong with assembly text ("line 3: ..."), where it is.
+/// Reports what is wrong with assembly text ("line 3, column 5: ..."), where it
+/// is.
 static void reportAtLine(FileLineColLoc file, StringRef problem) {
   StringRef rest = problem;
-  unsigned line;
+  unsigned line, column = 1;
   if (rest.consume_front("line ") && !rest.consumeInteger(10, line) &&
+      (!rest.consume_front(", column ") || !rest.consumeInteger(10, column)) &&
       rest.consume_front(": "))
-    emitError(FileLineColLoc::get(file.getFilename(), line, 1)) << rest;
+    emitError(FileLineColLoc::get(file.getFilename(), line, column)) << rest;
   else
     emitError(file) << "cannot assemble: " << problem;
 }

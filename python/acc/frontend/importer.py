@@ -322,8 +322,11 @@ class _Importer:
         certain: whether it is refused because of sizes that are not known.
         """
         names = [name for name in (*node.inputs, *node.captures) if name]
-        needs = self.origins.of_node(node) if certain or any(map(self.origins.is_open, names)) else None
-        if needs and attempt is not None:
+        needs: Needs | None = self.origins.of_node(node)
+        if not certain and not needs.values and not any(map(self.origins.is_open, names)):
+            needs = None
+        # A trial gives numbers to open sizes, but none to values that decide on sizes.
+        if needs and not needs.values and attempt is not None:
             operands = {name: self._look_up_if_possible(name) for name in names}
             if reason := lasting(attempt, operands, self.context, refusal):
                 refusal, needs = reason, None
