@@ -123,7 +123,9 @@ class Pipeline:
         symbolic = self.options.target == "cpu"
         self._stage(
             "import",
-            lambda: imported.append(import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu)),
+            lambda: imported.append(
+                import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu, record_nodes=not symbolic)
+            ),
         )
         self.simplify(imported[0])
         return imported[0]

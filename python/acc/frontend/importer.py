@@ -42,7 +42,7 @@ MAX_DECIDING = 4096
 
 
 TENSORS = "graph.tensors"
-"""Attribute of a module without symbolic sizes: of each ONNX node its name, operator, inputs and outputs."""
+"""Attribute of a module that is asked for it: of each ONNX node its name, operator, inputs and outputs."""
 
 
 def import_onnx(
@@ -52,6 +52,7 @@ def import_onnx(
     *,
     symbolic: bool = False,
     cpu: CpuOptions | None = None,
+    record_nodes: bool = False,
 ) -> ir.Module:
     """Imports an ONNX model for inference.
 
@@ -60,6 +61,7 @@ def import_onnx(
         shapes: sizes of inputs, by name; needed for inputs that the model declares with unknown sizes.
         values: arrays for inputs, by name, which become constants and are no longer inputs.
         symbolic: whether sizes may stay unknown; they then get their value at run time.
+        record_nodes: whether the module says in `graph.tensors` which tensors each ONNX node reads and makes.
         cpu: the processor that the model is compiled for, whose native code computes operators on constants if this
             machine can run it.
 
@@ -86,7 +88,13 @@ def import_onnx(
     if not isinstance(values, Mapping | None):
         raise ModelError(f"values are a dictionary by input name, not {type(values).__name__}")
     graph = freeze(read_graph(model, problems), values or {}, problems)
-    return _Importer(graph, storage, shapes or {}, problems, symbolic, cpu).run()
+    module = _Importer(graph, storage, shapes or {}, problems, symbolic, cpu).run()
+    if record_nodes:
+        module.operation.attributes[TENSORS] = ir.ArrayAttr.get(
+            [[node.name, node.op_type, list(node.inputs), list(node.outputs)] for node in graph.nodes],
+            context=module.context,
+        )
+    return module
 
 
 class _Importer:
@@ -176,11 +184,6 @@ class _Importer:
         arguments = [argument.type for argument in block.arguments]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
         function.attributes["res_attrs"] = _names(self.graph.outputs, context)
-        if not self.symbolic:
-            module.operation.attributes[TENSORS] = ir.ArrayAttr.get(
-                [[node.name, node.op_type, list(node.inputs), list(node.outputs)] for node in self.graph.nodes],
-                context=context,
-            )
         try:
             module.operation.verify()
         except ir.MLIRError as error:
