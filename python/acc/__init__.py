@@ -1,4 +1,4 @@
-"""acc, the accelerator compiler collection: ONNX models to native code or to a VTA accelerator."""
+"""acc, the accelerator compiler collection: ONNX models to native code or to an accelerator."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class ModelContents:
     constants: in the order in which the code takes them; arrays of any dtype and shape, C-contiguous or not.
     programs: accelerator programs as `acc._mlir.write_program` made them, in the order of their numbers.
     workspace_bytes: scratch memory the code wants.
-    alignment: bytes every buffer is aligned to: a power of two, at least 64, at least the largest VTA element.
+    alignment: bytes every buffer is aligned to: a power of two, at least 64 and the accelerator's largest element.
     guard_bytes: bytes before and behind every buffer that belong to nothing; 0 if the code has no guards.
     cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).
     metadata: anything else, JSON-compatible: "target", "config", "layers" (dicts of LayerReport), ...

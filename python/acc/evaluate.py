@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 from acc import ir
-from acc.backend_cpu import CpuOptions
 from acc.compiler import compile_graph
 from acc.executable import Executable
 from acc.pipeline import Options, Pipeline
+from acc.targets.cpu import CpuOptions
 
 __all__ = ["backward_slice", "evaluate"]
 
@@ -93,9 +93,8 @@ def _names(count: int, context: ir.Context) -> ir.Attribute:
 @lru_cache(_KEPT)
 def _compile(text: str, cpu: CpuOptions) -> Executable:
     pipeline = Pipeline(Options(cpu=cpu))
-    module = ir.Module.parse(text, ir.Context())
-    pipeline.simplify(module)
-    return Executable.from_contents(compile_graph(pipeline, module).contents)
+    graph = pipeline.simplify(ir.Module.parse(text, ir.Context()))
+    return Executable.from_contents(compile_graph(pipeline, graph).contents)
 
 
 @lru_cache

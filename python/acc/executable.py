@@ -91,7 +91,7 @@ class Executable:
 
     @property
     def target(self) -> str:
-        """ "cpu" or "vta"."""
+        """The name of the target that the model was compiled for; several are joined by "+"."""
         return str(self.metadata.get("target", "cpu"))
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

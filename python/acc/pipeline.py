@@ -1,11 +1,11 @@
-"""How a model becomes a program, stage by stage: flat lists of passes, with the Python policies between them.
+"""How a model becomes programs, stage by stage: flat lists of passes, with the Python policies between them.
 
-    make_graph  ONNX -> graph dialect, simplified, quantization legalized to integer operators
-    make_te     -> kernels of linalg in te.kernel, each on its target, accelerator kernels scheduled
-    make_vta    -> accelerator kernels tiled, interleaved and tensorized: the structured vta dialect
-    make_llvm   -> accelerator programs of instructions; native kernels and main in the LLVM dialect
+    import_graph  ONNX -> graph dialect, simplified, quantization legalized to integer operators
+    make_kernels  -> kernels of linalg in te.kernel, each on its target, accelerator kernels scheduled
+    lower         -> programs of the accelerators; native kernels and main as an image
 
-A policy (partition, schedules) reads the IR and writes attributes; the passes obey them. Nothing else decides.
+Every stage returns its product, and a later one starts from the product of the one before. A policy (partition,
+schedules) reads the IR and writes attributes; the passes obey them. Nothing else decides.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 
-from acc import backend_cpu, ir, launches
-from acc.backend_cpu import CpuOptions
+from acc import ir
+from acc.container import Constant, TensorInfo
 from acc.errors import AccError, CompileError, Fault, MLIRError
 from acc.frontend import import_onnx
 from acc.frontend.importer import TENSORS
@@ -28,11 +28,13 @@ from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
 from acc.partition import Placement, partition
 from acc.passmanager import PassManager
-from acc.schedule import Decision, make_vta_schedules
-from acc.schedule import Options as ScheduleOptions
+from acc.report import Launch, read_launches
+from acc.signature import read_signature
+from acc.targets.base import Accelerator, Decision, Program, Tensors
+from acc.targets.cpu import CpuOptions, stages
 from acc.wording import is_plain, plain
 
-__all__ = ["Options", "Pipeline", "Stage"]
+__all__ = ["Graph", "Kernels", "Lowered", "Options", "Pipeline", "Stage"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -41,17 +43,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Options:
     """What is compiled for, and how.
 
-    target: "cpu" or "vta". config: a complete vta_config.json (see `acc.config.read_config`). dialect: what programs of
-    the accelerator may use, "acc" or "public". dump: a folder for the IR after every pass, one sub-folder per stage.
-    progress: called with the name of every stage before it runs.
+    accelerators: those that may be used beside the CPU, in the order of preference. cpu: the processor of native code.
+    dump: a folder for the IR after every pass, one sub-folder per stage. progress: called with the name of every stage
+    before it runs.
     """
 
-    target: str = "cpu"
-    config: Mapping[str, object] = field(default_factory=dict)
-    dialect: str = "acc"
+    accelerators: tuple[Accelerator, ...] = ()
     cpu: CpuOptions = field(default_factory=CpuOptions)
     partition: PartitionOptions = field(default_factory=PartitionOptions)
-    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     dump: Path | None = None
     progress: Callable[[str], None] | None = None
 
@@ -62,6 +61,48 @@ class Stage:
 
     name: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model in the graph dialect, and its inputs and outputs as ONNX sees them.
+
+    tensors: the operator, inputs and outputs of every ONNX node, by its name; empty unless an accelerator asks for it.
+    """
+
+    module: ir.Module
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    tensors: Tensors = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A model as te.kernels: what the policies decided, and the launches of main in order.
+
+    described: what every accelerator, by name, wants to remember of its kernels until they are programs.
+    """
+
+    module: ir.Module
+    placements: tuple[Placement, ...]
+    decisions: tuple[Decision, ...]
+    launches: tuple[Launch, ...]
+    described: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What runs: the programs of accelerators, the shared object of native code, the constants that it reads, and the
+    bytes of scratch memory that it wants.
+
+    metadata: what the model file says of the programs beside what they are.
+    """
+
+    programs: tuple[Program, ...]
+    image: bytes
+    constants: tuple[Constant, ...]
+    workspace_bytes: int
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 _REPORT = "this is a fault of acc, please report it with the model"
@@ -78,16 +119,11 @@ def _fault(stage: str, error: MLIRError) -> Fault:
 
 
 class Pipeline:
-    """One compilation: its stages in order, what the policies decided and how long everything took."""
+    """One compilation: its stages in order and how long each took."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.stages: list[Stage] = []
-        self.placements: list[Placement] = []
-        self.decisions: list[Decision] = []
-        self.tensors: launches.Tensors = {}
-        self.launches: list[launches.Launch] = []
-        self.bindings: list[tuple[str, list[tuple[int | None, int]]]] = []
 
     def _stage(self, name: str, work: Callable[[], object]) -> None:
         if self.options.progress:
@@ -112,26 +148,32 @@ class Pipeline:
         build(pm)
         self._stage(name, lambda: pm.run(module))
 
-    def make_graph(
+    def import_graph(
         self,
         model: str | os.PathLike[str] | onnx.ModelProto,
         shapes: Shapes | None = None,
         values: Values | None = None,
-    ) -> ir.Module:
+    ) -> Graph:
         """Imports and simplifies; raises ModelError for what cannot be imported."""
+        symbolic = not any(accelerator.fixed_sizes for accelerator in self.options.accelerators)
+        recorded = any(accelerator.wants_tensors for accelerator in self.options.accelerators)
         imported: list[ir.Module] = []
-        symbolic = self.options.target == "cpu"
         self._stage(
             "import",
             lambda: imported.append(
-                import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu, record_nodes=not symbolic)
+                import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu, record_nodes=recorded)
             ),
         )
-        self.simplify(imported[0])
-        return imported[0]
+        return self.simplify(imported[0])
 
-    def simplify(self, module: ir.Module) -> None:
-        """Simplifies an imported graph and legalizes its quantization."""
+    def simplify(self, module: ir.Module) -> Graph:
+        """Simplifies an imported graph in place and legalizes its quantization."""
+        tensors: Tensors = {}
+        attributes = module.operation.attributes
+        if TENSORS in attributes:
+            nodes = attributes[TENSORS].value
+            tensors = {name: (kind, tuple(inputs), tuple(outputs)) for name, kind, inputs, outputs in nodes}
+            del attributes[TENSORS]
 
         def passes(pm: PassManager) -> None:
             pm.add("canonicalize")
@@ -141,74 +183,88 @@ class Pipeline:
             pm.add("canonicalize")
             pm.add("cse")
 
-        attributes = module.operation.attributes
-        if TENSORS in attributes:
-            nodes = attributes[TENSORS].value
-            self.tensors = {name: (kind, tuple(inputs), tuple(outputs)) for name, kind, inputs, outputs in nodes}
-            del attributes[TENSORS]
         self._passes("graph", module, passes)
+        # Read here, because later types do not have what only ONNX knows (signs).
+        return Graph(module, *read_signature(module), tensors)
 
-    def make_te(self, module: ir.Module) -> None:
-        """Decides targets and kernels and outlines these, accelerator kernels on its layout and scheduled."""
-        vta = self.options.target == "vta"
+    def make_kernels(self, graph: Graph) -> Kernels:
+        """Decides targets and kernels and outlines these, accelerator kernels in their layout and scheduled.
+
+        The module of `graph` is changed in place.
+        """
+        accelerators = self.options.accelerators
+        placements: list[Placement] = []
+        decisions: list[Decision] = []
 
         def place(_: ir.Operation) -> None:
-            options = replace(self.options.partition, dialect=self.options.dialect)
-            self.placements = partition(module, self.options.target, self.options.config, options)
-
-        def schedule(_: ir.Operation) -> None:
-            self.decisions = make_vta_schedules(module, options=self.options.schedule)
+            placements.extend(partition(graph.module, accelerators, self.options.partition))
 
         def passes(pm: PassManager) -> None:
             pm.add(place, "partition")
-            if vta:
-                pm.add("graph-pack-layout")
+            for accelerator in accelerators:
+                accelerator.add_layout(pm)
             pm.add("graph-outline-kernels")
             pm.add("graph-to-linalg")
             pm.add("te-hoist-operands")
-            if vta:
-                pm.add(schedule, "schedule-vta")
+            for accelerator in accelerators:
+                pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
 
-        if vta:
-            module.operation.attributes["vta.config"] = ir.Attribute.parse(
-                _config_attribute(self.options.config, self.options.dialect), module.context
-            )
-        self._passes("kernels", module, passes)
-        if vta:
-            self.launches = launches.read_kernels(module)
+        for accelerator in accelerators:
+            accelerator.prepare(graph.module)
+        self._passes("kernels", graph.module, passes)
+        return Kernels(
+            graph.module,
+            tuple(placements),
+            tuple(decisions),
+            tuple(read_launches(graph.module)),
+            {accelerator.name: accelerator.describe_kernels(graph) for accelerator in accelerators},
+        )
 
-    def make_vta(self, module: ir.Module) -> None:
-        """Brings scheduled accelerator kernels to the structured vta dialect."""
+    def lower(self, kernels: Kernels) -> Lowered:
+        """Makes the programs of accelerators, and native code of the rest. The module is changed in place."""
+        module, accelerators, cpu = kernels.module, self.options.accelerators, self.options.cpu
 
-        def passes(pm: PassManager) -> None:
-            pm.add("te-declare-intrins")
-            pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer)")
-            pm.add("te-tensorize")
-            pm.add("te.kernel(te-dma,te-lower-vthread)")
+        def kernel_passes(pm: PassManager) -> None:
+            for accelerator in accelerators:
+                accelerator.add_kernels(pm)
 
-        if self.options.target == "vta":
-            self._passes("accelerator kernels", module, passes)
+        def program_passes(pm: PassManager) -> None:
+            for accelerator in accelerators:
+                accelerator.add_programs(pm)
 
-    def make_llvm(self, module: ir.Module) -> None:
-        """Makes accelerator programs of instructions, and brings the rest to the LLVM dialect."""
-        self._passes("native kernels", module, lambda pm: backend_cpu.make_te(pm, self.options.cpu))
-        self._passes("buffers", module, lambda pm: backend_cpu.make_buffers(pm, self.options.cpu))
-
-        def programs(pm: PassManager) -> None:
-            pm.add("vta-allocate-scratchpads")
-            pm.add("vta-expand")
-            pm.add("vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program)")
-
-        if self.options.target == "vta":
-            self._passes("instructions", module, programs)
-            self.bindings = list(launches.read_bindings(module))
-        self._passes("llvm", module, lambda pm: backend_cpu.make_llvm(pm, self.options.cpu))
-
-    def make_image(self, module: ir.Module) -> bytes:
-        """The shared object with the native code."""
+        if accelerators:
+            self._passes("accelerator kernels", module, kernel_passes)
+        self._passes("native kernels", module, lambda pm: stages.make_te(pm, cpu))
+        self._passes("buffers", module, lambda pm: stages.make_buffers(pm, cpu))
+        programs: list[Program] = []
+        metadata: dict[str, object] = {}
+        if accelerators:
+            self._passes("instructions", module, program_passes)
+        for accelerator in accelerators:
+            made = accelerator.programs(module)
+            metadata |= accelerator.describe_programs(module, made, kernels.described[accelerator.name], len(programs))
+            programs.extend(made)
+        self._passes("llvm", module, lambda pm: stages.make_llvm(pm, cpu))
         images: list[bytes] = []
-        self._stage("object code", lambda: images.append(backend_cpu.make_image(module, self.options.cpu)))
-        return images[0]
+        self._stage("object code", lambda: images.append(stages.make_image(module, cpu)))
+        return Lowered(
+            tuple(programs),
+            images[0],
+            stages.constants(module),
+            stages.workspace_bytes(module),
+            metadata,
+        )
+
+
+def _scheduling(
+    accelerator: Accelerator, module: ir.Module, decisions: list[Decision]
+) -> Callable[[ir.Operation], None]:
+    """The schedule policy of an accelerator as a pass."""
+
+    def schedule(_: ir.Operation) -> None:
+        decisions.extend(accelerator.schedule(module))
+
+    return schedule
 
 
 class _SteppingManager(PassManager):
@@ -240,8 +296,3 @@ class _SteppingManager(PassManager):
         except OSError as error:
             raise CompileError(f"cannot write '{path}': {error.strerror or error}") from None
         self._count += 1
-
-
-def _config_attribute(config: Mapping[str, object], dialect: str) -> str:
-    fields = [f"{key.lower()} = {value}" for key, value in config.items() if key.startswith("LOG_")]
-    return f"#vta.config<{', '.join([*fields, f'dialect = {dialect}'])}>"

@@ -111,7 +111,7 @@ class Profile:
         """For JSON."""
         launches = []
         for launch in self.launches:
-            entry: dict[str, Any] = {"name": launch.kernel.name, "target": "vta" if launch.run else "cpu"}
+            entry: dict[str, Any] = {"name": launch.kernel.name, "target": launch.kernel.target}
             if launch.run is None:
                 entry["reason"] = launch.kernel.reason
             else:
@@ -221,4 +221,4 @@ def profile(
 
 
 def _unknown(program: int) -> LayerReport:
-    return LayerReport(layers=(f"program {program}",), kernel="", target="vta")
+    return LayerReport(layers=(f"program {program}",), kernel="", target="?")

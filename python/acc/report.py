@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acc.macs import Macs
 
 if TYPE_CHECKING:
     from acc import ir
-    from acc.partition import Placement
-    from acc.schedule import Decision
+    from acc.pipeline import Kernels
+    from acc.targets.base import Accelerator, Program
 
 MEMORIES = ("inp", "wgt", "acc", "uop", "out")
 
@@ -100,43 +100,33 @@ def report_macs(macs: Macs) -> dict[str, Any]:
 
 
 def make_reports(
-    launches: Sequence[Launch],
-    placements: Sequence[Placement],
-    decisions: Sequence[Decision],
-    programs: Mapping[str, Any],
+    kernels: Kernels, programs: Sequence[Program] | None = None, accelerators: Sequence[Accelerator] = ()
 ) -> list[LayerReport]:
-    """One report per launch. `programs` maps symbols to the runtime's Program; what has none runs natively."""
-    placed = {placement.kernel: placement for placement in placements}
-    decided = {decision.kernel: decision for decision in decisions}
+    """One report per launch.
+
+    programs: what was made of the kernels, with the accelerators that made them; a kernel that has none runs
+    natively. Without programs a report says what the policies decided.
+    """
+    placed = {placement.kernel: placement for placement in kernels.placements}
+    decided = {decision.kernel: decision for decision in kernels.decisions}
+    made = {program.symbol: program for program in programs or ()}
+    by_name = {accelerator.name: accelerator for accelerator in accelerators}
     reports = []
-    for launch in launches:
+    for launch in kernels.launches:
         placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
+        schedule = decision.schedule if decision else None
         report = LayerReport(
             layers=placement.layers if placement else (),
             kernel=launch.kernel,
-            target="cpu",
+            target=placement.target if placement and schedule and programs is None else "cpu",
             reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
             **report_macs(placement.macs if placement else Macs()),
         )
-        program = programs.get(launch.symbol)
+        program = made.get(launch.symbol)
         if program is not None:
-            counters = program.counters()
-            dram = counters["dram_bytes"]
-            report = dataclasses.replace(
-                report,
-                target="vta",
-                instructions=sum(counters["instructions"].values()),
-                dram_bytes={
-                    "inp": dram["inp"],
-                    "wgt": dram["wgt"],
-                    "acc": dram["acc"] + dram["acc8"],
-                    "uop": dram["uop"],
-                    "out": dram["out"],
-                },
-                gemm_steps=counters["gemm_steps"],
-                alu_steps=counters["alu_steps"],
-                schedule=decision.schedule.summary() if decision and decision.schedule else "",
-            )
+            report = by_name[program.target].describe(report, program)
+        if schedule is not None and report.target != "cpu":
+            report = dataclasses.replace(report, schedule=schedule.summary())
         reports.append(report)
     return reports
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from acc import backend_cpu, compiler, ir
-from acc.backend_cpu import CpuOptions
+from acc import ir
 from acc.container import ModelContents
 from acc.executable import Executable
 from acc.passmanager import PassManager
+from acc.signature import read_signature
+from acc.targets.cpu import CpuOptions, stages
 
 Case = tuple[Sequence[str], str]
 
@@ -17,17 +18,17 @@ def compile_te(text: str, options: CpuOptions | None = None) -> Executable:
     """Brings a module at the te level to something that runs; main's arguments and results need graph.name."""
     options = options or CpuOptions()
     module = ir.Module.parse(text, ir.Context())
-    inputs, outputs = compiler.signature(module)
-    for stage in (backend_cpu.make_te, backend_cpu.make_buffers, backend_cpu.make_llvm):
+    inputs, outputs = read_signature(module)
+    for stage in (stages.make_te, stages.make_buffers, stages.make_llvm):
         pm = PassManager("builtin.module", module.context)
         stage(pm, options)
         pm.run(module)
     contents = ModelContents(
-        image=backend_cpu.make_image(module, options),
+        image=stages.make_image(module, options),
         inputs=inputs,
         outputs=outputs,
-        constants=[compiler._constant(value) for value in backend_cpu.constants(module)],
-        workspace_bytes=backend_cpu.workspace_bytes(module),
+        constants=stages.constants(module),
+        workspace_bytes=stages.workspace_bytes(module),
         guard_bytes=options.guard_bytes,
         cpu_features=options.all_features(),
     )

@@ -9,7 +9,8 @@ import numpy as np
 from acc import _mlir, ir
 from acc._lib import _runtime as runtime
 from acc.passmanager import PassManager
-from acc.schedule import Decision, Options, make_vta_schedules
+from acc.targets.base import Decision
+from acc.targets.vta.schedule import Options, make_vta_schedules
 
 TE_PASSES = (
     "te-declare-intrins,te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer),"

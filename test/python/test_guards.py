@@ -13,12 +13,12 @@ import pytest
 
 import acc
 import handmade
-from acc import backend_cpu, ir
-from acc.backend_cpu import CpuOptions
+from acc import ir
 from acc.compiler import compile_contents
 from acc.container import ModelContents, TensorInfo, read_model
 from acc.executable import Executable
 from acc.passmanager import PassManager
+from acc.targets.cpu import CpuOptions, stages
 from qdq_zoo import inverted_residuals
 from test_quantized_zoo import feeds
 
@@ -29,16 +29,16 @@ def load_buffers(text: str, inputs: list[TensorInfo], outputs: list[TensorInfo])
     """A module on buffers, with guards, whose first kernel stands for the ONNX node "Conv_7"."""
     module = ir.Module.parse(text, ir.Context())
     pm = PassManager("builtin.module", module.context)
-    backend_cpu.make_llvm(pm, GUARDED)
+    stages.make_llvm(pm, GUARDED)
     pm.run(module)
-    constants = [np.asarray(value) for value in backend_cpu.constants(module)]
+    constants = stages.constants(module)
     return Executable.from_contents(
         ModelContents(
-            image=backend_cpu.make_image(module, GUARDED),
+            image=stages.make_image(module, GUARDED),
             inputs=inputs,
             outputs=outputs,
             constants=constants,
-            workspace_bytes=backend_cpu.workspace_bytes(module),
+            workspace_bytes=stages.workspace_bytes(module),
             guard_bytes=GUARDED.guard_bytes,
             metadata={"layers": [{"layers": ["Conv_7"], "kernel": "k"}, {"layers": ["Relu_8"], "kernel": "l"}]},
         )

@@ -11,8 +11,8 @@ import pytest
 
 from acc._lib import _runtime
 from acc.cli import main
-from acc.config import read_config
 from acc.errors import ConfigError, ConfigWarning, RunError
+from acc.targets.vta.config import read_config
 from vta_model import Streams, random_config
 
 

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 import acc
 from acc import ir
-from acc.partition import Options, partition
+from acc.partition import partition
 from acc.passmanager import PassManager
+from acc.targets.vta import Vta, VtaOptions
 from qdq_models import QdqModel, random_network
 from upstream_native import run_native
 
@@ -29,12 +30,12 @@ def run_passes(module: ir.Module, passes: str) -> None:
     PassManager.parse(f"builtin.module({passes})", context=module.context).run(module.operation)
 
 
-def lower(model: onnx.ModelProto, config: str = "", options: Options | None = None) -> ir.Module:
+def lower(model: onnx.ModelProto, config: str = "", fuse_residual: bool = True) -> ir.Module:
     """Kernels of linalg: for the accelerator described by `config`, for the CPU without."""
     module = acc.import_onnx(model)
     run_passes(module, "canonicalize,func.func(graph-legalize-quantization),canonicalize,cse")
     keys = {key.upper(): int(value) for key, value in re.findall(r"(log_\w+) = (\d+)", config)}
-    partition(module, "vta" if config else "cpu", keys, options)
+    partition(module, [Vta(VtaOptions(keys, fuse_residual=fuse_residual))] if config else [])
     if config:
         module.operation.attributes["vta.config"] = ir.Attribute.parse(config, module.context)
         run_passes(module, "graph-pack-layout")
@@ -167,12 +168,12 @@ def branches(seed: int) -> onnx.ModelProto:
     return net.build(net.gemm(net.flatten(x), 10), x)
 
 
-def check_packed(seed: int, config: str, folder: pathlib.Path, options: Options | None = None) -> None:
-    check_packed_model(random_network(seed), seed, config, folder, options)
+def check_packed(seed: int, config: str, folder: pathlib.Path, fuse_residual: bool = True) -> None:
+    check_packed_model(random_network(seed), seed, config, folder, fuse_residual)
 
 
 def check_packed_model(
-    model: onnx.ModelProto, seed: int, config: str, folder: pathlib.Path, options: Options | None = None
+    model: onnx.ModelProto, seed: int, config: str, folder: pathlib.Path, fuse_residual: bool = True
 ) -> None:
     rng = np.random.default_rng(seed)
     inputs = [
@@ -180,7 +181,7 @@ def check_packed_model(
         for i in model.graph.input
     ]
     plain = run_native(lower(model), folder, inputs)
-    packed = run_native(lower(model, CONFIGS[config], options), folder, inputs)
+    packed = run_native(lower(model, CONFIGS[config], fuse_residual), folder, inputs)
     for have, want in zip(packed, plain, strict=True):
         np.testing.assert_array_equal(have, want)
 
@@ -199,4 +200,4 @@ def test_packed_branches_compute_the_same(seed: int, config: str, tmp_path: path
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("seed", range(110, 120))
 def test_packed_kernels_compute_the_same_long(seed: int, config: str, tmp_path: pathlib.Path) -> None:
-    check_packed(seed, config, tmp_path, Options(fuse_residual=bool(seed % 2)))
+    check_packed(seed, config, tmp_path, bool(seed % 2))

@@ -342,7 +342,7 @@ def test_transposes_meet() -> None:
     info = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 3, 4, 5]) for name in "xy"]
     graph = helper.make_graph(nodes, "graph", info[:1], info[1:], [onnx.numpy_helper.from_array(scale, "scale")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    module = Pipeline(Options()).make_graph(model)
+    module = Pipeline(Options()).import_graph(model).module
     names = [op.name for op in operators(module)]
     assert names == ["graph.mul", "graph.relu"]
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)

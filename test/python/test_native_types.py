@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from acc.backend_cpu import APPROXIMATED, CpuOptions
+from acc.targets.cpu import CpuOptions
+from acc.targets.cpu.stages import APPROXIMATED
 from native_te import Case, compile_te, elementwise
 
 FLOATS = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64}

@@ -7,6 +7,7 @@ import pytest
 from acc import ir
 from acc.macs import Macs
 from acc.partition import Options, Placement, partition
+from acc.targets.vta import Vta, VtaOptions
 
 CONV = (
     "strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, "
@@ -16,10 +17,13 @@ MACS = Macs(16 * 8 * 8 * 16 * 3 * 3)
 SCALE = "pre_shift = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 4>"
 
 
-def place(body: str, target: str = "vta", options: Options | None = None, **config: int) -> list[Placement]:
+def place(
+    body: str, target: str = "vta", options: Options | None = None, fuse_residual: bool = True, **config: int
+) -> list[Placement]:
     header, _, rest = body.partition("\n")
     module = ir.Module.parse(f"func.func @main({header}) {{\n{rest}\n  return\n}}", ir.Context())
-    return partition(module, target, config, options)
+    accelerators = [Vta(VtaOptions(config, fuse_residual=fuse_residual))] if target == "vta" else []
+    return partition(module, accelerators, options)
 
 
 def convolution(group: int = 1, pad_value: int = 0, channels: int = 16) -> str:
@@ -44,7 +48,7 @@ def test_a_sum_continues_the_convolution():
 
 
 def test_a_sum_is_a_kernel_of_its_own_if_wanted():
-    placements = place(convolution() + SUM, options=Options(fuse_residual=False))
+    placements = place(convolution() + SUM, fuse_residual=False)
     assert [p.layers for p in placements] == [("conv",), ("add",)]
 
 
@@ -69,10 +73,14 @@ def test_refused_kernels_go_to_the_cpu():
     ("body", "config", "reason"),
     [
         (convolution(group=16), {}, "grouped convolution: group 16"),
-        (convolution(), {"LOG_WGT_WIDTH": 2}, "needs int8 weights, the configuration has 4 bits"),
         (
             convolution(),
-            {"LOG_INP_WIDTH": 2},
+            {"LOG_WGT_WIDTH": 2, "LOG_WGT_BUFF_SIZE": 17},
+            "needs int8 weights, the configuration has 4 bits",
+        ),
+        (
+            convolution(),
+            {"LOG_INP_WIDTH": 2, "LOG_INP_BUFF_SIZE": 14},
             "needs int8 inputs and int32 accumulators, the configuration has 4 and 32 bits",
         ),
         (
@@ -125,7 +133,7 @@ def concatenation(channels: int) -> ir.Module:
 @pytest.mark.parametrize(("channels", "packed"), [(32, True), (24, False)])
 def test_concatenations_keep_whole_tiles(channels: int, packed: bool):
     module = concatenation(channels)
-    placements = partition(module, "vta", {})
+    placements = partition(module, [Vta()])
     assert [p.target for p in placements] == ["vta", "vta", "cpu", "vta"]
     block = module.body.operations[0].regions[0].blocks[0]
     concat = next(op for op in block if op.name == "graph.concat")

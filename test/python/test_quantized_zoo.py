@@ -16,11 +16,11 @@ import onnx
 import pytest
 
 import acc
-from acc.config import read_config
 from acc.layerwise import compare_layers, onnx_runtime
-from acc.pipeline import Options
 from acc.report import LayerReport
-from acc.schedule import Options as ScheduleOptions
+from acc.targets.vta import Vta, VtaOptions
+from acc.targets.vta.config import read_config
+from acc.targets.vta.schedule import Options as ScheduleOptions
 from qdq_models import QdqModel, Quantized
 from qdq_zoo import ZooModel, random_config, random_zoo
 
@@ -189,8 +189,8 @@ def test_too_many_instructions_send_kernels_to_the_cpu() -> None:
     net = ZooModel(np.random.default_rng(4))
     model = net.build(net.conv(net.conv(net.input((1, 4, 9, 9)), 4), 64))
     inputs = feeds(model, 1)
-    options = Options(schedule=ScheduleOptions(max_instructions=2000))
-    executable = acc.compile(model, target="vta", config=_few_elements(3), options=options)
+    few = ScheduleOptions(max_instructions=2000)
+    executable = acc.compile(model, target=Vta(VtaOptions(_few_elements(3), schedule=few)))
     layers = [layer for layer in executable.report() if layer.macs]
     assert [layer.target for layer in layers] == ["vta", "cpu"]
     assert "instructions are too many" in layers[1].reason

@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from acc.compiler import compile_contents
-from acc.config import read_config
 from acc.partition import partition
 from acc.pipeline import Options, Pipeline
+from acc.targets.vta import Vta, VtaOptions
 
 
 class Net:
@@ -187,9 +187,9 @@ PATTERNS: dict[str, tuple[Build, str]] = {
 
 def reasons(model: onnx.ModelProto, config: dict[str, int] | None = None) -> list[str]:
     """The reasons of the kernels that are not on the accelerator, in order."""
-    pipeline = Pipeline(Options(target="vta", config=read_config(config or {})))
-    module = pipeline.make_graph(model)
-    return [kernel.reason for kernel in partition(module, "vta", pipeline.options.config) if kernel.target == "cpu"]
+    accelerators = (Vta(VtaOptions(config)),)
+    module = Pipeline(Options(accelerators)).import_graph(model).module
+    return [kernel.reason for kernel in partition(module, accelerators) if kernel.target == "cpu"]
 
 
 @pytest.mark.parametrize("name", PATTERNS)

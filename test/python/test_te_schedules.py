@@ -11,9 +11,10 @@ import pytest
 import te_kernels
 import te_pipeline
 from acc import ir
-from acc.kernel_model import read_kernel
-from acc.schedule import Decision, Hardware, Options, Schedule, make_vta_schedules, random_schedule
-from acc.schedule_space import _tile_sizes
+from acc.targets.base import Decision
+from acc.targets.vta.kernel_model import read_kernel
+from acc.targets.vta.schedule import Hardware, Options, Schedule, make_vta_schedules, random_schedule
+from acc.targets.vta.schedule_space import _tile_sizes
 
 DEFAULT = {"LOG_BLOCK": 4}
 COUNT = int(os.environ.get("ACC_TE_TESTS", "12"))

@@ -279,7 +279,7 @@ def test_constant_parameters_give_integer_operators(op_type: str) -> None:
     constants = {"xs": scale, "xz": zero, "w": draw.integers(np.int8, *shapes[1]), "ws": scale, "wz": zero}
     constants |= {"ys": np.array(2.0, np.float32), "yz": np.array(3, np.int8)}
     model = node_model(op_type, inputs, constants)
-    names = [op.name for op in operators(Pipeline(Options()).make_graph(model))]
+    names = [op.name for op in operators(Pipeline(Options()).import_graph(model).module)]
     assert names == [
         "graph.conv_integer" if op_type == "QLinearConv" else "graph.gemm_integer",
         "graph.requantize",

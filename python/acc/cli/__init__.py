@@ -32,9 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="acc", description="Compile ONNX models to native code or to a VTA accelerator, and run them."
-    )
+    parser = _Parser(prog="acc", description="Compile ONNX models to native code or to an accelerator, and run them.")
     parser.add_argument("--version", action="version", version=f"acc {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
     for module in pkgutil.iter_modules(__path__):

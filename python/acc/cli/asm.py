@@ -45,8 +45,8 @@ def _read(path: str) -> str:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc._lib import _runtime
-    from acc.config import read_config
     from acc.hardware.devices import number
+    from acc.targets.vta.config import read_config
 
     text = _read(args.text)
     config = _runtime.Config(json.dumps(read_config(args.config)))

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from acc import targets
 from acc.errors import AccError
 
 
@@ -22,10 +23,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("model", metavar="model.onnx", help="the model")
     parser.add_argument("-o", "--output", required=True, metavar="model.so", help="where the result goes")
-    parser.add_argument("--target", default="cpu", choices=("cpu", "vta"), help="what to compile for (default: cpu)")
-    parser.add_argument(
-        "--config", metavar="vta_config.json", help="the accelerator, with --target vta (default: the published one)"
-    )
+    add_target(parser)
     parser.add_argument(
         "--shape",
         action="append",
@@ -35,7 +33,6 @@ def register(subparsers: Any) -> None:
         help="shape of an input with symbolic dimensions, as in --shape x=1,3,224,224; may be repeated",
     )
     add_value(parser)
-    add_dialect(parser)
     parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
@@ -43,6 +40,44 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--dump-stages", metavar="DIR", help="write the IR after every pass to this folder")
     parser.add_argument("--json", action="store_true", help="print the layers and times as JSON")
     parser.set_defaults(run=run)
+
+
+def add_target(parser: argparse._ActionsContainer) -> None:
+    """Declares --target and the options of targets; `target_options` reads them. `args.target` is a list of names."""
+    parser.add_argument(
+        "--target",
+        default=["cpu"],
+        type=lambda text: text.split(","),
+        metavar="NAME[,NAME...]",
+        help="what to compile for: cpu (the default), or accelerators in the order of preference, with native code for "
+        "what they cannot do; `acc info` lists the installed ones",
+    )
+    parser.add_argument("--config", metavar="FILE", help="the hardware configuration (default: the target's own)")
+    for flag in targets.flags():
+        parser.add_argument(f"--{flag.name.replace('_', '-')}", metavar=flag.metavar, help=flag.help)
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=parse_option,
+        metavar="NAME=VALUE",
+        help="any other option of the target; may be repeated",
+    )
+
+
+def target_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_target` beside --target and --config, by name."""
+    return {flag.name: getattr(args, flag.name) for flag in targets.flags()} | dict(args.option)
+
+
+def parse_option(text: str) -> tuple[str, str]:
+    """Parses NAME=VALUE; raises argparse's error for anything else, or a name that has an option of its own."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=VALUE")
+    if name == "config":
+        raise argparse.ArgumentTypeError("the hardware configuration is given by --config")
+    return name, value
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -67,16 +102,6 @@ def add_value(parser: argparse._ActionsContainer) -> None:
         type=parse_value,
         metavar="NAME=V,V,...",
         help="value of an input that is always the same, as in --value axes=0,1; it is compiled in; may be repeated",
-    )
-
-
-def add_dialect(parser: argparse._ActionsContainer) -> None:
-    """Declares --vta-dialect."""
-    parser.add_argument(
-        "--vta-dialect",
-        metavar="acc|public",
-        help="with --target vta, what its programs may use: everything (acc, the default), or what the public Chisel "
-        "and HLS designs agree on (public)",
     )
 
 
@@ -132,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
             cpu_features=args.cpu_features,
             dump_stages=args.dump_stages,
             progress=progress,
-            vta_dialect=args.vta_dialect,
+            **target_options(args),
         )
         progress("writing")
         write_model(args.output, compilation.contents)

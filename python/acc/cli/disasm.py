@@ -55,7 +55,7 @@ def _read(path: str, what: str) -> bytes:
 def _raw_program(args: argparse.Namespace) -> Any:
     """The program of --insns, --uops and --config."""
     from acc._lib import _runtime
-    from acc.config import read_config
+    from acc.targets.vta.config import read_config
 
     config = _runtime.Config(json.dumps(read_config(args.config)))
     try:

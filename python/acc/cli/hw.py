@@ -36,9 +36,9 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc._lib import _runtime
-    from acc.config import read_config
     from acc.hardware.package import Circuit
     from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize
+    from acc.targets.vta.config import read_config
 
     if not 1 <= args.seeds <= 100:
         raise ConfigError(f"--seeds is {args.seeds}, but must be from 1 to 100")

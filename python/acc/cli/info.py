@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from acc.cli.compile import add_dialect, add_value, parse_shape
-
-if TYPE_CHECKING:
-    from acc.frontend.specialize import Values
+from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.errors import CompileError
 
 
 def register(subparsers: Any) -> None:
@@ -20,13 +18,16 @@ def register(subparsers: Any) -> None:
         description="Describes a model: inputs, outputs, and per layer the target and the reason for it; of a compiled "
         "model also sizes and what the accelerator does. Nothing is executed.",
     )
-    parser.add_argument("model", metavar="MODEL", help="a compiled model (.so) or an ONNX model (.onnx)")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="a compiled model (.so) or an ONNX model (.onnx); without it, the installed targets are listed",
+    )
     onnx = parser.add_argument_group("for ONNX models")
-    onnx.add_argument("--target", default="cpu", choices=("cpu", "vta"), help="what it would be compiled for")
-    onnx.add_argument("--config", metavar="vta_config.json", help="the accelerator (default: the published one)")
+    add_target(onnx)
     onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
     add_value(onnx)
-    add_dialect(onnx)
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 
@@ -53,50 +54,17 @@ def describe(path: str) -> dict[str, Any]:
     }
 
 
-def describe_onnx(
-    path: str,
-    target: str,
-    config: str | None = None,
-    shapes: dict[str, tuple[int, ...]] | None = None,
-    values: Values | None = None,
-    dialect: str | None = None,
-) -> dict[str, Any]:
-    """What would become of an ONNX model: its kernels and their targets; raises AccError as compiling it does."""
-    from acc.compiler import check_vta_options, signature
-    from acc.config import read_config
-    from acc.macs import Macs
-    from acc.pipeline import Options, Pipeline
-    from acc.report import LayerReport, read_launches, report_macs
+def describe_targets() -> dict[str, str]:
+    """What every installed target is, by name; of one that cannot be loaded, why."""
+    from acc import targets
 
-    check_vta_options(target, config, dialect)
-    hardware = read_config(config) if target == "vta" else {}
-    pipeline = Pipeline(Options(target=target, config=hardware, dialect=dialect or "acc"))
-    module = pipeline.make_graph(path, shapes, values)
-    inputs, outputs = signature(module)
-    pipeline.make_te(module)
-    placed = {placement.kernel: placement for placement in pipeline.placements}
-    decided = {decision.kernel: decision for decision in pipeline.decisions}
-    layers = []
-    for launch in read_launches(module):
-        placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
-        schedule = decision.schedule if decision else None
-        report = LayerReport(
-            layers=placement.layers if placement else (),
-            kernel=launch.kernel,
-            target="vta" if schedule else "cpu",
-            reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
-            **report_macs(placement.macs if placement else Macs()),
-            schedule=schedule.summary() if schedule else "",
-        )
-        layers.append(report.to_dict())
-    return {
-        "file": path,
-        "target": target,
-        **({"config": hardware, "vta_dialect": pipeline.options.dialect} if hardware else {}),
-        "inputs": [info.to_dict() for info in inputs],
-        "outputs": [info.to_dict() for info in outputs],
-        "layers": layers,
-    }
+    described: dict[str, str] = {}
+    for name in targets.names():
+        try:
+            described[name] = targets.find(name).title
+        except CompileError as error:
+            described[name] = str(error)
+    return described
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,9 +72,18 @@ def run(args: argparse.Namespace) -> int:
     from acc.container import TensorInfo
     from acc.report import LayerReport, format_layers
 
+    if args.model is None:
+        installed = describe_targets()
+        print(
+            json.dumps(installed) if args.json else "\n".join(f"{name:10} {text}" for name, text in installed.items())
+        )
+        return 0
     if args.model.endswith(".onnx"):
+        from acc.compiler import describe as describe_onnx
+
         shapes, values = dict(args.shape), dict(args.value)
-        facts = describe_onnx(args.model, args.target, args.config, shapes, values, args.vta_dialect)
+        facts = describe_onnx(args.model, args.target, args.config, shapes, values, **target_options(args))
+        facts = {"file": args.model, **facts}
     else:
         facts = describe(args.model)
     if args.json:

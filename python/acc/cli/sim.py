@@ -174,7 +174,7 @@ class Setup(NamedTuple):
 def _setup_streams(args: argparse.Namespace, loads: list[Load], dumps: list[Dump]) -> Setup:
     """From --insns, --load and --config."""
     from acc._lib import _runtime
-    from acc.config import read_config
+    from acc.targets.vta.config import read_config
 
     config = _runtime.Config(json.dumps(read_config(args.config)))
     streams = [(name, _read(Path(name), "instructions")) for name in args.insns]
@@ -216,7 +216,7 @@ def _named(texts: list[str], option: str) -> dict[str, Path]:
 def _setup_program(args: argparse.Namespace, program: extraction.Extracted) -> Setup:
     """From --program and --input."""
     from acc._lib import _runtime
-    from acc.config import read_config
+    from acc.targets.vta.config import read_config
 
     config = _runtime.Config(json.dumps(read_config(program.config)))
     given = {name: _read(path, "region") for name, path in _named(args.input, "--input").items()}

@@ -15,11 +15,11 @@ from typing import cast
 import numpy as np
 
 from acc import ir
-from acc.backend_cpu import CpuOptions
 from acc.errors import AccError
 from acc.frontend.emitter import Emitter
 from acc.frontend.exact import MAX_ELEMENTS
 from acc.frontend.splats import keep_splat
+from acc.targets.cpu import CpuOptions
 
 __all__ = ["Constants", "NotComputed"]
 

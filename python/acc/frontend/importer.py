@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 
 from acc import ir
-from acc.backend_cpu import CpuOptions
 from acc.errors import AccError, Fault, ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.control import UNROLLED
@@ -30,6 +29,7 @@ from acc.frontend.sizes import UnknownSizeError, is_empty, is_symbolic, using
 from acc.frontend.source import Storage, load_model, read_tensor
 from acc.frontend.specialize import Values, freeze
 from acc.frontend.trial import Attempt, Refusal, lasting
+from acc.targets.cpu import CpuOptions
 from acc.wording import listing
 
 Shapes = Mapping[str, Sequence[int]]

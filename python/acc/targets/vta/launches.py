@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acc import ir
-
-Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
-"""Of each ONNX node, by name: its operator and the names of its inputs and outputs."""
+from acc.targets.base import Tensors
 
 # Operators that convert the numbers of a tensor and nothing else.
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity")
@@ -135,10 +133,10 @@ def read_bindings(module: ir.Module) -> Iterator[tuple[str, list[tuple[int | Non
 def describe(
     launches: Sequence[Launch],
     bindings: Sequence[tuple[str, list[tuple[int | None, int]]]],
-    programs: Sequence[str],
+    programs: Mapping[str, int],
     tensors: Tensors,
 ) -> list[dict[str, Any]]:
-    """The metadata "launches" of a model (docs/model-format.md); `programs` are its programs' symbols in order."""
+    """The metadata "launches" of a model (docs/model-format.md); `programs` has its programs' numbers by symbol."""
     described = []
     for launch, (symbol, buffers) in zip(launches, bindings, strict=True):
         assert launch.symbol == symbol
@@ -156,7 +154,7 @@ def describe(
             entries.append(entry)
         described.append(
             {
-                "program": programs.index(symbol),
+                "program": programs[symbol],
                 "kernel": launch.kernel,
                 "nodes": list(launch.nodes),
                 "weights": weights_of(launch.nodes, tensors),

@@ -1,4 +1,4 @@
-"""All schedules of a kernel, with their legality and cost: what the policy in `acc.schedule` chooses from.
+"""All schedules of a kernel, with their legality and cost: what the policy in `acc.targets.vta.schedule` chooses from.
 
 A schedule is a variant (order of loops, axis of virtual threads, level and number of buffers per operand) and one of
 many combinations of tile sizes. Each variant is evaluated for all combinations at once, as numpy arrays over the grid
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acc import ir
-from acc.kernel_model import Buffer, Form, KernelModel
+from acc.targets.vta.kernel_model import Buffer, Form, KernelModel
 
 __all__ = ["Evaluation", "Grid", "Hardware", "Space", "Variant"]
 

@@ -8,65 +8,23 @@ make_image    -> object code, linked
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from acc import _mlir, ir
-from acc.container import link
-from acc.errors import CompileError
+from acc.container import Constant, Splat, link
 from acc.interruptible import interruptible
 from acc.passmanager import PassManager
-from acc.schedule_cpu import Processor, make_cpu_schedules
+from acc.targets.cpu.schedule import Processor, make_cpu_schedules
+from acc.targets.cpu.target import CpuOptions
 
 APPROXIMATED = tuple(
     f"math.{name}" for name in ("exp", "expm1", "log", "log1p", "log2", "tanh", "erf", "erfc", "asin", "acos")
 )
 """Functions of f32 that polynomials compute as well as libm does."""
 
-GUARD_BYTES = 64
-"""What lies free before and behind every buffer of a model compiled with guards: a vector register, a cache line."""
-
-__all__ = ["CpuOptions", "make_buffers", "make_image", "make_llvm", "make_te"]
-
-
-def wants_guards() -> bool:
-    """Whether the environment asks for guards, by ACC_GUARD=1; raises CompileError for a value that means nothing."""
-    value = os.environ.get("ACC_GUARD", "")
-    if value not in ("", "0", "1"):
-        raise CompileError(
-            f"ACC_GUARD is '{value}' in the environment: 1 compiles models that look after their memory, "
-            "0 or nothing those that do not"
-        )
-    return value == "1"
-
-
-@dataclass(frozen=True)
-class CpuOptions:
-    """For which processor native code is made.
-
-    cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
-    opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
-    guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md).
-    """
-
-    cpu: str = "native"
-    features: str = ""
-    opt_level: int = 2
-    alignment: int = 64
-    guard: bool = field(default_factory=wants_guards)
-
-    @property
-    def guard_bytes(self) -> int:
-        """What lies free before and behind every buffer."""
-        return GUARD_BYTES if self.guard else 0
-
-    def all_features(self) -> list[str]:
-        """Every feature the code may use; raises CompileError for an unknown processor."""
-        try:
-            return _mlir.target_features(self.cpu, self.features)
-        except ValueError as error:
-            raise CompileError(str(error)) from None
+__all__ = ["constants", "make_buffers", "make_image", "make_llvm", "make_te", "workspace_bytes"]
 
 
 def make_te(pm: PassManager, options: CpuOptions) -> None:
@@ -137,9 +95,16 @@ def make_image(module: ir.Module, options: CpuOptions) -> bytes:
     return link([interruptible(emit)])
 
 
-def constants(module: ir.Module) -> Sequence[ir.Attribute]:
+def constants(module: ir.Module) -> tuple[Constant, ...]:
     """The constants that the code reads, in order; of a module after `make_llvm`."""
-    return list(module.operation.attributes["te.constants"].value)
+    return tuple(_constant(value) for value in module.operation.attributes["te.constants"].value)
+
+
+def _constant(value: Any) -> Constant:
+    array = np.asarray(value)
+    if isinstance(value, ir.DenseElementsAttr) and value.is_splat:
+        return Splat(array.reshape(-1)[0], array.size)
+    return array
 
 
 def workspace_bytes(module: ir.Module) -> int:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from acc import ir
-from acc.kernel_model import Axis, KernelModel, Unschedulable, read_kernel
-from acc.schedule_space import Evaluation, Hardware, Space
+from acc.targets.base import Decision
+from acc.targets.vta.kernel_model import Axis, KernelModel, Unschedulable, read_kernel
+from acc.targets.vta.schedule_space import Evaluation, Hardware, Space
 
 __all__ = [
-    "Decision",
     "Hardware",
     "Options",
     "Schedule",
@@ -96,16 +96,6 @@ class Schedule:
         if model.gemm:
             parts.append("intrinsic = @vta_gemm")
         return f"#te.schedule<{', '.join(parts)}>"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided for a kernel: its schedule, or the reason why it goes to the CPU."""
-
-    kernel: str
-    layers: tuple[str, ...]
-    schedule: Schedule | None
-    reason: str = ""
 
 
 def _schedule(evaluation: Evaluation, index: int) -> Schedule:

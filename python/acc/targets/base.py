@@ -1,0 +1,153 @@
+"""What a target is: something that runs kernels of a model, with the policies that bring kernels to it.
+
+There are two kinds. The *host* makes native code and runs main and every kernel that nobody else takes
+(acc.targets.cpu). An *accelerator* takes the operators that its rules allow; it says how their kernels are laid out,
+scheduled and lowered, and what its programs are. A stage asks the targets of a compilation and nothing else: outside of
+its own room no module knows which targets exist.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from acc import ir
+from acc.passmanager import PassManager
+from acc.report import LayerReport
+from acc.targets.reasons import Reason
+
+if TYPE_CHECKING:
+    from acc.pipeline import Graph
+
+__all__ = ["Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors"]
+
+Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
+"""Of each ONNX node, by name: its operator and the names of its inputs and outputs."""
+
+MIN_ALIGNMENT = 64
+"""Every buffer starts at a multiple of this: a cache line, and the widest vectors."""
+
+
+class ScheduleSummary(Protocol):
+    """What everybody wants to know of a schedule."""
+
+    def summary(self) -> str:
+        """One line for people."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What a schedule policy decided for a kernel: its schedule, or the reason why it goes to the host."""
+
+    kernel: str
+    layers: tuple[str, ...]
+    schedule: ScheduleSummary | None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What an accelerator runs for one kernel: the kernel's symbol, the target's name and the program's bytes."""
+
+    symbol: str
+    target: str
+    data: bytes
+
+
+class Target(ABC):
+    """A target with its options; immutable, so that one object may serve many compilations."""
+
+    name: ClassVar[str]
+    """By which users choose it."""
+    title: ClassVar[str]
+    """What it is, in a few words for `acc info`."""
+    takes: ClassVar[Mapping[str, str]] = {}
+    """The options that `acc.compile` and the command line may hand to it, by name, and what each of them is."""
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Target:
+        """The target as users ask for it by name, with options among those of `takes`.
+
+        From the command line, values are strings. Raises CompileError or ConfigError for a value that is wrong.
+        """
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that every buffer which it reads or writes is aligned to, a power of two."""
+        return MIN_ALIGNMENT
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What a model file keeps of the options, JSON-compatible."""
+        return {}
+
+
+class Accelerator(Target):
+    """A target that takes some kernels of a model; the host runs the others."""
+
+    fixed_sizes: ClassVar[bool] = True
+    """Whether all sizes of a model must be known."""
+    wants_tensors: ClassVar[bool] = False
+    """Whether the importer records which tensors every ONNX node reads and makes, in `pipeline.Graph.tensors`."""
+
+    def prepare(self, module: ir.Module) -> None:
+        """Writes what the passes must know of the target on the module, before anything is placed."""
+
+    @abstractmethod
+    def refuse(self, op: ir.Operation) -> Reason:
+        """Why the target cannot run `op`, an operator of the graph dialect; an empty reason if it can.
+
+        What `op` depends on is left aside. `acc.targets.reasons.explain` has the reasons for operators that are
+        nobody's.
+        """
+
+    def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
+        """Whether a kernel that ends with `tail` may go on with `op`, both of which the target runs."""
+        return True
+
+    def keep_layout(self, op: ir.Operation, placed: set[ir.Value]) -> bool:
+        """Whether `op`, which the host runs, works on tensors in the target's layout, and marks it if so.
+
+        placed: the values that the target computes or that are in its layout already.
+        """
+        return False
+
+    def add_layout(self, pm: PassManager) -> None:
+        """Adds the passes that bring placed operators to the target's layout, before kernels are outlined."""
+
+    @abstractmethod
+    def schedule(self, module: ir.Module) -> Sequence[Decision]:
+        """Writes a schedule on every te.kernel of the target, or gives the kernel to the host."""
+
+    @abstractmethod
+    def add_kernels(self, pm: PassManager) -> None:
+        """Adds the passes from scheduled te.kernels to the target's structured operations."""
+
+    @abstractmethod
+    def add_programs(self, pm: PassManager) -> None:
+        """Adds the passes from structured operations to programs; main and native kernels are on buffers by then."""
+
+    @abstractmethod
+    def programs(self, module: ir.Module) -> Sequence[Program]:
+        """The programs of a module after `add_programs`, in the order of their numbers."""
+
+    def describe_kernels(self, graph: Graph) -> object:
+        """What `describe_programs` will want to know of the scheduled kernels in `graph.module`."""
+        return None
+
+    def describe_programs(
+        self, module: ir.Module, programs: Sequence[Program], kernels: object, first: int
+    ) -> dict[str, object]:
+        """What the model file says of `programs`, the target's, JSON-compatible.
+
+        kernels: what `describe_kernels` returned. first: the number of the first of these programs in the file.
+        """
+        return {}
+
+    def describe(self, report: LayerReport, program: Program) -> LayerReport:
+        """The report on a kernel, with what its program does."""
+        return dataclasses.replace(report, target=self.name)

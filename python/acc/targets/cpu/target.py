@@ -1,0 +1,72 @@
+"""The target "cpu": its options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from acc import _mlir
+from acc.errors import CompileError
+from acc.targets.base import MIN_ALIGNMENT, Target
+
+__all__ = ["Cpu", "CpuOptions"]
+
+
+GUARD_BYTES = 64
+"""What lies free before and behind every buffer of a model compiled with guards: a vector register, a cache line."""
+
+
+def wants_guards() -> bool:
+    """Whether the environment asks for guards, by ACC_GUARD=1; raises CompileError for a value that means nothing."""
+    value = os.environ.get("ACC_GUARD", "")
+    if value not in ("", "0", "1"):
+        raise CompileError(
+            f"ACC_GUARD is '{value}' in the environment: 1 compiles models that look after their memory, "
+            "0 or nothing those that do not"
+        )
+    return value == "1"
+
+
+@dataclass(frozen=True)
+class CpuOptions:
+    """For which processor native code is made.
+
+    cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
+    opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
+    guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md).
+    """
+
+    cpu: str = "native"
+    features: str = ""
+    opt_level: int = 2
+    alignment: int = MIN_ALIGNMENT
+    guard: bool = field(default_factory=wants_guards)
+
+    @property
+    def guard_bytes(self) -> int:
+        """What lies free before and behind every buffer."""
+        return GUARD_BYTES if self.guard else 0
+
+    def all_features(self) -> list[str]:
+        """Every feature the code may use; raises CompileError for an unknown processor."""
+        try:
+            return _mlir.target_features(self.cpu, self.features)
+        except ValueError as error:
+            raise CompileError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Cpu(Target):
+    """Native code for every kernel. In a compilation for an accelerator it is the host."""
+
+    name: ClassVar[str] = "cpu"
+    title: ClassVar[str] = "native code"
+
+    options: CpuOptions = field(default_factory=CpuOptions)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Cpu:
+        """See Target; the processor is an option of `acc.compile` itself, because every compilation has native code."""
+        return cls()

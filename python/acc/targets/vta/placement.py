@@ -1,0 +1,181 @@
+"""What the accelerator runs: its rules of placement.
+
+An operator runs on the accelerator if every rule of `RULES` for it holds; the first that does not is the reason that
+`acc info` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from acc import ir
+from acc.targets.reasons import Blame, Reason, element_of, explain
+
+__all__ = ["RULES", "Hardware", "can_continue", "keep_layout", "refuse"]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What decides what the accelerator can hold and do: widths in log2 bits, channels of a tile that it computes, the
+    dialect of its instructions.
+    """
+
+    inp: int = 3
+    wgt: int = 3
+    acc: int = 5
+    block_out: int = 16
+    dialect: str = "acc"
+
+    @staticmethod
+    def from_config(config: Mapping[str, object], dialect: str = "acc") -> Hardware:
+        """Reads the keys of vta_config.json; missing ones have the documented defaults."""
+
+        def get(key: str, default: int) -> int:
+            return int(config.get(key, default))  # type: ignore[call-overload]
+
+        block_out = 1 << get("LOG_BLOCK_OUT", get("LOG_BLOCK", 4))
+        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5), block_out, dialect)
+
+
+Rule = Callable[[ir.Operation, Hardware], str]
+"""Says why the accelerator cannot run an operator; an empty text if it can."""
+
+
+def _shape(value: ir.Value) -> list[int]:
+    return ir.RankedTensorType(value.type).shape
+
+
+def _attribute(op: ir.Operation, name: str, default: object = None) -> object:
+    attribute = op.attributes.get(name)
+    return default if attribute is None else attribute.value
+
+
+def _is_constant(value: ir.Value) -> bool:
+    return isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant"
+
+
+def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
+    group = _attribute(op, "group", 1)
+    # What other operators become convolutions by group have a reason of their own.
+    return "" if group == 1 else str(_attribute(op, "graph.reason", f"grouped convolution: group {group}"))
+
+
+def _is_image(op: ir.Operation, _: Hardware) -> str:
+    spatial = len(_shape(op.operands[0])) - 2
+    return "" if spatial == 2 else f"{spatial} spatial {'axis' if spatial == 1 else 'axes'}, the accelerator has 2"
+
+
+def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
+    rank = len(_shape(op.operands[0]))
+    return "" if rank in (2, 4) else f"tensor of {rank} axes, the accelerator has images and matrices"
+
+
+def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
+    found, needed = (hardware.inp, hardware.acc), (3, 5)
+    if found == needed:
+        return ""
+    return f"needs int8 inputs and int32 accumulators, the configuration has {1 << found[0]} and {1 << found[1]} bits"
+
+
+def _fits_weight_width(op: ir.Operation, hardware: Hardware) -> str:
+    if hardware.wgt == 3:
+        return ""
+    return f"needs int8 weights, the configuration has {1 << hardware.wgt} bits"
+
+
+def _has_constants(op: ir.Operation, _: Hardware) -> str:
+    return "" if all(_is_constant(v) for v in op.operands[1:]) else "weights or bias are not constant"
+
+
+def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
+    if any(_shape(v) != _shape(op.result) for v in op.operands):
+        return "operands broadcast"
+    if len(set(op.operands)) != len(op.operands):
+        return "adds a tensor to itself"
+    return ""
+
+
+def _is_int8(op: ir.Operation, _: Hardware) -> str:
+    element = element_of(op)
+    if element.kind == "float":
+        return f"not quantized: computes on {element.name}"
+    return "" if element.name == "int8" else f"computes on {element.name}, the accelerator on int8"
+
+
+def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
+    uses = op.result.uses
+    if len(uses) == 1 and uses[0].owner.name == "graph.requantize":
+        return ""
+    return "its accumulator is read by more than one requantization"
+
+
+def _may_load_int8(_: ir.Operation, hardware: Hardware) -> str:
+    if hardware.dialect != "public":
+        return ""
+    return "needs to load int8 into accumulators, which the dialect 'public' has no instruction for"
+
+
+def _integers(op: ir.Operation, name: str) -> list[int]:
+    """One value, or one per channel."""
+    value = _attribute(op, name, 0)
+    return [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
+
+
+def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
+    """Of what computes an accumulator that one requantization reads."""
+    if hardware.dialect != "public":
+        return ""
+    requantize = op.result.uses[0].owner
+    if set(_integers(requantize, "multiplier")) not in ({0}, {1}):
+        return "scales by other factors than powers of two, and the dialect 'public' has no multiplication"
+    shifts = set(_integers(requantize, "pre_shift"))
+    if min(shifts) < 0 and len(shifts) > 1:
+        return "scales its channels by different powers of two, and the dialect 'public' has no shift to the left"
+    return ""
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "graph.conv_integer": (
+        *(_fits_widths, _fits_weight_width, _is_image, _is_ungrouped),
+        *(_has_constants, _has_one_reader, _may_requantize),
+    ),
+    "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader, _may_requantize),
+    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader, _may_load_int8),
+    "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
+    "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
+    "graph.requantize": (),
+}
+"""What the accelerator runs, and under which conditions."""
+
+
+def refuse(op: ir.Operation, hardware: Hardware) -> Reason:
+    """Why the accelerator cannot run `op`, leaving aside what it depends on; an empty reason if it can."""
+    if op.name not in RULES:
+        return explain(op)
+    text = next(filter(None, (rule(op, hardware) for rule in RULES[op.name])), "")
+    return Reason(text, Blame.RULE) if text else Reason()
+
+
+def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool) -> bool:
+    """Whether a kernel that ends with `tail` may go on with `op`."""
+    if tail.name == "graph.max_pool":
+        return False
+    return op.name != "graph.weighted_sum" or fuse_residual
+
+
+def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
+    """Whether a concatenation can join tensors of the accelerator as they are, because no tile holds two of them.
+
+    Such a one is marked with `graph.packed`, which the pass that chooses layouts obeys.
+    """
+    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(_shape(op.result)) != 4:
+        return False
+    whole = all(_shape(v)[1] % hardware.block_out == 0 for v in op.operands[:-1])
+    readers = (use.owner for use in op.result.uses)
+    if not whole or not placed.issuperset(op.operands):
+        return False
+    if not any(reader.name in RULES and not refuse(reader, hardware) for reader in readers):
+        return False
+    op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
+    return True

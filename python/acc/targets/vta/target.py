@@ -1,0 +1,170 @@
+"""The target "vta": its options, and where its rules, schedules, passes and reports are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from acc import _mlir, ir
+from acc._lib import _runtime
+from acc.errors import CompileError
+from acc.passmanager import PassManager
+from acc.report import LayerReport
+from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors
+from acc.targets.reasons import Reason
+from acc.targets.vta import launches, placement
+from acc.targets.vta.config import read_config
+from acc.targets.vta.schedule import Options as ScheduleOptions
+from acc.targets.vta.schedule import make_vta_schedules
+
+if TYPE_CHECKING:
+    from acc.pipeline import Graph
+
+__all__ = ["Vta", "VtaOptions"]
+
+DIALECTS = ("acc", "public")
+
+
+@dataclasses.dataclass(frozen=True)
+class VtaOptions:
+    """How the accelerator is used.
+
+    config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
+    "acc", everything, or "public", what the public hardware designs agree on. fuse_residual: let a sum of two
+    tensors continue the kernel that computes one of them. schedule: how schedules are chosen.
+    """
+
+    config: str | os.PathLike[str] | Mapping[str, object] | None = None
+    dialect: str = "acc"
+    fuse_residual: bool = True
+    schedule: ScheduleOptions = dataclasses.field(default_factory=ScheduleOptions)
+
+    def __post_init__(self) -> None:
+        """Raises CompileError for a dialect that there is not."""
+        if self.dialect not in DIALECTS:
+            raise CompileError(
+                f"there is no dialect '{self.dialect}' of the accelerator's instructions: choose one of "
+                f"{', '.join(DIALECTS)}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Vta(Accelerator):
+    """A VTA-class accelerator. Raises ConfigError on first use if its configuration is illegal."""
+
+    name: ClassVar[str] = "vta"
+    title: ClassVar[str] = "a VTA-class tensor accelerator, with native code for what it cannot do"
+    takes: ClassVar[Mapping[str, str]] = {
+        "config": "a hardware configuration",
+        "vta_dialect": "a dialect of the accelerator's instructions",
+    }
+    wants_tensors: ClassVar[bool] = True
+
+    options: VtaOptions = dataclasses.field(default_factory=VtaOptions)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Vta:
+        """See Target."""
+        return cls(VtaOptions(options.get("config"), options.get("vta_dialect", "acc")))
+
+    @cached_property
+    def config(self) -> dict[str, object]:
+        """The configuration, complete: the keys of vta_config.json."""
+        return read_config(self.options.config)
+
+    @property
+    def alignment(self) -> int:
+        """Addresses count elements, so every buffer must start at a multiple of the largest."""
+        hardware = _runtime.Config(json.dumps(self.config))
+        return max(MIN_ALIGNMENT, *(hardware.element_bytes(m) for m in ("uop", "wgt", "inp", "acc", "out")))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The configuration and the dialect."""
+        return {"config": self.config, "vta_dialect": self.options.dialect}
+
+    def prepare(self, module: ir.Module) -> None:
+        """Writes `vta.config`."""
+        fields = [f"{key.lower()} = {value}" for key, value in self.config.items() if key.startswith("LOG_")]
+        text = f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>"
+        module.operation.attributes["vta.config"] = ir.Attribute.parse(text, module.context)
+
+    @cached_property
+    def _hardware(self) -> placement.Hardware:
+        return placement.Hardware.from_config(self.config, self.options.dialect)
+
+    def refuse(self, op: ir.Operation) -> Reason:
+        """See Accelerator; the rules are those of `placement.RULES`."""
+        return placement.refuse(op, self._hardware)
+
+    def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
+        """See Accelerator."""
+        return placement.can_continue(tail, op, self.options.fuse_residual)
+
+    def keep_layout(self, op: ir.Operation, placed: set[ir.Value]) -> bool:
+        """See Accelerator; marks with `graph.packed`."""
+        return placement.keep_layout(op, self._hardware, placed)
+
+    def add_layout(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        pm.add("graph-pack-layout")
+
+    def schedule(self, module: ir.Module) -> Sequence[Decision]:
+        """See Accelerator."""
+        return make_vta_schedules(module, options=self.options.schedule)
+
+    def add_kernels(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        pm.add("te-declare-intrins")
+        pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer)")
+        pm.add("te-tensorize")
+        pm.add("te.kernel(te-dma,te-lower-vthread)")
+
+    def add_programs(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        pm.add("vta-allocate-scratchpads")
+        pm.add("vta-expand")
+        pm.add("vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program)")
+
+    def programs(self, module: ir.Module) -> Sequence[Program]:
+        """See Accelerator."""
+        return [
+            Program(str(op.attributes["sym_name"].value), self.name, _mlir.write_program(op))
+            for op in module.body
+            if op.name == "vta.program"
+        ]
+
+    def describe_kernels(self, graph: Graph) -> object:
+        """See Accelerator: the launches, and which tensors of the ONNX model their buffers hold."""
+        return launches.read_kernels(graph.module), graph.tensors
+
+    def describe_programs(
+        self, module: ir.Module, programs: Sequence[Program], kernels: object, first: int
+    ) -> dict[str, object]:
+        """See Accelerator: "launches" (docs/model-format.md)."""
+        known, tensors = cast(tuple[list[launches.Launch], Tensors], kernels)
+        numbers = {program.symbol: first + index for index, program in enumerate(programs)}
+        return {"launches": launches.describe(known, list(launches.read_bindings(module)), numbers, tensors)}
+
+    def describe(self, report: LayerReport, program: Program) -> LayerReport:
+        """See Accelerator: instructions, DRAM bytes and steps."""
+        counters = _runtime.read_program(program.data).counters()
+        dram = counters["dram_bytes"]
+        return dataclasses.replace(
+            report,
+            target=self.name,
+            instructions=sum(counters["instructions"].values()),
+            dram_bytes={
+                "inp": dram["inp"],
+                "wgt": dram["wgt"],
+                "acc": dram["acc"] + dram["acc8"],
+                "uop": dram["uop"],
+                "out": dram["out"],
+            },
+            gemm_steps=counters["gemm_steps"],
+            alu_steps=counters["alu_steps"],
+        )
