@@ -31,7 +31,8 @@ SECONDS = 15
 PROGRAM = """
 import sys
 import acc.executable
-from acc.cli import compile, main, sim
+from acc.cli import compile, main
+from acc.targets.vta.cli import sim
 from acc.interruptible import interruptible
 def announced(work):
     def run():

@@ -1,9 +1,9 @@
 """The command line: `acc <command> ...`.
 
-Each command is a module of this package with `register(subparsers)`, which declares its options and
-sets `run`, and `run(args)`, which does the work and returns an exit code or None. Whatever a user can
-cause ends in one line on standard error and exit code 2; so does what nobody foresaw, as a fault of acc. A warning is
-such a line too.
+Each command is a module of this package, or of the package `cli` of a target, with `register(subparsers)`, which
+declares its options and sets `run`, and `run(args)`, which does the work and returns an exit code or None. Whatever a
+user can cause ends in one line on standard error and exit code 2; so does what nobody foresaw, as a fault of acc. A
+warning is such a line too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from acc import __version__
+from acc import __version__, targets
 from acc.errors import AccError, ConfigWarning, Fault
 from acc.interruptible import insistent, leave
 
@@ -35,8 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="acc", description="Compile ONNX models to native code or to an accelerator, and run them.")
     parser.add_argument("--version", action="version", version=f"acc {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"acc.cli.{module.name}").register(subparsers)
+    for package in (sys.modules[__name__], *targets.command_packages()):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}").register(subparsers)
     return parser
 
 

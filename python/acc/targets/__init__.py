@@ -11,6 +11,8 @@ where `acc_toy.Toy` is a subclass of `acc.targets.base.Accelerator`.
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import types
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -21,7 +23,7 @@ from acc.errors import CompileError
 if TYPE_CHECKING:
     from acc.targets.base import Target
 
-__all__ = ["Flag", "find", "flags", "load", "names"]
+__all__ = ["Flag", "command_packages", "find", "flags", "load", "names"]
 
 GROUP = "acc.targets"
 
@@ -46,6 +48,13 @@ def flags() -> tuple[Flag, ...]:
     """The flags of acc's own targets, known without loading them."""
     modules = (importlib.import_module(f"acc.targets.{name}.flags") for name in _OWN)
     return tuple(flag for module in modules for flag in module.FLAGS)
+
+
+@cache
+def command_packages() -> tuple[types.ModuleType, ...]:
+    """The packages with commands for one target alone, of acc's own targets that have such."""
+    specs = (importlib.util.find_spec(f"acc.targets.{name}.cli") for name in _OWN)
+    return tuple(importlib.import_module(spec.name) for spec in specs if spec is not None)
 
 
 @cache

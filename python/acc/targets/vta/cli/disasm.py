@@ -118,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _extract(args: argparse.Namespace, model: Any) -> int:
-    from acc import extraction
     from acc.cli.run import read_inputs
+    from acc.targets.vta import extraction
 
     inputs = read_inputs(args.input, model.inputs) if args.input is not None else None
     folders = extraction.extract(args.model, args.binary, inputs, args.program)

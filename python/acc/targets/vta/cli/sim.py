@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from acc import extraction, timeline
+from acc import timeline
 from acc.errors import RunError
 from acc.files import replacing
 from acc.hardware import devices
 from acc.hardware.devices import number
 from acc.interruptible import interruptible
-from acc.report import format_table
+from acc.targets.vta import extraction
 
 DEFAULT_DRAM = 64 << 20
 
@@ -137,6 +137,8 @@ def _dram(size: int) -> np.ndarray:
 
 def _activity(activity: dict[str, Any], cycles: int) -> str:
     """How each module spent its time, in percent of all cycles."""
+    from acc.report import format_table
+
     rows = []
     for module, time in activity.items():
         waits = [time["waits"].get(whom, 0) for whom in ("load", "compute", "store")]
