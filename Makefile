@@ -24,7 +24,7 @@ lint: ## formatting and static checks
 
 conformance: ## the backend tests of onnx: K=softmax for some, OPEN=1 with open sizes, UPDATE=1 to list anew what is refused
 	@scripts/setup.sh test
-	@PYTHONPATH=python $(PYTHON) test/python/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(OPEN),--open) $(if $(UPDATE),--update)
+	@PYTHONPATH=python $(PYTHON) test/support/onnx_conformance.py $(if $(K),-k '$(K)') $(if $(OPEN),--open) $(if $(UPDATE),--update)
 
 operators: ## docs/operators.md, the table of operators
 	@scripts/setup.sh test
@@ -32,7 +32,7 @@ operators: ## docs/operators.md, the table of operators
 
 fuzz: ## N random graphs (1000), float, with open sizes, quantized in turn; SEED= of the first, KIND=quantized for one kind
 	@scripts/setup.sh test
-	@PYTHONPATH=python $(PYTHON) test/python/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
+	@PYTHONPATH=python $(PYTHON) test/support/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
 
 area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one number for each, three by default: hours
 	@scripts/setup.sh hardware

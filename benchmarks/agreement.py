@@ -2,7 +2,7 @@
 
     python benchmarks/agreement.py [--target vta|cpu] [--random N]
 
-The digit classifier and ResNet-18 (per tensor and per channel), then N random networks of test/python/qdq_models.py.
+The digit classifier and ResNet-18 (per tensor and per channel), then N random networks of test/support/qdq_models.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "test" / "python")]
+sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "test" / "support")]
 
 import acc  # noqa: E402
 from acc.layerwise import Agreement, compare_layers, onnx_runtime  # noqa: E402

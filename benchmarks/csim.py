@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / folder) for folder in ("python", "test/python", "demo")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("python", "test/support", "demo")]
 
 import acc  # noqa: E402
 from acc._lib import _runtime  # noqa: E402

@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "python")]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "test" / "support")]
 
 from acc._lib import _runtime  # noqa: E402
 from conv_stream import RESNET18, Conv, generate, reference  # noqa: E402

@@ -152,7 +152,7 @@ def changed(mutation: Mutation) -> str | None:
 
 def try_streams(seeds: int, tests: str) -> int:
     """In a process of its own, whose RTL is a copy: 0 if nothing is noticed."""
-    sys.path[:0] = [str(ROOT / folder) for folder in ("python", "test/python", "benchmarks")]
+    sys.path[:0] = [str(ROOT / folder) for folder in ("python", "test/support", "benchmarks")]
     from acc.hardware import simulator
 
     hardware = Path(os.environ["ACC_MUTANT"])

@@ -28,7 +28,7 @@ from acc.frontend.operators import OPERATORS
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "operators.md"
-REFUSED = ROOT / "test" / "python" / "onnx_backend_list.txt"
+REFUSED = ROOT / "test" / "support" / "onnx_backend_list.txt"
 
 # In the order they are printed; the names of ONNX, and what a run of them is called.
 TYPES = {

@@ -48,7 +48,7 @@ def test_what_ends_the_compiler_is_a_failure_of_its_seed(
     text = capsys.readouterr().out
     assert re.search(r"^quantized/6: crash: SIGKILL$", text, re.MULTILINE)
     assert "float: 1 graphs: 1 passed" in text and "open: 1 graphs" in text
-    assert text.rstrip().endswith("test/python/fuzz.py quantized/6")
+    assert text.rstrip().endswith("test/support/fuzz.py quantized/6")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["quantized-6.npz", "quantized-6.onnx"]
     monkeypatch.undo()
     monkeypatch.setattr("sys.argv", ["fuzz.py", "quantized/6", "--keep", str(tmp_path), "-j", "1"])

@@ -14,8 +14,8 @@ import native_lanes
 from native_lanes import Case, Mask, compile_cases, draw
 from native_levels import runnable
 
-FOLDER = Path(__file__).resolve().parent
-ROOT = FOLDER.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORT = ROOT / "test" / "support"
 SOURCE, TARGET = "%rdi", "%rsi"
 
 
@@ -23,7 +23,7 @@ def run(cpu: str, seed: int, count: int, opt_level: int = 2) -> None:
     """Runs the functions of a seed in a process of their own, as one that reads too much ends it."""
     command = [
         sys.executable,
-        str(FOLDER / "native_lanes.py"),
+        str(SUPPORT / "native_lanes.py"),
         "--cpu",
         cpu,
         "--seed",
@@ -31,7 +31,7 @@ def run(cpu: str, seed: int, count: int, opt_level: int = 2) -> None:
         "--count",
         str(count),
     ]
-    paths = os.pathsep.join([str(ROOT / "python"), str(FOLDER)])
+    paths = os.pathsep.join([str(ROOT / "python"), str(SUPPORT)])
     done = subprocess.run(
         [*command, "--opt-level", str(opt_level)],
         capture_output=True,

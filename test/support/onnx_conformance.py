@@ -1,6 +1,6 @@
 """Runs the backend tests of the onnx package against acc, under that package's own runner.
 
-    python test/python/onnx_conformance.py [-k PATTERN] [--open] [--update] [-j N]
+    python test/support/onnx_conformance.py [-k PATTERN] [--open] [--update] [-j N]
 
 Every case runs in a worker process with a time limit, so that a crash or a hang costs one case and not the run.
 A case passes, or acc refuses it with an error that names the operator, the node and the reason; of a few, the stored

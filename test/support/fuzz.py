@@ -1,7 +1,7 @@
 """Compiles random ONNX graphs and compares what they compute with ONNX's reference and ONNX Runtime.
 
-    python test/python/fuzz.py [N] [--seed S] [--kind KIND] [--keep FOLDER] [-j JOBS]
-    python test/python/fuzz.py KIND/SEED...
+    python test/support/fuzz.py [N] [--seed S] [--kind KIND] [--keep FOLDER] [-j JOBS]
+    python test/support/fuzz.py KIND/SEED...
 
 Graphs are of four kinds, in turn:
 
@@ -381,7 +381,7 @@ def main() -> int:
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:
         print(f"the graphs that failed are in {args.keep}; again with")
-        print(f"  PYTHONPATH=python .venv/bin/python test/python/fuzz.py {' '.join(o.name for o in failed)}")
+        print(f"  PYTHONPATH=python .venv/bin/python test/support/fuzz.py {' '.join(o.name for o in failed)}")
     return 1 if failed else 0
 
 

@@ -5,7 +5,7 @@ at the start of the first, and compared with numpy: no byte that a mask leaves o
 what is read or written may be touched. What is drawn: element types before, in and after the computation, 1 to 64
 lanes, masks that are constant, known at run time only, or constant after optimization, and the distance of elements.
 
-    python test/python/native_lanes.py --cpu x86-64-v3 --seed 7 --count 300
+    python test/support/native_lanes.py --cpu x86-64-v3 --seed 7 --count 300
 """
 
 from __future__ import annotations

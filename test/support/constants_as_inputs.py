@@ -1,6 +1,6 @@
 """Metamorphic: whether an operand is an input of the model or an initializer makes no difference, not in one bit.
 
-    python test/python/constants_as_inputs.py [-k PATTERN] [-j N]
+    python test/support/constants_as_inputs.py [-k PATTERN] [-j N]
 
 Every operator test of the onnx package is compiled with its inputs as inputs, which is the measure, then with all of
 them as initializers, and with one of them at a time.

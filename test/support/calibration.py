@@ -1,6 +1,6 @@
 """Where the cycle model (csim) and the circuit (tsim) differ, instruction by instruction.
 
-python test/python/calibration.py [--seed N] [--port BITS] [--latency CYCLES] ...
+python test/support/calibration.py [--seed N] [--port BITS] [--latency CYCLES] ...
 
 runs random streams on both and prints the instructions in which they part. The tests use its functions.
 """
