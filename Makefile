@@ -38,7 +38,7 @@ area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one num
 	@scripts/setup.sh hardware
 	@PYTHONPATH=python $(PYTHON) scripts/area_table.py $(if $(SEEDS),--seeds $(SEEDS))
 
-bench: ## every figure the README quotes
+bench: ## the figures of docs/performance.md
 	@scripts/setup.sh demo
 	@PYTHONPATH=python $(PYTHON) benchmarks/run.py
 

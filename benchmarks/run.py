@@ -1,4 +1,4 @@
-"""Runs every benchmark, one after the other; these are the figures that the README quotes.
+"""Runs every benchmark, one after the other; these are the figures of docs/performance.md.
 
 python benchmarks/run.py [name ...]
 """
