@@ -27,7 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "hardware" / "rtl"
-# Of processor time, for a run that hangs, which no watchdog of the circuit ends; many times what one takes.
+# Seconds of processor time, many times what a run takes, after which one that no watchdog of the circuit ends is
+# taken to hang.
 LIMIT_SECONDS = 100
 
 

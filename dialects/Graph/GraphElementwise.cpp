@@ -56,7 +56,7 @@ OpFoldResult DivOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
-/// Of one operand, all of these are that operand.
+/// Folds a variadic operator of a single operand to that operand.
 template <typename Op> static OpFoldResult foldVariadic(Op op) {
   return op.getInputs().size() == 1 ? op.getInputs().front() : Value();
 }

@@ -78,7 +78,8 @@ let hasFolder = 1 in {
 def Graph_AddOp : Graph_BinaryOp<"add", "Sum of two tensors", [Commutative]>;
 def Graph_SubOp : Graph_BinaryOp<"sub", "Difference of two tensors">;
 def Graph_MulOp : Graph_BinaryOp<"mul", "Product of two tensors", [Commutative]>;
-// Of integers: toward zero, x / 0 is 0, and the least one by -1 itself.
+// Integers are divided toward zero; x / 0 is 0, and the least integer divided by
+// -1 is itself.
 def Graph_DivOp : Graph_BinaryOp<"div", "Quotient of two tensors">;
 }
 

@@ -79,7 +79,7 @@ static std::optional<int64_t> getOnlyIndex(Attribute indices, int64_t size) {
 }
 
 OpFoldResult GatherOp::fold(FoldAdaptor adaptor) {
-  // Of a splat everything is equal.
+  // All elements of a splat are equal, whichever are gathered.
   auto value = dyn_cast_if_present<SplatElementsAttr>(adaptor.getData());
   if (!value || !getType().hasStaticShape())
     return {};

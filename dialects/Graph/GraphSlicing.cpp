@@ -103,7 +103,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
 
 namespace {
 
-/// Of two slices in a row with known numbers, one is enough.
+/// Merges two slices in a row whose numbers are known into one.
 struct MergeSlices : OpRewritePattern<SliceOp> {
   using OpRewritePattern::OpRewritePattern;
 

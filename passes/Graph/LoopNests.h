@@ -74,9 +74,9 @@ createIf(Indices &i, mlir::Value condition, mlir::ValueRange otherwise,
 mlir::Value createLess(Indices &i, mlir::Type type, mlir::Value x,
                        mlir::Value y);
 
-/// Of the numbers below `count` the `best` that come first in the order
-/// `comesBefore`, sorted, as a tensor of indices of at least one element. The
-/// order must be total; it is asked O(count log best) times.
+/// Creates a tensor of indices, of at least one element: those `best` of the
+/// numbers below `count` that come first in the order `comesBefore`, sorted.
+/// The order must be total; it is asked O(count log best) times.
 mlir::Value createPartialSort(
     Indices &i, mlir::Value count, mlir::OpFoldResult best,
     llvm::function_ref<mlir::Value(Indices &, mlir::Value, mlir::Value)>

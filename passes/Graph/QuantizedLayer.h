@@ -21,7 +21,7 @@ struct QuantizedLayer {
   /// A bias addition behind the anchor, if that is the anchor's only use.
   AddOp biasAdd;
   llvm::SmallVector<mlir::Operation *> activations;
-  /// Of the result; bounds are narrowed by the activations.
+  /// The grid of the result, whose bounds the activations narrow.
   Grid output;
 
   /// Whether the zero point is added before ties are decided.

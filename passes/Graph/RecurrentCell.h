@@ -20,13 +20,13 @@ struct RecurrentCell {
   int64_t index, gates, hidden;
   mlir::Type element, compute;
   mlir::OpFoldResult batch;
-  /// Of both directions; null if absent.
+  /// The operands for both directions; null if absent.
   mlir::Value bias, peepholes;
-  /// Of both directions, one direction after the other.
+  /// The activations of both directions, one direction after the other.
   mlir::ArrayAttr activations;
   llvm::ArrayRef<float> alpha, beta;
   double clip;
-  /// Of this direction, transposed: (hidden, gates * hidden).
+  /// The weights of this direction, transposed: (hidden, gates * hidden).
   mlir::Value recurrence = {};
 
   mlir::OpFoldResult at(int64_t value) const { return b.getIndexAttr(value); }

@@ -56,7 +56,7 @@ public:
   Scalar operator&(Scalar other) const;
   Scalar operator|(Scalar other) const;
 
-  /// Of a number and NaN, the number.
+  /// The smaller and the larger number; where one of the two is NaN, the other.
   Scalar min(Scalar other) const;
   Scalar max(Scalar other) const;
   Scalar min(double number) const { return min(same(number)); }

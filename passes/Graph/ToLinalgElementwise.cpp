@@ -108,7 +108,7 @@ Value modulo(ImplicitLocOpBuilder &b, const ElementContext &context,
       b, context, {x[0], divisor});
   if (context.flag("fmod") || context.isUnsigned())
     return rest;
-  // What has not the sign of the divisor moves by it.
+  // A remainder whose sign is not the divisor's has the divisor added to it.
   Value zero = zeroOf(b, rest);
   Value moved = addition(b, context, {rest, divisor});
   auto differ = [&](auto less, auto isNot) {
@@ -217,7 +217,7 @@ Value sign(ImplicitLocOpBuilder &b, const ElementContext &context,
   Type type = x[0].getType();
   Value zero = zeroOf(b, x[0]), one = createScalar(b, type, 1);
   if (context.isFloat()) {
-    // Of the rest, which is zeros and NaN, zeros become positive.
+    // Only zeros and NaN are left; the absolute value makes zeros positive.
     Value negative = compare(b, arith::CmpFPredicate::OLT, x[0], zero);
     Value rest = select(b, negative, createScalar(b, type, -1),
                         math::AbsFOp::create(b, x[0]));

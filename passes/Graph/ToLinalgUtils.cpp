@@ -350,7 +350,7 @@ void splitSpatialPads(ArrayRef<int64_t> pads, int64_t rank,
 }
 
 /// Whether every group of `split` certainly has the elements of its merged
-/// axis. Groups are found by looks only.
+/// axis. Groups are recognised by the form of the expressions alone.
 static bool areGroups(ArrayRef<ReassociationIndices> groups,
                       ArrayRef<OpFoldResult> split,
                       ArrayRef<OpFoldResult> merged) {

@@ -37,7 +37,8 @@ public:
   void check();
 
 private:
-  /// Of bytes that are nowhere if `writable` is null.
+  /// Adds the bytes at `memory` to those that are checked. Null `writable`: the
+  /// kernel must not write to any of them.
   void append(const std::string &name, mlir::Value memory, mlir::Value bytes,
               mlir::Value writable, mlir::Value writableBytes);
   mlir::Value callCheck(bool after);

@@ -303,7 +303,7 @@ void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
         emitRows(index.sub(rows, rest), *known);
       return;
     }
-    // Of a number that is not known, by halves.
+    // A number of rows that is not known is taken apart into powers of two.
     for (auto width = static_cast<int64_t>(llvm::bit_floor(
              static_cast<uint64_t>(std::max<int64_t>(tile.width - 1, 1))));
          width > 0; width /= 2) {

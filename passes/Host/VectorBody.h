@@ -51,7 +51,7 @@ public:
   mlir::Value sub(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, int64_t b) { return mul(a, constant(b)); }
-  /// Of numbers that are not negative.
+  /// Quotient and remainder of numbers that are not negative.
   mlir::Value div(mlir::Value a, int64_t b);
   mlir::Value rem(mlir::Value a, int64_t b);
   mlir::Value min(mlir::Value a, mlir::Value b);

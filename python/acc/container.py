@@ -27,7 +27,7 @@ from acc.files import replacing
 MAGIC = b"ACCMODEL"
 VERSION = 4
 GUARDED_VERSION = 5
-"""Of models whose code calls what only this version of the runtime has, to look after its memory."""
+"""The version of models whose code calls what only this version of the runtime has, to look after its memory."""
 PAGE = 4096
 
 _HEAD = struct.Struct("<8sI")

@@ -37,7 +37,7 @@ def convert_dropout(call: Call) -> list[Tensor]:
         return [tensor, np.broadcast_to(np.True_, shape_of(tensor))]
     if len(call.node.outputs) < 2:
         return [tensor]
-    # Of sizes that are not known: every bit pattern equals itself.
+    # Where sizes are not known, the mask is computed: every bit pattern equals itself.
     assert isinstance(tensor, ir.Value)
     bits = np.dtype(f"i{BY_MLIR[str(element_of(tensor))].bits // 8}")
     pattern = call.emit_as(call.tensor_type(shape_of(tensor), bits), "bit_cast", tensor)

@@ -232,7 +232,7 @@ def _divide(a: int, b: int) -> int:
 
 
 def _remainder(a: int, b: int) -> int:
-    """Of the sign of the dividend, as C has it."""
+    """The remainder with the sign of the dividend, as C has it."""
     return a - _divide(a, b) * b
 
 

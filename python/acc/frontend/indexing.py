@@ -110,7 +110,7 @@ def convert_non_zero(call: Call) -> list[Tensor]:
     shape = shape_of(value)
     found, count = call.emit_all("non_zero", [value])
     if not shape:
-        # Of a scalar there are no indices, as often as it is not zero.
+        # A scalar has no axes: its result has no rows, and one column if the scalar is not zero.
         return [call.found(found, count, [0, None])]
     return [call.found(found, count, [len(shape), None])]
 

@@ -50,7 +50,7 @@ def _detach_from_tensor(tensor: memoryview, weights: dict[str, memoryview]) -> l
     raw = [payload for number, _, payload in fields if number == _TENSOR_RAW_DATA and payload is not None]
     if not names or not raw or len(raw[-1]) < _MIN_BYTES:
         return [tensor]
-    # Of a field that is repeated by mistake, the last one counts.
+    # Where a field is repeated by mistake, the last one counts.
     weights[str(names[-1], "utf-8")] = raw[-1]
     return [whole for number, whole, _ in fields if number != _TENSOR_RAW_DATA]
 

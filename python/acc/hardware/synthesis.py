@@ -186,7 +186,7 @@ def _detail(line: str) -> str:
         return match.group(1)
     if match := re.match(r"Info:\s+at iteration #(\d+)", line):
         return f"placement, round {match.group(1)}"
-    # Of the router's table: iterations, arcs by kind, those of this step, those that are left.
+    # A row of the router's table: iterations, arcs by kind, those of this step, those that are left.
     if match := re.match(r"Info:\s+\d+ \|[\s\d]+\|[\s\d]+\|\s*(\d+)\|", line):
         return f"{match.group(1)} connections left"
     return ""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors"]
 
 Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
-"""Of each ONNX node, by name: its operator and the names of its inputs and outputs."""
+"""The operator of each ONNX node, by its name, and the names of its inputs and outputs."""
 
 MIN_ALIGNMENT = 64
 """Every buffer starts at a multiple of this: a cache line, and the widest vectors."""

@@ -123,7 +123,7 @@ def _integers(op: ir.Operation, name: str) -> list[int]:
 
 
 def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
-    """Of what computes an accumulator that one requantization reads."""
+    """A rule for what computes an accumulator that one requantization reads."""
     if hardware.dialect != "public":
         return ""
     requantize = op.result.uses[0].owner

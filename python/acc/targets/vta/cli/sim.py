@@ -195,7 +195,7 @@ def _setup_streams(args: argparse.Namespace, loads: list[Load], dumps: list[Dump
 
 
 def _size(args: argparse.Namespace, end: int) -> int:
-    """Of DRAM, which reaches byte `end` at least."""
+    """The size of DRAM, in bytes, which reaches byte `end` at least."""
     size = number(args.dram, "--dram") if args.dram else max(DEFAULT_DRAM, -(-end // 4096) * 4096)
     if size == 0 or end > size:
         raise RunError(f"what is loaded and dumped reaches byte {end}, but DRAM has {size}")
