@@ -115,8 +115,7 @@ def main() -> int:
         ({"LOG_BATCH": 1, "LOG_BLOCK": 3, "LOG_WGT_BUFF_SIZE": 16, "LOG_ACC_BUFF_SIZE": 15}, 128),
     ):
         config = _runtime.Config(json.dumps(keys))
-        simulator.provide(config, Circuit(port))
-        device = _runtime.Device("tsim", config)
+        device = simulator.device(config, Circuit(port))
         print(f"{config.batch}x{config.block_in}x{config.block_out}, port of {port} bits, memory latency 64 cycles")
         for name, value in throughputs(device, config, port).items():
             unit = "cycles per step" if name[0] in "GA" else f"bytes per cycle (port: {port // 8})"

@@ -35,7 +35,7 @@ def measure(conv: Conv, kernel: str, seconds: float = 0.3) -> float:
     w = rng.integers(-128, 128, shape).astype(np.int8)
     y = np.zeros((conv.outputs // b, conv.out_size, conv.out_size, b), np.int8)
 
-    device = _runtime.Device("fsim", config, kernel)
+    device = _runtime.Device("fsim", config, kernel=kernel)
     uops = np.frombuffer(program.uops, np.uint8).copy()
     addresses = [device.attach(a.reshape(-1).view(np.uint8)) for a in (uops, x, w, y)]
     stream = program.link(addresses)

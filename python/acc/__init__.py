@@ -19,6 +19,7 @@ from acc.errors import (
 
 if TYPE_CHECKING:
     from acc.compiler import compile
+    from acc.devices import Device
     from acc.executable import Executable, load
     from acc.frontend import import_onnx
 
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 
 # What needs the compiler or the onnx package is imported on first use, so that `import acc` is quick.
 _LAZY = {
+    "Device": "acc.devices",
     "compile": "acc.compiler",
     "Executable": "acc.executable",
     "import_onnx": "acc.frontend",
@@ -37,6 +39,7 @@ __all__ = [
     "CompileError",
     "ConfigError",
     "ConfigWarning",
+    "Device",
     "Executable",
     "ModelError",
     "ModelFileError",

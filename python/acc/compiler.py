@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from acc import targets
-from acc.container import ModelContents
+from acc.container import ModelContents, Program
 from acc.errors import CompileError
 from acc.executable import Executable
 from acc.frontend.specialize import Values
@@ -122,7 +122,7 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
         inputs=graph.inputs,
         outputs=graph.outputs,
         constants=lowered.constants,
-        programs=[program.data for program in lowered.programs],
+        programs=[Program(p.instruction_set or p.target, p.data, p.buffers) for p in lowered.programs],
         workspace_bytes=lowered.workspace_bytes,
         alignment=cpu.alignment,
         guard_bytes=cpu.guard_bytes,

@@ -74,6 +74,36 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
+class ProgramBuffer:
+    """A buffer that a program is given: dtype name and shape as in TensorInfo, and whether the program writes it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    written: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape), "written": self.written}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> ProgramBuffer:
+        shape = tuple(int(size) for size in data["shape"])
+        return ProgramBuffer(str(data["name"]), str(data["dtype"]), shape, bool(data.get("written", True)))
+
+
+@dataclass(frozen=True)
+class Program:
+    """An accelerator program: what its bytes mean is known to the devices of its instruction set alone.
+
+    buffers: what the code launches it with, in order; empty if the program says that by itself.
+    """
+
+    instruction_set: str
+    data: bytes
+    buffers: tuple[ProgramBuffer, ...] = ()
+
+
+@dataclass(frozen=True)
 class Splat:
     """A constant of `size` equal elements, stored as one; `element` is a numpy scalar or 0-d array."""
 
@@ -91,7 +121,7 @@ class ModelContents:
     image: the ELF shared object that exports acc_model_main (see `link`).
     inputs, outputs: in the order in which the code takes them.
     constants: in the order in which the code takes them; arrays of any dtype and shape, C-contiguous or not.
-    programs: accelerator programs as `acc._mlir.write_program` made them, in the order of their numbers.
+    programs: accelerator programs, in the order of their numbers.
     workspace_bytes: scratch memory the code wants.
     alignment: bytes every buffer is aligned to: a power of two, at least 64 and the accelerator's largest element.
     guard_bytes: bytes before and behind every buffer that belong to nothing; 0 if the code has no guards.
@@ -103,7 +133,7 @@ class ModelContents:
     inputs: Sequence[TensorInfo]
     outputs: Sequence[TensorInfo]
     constants: Sequence[Constant] = ()
-    programs: Sequence[bytes] = ()
+    programs: Sequence[Program] = ()
     workspace_bytes: int = 0
     alignment: int = 64
     guard_bytes: int = 0
@@ -166,11 +196,13 @@ def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: 
     Without `sync` the file may be lost if the machine goes down: right for temporary files.
     """
     table, stored = _plan_constants(contents)
-    programs: list[dict[str, int]] = []
+    programs: list[dict[str, Any]] = []
     offset = 0
     for program in contents.programs:
-        programs.append({"offset": offset, "bytes": len(program)})
-        offset += -(-len(program) // 8) * 8
+        entry = {"instruction_set": program.instruction_set, "offset": offset, "bytes": len(program.data)}
+        buffers = [buffer.to_dict() for buffer in program.buffers]
+        programs.append({**entry, **({"buffers": buffers} if buffers else {})})
+        offset += -(-len(program.data) // 8) * 8
     metadata = {
         **contents.metadata,
         "inputs": [info.to_dict() for info in contents.inputs],
@@ -201,8 +233,8 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
     section([(0, metadata)])
     offset, pieces = 0, []
     for program in contents.programs:
-        pieces.append((offset, program))
-        offset += -(-len(program) // 8) * 8
+        pieces.append((offset, program.data))
+        offset += -(-len(program.data) // 8) * 8
     section(pieces)
     section(constants)
     out.align(8)
@@ -267,7 +299,7 @@ class ModelFile:
     path: str
     metadata: dict[str, Any]
     image: memoryview
-    programs: tuple[bytes, ...]
+    programs: tuple[Program, ...]
     constants: memoryview
 
     @property
@@ -314,12 +346,23 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     image, text, programs, constants = sections
     try:
         metadata = json.loads(bytes(text))
-        pieces = tuple(bytes(programs[p["offset"] : p["offset"] + p["bytes"]]) for p in metadata["programs"])
+        pieces = tuple(_program(entry, programs) for entry in metadata["programs"])
         model = ModelFile(name, metadata, image, pieces, constants)
         _ = model.inputs, model.outputs
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"'{name}' has malformed metadata: {error}") from None
     return model
+
+
+def _program(entry: Mapping[str, Any], section: memoryview) -> Program:
+    from acc._lib import _runtime
+
+    return Program(
+        # Files from when there was one instruction set do not say.
+        str(entry.get("instruction_set", _runtime.first_instruction_set())),
+        bytes(section[entry["offset"] : entry["offset"] + entry["bytes"]]),
+        tuple(ProgramBuffer.from_dict(buffer) for buffer in entry.get("buffers", ())),
+    )
 
 
 def _map(name: str) -> memoryview:

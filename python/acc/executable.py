@@ -15,7 +15,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from acc.container import ModelContents, TensorInfo, write_model
+from acc import devices
+from acc.container import ModelContents, TensorInfo, read_model, write_model
+from acc.devices import DeviceLike
 from acc.dtypes import BY_NAME
 from acc.errors import ModelFileError, RunError
 from acc.files import replacing
@@ -41,32 +43,35 @@ class Executable:
         self,
         path: str | os.PathLike[str],
         *,
-        device: str = "fsim",
+        device: DeviceLike = None,
         verify: bool = True,
         sanitize: bool = False,
         profile: bool = False,
         events: bool = False,
         on_launch: Callable[[int, bool, list[bytes]], None] | None = None,
     ) -> None:
-        """Loads a model file; raises ModelFileError, or RunError for an unknown device.
+        """Loads a model file; raises ModelFileError, or RunError for an unknown device or option.
 
-        device: what runs the accelerator programs: "fsim", "csim", the cycle model, or "tsim", the circuit, whose
-        simulator is built on first use. verify: check these programs before the first run.
+        device: what runs the accelerator programs, a name such as "csim" or an `acc.Device` with options, or one for
+        each instruction set that the model has programs in; otherwise the default one of the instruction set.
+        verify: check these programs before the first run.
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel; events:
-        record when each instruction of accelerator programs starts and retires too (csim and tsim). on_launch: called
-        before and after every launch of an accelerator program with its number, whether it is over, and its buffers.
+        record when each instruction of accelerator programs starts and retires too, on devices with a notion of time.
+        on_launch: called before and after every launch of an accelerator program with its number, whether it is over,
+        and its buffers.
         """
         from acc._lib import _runtime
 
         if not isinstance(path, str | os.PathLike):
             raise ModelFileError(f"a compiled model is a path, not {type(path).__name__}")
-        if sanitize and device in ("csim", "tsim"):
-            raise RunError(f"'{device}' has no sanitizer: a circuit does not know what was initialised; 'fsim' does")
-        if device == "tsim":
-            _build_circuit(path)
+        wanted = devices.specs(device)
+        if sanitize:
+            for spec in wanted:
+                spec.require(devices.SANITIZER)
+        text = devices.resolve(wanted, lambda: read_model(path).programs)
         detail = 2 if events else int(profile)
         self._model: Any = interruptible(
-            lambda: _runtime.Model(os.fspath(path), device, verify, sanitize, detail, on_launch)
+            lambda: _runtime.Model(os.fspath(path), text, verify, sanitize, detail, on_launch)
         )
         # How long the last run took, in seconds: one that is known to be short needs no thread to be interrupted.
         self._seconds = math.inf
@@ -156,7 +161,8 @@ class Executable:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """About the last run: "seconds", "device", per accelerator program and layer the device's counters.
+        """About the last run: "seconds", "device" (the names of all), per accelerator program its device and
+        instruction set, and per layer the device's counters.
 
         Programs and the run as a whole have "cycles" on devices with a notion of time: those of the accelerator.
 
@@ -206,22 +212,10 @@ def _bytes(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1).view(np.uint8)
 
 
-def _build_circuit(path: str | os.PathLike[str]) -> None:
-    """Builds the simulated circuit that the accelerator programs of a model were compiled for."""
-    from acc._lib import _runtime
-    from acc.container import read_model
-    from acc.hardware import simulator
-
-    for program in read_model(path).programs[:1]:
-        config = _runtime.read_program(program).config
-        if not simulator.is_provided(config):
-            simulator.provide(config)
-
-
 def load(
     path: str | os.PathLike[str],
     *,
-    device: str = "fsim",
+    device: DeviceLike = None,
     verify: bool = True,
     sanitize: bool = False,
     profile: bool = False,

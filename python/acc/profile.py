@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from acc.container import read_model
+from acc.devices import TIMED, DeviceSpec, specs
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
 from acc.executable import Executable, load
 from acc.report import LayerReport, format_table
+from acc.targets.vta.programs import decode
 from acc.timeline import Run, layer_cycles
 
 COUNTS = ("gemm_steps", "reset_steps", "alu_steps")
@@ -175,15 +177,13 @@ def _stalls(run: Run) -> list[str]:
 
 def configuration(path: str | os.PathLike[str]) -> Any:
     """The hardware that a model was compiled for; raises RunError if it does not use any."""
-    from acc._lib import _runtime
-
-    programs = read_model(path).programs
-    if not programs:
+    model = read_model(path)
+    if not model.programs:
         raise RunError(
             f"'{os.fspath(path)}' has no accelerator programs, hence no cycles to count: "
             "`acc run --profile` measures native kernels"
         )
-    return _runtime.read_program(programs[0]).config
+    return decode(model, 0).config
 
 
 def zeros(model: Executable) -> dict[str, np.ndarray]:
@@ -197,14 +197,15 @@ def zeros(model: Executable) -> dict[str, np.ndarray]:
 
 
 def profile(
-    path: str | os.PathLike[str], *, device: str = "csim", inputs: Mapping[str, np.ndarray] | None = None
+    path: str | os.PathLike[str], *, device: str | DeviceSpec = "csim", inputs: Mapping[str, np.ndarray] | None = None
 ) -> Profile:
-    """Runs a compiled model once on `device` ("csim" or "tsim"); without `inputs`, on zeros."""
-    from acc._lib import _runtime
-
+    """Runs a compiled model once on a device with a notion of time; without `inputs`, on zeros."""
+    (spec,) = specs(device)
+    spec.require(TIMED)
     config = configuration(path)
-    programs = [_runtime.read_program(program) for program in read_model(path).programs]
-    with load(Path(path), device=device, events=True) as model:
+    file = read_model(path)
+    programs = [decode(file, number) for number in range(len(file.programs))]
+    with load(Path(path), device=spec, events=True) as model:
         model.run(zeros(model) if inputs is None else inputs)
         statistics = model.statistics
         kernels = model.report()
@@ -217,7 +218,7 @@ def profile(
     launches = launched.pop(-1, [])
     for index, kernel in enumerate(kernels):
         launches += launched.get(index, [LaunchProfile(kernel)])
-    return Profile(device, config, launches)
+    return Profile(spec.name, config, launches)
 
 
 def _unknown(program: int) -> LayerReport:

@@ -9,8 +9,7 @@
 #include "Machine.h"
 #include "acc/fsim.h"
 
-#include <map>
-#include <mutex>
+#include <algorithm>
 
 using namespace acc;
 using namespace acc::csim;
@@ -23,11 +22,12 @@ namespace {
 
 using Insns = std::vector<std::optional<Instruction>>;
 
-class Csim final : public Device {
+class Csim final : public StreamDevice {
 public:
   Csim(const isa::Config &config, Options options,
-       std::unique_ptr<Device> functional)
-      : Device(config), options(options), functional(std::move(functional)),
+       std::unique_ptr<StreamDevice> functional)
+      : StreamDevice(config), options(options),
+        functional(std::move(functional)),
         uops(config.depth(isa::Memory::Uop)) {}
 
   std::string_view name() const override { return "csim"; }
@@ -38,14 +38,13 @@ public:
       functional->reset();
   }
 
-  using Device::run;
-  RunResult run(std::span<const isa::Word128> stream,
-                const RunOptions &runOptions) override;
+  StreamResult runStream(std::span<const isa::Word128> stream,
+                         const StreamOptions &runOptions) override;
 
 private:
   const Options options;
   /// Executes what is timed here; null if nobody cares for data.
-  std::unique_ptr<Device> functional;
+  std::unique_ptr<StreamDevice> functional;
   /// The micro-op scratchpad: all that time depends on of what earlier streams
   /// left.
   std::vector<isa::Uop> uops;
@@ -121,14 +120,13 @@ Timing timing(Report report, const isa::Counters &total, bool events) {
   return result;
 }
 
-RunResult Csim::run(std::span<const isa::Word128> stream,
-                    const RunOptions &runOptions) {
-  RunResult result;
+StreamResult Csim::runStream(std::span<const isa::Word128> stream,
+                             const StreamOptions &runOptions) {
+  StreamResult result;
   result.layers.resize(runOptions.layers.size());
   Insns decoded;
   auto refuse = [&](Diagnostic diagnostic) {
-    if (int32_t layer = runOptions.layer(diagnostic.instruction); layer >= 0)
-      diagnostic.layer = runOptions.layers[layer];
+    diagnostic.layer = runOptions.layerName(diagnostic.instruction);
     result.message = tsim::circuitMessage(diagnostic, decoded);
     result.diagnostics.push_back(std::move(diagnostic));
     return std::move(result);
@@ -155,85 +153,120 @@ RunResult Csim::run(std::span<const isa::Word128> stream,
                          report.retired.data(), decoded));
   if (functional) {
     functional->dram() = memory;
-    result = functional->run(stream, runOptions);
+    result = functional->runStream(stream, runOptions);
     if (!result.ok())
       return result;
   } else {
-    for (size_t i = 0; i < insns.size(); ++i) {
-      const isa::Counters one = isa::count(insns[i], configuration);
-      result.total += one;
-      if (int32_t layer = runOptions.layer(i); layer >= 0)
-        result.layers[layer] += one;
-    }
+    for (size_t i = 0; i < insns.size(); ++i)
+      result.count(isa::count(insns[i], configuration), static_cast<int64_t>(i),
+                   runOptions);
   }
   result.timing = timing(std::move(report), result.total, runOptions.events);
   return result;
 }
 
-/// What Python has chosen, by configuration.
-struct Registry {
-  std::mutex mutex;
-  std::map<std::string, Options> entries;
-};
-Registry &registry() {
-  static Registry instance;
-  return instance;
-}
-
-/// As acc.hardware.package.Circuit refuses it.
-std::optional<std::string> checkOptions(const Options &options) {
-  const uint32_t port = options.portBits;
-  if (port != 64 && port != 128 && port != 256 && port != 512)
-    return "the memory port is " + std::to_string(port) +
-           " bits wide, but can only be 64, 128, 256 or 512";
-  const struct {
-    const char *name;
-    int value, low, high;
-  } limits[] = {{"log_queue", options.logQueue, 1, 12},
-                {"log_tokens", options.logTokens, 1, 16},
-                {"log_max_burst", options.logBurst, 0, 6},
-                {"log_outstanding", options.logOutstanding, 2, 10}};
-  for (const auto &limit : limits)
-    if (limit.value < limit.low || limit.value > limit.high)
-      return std::string(limit.name) + " is " + std::to_string(limit.value) +
-             ", but must be from " + std::to_string(limit.low) + " to " +
-             std::to_string(limit.high);
-  if (options.logOutstanding <= options.logBurst)
-    return "log_outstanding must exceed log_max_burst";
-  return std::nullopt;
-}
-
 } // namespace
 
-std::unique_ptr<Device> csim::create(const isa::Config &config,
-                                     const Options &options,
-                                     std::string *error) {
+DeviceOption csim::latencyOption() {
+  return DeviceOption::makeNumber("latency", "cycles until memory answers",
+                                  Options().latency, 0, 1 << 20);
+}
+
+const std::vector<DeviceOption> &csim::circuitOptions() {
+  constexpr Options initial;
+  // Bursts of up to 2^6 beats stay within 4 KiB at every width.
+  static const std::vector<DeviceOption> options = {
+      DeviceOption::makeNumber("mem_width", "width of the memory port in bits",
+                               initial.portBits, 0, 1 << 20),
+      DeviceOption::makeNumber("log_queue",
+                               "log2 of the instructions in each queue",
+                               initial.logQueue, 1, 12),
+      DeviceOption::makeNumber("log_tokens", "log2 of the tokens in each queue",
+                               initial.logTokens, 1, 16),
+      DeviceOption::makeNumber("log_max_burst", "log2 of the beats of a burst",
+                               initial.logBurst, 0, 6),
+      DeviceOption::makeNumber("log_outstanding",
+                               "log2 of the beats on their way to each module",
+                               initial.logOutstanding, 2, 10)};
+  return options;
+}
+
+std::vector<std::string> csim::circuitProblems(const Options &options) {
+  std::vector<std::string> problems;
+  const uint32_t port = options.portBits;
+  if (std::find(std::begin(kPorts), std::end(kPorts), port) ==
+      std::end(kPorts)) {
+    std::string widths;
+    for (uint32_t width : kPorts)
+      widths += (widths.empty() ? "" : ", ") + std::to_string(width);
+    problems.push_back("the memory port is " + std::to_string(port) +
+                       " bits wide, but can only be one of (" + widths + ")");
+  }
+  const int sizes[] = {options.logQueue, options.logTokens, options.logBurst,
+                       options.logOutstanding};
+  for (size_t i = 0; i < std::size(sizes); ++i) {
+    const DeviceOption &option = circuitOptions()[i + 1];
+    if (sizes[i] < option.least || sizes[i] > option.most)
+      problems.push_back(option.name + " is " + std::to_string(sizes[i]) +
+                         ", but must be from " + std::to_string(option.least) +
+                         " to " + std::to_string(option.most));
+  }
+  if (options.logOutstanding <= options.logBurst)
+    problems.push_back("log_outstanding (" +
+                       std::to_string(options.logOutstanding) +
+                       ") must exceed log_max_burst (" +
+                       std::to_string(options.logBurst) + ")");
+  return problems;
+}
+
+std::unique_ptr<StreamDevice> csim::create(const isa::Config &config,
+                                           const Options &options,
+                                           std::string *error) {
   std::vector<std::string> problems = config.validate();
-  std::optional<std::string> problem = checkOptions(options);
+  std::string message;
   if (!problems.empty())
-    problem = "illegal configuration: " + problems.front();
-  std::unique_ptr<Device> functional;
-  if (!problem && options.functional) {
+    message = "illegal configuration: " + problems.front();
+  else
+    for (const std::string &problem : circuitProblems(options))
+      message += (message.empty() ? "" : "; ") + problem;
+  std::unique_ptr<StreamDevice> functional;
+  if (message.empty() && options.functional) {
     functional = fsim::create(config, "", error);
     if (!functional)
       return nullptr;
   }
-  if (!problem)
+  if (message.empty())
     return std::make_unique<Csim>(config, options, std::move(functional));
   if (error)
-    *error = *problem;
+    *error = message;
   return nullptr;
 }
 
-void csim::provide(const isa::Config &config, const Options &options) {
-  Registry &r = registry();
-  std::lock_guard lock(r.mutex);
-  r.entries[config.toJson()] = options;
+static std::vector<DeviceOption> allOptions() {
+  std::vector<DeviceOption> options = {csim::latencyOption()};
+  const std::vector<DeviceOption> &circuit = csim::circuitOptions();
+  options.insert(options.end(), circuit.begin(), circuit.end());
+  options.push_back(DeviceOption::makeNumber(
+      "functional", "0 to leave data alone and only count cycles", 1, 0, 1));
+  return options;
 }
 
-Options csim::provided(const isa::Config &config) {
-  Registry &r = registry();
-  std::lock_guard lock(r.mutex);
-  auto found = r.entries.find(config.toJson());
-  return found == r.entries.end() ? Options() : found->second;
+const StreamDeviceKind &csim::kind() {
+  static const StreamDeviceKind kind = {
+      "csim",
+      "the cycle model",
+      {std::string(kTimed)},
+      allOptions(),
+      [](const isa::Config &config, const DeviceOptions &options,
+         std::string *error) {
+        return create(
+            config,
+            {options.as<uint32_t>("latency"), options.as<uint32_t>("mem_width"),
+             options.as<int>("log_queue"), options.as<int>("log_tokens"),
+             options.as<int>("log_max_burst"),
+             options.as<int>("log_outstanding"),
+             options.number("functional") != 0},
+            error);
+      }};
+  return kind;
 }

@@ -32,7 +32,7 @@ struct ModuleTime {
 struct Standstill {
   enum Kind { None, Deadlock, Overflow } kind = None;
   uint32_t waiting = 0;
-  /// Of a token queue that is too full: who pushed.
+  /// The module that pushed to a token queue that is too full.
   isa::Module pusher = isa::Module::Load;
 };
 
@@ -113,14 +113,15 @@ private:
 
   /// The micro-op scratchpad, which outlives the run.
   std::vector<isa::Uop> &uops;
-  /// Of compute: when the sequencer takes another instruction; LOADs and others
-  /// accepted, and retired as far as that is settled.
+  /// The times of compute: when the sequencer takes another instruction and is
+  /// idle, and when the last LOAD ends, as far as that is settled.
   Cycle sequenceReady = 0, sequenceIdle = 0, lastLoad = 0;
+  /// The LOADs that compute has accepted, and those known to have retired.
   uint64_t loads = 0, loadsRetired = 0;
   std::vector<Cycle> executed;
 
-  /// Of each instruction: when it reached the head of its queue, and from when
-  /// on the token it waited for longest was there, from whom.
+  /// How each instruction waited: when it reached the head of its queue, and
+  /// from when on the token it waited for longest was there, from whom.
   struct Wait {
     Cycle head = 0, token = 0;
     isa::Module whom = isa::Module::Compute;

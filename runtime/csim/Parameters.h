@@ -19,7 +19,7 @@
 namespace acc::csim {
 
 using Cycle = uint64_t;
-/// Of what nobody knows yet when, or whether, it happens.
+/// The time of what nobody knows yet when, or whether, it happens.
 inline constexpr Cycle kNever = ~Cycle(0);
 
 /// Latencies in cycles. "a -> b" is the least number of cycles from a to b.

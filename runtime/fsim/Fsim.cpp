@@ -24,13 +24,14 @@ constexpr size_t kMaxDiagnostics = 20;
 class Run {
 public:
   Run(const isa::Config &config, Dram &dram, Scratchpads &pads,
-      isa::Initialised &initialised, GemmPlan &plan, const RunOptions &options)
+      isa::Initialised &initialised, GemmPlan &plan,
+      const StreamOptions &options)
       : config(config), dram(dram), pads(pads), initialised(initialised),
         plan(plan), options(options) {
     result.layers.resize(options.layers.size());
   }
 
-  RunResult execute(std::span<const isa::Word128> stream) {
+  StreamResult execute(std::span<const isa::Word128> stream) {
     if (decode(stream) && checkForm()) {
       isa::Schedule schedule = isa::schedule(insns, options.sanitize);
       if (schedule.deadlock)
@@ -47,20 +48,7 @@ private:
   void report(int64_t index, std::string message) {
     if (result.diagnostics.size() < kMaxDiagnostics)
       result.diagnostics.push_back(
-          {index, std::move(message), std::string(layerName(index))});
-  }
-
-  int32_t layerOf(int64_t index) const {
-    if (index < 0 || static_cast<size_t>(index) >= options.layerOf.size())
-      return -1;
-    int32_t layer = options.layerOf[index];
-    return layer >= 0 && static_cast<size_t>(layer) < options.layers.size()
-               ? layer
-               : -1;
-  }
-  std::string_view layerName(int64_t index) const {
-    int32_t layer = layerOf(index);
-    return layer < 0 ? std::string_view() : options.layers[layer];
+          {index, std::move(message), std::string(options.layerName(index))});
   }
 
   std::string text(const isa::Diagnostic &diagnostic) const {
@@ -94,14 +82,9 @@ private:
 
   /// What has to hold before the modules can be scheduled at all.
   bool checkForm() {
-    for (size_t i = 0; i < insns.size(); ++i) {
-      if (auto problem = isa::checkForm(insns[i]))
-        report(i, *problem);
-      if (insns[i].isFinish() && i + 1 != insns.size())
-        report(i + 1, "follows FINISH, which ends a stream");
-    }
-    if (insns.empty() || !insns.back().isFinish())
-      report(-1, "the stream does not end with FINISH");
+    isa::checkForm(insns, [&](int64_t index, std::string problem) {
+      report(index, std::move(problem));
+    });
     return result.ok();
   }
 
@@ -141,7 +124,7 @@ private:
       }
       if (!sanitizer)
         initialised.fill(insns[i], pads.uops);
-      count(i);
+      result.count(isa::count(insns[i], config), i, options);
       if (result.diagnostics.size() >= kMaxDiagnostics)
         return;
     }
@@ -185,30 +168,23 @@ private:
     return std::nullopt;
   }
 
-  void count(uint32_t index) {
-    Counters one = isa::count(insns[index], config);
-    result.total += one;
-    if (int32_t layer = layerOf(index); layer >= 0)
-      result.layers[layer] += one;
-  }
-
   const isa::Config &config;
   Dram &dram;
   Scratchpads &pads;
   isa::Initialised &initialised;
   GemmPlan &plan;
-  const RunOptions &options;
+  const StreamOptions &options;
   std::vector<Instruction> insns;
-  RunResult result;
+  StreamResult result;
   /// Some instruction was not executed.
   bool stopped = false;
 };
 
-class Fsim final : public Device {
+class Fsim final : public StreamDevice {
 public:
   Fsim(const isa::Config &config, std::unique_ptr<GemmEngine> gemmEngine)
-      : Device(config), engine(std::move(gemmEngine)), pads(config, *engine),
-        initialised(config), plan(pads, *engine) {}
+      : StreamDevice(config), engine(std::move(gemmEngine)),
+        pads(config, *engine), initialised(config), plan(pads, *engine) {}
 
   std::string_view name() const override { return "fsim"; }
 
@@ -217,9 +193,8 @@ public:
     initialised.clear();
   }
 
-  using Device::run;
-  RunResult run(std::span<const isa::Word128> stream,
-                const RunOptions &options) override {
+  StreamResult runStream(std::span<const isa::Word128> stream,
+                         const StreamOptions &options) override {
     return Run(configuration, memory, pads, initialised, plan, options)
         .execute(stream);
   }
@@ -234,9 +209,23 @@ private:
 
 } // namespace
 
-std::unique_ptr<Device> acc::fsim::create(const isa::Config &config,
-                                          std::string_view kernel,
-                                          std::string *error) {
+const StreamDeviceKind &fsim::kind() {
+  static const StreamDeviceKind kind = {
+      "fsim",
+      "the functional simulator",
+      {std::string(kSanitizer), std::string(kDialects)},
+      {DeviceOption::makeText("kernel", "implementation of the matrix product: "
+                                        "avx512vnni, avx2 or portable")},
+      [](const isa::Config &config, const DeviceOptions &options,
+         std::string *error) {
+        return create(config, options.text("kernel"), error);
+      }};
+  return kind;
+}
+
+std::unique_ptr<StreamDevice> acc::fsim::create(const isa::Config &config,
+                                                std::string_view kernel,
+                                                std::string *error) {
   auto fail = [&](std::string message) {
     if (error)
       *error = std::move(message);

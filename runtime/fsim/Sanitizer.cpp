@@ -27,7 +27,8 @@ struct Sanitizer::State {
 
 Sanitizer::Sanitizer(const isa::Config &config, const Dram &dram,
                      const std::vector<isa::Instruction> &insns,
-                     const isa::Schedule &schedule, const RunOptions &options,
+                     const isa::Schedule &schedule,
+                     const StreamOptions &options,
                      const isa::Initialised &initialised,
                      std::span<const isa::Uop> uops) {
   auto reader = [&dram](int32_t, uint64_t element) -> std::optional<uint32_t> {

@@ -10,7 +10,7 @@
 #ifndef ACC_RUNTIME_FSIM_SANITIZER_H
 #define ACC_RUNTIME_FSIM_SANITIZER_H
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::fsim {
 
@@ -19,7 +19,7 @@ public:
   /// \p initialised and \p uops are what earlier runs left in the scratchpads.
   Sanitizer(const isa::Config &config, const Dram &dram,
             const std::vector<isa::Instruction> &insns,
-            const isa::Schedule &schedule, const RunOptions &options,
+            const isa::Schedule &schedule, const StreamOptions &options,
             const isa::Initialised &initialised,
             std::span<const isa::Uop> uops);
   ~Sanitizer();

@@ -12,7 +12,7 @@
 #define ACC_RUNTIME_FSIM_SCRATCHPADS_H
 
 #include "Gemm.h"
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::fsim {
 

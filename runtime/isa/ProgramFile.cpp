@@ -101,9 +101,10 @@ std::string acc::isa::writeProgram(const Program &program) {
   return std::move(out.text);
 }
 
-std::optional<Program> acc::isa::readProgram(std::string_view bytes,
-                                             std::string *error) {
-  auto fail = [&](std::string reason) -> std::optional<Program> {
+/// Reads what precedes the instructions; the reason if that is not possible.
+static std::optional<Config> readHead(Reader &in, std::string_view bytes,
+                                      std::string *error) {
+  auto fail = [&](std::string reason) -> std::optional<Config> {
     if (error)
       *error = std::move(reason);
     return std::nullopt;
@@ -111,13 +112,32 @@ std::optional<Program> acc::isa::readProgram(std::string_view bytes,
   if (bytes.size() < sizeof(kMagic) ||
       std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) != 0)
     return fail("not an accelerator program");
-  Reader in(bytes.substr(sizeof(kMagic)));
-
+  in = Reader(bytes.substr(sizeof(kMagic)));
   std::vector<std::string> problems;
   std::optional<Config> config = Config::fromJson(in.string(), problems);
   if (!config)
     return fail("illegal hardware configuration: " +
                 (problems.empty() ? "" : problems.front()));
+  return config;
+}
+
+std::optional<Config> acc::isa::readConfig(std::string_view bytes,
+                                           std::string *error) {
+  Reader in({});
+  return readHead(in, bytes, error);
+}
+
+std::optional<Program> acc::isa::readProgram(std::string_view bytes,
+                                             std::string *error) {
+  auto fail = [&](std::string reason) -> std::optional<Program> {
+    if (error)
+      *error = std::move(reason);
+    return std::nullopt;
+  };
+  Reader in({});
+  std::optional<Config> config = readHead(in, bytes, error);
+  if (!config)
+    return std::nullopt;
   std::string reason;
   std::optional<Program> program =
       Program::decode(*config, in.array<Word128>(), &reason);

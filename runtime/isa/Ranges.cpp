@@ -117,3 +117,16 @@ std::optional<std::string> acc::isa::checkForm(const Instruction &insn) {
     return "a dependence flag names the next module, but nothing follows store";
   return std::nullopt;
 }
+
+void acc::isa::checkForm(
+    std::span<const Instruction> insns,
+    const std::function<void(int64_t, std::string)> &report) {
+  for (size_t i = 0; i < insns.size(); ++i) {
+    if (auto problem = checkForm(insns[i]))
+      report(static_cast<int64_t>(i), *problem);
+    if (insns[i].isFinish() && i + 1 != insns.size())
+      report(static_cast<int64_t>(i), "FINISH is not the last instruction");
+  }
+  if (insns.empty() || !insns.back().isFinish())
+    report(-1, "the stream does not end with FINISH");
+}

@@ -141,7 +141,7 @@ void Planner::visit(uint32_t i) {
     uint32_t needCompute = need[index(Module::Compute)];
     if (needCompute)
       needCompute = position[needCompute - 1] + 1;
-    // Of two points of compute the later serves both needs.
+    // The later of two points of compute serves both needs.
     if (need[index(other)] > clock[index(other)])
       needCompute =
           std::max(needCompute, relay(i, other, need[index(other)]) + 1);

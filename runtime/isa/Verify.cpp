@@ -56,18 +56,15 @@ private:
       const Instruction &insn = program.insns[i];
       if (auto problem = codec.check(insn))
         report(i, *problem);
-      if (auto problem = acc::isa::checkForm(insn))
-        report(i, *problem);
       int32_t buffer = program.bufferOfInsn(i);
       if (buffer != Program::kNone &&
           (buffer < 0 || static_cast<size_t>(buffer) >= program.buffers.size()))
         report(i, "refers to buffer " + std::to_string(buffer) + " of " +
                       std::to_string(program.buffers.size()));
-      if (insn.isFinish() && i + 1 != program.insns.size())
-        report(i, "FINISH is not the last instruction");
     }
-    if (program.insns.empty() || !program.insns.back().isFinish())
-      report(-1, "the stream does not end with FINISH");
+    acc::isa::checkForm(program.insns, [&](int64_t index, std::string problem) {
+      report(index, std::move(problem));
+    });
   }
 
   /// Ranges and hazards; false where nothing further can be known.

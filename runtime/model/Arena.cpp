@@ -24,7 +24,7 @@ static void fill(uint8_t *to, uint64_t bytes, const std::string &pattern) {
 }
 
 Arena::Arena(const ModelFile &file, const Metadata &metadata,
-             const std::vector<uint64_t> &uopBytes) {
+             const std::vector<uint64_t> &tableBytes) {
   // The constants of the file come first, so that they can be mapped.
   uint64_t mapped = alignTo(file.constants().size(), kPage);
   size = mapped;
@@ -35,7 +35,7 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
     size = offset + std::max<uint64_t>(bytes, 1) + metadata.guardBytes;
     return offset;
   };
-  std::vector<uint64_t> constantAt, inputAt, outputAt, uopAt;
+  std::vector<uint64_t> constantAt, inputAt, outputAt, tableAt;
   for (const ConstantInfo &info : metadata.constants)
     constantAt.push_back(info.splat.empty() ? info.offset : place(info.bytes));
   // What has no fixed size gets its memory in a run.
@@ -44,8 +44,8 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
     inputAt.push_back(info.isFixed() ? place(info.bytes) : none);
   for (const TensorInfo &info : metadata.outputs)
     outputAt.push_back(info.isFixed() ? place(info.bytes) : none);
-  for (uint64_t bytes : uopBytes)
-    uopAt.push_back(place(bytes));
+  for (uint64_t bytes : tableBytes)
+    tableAt.push_back(place(bytes));
   uint64_t workspaceAt = place(metadata.workspaceBytes);
   size = alignTo(size, kPage);
 
@@ -87,8 +87,8 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
     inputs.push_back(at == none ? nullptr : base + at);
   for (uint64_t at : outputAt)
     outputs.push_back(at == none ? nullptr : base + at);
-  for (uint64_t at : uopAt)
-    uops.push_back(base + at);
+  for (uint64_t at : tableAt)
+    tables.push_back(base + at);
   workspace = base + workspaceAt;
 }
 

@@ -8,13 +8,13 @@
 
 namespace acc {
 
-/// Lays out and holds constants, inputs, outputs, the workspace and the
-/// micro-op tables of the programs (of \p uopBytes each). The constants of the
+/// Lays out and holds constants, inputs, outputs, the workspace and the tables
+/// that programs bring along (of \p tableBytes each). The constants of the
 /// file are mapped, not copied; writes to them stay private.
 class Arena {
 public:
   Arena(const ModelFile &file, const Metadata &metadata,
-        const std::vector<uint64_t> &uopBytes);
+        const std::vector<uint64_t> &tableBytes);
   ~Arena();
   Arena(const Arena &) = delete;
   Arena &operator=(const Arena &) = delete;
@@ -23,7 +23,7 @@ public:
   uint64_t bytes() const { return size; }
 
   /// Null for inputs and outputs whose size is not fixed.
-  std::vector<void *> constants, inputs, outputs, uops;
+  std::vector<void *> constants, inputs, outputs, tables;
   void *workspace = nullptr;
 
 private:

@@ -18,7 +18,8 @@ class Guards {
 public:
   static constexpr uint64_t kBytes = 64;
 
-  /// Of \p memory, the kernel may write \p writable, nothing if that is null.
+  /// The kernel is given \p memory, and may write \p writable of it, nothing if
+  /// that is null.
   void add(const char *name, void *memory, uint64_t bytes, void *writable,
            uint64_t writableBytes);
   void begin();
@@ -38,7 +39,7 @@ private:
     Range memory;
     /// What the kernel may write, in ascending order.
     std::vector<Range> writable;
-    /// Of all other bytes.
+    /// The checksum of all other bytes.
     uint32_t checksum;
   };
 

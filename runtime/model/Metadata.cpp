@@ -1,4 +1,5 @@
 #include "Metadata.h"
+#include "Dtypes.h"
 #include "Guards.h"
 
 #include <nlohmann/json.hpp>
@@ -9,37 +10,6 @@
 
 using namespace acc;
 using nlohmann::json;
-
-static constexpr std::pair<const char *, acc_dtype> kDtypes[] = {
-    {"float32", ACC_FLOAT32},
-    {"float64", ACC_FLOAT64},
-    {"float16", ACC_FLOAT16},
-    {"bfloat16", ACC_BFLOAT16},
-    {"int8", ACC_INT8},
-    {"int16", ACC_INT16},
-    {"int32", ACC_INT32},
-    {"int64", ACC_INT64},
-    {"uint8", ACC_UINT8},
-    {"uint16", ACC_UINT16},
-    {"uint32", ACC_UINT32},
-    {"uint64", ACC_UINT64},
-    {"bool", ACC_BOOL},
-    {"float8_e4m3fn", ACC_FLOAT8E4M3FN},
-    {"float8_e4m3fnuz", ACC_FLOAT8E4M3FNUZ},
-    {"float8_e5m2", ACC_FLOAT8E5M2},
-    {"float8_e5m2fnuz", ACC_FLOAT8E5M2FNUZ},
-    {"float8_e8m0fnu", ACC_FLOAT8E8M0},
-    {"float6_e2m3fn", ACC_FLOAT6E2M3},
-    {"float6_e3m2fn", ACC_FLOAT6E3M2},
-    {"float4_e2m1fn", ACC_FLOAT4E2M1},
-    {"int4", ACC_INT4},
-    {"int2", ACC_INT2},
-    {"uint4", ACC_UINT4},
-    {"uint2", ACC_UINT2},
-};
-
-static constexpr uint8_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1,
-                                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /// Sizes beyond this are a mistake; sums of a few stay within 64 bits.
 static constexpr uint64_t kLimit = uint64_t(1) << 46;
@@ -66,7 +36,7 @@ bool TensorInfo::isFixed() const {
   return std::find(dims.begin(), dims.end(), -1) == dims.end();
 }
 
-uint64_t TensorInfo::elementBytes() const { return kDtypeBytes[dtype]; }
+uint64_t TensorInfo::elementBytes() const { return kDtypes[dtype].bytes; }
 
 std::optional<uint64_t> TensorInfo::bytesOf(const int64_t *sizes) const {
   return checkedBytes(elementBytes(), sizes, dims.size());
@@ -124,6 +94,7 @@ public:
     return result;
   }
   ConstantInfo constant(const json &item, uint64_t limit) const;
+  ProgramInfo program(const json &item, uint64_t limit) const;
   std::string layer(const json &item) const;
   Section range(const json &item, uint64_t limit) const {
     Section section{size(item, "offset"), size(item, "bytes")};
@@ -144,14 +115,11 @@ TensorInfo Parser::tensor(const json &item) const {
   TensorInfo info;
   info.name = text(item, "name");
   std::string dtype = text(item, "dtype");
-  bool known = false;
-  for (auto [name, value] : kDtypes)
-    if (dtype == name) {
-      info.dtype = value;
-      known = true;
-    }
-  if (!known)
+  auto known = std::find_if(std::begin(kDtypes), std::end(kDtypes),
+                            [&](const Dtype &d) { return dtype == d.name; });
+  if (known == std::end(kDtypes))
     fail("unknown dtype '" + dtype + "'");
+  info.dtype = static_cast<acc_dtype>(known - std::begin(kDtypes));
   auto shape = item.find("shape");
   if (shape == item.end() || !shape->is_array())
     fail("'shape' is not a list");
@@ -203,6 +171,29 @@ ConstantInfo Parser::constant(const json &item, uint64_t limit) const {
   return info;
 }
 
+ProgramInfo Parser::program(const json &item, uint64_t limit) const {
+  ProgramInfo info;
+  info.bytes = range(item, limit);
+  // Files from when there was one instruction set do not say.
+  info.instructionSet = item.contains("instruction_set")
+                            ? text(item, "instruction_set")
+                            : firstInstructionSet();
+  if (!item.contains("buffers"))
+    return info;
+  for (const json &entry : list(item, "buffers")) {
+    TensorInfo buffer = tensor(entry);
+    if (!buffer.isFixed())
+      fail("buffer '" + buffer.name + "' of a program has no fixed size");
+    auto written = entry.find("written");
+    if (written != entry.end() && !written->is_boolean())
+      fail("'written' is neither true nor false");
+    info.buffers.push_back({buffer.name, buffer.bytes, buffer.dtype,
+                            std::move(buffer.dims),
+                            written == entry.end() || written->get<bool>()});
+  }
+  return info;
+}
+
 /// The first ONNX nodes of a kernel; what stands for none has a name of its
 /// own.
 std::string Parser::layer(const json &item) const {
@@ -245,7 +236,7 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
       parser.fail("a constant is not aligned");
   }
   for (const json &item : parser.list(root, "programs"))
-    metadata.programs.push_back(parser.range(item, file.programs().size()));
+    metadata.programs.push_back(parser.program(item, file.programs().size()));
   if (root.contains("layers"))
     for (const json &item : parser.list(root, "layers"))
       metadata.layers.push_back(parser.layer(item));

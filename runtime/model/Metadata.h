@@ -5,6 +5,8 @@
 
 #include "ModelFile.h"
 
+#include "acc/devices.h"
+
 #include <optional>
 
 namespace acc {
@@ -39,11 +41,19 @@ struct ConstantInfo {
   std::string splat;
 };
 
+/// An accelerator program; what its bytes mean is its device's business.
+struct ProgramInfo {
+  std::string instructionSet;
+  /// Where it is in the section of programs.
+  Section bytes;
+  /// Empty if the program says by itself what it is given.
+  std::vector<ProgramBuffer> buffers;
+};
+
 struct Metadata {
   std::vector<TensorInfo> inputs, outputs;
   std::vector<ConstantInfo> constants;
-  /// Where each program is in the section of programs.
-  std::vector<Section> programs;
+  std::vector<ProgramInfo> programs;
   /// The ONNX nodes of each kernel, or its own name in parentheses.
   std::vector<std::string> layers;
   uint64_t workspaceBytes = 0;

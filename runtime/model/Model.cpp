@@ -1,9 +1,8 @@
 #include "Model.h"
 
-#include "acc/isa/ProgramFile.h"
-
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -16,6 +15,16 @@ static double now() {
       .count();
 }
 
+/// Why a device cannot look for faults, and which could.
+static std::string withoutSanitizer(const DeviceKind &kind) {
+  std::string others;
+  for (const DeviceKind &other : deviceKinds())
+    if (other.instructionSet == kind.instructionSet && other.can(kSanitizer))
+      others += (others.empty() ? "'" : ", '") + other.name + "'";
+  return "device '" + kind.name + "' has no sanitizer" +
+         (others.empty() ? "" : ": " + others + " does");
+}
+
 //===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//
@@ -26,9 +35,9 @@ Model::Model(const std::string &path, const ModelOptions &options)
 Model::Model(const std::string &path, const ModelOptions &options,
              const ModelFile &file)
     : metadataText(file.metadata()), options(options),
-      metadata(Metadata::parse(file, path)), programs(loadPrograms(path, file)),
-      arena(file, metadata, uopBytes()), image(file.image(), path),
-      pool(metadata.alignment, metadata.guardBytes),
+      metadata(Metadata::parse(file, path)), units(makeUnits(path, file)),
+      programs(loadPrograms(path, file)), arena(file, metadata, tableBytes()),
+      image(file.image(), path), pool(metadata.alignment, metadata.guardBytes),
       shapes(metadata.inputs.size()), results(metadata.outputs.size()),
       layerSeconds(metadata.layers.size()) {
   if (auto feature = missingFeature(metadata.cpuFeatures))
@@ -38,56 +47,72 @@ Model::Model(const std::string &path, const ModelOptions &options,
   for (size_t i = 0; i < results.size(); ++i)
     results[i] = {metadata.outputs[i].dims, metadata.outputs[i].bytes,
                   arena.outputs[i]};
-  std::string error;
-  if (programs.empty()) {
-    // Nothing will run on it, but a name that means nothing is a mistake.
-    if (!isDevice(options.device) &&
-        !createDevice(options.device, isa::Config(), &error))
-      throw ModelError(ACC_ERROR_DEVICE, error);
-    return;
-  }
   for (size_t i = 0; i < programs.size(); ++i)
-    if (const std::vector<uint32_t> &uops = programs[i].program.uops;
-        !uops.empty())
-      std::memcpy(arena.uops[i], uops.data(), uops.size() * sizeof(uint32_t));
-  device =
-      createDevice(options.device, programs.front().program.config, &error);
-  if (!device)
-    throw ModelError(ACC_ERROR_DEVICE, error);
-  arenaAddress = device->attach(arena.begin(), arena.bytes());
+    if (const std::string &table = programs[i].program->table; !table.empty())
+      std::memcpy(arena.tables[i], table.data(), table.size());
+  for (Unit &unit : units)
+    unit.arenaAddress = unit.device->attach(arena.begin(), arena.bytes());
 }
 
-std::vector<Model::LoadedProgram>
-Model::loadPrograms(const std::string &path, const ModelFile &file) const {
-  std::vector<LoadedProgram> loaded;
-  for (const Section &range : metadata.programs) {
-    std::string name = "accelerator program " + std::to_string(loaded.size()) +
-                       " of '" + path + "'";
-    std::string error;
-    auto program = isa::readProgram(
-        file.programs().substr(range.offset, range.bytes), &error);
-    if (!program)
-      throw ModelError(ACC_ERROR_FORMAT, name + " is malformed: " + error);
-    if (!loaded.empty() && !(loaded.front().program.config == program->config))
-      throw ModelError(ACC_ERROR_FORMAT,
-                       name + " is for another hardware configuration");
-    if (options.verify) {
-      auto diagnostics = isa::verify(*program);
-      if (!diagnostics.empty())
-        throw ModelError(ACC_ERROR_FORMAT,
-                         name + " is not well formed: " +
-                             isa::format(diagnostics.front(), *program));
+std::vector<Model::Unit> Model::makeUnits(const std::string &path,
+                                          const ModelFile &file) const {
+  std::string error;
+  auto specs = DeviceSpec::parse(options.device, &error);
+  if (!specs)
+    throw ModelError(ACC_ERROR_DEVICE, error);
+  std::vector<std::string> sets;
+  std::vector<Section> first;
+  for (const ProgramInfo &program : metadata.programs)
+    if (std::find(sets.begin(), sets.end(), program.instructionSet) ==
+        sets.end()) {
+      sets.push_back(program.instructionSet);
+      first.push_back(program.bytes);
     }
-    loaded.push_back({});
-    loaded.back().program = std::move(*program);
+  auto chosen = chooseDevices(*specs, sets, "'" + path + "'", &error);
+  if (!chosen)
+    throw ModelError(ACC_ERROR_DEVICE, error);
+  std::vector<Unit> made;
+  for (size_t i = 0; i < sets.size(); ++i) {
+    const DeviceKind &kind = (*chosen)[i].kind;
+    if (options.sanitize && !kind.can(kSanitizer))
+      throw ModelError(ACC_ERROR_DEVICE, withoutSanitizer(kind));
+    auto device = kind.create(
+        (*chosen)[i].options,
+        file.programs().substr(first[i].offset, first[i].bytes), &error);
+    if (!device)
+      throw ModelError(ACC_ERROR_DEVICE, error);
+    made.push_back({sets[i], std::move(device)});
+  }
+  return made;
+}
+
+std::vector<Model::LoadedProgram> Model::loadPrograms(const std::string &path,
+                                                      const ModelFile &file) {
+  std::vector<LoadedProgram> loaded;
+  for (const ProgramInfo &info : metadata.programs) {
+    auto unit = std::find_if(units.begin(), units.end(), [&](const Unit &u) {
+      return u.instructionSet == info.instructionSet;
+    });
+    std::string error;
+    auto program = unit->device->load(
+        file.programs().substr(info.bytes.offset, info.bytes.bytes),
+        info.buffers, {options.verify}, &error);
+    if (!program)
+      throw ModelError(ACC_ERROR_FORMAT, "accelerator program " +
+                                             std::to_string(loaded.size()) +
+                                             " of '" + path + "' " + error);
+    loaded.emplace_back();
+    loaded.back().unit = &*unit;
+    loaded.back().program = std::move(program);
+    loaded.back().clear();
   }
   return loaded;
 }
 
-std::vector<uint64_t> Model::uopBytes() const {
+std::vector<uint64_t> Model::tableBytes() const {
   std::vector<uint64_t> sizes;
   for (const LoadedProgram &loaded : programs)
-    sizes.push_back(loaded.program.uops.size() * sizeof(uint32_t));
+    sizes.push_back(loaded.program->table.size());
   return sizes;
 }
 
@@ -95,14 +120,22 @@ std::vector<uint64_t> Model::uopBytes() const {
 // Running
 //===----------------------------------------------------------------------===//
 
+void Model::LoadedProgram::clear() {
+  total = program->counts;
+  layers.clear();
+  seconds = 0;
+  launches = 0;
+  cycles.reset();
+}
+
 bool Model::bind(int32_t index, void *const *buffers, int32_t count,
-                 std::vector<uint64_t> &addresses) {
-  const isa::Program &program = programs[index].program;
+                 std::vector<void *> &all) {
+  const DeviceProgram &program = *programs[index].program;
   int32_t given = 0;
   for (size_t i = 0; i < program.buffers.size(); ++i) {
-    // The code passes every buffer but the micro-op table.
-    auto *at = static_cast<uint8_t *>(arena.uops[index]);
-    if (static_cast<int32_t>(i) != program.uopBuffer) {
+    // The code passes every buffer but the program's own table.
+    auto *at = static_cast<uint8_t *>(arena.tables[index]);
+    if (static_cast<int32_t>(i) != program.tableBuffer) {
       if (given == count)
         break;
       at = static_cast<uint8_t *>(buffers[given++]);
@@ -114,75 +147,75 @@ bool Model::bind(int32_t index, void *const *buffers, int32_t count,
                std::to_string(index) + " is outside of the model's memory");
       return false;
     }
-    addresses.push_back(arenaAddress +
-                        static_cast<uint64_t>(at - arena.begin()));
+    all.push_back(at);
   }
-  if (given == count && addresses.size() == program.buffers.size())
+  if (given == count && all.size() == program.buffers.size())
     return true;
   fail(ACC_ERROR_RUN,
        "accelerator program " + std::to_string(index) + " is launched with " +
            std::to_string(count) + " buffers instead of " +
            std::to_string(program.buffers.size() -
-                          (program.uopBuffer != isa::Program::kNone)));
+                          (program.tableBuffer != DeviceProgram::kNone)));
   return false;
+}
+
+std::string Model::kernelName() const {
+  bool known = currentLayer >= 0 &&
+               static_cast<size_t>(currentLayer) < metadata.layers.size();
+  return known ? metadata.layers[static_cast<size_t>(currentLayer)] : "";
 }
 
 int32_t Model::launch(int32_t index, void *const *buffers, int32_t count) {
   auto fail = [&](const std::string &reason) {
+    std::string kernel = kernelName();
     this->fail(ACC_ERROR_RUN,
-               "accelerator program " + std::to_string(index) + ": " + reason);
+               (kernel.empty() ? "" : "kernel '" + kernel + "': ") +
+                   "accelerator program " + std::to_string(index) + ": " +
+                   reason);
     return 1;
   };
   if (index < 0 || static_cast<size_t>(index) >= programs.size())
     return fail("the model has no such program");
-  std::vector<uint64_t> addresses;
-  if (!bind(index, buffers, count, addresses))
+  std::vector<void *> all;
+  if (!bind(index, buffers, count, all))
     return 1;
   LoadedProgram &loaded = programs[index];
-  const isa::Program &program = loaded.program;
-  // The plan of the memory is static: in general this happens once.
-  if (loaded.stream.empty() || loaded.addresses != addresses) {
-    std::string error;
-    auto stream = program.link(addresses, &error);
-    if (!stream)
-      return fail(error);
-    loaded.stream = std::move(*stream);
-    loaded.addresses = std::move(addresses);
-  }
-  RunOptions runOptions;
-  runOptions.sanitize = options.sanitize;
-  runOptions.layers = program.layers;
-  runOptions.layerOf = program.layerOf;
-  runOptions.events = options.events;
+  Device &device = *loaded.unit->device;
   if (options.onLaunch)
-    tellLaunch(index, /*after=*/false);
+    tellLaunch(index, all, /*after=*/false);
   // A launch depends on nothing but its buffers.
-  device->reset();
+  device.reset();
   double start = now();
-  RunResult result = device->run(loaded.stream, runOptions);
+  RunResult result =
+      device.run(*loaded.program, all, {options.sanitize, options.events});
   loaded.seconds += now() - start;
   ++loaded.launches;
-  loaded.total += result.total;
+  add(loaded.total, result.total);
   if (result.timing)
     loaded.cycles = loaded.cycles.value_or(0) + result.timing->cycles;
-  loaded.layers.resize(result.layers.size());
-  for (size_t i = 0; i < result.layers.size(); ++i)
-    loaded.layers[i] += result.layers[i];
+  for (const auto &[name, counts] : result.layers) {
+    auto known = std::find_if(
+        loaded.layers.begin(), loaded.layers.end(),
+        [&, &name = name](const auto &l) { return l.first == name; });
+    if (known == loaded.layers.end())
+      loaded.layers.emplace_back(name, counts);
+    else
+      add(known->second, counts);
+  }
   if (!result.ok())
     return fail(result.message);
   if (options.onLaunch)
-    tellLaunch(index, /*after=*/true);
+    tellLaunch(index, all, /*after=*/true);
   if (options.events && result.timing)
     launches.push_back({index, currentLayer, std::move(*result.timing)});
   return 0;
 }
 
-void Model::tellLaunch(int32_t index, bool after) const {
-  const LoadedProgram &loaded = programs[index];
+void Model::tellLaunch(int32_t index, std::span<void *const> all,
+                       bool after) const {
   std::vector<acc_buffer> buffers;
-  for (size_t i = 0; i < loaded.addresses.size(); ++i)
-    buffers.push_back({arena.begin() + (loaded.addresses[i] - arenaAddress),
-                       loaded.program.buffers[i].bytes});
+  for (size_t i = 0; i < all.size(); ++i)
+    buffers.push_back({all[i], programs[index].program->buffers[i].bytes});
   options.onLaunch(options.onLaunchUser, index, after, buffers.data(),
                    static_cast<int32_t>(buffers.size()));
 }
@@ -191,18 +224,16 @@ void Model::tellLaunch(int32_t index, bool after) const {
 // Statistics
 //===----------------------------------------------------------------------===//
 
-static json toJson(const Counters &counters) {
-  constexpr const char *opcodes[] = {"load", "store", "gemm", "finish", "alu"};
-  json instructions = json::object(), dram = json::object();
-  for (size_t i = 0; i < counters.instructions.size(); ++i)
-    instructions[opcodes[i]] = counters.instructions[i];
-  for (size_t i = 0; i < counters.dramBytes.size(); ++i)
-    dram[isa::memoryName(static_cast<isa::Memory>(i))] = counters.dramBytes[i];
-  return {{"instructions", instructions},
-          {"dram_bytes", dram},
-          {"gemm_steps", counters.gemmSteps},
-          {"reset_steps", counters.resetSteps},
-          {"alu_steps", counters.aluSteps}};
+static json toJson(const Counts &counts) {
+  json result = json::object();
+  for (const auto &[name, value] : counts) {
+    size_t dot = name.find('.');
+    if (dot == name.npos)
+      result[name] = value;
+    else
+      result[name.substr(0, dot)][name.substr(dot + 1)] = value;
+  }
+  return result;
 }
 
 static json toJson(const Timing &timing) {
@@ -236,10 +267,11 @@ std::string Model::statistics() {
   std::optional<uint64_t> cycles;
   for (const LoadedProgram &loaded : programs) {
     json layers = json::object();
-    size_t known = std::min(loaded.program.layers.size(), loaded.layers.size());
-    for (size_t i = 0; i < known; ++i)
-      layers[loaded.program.layers[i]] = toJson(loaded.layers[i]);
-    list.push_back({{"seconds", loaded.seconds},
+    for (const auto &[name, counts] : loaded.layers)
+      layers[name] = toJson(counts);
+    list.push_back({{"instruction_set", loaded.unit->instructionSet},
+                    {"device", loaded.unit->device->name()},
+                    {"seconds", loaded.seconds},
                     {"launches", loaded.launches},
                     {"total", toJson(loaded.total)},
                     {"layers", layers}});
@@ -250,7 +282,10 @@ std::string Model::statistics() {
   }
   if (cycles)
     result["cycles"] = *cycles;
-  result["device"] = device ? std::string(device->name()) : "cpu";
+  std::string names;
+  for (const Unit &unit : units)
+    names += (names.empty() ? "" : ", ") + std::string(unit.device->name());
+  result["device"] = units.empty() ? "cpu" : names;
   result["programs"] = list;
   if (options.profile)
     result["layer_seconds"] = layerSeconds;

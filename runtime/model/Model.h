@@ -7,7 +7,7 @@
 #include "Guards.h"
 #include "Pool.h"
 
-#include "acc/device.h"
+#include "acc/devices.h"
 
 #include <mutex>
 
@@ -30,7 +30,9 @@ private:
 };
 
 struct ModelOptions {
-  std::string device = "fsim";
+  /// As DeviceSpec::parse reads it; an instruction set that it does not mention
+  /// has its default device.
+  std::string device;
   bool verify = true, sanitize = false, profile = false, events = false;
   acc_launch_fn *onLaunch = nullptr;
   void *onLaunchUser = nullptr;
@@ -68,18 +70,25 @@ public:
   std::string statisticsText;
 
 private:
+  /// A device with the instruction set whose programs it runs, and where it
+  /// has the arena.
+  struct Unit {
+    std::string instructionSet;
+    std::unique_ptr<Device> device;
+    uint64_t arenaAddress = 0;
+  };
   struct LoadedProgram {
-    isa::Program program;
-    /// The stream as linked to `addresses`.
-    std::vector<isa::Word128> stream;
-    std::vector<uint64_t> addresses;
+    Unit *unit = nullptr;
+    std::unique_ptr<DeviceProgram> program;
     /// What the launches of the last run did, in all and by layer.
-    Counters total;
-    std::vector<Counters> layers;
+    Counts total;
+    std::vector<std::pair<std::string, Counts>> layers;
     double seconds = 0;
     uint64_t launches = 0;
-    /// Of devices with a notion of time.
+    /// Of launches on a device with a notion of time.
     std::optional<uint64_t> cycles;
+
+    void clear();
   };
 
   /// A launch of the last run, recorded with the option `events`.
@@ -90,16 +99,21 @@ private:
 
   Model(const std::string &path, const ModelOptions &options,
         const ModelFile &file);
+  std::vector<Unit> makeUnits(const std::string &path,
+                              const ModelFile &file) const;
   std::vector<LoadedProgram> loadPrograms(const std::string &path,
-                                          const ModelFile &file) const;
-  std::vector<uint64_t> uopBytes() const;
-  /// DRAM addresses of the buffers of a launch; false and a failure if they
-  /// are not what the program wants.
+                                          const ModelFile &file);
+  std::vector<uint64_t> tableBytes() const;
+  /// The buffers of a launch with the program's own table; false and a failure
+  /// if they are not what the program wants.
   bool bind(int32_t program, void *const *buffers, int32_t count,
-            std::vector<uint64_t> &addresses);
+            std::vector<void *> &all);
   int32_t launch(int32_t program, void *const *buffers, int32_t count);
   /// Calls the option `onLaunch`.
-  void tellLaunch(int32_t program, bool after) const;
+  void tellLaunch(int32_t program, std::span<void *const> buffers,
+                  bool after) const;
+  /// The name of the kernel that began last, or "".
+  std::string kernelName() const;
   void beginLayer(int32_t layer);
 
   struct Hooks;
@@ -119,13 +133,13 @@ private:
 
   const ModelOptions options;
   const Metadata metadata;
+  /// One for each instruction set that the programs are in.
+  std::vector<Unit> units;
   std::vector<LoadedProgram> programs;
   Arena arena;
   Image image;
-  std::unique_ptr<Device> device;
-  uint64_t arenaAddress = 0;
 
-  /// Of the run that is under way, or the last one.
+  /// The state of the run that is under way, or of the last one.
   Pool pool;
   Guards guards;
   const RunRequest *request = nullptr;

@@ -131,12 +131,9 @@ void *Model::allocate(uint64_t elementBytes, const int64_t *dims, size_t rank) {
 /// The kernel that was the last to begin has ended.
 int32_t Model::checkGuards() {
   if (auto violation = guards.check()) {
-    bool known = currentLayer >= 0 &&
-                 static_cast<size_t>(currentLayer) < metadata.layers.size();
+    std::string name = kernelName();
     fail(ACC_ERROR_RUN,
-         "kernel '" +
-             (known ? metadata.layers[static_cast<size_t>(currentLayer)]
-                    : std::to_string(currentLayer)) +
+         "kernel '" + (name.empty() ? std::to_string(currentLayer) : name) +
              "' " + *violation + "; acc miscompiled it");
   }
   return failure.empty() ? 0 : 1;
@@ -287,13 +284,8 @@ void Model::run(const RunRequest &wanted) {
   }
   setShapes(wanted.dims);
   std::vector<void *> pointers = takeInputs(wanted.inputs);
-  for (LoadedProgram &program : programs) {
-    program.total = {};
-    program.layers.clear();
-    program.seconds = 0;
-    program.launches = 0;
-    program.cycles.reset();
-  }
+  for (LoadedProgram &program : programs)
+    program.clear();
   launches.clear();
   std::fill(layerSeconds.begin(), layerSeconds.end(), 0.0);
   currentLayer = -1;

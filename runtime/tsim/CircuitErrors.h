@@ -10,7 +10,7 @@
 #ifndef ACC_RUNTIME_TSIM_CIRCUITERRORS_H
 #define ACC_RUNTIME_TSIM_CIRCUITERRORS_H
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::tsim {
 

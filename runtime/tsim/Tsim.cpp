@@ -8,11 +8,11 @@
 #include "acc/tsim.h"
 #include "CircuitErrors.h"
 #include "acc/circuit.h"
+#include "acc/csim.h"
 
 #include <dlfcn.h>
 #include <filesystem>
-#include <map>
-#include <mutex>
+#include <limits>
 #include <type_traits>
 
 using namespace acc;
@@ -58,10 +58,11 @@ public:
   decltype(&acc_circuit_destroy) destroy;
 };
 
-class Tsim final : public Device {
+class Tsim final : public StreamDevice {
 public:
   Tsim(const isa::Config &config, std::unique_ptr<Model> model, Options options)
-      : Device(config), model(std::move(model)), options(std::move(options)) {}
+      : StreamDevice(config), model(std::move(model)),
+        options(std::move(options)) {}
   ~Tsim() override { reset(); }
 
   std::string_view name() const override { return "tsim"; }
@@ -74,15 +75,26 @@ public:
     circuit = nullptr;
   }
 
-  using Device::run;
-  RunResult run(std::span<const isa::Word128> stream,
-                const RunOptions &runOptions) override;
+  StreamResult runStream(std::span<const isa::Word128> stream,
+                         const StreamOptions &runOptions) override;
 
 private:
+  std::string traceFile() const {
+    if (options.trace.empty() || circuits == 0)
+      return options.trace;
+    std::filesystem::path path(options.trace);
+    std::string name = path.stem().string() + "-" + std::to_string(circuits) +
+                       path.extension().string();
+    return path.replace_filename(name).string();
+  }
+
   std::unique_ptr<Model> model;
   Options options;
   /// Made by the first run after a reset.
   acc_circuit *circuit = nullptr;
+  /// The file for its waveforms, and how many circuits there have been.
+  std::string trace;
+  size_t circuits = 0;
 };
 
 /// Gathers the circuit's events by instruction: each module starts and retires
@@ -114,9 +126,9 @@ private:
   size_t next[isa::kNumModules][2] = {};
 };
 
-RunResult Tsim::run(std::span<const isa::Word128> stream,
-                    const RunOptions &runOptions) {
-  RunResult result;
+StreamResult Tsim::runStream(std::span<const isa::Word128> stream,
+                             const StreamOptions &runOptions) {
+  StreamResult result;
   result.layers.resize(runOptions.layers.size());
   isa::Codec codec(configuration);
   std::vector<std::optional<Instruction>> insns;
@@ -125,8 +137,7 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
     insns.push_back(codec.decode(word));
 
   auto report = [&](isa::Diagnostic diagnostic) {
-    if (int32_t layer = runOptions.layer(diagnostic.instruction); layer >= 0)
-      diagnostic.layer = runOptions.layers[layer];
+    diagnostic.layer = runOptions.layerName(diagnostic.instruction);
     result.message = circuitMessage(diagnostic, insns);
     result.diagnostics.push_back(std::move(diagnostic));
   };
@@ -134,12 +145,14 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
     report(std::move(*problem));
     return result;
   }
-  const char *trace = options.trace.empty() ? nullptr : options.trace.c_str();
-  if (!circuit)
-    circuit = model->create(trace);
+  if (!circuit) {
+    trace = traceFile();
+    circuit = model->create(trace.empty() ? nullptr : trace.c_str());
+    ++circuits;
+  }
   if (!circuit) {
     report({-1,
-            "cannot write waveforms to '" + options.trace +
+            "cannot write waveforms to '" + trace +
                 "', or the simulator was built without",
             ""});
     return result;
@@ -190,29 +203,16 @@ RunResult Tsim::run(std::span<const isa::Word128> stream,
     reset();
     return result;
   }
-  for (size_t i = 0; i < insns.size(); ++i) {
-    Counters one = isa::count(*insns[i], configuration);
-    result.total += one;
-    if (int32_t layer = runOptions.layer(i); layer >= 0)
-      result.layers[layer] += one;
-  }
+  for (size_t i = 0; i < insns.size(); ++i)
+    result.count(isa::count(*insns[i], configuration), static_cast<int64_t>(i),
+                 runOptions);
   return result;
-}
-
-/// What Python has built, by configuration.
-struct Registry {
-  std::mutex mutex;
-  std::map<std::string, Options> entries;
-};
-Registry &registry() {
-  static Registry instance;
-  return instance;
 }
 
 } // namespace
 
-std::unique_ptr<Device> tsim::create(const isa::Config &config, Options options,
-                                     std::string *error) {
+std::unique_ptr<StreamDevice>
+tsim::create(const isa::Config &config, Options options, std::string *error) {
   std::vector<std::string> problems = config.validate();
   if (!problems.empty()) {
     if (error)
@@ -225,17 +225,32 @@ std::unique_ptr<Device> tsim::create(const isa::Config &config, Options options,
   return std::make_unique<Tsim>(config, std::move(model), std::move(options));
 }
 
-void tsim::provide(const isa::Config &config, Options options) {
-  Registry &r = registry();
-  std::lock_guard lock(r.mutex);
-  r.entries[config.toJson()] = std::move(options);
-}
-
-std::optional<Options> tsim::provided(const isa::Config &config) {
-  Registry &r = registry();
-  std::lock_guard lock(r.mutex);
-  auto found = r.entries.find(config.toJson());
-  if (found == r.entries.end())
-    return std::nullopt;
-  return found->second;
+const StreamDeviceKind &tsim::kind() {
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  static const StreamDeviceKind kind = {
+      "tsim",
+      "the simulated circuit",
+      {std::string(kTimed), std::string(kTrace)},
+      {csim::latencyOption(),
+       DeviceOption::makeNumber(
+           "jitter", "up to so many cycles more, at random", 0, 0, 1 << 20),
+       DeviceOption::makeNumber("seed", "seed of the jitter", 1, 0, most),
+       DeviceOption::makeText("trace", "file for waveforms (.fst)"),
+       DeviceOption::makeText("model", "shared object with the circuit")},
+      [](const isa::Config &config, const DeviceOptions &options,
+         std::string *error) -> std::unique_ptr<StreamDevice> {
+        if (options.text("model").empty()) {
+          if (error)
+            *error = "device 'tsim' needs the circuit of the configuration " +
+                     config.toJson() +
+                     " as its option 'model': acc.Device('tsim') builds it";
+          return nullptr;
+        }
+        return create(config,
+                      {options.text("model"), options.as<uint32_t>("latency"),
+                       options.as<uint32_t>("jitter"),
+                       options.as<uint64_t>("seed"), options.text("trace")},
+                      error);
+      }};
+  return kind;
 }

@@ -25,8 +25,7 @@ COVERING = range(2000, 2300)
 
 @pytest.fixture(scope="module")
 def circuit() -> object:
-    simulator.provide(CONFIG, optimize=0)
-    return _runtime.Device("tsim", CONFIG)
+    return simulator.device(CONFIG, optimize=0)
 
 
 @pytest.mark.parametrize("case", [*SMALL, WIDE], ids=str)
@@ -70,8 +69,8 @@ def test_memory_changes_times_only() -> None:
     expected = [stream.run(_runtime.Device("fsim", case.config)) for stream in streams]
     for latency in (0, 1, 5, 64, 1000):
         for jitter in (0, 1, 30, 1000):
-            simulator.provide(case.config, case.circuit, latency=latency, jitter=jitter, seed=jitter, optimize=0)
-            device = _runtime.Device("tsim", case.config)
+            options = {"latency": latency, "jitter": jitter, "seed": jitter}
+            device = simulator.device(case.config, case.circuit, **options, optimize=0)
             for stream, want in zip(streams, expected, strict=True):
                 np.testing.assert_array_equal(stream.run(device), want, err_msg=f"latency {latency}, jitter {jitter}")
 
@@ -119,9 +118,7 @@ def test_every_alu_operation_takes_one_cycle(circuit: object, op: str) -> None:
 
 @pytest.mark.parametrize("latency", [1, 100])
 def test_latency_is_hidden(latency: int) -> None:
-    simulator.provide(CONFIG, latency=latency, optimize=0)
-    figures = throughputs(_runtime.Device("tsim", CONFIG), CONFIG, 64)
-    simulator.provide(CONFIG, optimize=0)
+    figures = throughputs(simulator.device(CONFIG, latency=latency, optimize=0), CONFIG, 64)
     assert all(figure == 8 for name, figure in figures.items() if "row" in name)
 
 
@@ -133,8 +130,7 @@ def test_instructions_follow_each_other_closely(circuit: object) -> None:
 def test_stores_of_nothing_retire_in_order() -> None:
     """Also when memory acknowledges a later STORE in the cycle in which the one before them retires."""
     # Random delays let answers come in groups.
-    simulator.provide(CONFIG, latency=1, jitter=40, optimize=0)
-    device = _runtime.Device("tsim", CONFIG)
+    device = simulator.device(CONFIG, latency=1, jitter=40, optimize=0)
     some = "store.out sram=0 dram=64 y=4 x=2 stride=2 push=prev"
     nothing = "store.out sram=0 dram=64 y=1 x=0 stride=0"
     for gap in range(5):
@@ -145,14 +141,12 @@ def test_stores_of_nothing_retire_in_order() -> None:
         result = device.run(_runtime.Program.parse(f"{stores}\n{taken}finish", CONFIG).encode())
         device.detach(0)
         assert result["ok"], result["message"]
-    simulator.provide(CONFIG, optimize=0)
 
 
 def test_long_work_is_no_deadlock() -> None:
     """Zeroing all accumulators, one by one, and a GEMM that does the same thing for long."""
     config = DEEP.config
-    simulator.provide(config, latency=1, optimize=0)
-    device = _runtime.Device("tsim", config)
+    device = simulator.device(config, latency=1, optimize=0)
     depth = config.depth("acc")
     zeros = f"load.acc sram=0 dram=0 y=0 x={depth} stride=0 pad=1,0,0,0"
     assert cycles(device, config, zeros) > depth > 3 * 4096

@@ -18,8 +18,7 @@ CONFIG = SMALL[0].config
 
 @pytest.fixture(scope="module")
 def circuit() -> object:
-    simulator.provide(CONFIG, optimize=0)
-    return _runtime.Device("tsim", CONFIG)
+    return simulator.device(CONFIG, optimize=0)
 
 
 # --- streams in words ---

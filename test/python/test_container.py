@@ -6,6 +6,7 @@ import os
 import resource
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,15 +203,13 @@ def test_missing_processor_feature(tmp_path: Path):
 
 
 def test_ill_formed_program(tmp_path: Path):
-    from acc._lib import _runtime
-
-    text = handmade.PROGRAM.replace("pop=prev push=prev", "push=prev")
-    program = _runtime.write_program(_runtime.Program.parse(text))
+    program = handmade.assembled(handmade.PROGRAM.replace("pop=prev push=prev", "push=prev"))
     write_model(tmp_path / "m.so", handmade.contents("LAUNCH", programs=[program]))
     with pytest.raises(ModelFileError, match="not well formed"):
         load(tmp_path / "m.so")
-    for size in range(0, len(program), 37):
-        write_model(tmp_path / "m.so", handmade.contents("LAUNCH", programs=[program[:size]]))
+    for size in range(0, len(program.data), 37):
+        cut = replace(program, data=program.data[:size])
+        write_model(tmp_path / "m.so", handmade.contents("LAUNCH", programs=[cut]))
         with pytest.raises(ModelFileError, match="malformed"):
             load(tmp_path / "m.so")
 

@@ -61,7 +61,6 @@ def test_agrees_with_random_circuits(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_data_are_those_of_fsim(seed: int) -> None:
-    cycle_model.provide(CONFIG)
     stream = random_stream(CONFIG, seed)
     expected, actual = (stream.run(_runtime.Device(name, CONFIG)) for name in ("fsim", "csim"))
     np.testing.assert_array_equal(actual, expected)
@@ -69,11 +68,7 @@ def test_data_are_those_of_fsim(seed: int) -> None:
 
 def test_time_alone_leaves_memory_alone() -> None:
     stream = random_stream(CONFIG, 1)
-    cycle_model.provide(CONFIG, functional=False)
-    try:
-        np.testing.assert_array_equal(stream.run(_runtime.Device("csim", CONFIG)), stream.dram)
-    finally:
-        cycle_model.provide(CONFIG)
+    np.testing.assert_array_equal(stream.run(cycle_model.device(CONFIG, functional=False)), stream.dram)
 
 
 def test_activity_adds_up() -> None:
@@ -97,13 +92,11 @@ UOP = "load.uop sram=0 dram=0 y=1 x=1 stride=1\n"
 
 def message(text: str, circuit: Circuit | None = None) -> str:
     """What the model says about a stream, which it must refuse."""
-    cycle_model.provide(CONFIG, circuit)
-    device = _runtime.Device("csim", CONFIG)
+    device = cycle_model.device(CONFIG, circuit)
     memory = np.zeros(4096, np.uint8)
     memory[:4] = np.frombuffer(_runtime.Program.parse(".uop dst=255 src=255 wgt=127", CONFIG).uops, np.uint8)
     device.attach_at(0, memory)
     result = device.run(_runtime.Program.parse(text, CONFIG).encode())
-    cycle_model.provide(CONFIG)
     assert not result["ok"]
     assert "cycles" not in result
     return result["message"]
@@ -158,10 +151,10 @@ def test_random_bytes_never_crash() -> None:
 
 
 def test_circuits_that_cannot_be() -> None:
-    _runtime.provide_csim(CONFIG, 64, 96)
     with pytest.raises(AccError, match="96 bits"):
-        _runtime.Device("csim", CONFIG)
-    cycle_model.provide(CONFIG)
+        _runtime.Device("csim", CONFIG, mem_width=96)
+    with pytest.raises(AccError, match=r"log_outstanding \(4\) must exceed log_max_burst \(5\)"):
+        _runtime.Device("csim", CONFIG, log_outstanding=4, log_max_burst=5)
 
 
 def test_calibration_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,9 +169,7 @@ def test_differences_are_described() -> None:
     """What a drifting table would look like."""
     stream = random(CONFIG, 0)
     pair = devices(CONFIG, Circuit(), 64)
-    cycle_model.provide(CONFIG, latency=65, functional=False)
-    difference = compare((pair[0], _runtime.Device("csim", CONFIG)), stream)
-    cycle_model.provide(CONFIG)
+    difference = compare((pair[0], cycle_model.device(CONFIG, latency=65, functional=False)), stream)
     assert not difference.exact
     assert difference.error > 0
     said = difference.describe(stream.program)

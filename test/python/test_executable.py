@@ -14,7 +14,7 @@ import pytest
 
 import handmade
 from acc.cli import main
-from acc.container import TensorInfo, write_model
+from acc.container import Program, TensorInfo, write_model
 from acc.errors import ModelFileError, RunError
 from acc.executable import Executable, load
 
@@ -110,12 +110,10 @@ def test_circuits_have_no_sanitizer(vta: Path, device: str):
     [("uop=0:1", "uop=45:1"), ("uop=0:1", "uop=7:7"), ("iter=1,2", "iter=0,2"), ("iter=1,2", "iter=1,0")],
 )
 def test_instructions_without_steps_do_nothing(good: str, idle: str):
-    from acc._lib import _runtime
-
     text = handmade.PROGRAM.replace(f"alu.add {good}", f"alu.add {idle}").replace(
         f"alu.add uop=0:1 {good}", f"alu.add uop=0:1 {idle}"
     )
-    program = _runtime.write_program(_runtime.Program.parse(text))
+    program = handmade.assembled(text)
     exe = Executable.from_contents(handmade.contents("LAUNCH", programs=[program]))
     np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], np.maximum(A, 0))
 
@@ -224,7 +222,7 @@ def test_program_from_ir():
           vta.insn.store out sram 0 dram 1[0] size [1, 2] stride 2 pop(prev) push(prev)
           vta.insn.finish pop(next)
         } }""")
-        program = _mlir.write_program(SymbolTable(module)["k"])
+        program = Program("vta", _mlir.write_program(SymbolTable(module)["k"]))
     exe = Executable.from_contents(handmade.contents("LAUNCH", programs=[program]), sanitize=True)
     np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], A + 3)
     assert exe.statistics["programs"][0]["layers"]["Add_2"]["alu_steps"] == 2

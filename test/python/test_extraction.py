@@ -295,7 +295,7 @@ def test_text_is_the_same_program(
         assert (tmp_path / "i").read_bytes() == (kernel / "insns.bin").read_bytes()
         assert (tmp_path / "u").read_bytes() == (kernel / "uops.bin").read_bytes()
 
-        program = _runtime.read_program(model.programs[number])
+        program = _runtime.read_program(model.programs[number].data)
         capsys.readouterr()
         assert main(["disasm", f"{folder}/m.so", "--program", str(number)]) == 0
         (tmp_path / "text.s").write_text(capsys.readouterr().out)

@@ -48,7 +48,7 @@ def draw(rng: np.random.Generator, config: _runtime.Config, length: int) -> tupl
 
 def run_fsim(program: _runtime.Program, dram: np.ndarray, uop_bytes: int, kernel: str, sanitize: bool) -> np.ndarray:
     memory = dram.copy()
-    device = _runtime.Device("fsim", program.config, kernel)
+    device = _runtime.Device("fsim", program.config, kernel=kernel)
     device.attach_at(0, memory)
     result = device.run(program.link([0, uop_bytes]), sanitize=sanitize)
     problems = [message for _, _, message in result["diagnostics"] if "nothing has written" not in message]
@@ -164,7 +164,7 @@ def run_conv(conv: Conv, config: _runtime.Config, kernel: str) -> tuple[np.ndarr
     w = rng.integers(-128, 128, (conv.outputs // o, conv.inputs // i, k, k, o, i)).astype(np.int8)
     y = np.zeros((conv.outputs // o, conv.out_size, conv.out_size, o), np.int8)
     program = generate(conv, config)
-    device = _runtime.Device("fsim", config, kernel)
+    device = _runtime.Device("fsim", config, kernel=kernel)
     uops = np.frombuffer(program.uops, np.uint8).copy()
     result = device.run_program(program, [device.attach(a.reshape(-1).view(np.uint8)) for a in (uops, x, w, y)], True)
     return y, reference(conv, x, w), result

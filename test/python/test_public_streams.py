@@ -24,14 +24,8 @@ MAX, SHR = 1, 3
 FINISH = (3).to_bytes(16, "little")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def circuit() -> None:
-    simulator.provide(CONFIG, optimize=0)
-    cycle_model.provide(CONFIG)
-
-
 def device(name: str) -> Any:
-    return _runtime.Device(name, CONFIG)
+    return simulator.device(CONFIG, optimize=0) if name == "tsim" else _runtime.Device(name, CONFIG)
 
 
 def word(**fields: int) -> bytes:
@@ -169,11 +163,9 @@ def test_times_of_a_stream_do_not_depend_on_those_before() -> None:
 
 
 def test_csim_without_data_keeps_micro_ops() -> None:
-    cycle_model.provide(CONFIG, functional=False)
-    it = device("csim")
+    it = cycle_model.device(CONFIG, functional=False)
     it.attach_at(0, memory(4))
     bare = [it.run(stream)["cycles"] for stream in in_two()]
-    cycle_model.provide(CONFIG)
     it = device("csim")
     it.attach_at(0, memory(4))
     assert bare == [it.run(stream)["cycles"] for stream in in_two()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 import numpy as np
@@ -120,14 +119,12 @@ def test_resnet18_layers_agree_with_onnx_runtime() -> None:
 @pytest.mark.parametrize("config", CONFIGS)
 def test_on_the_circuit(config: str, tmp_path: pathlib.Path) -> None:
     """Whole networks on the simulated circuit, whose memory stutters, as on the functional simulator."""
-    from acc._lib import _runtime
-    from acc.hardware import simulator
 
     model = random_network(11)
     inputs = feeds(model, 11)
     compiled = acc.compile(model, target="vta", config=CONFIGS[config])
     compiled.save(tmp_path / "model.so")
-    simulator.provide(_runtime.Config(json.dumps(CONFIGS[config])), jitter=30)
-    expected, actual = compiled.run(inputs), acc.load(tmp_path / "model.so", device="tsim").run(inputs)
+    circuit = acc.Device("tsim", jitter=30)
+    expected, actual = compiled.run(inputs), acc.load(tmp_path / "model.so", device=circuit).run(inputs)
     for name in expected:
         np.testing.assert_array_equal(actual[name], expected[name])

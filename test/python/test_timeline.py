@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pathlib
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,7 @@ def check_structure(document: dict[str, Any], cycles: int) -> list[dict[str, Any
 
 def run_with_events(device: str, seed: int) -> tuple[Any, dict[str, Any]]:
     stream = random_stream(CONFIG, seed)
-    simulator.provide(CONFIG, optimize=0)
-    cycle_model.provide(CONFIG)
-    d = _runtime.Device(device, CONFIG)
+    d = {"tsim": partial(simulator.device, optimize=0), "csim": cycle_model.device}[device](CONFIG)
     d.attach_at(0, stream.dram.copy())
     result = d.run(stream.linked(), events=True)
     assert result["ok"]
@@ -106,8 +105,7 @@ def test_waits_name_the_other_module() -> None:
     text = (
         "load.inp sram=0 dram=0 y=1 x=64 stride=64 push=next\nload.acc sram=0 dram=0 y=1 x=0 stride=0 pop=prev\nfinish"
     )
-    cycle_model.provide(CONFIG)
-    device = _runtime.Device("csim", CONFIG)
+    device = cycle_model.device(CONFIG)
     device.attach_at(0, np.zeros(1 << 16, np.uint8))
     program = _runtime.Program.parse(text, CONFIG)
     result = device.run(program.encode(), events=True)
@@ -179,16 +177,19 @@ def test_timeline_of_a_stream(
 @pytest.mark.parametrize(
     ("options", "mention"),
     [
-        (["--timeline", "t.json"], "--timeline is for --device csim or tsim: nothing else has a notion of time"),
-        (["--latency", "3"], "--latency is for --device csim or tsim"),
-        (["--mem-width", "64"], "--mem-width is for --device csim or tsim"),
-        (["--jitter", "3"], "--jitter is for --device tsim"),
-        (["--device", "csim", "--jitter", "3"], "always takes the same time"),
-        (["--device", "csim", "--trace", "x.fst"], "--timeline shows what it does"),
-        (["--device", "csim", "--sanitize"], "--sanitize is for --device fsim"),
+        (["--timeline", "t.json"], "'fsim' has no notion of time: 'csim' and 'tsim' do"),
+        (["--latency", "3"], "'fsim' has no option 'latency': it has kernel"),
+        (["--mem-width", "64"], "'fsim' has no option 'mem_width'"),
+        (["--jitter", "3"], "'fsim' has no option 'jitter'"),
+        (["--device", "csim", "--jitter", "3"], "'csim' has no option 'jitter': it has latency, mem_width, "),
+        (["--device", "csim", "--trace", "x.fst"], "'csim' has no option 'trace'"),
+        (["--device", "csim:speed=3"], "'csim' has no option 'speed': it has latency, mem_width, "),
+        (["--device", "csim:latency"], "option 'latency' has no value"),
+        (["--device", "csim;csim"], "one device is needed, not 2"),
+        (["--device", "csim", "--sanitize"], "'csim' has no sanitizer: 'fsim' does"),
         (["--device", "csim", "--mem-width", "100"], "100"),
         (["--device", "csim", "--latency", "soon"], "soon"),
-        (["--device", "csim", "--latency", str(1 << 30)], "--latency"),
+        (["--device", "csim", "--latency", str(1 << 30)], "'latency' of device 'csim' is 1073741824, but must be"),
         (["--device", "csim", "--timeline", "no/such/folder/t.json"], "no/such/folder"),
     ],
 )

@@ -114,7 +114,7 @@ def linked(name: str, program: Any) -> Stream:
 
 def compiled(path: str | os.PathLike[str]) -> list[Stream]:
     """The accelerator programs of a compiled model."""
-    programs = [_runtime.read_program(program) for program in read_model(path).programs]
+    programs = [_runtime.read_program(program.data) for program in read_model(path).programs]
     return [linked(f"program {i}", program) for i, program in enumerate(programs)]
 
 
@@ -131,9 +131,8 @@ def third_party(folder: Path) -> Stream:
 
 def devices(config: Any, circuit: Circuit, latency: int, *, optimize: int | None = 0) -> tuple[Any, Any]:
     """tsim and csim of a circuit."""
-    simulator.provide(config, circuit, latency=latency, optimize=optimize)
-    cycle_model.provide(config, circuit, latency=latency, functional=False)
-    return _runtime.Device("tsim", config), _runtime.Device("csim", config)
+    simulated = simulator.device(config, circuit, latency=latency, optimize=optimize)
+    return simulated, cycle_model.device(config, circuit, latency=latency, functional=False)
 
 
 def compare(pair: tuple[Any, Any], stream: Stream) -> Difference:

@@ -82,8 +82,9 @@ def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit
     Every other one finds in the scratchpads what those before have left.
     """
     config = case.config
-    simulator.provide(config, circuit or case.circuit, latency=case.latency, jitter=case.jitter, optimize=optimize)
-    simulated, functional = _runtime.Device("tsim", config), _runtime.Device("fsim", config)
+    options = {"latency": case.latency, "jitter": case.jitter, "optimize": optimize}
+    simulated = simulator.device(config, circuit or case.circuit, **options)
+    functional = _runtime.Device("fsim", config)
     for seed in seeds:
         stream = random_stream(config, seed, length, far=True)
         assert stream.program.verify() == []

@@ -86,12 +86,14 @@ def check(program: Any, *, everywhere: bool, one_in: int = 1) -> None:
         at = addresses[int(uop_buffer[1])] - start
         before[at : at + len(program.uops)] = np.frombuffer(program.uops, np.uint8)
 
-    simulator.provide(config, circuit, **options)
-    cycle_model.provide(config, circuit, latency=options.get("latency", 64))
+    devices = {
+        "fsim": _runtime.Device("fsim", config),
+        "tsim": simulator.device(config, circuit, **options),
+        "csim": cycle_model.device(config, circuit, latency=options.get("latency", 64)),
+    }
     after, cycles = {}, {}
-    for name in ("fsim", "tsim", "csim"):
+    for name, device in devices.items():
         after[name] = before.copy()
-        device = _runtime.Device(name, config)
         device.attach_at(start, after[name])
         result = device.run_program(program, addresses)
         assert result["ok"], f"{name}: {result['message']}"

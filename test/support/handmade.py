@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acc.container import ModelContents, Splat, TensorInfo
+from acc.container import ModelContents, Program, Splat, TensorInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,10 +73,15 @@ def image(*defines: str) -> bytes:
     return build(SOURCE, *defines)
 
 
-def contents(*defines: str, **changes: object) -> ModelContents:
-    """What `write_model` takes; with LAUNCH also the accelerator's part."""
+def assembled(text: str) -> Program:
+    """Assembly text as models carry it."""
     from acc._lib import _runtime
 
+    return Program("vta", _runtime.write_program(_runtime.Program.parse(text)))
+
+
+def contents(*defines: str, **changes: object) -> ModelContents:
+    """What `write_model` takes; with LAUNCH also the accelerator's part."""
     x = TensorInfo("x", "float32", (4, 8))
     y = TensorInfo("y", "float32", (4, 8))
     inputs, outputs, programs = [x], [y], []
@@ -86,7 +91,7 @@ def contents(*defines: str, **changes: object) -> ModelContents:
         defines = (*defines, *(() if any(d.startswith("COUNT") for d in defines) else ("COUNT=2",)))
         inputs.append(TensorInfo("a", "int32", (2, 16)))
         outputs.append(TensorInfo("q", "int8", (2, 16)))
-        programs.append(_runtime.write_program(_runtime.Program.parse(PROGRAM)))
+        programs.append(assembled(PROGRAM))
         layers.append({"layers": ["Relu_1", "Add_2"], "kernel": "relu", "target": "vta", "instructions": 6})
     fields: dict = {
         "image": image(*defines),

@@ -49,7 +49,7 @@ def describe(path: str) -> dict[str, Any]:
         "stored_constant_bytes": len(model.constants),
         "workspace_bytes": model.metadata["workspace_bytes"],
         "programs": len(model.programs),
-        "program_bytes": sum(len(program) for program in model.programs),
+        "program_bytes": sum(len(program.data) for program in model.programs),
         "layers": model.metadata.get("layers", []),
     }
 

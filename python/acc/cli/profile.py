@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from acc import timeline
-from acc.errors import RunError
 from acc.hardware import devices
 
 
@@ -21,9 +20,8 @@ def register(subparsers: Any) -> None:
         "layer. Time does not depend on data, so no input is needed. Native kernels are named, not timed.",
     )
     parser.add_argument("model", metavar="model.so", help="the compiled model")
-    parser.add_argument("--device", default="csim", help="csim, the cycle model (default), or tsim, the circuit")
     parser.add_argument("--input", metavar="FILE", help=".npz with an array per input name, or .npy (default: zeros)")
-    devices.declare(parser, trace=False)
+    devices.declare(parser, default="csim")
     parser.add_argument("--json", action="store_true", help="print the profile as JSON")
     parser.set_defaults(run=run)
 
@@ -34,16 +32,13 @@ def run(args: argparse.Namespace) -> int:
     from acc.cli.run import read_inputs
     from acc.container import read_model
 
-    if args.device not in devices.TIMED:
-        raise RunError(f"--device {args.device} has no notion of time: profile on csim or tsim")
+    device = devices.one(devices.chosen(args))
     config = profile.configuration(args.model)
-    # Native kernels compute with what the accelerator leaves behind, so csim has to get it right.
-    devices.prepare(args, config)
     inputs = read_inputs(args.input, read_model(args.model).inputs) if args.input else None
-    result = profile.profile(args.model, device=args.device, inputs=inputs)
+    result = profile.profile(args.model, device=device, inputs=inputs)
     if args.timeline is not None:
         runs = [launch.run or f"native: {launch.kernel.name}" for launch in result.launches]
-        about = {"device": args.device, "model": Path(args.model).name, "cycles": result.cycles}
+        about = {"device": device.name, "model": Path(args.model).name, "cycles": result.cycles}
         timeline.write(args.timeline, runs, {**about, "config": json.loads(config.to_json())})
     print(json.dumps(result.to_dict()) if args.json else result.table())
     return 0

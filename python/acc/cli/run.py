@@ -14,6 +14,7 @@ import numpy as np
 from acc.container import TensorInfo
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
+from acc.hardware import devices
 
 
 def register(subparsers: Any) -> None:
@@ -27,7 +28,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("model", metavar="model.so", help="the compiled model")
     parser.add_argument("--input", metavar="FILE", required=True, help=".npz with an array per input name, or .npy")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the outputs to this .npz file")
-    parser.add_argument("--device", default="fsim", help="what runs accelerator programs: fsim (default), csim or tsim")
+    devices.declare(parser, timeline=False)
     parser.add_argument("--sanitize", action="store_true", help="check every access of the accelerator")
     parser.add_argument("--profile", action="store_true", help="measure the time of every kernel")
     parser.add_argument("--json", action="store_true", help="print outputs' summaries and statistics as JSON")
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from acc.files import replacing
     from acc.report import format_table
 
-    with load(args.model, device=args.device, sanitize=args.sanitize, profile=args.profile) as model:
+    with load(args.model, device=devices.chosen(args), sanitize=args.sanitize, profile=args.profile) as model:
         outputs = model.run(read_inputs(args.input, model.inputs))
         statistics = model.statistics
         names = [", ".join(layer.layers) or layer.kernel for layer in model.report()]

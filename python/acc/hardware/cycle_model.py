@@ -1,4 +1,4 @@
-"""What the cycle model (csim) is to model: a circuit and its memory, as `simulator.provide` has it for the circuit."""
+"""The cycle model (csim) of a circuit and its memory, as `simulator.device` is the circuit itself."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 from acc.hardware.package import Circuit
 
 
-def provide(config: Any, circuit: Circuit | None = None, *, latency: int = 64, functional: bool = True) -> None:
-    """Makes the device `csim` of this configuration model `circuit` with a memory of `latency` cycles.
+def device(config: Any, circuit: Circuit | None = None, *, latency: int = 64, functional: bool = True) -> Any:
+    """A `_runtime.Device` that counts the cycles of `circuit` with a memory of `latency` cycles.
 
-    Without it, csim has a circuit and a memory as they are by default. Unless `functional`, it leaves DRAM alone, which
-    is all that takes long.
+    Unless `functional`, it leaves DRAM alone, which is all that takes long.
     """
     from acc._lib import _runtime
 
     circuit = circuit or Circuit()
-    _runtime.provide_csim(
+    return _runtime.Device(
+        "csim",
         config,
-        latency,
-        circuit.mem_data_width,
-        circuit.log_queue,
-        circuit.log_tokens,
-        circuit.log_max_burst,
-        circuit.log_outstanding,
-        functional,
+        latency=latency,
+        mem_width=circuit.mem_data_width,
+        log_queue=circuit.log_queue,
+        log_tokens=circuit.log_tokens,
+        log_max_burst=circuit.log_max_burst,
+        log_outstanding=circuit.log_outstanding,
+        functional=functional,
     )

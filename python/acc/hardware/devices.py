@@ -1,21 +1,23 @@
-"""The command line's choice of a simulated device: which options belong to which, and how it is made."""
+"""The command line's choice of a device: `--device NAME:OPTION=VALUE,...`, and options of their own for common ones."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from acc.devices import TIMED, DeviceSpec, kinds, specs
 from acc.errors import RunError
 from acc.files import replacing
 
-# Devices with a notion of time.
-TIMED = ("csim", "tsim")
-# Of simulated memory, in cycles.
-MAX_LATENCY = 1 << 20
 # Sizes, addresses and counts on the command line; addresses beyond are out of any dram_base's reach.
 LIMIT = 1 << 40
+
+# Options of devices that have an option of the command line, with what it takes.
+FLAGS = {"latency": "CYCLES", "mem_width": "BITS", "jitter": "CYCLES", "trace": "FILE"}
 
 
 def number(text: str, option: str) -> int:
@@ -29,20 +31,48 @@ def number(text: str, option: str) -> int:
     return value
 
 
-def declare(parser: argparse.ArgumentParser, *, trace: bool = True) -> None:
-    """Adds the options of the circuit and its memory; `trace` is for what runs a single stream."""
-    timed = parser.add_argument_group("csim and tsim")
-    timed.add_argument("--latency", metavar="CYCLES", help="cycles until memory answers (default: 64)")
-    timed.add_argument("--mem-width", metavar="BITS", help="width of the memory port (default: 64)")
-    timed.add_argument(
-        "--timeline", metavar="FILE", help="write what happened when (.json, for ui.perfetto.dev or chrome://tracing)"
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _help(name: str) -> str:
+    """What an option means, its default, and which devices have it."""
+    having = [(kind.name, option) for kind in kinds() for option in kind.options if option.name == name]
+    option = having[0][1]
+    default = f"default: {option.initial}; " if option.is_number else ""
+    return f"{option.help} ({default}{' and '.join(device for device, _ in having)})"
+
+
+class _Later:
+    """A part of a help text that is made when somebody reads it, as it takes more than most commands need."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+
+def declare(parser: argparse.ArgumentParser, *, default: str | None = None, timeline: bool = True) -> None:
+    """Adds the choice of a device, and of its options; `default` is the device, or that of the instruction set."""
+    shown = default or "the first that is for the programs"
+    action = parser.add_argument(
+        "--device",
+        metavar="NAME[:OPTION=VALUE,...]",
+        default=default,
+        help=f"what runs accelerator programs: %(known)s (default: {shown})",
     )
-    circuit = parser.add_argument_group("tsim only")
-    circuit.add_argument("--jitter", metavar="CYCLES", help="up to so many cycles more, at random (default: 0)")
-    if trace:
-        circuit.add_argument("--trace", metavar="FILE", help="write waveforms (.fst)")
-    else:
-        parser.set_defaults(trace=None)
+    vars(action)["known"] = _Later(lambda: ", ".join(f"{kind.name}, {kind.summary}" for kind in kinds()))
+    group = parser.add_argument_group("options of devices")
+    for name, what in FLAGS.items():
+        action = group.add_argument(_flag(name), metavar=what, help="%(about)s")
+        vars(action)["about"] = _Later(partial(_help, name))
+    if timeline:
+        group.add_argument(
+            "--timeline",
+            metavar="FILE",
+            help="write what happened when (.json, for ui.perfetto.dev or chrome://tracing)",
+        )
 
 
 class _Unwritten(Exception):
@@ -55,44 +85,43 @@ def _check_writable(path: str) -> None:
         raise _Unwritten
 
 
-def prepare(args: argparse.Namespace, config: Any, *, functional: bool = True) -> None:
-    """Makes the device `args.device` as the options say, and refuses those that are for another one.
+def chosen(args: argparse.Namespace) -> tuple[DeviceSpec, ...]:
+    """The devices that the command line asks for; raises RunError for options that they do not have.
 
-    `functional` says whether anybody cares for the data that csim computes.
+    Options of the command line are for the first of several.
     """
-    if args.device not in TIMED:
-        options = {
-            "latency": "csim or tsim",
-            "mem-width": "csim or tsim",
-            "timeline": "csim or tsim",
-            "jitter": "tsim",
-            "trace": "tsim",
-        }
-        for name, device in options.items():
-            if getattr(args, name.replace("-", "_")) is not None:
-                why = ": nothing else has a notion of time" if name == "timeline" else ""
-                raise RunError(f"--{name} is for --device {device}{why}")
-        return
-    if args.device == "csim":
-        if args.jitter is not None:
-            raise RunError("--jitter is for --device tsim: csim models a memory that always takes the same time")
-        if args.trace is not None:
-            raise RunError("--trace is for --device tsim: csim has no signals; --timeline shows what it does")
-    from acc.hardware import cycle_model, simulator
-    from acc.hardware.package import Circuit
+    options: dict[str, Any] = {}
+    for name, what in FLAGS.items():
+        text = getattr(args, name)
+        if text is not None:
+            options[name] = text if what == "FILE" else number(text, _flag(name))
+    wanted = specs(args.device)
+    if options:
+        first, *others = wanted or (DeviceSpec(kinds()[0].name),)
+        wanted = (first.with_options(**options), *others)
+    for spec in wanted:
+        if "trace" in spec.options:
+            _check_writable(str(spec.options["trace"]))
+    if getattr(args, "timeline", None) is not None:
+        one(wanted).require(TIMED)
+        _check_writable(args.timeline)
+    return wanted
 
-    numbers = {
-        name: number(getattr(args, name), f"--{name}")
-        for name in ("latency", "jitter")
-        if getattr(args, name) is not None
-    }
-    if too_big := [name for name, value in numbers.items() if value > MAX_LATENCY]:
-        raise RunError(f"--{too_big[0]} is more than {MAX_LATENCY} cycles")
-    circuit = Circuit(number(args.mem_width, "--mem-width")) if args.mem_width is not None else Circuit()
-    for path in (args.trace, args.timeline):
-        if path is not None:
-            _check_writable(path)
-    if args.device == "csim":
-        cycle_model.provide(config, circuit, functional=functional, **numbers)
-    else:
-        simulator.provide(config, circuit, trace=args.trace, **numbers)
+
+def one(wanted: tuple[DeviceSpec, ...]) -> DeviceSpec:
+    """The device, for commands that use a single one."""
+    if len(wanted) != 1:
+        raise RunError(f"one device is needed, not {len(wanted)}")
+    return wanted[0]
+
+
+def make(spec: DeviceSpec, config: Any) -> Any:
+    """A `_runtime.Device` of this kind for raw streams of the VTA."""
+    from acc._lib import _runtime
+
+    options = spec.options
+    if spec.kind.preparation:
+        from acc.hardware import simulator
+
+        options = simulator.prepare(options, config)
+    return _runtime.Device(spec.name, config, **options)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from acc._lib import _runtime
 from acc.errors import ConfigError
 
-# Of the circuit's own 16-byte instructions; smaller ports than 64 bits and larger ones than 512 are not built.
-PORTS = (64, 128, 256, 512)
+PORTS: tuple[int, ...] = _runtime.CIRCUIT_PORTS
+"""Widths in bits that the memory port can have."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,8 @@ class Circuit:
     dsp_blocks: int | None = None
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.mem_data_width not in PORTS:
-            problems.append(f"the memory port is {self.mem_data_width} bits wide, but can only be one of {PORTS}")
-        # Bursts of up to 2^6 beats stay within 4 KiB at every width.
-        limits = {"log_queue": (1, 12), "log_tokens": (1, 16), "log_max_burst": (0, 6), "log_outstanding": (2, 10)}
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                problems.append(f"{name} is {getattr(self, name)}, but must be from {low} to {high}")
-        if self.log_outstanding <= self.log_max_burst:
-            problems.append(
-                f"log_outstanding ({self.log_outstanding}) must exceed log_max_burst ({self.log_max_burst})"
-            )
+        sizes = (self.mem_data_width, self.log_queue, self.log_tokens, self.log_max_burst, self.log_outstanding)
+        problems = _runtime.circuit_problems(*sizes)
         if self.dsp_blocks is not None and self.dsp_blocks < 0:
             problems.append(f"dsp_blocks is {self.dsp_blocks}, but must not be negative")
         if problems:

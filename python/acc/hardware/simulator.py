@@ -16,10 +16,12 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from acc.devices import Preparation
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
 from acc.hardware.toolchain import COMPILER_REMEDY, REMEDY, ToolError, compiler, started, verilator
@@ -134,10 +136,6 @@ def _workplace() -> Iterator[Path]:
             f"cannot build the simulator of the circuit in '{tempfile.gettempdir()}': {error.strerror or error}: let "
             "TMPDIR name a folder with room"
         ) from None
-
-
-# Configurations for which the device exists.
-_provided: set[Any] = set()
 
 
 class _Progress:
@@ -271,7 +269,52 @@ def _compile(
     _keep(linked, target)
 
 
-def provide(
+# The device
+
+
+def options() -> tuple[Any, ...]:
+    """What the device `tsim` can be told: of its own all but the shared object, which is built, and what to build."""
+    from acc._lib import _runtime
+
+    native = next(kind for kind in _runtime.device_kinds() if kind.name == "tsim")
+    number = _runtime.DeviceOption.number
+    return (
+        *(option for option in native.options if option.name != "model"),
+        *_runtime.circuit_options(),
+        number("dsp_blocks", "DSP blocks for multipliers, -1 for any number", -1, -1, 1 << 20),
+        number("optimize", "level of the C++ compiler", DEFAULT_OPTIMIZE, 0, 3),
+    )
+
+
+def prepare(given: Mapping[str, Any], config: Any) -> dict[str, Any]:
+    """Builds the circuit that `options` describe, if need be; returns what the native device is to be told.
+
+    Raises ConfigError, or ToolError if a tool is missing or fails.
+    """
+    own = {name: value for name, value in given.items() if name in ("latency", "jitter", "seed", "trace")}
+    sizes = {name: int(value) for name, value in given.items() if name not in (*own, "optimize")}
+    if "mem_width" in sizes:
+        sizes["mem_data_width"] = sizes.pop("mem_width")
+    if sizes.get("dsp_blocks") == -1:
+        del sizes["dsp_blocks"]
+    trace = given.get("trace")
+    if trace and os.path.exists(trace) and not os.path.isfile(trace):
+        # The writer of waveforms goes back and forth in its file, and ends the process where it cannot.
+        raise ToolError(f"cannot write waveforms to '{trace}': it is not a regular file")
+    optimize = int(given["optimize"]) if "optimize" in given else None
+    return {**own, "model": os.fspath(build(config, Circuit(**sizes), trace=bool(trace), optimize=optimize))}
+
+
+def _prepare_for_program(given: Mapping[str, Any], program: bytes) -> dict[str, Any]:
+    from acc._lib import _runtime
+
+    return prepare(given, _runtime.read_program(program).config)
+
+
+PREPARATION = Preparation(options(), _prepare_for_program)
+
+
+def device(
     config: Any,
     circuit: Circuit | None = None,
     *,
@@ -280,22 +323,15 @@ def provide(
     seed: int = 1,
     trace: str | None = None,
     optimize: int | None = None,
-) -> None:
-    """Builds what is missing and makes the device `tsim` known for this configuration to everything in the process.
+) -> Any:
+    """A `_runtime.Device` that simulates the circuit, whose simulator is built if need be.
 
     Memory answers after `latency` cycles and up to `jitter` more, drawn with `seed`; `trace` names a file (.fst) for
-    waveforms.
+    waveforms. Raises as `build`.
     """
     from acc._lib import _runtime
 
-    if trace is not None and os.path.exists(trace) and not os.path.isfile(trace):
-        # The writer of waveforms goes back and forth in its file, and ends the process where it cannot.
-        raise ToolError(f"cannot write waveforms to '{trace}': it is not a regular file")
-    model = build(config, circuit, trace=trace is not None, optimize=optimize)
-    _runtime.provide_tsim(config, os.fspath(model), latency, jitter, seed, trace or "")
-    _provided.add(config)
-
-
-def is_provided(config: Any) -> bool:
-    """Whether `provide` was called for this configuration."""
-    return config in _provided
+    circuit = circuit or Circuit()
+    sizes = {field.name: getattr(circuit, field.name) for field in fields(circuit)}
+    given = {"latency": latency, "jitter": jitter, "seed": seed, "trace": trace, "optimize": optimize, **sizes}
+    return _runtime.Device("tsim", config, **prepare({k: v for k, v in given.items() if v is not None}, config))

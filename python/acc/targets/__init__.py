@@ -68,6 +68,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_installed()))
 
 
+def others() -> tuple[str, ...]:
+    """The names of the targets of other packages than acc."""
+    return tuple(name for name in names() if name not in _OWN)
+
+
 def find(name: str) -> type[Target]:
     """The target of that name.
 

@@ -19,6 +19,7 @@ from acc.report import LayerReport
 from acc.targets.reasons import Reason
 
 if TYPE_CHECKING:
+    from acc.container import ProgramBuffer
     from acc.pipeline import Graph
 
 __all__ = ["Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors"]
@@ -50,11 +51,17 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """What an accelerator runs for one kernel: the kernel's symbol, the target's name and the program's bytes."""
+    """What an accelerator runs for one kernel: the kernel's symbol, the target's name and the program's bytes.
+
+    instruction_set: by which devices know the program; the target's name if empty. buffers: what main launches the
+    program with, in order, if its bytes do not say that themselves.
+    """
 
     symbol: str
     target: str
     data: bytes
+    instruction_set: str = ""
+    buffers: tuple[ProgramBuffer, ...] = ()
 
 
 class Target(ABC):

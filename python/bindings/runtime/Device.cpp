@@ -5,11 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 #include "Runtime.h"
 #include "acc/csim.h"
 #include "acc/fsim.h"
-#include "acc/tsim.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -33,10 +32,9 @@ using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 class PyDevice {
 public:
   PyDevice(const std::string &name, const isa::Config &config,
-           const std::string &kernel) {
+           const nb::kwargs &options) {
     std::string error;
-    device = name == "fsim" ? fsim::create(config, kernel, &error)
-                            : createDevice(name, config, &error);
+    device = createStreamDevice(name, config, toTexts(options), &error);
     if (!device)
       raise("RunError", error);
   }
@@ -70,8 +68,8 @@ public:
     std::vector<isa::Word128> words(stream.size() / sizeof(isa::Word128));
     std::copy_n(stream.c_str(), stream.size(),
                 reinterpret_cast<char *>(words.data()));
-    RunResult result;
-    RunOptions options;
+    StreamResult result;
+    StreamOptions options;
     options.dialect = parseDialect(dialect);
     {
       nb::gil_scoped_release release;
@@ -80,25 +78,25 @@ public:
       options.layers = layers;
       options.layerOf = layerOf;
       options.events = events;
-      result = device->run(words, options);
+      result = device->runStream(words, options);
     }
     return toDict(result, layers);
   }
 
   nb::dict runProgram(const isa::Program &program,
                       const std::vector<uint64_t> &addresses, bool sanitize) {
-    RunResult result;
+    StreamResult result;
     {
       nb::gil_scoped_release release;
-      result = device->run(program, addresses, sanitize);
+      result = device->runProgram(program, addresses, sanitize);
     }
     return toDict(result, program.layers);
   }
 
-  std::unique_ptr<Device> device;
+  std::unique_ptr<StreamDevice> device;
 
 private:
-  static nb::dict toDict(const RunResult &result,
+  static nb::dict toDict(const StreamResult &result,
                          const std::vector<std::string> &layers) {
     nb::list diagnostics;
     for (const isa::Diagnostic &d : result.diagnostics)
@@ -163,34 +161,35 @@ void acc::python::registerDevice(nb::module_ &m) {
   m.def("fsim_kernels", &fsim::availableKernels,
         "GEMM kernels of the functional simulator that this machine runs, best "
         "first.");
+  nb::list ports;
+  for (uint32_t width : csim::kPorts)
+    ports.append(width);
+  m.attr("CIRCUIT_PORTS") = nb::tuple(ports);
   m.def(
-      "provide_tsim",
-      [](const isa::Config &config, const std::string &model, uint32_t latency,
-         uint32_t jitter, uint64_t seed, const std::string &trace) {
-        tsim::provide(config, {model, latency, jitter, seed, trace});
-      },
-      "config"_a, "model"_a, "latency"_a = 64, "jitter"_a = 0, "seed"_a = 1,
-      "trace"_a = "",
-      "Makes Device('tsim', config) run the circuit in the shared object "
-      "`model`, with a memory of `latency` cycles.");
+      "circuit_options", [] { return csim::circuitOptions(); },
+      "The options that choose a circuit.");
   m.def(
-      "provide_csim",
-      [](const isa::Config &config, uint32_t latency, uint32_t portBits,
-         int logQueue, int logTokens, int logBurst, int logOutstanding,
-         bool functional) {
-        csim::provide(config, {latency, portBits, logQueue, logTokens, logBurst,
-                               logOutstanding, functional});
+      "circuit_problems",
+      [](int64_t portBits, int logQueue, int logTokens, int logBurst,
+         int logOutstanding) {
+        csim::Options options;
+        options.portBits =
+            static_cast<uint32_t>(std::clamp<int64_t>(portBits, 0, 1 << 20));
+        options.logQueue = logQueue;
+        options.logTokens = logTokens;
+        options.logBurst = logBurst;
+        options.logOutstanding = logOutstanding;
+        return csim::circuitProblems(options);
       },
-      "config"_a, "latency"_a = 64, "mem_data_width"_a = 64, "log_queue"_a = 5,
-      "log_tokens"_a = 12, "log_max_burst"_a = 4, "log_outstanding"_a = 8,
-      "functional"_a = true,
-      "What Device('csim', config) models from now on. Unless `functional`, it "
-      "leaves DRAM alone.");
+      "mem_data_width"_a, "log_queue"_a, "log_tokens"_a, "log_max_burst"_a,
+      "log_outstanding"_a, "Why there is no such circuit.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
       .def(nb::init<const std::string &, const isa::Config &,
-                    const std::string &>(),
-           "name"_a, "config"_a, "kernel"_a = "")
+                    const nb::kwargs &>(),
+           "name"_a, "config"_a, "options"_a,
+           "A device by name, with the options of its kind (see "
+           "device_kinds).")
       .def_prop_ro(
           "name",
           [](const PyDevice &d) { return std::string(d.device->name()); })

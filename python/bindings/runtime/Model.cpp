@@ -1,4 +1,5 @@
 #include "../../../runtime/model/Checksum.h"
+#include "../../../runtime/model/Dtypes.h"
 #include "Runtime.h"
 #include "acc/isa/ProgramFile.h"
 #include "acc/runtime.h"
@@ -44,33 +45,7 @@ using Buffers = std::vector<std::unique_ptr<BufferView>>;
 using Tensor = std::tuple<std::string, std::string, nb::list>;
 using Bytes = nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>;
 
-constexpr const char *kDtypeNames[] = {"float32",
-                                       "float64",
-                                       "float16",
-                                       "bfloat16",
-                                       "int8",
-                                       "int16",
-                                       "int32",
-                                       "int64",
-                                       "uint8",
-                                       "uint16",
-                                       "uint32",
-                                       "uint64",
-                                       "bool",
-                                       "float8_e4m3fn",
-                                       "float8_e4m3fnuz",
-                                       "float8_e5m2",
-                                       "float8_e5m2fnuz",
-                                       "float8_e8m0fnu",
-                                       "float6_e2m3fn",
-                                       "float6_e3m2fn",
-                                       "float4_e2m1fn",
-                                       "int4",
-                                       "int2",
-                                       "uint4",
-                                       "uint2"};
-constexpr size_t kDtypeBytes[] = {4, 8, 2, 2, 1, 2, 4, 8, 1, 2, 4, 8, 1,
-                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+using acc::kDtypes;
 
 /// Where the outputs of one run go: buffers of Python where there are some,
 /// fresh memory otherwise.
@@ -115,13 +90,14 @@ public:
     options.sanitize = sanitize;
     options.profile = profile;
     acc_status status;
+    Raised::clear();
     {
       nb::gil_scoped_release release;
       status = acc_model_load(path.c_str(), &options, &model);
     }
     if (status)
-      raise(status == ACC_ERROR_DEVICE ? "RunError" : "ModelFileError",
-            acc_last_error());
+      Raised::raise(status == ACC_ERROR_DEVICE ? "RunError" : "ModelFileError",
+                    acc_last_error());
   }
   ~PyModel() { acc_model_free(model); }
   PyModel(const PyModel &) = delete;
@@ -142,7 +118,7 @@ public:
         else
           shape.append(symbol ? symbol : "?");
       }
-      result.emplace_back(info.name, kDtypeNames[info.dtype], shape);
+      result.emplace_back(info.name, kDtypes[info.dtype].name, shape);
     }
     return result;
   }
@@ -164,6 +140,7 @@ public:
     to.given = hold(outputs, false, held, nullptr);
     to.made.resize(outputs.size());
     acc_status status;
+    Raised::clear();
     {
       nb::gil_scoped_release release;
       status = acc_model_run_shapes(model, from.data(), dims.data(),
@@ -172,7 +149,7 @@ public:
     if (failure)
       std::rethrow_exception(std::exchange(failure, nullptr));
     if (status)
-      raise("RunError", acc_last_error());
+      Raised::raise("RunError", acc_last_error());
     nb::list results;
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (to.given[i])
@@ -234,7 +211,7 @@ private:
       }
       size_t bytes = info.bytes;
       if (shapes && !isFixed(info)) {
-        bytes = kDtypeBytes[info.dtype];
+        bytes = kDtypes[info.dtype].bytes;
         for (int64_t size : (*shapes)[i])
           bytes *= static_cast<size_t>(size);
       }
@@ -290,9 +267,10 @@ void acc::python::registerModel(nb::module_ &m) {
   nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
       .def(nb::init<const std::string &, const std::string &, bool, bool, int,
                     nb::object>(),
-           "path"_a, "device"_a = "fsim", "verify"_a = true,
-           "sanitize"_a = false, "profile"_a = 0, "on_launch"_a = nb::none(),
-           "Loads a file. `on_launch` is called before and after every launch "
+           "path"_a, "device"_a = "", "verify"_a = true, "sanitize"_a = false,
+           "profile"_a = 0, "on_launch"_a = nb::none(),
+           "Loads a file. `device` is as in acc_model_options. `on_launch` is "
+           "called before and after every launch "
            "of an accelerator program: (program, after, buffers as bytes).")
       .def_prop_ro(
           "inputs", [](const PyModel &self) { return self.tensors(true); },

@@ -30,6 +30,7 @@ NB_MODULE(_runtime, m) {
   m.doc() = "The runtime: instruction set, simulators, compiled models. Free "
             "of LLVM and MLIR.";
   registerIsa(m);
+  registerDevices(m);
   registerDevice(m);
   registerModel(m);
 }

@@ -12,35 +12,42 @@
 #ifndef ACC_CSIM_H
 #define ACC_CSIM_H
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::csim {
 
 /// The circuit and its memory, as acc.hardware.package.Circuit and tsim have
 /// them.
 struct Options {
-  /// Of memory, in cycles.
+  /// Latency of memory, in cycles.
   uint32_t latency = 64;
-  /// Of the memory port.
+  /// Width of the memory port, in bits.
   uint32_t portBits = 64;
-  /// log2 of: instructions per queue, tokens per queue, beats of a burst, beats
-  /// on their way per module.
+  /// Sizes of the circuit, each as log2: instructions per queue, tokens per
+  /// queue, beats of a burst, beats on their way per module.
   int logQueue = 5, logTokens = 12, logBurst = 4, logOutstanding = 8;
   /// Execute the stream too (with the functional simulator), so that DRAM is
   /// as it should be afterwards.
   bool functional = true;
 };
 
+/// The widths in bits that a memory port can have: smaller ones than half of an
+/// instruction and larger ones than 64 bytes are not built.
+inline constexpr uint32_t kPorts[] = {64, 128, 256, 512};
+/// The latency of simulated memory, an option of csim and tsim.
+DeviceOption latencyOption();
+/// The options that choose a circuit, with the limits of each.
+const std::vector<DeviceOption> &circuitOptions();
+/// Why there is no circuit with these options; empty if there is one.
+std::vector<std::string> circuitProblems(const Options &options);
+
 /// Creates a cycle model. Null and a message if the configuration or the
 /// options are illegal.
-std::unique_ptr<Device> create(const isa::Config &config,
-                               const Options &options = {},
-                               std::string *error = nullptr);
+std::unique_ptr<StreamDevice> create(const isa::Config &config,
+                                     const Options &options = {},
+                                     std::string *error = nullptr);
 
-/// What createDevice("csim", config) uses from now on instead of the defaults.
-void provide(const isa::Config &config, const Options &options);
-/// What was provided for \p config, or the defaults.
-Options provided(const isa::Config &config);
+const StreamDeviceKind &kind();
 
 } // namespace acc::csim
 

@@ -10,7 +10,7 @@
 #ifndef ACC_FSIM_H
 #define ACC_FSIM_H
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::fsim {
 
@@ -21,9 +21,11 @@ std::vector<std::string> availableKernels();
 /// Creates a simulator; \p kernel is one of availableKernels() or "" for the
 /// best. Null and a message if that cannot be had or the configuration is
 /// illegal.
-std::unique_ptr<Device> create(const isa::Config &config,
-                               std::string_view kernel = "",
-                               std::string *error = nullptr);
+std::unique_ptr<StreamDevice> create(const isa::Config &config,
+                                     std::string_view kernel = "",
+                                     std::string *error = nullptr);
+
+const StreamDeviceKind &kind();
 
 } // namespace acc::fsim
 

@@ -87,15 +87,20 @@ typedef struct acc_buffer {
 } acc_buffer;
 
 /// Is told of a launch of an accelerator program, before it runs and `after` it
-/// has: the program's buffers in their order, the micro-op table included. They
-/// may be read until the function returns.
+/// has: the program's buffers in their order, with the table that it brings
+/// along, if any (micro-ops of the VTA). They may be read until the function
+/// returns.
 typedef void acc_launch_fn(void *user, int32_t program, int32_t after,
                            const acc_buffer *buffers, int32_t count);
 
 /// Set `size` to sizeof(acc_model_options) and the rest to zero for defaults.
 typedef struct acc_model_options {
   size_t size;
-  /// The device that runs accelerator programs; null is "fsim".
+  /// The device that runs accelerator programs, with its options:
+  /// "csim:latency=200". Where programs are in several instruction sets,
+  /// devices are separated by semicolons, and an instruction set that is not
+  /// mentioned has its default device; so has each if this is null. A backslash
+  /// takes the meaning from the character that follows.
   const char *device;
   /// Do not check the accelerator programs before the first run.
   int32_t skip_verification;

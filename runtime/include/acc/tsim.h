@@ -12,31 +12,30 @@
 #ifndef ACC_TSIM_H
 #define ACC_TSIM_H
 
-#include "acc/device.h"
+#include "acc/vta/device.h"
 
 namespace acc::tsim {
 
 struct Options {
   /// The shared object made for the configuration.
   std::string model;
-  /// Of memory, in cycles.
+  /// Latency of memory, in cycles.
   uint32_t latency = 64;
-  /// Up to so many cycles more, at random; 0 for none.
+  /// Upper bound of the cycles by which memory answers later still, at random;
+  /// 0 for a memory that always takes the same time.
   uint32_t jitter = 0;
   uint64_t seed = 1;
-  /// File for waveforms, or "". The model must have been built for it.
+  /// File for waveforms, or "". The model must have been built for it. What
+  /// runs after a reset goes to files of its own: waves.fst, waves-1.fst, ...
   std::string trace;
 };
 
 /// Creates a simulator. Null and a message if the model cannot be loaded or the
 /// configuration is illegal.
-std::unique_ptr<Device> create(const isa::Config &config, Options options,
-                               std::string *error = nullptr);
+std::unique_ptr<StreamDevice> create(const isa::Config &config, Options options,
+                                     std::string *error = nullptr);
 
-/// Makes createDevice("tsim", config) work from now on, with these options.
-void provide(const isa::Config &config, Options options);
-/// What was provided for \p config, if anything.
-std::optional<Options> provided(const isa::Config &config);
+const StreamDeviceKind &kind();
 
 } // namespace acc::tsim
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from acc.errors import AccError, ModelFileError, RunError
+from acc.targets.vta.programs import decode
 
 MEMORY_MAP = "memory.json"
 FORMAT = "acc-program"
@@ -167,10 +168,8 @@ class _Writer:
     """Writes the folder of one launch."""
 
     def __init__(self, model: Any, launch: Mapping[str, Any], folder: Path) -> None:
-        from acc._lib import _runtime
-
         self.model, self.launch, self.folder = model, launch, folder
-        self.program = _runtime.read_program(model.programs[launch["program"]])
+        self.program = decode(model, launch["program"])
         # The micro-op table is a buffer of the program, but not of the launch.
         self.table = self.program.uop_buffer
         self.given = [i for i in range(len(self.program.buffers)) if i != self.table]

@@ -31,6 +31,10 @@ void join(Clock &clock, const Clock &other);
 /// Reports what is wrong with an instruction by itself, or nothing: a copy that
 /// there is not, a dependence flag that names no neighbour.
 std::optional<std::string> checkForm(const Instruction &insn);
+/// Reports all that is wrong with the instructions of a stream by themselves,
+/// and a FINISH that is missing (index -1) or not last.
+void checkForm(std::span<const Instruction> insns,
+               const std::function<void(int64_t, std::string)> &report);
 /// Reports why an instruction's indices or DRAM range are illegal, or nothing.
 /// \p uops holds the micro-op scratchpad, \p buffer the DRAM buffer addressed
 /// (null: unknown, not checked).

@@ -16,6 +16,10 @@ std::string writeProgram(const Program &program);
 std::optional<Program> readProgram(std::string_view bytes,
                                    std::string *error = nullptr);
 
+/// The hardware configuration that such a program is for, without the rest.
+std::optional<Config> readConfig(std::string_view bytes,
+                                 std::string *error = nullptr);
+
 } // namespace acc::isa
 
 #endif // ACC_ISA_PROGRAMFILE_H

@@ -87,8 +87,8 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc._lib import _runtime
     from acc.container import read_model
+    from acc.targets.vta.programs import decode
 
     _check_options(args)
     if args.insns is not None:
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         if args.program not in numbers:
             raise ModelFileError(f"'{args.model}' has no program {args.program}: it has {len(model.programs)}")
         numbers = [args.program]
-    programs = [(number, _runtime.read_program(model.programs[number])) for number in numbers]
+    programs = [(number, decode(model, number)) for number in numbers]
     if args.json:
         print(json.dumps([{"program": n, "instructions": len(p), "text": str(p)} for n, p in programs]))
         return 0

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acc import timeline
+from acc.devices import DIALECTS, SANITIZER
 from acc.errors import RunError
 from acc.files import replacing
 from acc.hardware import devices
@@ -70,12 +71,6 @@ def register(subparsers: Any) -> None:
         "writes it, on a simulated device. ADDR are DRAM byte addresses, decimal or 0x.",
     )
     parser.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
-    parser.add_argument(
-        "--device",
-        default="fsim",
-        help="fsim, the functional simulator (default), csim, the cycle model, or tsim, the simulated circuit, built "
-        "on first use",
-    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--insns",
@@ -115,7 +110,7 @@ def register(subparsers: Any) -> None:
     program.add_argument(
         "--check", action="store_true", help="compare with what the model computed (acc disasm --binary --input)"
     )
-    devices.declare(parser)
+    devices.declare(parser, default="fsim")
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
     parser.set_defaults(run=run)
 
@@ -243,9 +238,6 @@ def _check_options(args: argparse.Namespace) -> None:
                 raise RunError(f"--{option} is for --insns: a program has {instead}")
     if args.vta_dialect not in ("acc", "public"):
         raise RunError(f"--vta-dialect takes acc or public, not '{args.vta_dialect}'")
-    for option, wanted in (("sanitize", args.sanitize), ("vta-dialect", args.vta_dialect != "acc")):
-        if wanted and args.device in devices.TIMED:
-            raise RunError(f"--{option} is for --device fsim, which looks at what a stream does")
 
 
 def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:
@@ -276,6 +268,10 @@ def run(args: argparse.Namespace) -> int:
     from acc._lib import _runtime
 
     _check_options(args)
+    spec = devices.one(devices.chosen(args))
+    for capability, wanted in ((SANITIZER, args.sanitize), (DIALECTS, args.vta_dialect != "acc")):
+        if wanted:
+            spec.require(capability)
     program = extraction.read(args.program) if args.program is not None else None
     loads = [_load(text) for text in args.load]
     dumps = [_dump(text) for text in args.dump]
@@ -288,9 +284,10 @@ def run(args: argparse.Namespace) -> int:
         setup = _setup_program(args, program)
     else:
         setup = _setup_streams(args, loads, dumps)
-    # Only these show what csim computes.
-    devices.prepare(args, setup.config, functional=bool(dumps) or args.check or len(setup.streams) > 1)
-    device = _runtime.Device(args.device, setup.config)
+    if "functional" in {option.name for option in spec.kind.options} and "functional" not in spec.options:
+        # Only these show what the device computes.
+        spec = spec.with_options(functional=bool(dumps) or args.check or len(setup.streams) > 1)
+    device = devices.make(spec, setup.config)
     device.attach_at(0, setup.dram)
     results, runs = [], []
     initialised = setup.initialised if args.sanitize else None
@@ -318,14 +315,14 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name, _ in setup.streams]
     if args.timeline is not None:
         about = {
-            "device": args.device,
+            "device": spec.name,
             "stream": ", ".join(names),
             "cycles": summary["cycles"],
             "config": json.loads(setup.config.to_json()),
         }
         timeline.write(args.timeline, runs, about)
     if args.json:
-        print(json.dumps(_as_json(args.device, setup, results, summary)))
+        print(json.dumps(_as_json(spec.name, setup, results, summary)))
     else:
         _print_table(summary)
     return 0

@@ -1,14 +1,11 @@
-//===- Device.cpp - Devices and their DRAM --------------------------------===//
+//===- Dram.cpp - Address space of a device -------------------------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "acc/device.h"
-#include "acc/csim.h"
-#include "acc/fsim.h"
-#include "acc/tsim.h"
+#include "acc/dram.h"
 
 #include <algorithm>
 
@@ -64,56 +61,12 @@ uint8_t *Dram::lookup(uint64_t address, uint64_t bytes) const {
   return at->host + (address - at->begin);
 }
 
-Device::~Device() = default;
-
-uint64_t Device::attach(void *host, uint64_t bytes) {
-  uint64_t alignment = 1;
-  for (isa::Memory m :
-       {isa::Memory::Uop, isa::Memory::Wgt, isa::Memory::Inp, isa::Memory::Acc})
-    alignment = std::max<uint64_t>(alignment, configuration.elementBytes(m));
-  return memory.map(host, bytes, alignment);
-}
-
-void Device::detach(uint64_t address) { memory.unmap(address); }
-
-RunResult Device::run(const isa::Program &program,
-                      std::span<const uint64_t> addresses, bool sanitize) {
-  std::string error;
-  auto stream = program.link(addresses, &error);
-  if (!stream) {
-    RunResult result;
-    result.diagnostics.push_back({-1, error, ""});
-    result.message = error;
-    return result;
-  }
-  RunOptions options;
-  options.sanitize = sanitize;
-  options.layers = program.layers;
-  options.layerOf = program.layerOf;
-  return run(*stream, options);
-}
-
-bool acc::isDevice(std::string_view name) {
-  return name == "fsim" || name == "csim" || name == "tsim";
-}
-
-std::unique_ptr<Device> acc::createDevice(std::string_view name,
-                                          const isa::Config &config,
-                                          std::string *error) {
-  if (name == "fsim")
-    return fsim::create(config, "", error);
-  if (name == "csim")
-    return csim::create(config, csim::provided(config), error);
-  if (name == "tsim") {
-    if (std::optional<tsim::Options> options = tsim::provided(config))
-      return tsim::create(config, *options, error);
-    if (error)
-      *error = "no circuit was built for the configuration " + config.toJson() +
-               ": call acc.hardware.simulator.provide(config) first";
-    return nullptr;
-  }
-  if (error)
-    *error = "unknown device '" + std::string(name) +
-             "': available are fsim, csim and tsim";
-  return nullptr;
+std::optional<uint64_t> Dram::addressOf(const void *host,
+                                        uint64_t bytes) const {
+  const auto *at = static_cast<const uint8_t *>(host);
+  for (const Region &region : regions)
+    if (at >= region.host &&
+        at + bytes <= region.host + (region.end - region.begin))
+      return region.begin + static_cast<uint64_t>(at - region.host);
+  return std::nullopt;
 }

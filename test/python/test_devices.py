@@ -1,0 +1,326 @@
+"""Devices by name with their options, and devices written in Python."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import acc
+import handmade
+from acc import devices
+from acc.cli import main
+from acc.container import Program, ProgramBuffer, read_model, write_model
+from acc.errors import ModelFileError, RunError
+from acc.executable import Executable, load
+
+X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
+A = np.arange(-16, 16, dtype=np.int32).reshape(2, 16)
+
+# --- options ---
+
+
+@pytest.fixture
+def vta(tmp_path: Path) -> Path:
+    write_model(tmp_path / "vta.so", handmade.contents("LAUNCH"))
+    return tmp_path / "vta.so"
+
+
+@pytest.fixture
+def cpu(tmp_path: Path) -> Path:
+    write_model(tmp_path / "cpu.so", handmade.contents())
+    return tmp_path / "cpu.so"
+
+
+def cycles(model: Executable) -> int:
+    model.run({"x": X, "a": A})
+    return model.statistics["cycles"]
+
+
+def test_two_sessions_do_not_meet(vta: Path) -> None:
+    near, far = (load(vta, device=acc.Device("csim", latency=latency)) for latency in (10, 500))
+    plain = load(vta, device="csim")
+    first = cycles(near), cycles(far), cycles(plain)
+    assert first[0] < first[2] < first[1]
+    assert (cycles(near), cycles(far), cycles(plain)) == first
+    assert cycles(load(vta, device="csim:latency=500")) == first[1]
+    assert cycles(load(vta, device=["vta/csim:latency=10"])) == first[0]
+
+
+def test_the_circuit_has_options(vta: Path) -> None:
+    circuits = [acc.Device("tsim", latency=latency, mem_width=128, optimize=0) for latency in (10, 110)]
+    models = [acc.Device("csim", latency=latency, mem_width=128) for latency in (10, 110)]
+    found = [cycles(load(vta, device=device)) for device in circuits]
+    assert found == [cycles(load(vta, device=device)) for device in models]
+    assert found[0] < found[1]
+
+
+def test_a_launch_has_waveforms_of_its_own(vta: Path, tmp_path: Path) -> None:
+    traced = load(vta, device=acc.Device("tsim", trace=f"{tmp_path}/a,b=c.fst", optimize=0))
+    for _ in range(2):
+        traced.run({"x": X, "a": A})
+    traced.close()
+    assert {path.name for path in tmp_path.glob("*.fst")} == {"a,b=c.fst", "a,b=c-1.fst"}
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("csim:latncy=3", "device 'csim' has no option 'latncy': it has latency, mem_width, "),
+        ("csim:latency=-1", "option 'latency' of device 'csim' is -1, but must be a number from 0 to 1048576"),
+        ("csim:latency=", "option 'latency' of device 'csim' is empty"),
+        ("csim:latency=3,latency=4", "option 'latency' is there twice"),
+        ("csim:", "an option is missing"),
+        ("csim:latency", "option 'latency' has no value"),
+        (":latency=3", "the name is missing"),
+        ("", "the device has no name"),
+        ("csim:mem_width=96", "the memory port is 96 bits wide"),
+        ("csim:log_outstanding=4,log_max_burst=6", "must exceed log_max_burst"),
+        ("csim:latency=x;jitter=1", "unknown device|must be a number"),
+        ("fsim;csim", "two devices are asked for 'vta': 'fsim' and 'csim'"),
+        ("toy/fsim", "unknown device 'toy/fsim': available are "),
+        ("fsim:kernel=abacus", "the GEMM kernel 'abacus' cannot run on this machine"),
+        ("tsim:model=x.so", "device 'tsim' has no option 'model': it has latency, jitter"),
+        (3, "a device is a name or an acc.Device, not int"),
+    ],
+)
+def test_mistakes(vta: Path, device: Any, message: str) -> None:
+    with pytest.raises(RunError, match=message):
+        load(vta, device=device)
+
+
+def test_mistakes_count_without_programs_too(cpu: Path) -> None:
+    for device in ("abacus", "csim:speed=1", "tsim:optimize=9"):
+        with pytest.raises(RunError):
+            load(cpu, device=device)
+    assert load(cpu, device="tsim:latency=3").run({"x": X})
+
+
+def test_specs_are_text_and_back() -> None:
+    spec = acc.Device("tsim", trace="a;b,c=d\\e:f/g", latency=3, jitter=None)
+    assert devices.DeviceSpec.parse(str(spec)) == (acc.Device("tsim", trace=spec.options["trace"], latency=3),)
+    assert "timed" in spec.capabilities and "sanitizer" not in spec.capabilities
+    assert acc.Device("csim", functional=True) == acc.Device("csim", functional=1)
+
+
+def test_run_command(vta: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "x.npz", x=X, a=A)
+    command = ["run", str(vta), "--input", f"{tmp_path}/x.npz", "--json"]
+    found = []
+    for options in (["--device", "csim", "--latency", "0xc8"], ["--device", "csim:latency=200"], ["--device", "csim"]):
+        assert main([*command, *options]) == 0
+        found.append(json.loads(capsys.readouterr().out)["statistics"]["cycles"])
+    assert found[0] == found[1] > found[2]
+    for options in (["--latency", "200"], ["--device", "csim", "--jitter", "2"], ["--device", "csim:speed=2"]):
+        assert main([*command, *options]) == 2
+        said = capsys.readouterr().err
+        assert "has no option" in said and "it has " in said and said.count("\n") == 1
+
+
+def test_kinds_say_what_they_can() -> None:
+    kinds = {kind.name: kind for kind in devices.kinds("vta")}
+    assert next(iter(kinds)) == "fsim"
+    assert {name for name, kind in kinds.items() if devices.TIMED in kind.capabilities} == {"csim", "tsim"}
+    assert {"latency", "mem_width", "jitter", "trace"} <= {option.name for option in kinds["tsim"].options}
+    assert "model" not in {option.name for option in kinds["tsim"].options}
+
+
+# --- devices written in Python ---
+
+
+class Adder:
+    """Programs are numbers: adds one to the first buffer, into the second."""
+
+    made = 0
+
+    def __init__(self, scale: int = 1, label: str = "", strict: bool = False) -> None:
+        assert type(scale) is int and type(label) is str and type(strict) is bool
+        Adder.made += 1
+        self.scale, self.label, self.strict = scale, label, strict
+        self.loaded: list[int] = []
+
+    def load(self, data: bytes) -> int:
+        (number,) = struct.unpack("<i", data)
+        self.loaded.append(number)
+        return number
+
+    def run(self, program: int, buffers: list[np.ndarray], options: Mapping[str, bool]) -> Mapping[str, Any]:
+        given, made = buffers
+        assert set(options) == {"sanitize", "events"}
+        assert given.shape == (2, 16) and given.dtype == np.int32 and not given.flags.writeable
+        assert made.shape == (2, 16) and made.dtype == np.int8
+        made[:] = (given + program) * self.scale
+        return {"cycles": 7, "steps": {"add": given.size}, "launches": 1}
+
+
+BUFFERS = (ProgramBuffer("a", "int32", (2, 16), written=False), ProgramBuffer("q", "int8", (2, 16)))
+
+
+@pytest.fixture
+def toy() -> Iterator[None]:
+    devices.register("toy", "adder", Adder, ["timed"], summary="adds")
+    yield
+
+
+def contents(program: Program | None = None, *defines: str) -> Any:
+    return handmade.contents("LAUNCH", *defines, programs=[program or Program("toy", struct.pack("<i", 3), BUFFERS)])
+
+
+def test_a_device_in_python(toy: None, tmp_path: Path) -> None:
+    write_model(tmp_path / "m.so", contents())
+    assert read_model(tmp_path / "m.so").programs == (Program("toy", struct.pack("<i", 3), BUFFERS),)
+    exe = load(tmp_path / "m.so")
+    for _ in range(2):
+        np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], (A + 3).astype(np.int8))
+    statistics = exe.statistics
+    assert statistics["device"] == "adder" and statistics["cycles"] == 7
+    (program,) = statistics["programs"]
+    assert program["instruction_set"] == "toy" and program["total"] == {"steps": {"add": 32}, "launches": 1}
+    scaled = load(tmp_path / "m.so", device=acc.Device("adder", scale=-2, label="x;y", strict=True))
+    np.testing.assert_array_equal(scaled.run({"x": X, "a": A})["q"], (-2 * (A + 3)).astype(np.int8))
+    assert cycles(load(tmp_path / "m.so", device="toy/adder:scale=5")) == 7
+
+
+def test_python_sees_launches(toy: None, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    write_model(tmp_path / "m.so", contents())
+    exe = Executable(tmp_path / "m.so", on_launch=lambda *about: seen.append(about))
+    exe.run({"x": X, "a": A})
+    (number, after, before), (_, _, buffers) = seen
+    assert number == 0 and not after and before[0] == A.tobytes() == buffers[0]
+    assert buffers[1] == (A + 3).astype(np.int8).tobytes()
+
+
+def test_several_instruction_sets(toy: None, tmp_path: Path) -> None:
+    """A model that uses two devices in one run, each made once, with its own options."""
+    both = [handmade.contents("LAUNCH").programs[0], Program("toy", struct.pack("<i", 3), BUFFERS)]
+    for number, expected in enumerate([(np.maximum(A, 0) + 3).astype(np.int8), (A + 3).astype(np.int8)]):
+        made = Adder.made
+        write_model(tmp_path / "m.so", handmade.contents("LAUNCH", f"PROGRAM={number}", programs=both))
+        for device in (None, "csim:latency=99", "csim;adder:scale=1", [acc.Device("adder"), "vta/csim"]):
+            exe = load(tmp_path / "m.so", device=device)
+            np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], expected)
+        assert Adder.made == made + 4
+        assert exe.statistics["device"] == "csim, adder"
+        assert [program["launches"] for program in exe.statistics["programs"]] == [1 - number, number]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_wrong_number_of_buffers(toy: None, number: int) -> None:
+    exe = Executable.from_contents(contents(None, f"COUNT={number}"))
+    with pytest.raises(RunError, match=rf"program 0 is launched with {number} buffers instead of 2"):
+        exe.run({"x": X, "a": A})
+
+
+def test_exceptions_name_the_kernel(toy: None) -> None:
+    class Failing(Adder):
+        def run(self, program: int, buffers: list[np.ndarray], options: Mapping[str, bool]) -> Mapping[str, Any]:
+            if program == 1:
+                raise ZeroDivisionError
+            if program == 2:
+                buffers[0][0, 0] = 1
+            if program == 3:
+                return {"steps": "many"}
+            if program == 4:
+                raise RunError("the toy is broken")
+            raise KeyboardInterrupt
+
+    devices.register("toy", "failing", Failing)
+    kernel = r"kernel 'Relu_1 \+ Add_2': accelerator program 0: device 'failing' raised "
+    for number, message in enumerate(
+        ["ZeroDivisionError$", "ValueError: assignment destination is read-only", "ValueError: ", "the toy is broken"],
+        1,
+    ):
+        program = Program("toy", struct.pack("<i", number), BUFFERS)
+        exe = Executable.from_contents(contents(program), device="failing")
+        for _ in range(2):
+            with pytest.raises(RunError, match=kernel + message) as caught:
+                exe.run({"x": X, "a": A})
+            assert isinstance(caught.value.__cause__, Exception)
+    exe = Executable.from_contents(contents(Program("toy", struct.pack("<i", 5), BUFFERS)), device="failing")
+    with pytest.raises(KeyboardInterrupt):
+        exe.run({"x": X, "a": A})
+
+
+def test_programs_that_are_none(toy: None) -> None:
+    with pytest.raises(
+        ModelFileError, match=r"program 0 of '.*' cannot be loaded by device 'adder': error: unpack"
+    ) as e:
+        Executable.from_contents(contents(Program("toy", b"xyz", BUFFERS)))
+    assert isinstance(e.value.__cause__, struct.error)
+
+
+def test_devices_that_cannot_be_made(toy: None) -> None:
+    def broken(file: str) -> Adder:
+        raise FileNotFoundError(2, "No such file", file)
+
+    devices.register("toy", "broken", broken)
+    with pytest.raises(RunError, match=r"device 'broken' cannot be made: FileNotFoundError: .*'x'"):
+        Executable.from_contents(contents(), device="broken:file=x")
+    with pytest.raises(RunError, match="device 'broken' cannot be made: TypeError"):
+        Executable.from_contents(contents(), device="broken")
+    with pytest.raises(RunError, match="device 'adder' has no option 'speed': it has scale, label and strict"):
+        acc.Device("adder", speed=3)
+    with pytest.raises(RunError, match="option 'strict' of device 'adder' is 2"):
+        acc.Device("adder", strict=2)
+
+
+def test_the_wrong_device(toy: None, vta: Path) -> None:
+    with pytest.raises(
+        RunError, match=r"device 'csim' executes vta, but the programs of '.*' are for toy: available are "
+    ):
+        Executable.from_contents(contents(), device="csim")
+    with pytest.raises(RunError, match=r"'adder' executes toy, but .* are for vta: available are fsim, csim and tsim"):
+        load(vta, device="adder")
+    with pytest.raises(RunError, match=r"device 'adder' has no sanitizer$"):
+        Executable.from_contents(contents(), sanitize=True)
+
+
+def test_an_instruction_set_without_a_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_model(tmp_path / "m.so", contents(Program("abacus", b"", BUFFERS)))
+    message = (
+        r"has programs for the instruction set 'abacus', which no device here executes: available are fsim, csim and"
+    )
+    with pytest.raises(RunError, match=message):
+        load(tmp_path / "m.so")
+    np.savez(tmp_path / "x.npz", x=X, a=A)
+    assert main(["run", f"{tmp_path}/m.so", "--input", f"{tmp_path}/x.npz"]) == 2
+    assert "instruction set 'abacus'" in capsys.readouterr().err
+
+
+def test_names_are_names() -> None:
+    for instruction_set, name in (("a/b", "c"), ("a", "b:c"), ("", "c")):
+        with pytest.raises(RunError, match="cannot name"):
+            devices.register(instruction_set, name, Adder)
+
+
+@pytest.mark.parametrize(
+    ("buffer", "message"),
+    [
+        ({"dtype": "int32", "shape": [1]}, "'name' is not a text"),
+        ({"name": "a", "dtype": "int33", "shape": [1]}, "unknown dtype 'int33'"),
+        ({"name": "a", "dtype": "int32", "shape": ["n"]}, "buffer 'a' of a program has no fixed size"),
+        ({"name": "a", "dtype": "int32", "shape": [-1]}, "not a size"),
+        ({"name": "a", "dtype": "int32", "shape": [1], "written": "no"}, "'written' is neither true nor false"),
+    ],
+)
+def test_malformed_buffers(toy: None, tmp_path: Path, buffer: dict[str, Any], message: str) -> None:
+    entry: Any = SimpleNamespace(to_dict=lambda: buffer)
+    write_model(tmp_path / "m.so", contents(Program("toy", b"1234", (entry,))))
+    with pytest.raises(ModelFileError, match=message):
+        load(tmp_path / "m.so")
+
+
+def test_threads_share_a_device_in_python(toy: None, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    exe = Executable.from_contents(contents())
+    with ThreadPoolExecutor(4) as pool:
+        for made in pool.map(lambda i: exe.run({"x": X, "a": A + i})["q"] - i, range(40)):
+            np.testing.assert_array_equal(made.astype(np.int8), (A + 3).astype(np.int8))
