@@ -102,8 +102,8 @@ static FileLineColLoc bufferLocation(llvm::SourceMgr &sources,
   return FileLineColLoc::get(context, name, 0, 0);
 }
 
-/// Reports what is wrong with assembly text ("line 3, column 5: ..."), where it
-/// is.
+/// Reports what is wrong with an input: in assembly text ("line 3, column 5:
+/// ...") where it is.
 static void reportAtLine(FileLineColLoc file, StringRef problem) {
   StringRef rest = problem;
   unsigned line, column = 1;
@@ -112,123 +112,124 @@ static void reportAtLine(FileLineColLoc file, StringRef problem) {
       rest.consume_front(": "))
     emitError(FileLineColLoc::get(file.getFilename(), line, column)) << rest;
   else
-    emitError(file) << "cannot assemble: " << problem;
+    emitError(file) << problem;
+}
+
+/// What is written of a program; a failure has been reported.
+using Writer = LogicalResult (*)(Operation *root, const isa::Program &program,
+                                 llvm::raw_ostream &os);
+/// The program that a text or bytes are; the problems otherwise.
+using Reader =
+    std::optional<isa::Program> (*)(StringRef input, const isa::Config &config,
+                                    std::vector<std::string> &problems);
+
+static void declareDialects(DialectRegistry &registry) {
+  registry.insert<vta::VTADialect>();
+  registerEverything(registry);
+}
+
+static TranslateFromMLIRRegistration makeWriter(StringRef name, StringRef about,
+                                                Writer write) {
+  auto translate = [write](Operation *root,
+                           llvm::raw_ostream &os) -> LogicalResult {
+    FailureOr<isa::Program> program = selectProgram(root);
+    return failed(program) ? failure() : write(root, *program, os);
+  };
+  return {name, about, translate, declareDialects};
+}
+
+static TranslateToMLIRRegistration makeReader(StringRef name, StringRef about,
+                                              Reader read) {
+  auto translate = [read](llvm::SourceMgr &sources,
+                          MLIRContext *context) -> OwningOpRef<Operation *> {
+    context->loadDialect<vta::VTADialect>();
+    FileLineColLoc loc = bufferLocation(sources, context);
+    FailureOr<isa::Config> config = readConfig(loc);
+    if (failed(config))
+      return nullptr;
+    std::vector<std::string> problems;
+    std::optional<isa::Program> program =
+        read(getInput(sources), *config, problems);
+    for (StringRef problem : problems)
+      reportAtLine(loc, problem);
+    return program ? makeModule(context, loc, *program) : nullptr;
+  };
+  return {name, about, translate, declareDialects};
+}
+
+static LogicalResult writeBinary(Operation *root, const isa::Program &program,
+                                 llvm::raw_ostream &os) {
+  std::vector<isa::Word128> words = program.encode();
+  if (!addresses.empty()) {
+    std::string error;
+    auto linked = program.link(
+        std::vector<uint64_t>(addresses.begin(), addresses.end()), &error);
+    if (!linked)
+      return report(root) << error;
+    words = std::move(*linked);
+  }
+  os.write(reinterpret_cast<const char *>(words.data()),
+           words.size() * sizeof(isa::Word128));
+  return success();
+}
+
+static std::optional<isa::Program>
+readBinary(StringRef input, const isa::Config &config,
+           std::vector<std::string> &problems) {
+  if (input.size() % sizeof(isa::Word128) != 0) {
+    problems.push_back("an instruction has 16 bytes, but the stream has " +
+                       std::to_string(input.size()));
+    return std::nullopt;
+  }
+  std::vector<isa::Word128> words(input.size() / sizeof(isa::Word128));
+  std::memcpy(words.data(), input.data(), input.size());
+  std::string error;
+  auto program = isa::Program::decode(config, words, &error);
+  if (!program)
+    problems.push_back(error);
+  return program;
 }
 
 static void registerTranslations() {
-  static auto declare = [](DialectRegistry &registry) {
-    registry.insert<vta::VTADialect>();
-    registerEverything(registry);
-  };
-  static TranslateFromMLIRRegistration toBinary(
-      "vta-to-binary", "the instruction stream of a vta.program, 16 bytes each",
-      [](Operation *root, llvm::raw_ostream &os) -> LogicalResult {
-        FailureOr<isa::Program> program = selectProgram(root);
-        if (failed(program))
-          return failure();
-        std::vector<isa::Word128> words;
-        if (addresses.empty()) {
-          words = program->encode();
-        } else {
-          std::string error;
-          auto linked = program->link(
-              std::vector<uint64_t>(addresses.begin(), addresses.end()),
-              &error);
-          if (!linked)
-            return report(root) << error;
-          words = *linked;
-        }
-        os.write(reinterpret_cast<const char *>(words.data()),
-                 words.size() * sizeof(isa::Word128));
-        return success();
-      },
-      declare);
-  static TranslateFromMLIRRegistration toAssembly(
-      "vta-to-assembly", "a vta.program as assembly text",
-      [](Operation *root, llvm::raw_ostream &os) -> LogicalResult {
-        FailureOr<isa::Program> program = selectProgram(root);
-        if (failed(program))
-          return failure();
-        os << isa::printProgram(*program);
-        return success();
-      },
-      declare);
-  static TranslateFromMLIRRegistration toProgram(
-      "vta-to-program",
-      "a vta.program complete with buffers, micro-ops and layers, as models "
-      "carry it",
-      [](Operation *root, llvm::raw_ostream &os) -> LogicalResult {
-        FailureOr<isa::Program> program = selectProgram(root);
-        if (failed(program))
-          return failure();
-        os << isa::writeProgram(*program);
-        return success();
-      },
-      declare);
-  static TranslateToMLIRRegistration fromProgram(
-      "program-to-vta", "what --vta-to-program writes as a vta.program",
-      [](llvm::SourceMgr &sources,
-         MLIRContext *context) -> OwningOpRef<Operation *> {
-        context->loadDialect<vta::VTADialect>();
-        FileLineColLoc loc = bufferLocation(sources, context);
-        std::string error;
-        std::optional<isa::Program> program =
-            isa::readProgram(std::string_view(getInput(sources)), &error);
-        if (!program) {
-          emitError(loc) << error;
-          return nullptr;
-        }
-        return makeModule(context, loc, *program);
-      },
-      declare);
-  static TranslateToMLIRRegistration fromBinary(
-      "binary-to-vta", "a raw instruction stream as a vta.program",
-      [](llvm::SourceMgr &sources,
-         MLIRContext *context) -> OwningOpRef<Operation *> {
-        context->loadDialect<vta::VTADialect>();
-        FileLineColLoc loc = bufferLocation(sources, context);
-        FailureOr<isa::Config> config = readConfig(loc);
-        if (failed(config))
-          return nullptr;
-        StringRef bytes = getInput(sources);
-        if (bytes.size() % sizeof(isa::Word128) != 0) {
-          emitError(loc) << "an instruction has 16 bytes, but the stream has "
-                         << bytes.size();
-          return nullptr;
-        }
-        std::vector<isa::Word128> words(bytes.size() / sizeof(isa::Word128));
-        std::memcpy(words.data(), bytes.data(), bytes.size());
-        std::string error;
-        std::optional<isa::Program> program =
-            isa::Program::decode(*config, words, &error);
-        if (!program) {
-          emitError(loc) << error;
-          return nullptr;
-        }
-        return makeModule(context, loc, *program);
-      },
-      declare);
-  static TranslateToMLIRRegistration fromAssembly(
-      "assembly-to-vta", "assembly text as a vta.program",
-      [](llvm::SourceMgr &sources,
-         MLIRContext *context) -> OwningOpRef<Operation *> {
-        context->loadDialect<vta::VTADialect>();
-        FileLineColLoc loc = bufferLocation(sources, context);
-        FailureOr<isa::Config> config = readConfig(loc);
-        if (failed(config))
-          return nullptr;
-        StringRef text = getInput(sources);
-        std::vector<std::string> problems;
-        std::optional<isa::Program> program =
-            isa::parseProgram(std::string_view(text), *config, problems);
-        if (!program) {
-          for (StringRef problem : problems)
-            reportAtLine(loc, problem);
-          return nullptr;
-        }
-        return makeModule(context, loc, *program);
-      },
-      declare);
+  static TranslateFromMLIRRegistration writers[] = {
+      makeWriter("vta-to-binary",
+                 "the instruction stream of a vta.program, 16 bytes each",
+                 writeBinary),
+      makeWriter("vta-to-assembly", "a vta.program as assembly text",
+                 [](Operation *, const isa::Program &program,
+                    llvm::raw_ostream &os) -> LogicalResult {
+                   os << isa::printProgram(program);
+                   return success();
+                 }),
+      makeWriter("vta-to-program",
+                 "a vta.program complete with buffers, micro-ops and layers, "
+                 "as models carry it",
+                 [](Operation *, const isa::Program &program,
+                    llvm::raw_ostream &os) -> LogicalResult {
+                   os << isa::writeProgram(program);
+                   return success();
+                 })};
+  static TranslateToMLIRRegistration readers[] = {
+      makeReader(
+          "program-to-vta", "what --vta-to-program writes as a vta.program",
+          [](StringRef input, const isa::Config &,
+             std::vector<std::string> &problems) {
+            std::string error;
+            auto program = isa::readProgram(std::string_view(input), &error);
+            if (!program)
+              problems.push_back(error);
+            return program;
+          }),
+      makeReader("binary-to-vta", "a raw instruction stream as a vta.program",
+                 readBinary),
+      makeReader("assembly-to-vta", "assembly text as a vta.program",
+                 [](StringRef input, const isa::Config &config,
+                    std::vector<std::string> &problems) {
+                   return isa::parseProgram(std::string_view(input), config,
+                                            problems);
+                 })};
+  (void)writers;
+  (void)readers;
 }
 
 int main(int argc, char **argv) {
