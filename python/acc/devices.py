@@ -253,6 +253,14 @@ def specs(device: DeviceLike) -> tuple[DeviceSpec, ...]:
     raise RunError(f"a device is a name or an acc.Device, not {type(device).__name__}")
 
 
+def one(device: DeviceLike) -> DeviceSpec:
+    """The device, for what uses a single one; raises RunError if there are several or none."""
+    wanted = specs(device)
+    if len(wanted) != 1:
+        raise RunError(f"one device is needed, not {len(wanted)}")
+    return wanted[0]
+
+
 def resolve(wanted: Sequence[DeviceSpec], programs: Callable[[], Sequence[Program]]) -> str:
     """The devices as the runtime takes them (acc_model_options.device), with what they need for these programs."""
     texts = []

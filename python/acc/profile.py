@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from acc.container import read_model
-from acc.devices import TIMED, DeviceSpec, specs
+from acc.devices import TIMED, DeviceSpec, one
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
 from acc.executable import Executable, load
@@ -200,7 +200,7 @@ def profile(
     path: str | os.PathLike[str], *, device: str | DeviceSpec = "csim", inputs: Mapping[str, np.ndarray] | None = None
 ) -> Profile:
     """Runs a compiled model once on a device with a notion of time; without `inputs`, on zeros."""
-    (spec,) = specs(device)
+    spec = one(device)
     spec.require(TIMED)
     config = configuration(path)
     file = read_model(path)

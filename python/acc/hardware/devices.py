@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from acc.devices import TIMED, DeviceSpec, kinds, specs
+from acc.devices import TIMED, DeviceSpec, kinds, one, specs
 from acc.errors import RunError
 from acc.files import replacing
 
@@ -106,13 +106,6 @@ def chosen(args: argparse.Namespace) -> tuple[DeviceSpec, ...]:
         one(wanted).require(TIMED)
         _check_writable(args.timeline)
     return wanted
-
-
-def one(wanted: tuple[DeviceSpec, ...]) -> DeviceSpec:
-    """The device, for commands that use a single one."""
-    if len(wanted) != 1:
-        raise RunError(f"one device is needed, not {len(wanted)}")
-    return wanted[0]
 
 
 def make(spec: DeviceSpec, config: Any) -> Any:
