@@ -14,10 +14,10 @@ import pytest
 
 import acc
 import handmade
-from acc import devices
+from acc import container, devices
 from acc.cli import main
 from acc.container import Program, ProgramBuffer, read_model, write_model
-from acc.errors import ModelFileError, RunError
+from acc.errors import CompileError, ModelFileError, RunError
 from acc.executable import Executable, load
 
 X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
@@ -292,6 +292,49 @@ def test_an_instruction_set_without_a_device(tmp_path: Path, capsys: pytest.Capt
     np.savez(tmp_path / "x.npz", x=X, a=A)
     assert main(["run", f"{tmp_path}/m.so", "--input", f"{tmp_path}/x.npz"]) == 2
     assert "instruction set 'abacus'" in capsys.readouterr().err
+
+
+def test_devices_of_other_packages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading a target of theirs registers its devices; one that fails is named, and does not hinder the others."""
+    from acc import targets
+
+    def find(name: str) -> object:
+        if name == "broken":
+            raise CompileError("target 'broken' cannot be loaded: ImportError: no toys")
+        devices.register("late", "comer", Adder)
+        return object()
+
+    monkeypatch.setattr(targets, "find", find)
+    monkeypatch.setattr(targets, "others", lambda: ("broken",))
+    write_model(tmp_path / "m.so", contents(Program("late", struct.pack("<i", 3), BUFFERS)))
+    for action in (lambda: load(tmp_path / "m.so"), lambda: acc.Device("comer")):
+        with pytest.raises(RunError, match=r"available are .*\(target 'broken' cannot be loaded: .*toys\)"):
+            action()
+    monkeypatch.setattr(targets, "others", lambda: ("broken", "late"))
+    exe = load(tmp_path / "m.so")
+    np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], (A + 3).astype(np.int8))
+
+
+def test_files_of_before_there_were_instruction_sets(vta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dumps(document: Any, **options: Any) -> str:
+        for program in document["programs"]:
+            del program["instruction_set"]
+        return json.dumps(document, **options)
+
+    monkeypatch.setattr(container, "json", SimpleNamespace(dumps=dumps, loads=json.loads))
+    write_model(vta, handmade.contents("LAUNCH"))
+    assert "instruction_set" not in read_model(vta).metadata["programs"][0]
+    assert read_model(vta).programs == tuple(handmade.contents("LAUNCH").programs)
+    np.testing.assert_array_equal(load(vta).run({"x": X, "a": A})["q"], (np.maximum(A, 0) + 3).astype(np.int8))
+
+
+def test_commands_that_read_programs(tmp_path: Path, toy: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of the VTA say of others that they cannot read them."""
+    write_model(tmp_path / "m.so", contents())
+    for command in ("disasm", "profile"):
+        assert main([command, f"{tmp_path}/m.so"]) == 2
+        assert "program 0 of" in (said := capsys.readouterr().err) and "instruction set 'toy', not for 'vta'" in said
+    assert main(["info", f"{tmp_path}/m.so"]) == 0
 
 
 def test_names_are_names() -> None:

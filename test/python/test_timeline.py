@@ -306,7 +306,7 @@ def test_run_on_the_model(network: pathlib.Path) -> None:
     [
         ("LAUNCH", ["--device", "fsim"], "no notion of time"),
         ("LAUNCH", ["--device", "abacus"], "abacus"),
-        ("LAUNCH", ["--jitter", "3"], "--jitter"),
+        ("LAUNCH", ["--jitter", "3"], "no option 'jitter'"),
         ("LAUNCH", ["--input", "missing.npz"], "missing.npz"),
         ("LAUNCH", ["--timeline", "no/such/folder/t.json"], "no/such/folder"),
         ("", [], "no accelerator programs"),
