@@ -134,6 +134,8 @@ def register(
     """
     from acc._lib import _runtime
 
+    if isinstance(capabilities, str):
+        capabilities = (capabilities,)
     for text in (instruction_set, name):
         if not re.fullmatch(r"[\w.-]+", text):
             raise RunError(f"'{text}' cannot name an instruction set or a device: use letters, digits, '_', '-', '.'")

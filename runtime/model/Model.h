@@ -85,7 +85,7 @@ private:
     std::vector<std::pair<std::string, Counts>> layers;
     double seconds = 0;
     uint64_t launches = 0;
-    /// Of launches on a device with a notion of time.
+    /// The cycles of launches on a device with a notion of time.
     std::optional<uint64_t> cycles;
 
     void clear();

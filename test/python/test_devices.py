@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -367,3 +368,24 @@ def test_threads_share_a_device_in_python(toy: None, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for made in pool.map(lambda i: exe.run({"x": X, "a": A + i})["q"] - i, range(40)):
             np.testing.assert_array_equal(made.astype(np.int8), (A + 3).astype(np.int8))
+
+
+def test_statistics_can_be_asked_for_during_a_run() -> None:
+    """The device needs Python to go on while somebody else, who has it, waits for the model."""
+    from threading import Event, Thread
+
+    started = Event()
+
+    class Slow(Adder):
+        def run(self, program: int, buffers: list[np.ndarray], options: Mapping[str, bool]) -> Mapping[str, Any]:
+            started.set()
+            time.sleep(0.05)
+            return super().run(program, buffers, options)
+
+    devices.register("toy", "slow", Slow, "timed")
+    exe = Executable.from_contents(contents(), device="slow")
+    runner = Thread(target=lambda: exe.run({"x": X, "a": A}))
+    runner.start()
+    started.wait()
+    assert exe.statistics["programs"][0]["launches"] == 1
+    runner.join()

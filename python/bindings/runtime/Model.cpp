@@ -164,7 +164,11 @@ public:
   }
 
   std::string metadata() const { return acc_model_metadata(model); }
-  std::string statistics() { return acc_model_statistics(model); }
+  std::string statistics() {
+    // A run that is under way may need Python before it lets go of the model.
+    nb::gil_scoped_release release;
+    return acc_model_statistics(model);
+  }
 
 private:
   /// Calls the Python function with the buffers as bytes.
