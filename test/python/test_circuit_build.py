@@ -315,3 +315,14 @@ def test_a_trace_shows_every_stream(
         assert start < end
         ends.append(end)
     assert ends[1] > 1.5 * ends[0]
+
+
+def test_a_trace_of_what_follows_a_reset(tmp_path: pathlib.Path) -> None:
+    """As between two launches of a model: it is another circuit, with a file of its own."""
+    device = simulator.device(CONFIG, trace=str(tmp_path / "x,y.z.fst"), optimize=0)
+    for _ in range(2):
+        assert device.run(_runtime.Program.parse("finish", CONFIG).encode())["ok"]
+        device.reset()
+    del device
+    traces = [tmp_path / "x,y.z.fst", tmp_path / "x,y.z-1.fst"]
+    assert sorted(tmp_path.iterdir()) == sorted(traces) and all(trace.stat().st_size > 329 for trace in traces)

@@ -20,6 +20,8 @@ from acc.cli import main
 from acc.container import Program, ProgramBuffer, read_model, write_model
 from acc.errors import CompileError, ModelFileError, RunError
 from acc.executable import Executable, load
+from acc.hardware import simulator
+from acc.hardware.package import Circuit
 
 X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
 A = np.arange(-16, 16, dtype=np.int32).reshape(2, 16)
@@ -55,19 +57,27 @@ def test_two_sessions_do_not_meet(vta: Path) -> None:
 
 
 def test_the_circuit_has_options(vta: Path) -> None:
-    circuits = [acc.Device("tsim", latency=latency, mem_width=128, optimize=0) for latency in (10, 110)]
-    models = [acc.Device("csim", latency=latency, mem_width=128) for latency in (10, 110)]
-    found = [cycles(load(vta, device=device)) for device in circuits]
-    assert found == [cycles(load(vta, device=device)) for device in models]
+    found = [cycles(load(vta, device=acc.Device("tsim", latency=latency, optimize=0))) for latency in (10, 110)]
+    assert found == [cycles(load(vta, device=acc.Device("csim", latency=latency))) for latency in (10, 110)]
     assert found[0] < found[1]
 
 
-def test_a_launch_has_waveforms_of_its_own(vta: Path, tmp_path: Path) -> None:
-    traced = load(vta, device=acc.Device("tsim", trace=f"{tmp_path}/a,b=c.fst", optimize=0))
-    for _ in range(2):
-        traced.run({"x": X, "a": A})
-    traced.close()
-    assert {path.name for path in tmp_path.glob("*.fst")} == {"a,b=c.fst", "a,b=c-1.fst"}
+def test_options_choose_the_circuit_that_is_built(vta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def build(config: Any, circuit: Circuit, *, trace: bool, optimize: int | None) -> Path:
+        built.append((circuit, trace, optimize))
+        return Path("nowhere.so")
+
+    monkeypatch.setattr(simulator, "build", build)
+    for options in ("", ":mem_width=128,log_queue=3,dsp_blocks=7,optimize=1,latency=5", ":dsp_blocks=-1"):
+        with pytest.raises(RunError, match=r"cannot load the simulator of the circuit: nowhere\.so"):
+            load(vta, device=f"tsim{options}")
+    assert built == [
+        (Circuit(), False, None),
+        (Circuit(128, log_queue=3, dsp_blocks=7), False, 1),
+        (Circuit(), False, None),
+    ]
 
 
 @pytest.mark.parametrize(
