@@ -96,10 +96,23 @@ class DeviceKind:
         return importlib.import_module(module).PREPARATION if module else None
 
     def check(self, options: Mapping[str, Any]) -> None:
-        """Raises RunError naming the options that are not known, or out of range."""
+        """Raises RunError naming the options that are not known, and who knows them, or that are out of range."""
         from acc._lib import _runtime
 
-        _runtime.check_device_options(self.name, list(self.options), dict(options))
+        try:
+            _runtime.check_device_options(self.name, list(self.options), dict(options))
+        except RunError as error:
+            hints = [
+                f"; '{name}' is an option of {' and '.join(having)}"
+                for name in options
+                if not self.has(name)
+                and (having := [other.name for other in kinds(self.instruction_set) if other.has(name)])
+            ]
+            raise RunError(f"{error}{''.join(hints)}") from None
+
+    def has(self, option: str) -> bool:
+        """Whether it has an option of that name."""
+        return any(known.name == option for known in self.options)
 
 
 def kinds(instruction_set: str | None = None) -> list[DeviceKind]:

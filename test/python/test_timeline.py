@@ -178,7 +178,7 @@ def test_timeline_of_a_stream(
     ("options", "mention"),
     [
         (["--timeline", "t.json"], "'fsim' has no notion of time: 'csim' and 'tsim' do"),
-        (["--latency", "3"], "'fsim' has no option 'latency': it has kernel"),
+        (["--latency", "3"], "'fsim' has no option 'latency': it has kernel; 'latency' is an option of csim and tsim"),
         (["--mem-width", "64"], "'fsim' has no option 'mem_width'"),
         (["--jitter", "3"], "'fsim' has no option 'jitter'"),
         (["--device", "csim", "--jitter", "3"], "'csim' has no option 'jitter': it has latency, mem_width, "),

@@ -37,10 +37,10 @@ def _flag(name: str) -> str:
 
 def _help(name: str) -> str:
     """What an option means, its default, and which devices have it."""
-    having = [(kind.name, option) for kind in kinds() for option in kind.options if option.name == name]
-    option = having[0][1]
+    having = [kind for kind in kinds() if kind.has(name)]
+    option = next(option for option in having[0].options if option.name == name)
     default = f"default: {option.initial}; " if option.is_number else ""
-    return f"{option.help} ({default}{' and '.join(device for device, _ in having)})"
+    return f"{option.help} ({default}{' and '.join(kind.name for kind in having)})"
 
 
 class _Later:

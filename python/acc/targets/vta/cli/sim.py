@@ -284,7 +284,7 @@ def run(args: argparse.Namespace) -> int:
         setup = _setup_program(args, program)
     else:
         setup = _setup_streams(args, loads, dumps)
-    if "functional" in {option.name for option in spec.kind.options} and "functional" not in spec.options:
+    if spec.kind.has("functional") and "functional" not in spec.options:
         # Only these show what the device computes.
         spec = spec.with_options(functional=bool(dumps) or args.check or len(setup.streams) > 1)
     device = devices.make(spec, setup.config)
