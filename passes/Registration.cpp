@@ -9,12 +9,14 @@
 
 #include "passes/Registration.h"
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "dialects/VTA/VTADialect.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Host/Passes.h"
 #include "passes/TE/Passes.h"
+#include "passes/VTA/Kernels/Target.h"
 #include "passes/VTA/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -24,8 +26,16 @@
 #include "mlir/Tools/Plugins/PassPlugin.h"
 
 void acc::registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<graph::GraphDialect, te::TEDialect, vta::VTADialect>();
+  registry.insert<graph::GraphDialect, te::TEDialect, cpu::CPUDialect,
+                  vta::VTADialect>();
   te::registerBufferizationModels(registry);
+  cpu::registerBufferizationModels(registry);
+  vta::registerTarget(registry);
+}
+
+void acc::loadDialects(mlir::MLIRContext &context) {
+  context.loadDialect<graph::GraphDialect, te::TEDialect, cpu::CPUDialect,
+                      vta::VTADialect>();
 }
 
 void acc::registerPasses() {

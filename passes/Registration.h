@@ -9,11 +9,15 @@
 #define ACC_PASSES_REGISTRATION_H
 
 #include "mlir/IR/DialectRegistry.h"
+#include "mlir/IR/MLIRContext.h"
 
 namespace acc {
 
 /// Registers acc's dialects and the interface implementations they need.
 void registerDialects(mlir::DialectRegistry &registry);
+
+/// Loads acc's dialects into a context that knows them.
+void loadDialects(mlir::MLIRContext &context);
 
 /// Registers acc's passes and pipelines with the global pass registry.
 void registerPasses();

@@ -8,11 +8,121 @@
 #include "dialects/TE/TEDialect.h"
 
 #include "llvm/ADT/SmallSet.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace acc::te;
 
 using EmitError = function_ref<InFlightDiagnostic()>;
+
+//===----------------------------------------------------------------------===//
+// HostAttr
+//===----------------------------------------------------------------------===//
+
+StringRef HostAttr::getTargetName() const { return "cpu"; }
+
+bool HostAttr::isHost() const { return true; }
+
+//===----------------------------------------------------------------------===//
+// MemoryAttr, TargetAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult MemoryAttr::verify(EmitError emitError, Attribute space,
+                                 DenseI64ArrayAttr shape, Type type,
+                                 int64_t capacity) {
+  if (llvm::any_of(shape.asArrayRef(), [](int64_t size) { return size < 1; }))
+    return emitError() << "the shape of an element of " << space
+                       << " must be positive";
+  if (capacity < 0)
+    return emitError() << "the capacity of " << space
+                       << " must not be negative, got " << capacity;
+  return success();
+}
+
+static constexpr StringLiteral kRoles[] = {"argument", "input", "weight",
+                                           "accumulator", "output"};
+
+LogicalResult TargetAttr::verify(EmitError emitError, StringAttr name,
+                                 ArrayAttr scratchpads, DictionaryAttr roles,
+                                 bool onlyZero) {
+  SmallVector<Attribute> spaces;
+  for (Attribute attr : scratchpads) {
+    auto memory = dyn_cast<MemoryAttr>(attr);
+    if (!memory)
+      return emitError() << "scratchpads must hold #te.memory, got " << attr;
+    if (llvm::is_contained(spaces, memory.getSpace()))
+      return emitError() << "there are two scratchpads " << memory.getSpace();
+    spaces.push_back(memory.getSpace());
+  }
+  for (NamedAttribute role :
+       roles ? roles.getValue() : ArrayRef<NamedAttribute>()) {
+    StringRef key = role.getName().getValue();
+    if (!llvm::is_contained(kRoles, key))
+      return emitError() << "'" << key << "' is no role: expected "
+                         << llvm::join(ArrayRef(kRoles), ", ");
+    if (key != kRoles[0] && !llvm::is_contained(spaces, role.getValue()))
+      return emitError() << "the role '" << key << "' is played by "
+                         << role.getValue() << ", which is no scratchpad";
+  }
+  return success();
+}
+
+StringRef TargetAttr::getTargetName() const { return getName().getValue(); }
+
+SmallVector<Memory> TargetAttr::getMemories() const {
+  return llvm::map_to_vector(
+      getScratchpads().getAsRange<MemoryAttr>(), [](MemoryAttr memory) {
+        return Memory{memory.getSpace(),
+                      SmallVector<int64_t>(memory.getShape().asArrayRef()),
+                      memory.getType(), memory.getCapacity()};
+      });
+}
+
+Attribute TargetAttr::getMemorySpace(Role role) const {
+  return getRoles() ? getRoles().get(kRoles[static_cast<size_t>(role)])
+                    : Attribute();
+}
+
+bool TargetAttr::canFill(const APInt &value) const {
+  return !getOnlyZero() || value.isZero();
+}
+
+LogicalResult TargetAttr::emitIntrinsic(OpBuilder &builder, Location loc,
+                                        IntrinOp intrin,
+                                        const IntrinsicMatch &match) const {
+  linalg::LinalgOp definition = intrin.getDefinition();
+  SmallVector<Value> inputs, outputs;
+  SmallVector<AffineMap> maps;
+  auto collect = [&](Value operand, SmallVectorImpl<Value> &operands) {
+    auto argument = dyn_cast<BlockArgument>(operand);
+    if (!argument || !isa<MemRefType>(argument.getType()))
+      return;
+    // The match lists memrefs only.
+    unsigned position = llvm::count_if(
+        intrin.getBody().getArguments().take_front(argument.getArgNumber()),
+        [](BlockArgument other) { return isa<MemRefType>(other.getType()); });
+    operands.push_back(match.operands[position]);
+    maps.push_back(match.maps[position]);
+  };
+  for (OpOperand *input : definition.getDpsInputOperands())
+    collect(input->get(), inputs);
+  for (Value init : definition.getDpsInits())
+    collect(init, outputs);
+  IssueOp::create(builder, loc, intrin.getSymName(), inputs, outputs,
+                  match.bounds, maps, match.immediate);
+  return success();
+}
+
+LogicalResult TargetAttr::emitRead(OpBuilder &builder, CacheReadOp read) const {
+  builder.clone(*read);
+  return success();
+}
+
+LogicalResult TargetAttr::emitWrite(OpBuilder &builder,
+                                    CacheWriteOp write) const {
+  builder.clone(*write);
+  return success();
+}
 
 //===----------------------------------------------------------------------===//
 // TileAttr

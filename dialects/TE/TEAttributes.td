@@ -9,12 +9,71 @@
 #define ACC_DIALECTS_TE_TEATTRIBUTES_TD
 
 include "dialects/TE/TEDialect.td"
+include "dialects/TE/TEInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 
-class TE_Attr<string name, string attrMnemonic>
-    : AttrDef<TE_Dialect, name> {
+class TE_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<TE_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
   let genVerifyDecl = 1;
+}
+
+def TE_HostAttr : AttrDef<TE_Dialect, "Host", [
+    DeclareAttrInterfaceMethods<TE_TargetAttrInterface, ["isHost"]>]> {
+  let mnemonic = "host";
+  let summary = "The processor that runs main, as a target";
+  let description = [{
+    A kernel with this target becomes native code that `main` calls.
+
+    ```mlir
+    te.kernel @relu(...) attributes {target = #te.host} { ... }
+    ```
+  }];
+}
+
+def TE_MemoryAttr : TE_Attr<"Memory", "memory"> {
+  let summary = "A memory of a declared target";
+  let description = [{
+    Addressed by elements of `shape` and `type`, the innermost dimensions of every
+    buffer whose memory space is `space`; `capacity` of them fit.
+
+    ```mlir
+    #te.memory<space = "vectors", shape = [8], type = i8, capacity = 256>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::Attribute":$space, "::mlir::DenseI64ArrayAttr":$shape,
+    "::mlir::Type":$type, "int64_t":$capacity);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def TE_TargetAttr : TE_Attr<"Target", "target", [
+    DeclareAttrInterfaceMethods<TE_TargetAttrInterface, [
+      "getMemories", "getMemorySpace", "canFill", "emitIntrinsic", "emitRead",
+      "emitWrite"]>]> {
+  let summary = "A target that is nothing but its declaration";
+  let description = [{
+    For an accelerator without a dialect of its own. `roles` says which memory
+    space plays which role: `argument`, `input`, `weight`, `accumulator`, `output`;
+    what it leaves out is in the default space. With `only_zero` buffers can be
+    zeroed, but not set. The intrinsics are `te.intrin`s that the module declares.
+
+    A kernel of such a target ends as loops around `te.cache_read`, `te.issue` and
+    `te.cache_write` on buffers, which a backend outside of the compiler reads.
+
+    ```mlir
+    #te.target<name = "toy",
+      scratchpads = [#te.memory<space = "vectors", shape = [8], type = i8, capacity = 256>,
+                     #te.memory<space = "sums", shape = [8], type = i32, capacity = 64>],
+      roles = {input = "vectors", weight = "vectors", accumulator = "sums", output = "sums"},
+      only_zero = true>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::StringAttr":$name, "::mlir::ArrayAttr":$scratchpads,
+    OptionalParameter<"::mlir::DictionaryAttr">:$roles,
+    DefaultValuedParameter<"bool", "false">:$only_zero);
+  let assemblyFormat = "`<` struct(params) `>`";
 }
 
 def TE_TileAttr : TE_Attr<"Tile", "tile"> {
@@ -62,7 +121,7 @@ def TE_CacheAttr : TE_Attr<"Cache", "cache"> {
     buffers take turns: one is filled while another is still read.
 
     ```mlir
-    #te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>
+    #te.cache<arg = 0, memory = "input", level = 1, slots = 2>
     ```
   }];
   let parameters = (ins
@@ -88,9 +147,9 @@ def TE_ScheduleAttr : TE_Attr<"Schedule", "schedule"> {
     #te.schedule<
       tiles = [#te.tile<sizes = [1, 2, 8, 28]>, #te.tile<sizes = [0, 0, 0, 0, 2]>],
       vthread = #te.vthread<axis = 1, count = 2>,
-      caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>,
-                #te.cache<arg = 1, memory = #vta.mem<wgt>, level = 0>],
-      accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>
+      caches = [#te.cache<arg = 0, memory = "input", level = 1>,
+                #te.cache<arg = 1, memory = "weight", level = 0>],
+      accumulator = "sums", intrinsic = @dot>
     ```
   }];
   let parameters = (ins

@@ -23,6 +23,9 @@ using namespace acc::te;
 
 #include "dialects/TE/TEEnums.cpp.inc"
 
+#include "dialects/TE/TEAttrInterfaces.cpp.inc"
+#include "dialects/TE/TEOpInterfaces.cpp.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/TE/TEAttributes.cpp.inc"
 
@@ -96,21 +99,6 @@ LogicalResult TEDialect::verifyOperationAttribute(Operation *op,
       return op->emitOpError("'te.loop' must be [level, axis]");
     return success();
   }
-  // What host-plan-memory leaves for guards: offsets and sizes in bytes.
-  if (attribute.getName() == "te.scratch") {
-    auto pieces = dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
-    if (!isa<KernelOp>(op) || !pieces || pieces.size() % 2)
-      return op->emitOpError(
-          "'te.scratch' must be [offset, bytes, ...] of a te.kernel");
-    return success();
-  }
-  // What host-lower-abi leaves for the writer of the container.
-  if (attribute.getName() == "te.constants" && isa<ModuleOp>(op) &&
-      isa<ArrayAttr>(attribute.getValue()))
-    return success();
-  if (attribute.getName() == "te.workspace" && isa<ModuleOp>(op) &&
-      isa<IntegerAttr>(attribute.getValue()))
-    return success();
   return op->emitOpError() << "has the unknown attribute '"
                            << attribute.getName().getValue() << "'";
 }

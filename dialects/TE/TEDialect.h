@@ -8,6 +8,8 @@
 #ifndef ACC_DIALECTS_TE_TEDIALECT_H
 #define ACC_DIALECTS_TE_TEDIALECT_H
 
+#include "dialects/TE/TETarget.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -26,11 +28,19 @@
 
 #include "dialects/TE/TEEnums.h.inc"
 
-#define GET_ATTRDEF_CLASSES
-#include "dialects/TE/TEAttributes.h.inc"
+namespace acc::te {
+class TargetAttrInterface;
+} // namespace acc::te
 
+// The interface of targets speaks of operators, the attributes implement it.
 #define GET_OP_CLASSES
 #include "dialects/TE/TEOps.h.inc"
+
+#include "dialects/TE/TEAttrInterfaces.h.inc"
+#include "dialects/TE/TEOpInterfaces.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/TE/TEAttributes.h.inc"
 
 namespace acc::te {
 /// Whether the elements of a buffer lie one after the other; the start may be

@@ -41,7 +41,42 @@ void KernelOp::print(OpAsmPrinter &printer) {
       getArgAttrsAttrName(), getResAttrsAttrName());
 }
 
+TargetAttrInterface KernelOp::getTargetInterface() {
+  return cast<TargetAttrInterface>(getTarget());
+}
+
+bool KernelOp::isOnHost() { return getTargetInterface().isHost(); }
+
+/// A schedule names memories of the kernel's target only.
+static LogicalResult verifyMemories(KernelOp kernel) {
+  auto schedule = dyn_cast_or_null<ScheduleAttr>(kernel.getScheduleAttr());
+  if (!schedule)
+    return success();
+  SmallVector<Memory> memories = kernel.getTargetInterface().getMemories();
+  auto isMemory = [&](Attribute space) {
+    return !space || llvm::any_of(memories, [&](const Memory &memory) {
+      return memory.space == space;
+    });
+  };
+  if (!isMemory(schedule.getAccumulator()))
+    return kernel.emitOpError("accumulates in ")
+           << schedule.getAccumulator() << ", which is no memory of its target";
+  if (schedule.getCaches())
+    for (CacheAttr cache : schedule.getCaches().getAsRange<CacheAttr>())
+      if (!isMemory(cache.getMemory()))
+        return kernel.emitOpError("stages argument ")
+               << cache.getArg() << " in " << cache.getMemory()
+               << ", which is no memory of its target";
+  return success();
+}
+
 LogicalResult KernelOp::verify() {
+  if (!isa<TargetAttrInterface>(getTarget()))
+    return emitOpError("has ") << getTarget()
+                               << " as its target, which is none: expected "
+                                  "an attribute such as #te.host";
+  if (failed(verifyMemories(*this)))
+    return failure();
   FunctionType type = getFunctionType();
   if (type.getNumResults() > type.getNumInputs())
     return emitOpError("has ")
@@ -289,5 +324,53 @@ LogicalResult IntrinOp::verifyRegions() {
       return emitOpError("argument #")
              << argument.getArgNumber() << " must have a static shape";
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// IssueOp
+//===----------------------------------------------------------------------===//
+
+void IssueOp::build(OpBuilder &builder, OperationState &state,
+                    StringRef intrinsic, ValueRange inputs, ValueRange outputs,
+                    ArrayRef<OpFoldResult> bounds, ArrayRef<AffineMap> maps,
+                    std::optional<int64_t> immediate) {
+  SmallVector<Value> dynamic;
+  SmallVector<int64_t> sizes;
+  dispatchIndexOpFoldResults(bounds, dynamic, sizes);
+  build(builder, state, TypeRange(),
+        FlatSymbolRefAttr::get(builder.getContext(), intrinsic), inputs,
+        outputs, dynamic, builder.getDenseI64ArrayAttr(sizes),
+        builder.getAffineMapArrayAttr(maps),
+        immediate ? builder.getI64IntegerAttr(*immediate) : IntegerAttr());
+}
+
+void IssueOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  for (OpOperand &input : getInputsMutable())
+    effects.emplace_back(MemoryEffects::Read::get(), &input);
+  for (OpOperand &output : getOutputsMutable()) {
+    effects.emplace_back(MemoryEffects::Read::get(), &output);
+    effects.emplace_back(MemoryEffects::Write::get(), &output);
+  }
+}
+
+LogicalResult IssueOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!symbols.lookupNearestSymbolFrom<IntrinOp>(*this, getIntrinsicAttr()))
+    return emitOpError("refers to no te.intrin named @") << getIntrinsic();
+  return success();
+}
+
+LogicalResult IssueOp::verify() {
+  size_t operands = getInputs().size() + getOutputs().size();
+  if (getMaps().size() != operands)
+    return emitOpError("has ")
+           << operands << " operands but " << getMaps().size() << " maps";
+  for (AffineMap map : getMaps().getAsValueRange<AffineMapAttr>())
+    if (map.getNumDims() != getStaticBounds().size())
+      return emitOpError("has ")
+             << getStaticBounds().size() << " bounds but the map "
+             << AffineMapAttr::get(map);
   return success();
 }

@@ -9,7 +9,6 @@
 #define ACC_DIALECTS_TE_TEOPS_TD
 
 include "dialects/TE/TEAttributes.td"
-include "dialects/TE/TEHostOps.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
@@ -26,12 +25,13 @@ def TE_KernelOp : TE_Op<"kernel", [
     results. After bufferization arguments are memrefs and there are no
     results.
 
-    `target` names who executes the kernel, `schedule` how, and `layers` lists
-    the ONNX nodes that it stands for.
+    `target` is who executes the kernel, an attribute that implements
+    TargetAttrInterface; `schedule` says how, and `layers` lists the ONNX nodes
+    that it stands for.
 
     ```mlir
     te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32>
-        attributes {target = "cpu", layers = ["relu_0"]} {
+        attributes {target = #te.host, layers = ["relu_0"]} {
       ...
       te.return %y : tensor<8xf32>
     }
@@ -40,7 +40,7 @@ def TE_KernelOp : TE_Op<"kernel", [
   let arguments = (ins
     SymbolNameAttr:$sym_name,
     TypeAttrOf<FunctionType>:$function_type,
-    StrAttr:$target,
+    AnyAttr:$target,
     OptionalAttr<AnyAttr>:$schedule,
     OptionalAttr<StrArrayAttr>:$layers,
     OptionalAttr<DictArrayAttr>:$arg_attrs,
@@ -56,6 +56,10 @@ def TE_KernelOp : TE_Op<"kernel", [
       return getFunctionType().getResults();
     }
     ::mlir::Region *getCallableRegion() { return &getBody(); }
+    /// The target with its interface.
+    ::acc::te::TargetAttrInterface getTargetInterface();
+    /// Whether the host runs the kernel itself.
+    bool isOnHost();
     /// Number of arguments that are inputs rather than initial results.
     unsigned getNumInputs() {
       return getFunctionType().getNumInputs() -
@@ -114,7 +118,7 @@ def TE_CacheReadOp : TE_Op<"cache_read", [
     target's are wider. `slots` asks for that many targets which take turns.
 
     ```mlir
-    %buffer = bufferization.alloc_tensor() {memory_space = #vta.mem<inp>}
+    %buffer = bufferization.alloc_tensor() {memory_space = "input"}
         : tensor<1x4x10x58x1x16xi8>
     %tile = te.cache_read ins(%slice : tensor<1x4x?x57x1x16xi8>)
         outs(%buffer : tensor<1x4x10x58x1x16xi8>)
@@ -215,11 +219,11 @@ def TE_IntrinOp : TE_Op<"intrin", [
     the emitted operation.
 
     ```mlir
-    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta<alu_op max>} {
-    ^bb0(%acc: memref<1x16xi32, #vta.mem<acc>>, %imm: i32):
+    te.intrin @max_immediate emits "npu.vector" with {op = "max"} {
+    ^bb0(%acc: memref<1x16xi32, "sums">, %imm: i32):
       linalg.generic {indexing_maps = [affine_map<(b, o) -> (b, o)>],
                       iterator_types = ["parallel", "parallel"]}
-          outs(%acc : memref<1x16xi32, #vta.mem<acc>>) {
+          outs(%acc : memref<1x16xi32, "sums">) {
       ^bb0(%a: i32):
         %0 = arith.maxsi %a, %imm : i32
         linalg.yield %0 : i32
@@ -239,6 +243,41 @@ def TE_IntrinOp : TE_Op<"intrin", [
     ::mlir::linalg::LinalgOp getDefinition();
   }];
   let hasRegionVerifier = 1;
+}
+
+def TE_IssueOp : TE_Op<"issue", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "An intrinsic of a declared target, over a domain";
+  let description = [{
+    Runs a `te.intrin` once for every point of `bounds`, in any order. `maps` has, per
+    operand, the position of the hardware element at a point, from the
+    dimensions of the domain to those of the operand outside of one element.
+
+    ```mlir
+    te.issue @dot ins(%x, %w : memref<4x8xi8, "vectors">, memref<2x4x8x8xi8, "vectors">)
+        outs(%y : memref<2x8xi32, "sums">) bounds [2, 4]
+        maps [affine_map<(o, i) -> (i)>, affine_map<(o, i) -> (o, i)>, affine_map<(o, i) -> (o)>]
+    ```
+  }];
+  let arguments = (ins
+    FlatSymbolRefAttr:$intrinsic, Variadic<AnyMemRef>:$inputs,
+    Variadic<AnyMemRef>:$outputs, Variadic<Index>:$bounds,
+    DenseI64ArrayAttr:$static_bounds, AffineMapArrayAttr:$maps,
+    OptionalAttr<I64Attr>:$immediate);
+  let assemblyFormat = [{
+    $intrinsic (`ins` `(` $inputs^ `:` type($inputs) `)`)?
+    `outs` `(` $outputs `:` type($outputs) `)` (`immediate` $immediate^)?
+    `bounds` custom<DynamicIndexList>($bounds, $static_bounds) `maps` $maps
+    attr-dict
+  }];
+  let builders = [
+    OpBuilder<(ins "::llvm::StringRef":$intrinsic, "::mlir::ValueRange":$inputs,
+                   "::mlir::ValueRange":$outputs,
+                   "::llvm::ArrayRef<::mlir::OpFoldResult>":$bounds,
+                   "::llvm::ArrayRef<::mlir::AffineMap>":$maps,
+                   "::std::optional<int64_t>":$immediate)>];
+  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_TE_TEOPS_TD

@@ -14,7 +14,23 @@ using namespace acc::vta;
 
 #include "dialects/VTA/VTADialect.cpp.inc"
 
+namespace {
+/// Every kernel carries the configuration of its accelerator: it is printed
+/// once, and named from there on.
+struct AsmInterface : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+
+  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
+    if (!mlir::isa<ConfigAttr>(attr))
+      return AliasResult::NoAlias;
+    os << "vta_config";
+    return AliasResult::FinalAlias;
+  }
+};
+} // namespace
+
 void VTADialect::initialize() {
+  addInterfaces<AsmInterface>();
   registerAttributes();
   addOperations<
 #define GET_OP_LIST

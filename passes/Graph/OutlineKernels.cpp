@@ -80,13 +80,15 @@ bool isFree(Operation *op) {
 /// The operations of one kernel, in their order in the function.
 struct Group {
   std::string name;
-  StringRef target = "cpu";
+  te::TargetAttrInterface target;
+  /// Whether the target has memories of its own.
+  bool hasMemories = false;
   StringAttr reason;
   SetVector<Operation *> ops;
 
-  /// What comes from outside. On the accelerator every reader has an argument
-  /// of its own, since each may want the tensor in another memory; elsewhere
-  /// the reader is null.
+  /// What comes from outside. On a target with memories of its own every reader
+  /// has an argument of its own, since each may want the tensor in another one;
+  /// elsewhere the reader is null.
   SetVector<std::pair<Value, Operation *>> inputs;
   SetVector<Value> results;
   /// The initial value of each result, defined outside; null if there is none.
@@ -95,7 +97,7 @@ struct Group {
   bool contains(Operation *op) const { return op && ops.contains(op); }
 
   Operation *readerOf(Operation *op) const {
-    return target == "vta" ? op : nullptr;
+    return hasMemories ? op : nullptr;
   }
 
   /// The group's operation that `op` is or is nested in.
@@ -182,7 +184,8 @@ public:
     dropViews(function);
     for (Operation &op : function.getBody().front())
       if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
-        addTo(groups[name.getValue()], op, name.getValue());
+        if (failed(addTo(groups[name.getValue()], op, name.getValue())))
+          return failure();
     SmallVector<Group> all;
     for (Operation &op : function.getBody().front()) {
       auto name = op.getAttrOfType<StringAttr>(kernelAttr);
@@ -190,9 +193,10 @@ public:
         Group single;
         SetVector<StringAttr> names;
         collectNames(op.getLoc(), names);
-        addTo(single, op,
-              names.empty() ? op.getName().stripDialect()
-                            : names.front().getValue());
+        if (failed(addTo(single, op,
+                         names.empty() ? op.getName().stripDialect()
+                                       : names.front().getValue())))
+          return failure();
         all.push_back(std::move(single));
       } else if (name && groups[name.getValue()].ops.back() == &op) {
         all.push_back(std::move(groups[name.getValue()]));
@@ -205,7 +209,7 @@ public:
   }
 
 private:
-  /// Views that are kernels of their own are none.
+  /// Unassigns views that would be kernels of their own, which cost nothing.
   static void dropViews(func::FuncOp function) {
     llvm::StringMap<unsigned> sizes;
     for (Operation &op : function.getBody().front())
@@ -220,13 +224,24 @@ private:
     }
   }
 
-  static void addTo(Group &group, Operation &op, StringRef name) {
+  /// Adds an operation to the group that it is assigned to; the host runs what
+  /// says nothing else.
+  static LogicalResult addTo(Group &group, Operation &op, StringRef name) {
     group.name = name.str();
     group.ops.insert(&op);
-    if (auto target = op.getAttrOfType<StringAttr>(targetAttr))
-      group.target = target.getValue();
+    if (!group.target)
+      group.target = te::HostAttr::get(op.getContext());
+    if (Attribute attribute = op.getAttr(targetAttr)) {
+      group.target = dyn_cast<te::TargetAttrInterface>(attribute);
+      if (!group.target)
+        return op.emitOpError("has the graph.target ")
+               << attribute << ", which is none: expected an attribute such as "
+               << te::HostAttr::get(op.getContext());
+      group.hasMemories = !group.target.getMemories().empty();
+    }
     if (auto reason = op.getAttrOfType<StringAttr>(reasonAttr))
       group.reason = reason;
+    return success();
   }
 
   /// Gives the kernel's arguments names for sizes that are not known, equal
@@ -280,8 +295,8 @@ private:
     auto kernel = te::KernelOp::create(
         builder, loc, builder.getStringAttr(sanitize(group.name)),
         TypeAttr::get(builder.getFunctionType(arguments, results)),
-        builder.getStringAttr(group.target), /*schedule=*/Attribute(),
-        getLayers(names), /*arg_attrs=*/ArrayAttr(), /*res_attrs=*/ArrayAttr());
+        group.target, /*schedule=*/Attribute(), getLayers(names),
+        /*arg_attrs=*/ArrayAttr(), /*res_attrs=*/ArrayAttr());
     if (group.reason)
       kernel->setAttr(reasonAttr, group.reason);
     StringAttr symbol = symbols.insert(kernel);

@@ -68,8 +68,8 @@ def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "Move everything that computes into te.kernels";
   let description = [{
     Operations with the same `graph.kernel` become one te.kernel for their
-    `graph.target` (default "cpu"); an operation without becomes a cpu kernel of
-    its own. What remains in the function is constants, reshapes, which cost
+    `graph.target` (default `#te.host`); an operation without becomes a kernel of
+    its own on the host. What remains in the function is constants, reshapes, which cost
     nothing, and te.launch. `layers` are the names in the locations;
     `graph.reason` moves to the kernel.
 
@@ -83,7 +83,7 @@ def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
     becomes
     ```mlir
     te.kernel @conv1(%x: ..., %w: ..., %out: ...) -> ...
-        attributes {layers = ["conv1", "relu1"], target = "cpu"} {
+        attributes {layers = ["conv1", "relu1"], target = #te.host} {
       %0 = graph.conv %x, %w ...
       %1 = graph.relu %0 ...
       te.return %1 : ...
@@ -133,39 +133,6 @@ def GraphLegalizeQuantization
     Statistic<"numInteger", "integer-layers", "Layers turned into integer arithmetic">,
     Statistic<"numFloat", "float-layers", "Quantized layers left to float arithmetic">
   ];
-}
-
-def GraphPackLayout : Pass<"graph-pack-layout", "::mlir::ModuleOp"> {
-  let summary = "Rewrite the accelerator's operators on its tiled layout";
-  let description = [{
-    Integer operators with `graph.target = "vta"` become the body of their
-    `graph.kernel`: steps on packed tensors (see graph.pack), each of which the
-    accelerator has an instruction for. Tiles come from the `vta.config` of the
-    module. Weights and vectors are packed at compile time; graph.pack and
-    graph.unpack remain only where a tensor passes between the accelerator and
-    the host.
-
-    Padding by zero becomes tensor.pad, which folds into the DMA. Other padding
-    is a halo: its producer writes the interior of a buffer that the host has
-    filled.
-
-    ```mlir
-    %acc = graph.conv_integer %x, %w, %b {graph.kernel = "conv1",
-        graph.target = "vta", ...} : (tensor<1x3x8x8xi8>, ...) -> tensor<1x4x8x8xi32>
-    %y = graph.requantize %acc {graph.kernel = "conv1", graph.target = "vta", ...}
-    ```
-    becomes
-    ```mlir
-    %p = graph.pack %x {tiles = array<i64: 1, 16>} : ... -> tensor<1x1x8x8x1x16xi8>
-    %a = linalg.generic ... ins(%p, %w : ...) {graph.kernel = "conv1", ...}
-    %s = linalg.generic ... // one per step
-    %q = linalg.generic ... // to i8
-    %y = graph.unpack %q : (tensor<1x1x8x8x1x16xi8>) -> tensor<1x4x8x8xi8>
-    ```
-  }];
-  let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect"];
 }
 
 #endif // ACC_PASSES_GRAPH_PASSES_TD

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Passes.h"
 
@@ -43,8 +44,9 @@ static void constantsToArguments(func::FuncOp function) {
       unsigned position = function.getNumArguments();
       auto attributes = DictionaryAttr::get(
           op->getContext(),
-          NamedAttribute(StringAttr::get(op->getContext(), "te.constant"),
-                         data));
+          NamedAttribute(
+              StringAttr::get(op->getContext(), cpu::CPUDialect::kConstant),
+              data));
       (void)function.insertArgument(position, op->getResult(0).getType(),
                                     attributes, op->getLoc());
       argument = function.getArgument(position);
@@ -100,7 +102,7 @@ static LogicalResult prepareMain(func::FuncOp function) {
     if (!type)
       return function.emitError("returns a value that is not a tensor");
     NamedAttrList named(function.getResultAttrDict(index));
-    named.set("te.output", builder.getI64IntegerAttr(index));
+    named.set(cpu::CPUDialect::kOutput, builder.getI64IntegerAttr(index));
     DictionaryAttr attributes = named.getDictionary(function.getContext());
     if (!type.hasStaticShape()) {
       returned.push_back(ToBufferOp::create(builder, value.getLoc(),
@@ -157,8 +159,7 @@ struct BufferizePass : host::impl::HostBufferizeBase<BufferizePass> {
   void runOnOperation() override {
     SmallVector<Operation *> functions;
     for (auto kernel : getOperation().getOps<te::KernelOp>())
-      if (kernel.getTarget() == "cpu" &&
-          kernel.getFunctionType().getNumResults()) {
+      if (kernel.isOnHost() && kernel.getFunctionType().getNumResults()) {
         prepareKernel(kernel);
         functions.push_back(kernel);
       }

@@ -1,4 +1,5 @@
-//===- ContractionTile.cpp - The register tile of te.contract -------------===//
+//===- ContractionTile.cpp - The register tile of cpu.contract
+//-------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,7 +13,7 @@ using namespace acc;
 using namespace acc::host;
 
 FailureOr<ContractionTile> ContractionTile::create(OpBuilder &builder,
-                                                   te::ContractOp op) {
+                                                   cpu::ContractOp op) {
   Location loc = op.getLoc();
   ContractionTile tile(builder, op);
   if (!op.getResults().empty() || !isVectorizable(op.getBody().front()))

@@ -1,4 +1,4 @@
-//===- ContractionTile.h - The register tile of te.contract ------*- C++
+//===- ContractionTile.h - The register tile of cpu.contract ------*- C++
 //-*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
@@ -9,6 +9,7 @@
 #ifndef ACC_PASSES_HOST_CONTRACTIONTILE_H
 #define ACC_PASSES_HOST_CONTRACTIONTILE_H
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/VectorBody.h"
 
@@ -16,14 +17,14 @@
 
 namespace acc::host {
 
-/// Emits one register tile of a te.contract on buffers: `width` columns (output
-/// pixels, or rows of a matrix product) times `size` outputs, in `size / lanes`
-/// vector registers per column. Every step of the sum loads the vectors of
-/// weights once and broadcasts one input element per column.
+/// Emits one register tile of a cpu.contract on buffers: `width` columns
+/// (output pixels, or rows of a matrix product) times `size` outputs, in `size
+/// / lanes` vector registers per column. Every step of the sum loads the
+/// vectors of weights once and broadcasts one input element per column.
 class ContractionTile {
 public:
   static mlir::FailureOr<ContractionTile> create(mlir::OpBuilder &builder,
-                                                 te::ContractOp op);
+                                                 cpu::ContractOp op);
 
   /// Where input elements are read: strides of the summed dimension, of rows
   /// and of columns, counted in pairs for integers.
@@ -53,7 +54,7 @@ public:
   std::array<int64_t, 3> sourceStrides = {};
 
 private:
-  ContractionTile(mlir::OpBuilder &builder, te::ContractOp op)
+  ContractionTile(mlir::OpBuilder &builder, cpu::ContractOp op)
       : builder(&builder), op(op) {}
 
   llvm::SmallVector<mlir::Value> sum(mlir::Value base, mlir::Value filter,
@@ -73,7 +74,7 @@ private:
                           llvm::ArrayRef<mlir::Value> position);
 
   mlir::OpBuilder *builder;
-  te::ContractOp op;
+  cpu::ContractOp op;
   mlir::Value source, stage;
   /// Strides are by output dimension.
   llvm::SmallVector<FlatView> operands;

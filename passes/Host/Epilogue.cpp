@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Host/Epilogue.h"
-#include "dialects/TE/TEDialect.h"
+#include "dialects/CPU/CPUDialect.h"
 #include "passes/Host/VectorBody.h"
 
 using namespace mlir;
@@ -159,5 +159,5 @@ void acc::host::buildEpilogueBody(OpBuilder &builder, const Epilogue &epilogue,
     result = mapping.lookup(yielded);
     scalars[op->getResult(0)] = result;
   }
-  te::YieldOp::create(builder, loc, result);
+  cpu::YieldOp::create(builder, loc, result);
 }

@@ -1,10 +1,12 @@
-//===- FormContractions.cpp - linalg to te.contract -----------------------===//
+//===- FormContractions.cpp - linalg to cpu.contract
+//-----------------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Epilogue.h"
 #include "passes/Host/Passes.h"
@@ -24,7 +26,7 @@ using namespace acc::host;
 
 namespace {
 
-/// A contraction as te.contract wants it, before its weights are packed.
+/// A contraction as cpu.contract wants it, before its weights are packed.
 struct Contraction {
   Value input;
   Value weights;
@@ -37,7 +39,7 @@ struct Contraction {
   Value result;
 };
 
-/// Steps through a tensor.pad that te.contract can do itself.
+/// Steps through a tensor.pad that cpu.contract can do itself.
 void foldPad(Contraction &contraction, int64_t firstDim) {
   auto pad = contraction.input.getDefiningOp<tensor::PadOp>();
   if (!pad || !pad.getLow().empty() || !pad.getHigh().empty())
@@ -223,7 +225,7 @@ struct FormContractionsPass
       return values.empty() ? DenseI64ArrayAttr()
                             : builder.getDenseI64ArrayAttr(values);
     };
-    auto contract = te::ContractOp::create(
+    auto contract = cpu::ContractOp::create(
         builder, loc, TypeRange(type), contraction->input, weights,
         epilogue.operands, init, builder.getAffineMapArrayAttr(epilogue.maps),
         builder.getDenseI64ArrayAttr({schedule.width, schedule.lanes}),
@@ -239,7 +241,7 @@ struct FormContractionsPass
 
   void runOnOperation() override {
     auto kernel = getOperation();
-    if (kernel.getTarget() != "cpu")
+    if (!kernel.isOnHost())
       return;
     FailureOr<std::optional<ContractSchedule>> schedule =
         readContractSchedule(kernel);

@@ -98,7 +98,7 @@ struct HoistAllocationsPass
       launches[launch.getKernelAttr().getAttr()].push_back(launch);
     });
     for (auto kernel : getOperation().getOps<te::KernelOp>()) {
-      if (kernel.getTarget() != "cpu")
+      if (!kernel.isOnHost())
         continue;
       SmallVector<memref::AllocOp> allocs;
       kernel.walk([&](memref::AllocOp op) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Guards.h"
 #include "passes/Host/LowerMain.h"
@@ -113,7 +114,7 @@ static void renameKernels(ModuleOp module) {
   SymbolTableCollection tables;
   SymbolUserMap users(tables, module);
   for (auto kernel : module.getOps<te::KernelOp>()) {
-    if (kernel.getTarget() != "cpu")
+    if (!kernel.isOnHost())
       continue;
     auto name =
         StringAttr::get(module.getContext(), "kernel." + kernel.getSymName());
@@ -135,19 +136,20 @@ struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
       return signalPassFailure();
     }
     auto workspace = cast<MemRefType>(main.getArgumentTypes().back());
-    module->setAttr("te.workspace", Builder(module).getI64IntegerAttr(
-                                        workspace.getNumElements()));
+    module->setAttr(
+        cpu::CPUDialect::kWorkspace,
+        Builder(module).getI64IntegerAttr(workspace.getNumElements()));
     module.walk(lowerReshape);
     renameKernels(module);
     LLVMTypeConverter converter(&getContext());
     KernelInfos kernels;
     for (auto kernel :
          llvm::make_early_inc_range(module.getOps<te::KernelOp>()))
-      if (kernel.getTarget() == "cpu") {
+      if (kernel.isOnHost()) {
         KernelInfo &info = kernels[kernel.getSymNameAttr()];
         info.type = kernel.getFunctionType();
-        if (auto scratch =
-                kernel->getAttrOfType<DenseI64ArrayAttr>("te.scratch"))
+        if (auto scratch = kernel->getAttrOfType<DenseI64ArrayAttr>(
+                cpu::CPUDialect::kScratch))
           info.scratch = llvm::to_vector(scratch.asArrayRef());
         lowerKernel(kernel, converter, guard);
         kernel.erase();

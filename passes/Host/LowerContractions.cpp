@@ -1,10 +1,12 @@
-//===- LowerContractions.cpp - te.contract to register tiles --------------===//
+//===- LowerContractions.cpp - cpu.contract to register tiles
+//--------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/ContractionTile.h"
 #include "passes/Host/Passes.h"
@@ -22,7 +24,7 @@ using namespace acc::host;
 namespace {
 
 /// The one size that may be unknown.
-Value outermostSize(OpBuilder &builder, te::ContractOp op) {
+Value outermostSize(OpBuilder &builder, cpu::ContractOp op) {
   return builder.createOrFold<memref::DimOp>(op.getLoc(), op.getInput(), 0);
 }
 
@@ -30,7 +32,7 @@ Value outermostSize(OpBuilder &builder, te::ContractOp op) {
 /// of no importance, of pixels) that share a packed copy of their input.
 class ConvolutionLowering {
 public:
-  ConvolutionLowering(OpBuilder &builder, te::ContractOp op,
+  ConvolutionLowering(OpBuilder &builder, cpu::ContractOp op,
                       ContractionTile &tile)
       : builder(builder), op(op), tile(tile), index(builder, op.getLoc()) {}
 
@@ -229,7 +231,7 @@ private:
   }
 
   OpBuilder &builder;
-  te::ContractOp op;
+  cpu::ContractOp op;
   ContractionTile &tile;
   IndexBuilder index;
   int64_t outputs = 0, tiles = 0, channels = 0, sums = 0;
@@ -241,7 +243,7 @@ private:
 };
 
 /// Copies the input as pairs of 16-bit integers.
-void widenRows(OpBuilder &builder, te::ContractOp op, ContractionTile &tile,
+void widenRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
                Value rows) {
   Location loc = op.getLoc();
   IndexBuilder index(builder, loc);
@@ -275,7 +277,8 @@ void widenRows(OpBuilder &builder, te::ContractOp op, ContractionTile &tile,
 }
 
 /// Rows of the input times packed columns; integers are widened first.
-void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
+void emitProduct(OpBuilder &builder, cpu::ContractOp op,
+                 ContractionTile &tile) {
   Location loc = op.getLoc();
   IndexBuilder index(builder, loc);
   Value rows = outermostSize(builder, op);
@@ -319,9 +322,10 @@ void emitProduct(OpBuilder &builder, te::ContractOp op, ContractionTile &tile) {
 struct LowerContractionsPass
     : host::impl::HostLowerContractionsBase<LowerContractionsPass> {
   void runOnOperation() override {
-    SmallVector<te::ContractOp> contractions;
-    getOperation().walk([&](te::ContractOp op) { contractions.push_back(op); });
-    for (te::ContractOp op : contractions) {
+    SmallVector<cpu::ContractOp> contractions;
+    getOperation().walk(
+        [&](cpu::ContractOp op) { contractions.push_back(op); });
+    for (cpu::ContractOp op : contractions) {
       OpBuilder builder(op);
       FailureOr<ContractionTile> tile = ContractionTile::create(builder, op);
       if (failed(tile)) {

@@ -7,8 +7,8 @@
 
 #include "passes/Host/LowerMain.h"
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
-#include "dialects/VTA/VTADialect.h"
 #include "passes/Host/Guards.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
@@ -89,7 +89,7 @@ public:
         return failure();
       op = next;
     }
-    main->getParentOfType<ModuleOp>()->setAttr("te.constants",
+    main->getParentOfType<ModuleOp>()->setAttr(cpu::CPUDialect::kConstants,
                                                builder.getArrayAttr(constants));
     main.erase();
     return success();
@@ -119,12 +119,13 @@ private:
       SmallVector<Value> sizes;
       if (i == last) {
         pointer = host.argument(MainArgument::Workspace);
-      } else if (Attribute data = main.getArgAttr(i, "te.constant")) {
+      } else if (Attribute data =
+                     main.getArgAttr(i, cpu::CPUDialect::kConstant)) {
         pointer = host.loadPointer(loc, host.argument(MainArgument::Constants),
                                    static_cast<int64_t>(constants.size()));
         constants.push_back(data);
-      } else if (auto output =
-                     main.getArgAttrOfType<IntegerAttr>(i, "te.output")) {
+      } else if (auto output = main.getArgAttrOfType<IntegerAttr>(
+                     i, cpu::CPUDialect::kOutput)) {
         pointer = host.loadPointer(loc, host.argument(MainArgument::Outputs),
                                    output.getInt());
       } else {
@@ -142,7 +143,7 @@ private:
 
   LogicalResult lower(Operation *op) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case<te::LaunchOp, vta::LaunchOp>([&](auto launch) {
+        .Case<te::LaunchOp, te::ProgramLaunchOpInterface>([&](auto launch) {
           announceLayer(op->getLoc());
           LogicalResult result = call(launch);
           op->erase();
@@ -231,12 +232,12 @@ private:
     watch.begin();
   }
 
-  LogicalResult call(vta::LaunchOp launch) {
+  LogicalResult call(te::ProgramLaunchOpInterface launch) {
     Location loc = launch.getLoc();
     int64_t program = -1, next = 0;
-    for (auto op :
-         function->getParentOfType<ModuleOp>().getOps<vta::ProgramOp>()) {
-      if (op.getSymName() == launch.getProgram())
+    for (auto op : function->getParentOfType<ModuleOp>()
+                       .getOps<te::ProgramOpInterface>()) {
+      if (SymbolTable::getSymbolName(op) == launch.getProgramSymbol().getAttr())
         program = next;
       ++next;
     }
@@ -345,7 +346,9 @@ private:
 
   /// The position among all outputs of one that is a result of main.
   int64_t outputIndex(size_t result) {
-    return main.getResultAttrOfType<IntegerAttr>(result, "te.output").getInt();
+    return main
+        .getResultAttrOfType<IntegerAttr>(result, cpu::CPUDialect::kOutput)
+        .getInt();
   }
 
   void returnOutputs(func::ReturnOp terminator) {

@@ -32,9 +32,9 @@ using KernelInfos = llvm::DenseMap<mlir::StringAttr, KernelInfo>;
 
 /// Replaces a bufferized and planned main by acc_model_main, and launches by
 /// calls of functions that take a pointer and the unknown sizes of every
-/// buffer. The constants that it takes become the module's `te.constants`. With
-/// `guard`, every launch is watched by the runtime, and kernels take the first
-/// two arguments of acc_model_main before their own.
+/// buffer. The constants that it takes become the module's `cpu.constants`.
+/// With `guard`, every launch is watched by the runtime, and kernels take the
+/// first two arguments of acc_model_main before their own.
 mlir::LogicalResult lowerMain(mlir::func::FuncOp main,
                               const mlir::LLVMTypeConverter &converter,
                               const KernelInfos &kernels, bool guard);

@@ -176,7 +176,7 @@ struct PackWeightsPass : host::impl::HostPackWeightsBase<PackWeightsPass> {
     });
     for (auto kernel : getOperation().getOps<te::KernelOp>()) {
       auto found = launches.find(kernel.getSymNameAttr());
-      if (kernel.getTarget() != "cpu" || found == launches.end())
+      if (!kernel.isOnHost() || found == launches.end())
         continue;
       for (unsigned i = 0; i < kernel.getNumInputs(); ++i) {
         BlockArgument argument = kernel.getBody().getArgument(i);
@@ -195,7 +195,7 @@ struct PackWeightsPass : host::impl::HostPackWeightsBase<PackWeightsPass> {
   void lowerOthers() {
     SmallVector<linalg::PackOp> packs;
     for (auto kernel : getOperation().getOps<te::KernelOp>())
-      if (kernel.getTarget() == "cpu")
+      if (kernel.isOnHost())
         kernel.walk([&](linalg::PackOp op) { packs.push_back(op); });
     IRRewriter rewriter(&getContext());
     for (linalg::PackOp pack : packs) {

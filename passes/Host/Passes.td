@@ -17,13 +17,13 @@ def HostShareKernels : Pass<"host-share-kernels", "::mlir::ModuleOp"> {
     names, layers and locations, become one.
 
     ```mlir
-    te.kernel @relu1(...) attributes {target = "cpu"} { ... }
-    te.kernel @relu2(...) attributes {target = "cpu"} { ... }
+    te.kernel @relu1(...) attributes {target = #te.host} { ... }
+    te.kernel @relu2(...) attributes {target = #te.host} { ... }
     te.launch @relu2 ...
     ```
     becomes
     ```mlir
-    te.kernel @relu1(...) attributes {target = "cpu"} { ... }
+    te.kernel @relu1(...) attributes {target = #te.host} { ... }
     te.launch @relu1 ...
     ```
   }];
@@ -33,15 +33,15 @@ def HostShareKernels : Pass<"host-share-kernels", "::mlir::ModuleOp"> {
 }
 
 def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp"> {
-  let summary = "Turn convolutions and matrix products into te.contract";
+  let summary = "Turn convolutions and matrix products into cpu.contract";
   let description = [{
     A linalg convolution (NCHW, grouped too) or matrix product that starts from
-    zero becomes one `te.contract`, with the tensor.pad before it and the
+    zero becomes one `cpu.contract`, with the tensor.pad before it and the
     elementwise ops after it folded in and its weights packed by the tile that
     the kernel's schedule names. Kernels without a schedule are left alone.
 
     ```mlir
-    te.kernel @k(...) attributes {target = "cpu",
+    te.kernel @k(...) attributes {target = #te.host,
         schedule = {width = 14, lanes = 16, vectors = 2, rows = 8}} {
       %pad = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] ...
       %c = linalg.conv_2d_nchw_fchw ins(%pad, %w) outs(%zero)
@@ -50,11 +50,11 @@ def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp">
     becomes
     ```mlir
       %packed = linalg.pack %w inner_dims_pos = [0] inner_tiles = [32] ...
-      %y = te.contract ins(%x, %packed) epilogue(%bias) outs(%out)
+      %y = cpu.contract ins(%x, %packed) epilogue(%bias) outs(%out)
           attributes {pads = array<i64: 1, 1, 1, 1>, ...} { addf, maximumf }
     ```
   }];
-  let dependentDialects = ["::acc::te::TEDialect", "::mlir::linalg::LinalgDialect",
+  let dependentDialects = ["::acc::cpu::CPUDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
@@ -84,7 +84,7 @@ def HostBufferize : Pass<"host-bufferize", "::mlir::ModuleOp"> {
   let description = [{
     Functions and kernels take their results as trailing buffers; values are
     computed in place where they can be. Weights become arguments of main:
-    every constant tensor is an argument with the attribute `te.constant`,
+    every constant tensor is an argument with the attribute `cpu.constant`,
     which holds its data, between the inputs and the outputs. Buffers are
     aligned to `alignment` bytes.
 
@@ -97,7 +97,7 @@ def HostBufferize : Pass<"host-bufferize", "::mlir::ModuleOp"> {
     ```
     becomes
     ```mlir
-    func.func @main(%x: memref<8xf32>, %w: memref<8xf32> {te.constant = dense<1.0> : tensor<8xf32>},
+    func.func @main(%x: memref<8xf32>, %w: memref<8xf32> {cpu.constant = dense<1.0> : tensor<8xf32>},
                     %y: memref<8xf32>) {
       te.launch @k ins(%x, %w) outs(%y)
     ```
@@ -105,19 +105,19 @@ def HostBufferize : Pass<"host-bufferize", "::mlir::ModuleOp"> {
   let options = [
     Option<"alignment", "alignment", "int64_t", "64", "Alignment of buffers in bytes">
   ];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::acc::cpu::CPUDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
 def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp"> {
-  let summary = "Lower te.contract to loops over register tiles";
+  let summary = "Lower cpu.contract to loops over register tiles";
   let description = [{
     Every tile of outputs stays in vector registers over the whole sum. The
     input is read in place or, where it is padded or its schedule says so, from
     a packed copy of the rows that a block of outputs needs.
 
     ```mlir
-    te.contract ins(%x, %w) outs(%y) attributes {tile = array<i64: 14, 16>, ...}
+    cpu.contract ins(%x, %w) outs(%y) attributes {tile = array<i64: 14, 16>, ...}
     ```
     becomes
     ```mlir
@@ -167,7 +167,7 @@ def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
     kernel is given become further arguments, allocated before every launch.
 
     ```mlir
-    te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = "cpu"} {
+    te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = #te.host} {
       %n = memref.dim %x, %c0 : memref<?xf32>
       %t = memref.alloc(%n) : memref<?xf32>
     ```
@@ -218,7 +218,7 @@ def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
 
     With `guard-bytes`, so many bytes before and behind every piece belong to no
     other piece that is in use at the time. The buffers in a kernel's scratch
-    memory have them too; where these are, the kernel's attribute `te.scratch`
+    memory have them too; where these are, the kernel's attribute `cpu.scratch`
     says (offset and size of each).
 
     ```mlir
@@ -239,7 +239,7 @@ def HostPlanMemory : Pass<"host-plan-memory", "::mlir::ModuleOp"> {
     Statistic<"allocatedBytes", "allocated-bytes", "Bytes of all buffers">,
     Statistic<"workspaceBytes", "workspace-bytes", "Bytes of the workspace">
   ];
-  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::acc::cpu::CPUDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
 def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
@@ -249,8 +249,8 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
     workspace)`, all pointers, the middle three to arrays of pointers. Native
     kernels become functions on bare pointers and sizes, under names that no
     library's function has (kernels are called after nodes, which may be called
-    "log"), `vta.launch` a call of `api->launch(ctx, program, buffers, count)`,
-    whose first non-zero status is returned.
+    "log"), a launch of a program a call of `api->launch(ctx, program, buffers,
+    count)`, whose first non-zero status is returned.
 
     Sizes of inputs that are not static come from `api->size`, buffers of such
     sizes from `api->allocate` and `api->output`, and go to `api->release`; a
@@ -258,8 +258,8 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
 
     Constants are numbered in the order of main's arguments; programs in the
     order of their symbols in the module. The module keeps what is needed to
-    write the container: `te.constants`, an array of the constants, and
-    `te.workspace`, the bytes of the workspace.
+    write the container: `cpu.constants`, an array of the constants, and
+    `cpu.workspace`, the bytes of the workspace.
 
     With `guard`, main tells the runtime what every kernel is given
     (`api->guard`) and lets it look afterwards whether the kernel has kept to it
@@ -281,7 +281,7 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
   let options = [
     Option<"guard", "guard", "bool", "false", "Let the runtime look for writes outside of buffers">
   ];
-  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+  let dependentDialects = ["::acc::cpu::CPUDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect"];
 }
 

@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/HostInterface.h"
 #include "passes/Host/Passes.h"
+#include "passes/Support/Placement.h"
 
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
@@ -29,44 +31,6 @@ static std::optional<int64_t> sizeInBytes(MemRefType type) {
 }
 
 namespace {
-
-/// A piece of the workspace that is in use from operation `first` to `last`.
-struct Piece {
-  int64_t bytes = 0, first = 0, last = 0, offset = 0;
-};
-
-/// Places every piece as low as those alive with it allow, large ones first,
-/// with `guard` bytes before and behind it that none of these have. Returns the
-/// size of the whole.
-int64_t place(MutableArrayRef<Piece> pieces, int64_t alignment, int64_t guard) {
-  SmallVector<Piece *> order;
-  for (Piece &piece : pieces)
-    order.push_back(&piece);
-  llvm::stable_sort(order,
-                    [](Piece *a, Piece *b) { return a->bytes > b->bytes; });
-  SmallVector<Piece *> placed;
-  int64_t total = 0;
-  for (Piece *piece : order) {
-    // `placed` is sorted by offset: the first gap that is large enough wins.
-    auto offset = static_cast<int64_t>(llvm::alignTo(guard, alignment));
-    for (Piece *other : placed) {
-      if (other->last < piece->first || piece->last < other->first)
-        continue;
-      if (offset + piece->bytes + guard <= other->offset)
-        break;
-      offset = std::max(offset,
-                        static_cast<int64_t>(llvm::alignTo(
-                            other->offset + other->bytes + guard, alignment)));
-    }
-    piece->offset = offset;
-    placed.insert(llvm::upper_bound(
-                      placed, piece,
-                      [](Piece *a, Piece *b) { return a->offset < b->offset; }),
-                  piece);
-    total = std::max(total, offset + piece->bytes + guard);
-  }
-  return llvm::alignTo(total, alignment);
-}
 
 struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
   using HostPlanMemoryBase::HostPlanMemoryBase;
@@ -114,7 +78,8 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
         FunctionType::get(&getContext(), entry.getArgumentTypes(), {}));
     kernel.removeArgAttrsAttr();
     if (guardBytes)
-      kernel->setAttr("te.scratch", builder.getDenseI64ArrayAttr(pieces));
+      kernel->setAttr(cpu::CPUDialect::kScratch,
+                      builder.getDenseI64ArrayAttr(pieces));
     return bytes;
   }
 
@@ -170,21 +135,21 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
         std::optional<int64_t> size = sizeInBytes(alloc.getType());
         if (!size)
           return op.emitError("needs a static buffer to be planned");
-        piece.bytes = *size;
+        piece.size = *size;
       } else if (auto launch = dyn_cast<te::LaunchOp>(op)) {
-        piece.bytes = scratchSizes.lookup(launch.getKernelAttr().getAttr());
+        piece.size = scratchSizes.lookup(launch.getKernelAttr().getAttr());
         piece.first = piece.last = positions[&op];
       }
-      if (piece.bytes == 0)
+      if (piece.size == 0)
         continue;
       pieces.push_back(piece);
       owners.push_back(&op);
     }
     for (const Piece &piece : pieces)
-      allocatedBytes += piece.bytes;
+      allocatedBytes += piece.size;
     for (auto [alloc, last] : dynamic)
       freeAfter(alloc, last ? operations[last - 1] : alloc.getOperation());
-    int64_t total = place(pieces, alignment, guardBytes);
+    int64_t total = placePieces(pieces, {alignment, guardBytes});
     workspaceBytes += total;
 
     OpBuilder builder = OpBuilder::atBlockBegin(&entry);
@@ -201,7 +166,7 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
       }
       cast<te::LaunchOp>(op).getInitsMutable().append(
           createView(builder, op->getLoc(), workspace, piece.offset,
-                     bytesType(builder, piece.bytes)));
+                     bytesType(builder, piece.size)));
     }
     return success();
   }
@@ -219,7 +184,7 @@ struct PlanMemoryPass : host::impl::HostPlanMemoryBase<PlanMemoryPass> {
     }
     DenseMap<StringAttr, int64_t> scratchSizes;
     for (auto kernel : getOperation().getOps<te::KernelOp>()) {
-      if (kernel.getTarget() != "cpu")
+      if (!kernel.isOnHost())
         continue;
       FailureOr<int64_t> size = planKernel(kernel);
       if (failed(size))

@@ -15,7 +15,7 @@
 
 namespace acc::host {
 
-/// How a contraction is register-tiled; see te.contract.
+/// How a contraction is register-tiled; see cpu.contract.
 struct ContractSchedule {
   int64_t width = 0, lanes = 0, vectors = 0, rows = 0;
   /// Null where there is none.

@@ -37,7 +37,7 @@ struct ShareKernelsPass : host::impl::HostShareKernelsBase<ShareKernelsPass> {
     DenseMap<Attribute, FlatSymbolRefAttr> replacements;
     SmallVector<te::KernelOp> copies;
     for (auto kernel : getOperation().getOps<te::KernelOp>()) {
-      if (kernel.getTarget() != "cpu")
+      if (!kernel.isOnHost())
         continue;
       auto &known = byType[kernel.getFunctionType()];
       auto same = llvm::find_if(

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/VTA/VTADialect.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
@@ -23,11 +22,11 @@ namespace acc::te {
 using namespace mlir;
 using namespace acc::te;
 
-/// Turns tensor arguments into memrefs in DRAM, seen through to_tensor, and
-/// the results into writes of the trailing arguments.
+/// Turns tensor arguments into memrefs in the target's memory of arguments,
+/// seen through to_tensor, and the results into writes of the trailing
+/// arguments.
 static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
-  auto dram = acc::vta::MemorySpaceAttr::get(kernel.getContext(),
-                                             acc::vta::MemorySpace::Dram);
+  Attribute memory = kernel.getTargetInterface().getMemorySpace(Role::Argument);
   Block &entry = kernel.getBody().front();
   rewriter.setInsertionPointToStart(&entry);
   SmallVector<Type> inputs;
@@ -38,7 +37,7 @@ static void convertBoundary(KernelOp kernel, RewriterBase &rewriter) {
       continue;
     }
     auto memref = MemRefType::get(type.getShape(), type.getElementType(),
-                                  MemRefLayoutAttrInterface(), dram);
+                                  MemRefLayoutAttrInterface(), memory);
     inputs.push_back(memref);
     argument.setType(memref);
     auto tensor = bufferization::ToTensorOp::create(

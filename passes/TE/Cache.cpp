@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/TE/ArgumentSlice.h"
+#include "passes/TE/Footprint.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -44,19 +45,6 @@ private:
   DenseMap<std::pair<Value, Attribute>, SmallVector<Value>> cached;
 };
 } // namespace
-
-/// Whether the body is `yield cast(argument)` with the given cast.
-template <typename CastOp> static bool isOnlyCast(linalg::LinalgOp op) {
-  Block *body = op.getBlock();
-  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
-      !llvm::hasNItems(*body, 2))
-    return false;
-  auto cast = dyn_cast<CastOp>(body->front());
-  return cast && cast.getIn() == body->getArgument(0) &&
-         body->getTerminator()->getOperand(0) == cast.getOut() &&
-         llvm::all_of(op.getIndexingMapsArray(),
-                      [](AffineMap map) { return map.isIdentity(); });
-}
 
 /// The outermost loop around `user` that is deeper than `level`, or `user`.
 static Operation *getLevelEntry(Operation *user, int64_t level) {

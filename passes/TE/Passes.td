@@ -97,7 +97,7 @@ def TeCache : Pass<"te-cache", "::acc::te::KernelOp"> {
     ```mlir
     scf.for %oh = ... {
       %s = tensor.extract_slice %x[0, 0, %start, 0, 0, 0] [1, 4, %size, 56, 1, 16] ...
-      %b = bufferization.alloc_tensor() {memory_space = #vta.mem<inp>} : tensor<1x4x10x58x1x16xi8>
+      %b = bufferization.alloc_tensor() {memory_space = "input"} : tensor<1x4x10x58x1x16xi8>
       %c = te.cache_read ins(%s) outs(%b) low [0, 0, %lo, 1, 0, 0] high [0, 0, %hi, 1, 0, 0]
       linalg.generic {...} ins(%c, %cw) outs(%acc)
     ```
@@ -110,9 +110,9 @@ def TeBufferize : Pass<"te-bufferize", "::acc::te::KernelOp"> {
   let summary = "From tensors to memrefs";
   let description = [{
     Runs upstream's one-shot bufferization on the body of a scheduled kernel. The
-    arguments become memrefs in `#vta.mem<dram>`, the results, which are
-    computed in the trailing arguments, disappear. A value that would need a copy is
-    an error: scratchpads are sized by the schedule.
+    arguments become memrefs in the target's memory of arguments ("main" below);
+    the results, which are computed in the trailing arguments, disappear. A value
+    that would need a copy is an error: scratchpads are sized by the schedule.
 
     Before:
     ```mlir
@@ -120,12 +120,11 @@ def TeBufferize : Pass<"te-bufferize", "::acc::te::KernelOp"> {
     ```
     After:
     ```mlir
-    te.kernel @k(%x: memref<4x1x16xi8, #vta.mem<dram>>, %out: memref<4x1x16xi8, #vta.mem<dram>>)
+    te.kernel @k(%x: memref<4x1x16xi8, "main">, %out: memref<4x1x16xi8, "main">)
     ```
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
-                           "::mlir::memref::MemRefDialect",
-                           "::acc::vta::VTADialect"];
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def TeMultiBuffer : Pass<"te-multi-buffer", "::acc::te::KernelOp"> {
@@ -139,12 +138,12 @@ def TeMultiBuffer : Pass<"te-multi-buffer", "::acc::te::KernelOp"> {
     Before:
     ```mlir
     scf.for %i = %c0 to %c8 step %c1 {
-      %b = memref.alloc() : memref<4x1x16xi8, #vta.mem<inp>>
+      %b = memref.alloc() : memref<4x1x16xi8, "input">
       te.cache_read ins(%s) outs(%b) low [0, 0, 0] high [0, 0, 0] {slots = 2 : i64}
     ```
     After:
     ```mlir
-    %all = memref.alloc() : memref<2x4x1x16xi8, #vta.mem<inp>>
+    %all = memref.alloc() : memref<2x4x1x16xi8, "input">
     scf.for %i = %c0 to %c8 step %c1 {
       %slot = affine.apply affine_map<(d0) -> (d0 mod 2)>(%i)
       %b = memref.subview %all[%slot, 0, 0, 0] [1, 4, 1, 16] [1, 1, 1, 1] ...
@@ -155,19 +154,19 @@ def TeMultiBuffer : Pass<"te-multi-buffer", "::acc::te::KernelOp"> {
 }
 
 def TeDeclareIntrins : Pass<"te-declare-intrins", "::mlir::ModuleOp"> {
-  let summary = "Declare the intrinsics of the module's accelerator";
+  let summary = "Declare the intrinsics of the kernels' targets";
   let description = [{
-    Adds a `te.intrin` for the matrix unit (multiply-accumulate and reset) and for
-    each operation of the vector unit, with the element sizes of the module's
-    `vta.config`. Intrinsics that are declared already are left alone.
+    Adds the `te.intrin`s that the targets of the module's kernels have.
+    Intrinsics that are declared already are left alone.
 
-    After, among others:
+    After:
     ```mlir
-    te.intrin @vta_max_imm emits "vta.alu" with {op = #vta<alu_op max>} {...}
+    te.intrin @max_immediate emits "npu.vector" with {op = "max"} {...}
+    te.kernel @k(...) attributes {target = #npu.target<...>} {...}
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::memref::MemRefDialect", "::acc::vta::VTADialect"];
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def TeTensorize : Pass<"te-tensorize", "::mlir::ModuleOp"> {
@@ -175,13 +174,14 @@ def TeTensorize : Pass<"te-tensorize", "::mlir::ModuleOp"> {
   let description = [{
     Every linalg operation of a bufferized, scheduled kernel is compared with the
     module's `te.intrin`s: its innermost loops, the shape and memory of one
-    element of each operand, and its body. The first that is equal is emitted,
-    over the remaining, outer loops. None is an error that says why not.
+    element of each operand, and its body. The kernel's target emits the first
+    that is equal, over the remaining, outer loops. None is an error that says why
+    not. A value that the target cannot fill a buffer with is added to zero.
 
     Before:
     ```mlir
     linalg.generic {indexing_maps = [affine_map<(c, h, b, o) -> (c, h, b, o)>], ...}
-        outs(%acc : memref<2x14x1x16xi32, #vta.mem<acc>>) {
+        outs(%acc : memref<2x14x1x16xi32, "sums">) {
     ^bb0(%a: i32):
       %0 = arith.maxsi %a, %c0_i32 : i32
       linalg.yield %0 : i32
@@ -189,16 +189,19 @@ def TeTensorize : Pass<"te-tensorize", "::mlir::ModuleOp"> {
     ```
     After:
     ```mlir
-    vta.alu max outs(%acc : memref<2x14x1x16xi32, #vta.mem<acc>>) imm 0 bounds [2, 14]
+    npu.vector max outs(%acc : memref<2x14x1x16xi32, "sums">) immediate 0 bounds [2, 14]
         maps [affine_map<(d0, d1) -> (d0, d1)>]
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::acc::vta::VTADialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 def TeDma : Pass<"te-dma", "::acc::te::KernelOp"> {
-  let summary = "Lower cached transfers to the accelerator's DMA";
+  let summary = "Lower cached transfers to the target's";
   let description = [{
+    The kernel's target replaces each transfer by its own operation, or says why it
+    has none.
+
     Before:
     ```mlir
     te.cache_read ins(%s) outs(%inp) low [0, 0, %lo, 1, 0, 0] high [0, 0, %hi, 1, 0, 0]
@@ -206,11 +209,10 @@ def TeDma : Pass<"te-dma", "::acc::te::KernelOp"> {
     ```
     After:
     ```mlir
-    vta.load %s, %inp low [0, 0, %lo, 1] high [0, 0, %hi, 1]
-    vta.store %acc, %t
+    npu.load %s, %inp low [0, 0, %lo, 1] high [0, 0, %hi, 1]
+    npu.store %acc, %t
     ```
   }];
-  let dependentDialects = ["::acc::vta::VTADialect"];
 }
 
 def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
@@ -227,9 +229,9 @@ def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
     Before:
     ```mlir
     scf.for %i = %c0 to %c8 step %c2 {
-      %b = memref.alloc() : memref<4x1x16xi8, #vta.mem<inp>>
-      vta.load %x[%i], %b
-      vta.gemm ins(%b, %w) outs(%acc) ...
+      %b = memref.alloc() : memref<4x1x16xi8, "input">
+      npu.load %x[%i], %b
+      npu.product ins(%b, %w) outs(%acc) ...
     } {te.vthread = 2 : i64}
     ```
     After:
@@ -238,10 +240,10 @@ def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
       %j = affine.apply affine_map<(d0) -> (d0 + 2)>(%i)
       %b0 = memref.alloc() ...
       %b1 = memref.alloc() ...
-      vta.load %x[%i], %b0
-      vta.load %x[%j], %b1
-      vta.gemm ins(%b0, %w) ...
-      vta.gemm ins(%b1, %w) ...
+      npu.load %x[%i], %b0
+      npu.load %x[%j], %b1
+      npu.product ins(%b0, %w) ...
+      npu.product ins(%b1, %w) ...
     }
     ```
   }];

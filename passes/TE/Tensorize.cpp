@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/VTA/VTADialect.h"
 #include "passes/TE/IntrinsicMatch.h"
 #include "passes/TE/Passes.h"
 
@@ -21,66 +20,14 @@ namespace acc::te {
 
 using namespace mlir;
 using namespace acc::te;
-using namespace acc;
 
-/// What an emitter is given: the matched operands in the order of the
-/// intrinsic's arguments and the part of the iteration space that the
-/// hardware element does not cover.
-struct Emission {
-  RewriterBase &rewriter;
-  Location loc;
-  const IntrinsicMatch &match;
-  DictionaryAttr given;
-  SmallVector<OpFoldResult> bounds;
-};
-
-static LogicalResult emitGemm(const Emission &e) {
-  vta::GemmOp::create(e.rewriter, e.loc, e.match.operands[0],
-                      e.match.operands[1], e.match.operands[2], e.bounds,
-                      e.match.maps);
-  return success();
-}
-
-static LogicalResult emitReset(const Emission &e) {
-  vta::ResetOp::create(e.rewriter, e.loc, e.match.operands[0]);
-  return success();
-}
-
-static LogicalResult emitAlu(const Emission &e) {
-  auto kind = e.given ? e.given.getAs<vta::AluKindAttr>("op") : nullptr;
-  if (!kind)
-    return failure();
-  if (!e.match.immediate) {
-    vta::AluOp::create(e.rewriter, e.loc, kind.getValue(), e.match.operands[0],
-                       e.match.operands[1], e.bounds, e.match.maps);
-    return success();
-  }
-  int64_t immediate = *e.match.immediate;
-  if (e.given.contains("negate"))
-    immediate = -immediate;
-  if (!llvm::isInt<16>(immediate))
-    return failure();
-  vta::AluOp::create(e.rewriter, e.loc, kind.getValue(), e.match.operands[0],
-                     static_cast<int32_t>(immediate), e.bounds,
-                     e.match.maps[0]);
-  return success();
-}
-
-/// The operations that a te.intrin may name.
-static LogicalResult emitIntrinsic(StringRef name, const Emission &emission) {
-  return llvm::StringSwitch<LogicalResult (*)(const Emission &)>(name)
-      .Case("vta.gemm", emitGemm)
-      .Case("vta.alu", emitAlu)
-      .Case("vta.reset", emitReset)
-      .Default([](const Emission &) { return failure(); })(emission);
-}
-
-/// Accumulators can be zeroed, not set: fill(c) becomes fill(0) and an
+/// Where buffers can be zeroed, but not set, fill(c) becomes fill(0) and an
 /// addition.
-static void splitFill(linalg::FillOp fill, RewriterBase &rewriter) {
+static void splitFill(linalg::FillOp fill, TargetAttrInterface target,
+                      RewriterBase &rewriter) {
   APInt value;
   if (!matchPattern(fill.getInputs()[0], m_ConstantInt(&value)) ||
-      value.isZero())
+      value.isZero() || target.canFill(value))
     return;
   Location loc = fill.getLoc();
   Value buffer = fill.getOutputs()[0];
@@ -110,6 +57,7 @@ static bool isIdentity(linalg::LinalgOp op) {
 }
 
 static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
+                               TargetAttrInterface target,
                                FlatSymbolRefAttr anchor,
                                RewriterBase &rewriter) {
   if (isIdentity(op)) {
@@ -129,13 +77,10 @@ static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
       return op->emitOpError("is @")
              << intrin.getSymName() << ", but the schedule wants " << anchor;
     rewriter.setInsertionPoint(op);
-    SmallVector<OpFoldResult> bounds;
     for (Range range : op.createLoopRanges(rewriter, op.getLoc()))
-      bounds.push_back(range.size);
-    bounds.resize(match->outerLoops);
-    Emission emission{rewriter, op.getLoc(), *match, intrin.getGivenAttr(),
-                      bounds};
-    if (failed(emitIntrinsic(intrin.getEmits(), emission))) {
+      match->bounds.push_back(range.size);
+    match->bounds.resize(match->outerLoops);
+    if (failed(target.emitIntrinsic(rewriter, op.getLoc(), intrin, *match))) {
       encodings.push_back(("@" + intrin.getSymName() +
                            ": its operands cannot be encoded in " +
                            intrin.getEmits())
@@ -146,7 +91,7 @@ static LogicalResult tensorize(linalg::LinalgOp op, ArrayRef<IntrinOp> intrins,
     return success();
   }
   InFlightDiagnostic error =
-      op->emitOpError("is no declared intrinsic of the accelerator");
+      op->emitOpError("is no declared intrinsic of the target");
   // Where one matched but for its operands, the others do not matter.
   for (const std::string &reason : encodings.empty() ? reasons : encodings)
     error.attachNote() << reason;
@@ -166,11 +111,12 @@ struct Tensorize : acc::te::impl::TeTensorizeBase<Tensorize> {
       SmallVector<linalg::FillOp> fills;
       kernel.walk([&](linalg::FillOp op) { fills.push_back(op); });
       for (linalg::FillOp fill : fills)
-        splitFill(fill, rewriter);
+        splitFill(fill, kernel.getTargetInterface(), rewriter);
       SmallVector<linalg::LinalgOp> ops;
       kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
       for (linalg::LinalgOp op : ops)
-        if (failed(tensorize(op, intrins, schedule.getIntrinsic(), rewriter)))
+        if (failed(tensorize(op, intrins, kernel.getTargetInterface(),
+                             schedule.getIntrinsic(), rewriter)))
           return signalPassFailure();
       RewritePatternSet patterns(&getContext());
       memref::DimOp::getCanonicalizationPatterns(patterns, &getContext());

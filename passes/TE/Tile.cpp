@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/TE/Footprint.h"
 #include "passes/TE/Passes.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -179,47 +180,6 @@ static LogicalResult tileAnchor(RewriterBase &rewriter, KernelOp kernel,
                      /*fuseInits=*/false);
 }
 
-/// Upstream tiles through results accessed by permutations of the loops only.
-/// A constant 0 in the result's map of a reduction becomes a loop of one
-/// iteration.
-static void addUnitLoops(RewriterBase &rewriter, linalg::GenericOp op) {
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  if (op.getNumDpsInits() != 1)
-    return;
-  AffineMap out = maps.back();
-  SmallVector<unsigned> constants;
-  for (auto [position, expr] : llvm::enumerate(out.getResults()))
-    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
-      if (constant.getValue() == 0)
-        constants.push_back(position);
-  if (constants.empty())
-    return;
-  // The new loops stand where the result has them, before the reductions.
-  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
-  unsigned first = 0;
-  while (first < kinds.size() && kinds[first] == utils::IteratorType::parallel)
-    ++first;
-  unsigned count = constants.size(), loops = kinds.size() + count;
-  SmallVector<AffineExpr> shifted;
-  for (unsigned dim = 0; dim < kinds.size(); ++dim)
-    shifted.push_back(
-        rewriter.getAffineDimExpr(dim < first ? dim : dim + count));
-  for (AffineMap &map : maps)
-    map = map.replaceDimsAndSymbols(shifted, {}, loops, 0);
-  SmallVector<AffineExpr> results(maps.back().getResults());
-  for (auto [index, position] : llvm::enumerate(constants))
-    results[position] = rewriter.getAffineDimExpr(first + index);
-  maps.back() = AffineMap::get(loops, 0, results, op.getContext());
-  kinds.insert(kinds.begin() + first, count, utils::IteratorType::parallel);
-  rewriter.modifyOpInPlace(op, [&] {
-    op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
-    op.setIteratorTypesAttr(rewriter.getArrayAttr(
-        llvm::map_to_vector(kinds, [&](utils::IteratorType kind) -> Attribute {
-          return linalg::IteratorTypeAttr::get(op.getContext(), kind);
-        })));
-  });
-}
-
 namespace {
 struct Tile : acc::te::impl::TeTileBase<Tile> {
   void runOnOperation() override {
@@ -228,7 +188,7 @@ struct Tile : acc::te::impl::TeTileBase<Tile> {
     if (!schedule)
       return;
     IRRewriter rewriter(kernel.getContext());
-    kernel.walk([&](linalg::GenericOp op) { addUnitLoops(rewriter, op); });
+    addUnitLoops(kernel);
     for (auto [level, tile] : llvm::enumerate(schedule.getLevels()))
       if (failed(level == 0 ? tileFirstLevel(rewriter, kernel, tile)
                             : tileAnchor(rewriter, kernel, tile, level)))

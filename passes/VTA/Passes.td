@@ -10,11 +10,45 @@
 
 include "mlir/Pass/PassBase.td"
 
+def VTAPackLayout : Pass<"vta-pack-layout", "::mlir::ModuleOp"> {
+  let summary = "Rewrite the accelerator's operators on its tiled layout";
+  let description = [{
+    Integer operators whose `graph.target` is a `#vta.config` become the body of
+    their `graph.kernel`: steps on packed tensors (see graph.pack), each of which
+    the accelerator has an instruction for, and whose tiles are its hardware
+    elements. Weights and vectors are packed at compile time; graph.pack and
+    graph.unpack remain only where a tensor passes between the accelerator and
+    the host.
+
+    Padding by zero becomes tensor.pad, which folds into the DMA. Other padding
+    is a halo: its producer writes the interior of a buffer that the host has
+    filled.
+
+    ```mlir
+    %acc = graph.conv_integer %x, %w, %b {graph.kernel = "conv1",
+        graph.target = #vta_config, ...} : (tensor<1x3x8x8xi8>, ...) -> tensor<1x4x8x8xi32>
+    %y = graph.requantize %acc {graph.kernel = "conv1", graph.target = #vta_config, ...}
+    ```
+    becomes
+    ```mlir
+    %p = graph.pack %x {tiles = array<i64: 1, 16>} : ... -> tensor<1x1x8x8x1x16xi8>
+    %a = linalg.generic ... ins(%p, %w : ...) {graph.kernel = "conv1", ...}
+    %s = linalg.generic ... // one per step
+    %q = linalg.generic ... // to i8
+    %y = graph.unpack %q : (tensor<1x1x8x8x1x16xi8>) -> tensor<1x4x8x8xi8>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::acc::te::TEDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"> {
   let summary = "Place scratchpad buffers of kernels in their memories";
   let description = [{
     Gives every `memref.alloc` in the inp, wgt or acc memory of a kernel (a
-    function with `target = "vta"`) an offset and a size in hardware elements.
+    function whose `target` is a `#vta.config`) an offset and a size in hardware
+    elements.
     Buffers get ranges of their own as long as there is room, so that no
     transfer waits for a buffer that it does not need; where room is short,
     buffers that are never live together share. Of a dynamic size the kernel is
@@ -35,9 +69,10 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
 def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
   let summary = "Evaluate kernels and emit their instructions";
   let description = [{
-    Replaces every kernel (a function with `target = "vta"`) by a `vta.program`
-    of the same name, and the operations that refer to it by `vta.launch`. All
-    control flow and index arithmetic of the kernel is evaluated.
+    Replaces every kernel (a function whose `target` is a `#vta.config`) by a
+    `vta.program` of the same name, and the operations that refer to it by
+    `vta.launch`. All control flow and index arithmetic of the kernel is
+    evaluated. The target becomes the `vta.config` of a module that has none.
 
     A transfer becomes as few 2-D LOAD or STORE instructions as its contiguity
     allows, padding included. A tensor instruction becomes two hardware loops

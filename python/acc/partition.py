@@ -185,10 +185,13 @@ def partition(
                 known.update(op.results)
         for result in op.results:
             owner[result] = kernel
-    return _write(kernels, Sizes(module.context))
+    targets = {name: accelerator.attribute(module.context) for name, accelerator in by_name.items()}
+    targets["cpu"] = ir.Attribute.parse("#te.host", module.context)
+    return _write(kernels, targets, Sizes(module.context))
 
 
-def _write(kernels: list[_Kernel], sizes: Sizes) -> list[Placement]:
+def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: Sizes) -> list[Placement]:
+    """Writes the decisions as attributes; `targets` has the attribute of every target."""
     placements: list[Placement] = []
     taken: set[str] = set()
     for kernel in kernels:
@@ -201,7 +204,7 @@ def _write(kernels: list[_Kernel], sizes: Sizes) -> list[Placement]:
         reason = kernel.reason
         for op in kernel.ops:
             op.attributes["graph.kernel"] = name
-            op.attributes["graph.target"] = kernel.target
+            op.attributes["graph.target"] = targets[kernel.target]
             if reason:
                 op.attributes["graph.reason"] = reason
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())

@@ -8,6 +8,8 @@
 #include "Arrays.h"
 #include "Bindings.h"
 
+#include "dialects/TE/TEDialect.h"
+
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/AffineMap.h"
 
@@ -173,6 +175,9 @@ nb::object acc::python::toPython(const ContextRef &context,
       })
       .Case([&](mlir::TypeAttr a) { return wrap(context, a.getValue()); })
       .Case([&](mlir::UnitAttr) { return nb::object(nb::bool_(true)); })
+      .Case([&](acc::te::TargetAttrInterface a) {
+        return nb::cast(a.getTargetName().str());
+      })
       .Case([&](mlir::DenseI64ArrayAttr a) { return toList(a.asArrayRef()); })
       .Case([&](mlir::DenseI32ArrayAttr a) { return toList(a.asArrayRef()); })
       .Case([&](mlir::DenseI16ArrayAttr a) { return toList(a.asArrayRef()); })

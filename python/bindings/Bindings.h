@@ -191,6 +191,7 @@ void bindOperations(nb::module_ &m);
 void bindBlocks(nb::module_ &m);
 void bindPasses(nb::module_ &m);
 void bindSizes(nb::module_ &m);
+void bindTe(nb::module_ &m);
 void bindVta(nb::module_ &m);
 void bindCodegen(nb::module_ &m);
 

@@ -42,10 +42,10 @@ acc::python::Context::Context() {
   // Python passes create operations while passes run, when it is too late to
   // load a dialect; those that lowering meets are therefore loaded up front.
   for (const char *name :
-       {"builtin", "graph", "te", "vta", "func", "arith", "tensor", "linalg",
-        "scf", "memref", "quant", "affine", "bufferization", "math", "vector",
-        "cf", "llvm"})
+       {"builtin", "func", "arith", "tensor", "linalg", "scf", "memref",
+        "quant", "affine", "bufferization", "math", "vector", "cf", "llvm"})
     mlir->getOrLoadDialect(name);
+  acc::loadDialects(*mlir);
 }
 
 acc::python::Context::~Context() {

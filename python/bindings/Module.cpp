@@ -20,6 +20,7 @@ NB_MODULE(_mlir, m) {
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);
   acc::python::bindSizes(m);
+  acc::python::bindTe(m);
   acc::python::bindVta(m);
   acc::python::bindCodegen(m);
 }

@@ -2,6 +2,7 @@
 // RUN: acc-opt %s --pass-pipeline='builtin.module(te-declare-intrins,te.kernel(te-tile,te-vthread,te-cache,te-bufferize),te-tensorize,te.kernel(te-dma,te-lower-vthread),vta-allocate-scratchpads,vta-expand,vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program))' \
 // RUN:   | FileCheck %s
 
+#vta = #vta.config<log_block = 4>
 #id = affine_map<(n, c, h, w, b, o) -> (n, c, h, w, b, o)>
 
 // Two virtual threads: both halves of the channels are loaded as accumulators, shifted and stored.
@@ -12,9 +13,9 @@
 // CHECK-SAME: imm 1
 // CHECK: vta.insn.store
 // CHECK: vta.insn.finish
-module attributes {vta.config = #vta.config<log_block = 4>} {
+module attributes {vta.config = #vta} {
   te.kernel @halve(%x: tensor<1x2x4x4x1x16xi8>, %out: tensor<1x2x4x4x1x16xi8>) -> tensor<1x2x4x4x1x16xi8>
-      attributes {target = "vta", layers = ["halve"], schedule = #te.schedule<
+      attributes {target = #vta, layers = ["halve"], schedule = #te.schedule<
           tiles = [#te.tile<sizes = [1, 1, 4, 4]>], vthread = <axis = 1, count = 2>,
           caches = [#te.cache<arg = 0, memory = #vta.mem<acc>, level = 0>], accumulator = #vta.mem<acc>>} {
     %c1 = arith.constant 1 : i32

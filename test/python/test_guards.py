@@ -48,7 +48,7 @@ def load_buffers(text: str, inputs: list[TensorInfo], outputs: list[TensorInfo])
 def writer(size: str, target: str = "y", scratch: str = "") -> str:
     """A kernel that writes one byte wherever its input says: to what it gets as %y, as %x or to its %s."""
     return f"""
-te.kernel @k(%i: memref<1xi64>, %x: memref<{size}xi8>, %y: memref<{size}xi8>) attributes {{target = "cpu"}} {{
+te.kernel @k(%i: memref<1xi64>, %x: memref<{size}xi8>, %y: memref<{size}xi8>) attributes {{target = #te.host}} {{
   %c0 = arith.constant 0 : index
   %at = memref.load %i[%c0] : memref<1xi64>
   %j = arith.index_cast %at : i64 to index
@@ -57,7 +57,7 @@ te.kernel @k(%i: memref<1xi64>, %x: memref<{size}xi8>, %y: memref<{size}xi8>) at
   memref.store %v, %{target}[%j] : memref<{size}xi8>
   te.return
 }}
-te.kernel @l(%x: memref<{size}xi8>, %y: memref<{size}xi8>) attributes {{target = "cpu"}} {{
+te.kernel @l(%x: memref<{size}xi8>, %y: memref<{size}xi8>) attributes {{target = #te.host}} {{
   linalg.copy ins(%x : memref<{size}xi8>) outs(%y : memref<{size}xi8>)
   te.return
 }}"""
@@ -65,7 +65,7 @@ te.kernel @l(%x: memref<{size}xi8>, %y: memref<{size}xi8>) attributes {{target =
 
 AT = TensorInfo("at", "int64", (1,))
 FIXED = [AT, TensorInfo("x", "int8", (70,))], [TensorInfo("y", "int8", (70,))]
-ARGUMENTS = "%i: memref<1xi64>, %x: memref<70xi8>, %y: memref<70xi8> {te.output = 0 : i64}"
+ARGUMENTS = "%i: memref<1xi64>, %x: memref<70xi8>, %y: memref<70xi8> {cpu.output = 0 : i64}"
 LAUNCH = "te.launch @{} ins(%i, %{} : memref<1xi64>, memref<70xi8>) outs(%{} : memref<70xi8>)"
 COPY = "te.launch @l ins(%{} : memref<70xi8>) outs(%{} : memref<70xi8>)"
 
@@ -82,18 +82,18 @@ BETWEEN = f"""{writer("70")} func.func @main({ARGUMENTS}) {{
 SCRATCH = f"""{writer("70", "s", "%s = memref.alloc() : memref<70xi8> %r = memref.alloc() : memref<70xi8>")}
 func.func @main({ARGUMENTS}) {{ {LAUNCH.format("k", "x", "y")} return }}"""
 SLICE = f"""{writer("70")}
-func.func @main(%i: memref<1xi64>, %x: memref<70xi8>, %y: memref<210xi8> {{te.output = 0 : i64}}) {{
+func.func @main(%i: memref<1xi64>, %x: memref<70xi8>, %y: memref<210xi8> {{cpu.output = 0 : i64}}) {{
   %s = memref.subview %y[70] [70] [1] : memref<210xi8> to memref<70xi8, strided<[1], offset: 70>>
   te.launch @k ins(%i, %x : memref<1xi64>, memref<70xi8>) outs(%s : memref<70xi8, strided<[1], offset: 70>>)
   return
 }}"""
 CONSTANT = f"""{writer("70", "x")} func.func @main(%i: memref<1xi64>,
-    %x: memref<70xi8> {{te.constant = dense<1> : tensor<70xi8>}}, %y: memref<70xi8> {{te.output = 0 : i64}}) {{
+    %x: memref<70xi8> {{cpu.constant = dense<1> : tensor<70xi8>}}, %y: memref<70xi8> {{cpu.output = 0 : i64}}) {{
   {LAUNCH.format("k", "x", "y")}
   return
 }}"""
 OPEN = f"""{writer("?")}
-func.func @main(%i: memref<1xi64>, %x: memref<?xi8>) -> (memref<?xi8> {{te.output = 0 : i64}}) {{
+func.func @main(%i: memref<1xi64>, %x: memref<?xi8>) -> (memref<?xi8> {{cpu.output = 0 : i64}}) {{
   %c0 = arith.constant 0 : index
   %n = memref.dim %x, %c0 : memref<?xi8>
   %t = memref.alloc(%n) : memref<?xi8>

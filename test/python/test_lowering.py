@@ -38,7 +38,7 @@ def lower(model: onnx.ModelProto, config: str = "", fuse_residual: bool = True) 
     partition(module, [Vta(VtaOptions(keys, fuse_residual=fuse_residual))] if config else [])
     if config:
         module.operation.attributes["vta.config"] = ir.Attribute.parse(config, module.context)
-        run_passes(module, "graph-pack-layout")
+        run_passes(module, "vta-pack-layout")
     run_passes(module, "graph-outline-kernels,graph-to-linalg,te-hoist-operands")
     return module
 

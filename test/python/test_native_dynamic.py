@@ -13,7 +13,7 @@ TEXT = """
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (j)>
 te.kernel @k(%x: tensor<?x?xf32>, %s: f32, %n: index, %out: tensor<?x?xf32>) -> tensor<?x?xf32>
-    attributes {target = "cpu"} {
+    attributes {target = #te.host} {
   %zero = arith.constant 0.0 : f32
   %empty = tensor.empty(%n) : tensor<?xf32>
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?xf32>) -> tensor<?xf32>
@@ -93,7 +93,7 @@ def test_refuses_sizes_that_do_not_fit(
 
 
 SIZED = """
-te.kernel @fill(%n: index, %out: tensor<?x?xf32>) -> tensor<?x?xf32> attributes {target = "cpu"} {
+te.kernel @fill(%n: index, %out: tensor<?x?xf32>) -> tensor<?x?xf32> attributes {target = #te.host} {
   %one = arith.constant 1.0 : f32
   %0 = linalg.fill ins(%one : f32) outs(%out : tensor<?x?xf32>) -> tensor<?x?xf32>
   te.return %0 : tensor<?x?xf32>
@@ -125,7 +125,7 @@ def test_sizes_may_be_data() -> None:
 
 JOINED = """
 te.kernel @join(%x: tensor<?x?xf32>, %y: tensor<?x?xf32>, %n: index, %out: tensor<?x?xf32>) -> tensor<?x?xf32>
-    attributes {target = "cpu"} {
+    attributes {target = #te.host} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %b = tensor.dim %x, %c0 : tensor<?x?xf32>

@@ -40,7 +40,7 @@ def module(sizes: Sizes, weights: np.ndarray, pad: int, stride: int) -> str:
             arguments.append(f"%o{axis}")
     ident, row = "affine_map<(n, c, h, w) -> (n, c, h, w)>", "affine_map<(n, c, h, w) -> (c)>"
     return f"""
-te.kernel @k(%x: {x}, %w: {w}, %b: {b}, %out: {y}) -> {y} attributes {{target = "cpu"}} {{
+te.kernel @k(%x: {x}, %w: {w}, %b: {b}, %out: {y}) -> {y} attributes {{target = #te.host}} {{
   %zero = arith.constant 0.0 : f32
   %p = tensor.pad %x low[0, 0, {pad}, {pad}] high[0, 0, {pad}, {pad}] {{
   ^bb0(%i: index, %j: index, %k: index, %l: index):

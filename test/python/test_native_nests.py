@@ -55,7 +55,7 @@ class Nest:
                 dims.append(f"%d{c} = tensor.dim {value}, %x{c} : {type_}")
                 names.append(f"%d{c}")
         return f"""
-te.kernel @k(%a: {a}, %b: {b}, %out: {out}) -> {out} attributes {{target = "cpu"}} {{
+te.kernel @k(%a: {a}, %b: {b}, %out: {out}) -> {out} attributes {{target = #te.host}} {{
   %zero = arith.constant {zero} : {kind}
   %f = linalg.fill ins(%zero : {kind}) outs(%out : {out}) -> {out}
   %0 = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{kinds}]}}

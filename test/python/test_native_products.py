@@ -21,7 +21,7 @@ def batched(b: Size, m: Size, k: Size, n: Size, kind: str = "f32") -> str:
         [(b, "%x", 0, x), (m, "%x", 1, x), (n, "%y", 2, y)]) if s == "?"]  # fmt: skip
     dims = "\n".join(f"  {name} = tensor.dim {value}, %c{axis} : {t}" for name, value, axis, t in unknown)
     return f"""
-te.kernel @k(%x: {x}, %y: {y}, %out: {z}) -> {z} attributes {{target = "cpu"}} {{
+te.kernel @k(%x: {x}, %y: {y}, %out: {z}) -> {z} attributes {{target = #te.host}} {{
   %zero = arith.constant 0.0 : {kind}
   %f = linalg.fill ins(%zero : {kind}) outs(%out : {z}) -> {z}
   %0 = linalg.batch_matmul ins(%x, %y : {x}, {y}) outs(%f : {z}) -> {z}
@@ -44,7 +44,7 @@ def weighted(m: Size, weights: np.ndarray) -> str:
     x, w, z = tensor(m, k), tensor(k, n), tensor(m, n)
     ident = "affine_map<(i, j) -> (i, j)>"
     return f"""
-te.kernel @k(%x: {x}, %w: {w}, %y: {z}, %out: {z}) -> {z} attributes {{target = "cpu"}} {{
+te.kernel @k(%x: {x}, %w: {w}, %y: {z}, %out: {z}) -> {z} attributes {{target = #te.host}} {{
   %zero = arith.constant 0.0 : f32
   %f = linalg.fill ins(%zero : f32) outs(%out : {z}) -> {z}
   %0 = linalg.matmul ins(%x, %w : {x}, {w}) outs(%f : {z}) -> {z}

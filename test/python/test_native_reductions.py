@@ -28,7 +28,7 @@ def module(op: str, kind: str, init: str, shape: tuple[int, ...], dynamic: bool)
     x, y = f"tensor<{a}x{b}x{c}x{kind}>", f"tensor<{a}x{b}x{kind}>"
     sizes = f"%d0 = tensor.dim %x, %c0 : {x}\n  %d1 = tensor.dim %x, %c1 : {x}" if dynamic else ""
     return f"""
-te.kernel @k(%x: {x}, %out: {y}) -> {y} attributes {{target = "cpu"}} {{
+te.kernel @k(%x: {x}, %out: {y}) -> {y} attributes {{target = #te.host}} {{
   %z = arith.constant {init}
   %f = linalg.fill ins(%z : {kind}) outs(%out : {y}) -> {y}
   %0 = linalg.generic {{indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j)>],

@@ -123,7 +123,7 @@ def test_kernels_that_are_no_chain_of_steps() -> None:
     def reason(body: str) -> str:
         return decide(
             "te.kernel @k(%x: tensor<4x1x16xi32>, %out: tensor<4x1x16xi32>) -> tensor<4x1x16xi32>"
-            f' attributes {{target = "vta"}} {{ {body} }}'
+            f" attributes {{target = #vta.config<>}} {{ {body} }}"
         ).reason
 
     assert "not computed by its last operation" in reason("te.return %x : tensor<4x1x16xi32>")

@@ -86,7 +86,7 @@ class Kernel:
         arguments = ", ".join(f"{name}: {self.type(name)}" for name in self.dram)
         allocs = [f"{name} = memref.alloc() : {self.type(name)}" for name in self.scratch]
         body = "\n  ".join([*allocs, *self.lines, "return"])
-        return f'func.func @k({arguments}) attributes {{target = "vta"}} {{\n  {body}\n}}'
+        return f"func.func @k({arguments}) attributes {{target = #accelerator}} {{\n  {body}\n}}"
 
     def view(self, name: str, offsets: list[int], sizes: list[int], steps: list[int]) -> tuple[str, str]:
         """A subview of whole elements; its name and type."""

@@ -131,7 +131,7 @@ def conv_text(case: Case) -> str:
     lines += [line for together in zip(*stages, strict=True) for line in together]
     arguments = ", ".join(f"%{n}: {t}" for n, t in zip("xwvy", types, strict=True))
     body = "\n".join([*lines, "}", "return"])
-    return f'func.func @conv({arguments}) attributes {{target = "vta"}} {{\n{body}\n}}'
+    return f"func.func @conv({arguments}) attributes {{target = #accelerator}} {{\n{body}\n}}"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -184,7 +184,7 @@ def test_matrix_product_with_borders(shape: tuple[int, int, int]) -> None:
     inp, wgt = memref((2, 3, 4, 8), "i8", "inp"), memref((2, 3, 8, 8), "i8", "wgt")
     acc = memref((2, 2, 4, 8), "i32", "acc")
     text = f"""
-func.func @matmul(%a: {a}, %b: {b}, %c: {c}) attributes {{target = "vta"}} {{
+func.func @matmul(%a: {a}, %b: {b}, %c: {c}) attributes {{target = #accelerator}} {{
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %c3 = arith.constant 3 : index
@@ -233,7 +233,7 @@ def test_residual_add(count: int) -> None:
     view = "memref<?x1x16xi8, strided<[16, 16, 1], offset: ?>, #vta.mem<dram>>"
     same, one = "affine_map<(i) -> (i)>", "affine_map<(i) -> (0)>"
     text = f"""
-func.func @add(%x: {x}, %v: {v}, %y: {x}) attributes {{target = "vta"}} {{
+func.func @add(%x: {x}, %v: {v}, %y: {x}) attributes {{target = #accelerator}} {{
   %c0 = arith.constant 0 : index
   %c64 = arith.constant 64 : index
   %end = arith.constant {count} : index
@@ -267,7 +267,7 @@ func.func @add(%x: {x}, %v: {v}, %y: {x}) attributes {{target = "vta"}} {{
 
 def test_layers_reach_the_instructions() -> None:
     text = """
-func.func @k(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+func.func @k(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = #accelerator} {
   %acc = memref.alloc() : memref<4x1x16xi32, #vta.mem<acc>>
   vta.reset outs(%acc : memref<4x1x16xi32, #vta.mem<acc>>) loc("conv")
   vta.alu max outs(%acc : memref<4x1x16xi32, #vta.mem<acc>>) imm 3 bounds [4] maps [affine_map<(i) -> (i)>]
@@ -282,7 +282,7 @@ func.func @k(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} 
 
 def test_scratchpad_overflow_names_kernel_and_buffer() -> None:
     text = """
-func.func @big(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+func.func @big(%y: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = #accelerator} {
   %acc = memref.alloc() : memref<4096x1x16xi32, #vta.mem<acc>>
   vta.reset outs(%acc : memref<4096x1x16xi32, #vta.mem<acc>>)
   return

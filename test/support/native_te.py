@@ -56,7 +56,7 @@ def elementwise(inputs: Mapping[str, str], cases: Sequence[Case], shape: Sequenc
         arguments = "".join(f"%{name}: {kind}, " for name, kind in zip(names, types, strict=True))
         kernels.append(
             f"""
-te.kernel @k{index}({arguments}%init: {out}) -> {out} attributes {{target = "cpu"}} {{
+te.kernel @k{index}({arguments}%init: {out}) -> {out} attributes {{target = #te.host}} {{
   %0 = linalg.generic {{indexing_maps = [{", ".join([identity] * (len(names) + 1))}],
       iterator_types = [{", ".join(['"parallel"'] * len(shape))}]}} ins({operands}) outs(%init : {out}) {{
   ^bb0({block}, %o: {element}):

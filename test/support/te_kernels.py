@@ -274,7 +274,8 @@ class Builder:
         keys = ", ".join(f"{key.lower()} = {value}" for key, value in self.config.items())
         text = (
             f"module attributes {{vta.config = #vta.config<{keys}>}} {{\n"
-            f'te.kernel @kernel({signature}) -> {_type(init)} attributes {{target = "vta", layers = ["layer"]}} {{\n'
+            f"te.kernel @kernel({signature}) -> {_type(init)} attributes"
+            f' {{target = #vta.config<{keys}>, layers = ["layer"]}} {{\n'
             f"{body_text}\nte.return {result} : {_type(init)}\n}}\n}}\n"
         )
         return Kernel(text, self.arguments, expected, description)

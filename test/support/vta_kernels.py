@@ -55,9 +55,9 @@ def subview(
 
 
 def compile_kernel(text: str, config: Any) -> Any:
-    """The program of the only kernel in `text` (functions), as a _runtime.Program. Raises MLIRError."""
+    """The program of the only kernel in `text`, functions for #accelerator, as a _runtime.Program. Raises MLIRError."""
     with ir.Context():
-        module = ir.Module.parse(f"module attributes {{vta.config = {config_attribute(config)}}} {{\n{text}\n}}")
+        module = ir.Module.parse(f"#accelerator = {config_attribute(config)}\nmodule {{\n{text}\n}}")
         PassManager.parse(PIPELINE).run(module)
         (op,) = [op for op in module.body.operations if op.name == "vta.program"]
         program = _runtime.Program.parse(_mlir.assemble_program(op))

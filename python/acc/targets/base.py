@@ -101,6 +101,10 @@ class Accelerator(Target):
     wants_tensors: ClassVar[bool] = False
     """Whether the importer records which tensors every ONNX node reads and makes, in `pipeline.Graph.tensors`."""
 
+    @abstractmethod
+    def attribute(self, context: ir.Context) -> ir.Attribute:
+        """What its kernels have as their `target`, an attribute that implements te's TargetAttrInterface."""
+
     def prepare(self, module: ir.Module) -> None:
         """Writes what the passes must know of the target on the module, before anything is placed."""
 

@@ -56,14 +56,14 @@
 // -----
 
 // expected-error @+1 {{has 1 results but only 0 arguments; the trailing arguments must be the initial values of the results}}
-te.kernel @results() -> tensor<4xi8> attributes {target = "vta"} {
+te.kernel @results() -> tensor<4xi8> attributes {target = #te.host} {
   %0 = tensor.empty() : tensor<4xi8>
   te.return %0 : tensor<4xi8>
 }
 
 // -----
 
-te.kernel @ranks(%x: tensor<4xi8>, %b: tensor<1x4xi8>, %o: tensor<1x4xi8>) -> tensor<1x4xi8> attributes {target = "vta"} {
+te.kernel @ranks(%x: tensor<4xi8>, %b: tensor<1x4xi8>, %o: tensor<1x4xi8>) -> tensor<1x4xi8> attributes {target = #te.host} {
   // expected-error @+1 {{source and target have ranks 1 and 2}}
   %0 = te.cache_read ins(%x : tensor<4xi8>) outs(%b : tensor<1x4xi8>) low [0, 0] high [0, 0] -> tensor<1x4xi8>
   te.return %0 : tensor<1x4xi8>
@@ -71,7 +71,7 @@ te.kernel @ranks(%x: tensor<4xi8>, %b: tensor<1x4xi8>, %o: tensor<1x4xi8>) -> te
 
 // -----
 
-te.kernel @narrow(%x: tensor<4xi32>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta"} {
+te.kernel @narrow(%x: tensor<4xi32>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = #te.host} {
   // expected-error @+1 {{cannot read 'i32' as 'i8'}}
   %0 = te.cache_read ins(%x : tensor<4xi32>) outs(%o : tensor<4xi8>) low [0] high [0] -> tensor<4xi8>
   te.return %0 : tensor<4xi8>
@@ -79,7 +79,7 @@ te.kernel @narrow(%x: tensor<4xi32>, %o: tensor<4xi8>) -> tensor<4xi8> attribute
 
 // -----
 
-te.kernel @padding(%x: tensor<4xi8>, %o: tensor<7xi8>) -> tensor<7xi8> attributes {target = "vta"} {
+te.kernel @padding(%x: tensor<4xi8>, %o: tensor<7xi8>) -> tensor<7xi8> attributes {target = #te.host} {
   // expected-error @+1 {{dimension 0 of the target is 7, not 1 + 4 + 1}}
   %0 = te.cache_read ins(%x : tensor<4xi8>) outs(%o : tensor<7xi8>) low [1] high [1] -> tensor<7xi8>
   te.return %0 : tensor<7xi8>
@@ -87,7 +87,7 @@ te.kernel @padding(%x: tensor<4xi8>, %o: tensor<7xi8>) -> tensor<7xi8> attribute
 
 // -----
 
-te.kernel @noresult(%x: tensor<4xi8>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta"} {
+te.kernel @noresult(%x: tensor<4xi8>, %o: tensor<4xi8>) -> tensor<4xi8> attributes {target = #te.host} {
   // expected-error @+1 {{must have a result on tensors and none on memrefs}}
   te.cache_read ins(%x : tensor<4xi8>) outs(%o : tensor<4xi8>) low [0] high [0]
   te.return %o : tensor<4xi8>
@@ -95,7 +95,7 @@ te.kernel @noresult(%x: tensor<4xi8>, %o: tensor<4xi8>) -> tensor<4xi8> attribut
 
 // -----
 
-te.kernel @widen(%x: tensor<4xi8>, %o: tensor<4xi32>) -> tensor<4xi32> attributes {target = "vta"} {
+te.kernel @widen(%x: tensor<4xi8>, %o: tensor<4xi32>) -> tensor<4xi32> attributes {target = #te.host} {
   // expected-error @+1 {{cannot write 'i8' as 'i32'}}
   %0 = te.cache_write ins(%x : tensor<4xi8>) outs(%o : tensor<4xi32>) -> tensor<4xi32>
   te.return %0 : tensor<4xi32>
@@ -143,13 +143,6 @@ func.func @unknown() {
 
 // -----
 
-func.func @scratch() {
-  // expected-error @+1 {{'te.scratch' must be [offset, bytes, ...] of a te.kernel}}
-  return {te.scratch = array<i64: 0, 64>}
-}
-
-// -----
-
 func.func @launch(%x: tensor<4xi8>) -> tensor<4xi8> {
   // expected-error @+1 {{refers to no te.kernel named @missing}}
   %0 = te.launch @missing outs(%x : tensor<4xi8>) -> tensor<4xi8>
@@ -162,4 +155,58 @@ func.func @check(%ok: i1, %n: index) {
   // expected-error @+1 {{has 1 texts for 1 numbers; one more is needed}}
   te.check %ok, ["of"](%n)
   return
+}
+
+// -----
+
+// expected-error @+1 {{has "vta" as its target, which is none: expected an attribute such as #te.host}}
+te.kernel @misspelt() attributes {target = "vta"} {
+  te.return
+}
+
+// -----
+
+// expected-error @+1 {{stages argument 0 in #vta.mem<uop>, which is no memory of its target}}
+te.kernel @memory(%x: tensor<4x1x16xi8>) attributes {target = #vta.config<>,
+    schedule = #te.schedule<tiles = [], caches = [#te.cache<arg = 0, memory = #vta.mem<uop>, level = 0>]>} {
+  te.return
+}
+
+// -----
+
+// expected-error @+1 {{accumulates in #vta.mem<acc>, which is no memory of its target}}
+te.kernel @accumulator() attributes {target = #te.host, schedule = #te.schedule<tiles = [], accumulator = #vta.mem<acc>>} {
+  te.return
+}
+
+// -----
+
+// expected-error @+1 {{there are two scratchpads "a"}}
+#two = #te.target<name = "t", scratchpads = [#te.memory<space = "a", shape = [8], type = i8, capacity = 1>,
+                                             #te.memory<space = "a", shape = [4], type = i8, capacity = 1>]>
+
+// -----
+
+// expected-error @+1 {{'inputs' is no role: expected argument, input, weight, accumulator, output}}
+#role = #te.target<name = "t", scratchpads = [], roles = {inputs = "a"}>
+
+// -----
+
+// expected-error @+1 {{the role 'input' is played by "a", which is no scratchpad}}
+#played = #te.target<name = "t", scratchpads = [], roles = {input = "a"}>
+
+// -----
+
+te.kernel @issue(%x: memref<4x8xi32>) attributes {target = #te.host} {
+  // expected-error @+1 {{refers to no te.intrin named @missing}}
+  te.issue @missing outs(%x : memref<4x8xi32>) bounds [4] maps [affine_map<(m) -> (m)>]
+  te.return
+}
+
+// -----
+
+te.kernel @maps(%x: memref<4x8xi32>) attributes {target = #te.host} {
+  // expected-error @+1 {{has 1 bounds but the map affine_map<(d0, d1) -> (d0)>}}
+  te.issue @missing outs(%x : memref<4x8xi32>) bounds [4] maps [affine_map<(m, n) -> (m)>]
+  te.return
 }

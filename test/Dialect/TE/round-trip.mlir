@@ -1,6 +1,8 @@
 // RUN: acc-opt %s | acc-opt | FileCheck %s
 // RUN: acc-opt %s -mlir-print-op-generic | acc-opt | FileCheck %s
 
+#vta = #vta.config<>
+
 #id = affine_map<(b, o) -> (b, o)>
 
 // CHECK-LABEL: te.intrin @vta_max_imm emits "vta.alu" with {op = #vta<alu_op max>} {
@@ -28,7 +30,7 @@ te.intrin @vta_reset emits "vta.reset" {
 // CHECK-SAME: vthread = <axis = 0, count = 2>, caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>],
 // CHECK-SAME: accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>
 te.kernel @staged(%x: tensor<4x1x16xi8>, %out: tensor<4x1x16xi8>) -> tensor<4x1x16xi8> attributes {
-    target = "vta", layers = ["layer"],
+    target = #vta, layers = ["layer"],
     schedule = #te.schedule<
       tiles = [#te.tile<sizes = [2, 0, 8], order = [2, 0]>, #te.tile<sizes = [0, 4]>],
       vthread = #te.vthread<axis = 0, count = 2>,
@@ -48,7 +50,7 @@ te.kernel @staged(%x: tensor<4x1x16xi8>, %out: tensor<4x1x16xi8>) -> tensor<4x1x
 
 // CHECK-LABEL: te.kernel @buffers
 te.kernel @buffers(%x: memref<4x1x16xi8, #vta.mem<dram>>, %y: memref<4x1x16xi8, #vta.mem<dram>>)
-    attributes {target = "vta"} {
+    attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %c4 = arith.constant 4 : index

@@ -1,7 +1,9 @@
 // RUN: acc-opt %s | acc-opt | FileCheck %s
 // RUN: acc-opt %s -emit-bytecode | acc-opt | FileCheck %s
 
-// CHECK: vta.config = #vta.config<log_inp_width = 3, log_wgt_width = 3, log_acc_width = 5, log_batch = 0, log_block_in = 4, log_block_out = 4, log_uop_buff_size = 15, log_inp_buff_size = 15, log_wgt_buff_size = 18, log_acc_buff_size = 17>
+// CHECK: #vta_config = #vta.config<log_inp_width = 3, log_wgt_width = 3, log_acc_width = 5, log_batch = 0, log_block_in = 4, log_block_out = 4, log_uop_buff_size = 15, log_inp_buff_size = 15, log_wgt_buff_size = 18, log_acc_buff_size = 17>
+// CHECK: #[[PUBLIC:.*]] = #vta.config<{{.*}}log_acc_buff_size = 17, dialect = public>
+// CHECK: module attributes {vta.config = #vta_config}
 module attributes {vta.config = #vta.config<log_block = 4>} {
 
 // CHECK: vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops <[0, 0, 0], [1, 2, 3]> {
@@ -46,6 +48,6 @@ func.func @main(%x: memref<4x1x16xi8>) {
   return
 }
 
-// CHECK: module @public attributes {vta.config = #vta.config<{{.*}}log_acc_buff_size = 17, dialect = public>}
+// CHECK: module @public attributes {vta.config = #[[PUBLIC]]}
 module @public attributes {vta.config = #vta.config<dialect = public>} {}
 }

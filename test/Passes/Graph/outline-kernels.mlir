@@ -2,7 +2,7 @@
 
 // CHECK-LABEL: te.kernel @conv1_a(
 // CHECK-SAME: %[[X:.*]]: tensor<1x4x8x8xf32>, %[[W:.*]]: tensor<8x4x1x1xf32>, %{{.*}}: tensor<1x8x8x8xf32>) -> tensor<1x8x8x8xf32>
-// CHECK-SAME: graph.reason = "no accelerator", layers = ["conv1", "relu1"], target = "cpu"
+// CHECK-SAME: graph.reason = "no accelerator", layers = ["conv1", "relu1"], target = #te.host
 // CHECK: graph.conv %[[X]], %[[W]]
 // CHECK-NOT: graph.kernel
 // CHECK: %[[Y:.*]] = graph.relu
@@ -26,6 +26,8 @@ func.func @main(%x: tensor<1x4x8x8xf32>) -> tensor<1x512xf32> {
 
 // -----
 
+#vta = #vta.config<>
+
 // A destination made outside of the group is the kernel's initial value.
 // CHECK-LABEL: te.kernel @interior(
 // CHECK-SAME: %[[X:.*]]: tensor<2xi8>, %[[OUT:.*]]: tensor<4xi8>)
@@ -37,11 +39,13 @@ func.func @main(%x: tensor<2xi8>) -> tensor<4xi8> {
   %c = arith.constant 5 : i8
   %e = tensor.empty() : tensor<4xi8>
   %f = linalg.fill {graph.kernel = "fill"} ins(%c : i8) outs(%e : tensor<4xi8>) -> tensor<4xi8>
-  %0 = tensor.insert_slice %x into %f[1] [2] [1] {graph.kernel = "interior", graph.target = "vta"} : tensor<2xi8> into tensor<4xi8>
+  %0 = tensor.insert_slice %x into %f[1] [2] [1] {graph.kernel = "interior", graph.target = #vta} : tensor<2xi8> into tensor<4xi8>
   return %0 : tensor<4xi8>
 }
 
 // -----
+
+#vta = #vta.config<>
 
 // On the accelerator every reader has its own argument.
 // CHECK-LABEL: te.kernel @twice(
@@ -51,8 +55,8 @@ func.func @main(%x: tensor<2xi8>) -> tensor<4xi8> {
 // CHECK: te.launch @twice ins(%arg0, %arg0 :
 func.func @main(%x: tensor<2xi8>) -> tensor<4xi8> {
   %e = tensor.empty() : tensor<4xi8>
-  %0 = tensor.insert_slice %x into %e[0] [2] [1] {graph.kernel = "twice", graph.target = "vta"} : tensor<2xi8> into tensor<4xi8>
-  %1 = tensor.insert_slice %x into %0[2] [2] [1] {graph.kernel = "twice", graph.target = "vta"} : tensor<2xi8> into tensor<4xi8>
+  %0 = tensor.insert_slice %x into %e[0] [2] [1] {graph.kernel = "twice", graph.target = #vta} : tensor<2xi8> into tensor<4xi8>
+  %1 = tensor.insert_slice %x into %0[2] [2] [1] {graph.kernel = "twice", graph.target = #vta} : tensor<2xi8> into tensor<4xi8>
   return %1 : tensor<4xi8>
 }
 

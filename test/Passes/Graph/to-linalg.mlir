@@ -86,7 +86,7 @@ func.func @pools(%x: tensor<1x2x6x6xf32>) -> (tensor<1x2x3x3xf32>, tensor<1x2x3x
 // A kernel writes its result through its initial value.
 // CHECK-LABEL: te.kernel @add
 // CHECK-SAME: %[[INIT:[a-z0-9]+]]: tensor<2x4xf32>) -> tensor<2x4xf32>
-te.kernel @add(%x: tensor<2x4xf32>, %y: tensor<4xf32>, %out: tensor<2x4xf32>) -> tensor<2x4xf32> attributes {target = "cpu"} {
+te.kernel @add(%x: tensor<2x4xf32>, %y: tensor<4xf32>, %out: tensor<2x4xf32>) -> tensor<2x4xf32> attributes {target = #te.host} {
   // CHECK: linalg.generic {{.*}} outs(%[[INIT]] : tensor<2x4xf32>)
   %0 = graph.add %x, %y : (tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xf32>
   te.return %0 : tensor<2x4xf32>

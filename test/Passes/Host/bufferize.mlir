@@ -1,5 +1,6 @@
 // RUN: acc-opt %s --host-bufferize --canonicalize | FileCheck %s
 
+#vta = #vta.config<>
 #id = affine_map<(i) -> (i)>
 
 // CHECK-LABEL: te.kernel @relu(
@@ -7,7 +8,7 @@
 // CHECK-NOT: alloc
 // CHECK: linalg.generic {{.*}} ins(%[[X]] : memref<8xf32>) outs(%[[OUT]] : memref<8xf32>)
 // CHECK: te.return{{$}}
-te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "cpu"} {
+te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<8xf32>
   %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
@@ -22,16 +23,16 @@ te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attribu
 // Kernels of other targets are left alone.
 // CHECK-LABEL: te.kernel @other
 // CHECK-SAME: tensor<8xf32>
-te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "vta"} {
+te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = #vta} {
   te.return %out : tensor<8xf32>
 }
 
 // The constant is an argument; a result is computed in place unless its kernel knows it under another shape.
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: memref<8xf32> {graph.name = "x"},
-// CHECK-SAME: %[[C:[a-z0-9]+]]: memref<8xf32> {te.constant = dense<1.000000e+00> : tensor<8xf32>},
-// CHECK-SAME: %[[Y:[a-z0-9]+]]: memref<8xf32> {graph.name = "y", te.output = 0 : i64},
-// CHECK-SAME: %[[Z:[a-z0-9]+]]: memref<2x4xf32> {te.output = 1 : i64})
+// CHECK-SAME: %[[C:[a-z0-9]+]]: memref<8xf32> {cpu.constant = dense<1.000000e+00> : tensor<8xf32>},
+// CHECK-SAME: %[[Y:[a-z0-9]+]]: memref<8xf32> {cpu.output = 0 : i64, graph.name = "y"},
+// CHECK-SAME: %[[Z:[a-z0-9]+]]: memref<2x4xf32> {cpu.output = 1 : i64})
 // CHECK: te.launch @relu ins(%[[C]] : memref<8xf32>) outs(%[[Y]] : memref<8xf32>)
 // CHECK: %[[A:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8xf32>
 // CHECK: te.launch @relu ins(%[[X]] : memref<8xf32>) outs(%[[A]]

@@ -8,18 +8,18 @@
 // CHECK-SAME: %[[X:.*]]: tensor<1x3x8x8xf32>, %[[W:.*]]: tensor<20x3x3x3xf32>, %[[B:.*]]: tensor<20xf32>, %[[R:.*]]: tensor<1x20x4x4xf32>, %[[OUT:.*]]: tensor<1x20x4x4xf32>)
 // CHECK: %[[P:.*]] = linalg.pack %[[W]] padding_value(%{{.*}} : f32) inner_dims_pos = [0] inner_tiles = [32]
 // CHECK-SAME: tensor<20x3x3x3xf32> -> tensor<1x3x3x3x32xf32>
-// CHECK: %[[Y:.*]] = te.contract ins(%[[X]], %[[P]] : {{.*}}) epilogue(%[[B]], %[[R]] : tensor<20xf32>, tensor<1x20x4x4xf32>)
+// CHECK: %[[Y:.*]] = cpu.contract ins(%[[X]], %[[P]] : {{.*}}) epilogue(%[[B]], %[[R]] : tensor<20xf32>, tensor<1x20x4x4xf32>)
 // CHECK-SAME: outs(%[[OUT]] : tensor<1x20x4x4xf32>)
 // CHECK-SAME: pads = array<i64: 1, 1, 0, 0>, rows = 4 : i64, strides = array<i64: 2, 2>, tile = array<i64: 4, 16>
 // CHECK: ^bb0(%[[S:.*]]: f32, %[[BIAS:.*]]: f32, %[[RES:.*]]: f32):
 // CHECK: %[[A:.*]] = arith.addf %[[S]], %[[BIAS]]
 // CHECK: %[[M:.*]] = arith.maximumf %[[A]]
 // CHECK: %[[T:.*]] = arith.addf %[[M]], %[[RES]]
-// CHECK: te.yield %[[T]]
+// CHECK: cpu.yield %[[T]]
 // CHECK: te.return %[[Y]]
 te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: tensor<20xf32>, %r: tensor<1x20x4x4xf32>,
                        %out: tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
-    attributes {target = "cpu", schedule = {width = 4, lanes = 16, vectors = 2, rows = 4}} {
+    attributes {target = #te.host, schedule = {width = 4, lanes = 16, vectors = 2, rows = 4}} {
   %z = arith.constant 0.0 : f32
   %pad = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 0, 0] {
   ^bb0(%i: index, %j: index, %k: index, %l: index):
@@ -50,9 +50,9 @@ te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: te
 // i8 weights are packed in pairs of what is summed; (N, K) weights need no transposition.
 // CHECK-LABEL: te.kernel @product(
 // CHECK: linalg.pack %{{.*}} inner_dims_pos = [0, 1] inner_tiles = [8, 2] {{.*}} tensor<6x5xi8> -> tensor<1x3x8x2xi8>
-// CHECK: te.contract {{.*}}instruction = "pmaddwd"
+// CHECK: cpu.contract {{.*}}instruction = "pmaddwd"
 te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>) -> tensor<4x6xi32>
-    attributes {target = "cpu", schedule = {width = 4, lanes = 8, vectors = 1, rows = 0, instruction = "pmaddwd"}} {
+    attributes {target = #te.host, schedule = {width = 4, lanes = 8, vectors = 1, rows = 0, instruction = "pmaddwd"}} {
   %z = arith.constant 0 : i32
   %f = linalg.fill ins(%z : i32) outs(%out : tensor<4x6xi32>) -> tensor<4x6xi32>
   %0 = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
@@ -73,7 +73,7 @@ te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>
 
 // expected-error @+1 {{has a schedule with width = 0; at least 1 is needed}}
 te.kernel @schedule(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
-    attributes {target = "cpu", schedule = {width = 0, lanes = 16, vectors = 2, rows = 4}} {
+    attributes {target = #te.host, schedule = {width = 0, lanes = 16, vectors = 2, rows = 4}} {
   te.return %out : tensor<4xf32>
 }
 
@@ -81,7 +81,7 @@ te.kernel @schedule(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
 
 // expected-error @+1 {{has no integer 'rows' in its schedule}}
 te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
-    attributes {target = "cpu", schedule = {width = 1, lanes = 16, vectors = 2}} {
+    attributes {target = #te.host, schedule = {width = 1, lanes = 16, vectors = 2}} {
   te.return %out : tensor<4xf32>
 }
 
@@ -89,9 +89,9 @@ te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
 
 // The number of rows may be unknown.
 // CHECK-LABEL: te.kernel @rows(
-// CHECK: te.contract {{.*}} outs(%{{.*}} : tensor<?x16xf32>)
+// CHECK: cpu.contract {{.*}} outs(%{{.*}} : tensor<?x16xf32>)
 te.kernel @rows(%x: tensor<?x5xf32>, %w: tensor<5x16xf32>, %out: tensor<?x16xf32>) -> tensor<?x16xf32>
-    attributes {target = "cpu", schedule = {width = 4, lanes = 16, vectors = 1, rows = 0}} {
+    attributes {target = #te.host, schedule = {width = 4, lanes = 16, vectors = 1, rows = 0}} {
   %z = arith.constant 0.0 : f32
   %f = linalg.fill ins(%z : f32) outs(%out : tensor<?x16xf32>) -> tensor<?x16xf32>
   %0 = linalg.matmul ins(%x, %w : tensor<?x5xf32>, tensor<5x16xf32>) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>

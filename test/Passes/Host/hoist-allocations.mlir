@@ -2,7 +2,7 @@
 
 // CHECK-LABEL: te.kernel @k(
 // CHECK-SAME: %{{.*}}: memref<?x4xf32>, %{{.*}}: memref<?xf32>, %[[A:.*]]: memref<?xf32>, %[[B:.*]]: memref<?xf32>)
-te.kernel @k(%x: memref<?x4xf32>, %out: memref<?xf32>) attributes {target = "cpu"} {
+te.kernel @k(%x: memref<?x4xf32>, %out: memref<?xf32>) attributes {target = #te.host} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %n = memref.dim %x, %c0 : memref<?x4xf32>
@@ -30,7 +30,7 @@ func.func @main(%x: memref<8x4xf32>, %y: memref<?xf32>) {
 
 // -----
 
-te.kernel @k(%x: memref<1xindex>, %out: memref<?xf32>) attributes {target = "cpu"} {
+te.kernel @k(%x: memref<1xindex>, %out: memref<?xf32>) attributes {target = #te.host} {
   %c0 = arith.constant 0 : index
   %n = memref.load %x[%c0] : memref<1xindex>
   // expected-error @+1 {{has a size that only the kernel knows}}

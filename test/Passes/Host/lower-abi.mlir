@@ -1,11 +1,11 @@
 // RUN: acc-opt %s -split-input-file -verify-diagnostics --host-lower-abi | FileCheck %s
 // RUN: acc-opt %s -split-input-file -verify-diagnostics '--host-lower-abi=guard=true' | FileCheck %s --check-prefix=GUARD
 
-// CHECK: module attributes {te.constants = [dense<1.000000e+00> : tensor<8xf32>], te.workspace = 64 : i64}
+// CHECK: module attributes {cpu.constants = [dense<1.000000e+00> : tensor<8xf32>], cpu.workspace = 64 : i64}
 // CHECK-LABEL: func.func private @kernel.k(
 // CHECK-SAME: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr {llvm.noalias})
 // CHECK-SAME: llvm.linkage = #llvm.linkage<internal>, passthrough = ["noinline"]
-te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = "cpu"} {
+te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = #te.host} {
   te.return
 }
 
@@ -14,8 +14,8 @@ te.kernel @k(%x: memref<8xf32>, %out: memref<8xf32>) attributes {target = "cpu"}
 // CHECK-DAG: llvm.load %[[IN]] : !llvm.ptr -> !llvm.ptr
 // CHECK-DAG: llvm.load %[[CONST]] : !llvm.ptr -> !llvm.ptr
 // CHECK-DAG: %[[Y:.*]] = llvm.load %[[OUT]] : !llvm.ptr -> !llvm.ptr
-func.func @main(%x: memref<8xf32>, %c: memref<8xf32> {te.constant = dense<1.0> : tensor<8xf32>},
-                %y: memref<16xf32> {te.output = 0 : i64}, %workspace: memref<64xi8>) {
+func.func @main(%x: memref<8xf32>, %c: memref<8xf32> {cpu.constant = dense<1.0> : tensor<8xf32>},
+                %y: memref<16xf32> {cpu.output = 0 : i64}, %workspace: memref<64xi8>) {
   %c32 = arith.constant 32 : index
   // CHECK: memref.view
   %t = memref.view %workspace[%c32][] : memref<64xi8> to memref<8xf32>
@@ -42,7 +42,7 @@ module {}
 
 // -----
 
-func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {te.output = 0 : i64}, %workspace: memref<0xi8>) {
+func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {cpu.output = 0 : i64}, %workspace: memref<0xi8>) {
   // expected-error @+1 {{cannot be part of main: it must be in a kernel}}
   linalg.copy ins(%x : memref<8xf32>) outs(%y : memref<8xf32>)
   return
@@ -53,13 +53,13 @@ func.func @main(%x: memref<8xf32>, %y: memref<8xf32> {te.output = 0 : i64}, %wor
 // What a buffer's type does not know comes after its pointer.
 // CHECK-LABEL: func.func private @kernel.d(
 // CHECK-SAME: %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: index)
-te.kernel @d(%n: index, %x: memref<?x4xf32>, %out: memref<?x4xf32>) attributes {target = "cpu"} {
+te.kernel @d(%n: index, %x: memref<?x4xf32>, %out: memref<?x4xf32>) attributes {target = #te.host} {
   te.return
 }
 
 // CHECK-LABEL: func.func @acc_model_main(
 // CHECK-SAME: %[[API:[a-z0-9]+]]: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr,
-func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf32> {te.output = 0 : i64}) {
+func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf32> {cpu.output = 0 : i64}) {
   %c0 = arith.constant 0 : index
   // api->size
   // CHECK: llvm.getelementptr %[[API]][16]
@@ -120,7 +120,7 @@ func.func @main(%x: memref<?x4xf32>, %workspace: memref<0xi8>) -> (memref<?x4xf3
 // GUARD-NOT: llvm.call
 // GUARD: return
 te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %z: memref<35xi32>, %scratch: memref<192xi8>)
-    attributes {target = "cpu", te.scratch = array<i64: 64, 20>} {
+    attributes {target = #te.host, cpu.scratch = array<i64: 64, 20>} {
   %c0 = arith.constant 0 : index
   %c16 = arith.constant 16 : index
   %all = vector.load %x[%c0] : memref<35xi8>, vector<16xi8>
@@ -156,7 +156,7 @@ te.kernel @rows(%x: memref<35xi8>, %y: memref<35xi8>, %z: memref<35xi32>, %scrat
 // GUARD: %[[STATUS:.*]] = llvm.call %{{.*}}(%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, i32) -> i32
 // GUARD: cf.cond_br
 // GUARD: return %[[STATUS]] : i32
-func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {te.output = 0 : i64}, %z: memref<35xi32> {te.output = 1 : i64},
+func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {cpu.output = 0 : i64}, %z: memref<35xi32> {cpu.output = 1 : i64},
                 %workspace: memref<512xi8>) {
   %c64 = arith.constant 64 : index
   %t = memref.view %workspace[%c64][] : memref<512xi8> to memref<192xi8>

@@ -13,11 +13,11 @@
 // CHECK: vector.create_mask
 // CHECK: vector.maskedstore
 // CHECK: :3 = scf.for
-te.kernel @product(%x: memref<7x5xf32>, %w: memref<2x5x16xf32>, %out: memref<7x20xf32>) attributes {target = "cpu"} {
-  te.contract ins(%x, %w : memref<7x5xf32>, memref<2x5x16xf32>) outs(%out : memref<7x20xf32>)
+te.kernel @product(%x: memref<7x5xf32>, %w: memref<2x5x16xf32>, %out: memref<7x20xf32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<7x5xf32>, memref<2x5x16xf32>) outs(%out : memref<7x20xf32>)
       attributes {tile = array<i64: 4, 16>, maps = []} {
   ^bb0(%sum: f32):
-    te.yield %sum : f32
+    cpu.yield %sum : f32
   }
   te.return
 }
@@ -35,14 +35,14 @@ te.kernel @product(%x: memref<7x5xf32>, %w: memref<2x5x16xf32>, %out: memref<7x2
 // CHECK: arith.maximumf {{.*}} : vector<8xf32>
 // CHECK: vector.store
 te.kernel @convolution(%x: memref<1x3x8x8xf32>, %w: memref<1x3x3x3x8xf32>, %out: memref<1x8x8x8xf32>)
-    attributes {target = "cpu"} {
-  te.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<1x3x3x3x8xf32>) outs(%out : memref<1x8x8x8xf32>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<1x3x3x3x8xf32>) outs(%out : memref<1x8x8x8xf32>)
       attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
                   tile = array<i64: 8, 8>, rows = 4, maps = []} {
   ^bb0(%sum: f32):
     %z = arith.constant 0.0 : f32
     %0 = arith.maximumf %sum, %z : f32
-    te.yield %0 : f32
+    cpu.yield %0 : f32
   }
   te.return
 }
@@ -56,26 +56,26 @@ te.kernel @convolution(%x: memref<1x3x8x8xf32>, %w: memref<1x3x3x3x8xf32>, %out:
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%{{.*}}, %{{.*}}) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
 // CHECK: vector.store {{.*}} vector<4xi8>
 te.kernel @integers(%x: memref<1x3x4x4xi8>, %w: memref<1x2x1x1x16x2xi8>, %out: memref<1x16x4x4xi8>)
-    attributes {target = "cpu"} {
-  te.contract ins(%x, %w : memref<1x3x4x4xi8>, memref<1x2x1x1x16x2xi8>) outs(%out : memref<1x16x4x4xi8>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x3x4x4xi8>, memref<1x2x1x1x16x2xi8>) outs(%out : memref<1x16x4x4xi8>)
       attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
                   tile = array<i64: 4, 16>, rows = 4, instruction = "pmaddwd", maps = []} {
   ^bb0(%sum: i32):
     %0 = arith.trunci %sum : i32 to i8
-    te.yield %0 : i8
+    cpu.yield %0 : i8
   }
   te.return
 }
 
 // -----
 
-te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf32>) attributes {target = "cpu"} {
+te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf32>) attributes {target = #te.host} {
   // expected-error @+1 {{cannot be lowered: its operands must be buffers with static strides, and its epilogue elementwise}}
-  te.contract ins(%x, %w : memref<2x2xf32>, memref<1x2x8xf32>) outs(%out : memref<2x8xf32>)
+  cpu.contract ins(%x, %w : memref<2x2xf32>, memref<1x2x8xf32>) outs(%out : memref<2x8xf32>)
       attributes {tile = array<i64: 2, 8>, maps = []} {
   ^bb0(%sum: f32):
     %a = memref.alloca() : memref<f32>
-    te.yield %sum : f32
+    cpu.yield %sum : f32
   }
   te.return
 }
@@ -89,11 +89,11 @@ te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf
 // CHECK: arith.divui %[[REST]], %c4
 // CHECK: %[[REST2:.*]] = arith.remui %[[REST]], %c4
 // CHECK: arith.divui %[[REST2]], %c2
-te.kernel @rows(%x: memref<?x2xf32>, %w: memref<1x2x8xf32>, %out: memref<?x8xf32>) attributes {target = "cpu"} {
-  te.contract ins(%x, %w : memref<?x2xf32>, memref<1x2x8xf32>) outs(%out : memref<?x8xf32>)
+te.kernel @rows(%x: memref<?x2xf32>, %w: memref<1x2x8xf32>, %out: memref<?x8xf32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<?x2xf32>, memref<1x2x8xf32>) outs(%out : memref<?x8xf32>)
       attributes {tile = array<i64: 6, 8>, maps = []} {
   ^bb0(%sum: f32):
-    te.yield %sum : f32
+    cpu.yield %sum : f32
   }
   te.return
 }

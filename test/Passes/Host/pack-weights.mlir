@@ -4,7 +4,7 @@
 // CHECK-SAME: %[[P:.*]]: tensor<1x3x2xf32>, %{{.*}}: tensor<1x3x2xf32>) -> tensor<1x3x2xf32>
 // CHECK-NOT: linalg.pack
 // CHECK: linalg.copy ins(%[[P]]
-te.kernel @constant(%w: tensor<2x3xf32>, %out: tensor<1x3x2xf32>) -> tensor<1x3x2xf32> attributes {target = "cpu"} {
+te.kernel @constant(%w: tensor<2x3xf32>, %out: tensor<1x3x2xf32>) -> tensor<1x3x2xf32> attributes {target = #te.host} {
   %e = tensor.empty() : tensor<1x3x2xf32>
   %p = linalg.pack %w inner_dims_pos = [0] inner_tiles = [2] into %e : tensor<2x3xf32> -> tensor<1x3x2xf32>
   %0 = linalg.copy ins(%p : tensor<1x3x2xf32>) outs(%out : tensor<1x3x2xf32>) -> tensor<1x3x2xf32>
@@ -14,7 +14,7 @@ te.kernel @constant(%w: tensor<2x3xf32>, %out: tensor<1x3x2xf32>) -> tensor<1x3x
 // A missing output is filled up with zeros, a missing partner of a pair too.
 // CHECK-LABEL: te.kernel @padded(
 // CHECK-SAME: %{{.*}}: tensor<1x2x4x2xi8>
-te.kernel @padded(%w: tensor<3x3xi8>, %out: tensor<1x2x4x2xi8>) -> tensor<1x2x4x2xi8> attributes {target = "cpu"} {
+te.kernel @padded(%w: tensor<3x3xi8>, %out: tensor<1x2x4x2xi8>) -> tensor<1x2x4x2xi8> attributes {target = #te.host} {
   %z = arith.constant 0 : i8
   %e = tensor.empty() : tensor<1x2x4x2xi8>
   %p = linalg.pack %w padding_value(%z : i8) inner_dims_pos = [0, 1] inner_tiles = [4, 2] into %e
@@ -27,7 +27,7 @@ te.kernel @padded(%w: tensor<3x3xi8>, %out: tensor<1x2x4x2xi8>) -> tensor<1x2x4x
 // CHECK-LABEL: te.kernel @argument(
 // CHECK-SAME: %{{.*}}: tensor<2x3xf32>, %{{.*}}: tensor<1x3x2xf32>) -> tensor<1x3x2xf32>
 // CHECK: linalg.transpose
-te.kernel @argument(%w: tensor<2x3xf32>, %out: tensor<1x3x2xf32>) -> tensor<1x3x2xf32> attributes {target = "cpu"} {
+te.kernel @argument(%w: tensor<2x3xf32>, %out: tensor<1x3x2xf32>) -> tensor<1x3x2xf32> attributes {target = #te.host} {
   %e = tensor.empty() : tensor<1x3x2xf32>
   %p = linalg.pack %w inner_dims_pos = [0] inner_tiles = [2] into %e : tensor<2x3xf32> -> tensor<1x3x2xf32>
   %0 = linalg.copy ins(%p : tensor<1x3x2xf32>) outs(%out : tensor<1x3x2xf32>) -> tensor<1x3x2xf32>

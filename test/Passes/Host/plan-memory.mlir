@@ -14,17 +14,17 @@
 // CHECK-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<192xi8> to memref<20xf32>
 // With guards, 64 bytes are free before and behind each of both.
 // GUARD-LABEL: te.kernel @scratch(
-// GUARD-SAME: %[[S:[a-z0-9]+]]: memref<384xi8>) attributes {target = "cpu", te.scratch = array<i64: 64, 12, 192, 80>}
+// GUARD-SAME: %[[S:[a-z0-9]+]]: memref<384xi8>) attributes {cpu.scratch = array<i64: 64, 12, 192, 80>, target = #te.host}
 // GUARD-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<384xi8> to memref<3xf32>
 // GUARD-DAG: memref.view %[[S]][%c192{{.*}}][] : memref<384xi8> to memref<20xf32>
-te.kernel @scratch(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = "cpu"} {
+te.kernel @scratch(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = #te.host} {
   %a = memref.alloc() : memref<3xf32>
   %b = memref.alloc() : memref<20xf32>
   linalg.copy ins(%x : memref<20xf32>) outs(%b : memref<20xf32>)
   te.return
 }
 
-te.kernel @plain(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = "cpu"} {
+te.kernel @plain(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = #te.host} {
   te.return
 }
 
@@ -60,7 +60,7 @@ func.func @main(%x: memref<20xf32>, %y: memref<20xf32>) {
 
 // -----
 
-te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = "cpu"} {
+te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = #te.host} {
   te.return
 }
 

@@ -1,19 +1,19 @@
 // RUN: acc-opt %s --host-share-kernels | FileCheck %s
 
 // CHECK: te.kernel @first
-te.kernel @first(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "cpu", layers = ["a"]} {
+te.kernel @first(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = #te.host, layers = ["a"]} {
   %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%out : tensor<8xf32>) -> tensor<8xf32>
   te.return %0 : tensor<8xf32>
 }
 
 // CHECK-NOT: te.kernel @second
-te.kernel @second(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "cpu", layers = ["b"]} {
+te.kernel @second(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = #te.host, layers = ["b"]} {
   %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%out : tensor<8xf32>) -> tensor<8xf32>
   te.return %0 : tensor<8xf32>
 }
 
 // CHECK: te.kernel @other
-te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = "cpu"} {
+te.kernel @other(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attributes {target = #te.host} {
   %0 = linalg.log ins(%x : tensor<8xf32>) outs(%out : tensor<8xf32>) -> tensor<8xf32>
   te.return %0 : tensor<8xf32>
 }

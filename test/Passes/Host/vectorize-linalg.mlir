@@ -12,7 +12,7 @@
 // CHECK: %[[MASK:.*]] = vector.constant_mask [8] : vector<16xi1>
 // CHECK: vector.maskedload %{{.*}}[%c32], %[[MASK]]
 // CHECK: vector.maskedstore %{{.*}}[%c32]
-te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes {target = "cpu"} {
+te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x : memref<4x10xf32>) outs(%out : memref<4x10xf32>) {
@@ -32,7 +32,7 @@ te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes 
 // CHECK: memref.store %[[LAST]], %{{.*}}[%c48] : memref<49xi8>
 // CHECK-NOT: vector.maskedstore
 // CHECK: te.return
-te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {target = "cpu"} {
+te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {target = #te.host} {
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x : memref<7x7xi32>) outs(%out : memref<7x7xi8>) {
   ^bb0(%a: i32, %o: i8):
@@ -47,7 +47,7 @@ te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {targe
 // CHECK: scf.for %[[I:.*]] = %c0 to %c4
 // CHECK: %[[V:.*]] = memref.load %{{.*}}[%[[I]]] : memref<4xf32>
 // CHECK: vector.broadcast %[[V]] : f32 to vector<16xf32>
-te.kernel @broadcast(%x: memref<4x16xf32>, %b: memref<4xf32>, %out: memref<4x16xf32>) attributes {target = "cpu"} {
+te.kernel @broadcast(%x: memref<4x16xf32>, %b: memref<4xf32>, %out: memref<4x16xf32>) attributes {target = #te.host} {
   linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x, %b : memref<4x16xf32>, memref<4xf32>) outs(%out : memref<4x16xf32>) {
   ^bb0(%a: f32, %c: f32, %o: f32):
@@ -64,7 +64,7 @@ te.kernel @broadcast(%x: memref<4x16xf32>, %b: memref<4xf32>, %out: memref<4x16x
 // CHECK: vector.maskedload {{.*}} vector<32xi1>, vector<32xf32> into vector<32xf32>
 // CHECK: vector.shuffle {{.*}} [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]
 // CHECK: arith.maximumf
-te.kernel @pool(%x: memref<1x3x9x9xf32>, %w: memref<3x3xf32>, %out: memref<1x3x4x4xf32>) attributes {target = "cpu"} {
+te.kernel @pool(%x: memref<1x3x9x9xf32>, %w: memref<3x3xf32>, %out: memref<1x3x4x4xf32>) attributes {target = #te.host} {
   linalg.pooling_nchw_max {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
       ins(%x, %w : memref<1x3x9x9xf32>, memref<3x3xf32>) outs(%out : memref<1x3x4x4xf32>)
   te.return
@@ -73,7 +73,7 @@ te.kernel @pool(%x: memref<1x3x9x9xf32>, %w: memref<3x3xf32>, %out: memref<1x3x4
 // No loop writes contiguous elements while the others are at most a few apart: left to loops.
 // CHECK-LABEL: te.kernel @transpose
 // CHECK: linalg.transpose
-te.kernel @transpose(%x: memref<30x40xf32>, %out: memref<40x30xf32>) attributes {target = "cpu"} {
+te.kernel @transpose(%x: memref<30x40xf32>, %out: memref<40x30xf32>) attributes {target = #te.host} {
   linalg.transpose ins(%x : memref<30x40xf32>) outs(%out : memref<40x30xf32>) permutation = [1, 0]
   te.return
 }
@@ -89,7 +89,7 @@ te.kernel @transpose(%x: memref<30x40xf32>, %out: memref<40x30xf32>) attributes 
 // CHECK: scf.if
 // CHECK: vector.create_mask %[[REST]] : vector<16xi1>
 // CHECK: vector.maskedstore
-te.kernel @dynamic(%x: memref<?x40xf32>, %out: memref<?x40xf32>) attributes {target = "cpu"} {
+te.kernel @dynamic(%x: memref<?x40xf32>, %out: memref<?x40xf32>) attributes {target = #te.host} {
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x : memref<?x40xf32>) outs(%out : memref<?x40xf32>) {
   ^bb0(%a: f32, %o: f32):
@@ -106,7 +106,7 @@ te.kernel @dynamic(%x: memref<?x40xf32>, %out: memref<?x40xf32>) attributes {tar
 // CHECK: arith.cmpi ne, {{.*}} : vector<64xi8>
 // CHECK: arith.xori {{.*}} : vector<64xi1>
 // CHECK: arith.extui {{.*}} : vector<64xi1> to vector<64xi8>
-te.kernel @bits(%x: memref<64xi1>, %out: memref<64xi1>) attributes {target = "cpu"} {
+te.kernel @bits(%x: memref<64xi1>, %out: memref<64xi1>) attributes {target = #te.host} {
   %t = arith.constant true
   linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
       ins(%x : memref<64xi1>) outs(%out : memref<64xi1>) {
@@ -125,7 +125,7 @@ te.kernel @bits(%x: memref<64xi1>, %out: memref<64xi1>) attributes {target = "cp
 // CHECK: vector.extract_strided_slice %[[S]] {offsets = [0], sizes = [8]
 // CHECK: arith.addf {{.*}} : vector<8xf32>
 // CHECK: memref.store
-te.kernel @sum(%x: memref<4x40xf32>, %out: memref<4xf32>) attributes {target = "cpu"} {
+te.kernel @sum(%x: memref<4x40xf32>, %out: memref<4xf32>) attributes {target = #te.host} {
   linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
       ins(%x : memref<4x40xf32>) outs(%out : memref<4xf32>) {
   ^bb0(%a: f32, %o: f32):
@@ -142,7 +142,7 @@ te.kernel @sum(%x: memref<4x40xf32>, %out: memref<4xf32>) attributes {target = "
 // CHECK: arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
 // CHECK-NOT: vector.load
 // CHECK: scf.yield
-te.kernel @product(%x: memref<2x8x5xf32>, %y: memref<2x5x16xf32>, %out: memref<2x8x16xf32>) attributes {target = "cpu"} {
+te.kernel @product(%x: memref<2x8x5xf32>, %y: memref<2x5x16xf32>, %out: memref<2x8x16xf32>) attributes {target = #te.host} {
   linalg.batch_matmul ins(%x, %y : memref<2x8x5xf32>, memref<2x5x16xf32>) outs(%out : memref<2x8x16xf32>)
   te.return
 }

@@ -1,5 +1,6 @@
 // RUN: acc-opt --te-bufferize %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
 #id = affine_map<(c, b, o) -> (c, b, o)>
 
 // CHECK-LABEL: te.kernel @relu
@@ -16,7 +17,7 @@
 // CHECK-NEXT: te.return
 // CHECK-NEXT: }
 te.kernel @relu(%x: tensor<4x1x2xi8>, %out: tensor<4x1x2xi8>) -> tensor<4x1x2xi8> attributes {
-    target = "vta", schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>]>} {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>]>} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %c4 = arith.constant 4 : index
@@ -41,11 +42,12 @@ te.kernel @relu(%x: tensor<4x1x2xi8>, %out: tensor<4x1x2xi8>) -> tensor<4x1x2xi8
 
 // -----
 
+#vta = #vta.config<>
 #id = affine_map<(c, b, o) -> (c, b, o)>
 
 // The sum is read after it was changed: it cannot be computed in place.
 te.kernel @copied(%x: tensor<4x1x2xi8>, %out: tensor<4x1x2xi8>) -> tensor<4x1x2xi8> attributes {
-    target = "vta", schedule = #te.schedule<tiles = []>} {
+    target = #vta, schedule = #te.schedule<tiles = []>} {
   %zero = arith.constant 0 : i32
   %b = bufferization.alloc_tensor() {memory_space = #vta.mem<acc>} : tensor<4x1x2xi32>
   %c = te.cache_read ins(%x : tensor<4x1x2xi8>) outs(%b : tensor<4x1x2xi32>) low [0, 0, 0] high [0, 0, 0] -> tensor<4x1x2xi32>

@@ -1,5 +1,6 @@
 // RUN: acc-opt --te-cache %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
 #x = affine_map<(c, h, k, r, b, o, i) -> (k, h + r, b, i)>
 #w = affine_map<(c, h, k, r, b, o, i) -> (c, k, r, o, i)>
 #y = affine_map<(c, h, k, r, b, o, i) -> (c, h, b, o)>
@@ -28,7 +29,7 @@
 // CHECK:     te.cache_write ins(%{{.*}} : tensor<2x4x1x2xi32>) outs(%{{.*}} : tensor<2x4x1x2xi8>)
 // CHECK-NOT: tensor.pad
 te.kernel @conv(%x: tensor<4x8x1x2xi8>, %w: tensor<4x4x3x2x2xi8>, %bias: tensor<4x1x2xi32>, %out: tensor<4x8x1x2xi8>)
-    -> tensor<4x8x1x2xi8> attributes {target = "vta", schedule = #te.schedule<
+    -> tensor<4x8x1x2xi8> attributes {target = #vta, schedule = #te.schedule<
       tiles = [#te.tile<sizes = [2, 4]>, #te.tile<sizes = [0, 0, 1]>],
       caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>, #te.cache<arg = 1, memory = #vta.mem<wgt>, level = 0>,
                 #te.cache<arg = 2, memory = #vta.mem<acc>, level = 0>], accumulator = #vta.mem<acc>>} {
@@ -84,10 +85,11 @@ te.kernel @conv(%x: tensor<4x8x1x2xi8>, %w: tensor<4x4x3x2x2xi8>, %bias: tensor<
 
 // -----
 
+#vta = #vta.config<>
 #id = affine_map<(c, b, o) -> (c, b, o)>
 
 te.kernel @forgotten(%x: tensor<4x1x2xi8>, %y: tensor<4x1x2xi32>) -> tensor<4x1x2xi32> attributes {
-    target = "vta", schedule = #te.schedule<tiles = []>} {
+    target = #vta, schedule = #te.schedule<tiles = []>} {
   // expected-error @+1 {{reads argument #0, which the schedule caches in no memory}}
   %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
       ins(%x : tensor<4x1x2xi8>) outs(%y : tensor<4x1x2xi32>) {

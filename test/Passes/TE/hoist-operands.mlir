@@ -6,7 +6,7 @@
 // A reshape of anything but an input stays.
 // CHECK: tensor.collapse_shape
 // CHECK: ins(%{{.*}}, %[[C]] : tensor<4xf32>, tensor<4xf32>)
-te.kernel @scale(%x: tensor<2x2xf32>, %out: tensor<4xf32>) -> tensor<4xf32> attributes {target = "cpu"} {
+te.kernel @scale(%x: tensor<2x2xf32>, %out: tensor<4xf32>) -> tensor<4xf32> attributes {target = #te.host} {
   %f = tensor.expand_shape %out [[0, 1]] output_shape [2, 2] : tensor<4xf32> into tensor<2x2xf32>
   %g = linalg.add ins(%x, %x : tensor<2x2xf32>, tensor<2x2xf32>) outs(%f : tensor<2x2xf32>) -> tensor<2x2xf32>
   %y = tensor.collapse_shape %g [[0, 1]] : tensor<2x2xf32> into tensor<4xf32>
@@ -18,7 +18,7 @@ te.kernel @scale(%x: tensor<2x2xf32>, %out: tensor<4xf32>) -> tensor<4xf32> attr
 // CHECK-LABEL: te.kernel @flat(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<4xf32>, %[[W:[a-z0-9]+]]: tensor<4xf32>, %[[OUT:[a-z0-9]+]]: tensor<4xf32>)
 // CHECK-NEXT: linalg.mul ins(%[[X]], %[[W]] : tensor<4xf32>, tensor<4xf32>) outs(%[[OUT]] : tensor<4xf32>)
-te.kernel @flat(%x: tensor<2x2xf32>, %w: tensor<4x1xf32>, %out: tensor<4xf32>) -> tensor<4xf32> attributes {target = "cpu"} {
+te.kernel @flat(%x: tensor<2x2xf32>, %w: tensor<4x1xf32>, %out: tensor<4xf32>) -> tensor<4xf32> attributes {target = #te.host} {
   %y = tensor.collapse_shape %x [[0, 1]] : tensor<2x2xf32> into tensor<4xf32>
   %v = tensor.collapse_shape %w [[0, 1]] : tensor<4x1xf32> into tensor<4xf32>
   %0 = linalg.mul ins(%y, %v : tensor<4xf32>, tensor<4xf32>) outs(%out : tensor<4xf32>) -> tensor<4xf32>

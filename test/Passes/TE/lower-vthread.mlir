@@ -1,5 +1,6 @@
 // RUN: acc-opt --te-lower-vthread %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
 #x = affine_map<(c, k) -> (k)>
 #w = affine_map<(c, k) -> (c, k)>
 #y = affine_map<(c, k) -> (c)>
@@ -35,7 +36,7 @@
 // CHECK-NOT: vta.gemm
 // CHECK: te.return
 te.kernel @interleaved(%x: memref<4x1x2xi8, #vta.mem<dram>>, %w: memref<10x4x2x2xi8, #vta.mem<dram>>,
-                       %out: memref<10x1x2xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+                       %out: memref<10x1x2xi8, #vta.mem<dram>>) attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %c4 = arith.constant 4 : index
@@ -61,7 +62,9 @@ te.kernel @interleaved(%x: memref<4x1x2xi8, #vta.mem<dram>>, %w: memref<10x4x2x2
 
 // -----
 
-te.kernel @shared() attributes {target = "vta"} {
+#vta = #vta.config<>
+
+te.kernel @shared() attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c4 = arith.constant 4 : index
@@ -75,7 +78,9 @@ te.kernel @shared() attributes {target = "vta"} {
 
 // -----
 
-te.kernel @unknown(%n: index) attributes {target = "vta"} {
+#vta = #vta.config<>
+
+te.kernel @unknown(%n: index) attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   // expected-error @+1 {{of virtual threads must have constant bounds}}

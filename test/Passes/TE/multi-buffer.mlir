@@ -1,5 +1,7 @@
 // RUN: acc-opt --te-multi-buffer %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
+
 // CHECK-LABEL: te.kernel @turns
 // CHECK: %[[ALL:.*]] = memref.alloc() : memref<2x4x1x2xi8, #vta.mem<inp>>
 // CHECK: scf.for
@@ -12,7 +14,7 @@
 // CHECK: %[[T:.*]] = memref.subview %[[B]][0, 0, 0] [1, 1, 2]
 // CHECK: vta.gemm ins(%[[T]],
 te.kernel @turns(%x: memref<10x1x2xi8, #vta.mem<dram>>, %w: memref<2x2xi8, #vta.mem<wgt>>, %a: memref<1x2xi32, #vta.mem<acc>>)
-    attributes {target = "vta"} {
+    attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c4 = arith.constant 4 : index
   %c10 = arith.constant 10 : index
@@ -31,7 +33,9 @@ te.kernel @turns(%x: memref<10x1x2xi8, #vta.mem<dram>>, %w: memref<2x2xi8, #vta.
 
 // -----
 
-te.kernel @nowhere(%x: memref<4x1x2xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+#vta = #vta.config<>
+
+te.kernel @nowhere(%x: memref<4x1x2xi8, #vta.mem<dram>>) attributes {target = #vta} {
   %b = memref.alloc() : memref<4x1x2xi8, #vta.mem<inp>>
   // expected-error @+1 {{has slots, but its target is not allocated in a loop}}
   te.cache_read ins(%x : memref<4x1x2xi8, #vta.mem<dram>>) outs(%b : memref<4x1x2xi8, #vta.mem<inp>>)

@@ -1,5 +1,6 @@
 // RUN: acc-opt --te-declare-intrins --te-tensorize %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>
 #x = affine_map<(c, h, k, r, b, o, i) -> (k, h * 2 + r, b, i)>
 #w = affine_map<(c, h, k, r, b, o, i) -> (c, k, r, o, i)>
 #y = affine_map<(c, h, k, r, b, o, i) -> (c, h, b, o)>
@@ -14,11 +15,11 @@
 // CHECK-DAG: #[[Y:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
 // CHECK-DAG: #[[ID:.*]] = affine_map<(d0, d1) -> (d0, d1)>
 // CHECK-DAG: #[[V:.*]] = affine_map<(d0, d1) -> (d0)>
-module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+module attributes {vta.config = #vta} {
 // CHECK-LABEL: te.kernel @steps
 // CHECK-SAME: %[[N:.*]]: index, %[[INP:.*]]: memref<4x?x1x2xi8, #vta.mem<inp>>
 te.kernel @steps(%n: index, %inp: memref<4x?x1x2xi8, #vta.mem<inp>>, %wgt: memref<2x4x3x2x2xi8, #vta.mem<wgt>>,
-                 %bias: memref<2x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+                 %bias: memref<2x1x2xi32, #vta.mem<acc>>) attributes {target = #vta, schedule = #te.schedule<tiles = []>} {
   %zero = arith.constant 0 : i32
   %c2 = arith.constant 2 : i32
   %low = arith.constant -128 : i32
@@ -63,7 +64,7 @@ te.kernel @steps(%n: index, %inp: memref<4x?x1x2xi8, #vta.mem<inp>>, %wgt: memre
 
 // CHECK-LABEL: te.kernel @pool
 te.kernel @pool(%x: memref<2x6x1x2xi32, #vta.mem<acc>>, %y: memref<2x4x1x2xi32, #vta.mem<acc>>)
-    attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+    attributes {target = #vta, schedule = #te.schedule<tiles = []>} {
   %low = arith.constant -128 : i32
   %window = memref.alloc() : memref<3xi32>
   // CHECK-NOT: memref.alloc
@@ -83,12 +84,13 @@ te.kernel @pool(%x: memref<2x6x1x2xi32, #vta.mem<acc>>, %y: memref<2x4x1x2xi32, 
 
 // -----
 
+#vta = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>
 #id = affine_map<(c, b, o) -> (c, b, o)>
 
-module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
-te.kernel @wide(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+module attributes {vta.config = #vta} {
+te.kernel @wide(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = #vta, schedule = #te.schedule<tiles = []>} {
   %big = arith.constant 100000 : i32
-  // expected-error @+2 {{is no declared intrinsic of the accelerator}}
+  // expected-error @+2 {{is no declared intrinsic of the target}}
   // expected-note @+1 {{@vta_add_imm: its operands cannot be encoded in vta.alu}}
   linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%y : memref<4x1x2xi32, #vta.mem<acc>>) {
   ^bb0(%a: i32):
@@ -101,11 +103,12 @@ te.kernel @wide(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta"
 
 // -----
 
+#vta = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>
 #id = affine_map<(b, o) -> (b, o)>
 #cid = affine_map<(c, b, o) -> (c, b, o)>
 
 // A new intrinsic is a declaration: subtracting an immediate is adding its negative.
-module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+module attributes {vta.config = #vta} {
 te.intrin @my_sub_imm emits "vta.alu" with {op = #vta<alu_op add>, negate} {
 ^bb0(%acc: memref<1x2xi32, #vta.mem<acc>>, %imm: i32):
   linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]} outs(%acc : memref<1x2xi32, #vta.mem<acc>>) {
@@ -116,7 +119,7 @@ te.intrin @my_sub_imm emits "vta.alu" with {op = #vta<alu_op add>, negate} {
 }
 // CHECK-LABEL: te.kernel @declared
 // CHECK: vta.alu add {{.*}} imm -7 bounds [4]
-te.kernel @declared(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "vta", schedule = #te.schedule<tiles = []>} {
+te.kernel @declared(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = #vta, schedule = #te.schedule<tiles = []>} {
   %seven = arith.constant 7 : i32
   linalg.generic {indexing_maps = [#cid], iterator_types = ["parallel", "parallel", "parallel"]} outs(%y : memref<4x1x2xi32, #vta.mem<acc>>) {
   ^bb0(%a: i32):
@@ -130,9 +133,11 @@ te.kernel @declared(%y: memref<4x1x2xi32, #vta.mem<acc>>) attributes {target = "
 
 // -----
 
-module attributes {vta.config = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>} {
+#vta = #vta.config<log_block = 1, log_inp_buff_size = 10, log_wgt_buff_size = 10, log_acc_buff_size = 12>
+
+module attributes {vta.config = #vta} {
 te.kernel @other(%y: memref<4x1x2xi32, #vta.mem<acc>>, %x: memref<4x3x1x2xi32, #vta.mem<acc>>)
-    attributes {target = "vta", schedule = #te.schedule<tiles = [], intrinsic = @vta_gemm>} {
+    attributes {target = #vta, schedule = #te.schedule<tiles = [], intrinsic = @vta_gemm>} {
   // expected-error @+1 {{is @vta_add, but the schedule wants @vta_gemm}}
   linalg.generic {indexing_maps = [affine_map<(c, k, b, o) -> (c, k, b, o)>, affine_map<(c, k, b, o) -> (c, b, o)>],
       iterator_types = ["parallel", "reduction", "parallel", "parallel"]}

@@ -1,5 +1,6 @@
 // RUN: acc-opt --te-tile %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
 #x = affine_map<(n, c, h, w, k, r, s, b, o, i) -> (n, k, h + r, w + s, b, i)>
 #w = affine_map<(n, c, h, w, k, r, s, b, o, i) -> (c, k, r, s, o, i)>
 #y = affine_map<(n, c, h, w, k, r, s, b, o, i) -> (n, c, h, w, b, o)>
@@ -27,7 +28,7 @@
 // CHECK:   } {te.loop = array<i64: 0, 1>}
 // CHECK: } {te.loop = array<i64: 0, 2>}
 te.kernel @conv(%x: tensor<1x4x8x8x1x2xi8>, %w: tensor<4x4x3x3x2x2xi8>, %out: tensor<1x4x8x8x1x2xi8>)
-    -> tensor<1x4x8x8x1x2xi8> attributes {target = "vta", schedule = #te.schedule<
+    -> tensor<1x4x8x8x1x2xi8> attributes {target = #vta, schedule = #te.schedule<
       tiles = [#te.tile<sizes = [1, 2, 3, 8], order = [0, 2, 1, 3]>, #te.tile<sizes = [0, 0, 0, 0, 1]>]>} {
   %c0_i8 = arith.constant 0 : i8
   %c0 = arith.constant 0 : i32
@@ -67,6 +68,7 @@ te.kernel @conv(%x: tensor<1x4x8x8x1x2xi8>, %w: tensor<4x4x3x3x2x2xi8>, %out: te
 
 // -----
 
+#vta = #vta.config<>
 #in = affine_map<(n, c, r, s, b, o) -> (n, c, r, s, b, o)>
 #out = affine_map<(n, c, r, s, b, o) -> (n, c, 0, 0, b, o)>
 
@@ -80,7 +82,7 @@ te.kernel @conv(%x: tensor<1x4x8x8x1x2xi8>, %w: tensor<4x4x3x3x2x2xi8>, %out: te
 // CHECK-SAME: ins(%[[WIDE]]
 // CHECK: } {te.loop = array<i64: 1, 4>}
 te.kernel @sum(%x: tensor<1x4x6x6x1x2xi8>, %y: tensor<1x4x1x1x1x2xi32>) -> tensor<1x4x1x1x1x2xi32> attributes {
-    target = "vta", schedule = #te.schedule<tiles = [#te.tile<sizes = []>, #te.tile<sizes = [0, 0, 0, 0, 2]>]>} {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = []>, #te.tile<sizes = [0, 0, 0, 0, 2]>]>} {
   %e = tensor.empty() : tensor<1x4x6x6x1x2xi32>
   %wide = linalg.generic {indexing_maps = [#in, #in],
       iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "parallel"]}
@@ -101,16 +103,20 @@ te.kernel @sum(%x: tensor<1x4x6x6x1x2xi8>, %y: tensor<1x4x1x1x1x2xi32>) -> tenso
 
 // -----
 
+#vta = #vta.config<>
+
 // expected-error @+1 {{does not end in an operation that can be tiled}}
 te.kernel @nothing(%x: tensor<4xi8>) -> tensor<4xi8> attributes {
-    target = "vta", schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>]>} {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>]>} {
   te.return %x : tensor<4xi8>
 }
 
 // -----
 
+#vta = #vta.config<>
+
 te.kernel @deep(%c: i8, %x: tensor<4xi8>) -> tensor<4xi8> attributes {
-    target = "vta", schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 2]>]>} {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 2]>]>} {
   // expected-error @+1 {{has 1 loops, but its schedule gives 2 tile sizes}}
   %0 = linalg.fill ins(%c : i8) outs(%x : tensor<4xi8>) -> tensor<4xi8>
   te.return %0 : tensor<4xi8>

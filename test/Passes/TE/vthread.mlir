@@ -1,10 +1,12 @@
 // RUN: acc-opt --te-vthread %s -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
+
 // CHECK-LABEL: te.kernel @marked
 // CHECK: } {te.loop = array<i64: 1, 0>}
 // CHECK: } {te.loop = array<i64: 0, 1>}
 // CHECK: } {te.loop = array<i64: 0, 0>, te.vthread = 2 : i64}
-te.kernel @marked(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta",
+te.kernel @marked(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = #vta,
     schedule = #te.schedule<tiles = [#te.tile<sizes = [2, 2]>], vthread = #te.vthread<axis = 0, count = 2>>} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
@@ -20,8 +22,10 @@ te.kernel @marked(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta",
 
 // -----
 
+#vta = #vta.config<>
+
 // expected-error @+1 {{has no loop over axis 0 for its virtual threads}}
-te.kernel @whole(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = "vta",
+te.kernel @whole(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = #vta,
     schedule = #te.schedule<tiles = [#te.tile<sizes = [4]>], vthread = #te.vthread<axis = 0, count = 2>>} {
   te.return %x : tensor<4xi8>
 }

@@ -1,9 +1,11 @@
 // RUN: acc-opt %s -vta-allocate-scratchpads -split-input-file -verify-diagnostics | FileCheck %s
 
-module attributes {vta.config = #vta.config<>} {
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
 // All buffers fit: each has a range of its own.
 // CHECK-LABEL: func @apart
-func.func @apart() attributes {target = "vta"} {
+func.func @apart() attributes {target = #vta} {
   // CHECK: memref.alloc() {vta.entries = 1000 : i64, vta.offset = 0 : i64}
   %a = memref.alloc() : memref<10x100x1x16xi8, #vta.mem<inp>>
   // CHECK: memref.alloc() {vta.entries = 1048 : i64, vta.offset = 1000 : i64}
@@ -15,7 +17,7 @@ func.func @apart() attributes {target = "vta"} {
 
 // Together they do not: those that are not live at the same time share.
 // CHECK-LABEL: func @shared
-func.func @shared() attributes {target = "vta"} {
+func.func @shared() attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c4 = arith.constant 4 : index
@@ -34,7 +36,7 @@ func.func @shared() attributes {target = "vta"} {
 }
 
 // CHECK-LABEL: func @dynamic
-func.func @dynamic() attributes {target = "vta"} {
+func.func @dynamic() attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c4 = arith.constant 4 : index
   %c14 = arith.constant 14 : index
@@ -49,7 +51,7 @@ func.func @dynamic() attributes {target = "vta"} {
 
 // Not a kernel of the accelerator.
 // CHECK-LABEL: func @other
-func.func @other() attributes {target = "cpu"} {
+func.func @other() attributes {target = #te.host} {
   // CHECK: memref.alloc() :
   %a = memref.alloc() : memref<10x100x1x16xi8, #vta.mem<inp>>
   return
@@ -58,8 +60,10 @@ func.func @other() attributes {target = "cpu"} {
 
 // -----
 
-module attributes {vta.config = #vta.config<>} {
-func.func @large() attributes {target = "vta"} {
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
+func.func @large() attributes {target = #vta} {
   // expected-error @below {{kernel 'large': the inp scratchpad has 2048 elements, too few for a buffer of 1100: with those live at the same time it needs up to 2300, 252 more}}
   %a = memref.alloc() : memref<1100x1x16xi8, #vta.mem<inp>>
   %b = memref.alloc() : memref<1200x1x16xi8, #vta.mem<inp>>
@@ -71,9 +75,11 @@ func.func @large() attributes {target = "vta"} {
 
 // -----
 
-module attributes {vta.config = #vta.config<>} {
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
 // expected-error @below {{argument #0 of kernel 'unbounded' must be a memref}}
-func.func @unbounded(%n: index) attributes {target = "vta"} {
+func.func @unbounded(%n: index) attributes {target = #vta} {
   %a = memref.alloc(%n) : memref<?x1x16xi8, #vta.mem<inp>>
   return
 }

@@ -1,13 +1,15 @@
 // RUN: acc-opt %s -vta-allocate-scratchpads -vta-expand | FileCheck %s
 
+#vta = #vta.config<>
+
 // What a kernel computes at compile time shows in the bounds of its operations.
 
 #id = affine_map<(d0) -> (d0)>
 !acc = memref<100x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<>} {
+module attributes {vta.config = #vta} {
 
 // CHECK-LABEL: vta.program @arithmetic
-func.func @arithmetic() attributes {target = "vta"} {
+func.func @arithmetic() attributes {target = #vta} {
   %acc = memref.alloc() : !acc
   %c3 = arith.constant 3 : index
   %c7 = arith.constant 7 : index
@@ -46,7 +48,7 @@ func.func @arithmetic() attributes {target = "vta"} {
 
 // Buffers may be swapped from one iteration to the next, and chosen.
 // CHECK-LABEL: vta.program @buffers() uops <[0, 0, 0], [100, 100, 0]>
-func.func @buffers() attributes {target = "vta"} {
+func.func @buffers() attributes {target = #vta} {
   %a = memref.alloc() : !acc
   %b = memref.alloc() : !acc
   %c0 = arith.constant 0 : index
@@ -72,7 +74,7 @@ func.func @buffers() attributes {target = "vta"} {
 }
 
 // CHECK-LABEL: vta.program @views() uops <[0, 0, 0], [30, 0, 0], [31, 0, 0]>
-func.func @views() attributes {target = "vta"} {
+func.func @views() attributes {target = #vta} {
   %a = memref.alloc() : memref<10x10x1x16xi32, #vta.mem<acc>>
   %c0 = arith.constant 0 : index
   %c3 = arith.constant 3 : index

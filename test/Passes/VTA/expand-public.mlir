@@ -1,16 +1,18 @@
 // RUN: acc-opt %s -vta-allocate-scratchpads -vta-expand -split-input-file | FileCheck %s
 
+#vta = #vta.config<dialect = public>
+
 // In the dialect `public` a GEMM meets no accumulator again within three steps.
 
 !inp = memref<4x16x16x1x16xi8, #vta.mem<inp>>
 !wgt = memref<2x4x3x3x16x16xi8, #vta.mem<wgt>>
 !acc = memref<2x14x14x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<dialect = public>} {
+module attributes {vta.config = #vta} {
 
 // Seven accumulators of a row take turns, since no smaller number divides 14.
 // CHECK-LABEL: vta.program @conv
 // CHECK-SAME: uops <[0, 0, 0], [1, 1, 0], [2, 2, 0], [3, 3, 0], [4, 4, 0], [5, 5, 0], [6, 6, 0], [
-func.func @conv() attributes {target = "vta"} {
+func.func @conv() attributes {target = #vta} {
   %inp = memref.alloc() : !inp
   %wgt = memref.alloc() : !wgt
   %acc = memref.alloc() : !acc
@@ -32,14 +34,16 @@ func.func @conv() attributes {target = "vta"} {
 
 // -----
 
+#vta = #vta.config<dialect = public>
+
 !inp = memref<5x1x16xi8, #vta.mem<inp>>
 !wgt = memref<5x16x16xi8, #vta.mem<wgt>>
 !acc = memref<1x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<dialect = public>} {
+module attributes {vta.config = #vta} {
 
 // One accumulator: an instruction for each of its terms.
 // CHECK-LABEL: vta.program @dot() uops <[0, 0, 0], [0, 1, 1], [0, 2, 2], [0, 3, 3], [0, 4, 4]>
-func.func @dot() attributes {target = "vta"} {
+func.func @dot() attributes {target = #vta} {
   %inp = memref.alloc() : !inp
   %wgt = memref.alloc() : !wgt
   %acc = memref.alloc() : !acc
@@ -57,14 +61,16 @@ func.func @dot() attributes {target = "vta"} {
 
 // -----
 
+#vta = #vta.config<dialect = public>
+
 !inp = memref<5x3x1x16xi8, #vta.mem<inp>>
 !wgt = memref<5x16x16xi8, #vta.mem<wgt>>
 !acc = memref<3x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<dialect = public>} {
+module attributes {vta.config = #vta} {
 
 // Three accumulators are the micro-ops, whatever is longer.
 // CHECK-LABEL: vta.program @rows() uops <[0, 0, 0], [1, 1, 0], [2, 2, 0]>
-func.func @rows() attributes {target = "vta"} {
+func.func @rows() attributes {target = #vta} {
   %inp = memref.alloc() : !inp
   %wgt = memref.alloc() : !wgt
   %acc = memref.alloc() : !acc
@@ -78,14 +84,16 @@ func.func @rows() attributes {target = "vta"} {
 
 // -----
 
+#vta = #vta.config<dialect = public>
+
 !inp = memref<2x3x1x16xi8, #vta.mem<inp>>
 !wgt = memref<2x3x16x16xi8, #vta.mem<wgt>>
 !acc = memref<2x2x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<dialect = public>} {
+module attributes {vta.config = #vta} {
 
 // Two times two accumulators, no three in a row: terms apart again, each over all four.
 // CHECK-LABEL: vta.program @square
-func.func @square() attributes {target = "vta"} {
+func.func @square() attributes {target = #vta} {
   %inp = memref.alloc() : !inp
   %wgt = memref.alloc() : !wgt
   %acc = memref.alloc() : !acc

@@ -1,11 +1,13 @@
 // RUN: acc-opt %s -vta-allocate-scratchpads -vta-expand | FileCheck %s
 
+#vta = #vta.config<>
+
 !x = memref<4x14x14x1x16xi8, #vta.mem<dram>>
 #strided = strided<[3136, 224, 16, 16, 1], offset: ?>
-module attributes {vta.config = #vta.config<>} {
+module attributes {vta.config = #vta} {
 
 // CHECK-LABEL: vta.program @contiguous
-func.func @contiguous(%x: !x, %y: !x) attributes {target = "vta"} {
+func.func @contiguous(%x: !x, %y: !x) attributes {target = #vta} {
   %inp = memref.alloc() : memref<4x14x14x1x16xi8, #vta.mem<inp>>
   %acc = memref.alloc() : memref<4x14x14x1x16xi32, #vta.mem<acc>>
   // CHECK-NEXT: vta.insn.load inp sram 0 dram 0[0] size [1, 784] stride 784
@@ -21,7 +23,7 @@ func.func @contiguous(%x: !x, %y: !x) attributes {target = "vta"} {
 // Rows of whole width merge; a tile narrower than that takes an instruction per
 // block of channels.
 // CHECK-LABEL: vta.program @tiles
-func.func @tiles(%x: !x) attributes {target = "vta"} {
+func.func @tiles(%x: !x) attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c7 = arith.constant 7 : index
   %c14 = arith.constant 14 : index
@@ -41,7 +43,7 @@ func.func @tiles(%x: !x) attributes {target = "vta"} {
 }
 
 // CHECK-LABEL: vta.program @padding
-func.func @padding(%x: memref<2x4x4x1x16xi8, #vta.mem<dram>>, %row: memref<8x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+func.func @padding(%x: memref<2x4x4x1x16xi8, #vta.mem<dram>>, %row: memref<8x1x16xi8, #vta.mem<dram>>) attributes {target = #vta} {
   // In both directions.
   // CHECK-NEXT: vta.insn.load inp sram 0 dram 0[0] size [4, 4] stride 4 pad [1, 2, 3, 0]
   // CHECK-NEXT: vta.insn.load inp sram 49 dram 0[16] size [4, 4] stride 4 pad [1, 2, 3, 0]
@@ -67,7 +69,7 @@ func.func @padding(%x: memref<2x4x4x1x16xi8, #vta.mem<dram>>, %row: memref<8x1x1
 }
 
 // CHECK-LABEL: vta.program @empty
-func.func @empty(%x: memref<8x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+func.func @empty(%x: memref<8x1x16xi8, #vta.mem<dram>>) attributes {target = #vta} {
   %a = memref.alloc() : memref<8x1x16xi8, #vta.mem<inp>>
   %c0 = arith.constant 0 : index
   %c5 = arith.constant 5 : index

@@ -1,14 +1,16 @@
 // RUN: acc-opt %s -vta-allocate-scratchpads -vta-expand -split-input-file -verify-diagnostics | FileCheck %s
 
+#vta = #vta.config<>
+
 !inp = memref<4x16x16x1x16xi8, #vta.mem<inp>>
 !wgt = memref<2x4x3x3x16x16xi8, #vta.mem<wgt>>
 !acc = memref<2x14x14x1x16xi32, #vta.mem<acc>>
-module attributes {vta.config = #vta.config<>} {
+module attributes {vta.config = #vta} {
 
 // The two longest dimensions are the loops, the rest is 2 * 4 * 3 * 3 micro-ops.
 // CHECK-LABEL: vta.program @conv
 // CHECK-SAME: [0, 0, 0], [0, 1, 1], [0, 2, 2], [0, 16, 3]
-func.func @conv() attributes {target = "vta"} {
+func.func @conv() attributes {target = #vta} {
   %inp = memref.alloc() : !inp
   %wgt = memref.alloc() : !wgt
   %acc = memref.alloc() : !acc
@@ -28,7 +30,7 @@ func.func @conv() attributes {target = "vta"} {
 }
 
 // CHECK-LABEL: vta.program @control
-func.func @control() attributes {target = "vta"} {
+func.func @control() attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c3 = arith.constant 3 : index
@@ -58,7 +60,7 @@ func.func @control() attributes {target = "vta"} {
 }
 
 // CHECK-LABEL: vta.program @reverse(memref<4x1x16xi8, #vta.mem<dram>>) uops <[0, 3, 0], [1, 2, 0], [2, 1, 0], [3, 0, 0]>
-func.func @reverse(%x: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+func.func @reverse(%x: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = #vta} {
   %acc = memref.alloc() : memref<4x1x16xi32, #vta.mem<acc>>
   // CHECK-NEXT: vta.insn.alu add uop [0, 4]{{$}}
   vta.alu add outs(%acc : memref<4x1x16xi32, #vta.mem<acc>>) ins(%acc : memref<4x1x16xi32, #vta.mem<acc>>) bounds [4]
@@ -76,8 +78,10 @@ func.func @main(%x: memref<4x1x16xi8, #vta.mem<dram>>) {
 
 // -----
 
-module attributes {vta.config = #vta.config<>} {
-func.func @unknown(%x: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "vta"} {
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
+func.func @unknown(%x: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = #vta} {
   %c0 = arith.constant 0 : index
   // expected-error @below {{'memref.load' cannot be evaluated at compile time}}
   %0 = memref.load %x[%c0, %c0, %c0] : memref<4x1x16xi8, #vta.mem<dram>>
@@ -87,8 +91,10 @@ func.func @unknown(%x: memref<4x1x16xi8, #vta.mem<dram>>) attributes {target = "
 
 // -----
 
-module attributes {vta.config = #vta.config<>} {
-func.func @range() attributes {target = "vta"} {
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
+func.func @range() attributes {target = #vta} {
   %acc = memref.alloc() : memref<4x1x16xi32, #vta.mem<acc>>
   %c5 = arith.constant 5 : index
   // expected-error @below {{ranges over [0, 4] in dimension 0 of an operand that has 4 there}}
@@ -99,8 +105,10 @@ func.func @range() attributes {target = "vta"} {
 
 // -----
 
-module attributes {vta.config = #vta.config<log_block = 5>} {
-func.func @element() attributes {target = "vta"} {
+#vta = #vta.config<log_block = 5>
+
+module attributes {vta.config = #vta} {
+func.func @element() attributes {target = #vta} {
   %acc = memref.alloc() : memref<4x1x16xi32, #vta.mem<acc>>
   // expected-error @below {{does not consist of whole elements of acc, which are 1x32 of i32}}
   vta.reset outs(%acc : memref<4x1x16xi32, #vta.mem<acc>>)

@@ -1,4 +1,4 @@
-"""Chooses how native kernels are tiled: the policy behind te.contract.
+"""Chooses how native kernels are tiled: the policy behind cpu.contract.
 
 A convolution or matrix product keeps a tile of its result in vector registers over the whole sum: `width` columns
 times `vectors` registers of `lanes` output channels. Every step of the sum loads `vectors` registers of weights and
@@ -222,7 +222,7 @@ def _read(op: ir.Operation) -> Contraction | None:
 
 
 def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
-    """Writes `schedule` on every te.kernel with target "cpu" that holds a convolution or matrix product."""
+    """Writes `schedule` on every te.kernel of the host that holds a convolution or matrix product."""
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue

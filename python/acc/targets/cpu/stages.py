@@ -1,6 +1,6 @@
 """From te kernels to a shared object: the stages of native code, each a flat list of passes.
 
-make_te       te.kernels of linalg on tensors -> te.contract and fused linalg, weights packed
+make_te       te.kernels of linalg on tensors -> cpu.contract and fused linalg, weights packed
 make_buffers  -> main and kernels on memrefs
 make_llvm     -> buffers in one workspace, loops over vectors, the C interface, the LLVM dialect
 make_image    -> object code, linked
@@ -28,7 +28,7 @@ __all__ = ["constants", "make_buffers", "make_image", "make_llvm", "make_te", "w
 
 
 def make_te(pm: PassManager, options: CpuOptions) -> None:
-    """Schedules native kernels and brings them into the form that is lowered: te.contract, fused linalg."""
+    """Schedules native kernels and brings them into the form that is lowered: cpu.contract, fused linalg."""
     processor = Processor.from_features(options.all_features())
 
     def choose(operation: ir.Operation) -> None:
@@ -97,7 +97,7 @@ def make_image(module: ir.Module, options: CpuOptions) -> bytes:
 
 def constants(module: ir.Module) -> tuple[Constant, ...]:
     """The constants that the code reads, in order; of a module after `make_llvm`."""
-    return tuple(_constant(value) for value in module.operation.attributes["te.constants"].value)
+    return tuple(_constant(value) for value in module.operation.attributes["cpu.constants"].value)
 
 
 def _constant(value: Any) -> Constant:
@@ -109,4 +109,4 @@ def _constant(value: Any) -> Constant:
 
 def workspace_bytes(module: ir.Module) -> int:
     """The scratch memory that the code wants; of a module after `make_llvm`."""
-    return int(module.operation.attributes["te.workspace"].value)
+    return int(module.operation.attributes["cpu.workspace"].value)

@@ -121,7 +121,7 @@ def read_bindings(module: ir.Module) -> Iterator[tuple[str, list[tuple[int | Non
     attributes = main.attributes["arg_attrs"].value if "arg_attrs" in main.attributes else []
     constants: dict[ir.Value, int] = {}
     for argument, entry in zip(block.arguments, attributes, strict=False):
-        if "te.constant" in entry:
+        if "cpu.constant" in entry:
             constants[argument] = len(constants)
     for op in block:
         if op.name == "vta.launch":

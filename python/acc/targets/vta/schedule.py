@@ -195,9 +195,9 @@ def random_schedule(
 def make_vta_schedules(
     module: ir.Module, config: Mapping[str, object] | None = None, options: Options | None = None
 ) -> list[Decision]:
-    """Writes `schedule` on every te.kernel with target "vta" and reports the decisions.
+    """Writes `schedule` on every te.kernel whose target is named "vta" and reports the decisions.
 
-    A kernel without a legal schedule gets target "cpu" instead, its decision the reason. `config` has the keys of
+    A kernel without a legal schedule goes to the host instead, its decision the reason. `config` has the keys of
     vta_config.json; without it the module's `vta.config` is read.
     """
     hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
@@ -222,7 +222,7 @@ def make_vta_schedules(
                     f"{left:,} are left; larger scratchpads (LOG_*_BUFF_SIZE) need fewer"
                 )
         except Unschedulable as why:
-            kernel.attributes["target"] = "cpu"
+            kernel.attributes["target"] = ir.Attribute.parse("#te.host", kernel.context)
             decisions.append(Decision(name, names, None, str(why)))
             continue
         left -= schedule.instructions

@@ -87,11 +87,16 @@ class Vta(Accelerator):
         """The configuration and the dialect."""
         return {"config": self.config, "vta_dialect": self.options.dialect}
 
+    def attribute(self, context: ir.Context) -> ir.Attribute:
+        """See Accelerator: #vta.config."""
+        fields = [f"{key.lower()} = {value}" for key, value in self.config.items() if key.startswith("LOG_")]
+        return ir.Attribute.parse(
+            f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>", context
+        )
+
     def prepare(self, module: ir.Module) -> None:
         """Writes `vta.config`."""
-        fields = [f"{key.lower()} = {value}" for key, value in self.config.items() if key.startswith("LOG_")]
-        text = f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>"
-        module.operation.attributes["vta.config"] = ir.Attribute.parse(text, module.context)
+        module.operation.attributes["vta.config"] = self.attribute(module.context)
 
     @cached_property
     def _hardware(self) -> placement.Hardware:
@@ -111,7 +116,7 @@ class Vta(Accelerator):
 
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add("graph-pack-layout")
+        pm.add("vta-pack-layout")
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""

@@ -1,0 +1,106 @@
+//===- CPUOps.td - Operators of the cpu dialect ------------*- tablegen -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_DIALECTS_CPU_CPUOPS_TD
+#define ACC_DIALECTS_CPU_CPUOPS_TD
+
+include "dialects/CPU/CPUDialect.td"
+include "mlir/IR/CommonAttrConstraints.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def CPU_ContractOp : CPU_Op<"contract", [
+    DestinationStyleOpInterface, IsolatedFromAbove,
+    SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "A convolution or matrix product on packed weights, with its epilogue";
+  let description = [{
+    What one register-tiled loop nest computes: every output element is the
+    sum of products of its window and its filter, put through the scalar
+    epilogue of the region. The region's first argument is the sum, the others
+    are the elements of `epilogue` operands, each addressed by its map from the
+    output's dimensions.
+
+    The rank of `input` says what is computed:
+
+    - 4: a convolution. `input` is (N, C, H, W), the output (N, O, OH, OW),
+      `weights` ([G,] O/G/T, C/G, KH, KW, T): `T` output channels, the tile,
+      are innermost. `pads` is [top, left, bottom, right]; padded elements
+      read as `pad_value`.
+    - 2: a matrix product. `input` is (M, K), the output (M, N) and `weights`
+      (N/T, K, T).
+
+    i8 inputs are summed in i32. Their weights have one more innermost
+    dimension of 2, two consecutive channels (or elements of K), as the
+    multiply-and-add-pairs instructions want them.
+
+    `tile` is [width, lanes]: how many output columns (rows of a matrix
+    product) and how many lanes a vector register gets; T / lanes registers
+    hold one column. `rows` output rows share one packed copy of the input
+    window; 0 means that the input is read in place. `instruction` names a
+    machine instruction for pairs of integers, "pmaddwd".
+
+    The outermost dimension, N or M, may be of unknown size.
+
+    ```mlir
+    %y = cpu.contract ins(%x, %w : tensor<1x3x8x8xf32>, tensor<1x3x3x3x32xf32>)
+        epilogue(%bias : tensor<20xf32>) outs(%init : tensor<1x20x8x8xf32>)
+        attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                    pads = array<i64: 1, 1, 1, 1>, tile = array<i64: 8, 16>, rows = 8,
+                    maps = [affine_map<(n, c, h, w) -> (c)>]} {
+    ^bb0(%sum: f32, %b: f32):
+      %0 = arith.addf %sum, %b : f32
+      cpu.yield %0 : f32
+    } -> tensor<1x20x8x8xf32>
+    ```
+  }];
+  let arguments = (ins
+    AnyShaped:$input, AnyShaped:$weights, Variadic<AnyShaped>:$extras,
+    AnyShaped:$init,
+    AffineMapArrayAttr:$maps,
+    DenseI64ArrayAttr:$tile,
+    DefaultValuedAttr<I64Attr, "0">:$rows,
+    DefaultValuedAttr<I64Attr, "0">:$pad_value,
+    OptionalAttr<StrAttr>:$instruction,
+    OptionalAttr<DenseI64ArrayAttr>:$strides,
+    OptionalAttr<DenseI64ArrayAttr>:$dilations,
+    OptionalAttr<DenseI64ArrayAttr>:$pads);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weights `:` type($input) `,` type($weights) `)`
+    (`epilogue` `(` $extras^ `:` type($extras) `)`)?
+    `outs` `(` $init `:` type($init) `)` attr-dict-with-keyword $body
+    (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    ::mlir::ShapedType getInputType() {
+      return ::mlir::cast<::mlir::ShapedType>(getInput().getType());
+    }
+    ::mlir::ShapedType getWeightsType() {
+      return ::mlir::cast<::mlir::ShapedType>(getWeights().getType());
+    }
+    ::mlir::ShapedType getInitType() {
+      return ::mlir::cast<::mlir::ShapedType>(getInit().getType());
+    }
+    bool isConvolution() { return getInputType().getRank() == 4; }
+    bool isInteger() { return getInputType().getElementType().isInteger(); }
+    /// Output channels (or columns) of one tile.
+    int64_t getTileSize();
+    int64_t getGroups();
+    ::mlir::Type getAccumulatorType();
+  }];
+}
+
+def CPU_YieldOp : CPU_Op<"yield", [Pure, Terminator, HasParent<"ContractOp">]> {
+  let summary = "The value of one output element";
+  let arguments = (ins AnyType:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+#endif // ACC_DIALECTS_CPU_CPUOPS_TD

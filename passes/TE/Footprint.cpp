@@ -1,0 +1,377 @@
+//===- Footprint.cpp - What a kernel needs, for any tile sizes ------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Goes from the result of a kernel back to its arguments, carrying what one
+// tile needs of every value, by the rules of te-tile and te-cache.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/TE/Footprint.h"
+
+#include "passes/TE/ArgumentSlice.h"
+
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+using namespace acc::te;
+
+static void addUnitLoops(Builder &builder, linalg::GenericOp op) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  if (op.getNumDpsInits() != 1)
+    return;
+  AffineMap out = maps.back();
+  SmallVector<unsigned> constants;
+  for (auto [position, expr] : llvm::enumerate(out.getResults()))
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      if (constant.getValue() == 0)
+        constants.push_back(position);
+  if (constants.empty())
+    return;
+  // The new loops stand where the result has them, before the reductions.
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  unsigned first = 0;
+  while (first < kinds.size() && kinds[first] == utils::IteratorType::parallel)
+    ++first;
+  unsigned count = constants.size(), loops = kinds.size() + count;
+  SmallVector<AffineExpr> shifted;
+  for (unsigned dim = 0; dim < kinds.size(); ++dim)
+    shifted.push_back(
+        builder.getAffineDimExpr(dim < first ? dim : dim + count));
+  for (AffineMap &map : maps)
+    map = map.replaceDimsAndSymbols(shifted, {}, loops, 0);
+  SmallVector<AffineExpr> results(maps.back().getResults());
+  for (auto [index, position] : llvm::enumerate(constants))
+    results[position] = builder.getAffineDimExpr(first + index);
+  maps.back() = AffineMap::get(loops, 0, results, op.getContext());
+  kinds.insert(kinds.begin() + first, count, utils::IteratorType::parallel);
+  op.setIndexingMapsAttr(builder.getAffineMapArrayAttr(maps));
+  op.setIteratorTypesAttr(builder.getArrayAttr(
+      llvm::map_to_vector(kinds, [&](utils::IteratorType kind) -> Attribute {
+        return linalg::IteratorTypeAttr::get(op.getContext(), kind);
+      })));
+}
+
+void acc::te::addUnitLoops(KernelOp kernel) {
+  Builder builder(kernel.getContext());
+  kernel.walk([&](linalg::GenericOp op) { ::addUnitLoops(builder, op); });
+}
+
+namespace {
+
+using Forms = SmallVector<AffineExpr>;
+
+class Reader {
+public:
+  Reader(KernelOp kernel, std::string &reason)
+      : kernel(kernel), reason(reason), context(kernel.getContext()) {
+    TargetAttrInterface target = kernel.getTargetInterface();
+    for (const Memory &memory : target.getMemories())
+      memories[memory.space] = memory;
+    elementRank = findMemory(Role::Accumulator).shape.size();
+  }
+
+  FailureOr<Footprint> run();
+
+private:
+  LogicalResult fail(const Twine &why) {
+    reason = why.str();
+    return failure();
+  }
+
+  /// The memory of a role; an empty one if the target has none for it.
+  Memory findMemory(Role role) {
+    return memories.lookup(kernel.getTargetInterface().getMemorySpace(role));
+  }
+
+  ArrayRef<int64_t> outerShape(Value value) {
+    return cast<RankedTensorType>(value.getType())
+        .getShape()
+        .drop_back(elementRank);
+  }
+
+  int64_t elementBytes(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    int64_t bits = type.getElementTypeBitWidth();
+    for (int64_t size : type.getShape().take_back(elementRank))
+      bits *= size;
+    return bits / 8;
+  }
+
+  AffineMap toMap(ArrayRef<AffineExpr> forms) {
+    return AffineMap::get(footprint.axes.size(), 0, forms, context);
+  }
+
+  LogicalResult checkLinear(linalg::LinalgOp op);
+  llvm::SmallDenseSet<unsigned> innerLoops(linalg::LinalgOp op);
+  LogicalResult addAxes(Value result, linalg::LinalgOp anchor);
+  LogicalResult visit(linalg::LinalgOp op, bool isAnchor);
+  LogicalResult visitInputs(linalg::LinalgOp op, bool isAnchor,
+                            ArrayRef<AffineExpr> byLoop);
+  LogicalResult need(Value value, const Forms &forms, Role role, bool mutated,
+                     bool forAnchor);
+
+  KernelOp kernel;
+  std::string &reason;
+  MLIRContext *context;
+  DenseMap<Attribute, Memory> memories;
+  size_t elementRank = 0;
+  Footprint footprint;
+  /// Positions of a tile's slice, per value that it needs.
+  DenseMap<Value, Forms> needs;
+  /// The axis of each reduction of the anchor, by the number of its loop.
+  DenseMap<unsigned, AffineExpr> reductions;
+  DenseSet<Value> mutated;
+  /// The slices of arguments that are staged.
+  SmallVector<std::tuple<unsigned, AffineMap, Role>> read;
+};
+
+} // namespace
+
+LogicalResult Reader::checkLinear(linalg::LinalgOp op) {
+  for (AffineMap map : op.getIndexingMapsArray())
+    for (AffineExpr expr : map.getResults()) {
+      SmallVector<int64_t> coefficients;
+      if (failed(getFlattenedAffineExpr(expr, map.getNumDims(),
+                                        map.getNumSymbols(), &coefficients)) ||
+          coefficients.size() != map.getNumDims() + 1) {
+        std::string text;
+        llvm::raw_string_ostream(text) << map;
+        return fail("an operand is accessed by " + text +
+                    ", which is not linear");
+      }
+    }
+  return success();
+}
+
+/// The loops inside of one hardware element.
+llvm::SmallDenseSet<unsigned> Reader::innerLoops(linalg::LinalgOp op) {
+  llvm::SmallDenseSet<unsigned> inner;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    bool counts = op.isDpsInit(&operand) ||
+                  !op.getMatchingBlockArgument(&operand).use_empty();
+    if (!counts || map.getNumResults() <= elementRank)
+      continue;
+    for (AffineExpr expr : map.getResults().take_back(elementRank))
+      for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
+        if (expr.isFunctionOfDim(dim))
+          inner.insert(dim);
+  }
+  return inner;
+}
+
+/// The outer dimensions of the result are the parallel axes; the reductions of
+/// the anchor outside of an element are the others.
+LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
+  if (cast<RankedTensorType>(result.getType()).getRank() <=
+      static_cast<int64_t>(elementRank))
+    return fail("its result is not packed into hardware elements");
+  Forms forms;
+  for (auto [index, size] : llvm::enumerate(outerShape(result))) {
+    footprint.axes.push_back({size, static_cast<unsigned>(index), false});
+    forms.push_back(getAffineDimExpr(index, context));
+  }
+  needs[result] = forms;
+  if (!anchor)
+    return success();
+  SmallVector<int64_t> extents = anchor.getStaticLoopRanges();
+  llvm::SmallDenseSet<unsigned> inner = innerLoops(anchor);
+  for (auto [index, kind] : llvm::enumerate(anchor.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::reduction && !inner.contains(index)) {
+      reductions[index] = getAffineDimExpr(footprint.axes.size(), context);
+      footprint.axes.push_back(
+          {extents[index], static_cast<unsigned>(index), true});
+    }
+  SmallVector<OpOperand *> inputs = anchor.getDpsInputOperands();
+  auto holds = [&](OpOperand *input, Role role) {
+    return getElementTypeOrSelf(input->get().getType()) ==
+           findMemory(role).type;
+  };
+  footprint.isProduct = inputs.size() == 2 && holds(inputs[0], Role::Input) &&
+                        holds(inputs[1], Role::Weight);
+  return success();
+}
+
+/// Notes that a tile needs a slice of `value`: a kernel argument is read, an
+/// intermediate value is computed by its producer.
+LogicalResult Reader::need(Value value, const Forms &forms, Role role,
+                           bool isMutated, bool forAnchor) {
+  BlockArgument argument = findArgument(value);
+  if (!argument) {
+    const Forms &known = needs.try_emplace(value, forms).first->second;
+    if (known != forms)
+      return fail("a value is read by two operations in different tiles");
+    return success();
+  }
+  // Identical read-only slices are staged once.
+  auto key = std::make_tuple(argument.getArgNumber(), toMap(forms), role);
+  bool isKnown = llvm::is_contained(read, key);
+  if (isKnown && !isMutated)
+    return success();
+  if (!isKnown)
+    read.push_back(key);
+  Staged buffer;
+  buffer.role = role;
+  buffer.argument = argument.getArgNumber();
+  buffer.elementBytes = elementBytes(value);
+  buffer.isMutated = isMutated;
+  buffer.isForAnchor = forAnchor;
+  buffer.sizes = llvm::to_vector(outerShape(value));
+  size_t rank = forms.size();
+  buffer.low.assign(rank, 0);
+  buffer.padded.assign(rank, false);
+  Forms positions = forms;
+  for (; Operation *op = value.getDefiningOp(); value = op->getOperand(0)) {
+    bool isPadded = llvm::is_contained(buffer.padded, true);
+    if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+      if (isPadded)
+        return fail("an argument is padded twice");
+      for (size_t dim = 0; dim < rank; ++dim) {
+        buffer.low[dim] = pad.getStaticLow()[dim];
+        buffer.padded[dim] = buffer.low[dim] != 0 || pad.getStaticHigh()[dim];
+      }
+      buffer.extents = llvm::to_vector(outerShape(pad.getSource()));
+    } else if (!isPadded) {
+      // Slices before the padding only shrink what is padded.
+      auto slice = cast<tensor::ExtractSliceOp>(op);
+      for (size_t dim = 0; dim < rank; ++dim)
+        positions[dim] = positions[dim] + slice.getStaticOffsets()[dim];
+      buffer.extents = llvm::to_vector(outerShape(slice.getSource()));
+    }
+  }
+  if (buffer.extents.empty())
+    buffer.extents = buffer.sizes;
+  buffer.map = toMap(positions);
+  footprint.buffers.push_back(std::move(buffer));
+  return success();
+}
+
+LogicalResult Reader::visitInputs(linalg::LinalgOp op, bool isAnchor,
+                                  ArrayRef<AffineExpr> byLoop) {
+  bool isWidened = !isAnchor && isOnlyCast<arith::ExtSIOp>(op);
+  for (auto [index, input] : llvm::enumerate(op.getDpsInputOperands())) {
+    if (!isa<RankedTensorType>(input->get().getType()) ||
+        op.getMatchingBlockArgument(input).use_empty())
+      continue;
+    AffineMap map = op.getMatchingIndexingMap(input);
+    Forms forms;
+    for (AffineExpr expr : map.getResults().drop_back(
+             std::min<size_t>(elementRank, map.getNumResults()))) {
+      for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
+        if (expr.isFunctionOfDim(dim) && !byLoop[dim])
+          return fail("an operand is not packed into hardware elements");
+      forms.push_back(simplifyAffineExpr(expr.replaceDims(byLoop),
+                                         footprint.axes.size(), 0));
+    }
+    Role role = Role::Accumulator;
+    if (isAnchor && footprint.isProduct)
+      role = index == 0 ? Role::Input : Role::Weight;
+    bool isMutated = isWidened && mutated.contains(op->getResult(0));
+    if (failed(need(input->get(), forms, role, isMutated, isAnchor)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
+  Value result = op->getResult(0);
+  auto known = needs.find(result);
+  if (known == needs.end())
+    return success();
+  Forms forms = known->second;
+  // Where each loop is, in terms of the axes; null inside of an element.
+  SmallVector<AffineExpr> byLoop(op.getNumLoops());
+  OpOperand *init = op.getDpsInitOperand(0);
+  for (auto [expr, form] :
+       llvm::zip(op.getMatchingIndexingMap(init).getResults(), forms)) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim)
+      return fail("its results are not accessed loop by loop");
+    byLoop[dim.getPosition()] = form;
+  }
+  if (isAnchor)
+    for (auto [loop, axis] : reductions)
+      byLoop[loop] = axis;
+
+  bool isFill = isa<linalg::FillOp>(op.getOperation());
+  bool widens = isOnlyCast<arith::ExtSIOp>(op),
+       narrows = isOnlyCast<arith::TruncIOp>(op);
+  footprint.steps += !isFill && !isAnchor && !widens && !narrows;
+  if (failed(visitInputs(op, isAnchor, byLoop)))
+    return failure();
+  Operation *initial = init->get().getDefiningOp();
+  if (narrows) {
+    Staged store;
+    store.role = Role::Output;
+    store.map = toMap(forms);
+    store.elementBytes = elementBytes(result);
+    store.extents = llvm::to_vector(outerShape(result));
+    footprint.stores.push_back(std::move(store));
+    return success();
+  }
+  if (!initial)
+    return fail("it accumulates into one of its arguments");
+  if (!isa<tensor::EmptyOp>(initial))
+    return need(init->get(), forms, Role::Accumulator, /*isMutated=*/true,
+                /*forAnchor=*/false);
+  // What an argument is widened into is the target of its read.
+  if (widens && findArgument(op.getDpsInputs()[0]))
+    return success();
+  // Every use of an initial value changes it in place, in a buffer of its own.
+  size_t count = isFill ? llvm::range_size(result.getUses()) : 1;
+  Staged buffer;
+  buffer.map = toMap(forms);
+  buffer.sizes = llvm::to_vector(outerShape(result));
+  footprint.buffers.insert(footprint.buffers.end(), count, buffer);
+  return success();
+}
+
+FailureOr<Footprint> Reader::run() {
+  Block &block = kernel.getBody().front();
+  Operation *terminator = block.getTerminator();
+  if (terminator->getNumOperands() != 1)
+    return fail("it has " + Twine(terminator->getNumOperands()) +
+                " results, not one");
+  Value result = terminator->getOperand(0);
+  if (auto insert = result.getDefiningOp<tensor::InsertSliceOp>())
+    result = insert.getSource();
+  SmallVector<linalg::LinalgOp> ops;
+  linalg::LinalgOp anchor;
+  for (auto op : block.getOps<linalg::LinalgOp>()) {
+    if (op->getNumResults() != 1)
+      return fail("one of its operations has several results");
+    ops.push_back(op);
+    if (failed(checkLinear(op)))
+      return failure();
+    if (op.getNumReductionLoops() == 0)
+      continue;
+    if (anchor)
+      return fail("several of its operations reduce");
+    anchor = op;
+  }
+  if (ops.empty() || result.getDefiningOp() != ops.back())
+    return fail("its result is not computed by its last operation");
+  for (linalg::LinalgOp op : ops)
+    for (OpOperand &use : op->getResult(0).getUses())
+      if (auto user = dyn_cast<linalg::GenericOp>(use.getOwner()))
+        if (user.isDpsInit(&use))
+          mutated.insert(op->getResult(0));
+  if (failed(addAxes(result, anchor)))
+    return failure();
+  for (linalg::LinalgOp op : llvm::reverse(ops))
+    if (failed(visit(op, op == anchor)))
+      return failure();
+  return std::move(footprint);
+}
+
+FailureOr<Footprint> acc::te::describe(KernelOp kernel, std::string &reason) {
+  // As te-tile will see it; the kernel itself stays what it is.
+  OwningOpRef<KernelOp> copy(cast<KernelOp>(kernel->clone()));
+  addUnitLoops(*copy);
+  return Reader(*copy, reason).run();
+}

@@ -1,0 +1,87 @@
+//===- Footprint.h - What a kernel needs, for any tile sizes ----*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_TE_FOOTPRINT_H
+#define ACC_PASSES_TE_FOOTPRINT_H
+
+#include "dialects/TE/TEDialect.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace acc::te {
+
+/// A loop that a schedule can tile: its extent, and its number among the
+/// iterators that its level numbers.
+struct Axis {
+  int64_t extent = 0;
+  unsigned index = 0;
+  bool isReduction = false;
+};
+
+/// A buffer that te-cache allocates per tile, or the slice of the result that a
+/// tile is stored to. One entry per dimension outside of an element.
+struct Staged {
+  /// The kind of memory that it is in.
+  Role role = Role::Accumulator;
+  /// From the positions of a tile in the axes to that of its slice, in the
+  /// padded argument.
+  mlir::AffineMap map;
+  /// The argument that is read; none for an intermediate value or a store.
+  std::optional<unsigned> argument;
+  /// Bytes of an element in the argument, 0 for an intermediate value.
+  int64_t elementBytes = 0;
+  /// The sizes of the argument, the padding in front, and which dimensions have
+  /// padding at all.
+  llvm::SmallVector<int64_t> extents, low;
+  llvm::SmallVector<bool> padded;
+  /// What is read where no axis of a dimension is tiled: all of it, even if no
+  /// window reaches the end. Empty for a store.
+  llvm::SmallVector<int64_t> sizes;
+  /// Whether later steps change it in place, so that it must be read anew.
+  bool isMutated = false;
+  /// Whether the anchor reads it.
+  bool isForAnchor = false;
+};
+
+/// A kernel as a policy sees it: axes (parallel ones first), buffers, stores,
+/// the number of steps beside the anchor and transfers, and whether the anchor
+/// multiplies an input by weights.
+struct Footprint {
+  llvm::SmallVector<Axis> axes;
+  std::vector<Staged> buffers, stores;
+  int64_t steps = 0;
+  bool isProduct = false;
+};
+
+/// Describes a kernel on packed tensors, as it is before te-tile. Fails, with
+/// the reason for people, for a kernel that cannot be scheduled.
+mlir::FailureOr<Footprint> describe(KernelOp kernel, std::string &reason);
+
+/// Whether the body of `op` is `yield cast(argument)` with the given cast, so
+/// that the operation is a transfer rather than a step.
+template <typename CastOp> bool isOnlyCast(mlir::linalg::LinalgOp op) {
+  mlir::Block *body = op.getBlock();
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      !llvm::hasNItems(*body, 2))
+    return false;
+  auto cast = mlir::dyn_cast<CastOp>(body->front());
+  return cast && cast.getIn() == body->getArgument(0) &&
+         body->getTerminator()->getOperand(0) == cast.getOut() &&
+         llvm::all_of(op.getIndexingMapsArray(),
+                      [](mlir::AffineMap map) { return map.isIdentity(); });
+}
+
+/// Upstream tiles through results accessed by permutations of the loops only. A
+/// constant 0 in the result's map of a reduction becomes a loop of one
+/// iteration, in every operation of the kernel.
+void addUnitLoops(KernelOp kernel);
+
+} // namespace acc::te
+
+#endif // ACC_PASSES_TE_FOOTPRINT_H

@@ -1,0 +1,325 @@
+//===- PackLayout.cpp - The pass vta-pack-layout --------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Graph/PackedValues.h"
+#include "passes/VTA/Passes.h"
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/TE/TEDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace acc::vta {
+#define GEN_PASS_DEF_VTAPACKLAYOUT
+#include "passes/VTA/Passes.h.inc"
+} // namespace acc::vta
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::graph;
+using namespace acc::vta;
+
+namespace {
+
+/// The elements of a constant i32 vector.
+std::optional<SmallVector<int32_t>> readVector(Value value) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  if (!constant)
+    return std::nullopt;
+  ElementsAttr elements = constant.getValue();
+  std::optional<ArrayRef<char>> bytes = getRawElements(elements);
+  if (!bytes)
+    return std::nullopt;
+  auto *data = reinterpret_cast<const int32_t *>(bytes->data());
+  if (elements.isSplat())
+    return SmallVector<int32_t>(elements.getNumElements(), *data);
+  return SmallVector<int32_t>(data, data + elements.getNumElements());
+}
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// The pads of a convolution or pool without what no window reaches; negative
+/// where windows do not reach the end of the image.
+template <typename WindowOp>
+SmallVector<int64_t> getUsedPads(WindowOp op, ArrayRef<int64_t> kernel) {
+  SmallVector<int64_t> pads(op.getPads());
+  ArrayRef<int64_t> input = shapeOf(op.getInput()).take_back(2),
+                    output = shapeOf(op.getResult()).take_back(2);
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    int64_t used = (output[axis] - 1) * op.getStrides()[axis] +
+                   (kernel.take_back(2)[axis] - 1) * op.getDilations()[axis] +
+                   1;
+    // At least one row stays, even if windows read padding only.
+    pads[axis + 2] = std::max(used - pads[axis] - input[axis], 1 - input[axis]);
+  }
+  return pads;
+}
+
+/// Rewrites the operators of one function that are assigned to the accelerator.
+class Rewriter {
+public:
+  Rewriter(func::FuncOp function, Tiles tiles, VectorUnit unit)
+      : block(function.getBody().front()), tagger(block),
+        b(function.getLoc(), function.getContext()), tiles(tiles),
+        steps(b, tiles, unit), values(b, tiles) {
+    b.setListener(&tagger);
+  }
+
+  LogicalResult run() {
+    SmallVector<Operation *> accelerated;
+    for (Operation &op : block)
+      if (isAccelerated(&op) || isPackedConcat(&op))
+        accelerated.push_back(&op);
+    for (Operation *op : accelerated) {
+      tagger.kernel = getKernel(op);
+      if (!tagger.kernel)
+        return op->emitOpError(
+            "is assigned to the accelerator but to no kernel");
+      tagger.target = isPackedConcat(op)
+                          ? Attribute(te::HostAttr::get(b.getContext()))
+                          : getAccelerator(op);
+      b.setInsertionPoint(op);
+      b.setLoc(op->getLoc());
+      if (failed(rewrite(op)))
+        return failure();
+    }
+    tagger.kernel = {};
+    return eraseOriginals();
+  }
+
+private:
+  LogicalResult rewrite(Operation *op) {
+    return TypeSwitch<Operation *, LogicalResult>(op)
+        .Case<ConvIntegerOp, GemmIntegerOp, WeightedSumOp, GlobalSumIntegerOp,
+              RequantizeOp, MaxPoolOp>(
+            [&](auto typed) { return rewriteOp(typed); })
+        .Case([&](ConcatOp concat) { return values.createConcat(concat); })
+        .Default([](Operation *other) {
+          return other->emitOpError("cannot run on the accelerator");
+        });
+  }
+
+  SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape) {
+    return {llvm::divideCeilSigned(shape[0], tiles.batch),
+            llvm::divideCeilSigned(shape[1], tiles.blockOut),
+            shape[2],
+            shape[3],
+            tiles.batch,
+            tiles.blockOut};
+  }
+
+  Value createWeight(Value weight, ArrayRef<int64_t> shape) {
+    if (shapeOf(weight) != shape)
+      weight = b.createOrFold<ReshapeOp>(
+          cast<RankedTensorType>(weight.getType()).clone(shape), weight);
+    return b.createOrFold<PackOp>(
+        weight, ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
+  }
+
+  LogicalResult setBiased(Operation *op, Value acc, Value bias) {
+    std::optional<SmallVector<int32_t>> vector = readVector(bias);
+    if (!vector)
+      return op->emitOpError("bias is not a constant");
+    accumulators[op->getResult(0)] = steps.apply(Step::Add, acc, *vector);
+    return success();
+  }
+
+  LogicalResult rewriteOp(ConvIntegerOp op) {
+    if (op.getGroup() != 1)
+      return op.emitOpError("cannot run on the accelerator: group ")
+             << op.getGroup();
+    if (shapeOf(op.getInput()).size() != 4)
+      return op.emitOpError("cannot run on the accelerator: not two spatial "
+                            "axes");
+    Value input = values.getPadded(op.getInput(), tiles.blockIn,
+                                   getUsedPads(op, shapeOf(op.getWeight())),
+                                   op.getPadValue());
+    Value acc = steps.convolution(
+        input, createWeight(op.getWeight(), shapeOf(op.getWeight())),
+        packedResult(shapeOf(op.getResult())), op.getStrides(),
+        op.getDilations());
+    return setBiased(op, acc, op.getBias());
+  }
+
+  /// A matrix product is a convolution whose window is the whole input; a
+  /// flatten in front of it disappears into the window.
+  LogicalResult rewriteOp(GemmIntegerOp op) {
+    Value source = op.getInput();
+    if (Operation *producer = source.getDefiningOp();
+        isa_and_present<FlattenOp, ReshapeOp>(producer))
+      if (ArrayRef<int64_t> shape = shapeOf(producer->getOperand(0));
+          shape.size() == 4 && shape[0] == shapeOf(source)[0])
+        source = producer->getOperand(0);
+    SmallVector<int64_t> shape = to4D(shapeOf(source));
+    ArrayRef<int64_t> result = shapeOf(op.getResult());
+    Value input = values.getInterior(source, tiles.blockIn);
+    Value weight =
+        createWeight(op.getWeight(), {result[1], shape[1], shape[2], shape[3]});
+    Value acc = steps.convolution(input, weight, packedResult(to4D(result)),
+                                  {1, 1}, {1, 1});
+    return setBiased(op, acc, op.getBias());
+  }
+
+  /// The i32 form of an i8 operand: what the kernel is just computing, or
+  /// loaded.
+  Value getWide(Value operand) {
+    if (Value acc = narrowable.lookup(operand))
+      return acc;
+    return steps.widen(values.getInterior(operand, tiles.blockOut));
+  }
+
+  LogicalResult rewriteOp(WeightedSumOp op) {
+    Value total;
+    for (auto [input, offset, multiplier] :
+         llvm::zip(op.getInputs(), op.getOffsets(), op.getMultipliers())) {
+      if (shapeOf(input) != shapeOf(op.getResult()))
+        return op.emitOpError("cannot run on the accelerator: operands "
+                              "broadcast");
+      Value term = steps.apply(Step::Add, getWide(input), offset);
+      int shift = multiplier ? llvm::countr_zero(uint32_t(multiplier)) : 0;
+      if (llvm::isInt<16>(multiplier))
+        shift = 0;
+      term = steps.apply(Step::Mul, term, multiplier >> shift);
+      term = steps.apply(Step::ShiftLeft, term, shift);
+      total = total ? steps.applyTensor(Step::Add, total, term) : term;
+    }
+    accumulators[op.getResult()] = total;
+    return success();
+  }
+
+  LogicalResult rewriteOp(GlobalSumIntegerOp op) {
+    if (shapeOf(op.getInput()).size() != 4)
+      return op.emitOpError("cannot run on the accelerator: not two spatial "
+                            "axes");
+    Value sum = steps.globalSum(getWide(op.getInput()));
+    accumulators[op.getResult()] =
+        steps.apply(Step::Add, sum, int32_t(op.getOffset()));
+    return success();
+  }
+
+  LogicalResult rewriteOp(MaxPoolOp op) {
+    auto type = cast<RankedTensorType>(op.getType());
+    if (!type.getElementType().isSignlessInteger(8) || type.getRank() != 4)
+      return op.emitOpError("cannot run on the accelerator: not i8 with two "
+                            "spatial axes");
+    // Padding never wins against the least value.
+    Value input = values.getPadded(op.getInput(), tiles.blockOut,
+                                   getUsedPads(op, op.getKernelShape()),
+                                   /*padValue=*/-128);
+    Value acc =
+        steps.maxPool(steps.widen(input), packedResult(type.getShape()),
+                      op.getKernelShape(), op.getStrides(), op.getDilations());
+    return finish(op, acc);
+  }
+
+  LogicalResult rewriteOp(RequantizeOp op) {
+    Value acc = accumulators.lookup(op.getInput());
+    if (!acc)
+      return op.emitOpError("reads an accumulator that no operator of the "
+                            "accelerator computes");
+    return finish(op, steps.requantize(op, acc));
+  }
+
+  /// Makes the i8 result of `op` from the values in `acc`, which fit i8.
+  LogicalResult finish(Operation *op, Value acc) {
+    Value result = op->getResult(0);
+    auto isInside = [&](Operation *user) {
+      return isAccelerated(user) && getKernel(user) == tagger.kernel;
+    };
+    if (llvm::all_of(result.getUsers(), isInside)) {
+      narrowable[result] = acc;
+      return success();
+    }
+    if (llvm::any_of(result.getUsers(), isInside) ||
+        !finished.insert(tagger.kernel).second)
+      return op->emitOpError("kernel '")
+             << tagger.kernel.getValue() << "' has a second result";
+    values.createResult(
+        result,
+        [&](Value destination) { return steps.narrow(acc, destination); },
+        tagger);
+    return success();
+  }
+
+  /// From last to first, so that users go before what they use. What others
+  /// still read is unpacked.
+  LogicalResult eraseOriginals() {
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+      if (isReshape(&op) && op.use_empty()) {
+        op.erase();
+        continue;
+      }
+      bool isOriginal =
+          isPackedConcat(&op) ||
+          (isAccelerated(&op) && op.getDialect()->getNamespace() == "graph");
+      if (!isOriginal)
+        continue;
+      if (!op.use_empty()) {
+        b.setInsertionPoint(&op);
+        b.setLoc(op.getLoc());
+        Value unpacked = values.getUnpacked(op.getResult(0));
+        if (!unpacked)
+          return op.emitOpError("an accumulator leaves the kernel");
+        op.getResult(0).replaceAllUsesWith(unpacked);
+      }
+      op.erase();
+    }
+    return success();
+  }
+
+  Block &block;
+  KernelTagger tagger;
+  ImplicitLocOpBuilder b;
+  Tiles tiles;
+  VTASteps steps;
+  PackedValues values;
+  /// i32 tensors by the operator result that they compute; those in
+  /// `narrowable` fit i8.
+  DenseMap<Value, Value> accumulators, narrowable;
+  DenseSet<StringAttr> finished;
+};
+
+struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal())
+        continue;
+      FailureOr<ConfigAttr> accelerator = findAccelerator(function);
+      if (failed(accelerator))
+        return signalPassFailure();
+      if (!*accelerator)
+        continue;
+      isa::Config config = accelerator->getConfig();
+      Tiles tiles{config.batch(), config.blockIn(), config.blockOut()};
+      bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
+      if (failed(Rewriter(function, tiles, {all, all}).run()))
+        return signalPassFailure();
+    }
+  }
+
+  /// The one accelerator of a function, or null. Tensors pass from operator to
+  /// operator in its layout.
+  static FailureOr<ConfigAttr> findAccelerator(func::FuncOp function) {
+    ConfigAttr first;
+    for (Operation &op : function.getBody().front()) {
+      ConfigAttr accelerator = getAccelerator(&op);
+      if (accelerator && first && accelerator != first)
+        return op.emitOpError("is assigned to another accelerator than the "
+                              "operators before it");
+      if (accelerator)
+        first = accelerator;
+    }
+    return first;
+  }
+};
+
+} // namespace

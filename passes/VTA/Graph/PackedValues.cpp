@@ -1,0 +1,299 @@
+//===- PackedValues.cpp - Tensors in the accelerator's layout -------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Graph/PackedValues.h"
+
+#include "dialects/TE/TEDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace acc::graph;
+using namespace acc::vta;
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+static bool isEmpty(const Halo &halo) { return halo == Halo{}; }
+
+ConfigAttr acc::vta::getAccelerator(Operation *op) {
+  return op->getAttrOfType<ConfigAttr>("graph.target");
+}
+
+bool acc::vta::isPackedConcat(Operation *op) {
+  return mlir::isa<ConcatOp>(op) && op->hasAttr("graph.packed");
+}
+
+StringAttr acc::vta::getKernel(Operation *op) {
+  return op->getAttrOfType<StringAttr>("graph.kernel");
+}
+
+bool acc::vta::isReshape(Operation *op) {
+  return isa_and_present<FlattenOp, ReshapeOp, SqueezeOp, UnsqueezeOp>(op);
+}
+
+SmallVector<int64_t> acc::vta::to4D(ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> result(shape);
+  while (result.size() < 4)
+    result.push_back(1);
+  return result;
+}
+
+void KernelTagger::notifyOperationInserted(Operation *op,
+                                           OpBuilder::InsertPoint) {
+  if (!kernel || op->getBlock() != &block ||
+      op->hasTrait<OpTrait::ConstantLike>() ||
+      mlir::isa<tensor::EmptyOp, PackOp, UnpackOp>(op) || isReshape(op))
+    return;
+  op->setAttr("graph.kernel", kernel);
+  op->setAttr("graph.target", target);
+}
+
+/// The kernel that computes a value, or what else to name its conversions by.
+static StringRef getName(Value value) {
+  if (Operation *producer = value.getDefiningOp())
+    if (StringAttr kernel = getKernel(producer))
+      return kernel.getValue();
+  return "input";
+}
+
+void PackedValues::assignToHost(Operation *op, const Twine &name) {
+  // What folds is no operation of its own.
+  if (!isa_and_present<PackOp, UnpackOp, linalg::FillOp>(op) || getKernel(op))
+    return;
+  std::string unique = name.str();
+  while (!kernelNames.insert(unique).second)
+    unique += "_";
+  op->setAttr("graph.kernel", b.getStringAttr(unique));
+  op->setAttr("graph.target", acc::te::HostAttr::get(b.getContext()));
+  op->setAttr("graph.reason",
+              b.getStringAttr("converts the layout of a tensor"));
+}
+
+Value PackedValues::lookThrough(Value value) const {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isReshape(op) ||
+        to4D(shapeOf(op->getOperand(0))) != to4D(shapeOf(value)))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+//===----------------------------------------------------------------------===//
+// What readers want
+//===----------------------------------------------------------------------===//
+
+void PackedValues::forEachReader(
+    Value value, int64_t tile,
+    llvm::function_ref<void(const Halo &, int8_t)> callback) const {
+  for (Operation *user : value.getUsers()) {
+    if (isReshape(user) && lookThrough(user->getResult(0)) == value)
+      forEachReader(user->getResult(0), tile, callback);
+    if (!isAccelerated(user))
+      continue;
+    auto visit = [&](ArrayRef<int64_t> pads, int8_t padValue, int64_t wanted) {
+      if (wanted == tile && pads.size() == 4)
+        callback({pads[0], pads[1], pads[2], pads[3]}, padValue);
+    };
+    if (auto conv = dyn_cast<ConvIntegerOp>(user))
+      visit(conv.getPads(), conv.getPadValue(), tiles.blockIn);
+    else if (auto pool = dyn_cast<MaxPoolOp>(user))
+      visit(pool.getPads(), -128, tiles.blockOut);
+  }
+}
+
+Halo PackedValues::getHalo(Value value, int64_t tile, int8_t padValue) const {
+  Halo largest{};
+  forEachReader(value, tile, [&](const Halo &halo, int8_t pad) {
+    if (pad == padValue && pad != 0)
+      for (auto [size, wanted] : llvm::zip(largest, halo))
+        size = std::max(size, wanted);
+  });
+  return largest;
+}
+
+std::optional<int8_t> PackedValues::getPadValue(Value value,
+                                                int64_t tile) const {
+  std::optional<int8_t> first;
+  forEachReader(value, tile, [&](const Halo &halo, int8_t pad) {
+    if (!first && pad != 0 && !isEmpty(halo))
+      first = pad;
+  });
+  return first;
+}
+
+//===----------------------------------------------------------------------===//
+// Packed forms
+//===----------------------------------------------------------------------===//
+
+PackedValues::Packed PackedValues::get(Value value, int64_t tile,
+                                       std::optional<int8_t> padValue) {
+  value = lookThrough(value);
+  SmallVector<Packed, 1> &forms = all[{value, tile}];
+  for (const Packed &form : forms)
+    if (!padValue || form.padValue == *padValue)
+      return form;
+  if (!padValue)
+    padValue = getPadValue(value, tile).value_or(0);
+  Halo halo = getHalo(value, tile, *padValue);
+  Value plain = getUnpacked(value);
+  if (!plain)
+    plain = value;
+  SmallVector<int64_t> shape = to4D(shapeOf(plain));
+  if (shapeOf(plain) != ArrayRef<int64_t>(shape))
+    plain = b.createOrFold<ReshapeOp>(
+        cast<RankedTensorType>(plain.getType()).clone(shape), plain);
+  Value packed =
+      b.createOrFold<PackOp>(plain, ArrayRef<int64_t>{tiles.batch, tile},
+                             ArrayRef<int64_t>(halo), *padValue);
+  assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
+  forms.push_back({packed, halo, *padValue});
+  return forms.back();
+}
+
+/// The part of `packed` that has `halo` around the image.
+Value PackedValues::slice(const Packed &packed, const Halo &halo) {
+  if (packed.halo == halo)
+    return packed.value;
+  SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(6, 0);
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    offsets[axis + 2] = packed.halo[axis] - halo[axis];
+    sizes[axis + 2] -=
+        packed.halo[axis] - halo[axis] + packed.halo[axis + 2] - halo[axis + 2];
+  }
+  return tensor::ExtractSliceOp::create(
+      b, packed.value, getAsIndexOpFoldResult(b.getContext(), offsets),
+      getAsIndexOpFoldResult(b.getContext(), sizes),
+      SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
+}
+
+Value PackedValues::getInterior(Value value, int64_t tile) {
+  return slice(get(value, tile), Halo{});
+}
+
+Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
+                              int8_t padValue) {
+  Halo halo{pads[0], pads[1], pads[2], pads[3]}, border{}, rest{};
+  for (auto [wanted, outside, inside] : llvm::zip(halo, border, rest)) {
+    outside = std::max<int64_t>(wanted, 0);
+    inside = std::min<int64_t>(wanted, 0);
+  }
+  if (isEmpty(border))
+    return slice(get(value, tile), halo);
+  if (padValue != 0)
+    return slice(get(value, tile, padValue), halo);
+  Value interior = slice(get(value, tile), rest);
+  SmallVector<OpFoldResult> low(6, b.getIndexAttr(0)), high = low;
+  SmallVector<int64_t> shape(shapeOf(interior));
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    low[axis + 2] = b.getIndexAttr(border[axis]);
+    high[axis + 2] = b.getIndexAttr(border[axis + 2]);
+    shape[axis + 2] += border[axis] + border[axis + 2];
+  }
+  auto type = cast<RankedTensorType>(interior.getType());
+  Value zero =
+      arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
+  return tensor::PadOp::create(b, type.clone(shape), interior, low, high, zero);
+}
+
+PackedValues::Packed PackedValues::createDestination(Value value) {
+  int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
+  Halo halo = getHalo(value, tiles.blockOut, padValue);
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> shape = to4D(type.getShape());
+  SmallVector<int64_t> packedShape{
+      llvm::divideCeilSigned(shape[0], tiles.batch),
+      llvm::divideCeilSigned(shape[1], tiles.blockOut),
+      shape[2] + halo[0] + halo[2],
+      shape[3] + halo[1] + halo[3],
+      tiles.batch,
+      tiles.blockOut};
+  return {tensor::EmptyOp::create(b, packedShape, type.getElementType()), halo,
+          padValue};
+}
+
+void PackedValues::createResult(Value value,
+                                llvm::function_ref<Value(Value)> compute,
+                                KernelTagger &tagger) {
+  Packed packed = createDestination(value);
+  if (isEmpty(packed.halo)) {
+    packed.value = compute(packed.value);
+    all[{value, tiles.blockOut}] = {packed};
+    return;
+  }
+  // The kernel writes the interior of a buffer whose border is already there.
+  StringAttr kernel = std::exchange(tagger.kernel, StringAttr());
+  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+  auto fill = linalg::FillOp::create(b, pad, packed.value);
+  assignToHost(fill, kernel.getValue() + ":halo");
+  tagger.kernel = kernel;
+  packed.value = fill.getResult(0);
+  Value interior = slice(packed, Halo{});
+  auto place = interior.getDefiningOp<tensor::ExtractSliceOp>();
+  packed.value = tensor::InsertSliceOp::create(
+      b, compute(interior), packed.value, place.getMixedOffsets(),
+      place.getMixedSizes(), place.getMixedStrides());
+  all[{value, tiles.blockOut}] = {packed};
+}
+
+LogicalResult PackedValues::createConcat(ConcatOp op) {
+  Value value = op.getResult();
+  Packed packed = createDestination(value);
+  if (!isEmpty(packed.halo)) {
+    Value pad =
+        arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+    packed.value = linalg::FillOp::create(b, pad, packed.value).getResult(0);
+  }
+  int64_t channels = 0;
+  for (Value input : op.getInputs()) {
+    if (channels % tiles.blockOut != 0 ||
+        !all.contains({input, tiles.blockOut}))
+      return op.emitOpError(
+                 "cannot concatenate packed tensors: input starts at "
+                 "channel ")
+             << channels << " or is not packed";
+    Value interior = getInterior(input, tiles.blockOut);
+    SmallVector<int64_t> offsets{
+        0, channels / tiles.blockOut, packed.halo[0], packed.halo[1], 0, 0};
+    packed.value = tensor::InsertSliceOp::create(
+        b, interior, packed.value,
+        getAsIndexOpFoldResult(b.getContext(), offsets),
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(interior)),
+        SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
+    channels += shapeOf(input)[1];
+  }
+  all[{value, tiles.blockOut}] = {packed};
+  return success();
+}
+
+Value PackedValues::getUnpacked(Value value) {
+  if (Value plain = unpacked.lookup(value))
+    return plain;
+  auto it = all.find({value, tiles.blockOut});
+  Operation *producer = value.getDefiningOp();
+  if (it == all.end() || !producer ||
+      !(isAccelerated(producer) || isPackedConcat(producer)))
+    return {};
+  const Packed &packed = it->second.front();
+  // Where every reader, before or after the current one, can use it.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(packed.value);
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> shape = to4D(type.getShape());
+  Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
+                                 ArrayRef<int64_t>(packed.halo));
+  assignToHost(plain.getDefiningOp(), getName(value) + ":unpack");
+  if (type.getRank() != 4)
+    plain = ReshapeOp::create(b, type, plain);
+  unpacked[value] = plain;
+  return plain;
+}

@@ -1,0 +1,120 @@
+//===- PackedValues.h - Tensors in the accelerator's layout -----*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_GRAPH_PACKEDVALUES_H
+#define ACC_PASSES_VTA_GRAPH_PACKEDVALUES_H
+
+#include "dialects/VTA/VTADialect.h"
+#include "passes/VTA/Graph/VTASteps.h"
+
+#include "llvm/ADT/StringSet.h"
+
+#include <array>
+
+namespace acc::vta {
+
+/// The accelerator that an operator is assigned to, or null, and its kernel.
+ConfigAttr getAccelerator(mlir::Operation *op);
+inline bool isAccelerated(mlir::Operation *op) {
+  return getAccelerator(op) != nullptr;
+}
+mlir::StringAttr getKernel(mlir::Operation *op);
+
+/// Whether the host concatenates packed tensors as they are, without unpacking.
+bool isPackedConcat(mlir::Operation *op);
+
+/// Whether an operator only changes the shape.
+bool isReshape(mlir::Operation *op);
+
+/// Matrices are images of 1 x 1.
+llvm::SmallVector<int64_t> to4D(llvm::ArrayRef<int64_t> shape);
+
+/// Assigns what is inserted into one block to the current kernel; constants and
+/// empty tensors belong to none.
+struct KernelTagger : mlir::OpBuilder::Listener {
+  explicit KernelTagger(mlir::Block &block) : block(block) {}
+
+  void notifyOperationInserted(mlir::Operation *op,
+                               mlir::OpBuilder::InsertPoint) override;
+
+  mlir::Block &block;
+  mlir::StringAttr kernel;
+  /// Whose kernel it is, a #vta.config or the host.
+  mlir::Attribute target;
+};
+
+/// Rows and columns around an image, as in graph.pack: top, left, bottom,
+/// right.
+using Halo = std::array<int64_t, 4>;
+
+/// Decides and remembers the packed form of every i8 tensor that the
+/// accelerator reads or writes.
+///
+/// A tensor has a halo if a reader pads it with anything but zero, which the
+/// DMA cannot; all readers with the same padding share the largest.
+class PackedValues {
+public:
+  PackedValues(mlir::ImplicitLocOpBuilder &builder, Tiles tiles)
+      : b(builder), tiles(tiles) {}
+
+  /// `value` without a halo.
+  mlir::Value getInterior(mlir::Value value, int64_t tile);
+
+  /// `value` padded as an operator asks for it (ONNX order: top, left, bottom,
+  /// right); negative pads cut off rows or columns.
+  mlir::Value getPadded(mlir::Value value, int64_t tile,
+                        llvm::ArrayRef<int64_t> pads, int8_t padValue);
+
+  /// Makes the packed form of an operator's result: `compute` writes the
+  /// interior of the destination that it is given.
+  void createResult(mlir::Value value,
+                    llvm::function_ref<mlir::Value(mlir::Value)> compute,
+                    KernelTagger &tagger);
+
+  /// Makes the packed form of a concatenation of packed tensors along the
+  /// channels; fails if a tile would hold channels of two of them.
+  mlir::LogicalResult createConcat(graph::ConcatOp op);
+
+  /// The plain form of a result, or null if there is no packed one.
+  mlir::Value getUnpacked(mlir::Value value);
+
+private:
+  struct Packed {
+    mlir::Value value;
+    Halo halo;
+    int8_t padValue;
+  };
+
+  /// The tensor that the reshapes in front of `value` leave as it is.
+  mlir::Value lookThrough(mlir::Value value) const;
+  /// The largest halo with this padding that a reader wants.
+  Halo getHalo(mlir::Value value, int64_t tile, int8_t padValue) const;
+  /// The padding of the first reader that needs a halo.
+  std::optional<int8_t> getPadValue(mlir::Value value, int64_t tile) const;
+  void
+  forEachReader(mlir::Value value, int64_t tile,
+                llvm::function_ref<void(const Halo &, int8_t)> callback) const;
+
+  Packed get(mlir::Value value, int64_t tile,
+             std::optional<int8_t> padValue = std::nullopt);
+  mlir::Value slice(const Packed &packed, const Halo &halo);
+  /// An empty tensor for the packed form of `value`, and which halo it has.
+  Packed createDestination(mlir::Value value);
+  /// Gives a conversion, which the host runs, a kernel of its own.
+  void assignToHost(mlir::Operation *op, const llvm::Twine &name);
+
+  mlir::ImplicitLocOpBuilder &b;
+  Tiles tiles;
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, llvm::SmallVector<Packed, 1>>
+      all;
+  llvm::DenseMap<mlir::Value, mlir::Value> unpacked;
+  llvm::StringSet<> kernelNames;
+};
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_GRAPH_PACKEDVALUES_H

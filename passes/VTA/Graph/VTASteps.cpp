@@ -1,0 +1,239 @@
+//===- VTASteps.cpp - Kernels of one-instruction steps --------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Graph/VTASteps.h"
+
+#include "dialects/Graph/Constants.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace acc::graph;
+using namespace acc::vta;
+
+static constexpr int64_t rank = 6;
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+static Value createStep(ImplicitLocOpBuilder &b, Step step, Value acc,
+                        Value operand) {
+  switch (step) {
+  case Step::Add:
+    return arith::AddIOp::create(b, acc, operand);
+  case Step::Mul:
+    return arith::MulIOp::create(b, acc, operand);
+  case Step::Max:
+    return arith::MaxSIOp::create(b, acc, operand);
+  case Step::Min:
+    return arith::MinSIOp::create(b, acc, operand);
+  case Step::ShiftRight:
+    return arith::ShRSIOp::create(b, acc, operand);
+  case Step::ShiftLeft:
+    return arith::ShLIOp::create(b, acc, operand);
+  }
+  llvm_unreachable("all steps are handled");
+}
+
+/// Whether applying the step changes nothing.
+static bool isNeutral(Step step, ArrayRef<int32_t> values) {
+  if (step == Step::Max || step == Step::Min)
+    return false;
+  return llvm::all_of(values,
+                      [&](int32_t v) { return v == (step == Step::Mul); });
+}
+
+Value VTASteps::emptyLike(ArrayRef<int64_t> shape, Type element) {
+  return tensor::EmptyOp::create(b, shape, element);
+}
+
+Value VTASteps::generic(
+    Value destination, ValueRange inputs, ArrayRef<AffineMap> maps,
+    ArrayRef<utils::IteratorType> iterators,
+    llvm::function_ref<Value(ImplicitLocOpBuilder &, ValueRange)> body) {
+  return linalg::GenericOp::create(
+             b, TypeRange(destination.getType()), inputs,
+             ValueRange(destination), maps, iterators,
+             [&](OpBuilder &nested, Location loc, ValueRange args) {
+               ImplicitLocOpBuilder inner(loc, nested);
+               linalg::YieldOp::create(inner, body(inner, args));
+             })
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Element-wise steps
+//===----------------------------------------------------------------------===//
+
+static SmallVector<utils::IteratorType> getAllParallel() {
+  return SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel);
+}
+
+Value VTASteps::apply(Step step, Value acc, int32_t value) {
+  return apply(step, acc, ArrayRef<int32_t>(value));
+}
+
+Value VTASteps::apply(Step step, Value acc, ArrayRef<int32_t> values) {
+  if (isNeutral(step, values))
+    return acc;
+  // A product with zero is a constant wherever the IR is simplified, and no
+  // instruction computes a constant.
+  if (step == Step::Mul && llvm::all_of(values, [](int32_t v) { return !v; }))
+    return apply(Step::Max, apply(Step::Min, acc, 0), 0);
+  if (!llvm::all_equal(values))
+    return applyVector(step, acc, values, shapeOf(acc)[1] * tiles.blockOut);
+  // What an instruction cannot hold is loaded once, for all channels.
+  if (!llvm::isInt<16>(values.front()))
+    return applyVector(step, acc,
+                       SmallVector<int32_t>(tiles.blockOut, values.front()),
+                       tiles.blockOut);
+  return generic(acc, {}, b.getMultiDimIdentityMap(rank), getAllParallel(),
+                 [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   Value operand = arith::ConstantOp::create(
+                       inner, inner.getI32IntegerAttr(values.front()));
+                   return createStep(inner, step, x[0], operand);
+                 });
+}
+
+Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values,
+                            int64_t channels) {
+  auto type = RankedTensorType::get(
+      {channels / tiles.blockOut, tiles.batch, tiles.blockOut}, b.getI32Type());
+  ElementsAttr elements = makeElements(type, [&](MutableArrayRef<char> bytes) {
+    auto *out = reinterpret_cast<int32_t *>(bytes.data());
+    for (int64_t block = 0; block < channels; block += tiles.blockOut)
+      for (int64_t row = 0; row < tiles.batch; ++row)
+        for (int64_t lane = 0; lane < tiles.blockOut; ++lane) {
+          int64_t channel = block + lane;
+          *out++ = channel < int64_t(values.size()) ? values[channel] : 0;
+        }
+  });
+  Value vector = ConstantOp::create(b, type, elements);
+  AffineExpr block = channels == tiles.blockOut && shapeOf(acc)[1] != 1
+                         ? b.getAffineConstantExpr(0)
+                         : b.getAffineDimExpr(1);
+  AffineMap map = AffineMap::get(
+      rank, 0, {block, b.getAffineDimExpr(4), b.getAffineDimExpr(5)},
+      b.getContext());
+  return generic(acc, vector, {map, b.getMultiDimIdentityMap(rank)},
+                 getAllParallel(),
+                 [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return createStep(inner, step, x[1], x[0]);
+                 });
+}
+
+Value VTASteps::applyTensor(Step step, Value acc, Value operand) {
+  AffineMap identity = b.getMultiDimIdentityMap(rank);
+  return generic(acc, operand, {identity, identity}, getAllParallel(),
+                 [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return createStep(inner, step, x[1], x[0]);
+                 });
+}
+
+Value VTASteps::fill(ArrayRef<int64_t> shape, int32_t value) {
+  Value scalar = arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+  Value empty = emptyLike(shape, b.getI32Type());
+  return linalg::FillOp::create(b, scalar, empty).getResult(0);
+}
+
+Value VTASteps::copy(Value acc) {
+  return applyTensor(Step::Add, fill(shapeOf(acc), 0), acc);
+}
+
+Value VTASteps::widen(Value input) {
+  AffineMap identity = b.getMultiDimIdentityMap(rank);
+  return generic(
+      emptyLike(shapeOf(input), b.getI32Type()), input, {identity, identity},
+      getAllParallel(), [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+        return arith::ExtSIOp::create(inner, inner.getI32Type(), x[0]);
+      });
+}
+
+Value VTASteps::narrow(Value acc, Value destination) {
+  AffineMap identity = b.getMultiDimIdentityMap(rank);
+  return generic(destination, acc, {identity, identity}, getAllParallel(),
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                   return arith::TruncIOp::create(inner, inner.getI8Type(),
+                                                  x[0]);
+                 });
+}
+
+//===----------------------------------------------------------------------===//
+// Anchors
+//===----------------------------------------------------------------------===//
+
+Value VTASteps::convolution(Value input, Value weight,
+                            ArrayRef<int64_t> resultShape,
+                            ArrayRef<int64_t> strides,
+                            ArrayRef<int64_t> dilations) {
+  SmallVector<AffineExpr, 10> d;
+  for (unsigned axis = 0; axis < 10; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  auto [n, co, oh, ow, ci] = std::tie(d[0], d[1], d[2], d[3], d[4]);
+  auto [kh, kw, row, o, i] = std::tie(d[5], d[6], d[7], d[8], d[9]);
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(10, 0, exprs, b.getContext());
+  };
+  constexpr auto parallel = utils::IteratorType::parallel,
+                 reduction = utils::IteratorType::reduction;
+  return generic(fill(resultShape, 0), {input, weight},
+                 {map({n, ci, oh * strides[0] + kh * dilations[0],
+                       ow * strides[1] + kw * dilations[1], row, i}),
+                  map({co, ci, kh, kw, o, i}), map({n, co, oh, ow, row, o})},
+                 {parallel, parallel, parallel, parallel, reduction, reduction,
+                  reduction, parallel, parallel, reduction},
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                   Type wide = inner.getI32Type();
+                   Value product = arith::MulIOp::create(
+                       inner, arith::ExtSIOp::create(inner, wide, x[0]),
+                       arith::ExtSIOp::create(inner, wide, x[1]));
+                   return arith::AddIOp::create(inner, x[2], product);
+                 });
+}
+
+Value VTASteps::maxPool(Value wideInput, ArrayRef<int64_t> resultShape,
+                        ArrayRef<int64_t> window, ArrayRef<int64_t> strides,
+                        ArrayRef<int64_t> dilations) {
+  SmallVector<AffineExpr, 8> d;
+  for (unsigned axis = 0; axis < 8; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(8, 0, exprs, b.getContext());
+  };
+  constexpr auto parallel = utils::IteratorType::parallel,
+                 reduction = utils::IteratorType::reduction;
+  return generic(fill(resultShape, -128),
+                 {wideInput, emptyLike(window, b.getI32Type())},
+                 {map({d[0], d[1], d[2] * strides[0] + d[4] * dilations[0],
+                       d[3] * strides[1] + d[5] * dilations[1], d[6], d[7]}),
+                  map({d[4], d[5]}), map({d[0], d[1], d[2], d[3], d[6], d[7]})},
+                 {parallel, parallel, parallel, parallel, reduction, reduction,
+                  parallel, parallel},
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return createStep(inner, Step::Max, x[2], x[0]);
+                 });
+}
+
+Value VTASteps::globalSum(Value wideInput) {
+  ArrayRef<int64_t> shape = shapeOf(wideInput);
+  AffineExpr zero = b.getAffineConstantExpr(0);
+  AffineMap target =
+      AffineMap::get(rank, 0,
+                     {b.getAffineDimExpr(0), b.getAffineDimExpr(1), zero, zero,
+                      b.getAffineDimExpr(4), b.getAffineDimExpr(5)},
+                     b.getContext());
+  SmallVector<utils::IteratorType> iterators = getAllParallel();
+  iterators[2] = iterators[3] = utils::IteratorType::reduction;
+  return generic(fill({shape[0], shape[1], 1, 1, shape[4], shape[5]}, 0),
+                 wideInput, {b.getMultiDimIdentityMap(rank), target}, iterators,
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return createStep(inner, Step::Add, x[1], x[0]);
+                 });
+}

@@ -1,0 +1,90 @@
+//===- VTASteps.h - Kernels of one-instruction steps ------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Builds the bodies of accelerator kernels: linalg operations on packed
+// tensors, each of which the hardware does in one kind of instruction.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_GRAPH_VTASTEPS_H
+#define ACC_PASSES_VTA_GRAPH_VTASTEPS_H
+
+#include "dialects/Graph/Graph.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace acc::vta {
+
+/// What the vector unit computes; shifts to the left are shifts to the right by
+/// a negative amount there.
+enum class Step { Add, Mul, Max, Min, ShiftRight, ShiftLeft };
+
+/// The tile of the accelerator's matrix unit.
+struct Tiles {
+  int64_t batch = 1, blockIn = 16, blockOut = 16;
+};
+
+/// What not every vector unit does: products, and shifts to the left.
+struct VectorUnit {
+  bool multiplies = true, shiftsLeft = true;
+};
+
+/// Emits steps on a running i32 tensor of rank 6.
+class VTASteps {
+public:
+  VTASteps(mlir::ImplicitLocOpBuilder &builder, Tiles tiles, VectorUnit unit)
+      : b(builder), tiles(tiles), unit(unit) {}
+
+  /// acc = step(acc, value).
+  mlir::Value apply(Step step, mlir::Value acc, int32_t value);
+  /// acc = step(acc, values[channel]), or one value for all channels.
+  mlir::Value apply(Step step, mlir::Value acc, llvm::ArrayRef<int32_t> values);
+  /// acc = step(acc, operand), element by element.
+  mlir::Value applyTensor(Step step, mlir::Value acc, mlir::Value operand);
+
+  mlir::Value fill(llvm::ArrayRef<int64_t> shape, int32_t value);
+  mlir::Value copy(mlir::Value acc);
+  /// i8 to i32 and back.
+  mlir::Value widen(mlir::Value input);
+  mlir::Value narrow(mlir::Value acc, mlir::Value destination);
+
+  mlir::Value convolution(mlir::Value input, mlir::Value weight,
+                          llvm::ArrayRef<int64_t> resultShape,
+                          llvm::ArrayRef<int64_t> strides,
+                          llvm::ArrayRef<int64_t> dilations);
+  mlir::Value maxPool(mlir::Value wideInput,
+                      llvm::ArrayRef<int64_t> resultShape,
+                      llvm::ArrayRef<int64_t> window,
+                      llvm::ArrayRef<int64_t> strides,
+                      llvm::ArrayRef<int64_t> dilations);
+  mlir::Value globalSum(mlir::Value wideInput);
+
+  /// Everything that `op` does but the narrowing; the result fits i8.
+  mlir::Value requantize(graph::RequantizeOp op, mlir::Value acc);
+
+private:
+  /// acc = acc * 2^times.
+  mlir::Value multiplyByPower(mlir::Value acc, int32_t times);
+  /// (acc - ((acc >> shift) & 1)) >> shift, with the shift of every channel.
+  mlir::Value shiftHalfEven(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
+  mlir::Value applyVector(Step step, mlir::Value acc,
+                          llvm::ArrayRef<int32_t> values, int64_t channels);
+  mlir::Value
+  generic(mlir::Value destination, mlir::ValueRange inputs,
+          llvm::ArrayRef<mlir::AffineMap> maps,
+          llvm::ArrayRef<mlir::utils::IteratorType> iterators,
+          llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
+                                         mlir::ValueRange)>
+              body);
+  mlir::Value emptyLike(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+
+  mlir::ImplicitLocOpBuilder &b;
+  Tiles tiles;
+  VectorUnit unit;
+};
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_GRAPH_VTASTEPS_H

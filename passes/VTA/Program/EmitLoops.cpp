@@ -1,0 +1,252 @@
+//===- EmitLoops.cpp - GEMM and ALU instructions of a domain --------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The hardware runs two loops around a sequence of micro-ops. Dimensions that
+// advance all operands as one longer dimension would are merged, the two
+// longest of those that remain become the loops, and the rest is unrolled into
+// micro-ops, which makes their number least.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Program/Emitter.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace acc;
+using namespace acc::vta;
+
+static constexpr int64_t kMaxIterations = (1 << 14) - 1;
+/// In the dialect `public`, so many steps of a GEMM have different
+/// accumulators.
+static constexpr int64_t kStepsApart = 3;
+
+/// Merges pairs of dimensions of which one continues where the other ends. The
+/// order of points does not matter, so any pair will do.
+static void mergeDims(SmallVectorImpl<LoopDim> &dims) {
+  llvm::erase_if(dims, [](const LoopDim &dim) { return dim.size == 1; });
+  auto mergeOne = [&] {
+    for (size_t i = 0; i < dims.size(); ++i)
+      for (size_t j = 0; j < dims.size(); ++j) {
+        LoopDim &outer = dims[i], &inner = dims[j];
+        if (i == j || llvm::any_of(llvm::seq(3), [&](int role) {
+              return outer.strides[role] != inner.strides[role] * inner.size;
+            }))
+          continue;
+        inner.size *= outer.size;
+        dims.erase(dims.begin() + i);
+        return true;
+      }
+    return false;
+  };
+  while (mergeOne())
+    ;
+}
+
+/// Makes all strides of a dimension non-negative by running it backwards, if
+/// that is possible.
+static void orient(LoopDim &dim, std::array<int64_t, 3> &bases) {
+  if (llvm::any_of(dim.strides, [](int64_t stride) { return stride > 0; }))
+    return;
+  for (int role = 0; role < 3; ++role) {
+    bases[role] += dim.strides[role] * (dim.size - 1);
+    dim.strides[role] = -dim.strides[role];
+  }
+}
+
+void Emitter::emitDomain(const isa::Instruction &insn,
+                         std::array<int64_t, 3> bases,
+                         SmallVector<LoopDim> dims) {
+  mergeDims(dims);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    orient(dims[i], bases);
+    if (dims[i].size <= kMaxIterations)
+      continue;
+    // Too long for one hardware loop: two nested ones, and what is left over.
+    LoopDim inner = dims[i], outer = dims[i], rest = dims[i];
+    inner.size = kMaxIterations;
+    outer.size = dims[i].size / kMaxIterations;
+    rest.size = dims[i].size % kMaxIterations;
+    std::array<int64_t, 3> restBases = bases;
+    for (int role = 0; role < 3; ++role) {
+      outer.strides[role] *= kMaxIterations;
+      restBases[role] += outer.strides[role] * outer.size;
+    }
+    SmallVector<LoopDim> others = dims;
+    if (rest.size > 0) {
+      others[i] = rest;
+      emitDomain(insn, restBases, others);
+    }
+    dims[i] = inner;
+    if (outer.size > 1)
+      dims.insert(dims.begin() + i, outer);
+    break;
+  }
+  const isa::GemmInsn *gemm = insn.gemm();
+  if (dialect == isa::Dialect::Public && gemm && !gemm->reset)
+    emitSeparated(insn, bases, std::move(dims));
+  else
+    emitNest(insn, bases, std::move(dims), {});
+}
+
+/// Emits a GEMM such that no accumulator is met again within kStepsApart steps.
+/// Dimensions that move the accumulator are taken to reach different ones.
+void Emitter::emitSeparated(const isa::Instruction &insn,
+                            std::array<int64_t, 3> bases,
+                            SmallVector<LoopDim> dims) {
+  // A part of such a dimension becomes the innermost one, as small a part as
+  // possible, since it is unrolled into micro-ops.
+  LoopDim *best = nullptr;
+  int64_t part = config.depth(isa::Memory::Uop);
+  for (LoopDim &dim : dims) {
+    if (dim.strides[0] == 0)
+      continue;
+    int64_t size = kStepsApart;
+    while (size < dim.size && dim.size % size != 0)
+      ++size;
+    if (size <= dim.size && size <= part) {
+      best = &dim;
+      part = size;
+    }
+  }
+  if (best) {
+    LoopDim inner = *best;
+    inner.size = part;
+    best->size /= part;
+    for (int64_t &stride : best->strides)
+      stride *= part;
+    if (best->size == 1)
+      dims.erase(best);
+    return emitNest(insn, bases, std::move(dims), inner);
+  }
+
+  // Dimensions of two at most are left: an instruction for every term.
+  auto reduction = llvm::find_if(
+      dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
+  if (reduction == dims.end())
+    return emitNest(insn, bases, std::move(dims), {});
+  LoopDim terms = *reduction;
+  dims.erase(reduction);
+  for (int64_t i = 0; i < terms.size; ++i) {
+    emitSeparated(insn, bases, dims);
+    for (int role = 0; role < 3; ++role)
+      bases[role] += terms.strides[role];
+  }
+}
+
+/// Emits a domain whose dimensions fit the hardware loops; \p innermost are
+/// further ones, which become micro-ops.
+void Emitter::emitNest(const isa::Instruction &insn,
+                       std::array<int64_t, 3> bases, SmallVector<LoopDim> dims,
+                       ArrayRef<LoopDim> innermost) {
+  // The loops: the two longest dimensions that the factor fields can express,
+  // in the order in which they were given.
+  SmallVector<size_t, 2> loops;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i].size <= kMaxIterations &&
+        llvm::all_of(dims[i].strides,
+                     [](int64_t stride) { return stride >= 0; }))
+      loops.push_back(i);
+  llvm::stable_sort(
+      loops, [&](size_t a, size_t b) { return dims[a].size > dims[b].size; });
+  loops.truncate(std::min<size_t>(loops.size(), 2));
+  llvm::sort(loops);
+  std::array<LoopDim, 2> chosen = {LoopDim{1, {0, 0, 0}},
+                                   LoopDim{1, {0, 0, 0}}};
+  for (size_t i = 0; i < loops.size(); ++i)
+    chosen[2 - loops.size() + i] = dims[loops[i]];
+  auto [out, in] = chosen;
+  for (size_t loop : llvm::reverse(loops))
+    dims.erase(dims.begin() + loop);
+  dims.append(innermost.begin(), innermost.end());
+
+  // A sequence must fit in the micro-op memory; dimensions are taken out of it
+  // from the outermost on.
+  int64_t count = 1;
+  for (const LoopDim &dim : dims)
+    count *= dim.size;
+  size_t outside = 0;
+  int64_t room = config.depth(isa::Memory::Uop);
+  SmallVector<LoopDim> repeated;
+  while (count > room) {
+    LoopDim &dim = dims[outside];
+    count /= dim.size;
+    // As much of this dimension as there is room for stays inside.
+    int64_t inside = std::max<int64_t>(room / count, 1);
+    while (dim.size % inside != 0)
+      --inside;
+    LoopDim outer = dim;
+    outer.size = dim.size / inside;
+    for (int64_t &stride : outer.strides)
+      stride *= inside;
+    repeated.push_back(outer);
+    dim.size = inside;
+    count *= inside;
+    ++outside;
+  }
+
+  auto repeat = [&](auto &self, std::array<int64_t, 3> at,
+                    ArrayRef<LoopDim> outer) -> void {
+    if (outer.empty())
+      return emitSequence(insn, at, out, in, dims);
+    for (int64_t i = 0; i < outer.front().size; ++i) {
+      self(self, at, outer.drop_front());
+      for (int role = 0; role < 3; ++role)
+        at[role] += outer.front().strides[role];
+    }
+  };
+  repeat(repeat, bases, repeated);
+}
+
+void Emitter::emitSequence(const isa::Instruction &insn,
+                           std::array<int64_t, 3> bases, const LoopDim &out,
+                           const LoopDim &in, ArrayRef<LoopDim> unrolled) {
+  SmallVector<isa::Uop> uops = {
+      {uint32_t(bases[0]), uint32_t(bases[1]), uint32_t(bases[2])}};
+  for (const LoopDim &dim : unrolled) {
+    SmallVector<isa::Uop> longer;
+    longer.reserve(uops.size() * dim.size);
+    for (const isa::Uop &uop : uops)
+      for (int64_t i = 0; i < dim.size; ++i)
+        longer.push_back({uint32_t(uop.dst + i * dim.strides[0]),
+                          uint32_t(uop.src + i * dim.strides[1]),
+                          uint32_t(uop.wgt + i * dim.strides[2])});
+    uops = std::move(longer);
+  }
+  isa::Instruction result = insn;
+  Sequences::Reads reads = insn.alu()           ? Sequences::Entries
+                           : insn.gemm()->reset ? Sequences::Destinations
+                                                : Sequences::Everything;
+  auto fill = [&](isa::MicroLoop &loop) {
+    loop.uopBgn = sequences.intern(uops, reads);
+    loop.uopEnd = loop.uopBgn + uops.size();
+    loop.iterOut = out.size;
+    loop.iterIn = in.size;
+    loop.dstOut = out.strides[0];
+    loop.dstIn = in.strides[0];
+    loop.srcOut = out.strides[1];
+    loop.srcIn = in.strides[1];
+  };
+  if (auto *gemm = std::get_if<isa::GemmInsn>(&result.body)) {
+    fill(*gemm);
+    gemm->wgtOut = out.strides[2];
+    gemm->wgtIn = in.strides[2];
+  } else {
+    fill(std::get<isa::AluInsn>(result.body));
+  }
+  append(result);
+}
+
+void Emitter::placeSequences() {
+  table = sequences.makeTable(config.depth(isa::Memory::Uop));
+  for (isa::Instruction &insn : program.insns)
+    if (auto *loop = const_cast<isa::MicroLoop *>(insn.loop())) {
+      uint32_t size = loop->uopEnd - loop->uopBgn;
+      loop->uopBgn = sequences.getPosition(loop->uopBgn);
+      loop->uopEnd = loop->uopBgn + size;
+    }
+}

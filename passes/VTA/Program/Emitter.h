@@ -1,0 +1,109 @@
+//===- Emitter.h - From evaluated operations to instructions ----*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_PROGRAM_EMITTER_H
+#define ACC_PASSES_VTA_PROGRAM_EMITTER_H
+
+#include "passes/VTA/Program/Evaluator.h"
+#include "passes/VTA/Program/Sequences.h"
+
+namespace acc::vta {
+
+/// A memref in units of hardware elements: outer dimensions only.
+struct ElementView {
+  int64_t start = 0;
+  llvm::SmallVector<int64_t, 6> sizes, strides;
+};
+
+/// One dimension of a transfer, in hardware elements: `size` of them in DRAM,
+/// `low` and `high` zeros around them in the scratchpad.
+struct TransferDim {
+  int64_t size, low, high;
+  int64_t dramStride, sramStride;
+
+  int64_t box() const { return low + size + high; }
+};
+
+/// One dimension of the iteration domain of a tensor instruction: how many
+/// points, and how far each of dst, src and wgt moves from one to the next.
+struct LoopDim {
+  int64_t size;
+  std::array<int64_t, 3> strides;
+};
+
+/// Turns structured operations, as they are evaluated, into a stream without
+/// tokens whose micro-op ranges are positions in a table.
+class Emitter {
+public:
+  Emitter(const isa::Config &config, isa::Dialect dialect, Evaluator &evaluator,
+          mlir::Location location);
+
+  /// Appends the instructions of a structured operation. Emits an error and
+  /// fails if the hardware cannot do what it asks for.
+  llvm::LogicalResult emit(mlir::Operation *op);
+  void emitFinish(mlir::Location loc);
+
+  isa::Program &getProgram() { return program; }
+  llvm::ArrayRef<mlir::Location> getLocations() const { return locations; }
+  llvm::ArrayRef<isa::Uop> getUops() const { return table; }
+
+private:
+  // Emitter.cpp
+  llvm::FailureOr<ElementView>
+  getElements(mlir::Operation *op, mlir::Value value, isa::Memory memory);
+  llvm::LogicalResult emitLoad(LoadOp op);
+  llvm::LogicalResult emitStore(StoreOp op);
+  llvm::LogicalResult emitReset(ResetOp op);
+  llvm::LogicalResult emitGemm(GemmOp op);
+  llvm::LogicalResult emitAlu(AluOp op);
+  llvm::LogicalResult emitLoops(mlir::Operation *op, isa::Instruction insn,
+                                llvm::ArrayRef<int64_t> bounds,
+                                llvm::ArrayRef<ElementView> operands,
+                                mlir::ArrayAttr maps,
+                                llvm::ArrayRef<unsigned> roles);
+  void append(const isa::Instruction &insn,
+              int32_t buffer = isa::Program::kNone);
+
+  // EmitTransfers.cpp
+  void emitTransfer(isa::MemInsn insn, int32_t buffer, int64_t dram,
+                    int64_t sram, llvm::SmallVector<TransferDim> dims);
+  void emitBoxes(isa::MemInsn insn, int32_t buffer, int64_t dram, int64_t sram,
+                 llvm::ArrayRef<TransferDim> outer, const TransferDim &rows,
+                 const TransferDim &columns);
+  void emitRows(isa::MemInsn insn, int32_t buffer, int64_t dram, int64_t sram,
+                TransferDim rows, TransferDim columns);
+  void emitZeros(const isa::MemInsn &insn, int32_t buffer, int64_t sram,
+                 llvm::ArrayRef<TransferDim> dims);
+
+  // EmitLoops.cpp
+  void emitDomain(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                  llvm::SmallVector<LoopDim> dims);
+  void emitSeparated(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                     llvm::SmallVector<LoopDim> dims);
+  void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                llvm::SmallVector<LoopDim> dims,
+                llvm::ArrayRef<LoopDim> innermost);
+  void emitSequence(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                    const LoopDim &out, const LoopDim &in,
+                    llvm::ArrayRef<LoopDim> unrolled);
+  void placeSequences();
+
+  isa::Config config;
+  isa::Dialect dialect;
+  Evaluator &evaluator;
+  isa::Program program;
+  llvm::SmallVector<mlir::Location> locations;
+  mlir::Location location;
+  /// Until FINISH is emitted, the micro-op ranges of instructions begin at
+  /// numbers of sequences.
+  Sequences sequences;
+  std::vector<isa::Uop> table;
+};
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_PROGRAM_EMITTER_H

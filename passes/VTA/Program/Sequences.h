@@ -1,0 +1,54 @@
+//===- Sequences.h - The micro-op sequences of a program --------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
+#define ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
+
+#include "acc/isa/Instruction.h"
+
+#include "llvm/ADT/ArrayRef.h"
+
+#include <unordered_map>
+#include <vector>
+
+namespace acc::vta {
+
+/// The sequences of micro-ops that a program executes, each once, and their
+/// places in one table.
+class Sequences {
+public:
+  /// What an instruction reads of its micro-ops: a reset destinations alone, an
+  /// ALU instruction sources too, a GEMM everything.
+  enum Reads { Destinations, Entries, Everything };
+
+  /// The number of a sequence.
+  uint32_t intern(llvm::ArrayRef<isa::Uop> uops, Reads reads);
+
+  /// Makes the table, in the order in which sequences were first used. One of
+  /// which destinations alone are read shares the place of another that has
+  /// them. If the table fits \p depth entries, so that all of it is loaded at
+  /// once, a micro-op that is a sequence by itself shares that of a longer one.
+  std::vector<isa::Uop> makeTable(uint32_t depth);
+
+  /// Where a sequence is in that table.
+  uint32_t getPosition(uint32_t number) const { return positions[number]; }
+
+private:
+  struct Sequence {
+    std::vector<isa::Uop> uops;
+    /// The most that any instruction reads of it.
+    Reads reads;
+  };
+  std::vector<Sequence> all;
+  std::vector<uint32_t> positions;
+  /// Numbers of sequences by hash.
+  std::unordered_multimap<size_t, uint32_t> byHash;
+};
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_PROGRAM_SEQUENCES_H

@@ -1,0 +1,114 @@
+//===- Te.cpp - Kernels as policies see them ------------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Bindings.h"
+
+#include "passes/TE/Footprint.h"
+
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
+
+using namespace nb::literals;
+
+namespace {
+
+/// A result of an affine map as its coefficients, one per dimension, and then
+/// its constant.
+std::vector<int64_t> coefficients(mlir::AffineMap map, mlir::AffineExpr expr) {
+  llvm::SmallVector<int64_t> flat;
+  if (failed(mlir::getFlattenedAffineExpr(expr, map.getNumDims(),
+                                          map.getNumSymbols(), &flat)) ||
+      flat.size() != map.getNumDims() + 1)
+    throw nb::value_error("an operand is accessed by what is not linear");
+  return {flat.begin(), flat.end()};
+}
+
+const char *nameOf(acc::te::Role role) {
+  switch (role) {
+  case acc::te::Role::Argument:
+    return "argument";
+  case acc::te::Role::Input:
+    return "input";
+  case acc::te::Role::Weight:
+    return "weight";
+  case acc::te::Role::Accumulator:
+    return "accumulator";
+  case acc::te::Role::Output:
+    return "output";
+  }
+  llvm_unreachable("all roles are handled");
+}
+
+} // namespace
+
+void acc::python::bindTe(nb::module_ &m) {
+  using acc::te::Axis, acc::te::Footprint, acc::te::Staged;
+  nb::class_<Axis>(m, "FootprintAxis")
+      .def_ro("extent", &Axis::extent)
+      .def_ro("index", &Axis::index)
+      .def_ro("is_reduction", &Axis::isReduction);
+  nb::class_<Staged>(m, "FootprintBuffer")
+      .def_prop_ro("role", [](const Staged &self) { return nameOf(self.role); })
+      .def_prop_ro("forms",
+                   [](const Staged &self) {
+                     std::vector<std::vector<int64_t>> forms;
+                     for (mlir::AffineExpr expr : self.map.getResults())
+                       forms.push_back(coefficients(self.map, expr));
+                     return forms;
+                   })
+      .def_ro("argument", &Staged::argument)
+      .def_ro("element_bytes", &Staged::elementBytes)
+      .def_prop_ro("extents",
+                   [](const Staged &self) {
+                     return std::vector<int64_t>(self.extents.begin(),
+                                                 self.extents.end());
+                   })
+      .def_prop_ro("low",
+                   [](const Staged &self) {
+                     return std::vector<int64_t>(self.low.begin(),
+                                                 self.low.end());
+                   })
+      .def_prop_ro("padded",
+                   [](const Staged &self) {
+                     nb::list padded;
+                     for (bool isPadded : self.padded)
+                       padded.append(nb::bool_(isPadded));
+                     return padded;
+                   })
+      .def_prop_ro("sizes",
+                   [](const Staged &self) {
+                     return std::vector<int64_t>(self.sizes.begin(),
+                                                 self.sizes.end());
+                   })
+      .def_ro("is_mutated", &Staged::isMutated)
+      .def_ro("is_for_anchor", &Staged::isForAnchor);
+  nb::class_<Footprint>(m, "Footprint")
+      .def_prop_ro("axes",
+                   [](const Footprint &self) {
+                     return std::vector<Axis>(self.axes.begin(),
+                                              self.axes.end());
+                   })
+      .def_ro("buffers", &Footprint::buffers)
+      .def_ro("stores", &Footprint::stores)
+      .def_ro("steps", &Footprint::steps)
+      .def_ro("is_product", &Footprint::isProduct);
+  m.def(
+      "describe_kernel",
+      [](const acc::python::OpHandle &handle) {
+        auto kernel = llvm::dyn_cast<acc::te::KernelOp>(handle.get());
+        if (!kernel)
+          throw nb::type_error("expected a te.kernel");
+        std::string reason;
+        mlir::FailureOr<Footprint> footprint =
+            acc::te::describe(kernel, reason);
+        if (failed(footprint))
+          throw nb::value_error(reason.c_str());
+        return *footprint;
+      },
+      "op"_a,
+      "What a te.kernel on packed tensors needs for any tile sizes. ValueError "
+      "with the reason if it cannot be scheduled.");
+}
