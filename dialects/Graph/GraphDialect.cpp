@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -121,6 +122,101 @@ void GraphDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Graph/GraphSlicing.cpp.inc"
       >();
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+PlacementAttr acc::graph::getPlacement(Operation *op) {
+  return op->getAttrOfType<PlacementAttr>(GraphDialect::kPlacement);
+}
+
+LogicalResult
+PlacementAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      StringAttr kernel, Attribute target, StringAttr reason) {
+  if (kernel.empty())
+    return emitError() << "a placement needs the name of a kernel";
+  return success();
+}
+
+static bool areStrings(Attribute attribute) {
+  auto array = dyn_cast<ArrayAttr>(attribute);
+  return array && llvm::all_of(array, llvm::IsaPred<StringAttr>);
+}
+
+LogicalResult GraphDialect::verifyOperationAttribute(Operation *op,
+                                                     NamedAttribute attribute) {
+  StringRef name = attribute.getName().getValue();
+  Attribute value = attribute.getValue();
+  auto expect = [&](bool holds, StringRef what) -> LogicalResult {
+    if (holds)
+      return success();
+    return op->emitOpError() << "has the attribute '" << name << "' = " << value
+                             << ", which must be " << what;
+  };
+  if (name == kPlacement)
+    return expect(isa<PlacementAttr>(value), "a #graph.placement");
+  if (name == kReason)
+    return expect(isa<StringAttr>(value), "a string");
+  if (name == kPacked)
+    return expect(isa<UnitAttr>(value) && isa<ConcatOp>(op),
+                  "a unit of a graph.concat");
+  if (name == kTensors)
+    return expect(isa<ArrayAttr>(value) && isa<ModuleOp>(op),
+                  "an array of a module");
+  return op->emitOpError() << "has the unknown attribute '" << name
+                           << "'; the graph dialect has " << kPlacement << ", "
+                           << kReason << ", " << kPacked << " and " << kTensors;
+}
+
+/// Verifies an attribute of an argument or a result, of the given type.
+static LogicalResult verifyValueAttribute(Operation *op, StringRef kind,
+                                          unsigned index, Type type,
+                                          NamedAttribute attribute) {
+  StringRef name = attribute.getName().getValue();
+  Attribute value = attribute.getValue();
+  auto error = [&] {
+    return op->emitOpError() << kind << " " << index << " has the attribute '"
+                             << name << "' = " << value;
+  };
+  if (name == GraphDialect::kName) {
+    if (isa<StringAttr>(value))
+      return success();
+    return error() << ", which must be a string";
+  }
+  if (name == GraphDialect::kDims) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    if (!areStrings(value))
+      return error() << ", which must be an array of strings";
+    if (shaped && shaped.hasRank() &&
+        static_cast<int64_t>(cast<ArrayAttr>(value).size()) != shaped.getRank())
+      return error() << ", which must have one name per dimension of " << type;
+    return success();
+  }
+  return error() << ", which is unknown; the graph dialect has "
+                 << GraphDialect::kName << " and " << GraphDialect::kDims;
+}
+
+LogicalResult GraphDialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                     unsigned argument,
+                                                     NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError() << "is no function, and so has no use for '"
+                             << attribute.getName().getValue() << "'";
+  return verifyValueAttribute(op, "argument", argument,
+                              function.getArgumentTypes()[argument], attribute);
+}
+
+LogicalResult GraphDialect::verifyRegionResultAttribute(
+    Operation *op, unsigned, unsigned result, NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError() << "is no function, and so has no use for '"
+                             << attribute.getName().getValue() << "'";
+  return verifyValueAttribute(op, "result", result,
+                              function.getResultTypes()[result], attribute);
 }
 
 Operation *GraphDialect::materializeConstant(OpBuilder &builder,

@@ -32,6 +32,9 @@
 
 namespace acc::graph {
 
+/// Where `op` is computed, or null where nothing was decided.
+PlacementAttr getPlacement(mlir::Operation *op);
+
 /// What ONNX calls an operator of the dialect ("graph.mat_mul"), for messages;
 /// of those that ONNX does not have, what they come from.
 std::string getOnnxName(llvm::StringRef operation);

@@ -8,6 +8,7 @@
 #ifndef ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 #define ACC_DIALECTS_GRAPH_GRAPHOPS_TD
 
+include "dialects/Graph/GraphAttributes.td"
 include "dialects/Graph/GraphConstant.td"
 include "dialects/Graph/GraphContraction.td"
 include "dialects/Graph/GraphConvolution.td"

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Graph/Shape.h"
+#include "dialects/Graph/GraphDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -40,7 +40,7 @@ static StringAttr getDimName(BlockArgument argument, int64_t axis) {
   if (!function || !argument.getOwner()->isEntryBlock())
     return {};
   auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
-                                                    "graph.dims");
+                                                    GraphDialect::kDims);
   if (!names || axis >= static_cast<int64_t>(names.size()))
     return {};
   auto name = dyn_cast<StringAttr>(names[axis]);
@@ -366,7 +366,7 @@ bool ShapeScope::write(raw_ostream &os, const Symbol &symbol) const {
         argument.getOwner()->getParentOp());
     auto name = function && argument.getOwner()->isEntryBlock()
                     ? function.getArgAttrOfType<StringAttr>(
-                          argument.getArgNumber(), "graph.name")
+                          argument.getArgNumber(), GraphDialect::kName)
                     : StringAttr();
     if (name)
       os << name.getValue() << "[" << symbol.axis << "]";

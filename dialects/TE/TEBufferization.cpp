@@ -76,10 +76,10 @@ struct LaunchModel
       buffers.push_back(buffer);
     }
     size_t inputs = launch.getInputs().size();
-    auto created =
-        LaunchOp::create(rewriter, loc, TypeRange(), launch.getKernelAttr(),
-                         ValueRange(buffers).take_front(inputs),
-                         ValueRange(buffers).drop_front(inputs));
+    auto created = LaunchOp::create(
+        rewriter, loc, TypeRange(), launch.getKernelAttr(),
+        ValueRange(buffers).take_front(inputs),
+        ValueRange(buffers).drop_front(inputs), launch.getLabelAttr());
     created->setDiscardableAttrs(launch->getDiscardableAttrDictionary());
     for (auto [copy, buffer] : copiesBack)
       if (failed(options.createMemCpy(rewriter, loc, copy, buffer)))

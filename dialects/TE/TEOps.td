@@ -84,7 +84,8 @@ def TE_LaunchOp : TE_Op<"launch", [
   let summary = "Runs a te.kernel";
   let description = [{
     Destination-passing, as the kernel is: `outs` are the initial values of
-    the results on tensors, the written buffers on memrefs.
+    the results on tensors, the written buffers on memrefs. `label` is what
+    policies call the kernel, if that is not its symbol.
 
     ```mlir
     %y = te.launch @relu ins(%x : tensor<8xf32>) outs(%init : tensor<8xf32>)
@@ -94,7 +95,8 @@ def TE_LaunchOp : TE_Op<"launch", [
   let arguments = (ins
     FlatSymbolRefAttr:$kernel,
     Variadic<AnyType>:$inputs,
-    Variadic<AnyType>:$inits);
+    Variadic<AnyType>:$inits,
+    OptionalAttr<StrAttr>:$label);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     $kernel (`ins` `(` $inputs^ `:` type($inputs) `)`)?

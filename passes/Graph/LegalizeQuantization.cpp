@@ -225,10 +225,11 @@ private:
       if (!layer.anchor)
         return;
       if (isa<DequantizeLinearOp>(layer.anchor)) {
-        op->setAttr(kReason, rewriter.getStringAttr(reason));
+        op->setAttr(GraphDialect::kReason, rewriter.getStringAttr(reason));
         return;
       }
-      layer.anchor->setAttr(kReason, rewriter.getStringAttr(reason));
+      layer.anchor->setAttr(GraphDialect::kReason,
+                            rewriter.getStringAttr(reason));
       ++numFloat;
       return;
     }
@@ -263,13 +264,15 @@ private:
   void explainRest() {
     getOperation().walk([](Operation *op) {
       if (!isa_and_present<GraphDialect>(op->getDialect()) ||
-          isa<QuantizeLinearOp, DequantizeLinearOp>(op) || op->hasAttr(kReason))
+          isa<QuantizeLinearOp, DequantizeLinearOp>(op) ||
+          op->hasAttr(GraphDialect::kReason))
         return;
       if (llvm::any_of(op->getOperands(), [](Value operand) {
             Value source = getQuantizedSource(operand);
             return source && !matchPattern(source, m_Constant());
           }))
-        op->setAttr(kReason, StringAttr::get(op->getContext(), explain(op)));
+        op->setAttr(GraphDialect::kReason,
+                    StringAttr::get(op->getContext(), explain(op)));
     });
   }
 };

@@ -32,10 +32,6 @@ using namespace acc::graph;
 
 namespace {
 
-constexpr StringLiteral kernelAttr = "graph.kernel",
-                        targetAttr = "graph.target",
-                        reasonAttr = "graph.reason", dimsAttr = "graph.dims";
-
 /// Whether a slice is memory of its input that kernels may be given as it is:
 /// in one piece, and starting where a buffer may start.
 bool isView(SliceOp slice) {
@@ -183,13 +179,15 @@ public:
     llvm::MapVector<StringRef, Group> groups;
     dropViews(function);
     for (Operation &op : function.getBody().front())
-      if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
-        if (failed(addTo(groups[name.getValue()], op, name.getValue())))
+      if (PlacementAttr placement = getPlacement(&op)) {
+        StringRef name = placement.getKernel();
+        if (failed(addTo(groups[name], op, name)))
           return failure();
+      }
     SmallVector<Group> all;
     for (Operation &op : function.getBody().front()) {
-      auto name = op.getAttrOfType<StringAttr>(kernelAttr);
-      if (!name && !isFree(&op)) {
+      PlacementAttr placement = getPlacement(&op);
+      if (!placement && !isFree(&op)) {
         Group single;
         SetVector<StringAttr> names;
         collectNames(op.getLoc(), names);
@@ -198,8 +196,8 @@ public:
                                        : names.front().getValue())))
           return failure();
         all.push_back(std::move(single));
-      } else if (name && groups[name.getValue()].ops.back() == &op) {
-        all.push_back(std::move(groups[name.getValue()]));
+      } else if (placement && groups[placement.getKernel()].ops.back() == &op) {
+        all.push_back(std::move(groups[placement.getKernel()]));
       }
     }
     for (Group &group : all)
@@ -213,34 +211,37 @@ private:
   static void dropViews(func::FuncOp function) {
     llvm::StringMap<unsigned> sizes;
     for (Operation &op : function.getBody().front())
-      if (auto name = op.getAttrOfType<StringAttr>(kernelAttr))
-        ++sizes[name.getValue()];
+      if (PlacementAttr placement = getPlacement(&op))
+        ++sizes[placement.getKernel()];
     for (auto slice : function.getBody().front().getOps<SliceOp>()) {
-      auto name = slice->getAttrOfType<StringAttr>(kernelAttr);
-      if (!name || sizes[name.getValue()] != 1 || !isView(slice))
-        continue;
-      for (StringRef attribute : {kernelAttr, targetAttr, reasonAttr})
-        slice->removeAttr(attribute);
+      PlacementAttr placement = getPlacement(slice);
+      if (placement && sizes[placement.getKernel()] == 1 && isView(slice))
+        slice->removeAttr(GraphDialect::kPlacement);
     }
   }
 
   /// Adds an operation to the group that it is assigned to; the host runs what
   /// says nothing else.
   static LogicalResult addTo(Group &group, Operation &op, StringRef name) {
+    PlacementAttr placement = getPlacement(&op);
+    Attribute attribute = placement ? placement.getTarget() : Attribute();
+    if (!attribute)
+      attribute = te::HostAttr::get(op.getContext());
+    auto target = dyn_cast<te::TargetAttrInterface>(attribute);
+    if (!target)
+      return op.emitOpError("is placed on ")
+             << attribute << ", which is no target: expected one such as "
+             << te::HostAttr::get(op.getContext());
+    if (!group.ops.empty() && group.target != target)
+      return op.emitOpError("is placed on ")
+             << target << ", but its kernel '" << name << "' is on "
+             << group.target;
     group.name = name.str();
     group.ops.insert(&op);
-    if (!group.target)
-      group.target = te::HostAttr::get(op.getContext());
-    if (Attribute attribute = op.getAttr(targetAttr)) {
-      group.target = dyn_cast<te::TargetAttrInterface>(attribute);
-      if (!group.target)
-        return op.emitOpError("has the graph.target ")
-               << attribute << ", which is none: expected an attribute such as "
-               << te::HostAttr::get(op.getContext());
-      group.hasMemories = !group.target.getMemories().empty();
-    }
-    if (auto reason = op.getAttrOfType<StringAttr>(reasonAttr))
-      group.reason = reason;
+    group.target = target;
+    group.hasMemories = !target.getMemories().empty();
+    if (placement && placement.getReason())
+      group.reason = placement.getReason();
     return success();
   }
 
@@ -261,7 +262,7 @@ private:
           known = builder.getStringAttr("d" + Twine(count++));
         dims.push_back(known);
       }
-      kernel.setArgAttr(index, dimsAttr, builder.getArrayAttr(dims));
+      kernel.setArgAttr(index, GraphDialect::kDims, builder.getArrayAttr(dims));
     };
     unsigned index = 0;
     for (auto [input, reader] : group.inputs)
@@ -298,7 +299,7 @@ private:
         group.target, /*schedule=*/Attribute(), getLayers(names),
         /*arg_attrs=*/ArrayAttr(), /*res_attrs=*/ArrayAttr());
     if (group.reason)
-      kernel->setAttr(reasonAttr, group.reason);
+      kernel->setAttr(GraphDialect::kReason, group.reason);
     StringAttr symbol = symbols.insert(kernel);
     fillBody(kernel, group);
     nameSizes(kernel, group);
@@ -307,9 +308,9 @@ private:
     SmallVector<Value> inits;
     for (auto [result, init] : llvm::zip(group.results, group.inits))
       inits.push_back(init ? init : createInit(result, loc));
-    auto call = te::LaunchOp::create(
-        builder, loc, results, FlatSymbolRefAttr::get(symbol), inputs, inits);
-    call->setAttr(kernelAttr, builder.getStringAttr(group.name));
+    auto call = te::LaunchOp::create(builder, loc, results,
+                                     FlatSymbolRefAttr::get(symbol), inputs,
+                                     inits, builder.getStringAttr(group.name));
     for (auto [original, replacement] :
          llvm::zip(group.results, call.getResults())) {
       Value result = original;
@@ -364,8 +365,8 @@ private:
         }
       });
       Operation *copy = builder.clone(*op, mapping);
-      for (StringRef name : {kernelAttr, targetAttr, reasonAttr})
-        copy->removeAttr(name);
+      copy->removeAttr(GraphDialect::kPlacement);
+      copy->removeAttr(GraphDialect::kReason);
     }
     SmallVector<Value> results;
     for (Value result : group.results)

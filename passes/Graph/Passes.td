@@ -67,18 +67,18 @@ def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
 def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "Move everything that computes into te.kernels";
   let description = [{
-    Operations with the same `graph.kernel` become one te.kernel for their
-    `graph.target` (default `#te.host`); an operation without becomes a kernel of
-    its own on the host. What remains in the function is constants, reshapes, which cost
-    nothing, and te.launch. `layers` are the names in the locations;
-    `graph.reason` moves to the kernel.
+    Operations whose `graph.placement` names the same kernel become one te.kernel for
+    its target (default `#te.host`); an operation without becomes a kernel of its own
+    on the host. What remains in the function is constants, reshapes, which cost
+    nothing, and te.launch. `layers` are the names in the locations; the reason of the
+    placement moves to the kernel as `graph.reason`, its name to the launch as `label`.
 
     A result whose destination is made outside of the group keeps it; the
     others are given a tensor.empty.
 
     ```mlir
-    %0 = graph.conv %x, %w {graph.kernel = "conv1", ...} : ...
-    %1 = graph.relu %0 {graph.kernel = "conv1"} : ...
+    %0 = graph.conv %x, %w {graph.placement = #graph.placement<kernel = "conv1">, ...} : ...
+    %1 = graph.relu %0 {graph.placement = #graph.placement<kernel = "conv1">} : ...
     ```
     becomes
     ```mlir
@@ -90,7 +90,7 @@ def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
     }
     ...
     %e = tensor.empty() : ...
-    %1 = te.launch @conv1 ins(%x, %w : ...) outs(%e : ...) -> ...
+    %1 = te.launch @conv1 ins(%x, %w : ...) outs(%e : ...) {label = "conv1"} -> ...
     ```
   }];
   let dependentDialects = [

@@ -44,9 +44,6 @@ mlir::FailureOr<mlir::Value> legalizeElementwise(mlir::OpBuilder &builder,
                                                  QuantizedLayer &layer,
                                                  std::string &reason);
 
-/// Says on an operator why the accelerator does not run it.
-inline constexpr llvm::StringLiteral kReason = "graph.reason";
-
 /// Whether there is integer arithmetic for `op` between quantized tensors.
 bool hasIntegerForm(mlir::Operation *op);
 

@@ -69,13 +69,13 @@ public:
     llvm::StringMap<std::pair<BlockArgument, int64_t>> first;
     for (BlockArgument argument : function.getArguments()) {
       auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
-                                                        "graph.dims");
+                                                        GraphDialect::kDims);
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       if (!names || !type)
         continue;
       auto label = [&](BlockArgument of) {
         auto name = function.getArgAttrOfType<StringAttr>(of.getArgNumber(),
-                                                          "graph.name");
+                                                          GraphDialect::kName);
         return name ? name.getValue() : StringRef();
       };
       for (auto [axis, attribute] : llvm::enumerate(names)) {

@@ -13,8 +13,8 @@ include "mlir/Pass/PassBase.td"
 def VTAPackLayout : Pass<"vta-pack-layout", "::mlir::ModuleOp"> {
   let summary = "Rewrite the accelerator's operators on its tiled layout";
   let description = [{
-    Integer operators whose `graph.target` is a `#vta.config` become the body of
-    their `graph.kernel`: steps on packed tensors (see graph.pack), each of which
+    Integer operators whose `graph.placement` has a `#vta.config` as its target become
+    the body of its kernel: steps on packed tensors (see graph.pack), each of which
     the accelerator has an instruction for, and whose tiles are its hardware
     elements. Weights and vectors are packed at compile time; graph.pack and
     graph.unpack remain only where a tensor passes between the accelerator and
@@ -25,14 +25,14 @@ def VTAPackLayout : Pass<"vta-pack-layout", "::mlir::ModuleOp"> {
     filled.
 
     ```mlir
-    %acc = graph.conv_integer %x, %w, %b {graph.kernel = "conv1",
-        graph.target = #vta_config, ...} : (tensor<1x3x8x8xi8>, ...) -> tensor<1x4x8x8xi32>
-    %y = graph.requantize %acc {graph.kernel = "conv1", graph.target = #vta_config, ...}
+    #conv1 = #graph.placement<kernel = "conv1", target = #vta_config>
+    %acc = graph.conv_integer %x, %w, %b {graph.placement = #conv1, ...} : (tensor<1x3x8x8xi8>, ...) -> tensor<1x4x8x8xi32>
+    %y = graph.requantize %acc {graph.placement = #conv1, ...}
     ```
     becomes
     ```mlir
     %p = graph.pack %x {tiles = array<i64: 1, 16>} : ... -> tensor<1x1x8x8x1x16xi8>
-    %a = linalg.generic ... ins(%p, %w : ...) {graph.kernel = "conv1", ...}
+    %a = linalg.generic ... ins(%p, %w : ...) {graph.placement = #conv1, ...}
     %s = linalg.generic ... // one per step
     %q = linalg.generic ... // to i8
     %y = graph.unpack %q : (tensor<1x1x8x8x1x16xi8>) -> tensor<1x4x8x8xi8>

@@ -3,8 +3,8 @@
 An operator goes to the first accelerator that does not refuse it (`acc.targets.base.Accelerator.refuse`); otherwise to
 the CPU, and the refusal is the reason that `acc info` prints. A kernel is an anchor (a convolution, a pool, ...) with
 the element-wise operators that consume its result and nothing else does. Its reason is that of the operators which are
-most to blame (`acc.targets.reasons`). The decisions are the attributes `graph.target`, `graph.kernel` and
-`graph.reason`, which the passes obey.
+most to blame (`acc.targets.reasons`). The decision is the attribute `graph.placement`, which the
+passes obey.
 """
 
 from __future__ import annotations
@@ -203,10 +203,7 @@ def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: S
         taken.add(name)
         reason = kernel.reason
         for op in kernel.ops:
-            op.attributes["graph.kernel"] = name
-            op.attributes["graph.target"] = targets[kernel.target]
-            if reason:
-                op.attributes["graph.reason"] = reason
+            op.attributes["graph.placement"] = ir.PlacementAttr.get(name, targets[kernel.target], reason)
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
         placements.append(Placement(name, kernel.target, kernel.layers, reason, macs))
     return placements

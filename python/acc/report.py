@@ -86,7 +86,7 @@ def read_launches(module: ir.Module) -> list[Launch]:
             for op in function.regions[0].blocks[0]:
                 if op.name == "te.launch":
                     symbol = str(op.attributes["kernel"].value)
-                    kernel = op.attributes.get("graph.kernel")
+                    kernel = op.attributes.get("label")
                     launches.append(Launch(str(kernel.value) if kernel is not None else symbol, symbol))
     return launches
 

@@ -35,7 +35,8 @@ te.kernel @k(%x: tensor<?x?xf32>, %s: f32, %n: index, %out: tensor<?x?xf32>) -> 
 func.func @main(%x: tensor<?x?xf32> {graph.name = "x", graph.dims = ["batch", "n"]},
                 %y: tensor<?x4xf32> {graph.name = "y", graph.dims = ["batch", ""]})
     -> (tensor<?x?xf32> {graph.name = "twice", graph.dims = ["batch", "n"]}, tensor<?xf32> {graph.name = "flat"},
-        tensor<?x2x2xf32> {graph.name = "split", graph.dims = ["batch"]}, tensor<?x2xf32> {graph.name = "slice"}) {
+        tensor<?x2x2xf32> {graph.name = "split", graph.dims = ["batch", "", ""]},
+        tensor<?x2xf32> {graph.name = "slice"}) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %s = arith.constant 2.0 : f32

@@ -80,19 +80,16 @@ public:
       if (isAccelerated(&op) || isPackedConcat(&op))
         accelerated.push_back(&op);
     for (Operation *op : accelerated) {
-      tagger.kernel = getKernel(op);
-      if (!tagger.kernel)
-        return op->emitOpError(
-            "is assigned to the accelerator but to no kernel");
-      tagger.target = isPackedConcat(op)
-                          ? Attribute(te::HostAttr::get(b.getContext()))
-                          : getAccelerator(op);
+      tagger.placement = getPlacement(op);
+      if (!tagger.placement)
+        return op->emitOpError("joins packed tensors but has no ")
+               << GraphDialect::kPlacement;
       b.setInsertionPoint(op);
       b.setLoc(op->getLoc());
       if (failed(rewrite(op)))
         return failure();
     }
-    tagger.kernel = {};
+    tagger.placement = {};
     return eraseOriginals();
   }
 
@@ -233,16 +230,16 @@ private:
   LogicalResult finish(Operation *op, Value acc) {
     Value result = op->getResult(0);
     auto isInside = [&](Operation *user) {
-      return isAccelerated(user) && getKernel(user) == tagger.kernel;
+      return isAccelerated(user) && getKernel(user) == getKernel(op);
     };
     if (llvm::all_of(result.getUsers(), isInside)) {
       narrowable[result] = acc;
       return success();
     }
     if (llvm::any_of(result.getUsers(), isInside) ||
-        !finished.insert(tagger.kernel).second)
+        !finished.insert(getKernel(op)).second)
       return op->emitOpError("kernel '")
-             << tagger.kernel.getValue() << "' has a second result";
+             << getKernel(op).getValue() << "' has a second result";
     values.createResult(
         result,
         [&](Value destination) { return steps.narrow(acc, destination); },

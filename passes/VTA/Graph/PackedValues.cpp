@@ -25,15 +25,19 @@ static ArrayRef<int64_t> shapeOf(Value value) {
 static bool isEmpty(const Halo &halo) { return halo == Halo{}; }
 
 ConfigAttr acc::vta::getAccelerator(Operation *op) {
-  return op->getAttrOfType<ConfigAttr>("graph.target");
+  PlacementAttr placement = getPlacement(op);
+  return placement ? dyn_cast_if_present<ConfigAttr>(placement.getTarget())
+                   : ConfigAttr();
 }
 
 bool acc::vta::isPackedConcat(Operation *op) {
-  return mlir::isa<ConcatOp>(op) && op->hasAttr("graph.packed");
+  return mlir::isa<ConcatOp>(op) && !isAccelerated(op) &&
+         op->hasAttr(GraphDialect::kPacked);
 }
 
 StringAttr acc::vta::getKernel(Operation *op) {
-  return op->getAttrOfType<StringAttr>("graph.kernel");
+  PlacementAttr placement = getPlacement(op);
+  return placement ? placement.getKernel() : StringAttr();
 }
 
 bool acc::vta::isReshape(Operation *op) {
@@ -49,12 +53,11 @@ SmallVector<int64_t> acc::vta::to4D(ArrayRef<int64_t> shape) {
 
 void KernelTagger::notifyOperationInserted(Operation *op,
                                            OpBuilder::InsertPoint) {
-  if (!kernel || op->getBlock() != &block ||
+  if (!placement || op->getBlock() != &block ||
       op->hasTrait<OpTrait::ConstantLike>() ||
       mlir::isa<tensor::EmptyOp, PackOp, UnpackOp>(op) || isReshape(op))
     return;
-  op->setAttr("graph.kernel", kernel);
-  op->setAttr("graph.target", target);
+  op->setAttr(GraphDialect::kPlacement, placement);
 }
 
 /// The kernel that computes a value, or what else to name its conversions by.
@@ -72,10 +75,11 @@ void PackedValues::assignToHost(Operation *op, const Twine &name) {
   std::string unique = name.str();
   while (!kernelNames.insert(unique).second)
     unique += "_";
-  op->setAttr("graph.kernel", b.getStringAttr(unique));
-  op->setAttr("graph.target", acc::te::HostAttr::get(b.getContext()));
-  op->setAttr("graph.reason",
-              b.getStringAttr("converts the layout of a tensor"));
+  op->setAttr(
+      GraphDialect::kPlacement,
+      PlacementAttr::get(b.getContext(), b.getStringAttr(unique),
+                         acc::te::HostAttr::get(b.getContext()),
+                         b.getStringAttr("converts the layout of a tensor")));
 }
 
 Value PackedValues::lookThrough(Value value) const {
@@ -231,11 +235,11 @@ void PackedValues::createResult(Value value,
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
-  StringAttr kernel = std::exchange(tagger.kernel, StringAttr());
+  PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
   Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
   auto fill = linalg::FillOp::create(b, pad, packed.value);
-  assignToHost(fill, kernel.getValue() + ":halo");
-  tagger.kernel = kernel;
+  assignToHost(fill, placement.getKernel().getValue() + ":halo");
+  tagger.placement = placement;
   packed.value = fill.getResult(0);
   Value interior = slice(packed, Halo{});
   auto place = interior.getDefiningOp<tensor::ExtractSliceOp>();

@@ -17,11 +17,12 @@
 
 namespace acc::vta {
 
-/// The accelerator that an operator is assigned to, or null, and its kernel.
+/// The accelerator that an operator is assigned to, or null.
 ConfigAttr getAccelerator(mlir::Operation *op);
 inline bool isAccelerated(mlir::Operation *op) {
   return getAccelerator(op) != nullptr;
 }
+/// The kernel that an operator is assigned to, or null.
 mlir::StringAttr getKernel(mlir::Operation *op);
 
 /// Whether the host concatenates packed tensors as they are, without unpacking.
@@ -42,9 +43,7 @@ struct KernelTagger : mlir::OpBuilder::Listener {
                                mlir::OpBuilder::InsertPoint) override;
 
   mlir::Block &block;
-  mlir::StringAttr kernel;
-  /// Whose kernel it is, a #vta.config or the host.
-  mlir::Attribute target;
+  graph::PlacementAttr placement;
 };
 
 /// Rows and columns around an image, as in graph.pack: top, left, bottom,

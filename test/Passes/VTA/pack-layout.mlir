@@ -11,15 +11,15 @@ module attributes {vta.config = #vta} {
   func.func @conv(%x: tensor<1x3x8x8xi8>) -> tensor<1x20x4x4xi8> {
     %w = graph.constant dense<1> : tensor<20x3x3x3xi8> : tensor<20x3x3x3xi8>
     %b = graph.constant dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]> : tensor<20xi32> : tensor<20xi32>
-    // CHECK: %[[P:.*]] = graph.pack %arg0 {graph.kernel = "input:pack", graph.reason = "converts the layout of a tensor", graph.target = #te.host, tiles = array<i64: 1, 16>} : (tensor<1x3x8x8xi8>) -> tensor<1x1x8x8x1x16xi8>
+    // CHECK: %[[P:.*]] = graph.pack %arg0 {graph.placement = #graph.placement<kernel = "input:pack", target = #te.host, reason = "converts the layout of a tensor">, tiles = array<i64: 1, 16>} : (tensor<1x3x8x8xi8>) -> tensor<1x1x8x8x1x16xi8>
     // CHECK: %[[PAD:.*]] = tensor.pad %[[P]] low[0, 0, 1, 1, 0, 0] high[0, 0, 0, 0, 0, 0]
     // CHECK: %[[WEIGHT:.*]] = graph.constant {{.*}} : tensor<2x1x3x3x16x16xi8>
     // CHECK: linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[Y]]], {{.*}} ins(%[[PAD]], %[[WEIGHT]]
-    // CHECK-SAME: graph.kernel = "k", graph.target = #vta_config
+    // CHECK-SAME: graph.placement = #graph.placement<kernel = "k", target = #vta_config>
     // CHECK: %[[BIAS:.*]] = graph.constant dense<{{.*}}> : tensor<2x1x16xi32>
     // CHECK: linalg.generic {indexing_maps = [#[[CHANNEL]], {{.*}} ins(%[[BIAS]] : tensor<2x1x16xi32>)
     // CHECK: arith.addi
-    %0 = graph.conv_integer %x, %w, %b {graph.kernel = "k", graph.target = #vta, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
         : (tensor<1x3x8x8xi8>, tensor<20x3x3x3xi8>, tensor<20xi32>) -> tensor<1x20x4x4xi32>
     // The shift comes before the bounds, which then fit an immediate.
     // CHECK: arith.shrsi
@@ -33,7 +33,7 @@ module attributes {vta.config = #vta} {
     // CHECK: arith.addi
     // CHECK: arith.shrsi
     // CHECK: arith.trunci
-    %1 = graph.requantize %0 {graph.kernel = "k", graph.target = #vta, clip_lo = array<i32: -40000>, clip_hi = array<i32: 40000>, pre_shift = array<i32: 1>,
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, clip_lo = array<i32: -40000>, clip_hi = array<i32: 40000>, pre_shift = array<i32: 1>,
         multiplier = array<i32: 3>, post_shift = array<i32: 9>, zero_point = 3 : i32} : (tensor<1x20x4x4xi32>) -> tensor<1x20x4x4xi8>
     // CHECK: graph.unpack {{.*}} : (tensor<1x2x4x4x1x16xi8>) -> tensor<1x20x4x4xi8>
     return %1 : tensor<1x20x4x4xi8>
@@ -44,24 +44,24 @@ module attributes {vta.config = #vta} {
   func.func @halo(%x: tensor<1x16x4x4xi8>) -> tensor<1x16xi8> {
     %w = graph.constant dense<1> : tensor<16x64xi8> : tensor<16x64xi8>
     %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
-    %0 = graph.weighted_sum %x, %x {graph.kernel = "a", graph.target = #vta, offsets = array<i32: 1, 0>, multipliers = array<i32: 65536, -1>}
+    %0 = graph.weighted_sum %x, %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, offsets = array<i32: 1, 0>, multipliers = array<i32: 65536, -1>}
         : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi32>
     // CHECK: arith.extsi
     // CHECK: arith.addi
     // CHECK: arith.shli
-    // CHECK: linalg.fill {graph.kernel = "a:halo", {{.*}}graph.target = #te.host} {{.*}} outs(%{{.*}} : tensor<1x1x6x6x1x16xi8>)
+    // CHECK: linalg.fill {graph.placement = #graph.placement<kernel = "a:halo", target = #te.host, {{.*}}>} {{.*}} outs(%{{.*}} : tensor<1x1x6x6x1x16xi8>)
     // CHECK: tensor.insert_slice {{.*}} into %{{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
-    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = #vta, pre_shift = array<i32: 16>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "a", target = #vta>, pre_shift = array<i32: 16>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
         : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
     // CHECK-NOT: graph.unpack
     // No window reaches the last row and column.
     // CHECK: tensor.extract_slice %{{.*}}[0, 0, 0, 0, 0, 0] [1, 1, 5, 5, 1, 16]
     // CHECK: arith.maxsi
-    %2 = graph.max_pool %1 {graph.kernel = "p", graph.target = #vta, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+    %2 = graph.max_pool %1 {graph.placement = #graph.placement<kernel = "p", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
         : (tensor<1x16x4x4xi8>) -> tensor<1x16x2x2xi8>
     // CHECK: ins(%{{.*}} : tensor<1x1x2x2x1x16xi8>, tensor<1x1x2x2x16x16xi8>) outs(%{{.*}} : tensor<1x1x1x1x1x16xi32>)
     %3 = graph.flatten %2 {axis = 1 : i64} : (tensor<1x16x2x2xi8>) -> tensor<1x64xi8>
-    %4 = graph.gemm_integer %3, %w, %b {graph.kernel = "g", graph.target = #vta} : (tensor<1x64xi8>, tensor<16x64xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %4 = graph.gemm_integer %3, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>} : (tensor<1x64xi8>, tensor<16x64xi8>, tensor<16xi32>) -> tensor<1x16xi32>
     // Half to even reads the running value twice, the second time through a copy.
     // CHECK: arith.constant 2 : i32
     // CHECK: arith.addi
@@ -72,7 +72,7 @@ module attributes {vta.config = #vta} {
     // CHECK: arith.addi
     // CHECK: arith.shrsi
     // CHECK: arith.trunci
-    %5 = graph.requantize %4 {graph.kernel = "g", graph.target = #vta, pre_shift = array<i32: 0>, multiplier = array<i32: 1>, addend = 2 : i32, post_shift = array<i32: 2>,
+    %5 = graph.requantize %4 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: 0>, multiplier = array<i32: 1>, addend = 2 : i32, post_shift = array<i32: 2>,
         rounding = #graph.rounding<half_even>} : (tensor<1x16xi32>) -> tensor<1x16xi8>
     // CHECK: %[[U:.*]] = graph.unpack
     // CHECK: graph.reshape %[[U]] : (tensor<1x16x1x1xi8>) -> tensor<1x16xi8>
@@ -92,12 +92,12 @@ module attributes {vta.config = #vta} {
     %b = graph.constant dense<0> : tensor<8xi32> : tensor<8xi32>
     // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
     // CHECK: outs(%{{.*}} : tensor<2x1x1x1x2x16xi32>)
-    %0 = graph.gemm_integer %x, %w, %b {graph.kernel = "a", graph.target = #vta} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
-    %1 = graph.requantize %0 {graph.kernel = "a", graph.target = #vta, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
+    %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "a", target = #vta>} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "a", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
     // CHECK: graph.unpack {{.*}} (tensor<2x1x1x1x2x16xi8>)
     // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
-    %2 = graph.gemm_integer %1, %w, %b {graph.kernel = "b", graph.target = #vta} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
-    %3 = graph.requantize %2 {graph.kernel = "b", graph.target = #vta, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
+    %2 = graph.gemm_integer %1, %w, %b {graph.placement = #graph.placement<kernel = "b", target = #vta>} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
+    %3 = graph.requantize %2 {graph.placement = #graph.placement<kernel = "b", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
     return %3 : tensor<3x8xi8>
   }
 }
@@ -110,16 +110,16 @@ module attributes {vta.config = #vta} {
 module attributes {vta.config = #vta} {
   // CHECK-LABEL: @concat
   func.func @concat(%x: tensor<1x16x4x4xi8>) -> tensor<1x32x2x2xi8> {
-    %0 = graph.max_pool %x {graph.kernel = "a", graph.target = #vta, kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+    %0 = graph.max_pool %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
         : (tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi8>
     // CHECK-NOT: graph.unpack
-    // CHECK: linalg.fill {graph.kernel = "c", graph.target = #te.host} {{.*}} tensor<1x2x6x6x1x16xi8>
-    // CHECK: tensor.insert_slice {{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16] {{.*}} {graph.kernel = "c", graph.target = #te.host}
+    // CHECK: linalg.fill {graph.placement = #graph.placement<kernel = "c", target = #te.host>} {{.*}} tensor<1x2x6x6x1x16xi8>
+    // CHECK: tensor.insert_slice {{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16] {{.*}} {graph.placement = #graph.placement<kernel = "c", target = #te.host>}
     // CHECK: tensor.insert_slice {{.*}}[0, 1, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
     // CHECK-NOT: graph.pack
-    %1 = graph.concat %0, %0 {graph.kernel = "c", graph.packed, graph.target = #te.host, axis = 1 : i64} : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x32x4x4xi8>
+    %1 = graph.concat %0, %0 {graph.placement = #graph.placement<kernel = "c", target = #te.host>, graph.packed, axis = 1 : i64} : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x32x4x4xi8>
     // CHECK: graph.unpack
-    %2 = graph.max_pool %1 {graph.kernel = "b", graph.target = #vta, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+    %2 = graph.max_pool %1 {graph.placement = #graph.placement<kernel = "b", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
         : (tensor<1x32x4x4xi8>) -> tensor<1x32x2x2xi8>
     return %2 : tensor<1x32x2x2xi8>
   }
@@ -150,8 +150,8 @@ module attributes {vta.config = #vta} {
     // CHECK-NOT: arith.muli
     // CHECK-NOT: arith.shli
     // CHECK: arith.trunci
-    %0 = graph.gemm_integer %x, %w, %b {graph.kernel = "g", graph.target = #vta} : (tensor<1x16xi8>, tensor<16x16xi8>, tensor<16xi32>) -> tensor<1x16xi32>
-    %1 = graph.requantize %0 {graph.kernel = "g", graph.target = #vta, pre_shift = array<i32: -2>, multiplier = array<i32: 1>, post_shift = array<i32: 4>,
+    %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>} : (tensor<1x16xi8>, tensor<16x16xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: -2>, multiplier = array<i32: 1>, post_shift = array<i32: 4>,
         rounding = #graph.rounding<half_even>} : (tensor<1x16xi32>) -> tensor<1x16xi8>
     return %1 : tensor<1x16xi8>
   }
@@ -164,7 +164,7 @@ module attributes {vta.config = #vta} {
 module attributes {vta.config = #vta} {
   func.func @leaves(%x: tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32> {
     // expected-error @+1 {{an accumulator leaves the kernel}}
-    %0 = graph.global_sum_integer %x {graph.kernel = "a", graph.target = #vta} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
+    %0 = graph.global_sum_integer %x {graph.placement = #graph.placement<kernel = "a", target = #vta>} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
     return %0 : tensor<1x16x1x1xi32>
   }
 }
@@ -175,8 +175,8 @@ module attributes {vta.config = #vta} {
 #other = #vta.config<log_block = 4, log_acc_buff_size = 16>
 
 func.func @two(%x: tensor<1x16x4x4xi8>) -> (tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>) {
-  %0 = graph.global_sum_integer %x {graph.kernel = "a", graph.target = #one} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
+  %0 = graph.global_sum_integer %x {graph.placement = #graph.placement<kernel = "a", target = #one>} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
   // expected-error @+1 {{is assigned to another accelerator than the operators before it}}
-  %1 = graph.global_sum_integer %x {graph.kernel = "b", graph.target = #other} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
+  %1 = graph.global_sum_integer %x {graph.placement = #graph.placement<kernel = "b", target = #other>} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
   return %0, %1 : tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>
 }

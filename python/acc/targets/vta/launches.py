@@ -86,7 +86,7 @@ def read_kernels(module: ir.Module) -> list[Launch]:
         arguments = tuple(
             _argument(value, kernel if index >= written else None, kernels) for index, value in enumerate(operands)
         )
-        name = op.attributes.get("graph.kernel")
+        name = op.attributes.get("label")
         launches.append(Launch(str(name.value) if name is not None else symbol, symbol, _names(kernel), arguments))
     return launches
 

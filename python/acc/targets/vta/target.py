@@ -90,9 +90,7 @@ class Vta(Accelerator):
     def attribute(self, context: ir.Context) -> ir.Attribute:
         """See Accelerator: #vta.config."""
         fields = [f"{key.lower()} = {value}" for key, value in self.config.items() if key.startswith("LOG_")]
-        return ir.Attribute.parse(
-            f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>", context
-        )
+        return ir.Attribute.parse(f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>", context)
 
     def prepare(self, module: ir.Module) -> None:
         """Writes `vta.config`."""
