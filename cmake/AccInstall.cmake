@@ -8,6 +8,8 @@ endif()
 set_target_properties(acc_runtime PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${installed} LIBRARY DESTINATION _lib RUNTIME DESTINATION _lib)
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/runtime.h DESTINATION include/acc)
+install(FILES ${ACC_PYTHON_LIB_DIR}/isa.py DESTINATION _lib)
+install(FILES ${ACC_PYTHON_LIB_DIR}/include/acc/circuit_registers.h DESTINATION _lib/include/acc)
 
 # Functions that processors without some instructions need, such as conversions
 # to half precision, are linked into the code of every model.

@@ -6,7 +6,7 @@
 # drag in static archives and duplicate their state.
 
 set(ACC_INCLUDE_DIRS ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
-    ${CMAKE_SOURCE_DIR}/runtime/include)
+    ${CMAKE_SOURCE_DIR}/runtime/include ${ACC_GENERATED_INCLUDE_DIR})
 set_property(GLOBAL PROPERTY ACC_OBJECT_LIBRARIES "")
 
 # One precompiled header serves every target; a pass then compiles in two
@@ -38,11 +38,14 @@ endfunction()
 # tablegen target; outputs and flags alternate, flags are ;-lists in quotes.
 function(acc_add_tablegen name source)
   set(LLVM_TARGET_DEFINITIONS ${source})
+  # Some descriptions include what is made of the instruction set's.
+  set(LLVM_TARGET_DEPENDS ${ACC_GENERATED_INCLUDE_DIR}/acc/isa/Facts.td)
   set(arguments ${ARGN})
   while(arguments)
     list(POP_FRONT arguments output flags)
     separate_arguments(flags UNIX_COMMAND "${flags}")
-    mlir_tablegen(${output} ${flags} EXTRA_INCLUDES ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${MLIR_INCLUDE_DIRS})
+    mlir_tablegen(${output} ${flags} EXTRA_INCLUDES ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+                  ${ACC_GENERATED_INCLUDE_DIR} ${MLIR_INCLUDE_DIRS})
   endwhile()
   add_custom_target(${name} DEPENDS ${TABLEGEN_OUTPUT})
   set_property(GLOBAL APPEND PROPERTY ACC_TABLEGEN_TARGETS ${name})

@@ -11,13 +11,11 @@
 include "dialects/VTA/VTADialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+include "acc/isa/Facts.td"
 
-def VTA_MemorySpace : I32EnumAttr<"MemorySpace", "a memory of the accelerator", [
-    I32EnumAttrCase<"Uop", 0, "uop">,
-    I32EnumAttrCase<"Wgt", 1, "wgt">,
-    I32EnumAttrCase<"Inp", 2, "inp">,
-    I32EnumAttrCase<"Acc", 3, "acc">,
-    I32EnumAttrCase<"Dram", 4, "dram">]> {
+def VTA_MemorySpace : I32EnumAttr<"MemorySpace", "a memory of the accelerator",
+    !listconcat(IsaScratchpads,
+                [I32EnumAttrCase<"Dram", IsaNumScratchpads, "dram">])> {
   let genSpecializedAttr = 0;
   let cppNamespace = "::acc::vta";
 }
@@ -28,12 +26,8 @@ def VTA_MemAttr : EnumAttr<VTA_Dialect, VTA_MemorySpace, "mem"> {
 }
 
 // Numbered as the instruction set encodes them.
-def VTA_AluKind : I32EnumAttr<"AluKind", "an operation of the vector unit", [
-    I32EnumAttrCase<"Min", 0, "min">,
-    I32EnumAttrCase<"Max", 1, "max">,
-    I32EnumAttrCase<"Add", 2, "add">,
-    I32EnumAttrCase<"Shr", 3, "shr">,
-    I32EnumAttrCase<"Mul", 4, "mul">]> {
+def VTA_AluKind : I32EnumAttr<"AluKind", "an operation of the vector unit",
+                              IsaAluOps> {
   let genSpecializedAttr = 0;
   let cppNamespace = "::acc::vta";
 }

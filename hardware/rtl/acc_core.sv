@@ -11,31 +11,48 @@
 //   mem -> fetch -+-> queue -> compute <-> acc, uop <--'   tokens: load <-> compute
 //                 '-> queue -> store <---- out <- compute          compute <-> store
 //
-// Registers (32 bits each, `reg_addr` counts words):
+// Registers of 32 bits. `reg_addr` counts words; the numbers of registers and
+// bits are REG_* and B_* of the package, from runtime/isa/isa.toml:
 //
-//   0 CONTROL   write 1: start. Everything but the scratchpads is reset, which
-//               keep what the streams before left. After an error, wait until
-//               memory has answered what was asked.
-//   1 STATUS    bit 0 busy, 1 done, 2 error
-//   2 STREAM_LO, 3 STREAM_HI   byte address of the stream, a multiple of the
-//               larger of a beat and 16 bytes
-//   4 COUNT     instructions
-//   5 LIMIT     cycles without progress after which the watchdog gives up
-//   6 ERROR     bits 0..3 code, 4..5 unit (fetch, compute, load, store)
-//   7 PLACE     which instruction of that unit, counted from 0
-//   8 WAITING   who waited for whom when the watchdog gave up: bit 0 load for a
-//               token of compute, 1 compute for load, 2 compute for store,
-//               3 store for compute; 4..6 fetch for room in the queue of load,
-//               compute, store; 7 memory has not answered; 8 FINISH has retired
-//   9 CYCLES_LO, 10 CYCLES_HI
-//   11, 12, 13  instructions retired by load, compute, store
-//   14, 15, 16  cycles in which load, compute, store were busy
-//   17, 18, 19  GEMM, reset and ALU operations
-//   20, 21      beats read, beats written
-//   22, 23, 24  cycles in which load, compute, store waited for a token
+//   CONTROL   write bit START: start. Everything but the scratchpads is reset,
+//             which keep what the streams before left. After an error, wait
+//             until memory has answered what was asked.
+//   STATUS    bits BUSY, DONE, ERROR
+//   STREAM_LO, STREAM_HI   byte address of the stream, a multiple of the larger
+//             of a beat and 16 bytes
+//   COUNT     instructions
+//   LIMIT     cycles without progress after which the watchdog gives up
+//   ERROR     bits CODE (FETCH_*, FAULT_* + ERROR_FAULTS, ERROR_*), UNIT (UNIT_*)
+//   PLACE     which instruction of that unit, counted from 0
+//   WAITING   who waited for whom when the watchdog gave up: bits
+//             LOAD_FOR_COMPUTE (load for a token of compute) and so on; QUEUES:
+//             fetch for room in the queue of load, compute, store; MEMORY: it
+//             has not answered; FINISHED: FINISH has retired
+//   CYCLES_LO, CYCLES_HI
+//   LOAD_INSTRUCTIONS, ...  instructions retired by load, compute, store
+//   LOAD_BUSY, ...          cycles in which load, compute, store were busy
+//   GEMM_STEPS, RESET_STEPS, ALU_STEPS   operations
+//   READ_BEATS, WRITE_BEATS
+//   LOAD_WAITS, ...         cycles in which load, compute, store waited for a
+//             token
 //
 // `events` pulses: 0, 1 load starts, retires an instruction; 2, 3 compute; 4, 5
 // store.
+//
+// Prefixes of signals, in all modules:
+//
+//   m_  the memory port (AXI4)          req_, beat_  a module's side of it
+//   w_  write port of a memory          r_  its read port; in acc_walk, what is
+//   l_  that of load, which writes          kept of the instruction
+//       inp and wgt inside compute      x_  an operation on its way from
+//   d_  acc_fetch: the instruction          acc_sequence to acc_execute
+//       being decoded                   q_  acc_fetch: the one behind it
+//   g_  acc_fill: the segment being generated, s_  the next, c_  the current one
+//   acc_sequence: i_, o_, u_  inner loop, outer loop, micro-op;
+//       d_, s_, w_  indices of destination, source, weight; f_  the operation at
+//       the end of the FIFO; h_  the one behind it, which is issued next
+//
+// Blocks of `generate` are called g_*, too.
 import acc_pkg::*;
 
 module acc_core (
@@ -75,13 +92,13 @@ module acc_core (
   logic start, launch, reset, running;
   logic [63:0] stream;
   logic [31:0] count, limit;
-  assign start = reg_write && reg_addr == 5'd0 && reg_wdata[0];
+  assign start = reg_write && reg_addr == REG_CONTROL && reg_wdata[B_CONTROL_START];
   always_ff @(posedge clk) begin
     if (rst) limit <= 32'd65536;
-    else if (reg_write && reg_addr == 5'd5) limit <= reg_wdata;
-    if (reg_write && reg_addr == 5'd2) stream[31:0] <= reg_wdata;
-    if (reg_write && reg_addr == 5'd3) stream[63:32] <= reg_wdata;
-    if (reg_write && reg_addr == 5'd4) count <= reg_wdata;
+    else if (reg_write && reg_addr == REG_LIMIT) limit <= reg_wdata;
+    if (reg_write && reg_addr == REG_STREAM_LO) stream[31:0] <= reg_wdata;
+    if (reg_write && reg_addr == REG_STREAM_HI) stream[63:32] <= reg_wdata;
+    if (reg_write && reg_addr == REG_COUNT) count <= reg_wdata;
     reset  <= rst || start;
     launch <= !rst && start;
   end
@@ -335,10 +352,20 @@ module acc_core (
   logic [31:0] still;
   logic [3:0] code;
   logic [1:0] unit;
-  logic [8:0] waiting;
+  logic [31:0] waiting, waiting_now;
   logic [15:0] in_memory;  // beats and acknowledgements on their way
   logic [31:0] retired_load, retired_compute, retired_store, place;
   logic moved_now;
+  always_comb begin
+    waiting_now = '0;
+    waiting_now[B_WAITING_LOAD_FOR_COMPUTE] = load_waits;
+    waiting_now[B_WAITING_COMPUTE_FOR_LOAD] = compute_waits_load;
+    waiting_now[B_WAITING_COMPUTE_FOR_STORE] = compute_waits_store;
+    waiting_now[B_WAITING_STORE_FOR_COMPUTE] = store_waits;
+    waiting_now[B_WAITING_QUEUES+:3] = waits_queue;
+    waiting_now[B_WAITING_MEMORY] = in_memory != '0;
+    waiting_now[B_WAITING_FINISHED] = finish_seen;
+  end
   always_ff @(posedge clk) begin
     quiet <= !fetch_busy && (&queue_empty) && !load_busy && !compute_busy && !store_busy;
     moved <= moved_now;
@@ -370,8 +397,7 @@ module acc_core (
           store_overflow || tokens_failed != 4'd0 || gave_up) begin
         running <= 1'b0;
         error   <= 1'b1;
-        waiting <= {finish_seen, in_memory != '0, waits_queue, store_waits, compute_waits_store, compute_waits_load,
-                    load_waits};
+        waiting <= waiting_now;
         if (fetch_fault) begin
           code  <= fetch_code;
           unit  <= UNIT_FETCH;
@@ -449,31 +475,39 @@ module acc_core (
   };
 
   always_comb begin
+    reg_rdata = '0;
     case (reg_addr)
-      5'd1: reg_rdata = {29'd0, error, done, running};
-      5'd2: reg_rdata = stream[31:0];
-      5'd3: reg_rdata = stream[63:32];
-      5'd4: reg_rdata = count;
-      5'd5: reg_rdata = limit;
-      5'd6: reg_rdata = {26'd0, unit, code};
-      5'd7: reg_rdata = place;
-      5'd8: reg_rdata = {23'd0, waiting};
-      5'd9: reg_rdata = cycles[31:0];
-      5'd10: reg_rdata = cycles[63:32];
-      5'd11: reg_rdata = retired_load;
-      5'd12: reg_rdata = retired_compute;
-      5'd13: reg_rdata = retired_store;
-      5'd14: reg_rdata = busy_load;
-      5'd15: reg_rdata = busy_compute;
-      5'd16: reg_rdata = busy_store;
-      5'd17: reg_rdata = gemm_steps;
-      5'd18: reg_rdata = reset_steps;
-      5'd19: reg_rdata = alu_steps;
-      5'd20: reg_rdata = reads;
-      5'd21: reg_rdata = writes;
-      5'd22: reg_rdata = waits_load_n;
-      5'd23: reg_rdata = waits_compute_n;
-      5'd24: reg_rdata = waits_store_n;
+      REG_STATUS: begin
+        reg_rdata[B_STATUS_BUSY] = running;
+        reg_rdata[B_STATUS_DONE] = done;
+        reg_rdata[B_STATUS_ERROR] = error;
+      end
+      REG_STREAM_LO: reg_rdata = stream[31:0];
+      REG_STREAM_HI: reg_rdata = stream[63:32];
+      REG_COUNT: reg_rdata = count;
+      REG_LIMIT: reg_rdata = limit;
+      REG_ERROR: begin
+        reg_rdata[B_ERROR_CODE+:4] = code;
+        reg_rdata[B_ERROR_UNIT+:2] = unit;
+      end
+      REG_PLACE: reg_rdata = place;
+      REG_WAITING: reg_rdata = waiting;
+      REG_CYCLES_LO: reg_rdata = cycles[31:0];
+      REG_CYCLES_HI: reg_rdata = cycles[63:32];
+      REG_LOAD_INSTRUCTIONS: reg_rdata = retired_load;
+      REG_COMPUTE_INSTRUCTIONS: reg_rdata = retired_compute;
+      REG_STORE_INSTRUCTIONS: reg_rdata = retired_store;
+      REG_LOAD_BUSY: reg_rdata = busy_load;
+      REG_COMPUTE_BUSY: reg_rdata = busy_compute;
+      REG_STORE_BUSY: reg_rdata = busy_store;
+      REG_GEMM_STEPS: reg_rdata = gemm_steps;
+      REG_RESET_STEPS: reg_rdata = reset_steps;
+      REG_ALU_STEPS: reg_rdata = alu_steps;
+      REG_READ_BEATS: reg_rdata = reads;
+      REG_WRITE_BEATS: reg_rdata = writes;
+      REG_LOAD_WAITS: reg_rdata = waits_load_n;
+      REG_COMPUTE_WAITS: reg_rdata = waits_compute_n;
+      REG_STORE_WAITS: reg_rdata = waits_store_n;
       default: reg_rdata = 32'd0;
     endcase
   end

@@ -269,7 +269,7 @@ private:
     write(ACC_REG_STREAM_HI, static_cast<uint32_t>(run->stream >> 32));
     write(ACC_REG_COUNT, run->count);
     write(ACC_REG_LIMIT, run->limit);
-    write(ACC_REG_CONTROL, 1);
+    write(ACC_REG_CONTROL, 1u << ACC_BIT_CONTROL_START);
     started = cycle;
     // The circuit ends or gives up by itself; done and error take a few cycles
     // to be reset.

@@ -65,10 +65,10 @@ checkStream(const isa::Config &config, std::span<const isa::Word128> stream,
     if (auto problem = isa::checkForm(*insns.back()))
       return Diagnostic{at, *problem, ""};
     if (insns.back()->isFinish() && i + 1 != stream.size())
-      return Diagnostic{at, "FINISH is not the last instruction", ""};
+      return Diagnostic{at, formErrorText(isa::FormError::NotLast), ""};
   }
   if (insns.empty() || !insns.back()->isFinish())
-    return Diagnostic{-1, "the stream does not end with FINISH", ""};
+    return Diagnostic{-1, formErrorText(isa::FormError::NoFinish), ""};
   if (auto problem = tsim::checkDram(config, dram, insns))
     return problem;
   for (size_t i = 0; i < insns.size(); ++i) {

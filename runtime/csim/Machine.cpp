@@ -7,6 +7,8 @@
 
 #include "Machine.h"
 
+#include "acc/circuit_registers.h"
+
 #include <cstring>
 
 using namespace acc;
@@ -18,12 +20,6 @@ using isa::Module;
 
 static constexpr size_t index(Module module) {
   return static_cast<size_t>(module);
-}
-
-/// Whether an instruction moves nothing from or to DRAM; it may still write
-/// padding.
-static bool isNop(const MemInsn &mem) {
-  return mem.xSize == 0 || mem.ySize == 0;
 }
 
 void acc::csim::readUops(const MemInsn &mem, const Dram &dram,
@@ -86,7 +82,8 @@ Cycle Machine::loadReady() const {
     return kNever;
   const Instruction &insn = insns[queue.head()];
   return std::max({queue.visible(), token(insn.deps.popNext, ComputeToLoad),
-                   loadFill.room(), isNop(*insn.mem()) ? 0 : loadWalk.ready()});
+                   loadFill.room(),
+                   insn.mem()->movesData() ? loadWalk.ready() : 0});
 }
 
 Cycle Machine::computeReady() const {
@@ -98,7 +95,7 @@ Cycle Machine::computeReady() const {
                        token(insn.deps.popNext, StoreToCompute)});
   if (const MemInsn *mem = insn.mem())
     return std::max({at, sequenceIdle, computeFill.room(),
-                     isNop(*mem) ? 0 : computeWalk.ready()});
+                     mem->movesData() ? computeWalk.ready() : 0});
   if (loads != loadsRetired)
     return kNever;
   at = std::max(at, sequenceReady);
@@ -135,7 +132,7 @@ void Machine::acceptLoad(Cycle cycle) {
   const uint32_t i = accept(Module::Load, cycle);
   const MemInsn &mem = *insns[i].mem();
   waits[i].token = popToken(insns[i].deps.popNext, ComputeToLoad, cycle);
-  if (!isNop(mem))
+  if (mem.movesData())
     loadWalk.start(cycle, mem, geometry);
   loadFill.accept(cycle, i, mem, geometry);
   drain(loadFill);
@@ -151,7 +148,7 @@ void Machine::acceptCompute(Cycle cycle) {
   waits[i].whom = load > stored ? Module::Load : Module::Store;
   if (const MemInsn *mem = insn.mem()) {
     ++loads;
-    if (!isNop(*mem))
+    if (mem->movesData())
       computeWalk.start(cycle, *mem, geometry);
     if (mem->memory == Memory::Uop)
       readUops(*mem, dram, codec, uops);
@@ -308,12 +305,16 @@ void Machine::findStandstill() {
     if (!q.empty() && token(insns[q.head()].deps.*flag, queue) == kNever)
       waiting |= 1u << bit;
   };
-  missing(Module::Load, &isa::Deps::popNext, ComputeToLoad, 0);
-  missing(Module::Compute, &isa::Deps::popPrev, LoadToCompute, 1);
-  missing(Module::Compute, &isa::Deps::popNext, StoreToCompute, 2);
-  missing(Module::Store, &isa::Deps::popPrev, ComputeToStore, 3);
+  missing(Module::Load, &isa::Deps::popNext, ComputeToLoad,
+          ACC_BIT_WAITING_LOAD_FOR_COMPUTE);
+  missing(Module::Compute, &isa::Deps::popPrev, LoadToCompute,
+          ACC_BIT_WAITING_COMPUTE_FOR_LOAD);
+  missing(Module::Compute, &isa::Deps::popNext, StoreToCompute,
+          ACC_BIT_WAITING_COMPUTE_FOR_STORE);
+  missing(Module::Store, &isa::Deps::popPrev, ComputeToStore,
+          ACC_BIT_WAITING_STORE_FOR_COMPUTE);
   if (fetch.waitsFor() >= 0)
-    waiting |= 16u << fetch.waitsFor();
+    waiting |= 1u << (ACC_BIT_WAITING_QUEUES + fetch.waitsFor());
   if (waiting != 0)
     report.standstill = {Standstill::Deadlock, waiting, Module::Load};
 }

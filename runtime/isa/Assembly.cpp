@@ -11,14 +11,8 @@ using namespace acc::isa;
 
 namespace {
 
-std::string pair(const char *name, uint32_t a, uint32_t b) {
-  return std::string(" ") + name + "=" + std::to_string(a) + "," +
-         std::to_string(b);
-}
-
-std::string value(const char *name, int64_t v) {
-  return std::string(" ") + name + "=" + std::to_string(v);
-}
+#define GET_ASSEMBLY_KEYS
+#include "acc/isa/Facts.inc"
 
 std::string quote(std::string_view text) {
   std::string result = "\"";
@@ -51,39 +45,49 @@ std::string neighbours(const char *name, bool prev, bool next) {
          (prev && next ? "," : "") + (next ? "next" : "");
 }
 
-std::string printLoop(const MicroLoop &loop) {
-  return " uop=" + std::to_string(loop.uopBgn) + ":" +
-         std::to_string(loop.uopEnd) + pair("iter", loop.iterOut, loop.iterIn) +
-         pair("dst", loop.dstOut, loop.dstIn) +
-         pair("src", loop.srcOut, loop.srcIn);
-}
+/// Appends what the keys of one kind of instruction say. \p buffer stands
+/// before the address in DRAM.
+class KeyPrinter {
+public:
+  KeyPrinter(std::string &text, int32_t buffer = Program::kNone)
+      : text(text), buffer(buffer) {}
+
+  template <typename... T>
+  void operator()(const AssemblyKey &key, const T &...values) {
+    if (key.optional && !(values || ...))
+      return;
+    text += std::string(" ") + key.name;
+    char before = '=';
+    if (buffer != Program::kNone && key.name == std::string_view("dram")) {
+      text += "=@" + std::to_string(buffer);
+      before = '+';
+    }
+    auto append = [&](int64_t value) {
+      text += before + std::to_string(value);
+      before = key.between;
+    };
+    (append(values), ...);
+  }
+
+private:
+  std::string &text;
+  int32_t buffer;
+};
 
 } // namespace
 
 std::string acc::isa::printInstruction(const Instruction &insn,
                                        int32_t buffer) {
-  std::string text;
+  std::string text = opcodeName(insn.opcode());
   if (const MemInsn *mem = insn.mem()) {
-    text =
-        std::string(mem->store ? "store." : "load.") + memoryName(mem->memory);
-    text += value("sram", mem->sramBase) + " dram=";
-    if (buffer != Program::kNone)
-      text += "@" + std::to_string(buffer) + "+";
-    text += std::to_string(mem->dramBase) + value("y", mem->ySize) +
-            value("x", mem->xSize) + value("stride", mem->xStride);
-    if (mem->yPad0 || mem->yPad1 || mem->xPad0 || mem->xPad1)
-      text += pair("pad", mem->yPad0, mem->yPad1) + "," +
-              std::to_string(mem->xPad0) + "," + std::to_string(mem->xPad1);
+    text += std::string(".") + memoryName(mem->memory);
+    forEachMemKey(*mem, KeyPrinter(text, buffer));
   } else if (const GemmInsn *gemm = insn.gemm()) {
-    text = (gemm->reset ? "gemm.reset" : "gemm") + printLoop(*gemm) +
-           pair("wgt", gemm->wgtOut, gemm->wgtIn);
+    text += gemm->reset ? ".reset" : "";
+    forEachGemmKey(*gemm, KeyPrinter(text));
   } else if (const AluInsn *alu = insn.alu()) {
-    text = std::string("alu.") + aluOpName(alu->op) + printLoop(*alu) +
-           value("imm", alu->imm) + value("use_imm", alu->useImm);
-    if (alu->reset)
-      text += " reset=1";
-  } else {
-    text = "finish";
+    text += std::string(".") + aluOpName(alu->op);
+    forEachAluKey(*alu, KeyPrinter(text));
   }
   text += neighbours("pop", insn.deps.popPrev, insn.deps.popNext) +
           neighbours("push", insn.deps.pushPrev, insn.deps.pushNext);
@@ -93,8 +97,9 @@ std::string acc::isa::printInstruction(const Instruction &insn,
 }
 
 std::string acc::isa::printUop(const Uop &uop, uint32_t spare) {
-  return ".uop" + value("dst", uop.dst) + value("src", uop.src) +
-         value("wgt", uop.wgt) + (spare ? " spare=" + hex(spare) : "");
+  std::string text = ".uop";
+  forEachUopKey(uop, KeyPrinter(text));
+  return text + (spare ? " spare=" + hex(spare) : "");
 }
 
 std::string acc::isa::printProgram(const Program &program) {

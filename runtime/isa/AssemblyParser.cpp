@@ -15,6 +15,9 @@ using namespace acc::isa;
 
 namespace {
 
+#define GET_ASSEMBLY_KEYS
+#include "acc/isa/Facts.inc"
+
 /// Parses one line; the first problem ends it.
 class Line {
 public:
@@ -100,8 +103,14 @@ public:
     return true;
   }
   bool number(uint32_t &result) { return integer(result, 0, 0xffffffffll); }
-  bool pairOf(uint32_t &a, uint32_t &b) {
-    return number(a) && expect(',') && number(b);
+  bool number(int32_t &result) {
+    return integer(result, limits::kLeastImm, limits::kImm);
+  }
+  bool number(bool &result) { return integer(result, 0, 1); }
+  /// Numbers with \p between between them.
+  template <typename First, typename... Rest>
+  bool numbers(char between, First &first, Rest &...rest) {
+    return number(first) && (... && (expect(between) && number(rest)));
   }
   bool string(std::string &result) {
     skipSpace();
@@ -131,6 +140,45 @@ private:
   std::string_view rest;
   const std::string_view whole;
   const char *token = whole.data();
+};
+
+/// Reads what stands behind one key, if that is a key of the instruction.
+class KeyParser {
+public:
+  /// \p buffer takes the buffer that an address in DRAM may begin with.
+  KeyParser(Line &line, std::string_view key, int32_t *buffer = nullptr)
+      : line(line), key(key), buffer(buffer) {}
+
+  /// For forEachMemKey and its like, which go through all keys.
+  auto reader() {
+    return [this](const AssemblyKey &known, auto &...values) {
+      if (key != known.name)
+        return;
+      found = true;
+      ok = (!buffer || key != "dram" || readBuffer()) &&
+           line.numbers(known.between, values...);
+    };
+  }
+
+  /// Whether the key is known and what stands behind it could be read.
+  bool done() {
+    if (!found)
+      line.failAt(key, key.empty()
+                           ? "expected key=value"
+                           : "unknown field '" + std::string(key) + "'");
+    return found && ok;
+  }
+
+private:
+  bool readBuffer() {
+    return !line.accept('@') ||
+           (line.integer(*buffer, 0, 0x7fffffff) && line.expect('+'));
+  }
+
+  Line &line;
+  std::string_view key;
+  int32_t *buffer;
+  bool found = false, ok = false;
 };
 
 class Parser {
@@ -202,28 +250,32 @@ private:
     std::string_view kind = head.substr(0, dot);
     std::string_view suffix =
         dot == std::string_view::npos ? "" : head.substr(dot + 1);
+    auto is = [&](Opcode opcode) { return kind == opcodeName(opcode); };
     bool ok = false;
-    if (kind == "load" || kind == "store") {
+    if (is(Opcode::Load) || is(Opcode::Store)) {
       MemInsn mem;
-      mem.store = kind == "store";
+      mem.store = is(Opcode::Store);
       auto memory = memoryFromName(suffix);
       if (!memory)
         return line.fail("unknown memory '" + std::string(suffix) + "'");
       mem.memory = *memory;
       ok = parseFields(line, insn, [&](std::string_view key) {
-        return memField(line, key, mem, buffer);
+        KeyParser parser(line, key, &buffer);
+        forEachMemKey(mem, parser.reader());
+        return parser.done();
       });
       insn.body = mem;
-    } else if (kind == "gemm" && (suffix.empty() || suffix == "reset")) {
+    } else if (is(Opcode::Gemm) && (suffix.empty() || suffix == "reset")) {
       GemmInsn gemm;
       gemm.reset = suffix == "reset";
       gemm.iterOut = gemm.iterIn = 1;
       ok = parseFields(line, insn, [&](std::string_view key) {
-        return key == "wgt" ? line.pairOf(gemm.wgtOut, gemm.wgtIn)
-                            : loopField(line, key, gemm);
+        KeyParser parser(line, key);
+        forEachGemmKey(gemm, parser.reader());
+        return parser.done();
       });
       insn.body = gemm;
-    } else if (kind == "alu") {
+    } else if (is(Opcode::Alu)) {
       AluInsn alu;
       auto op = aluOpFromName(suffix);
       if (!op)
@@ -231,19 +283,16 @@ private:
       alu.op = *op;
       alu.iterOut = alu.iterIn = 1;
       ok = parseFields(line, insn, [&](std::string_view key) {
-        if (key == "imm")
-          return line.integer(alu.imm, -32768, 32767);
-        if (key == "use_imm")
-          return line.integer(alu.useImm, 0, 1);
-        if (key == "reset")
-          return line.integer(alu.reset, 0, 1);
-        return loopField(line, key, alu);
+        KeyParser parser(line, key);
+        forEachAluKey(alu, parser.reader());
+        return parser.done();
       });
       insn.body = alu;
-    } else if (kind == "finish" && suffix.empty()) {
+    } else if (is(Opcode::Finish) && suffix.empty()) {
       insn.body = FinishInsn();
-      ok = parseFields(
-          line, insn, [&](std::string_view key) { return unknown(line, key); });
+      ok = parseFields(line, insn, [&](std::string_view key) {
+        return KeyParser(line, key).done();
+      });
     } else {
       return line.fail("unknown instruction '" + std::string(head) + "'");
     }
@@ -252,12 +301,6 @@ private:
       lines.push_back(number);
     }
     return ok;
-  }
-
-  bool unknown(Line &line, std::string_view key) {
-    return line.failAt(key, key.empty()
-                                ? "expected key=value"
-                                : "unknown field '" + std::string(key) + "'");
   }
 
   template <typename Fn>
@@ -294,41 +337,6 @@ private:
       }
     }
     return true;
-  }
-
-  bool memField(Line &line, std::string_view key, MemInsn &mem,
-                int32_t &buffer) {
-    if (key == "sram")
-      return line.number(mem.sramBase);
-    if (key == "dram") {
-      if (line.accept('@') &&
-          !(line.integer(buffer, 0, 0x7fffffff) && line.expect('+')))
-        return false;
-      return line.number(mem.dramBase);
-    }
-    if (key == "y")
-      return line.number(mem.ySize);
-    if (key == "x")
-      return line.number(mem.xSize);
-    if (key == "stride")
-      return line.number(mem.xStride);
-    if (key == "pad")
-      return line.pairOf(mem.yPad0, mem.yPad1) && line.expect(',') &&
-             line.pairOf(mem.xPad0, mem.xPad1);
-    return unknown(line, key);
-  }
-
-  bool loopField(Line &line, std::string_view key, MicroLoop &loop) {
-    if (key == "uop")
-      return line.number(loop.uopBgn) && line.expect(':') &&
-             line.number(loop.uopEnd);
-    if (key == "iter")
-      return line.pairOf(loop.iterOut, loop.iterIn);
-    if (key == "dst")
-      return line.pairOf(loop.dstOut, loop.dstIn);
-    if (key == "src")
-      return line.pairOf(loop.srcOut, loop.srcIn);
-    return unknown(line, key);
   }
 
   bool end(Line &line) {
@@ -378,13 +386,11 @@ private:
       TableEntry entry;
       entry.line = number;
       auto field = [&](std::string_view key) {
-        if (key == "dst")
-          return line.number(entry.uop.dst);
-        if (key == "src")
-          return line.number(entry.uop.src);
-        if (key == "wgt")
-          return line.number(entry.uop.wgt);
-        return key == "spare" ? line.number(entry.spare) : unknown(line, key);
+        if (key == "spare")
+          return line.number(entry.spare);
+        KeyParser parser(line, key);
+        forEachUopKey(entry.uop, parser.reader());
+        return parser.done();
       };
       bool ok = parseFields(line, unused, field, /*isUop=*/true);
       uops.push_back(entry);

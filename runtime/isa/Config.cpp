@@ -18,27 +18,38 @@ using namespace acc::isa;
 
 namespace {
 
-/// One integer key of vta_config.json and the range that makes sense at all.
-struct Key {
-  const char *name;
-  int Config::*member;
-  int lo, hi;
-};
+using Key = Config::Key;
 
 // The widths are checked further by validate(); the bounds here keep every
 // derived value within 64 bits.
 constexpr Key kKeys[] = {
-    {"LOG_INP_WIDTH", &Config::logInpWidth, 1, 3},
-    {"LOG_WGT_WIDTH", &Config::logWgtWidth, 1, 3},
-    {"LOG_ACC_WIDTH", &Config::logAccWidth, 5, 5},
-    {"LOG_BATCH", &Config::logBatch, 0, 12},
-    {"LOG_BLOCK_IN", &Config::logBlockIn, 0, 12},
-    {"LOG_BLOCK_OUT", &Config::logBlockOut, 0, 12},
-    {"LOG_UOP_BUFF_SIZE", &Config::logUopBuffSize, 0, 30},
-    {"LOG_INP_BUFF_SIZE", &Config::logInpBuffSize, 0, 30},
-    {"LOG_WGT_BUFF_SIZE", &Config::logWgtBuffSize, 0, 30},
-    {"LOG_ACC_BUFF_SIZE", &Config::logAccBuffSize, 0, 30},
+#define GET_CONFIG_KEYS
+#include "acc/isa/Facts.inc"
 };
+
+/// The key of a member.
+const Key &keyOf(int Config::*member) {
+  return *std::find_if(std::begin(kKeys), std::end(kKeys),
+                       [&](const Key &k) { return k.member == member; });
+}
+
+/// A memory of its own, and the key of its size.
+struct Scratchpad {
+  Memory memory;
+  const char *key;
+  int Config::*size;
+};
+
+constexpr Scratchpad kScratchpads[] = {
+#define GET_CONFIG_SCRATCHPADS
+#include "acc/isa/Facts.inc"
+};
+
+const Scratchpad &scratchpadOf(Memory memory) {
+  return *std::find_if(
+      std::begin(kScratchpads), std::end(kScratchpads),
+      [&](const Scratchpad &pad) { return pad.memory == memory; });
+}
 
 /// Further keys with a meaning.
 constexpr const char *kOtherKeys[] = {
@@ -179,15 +190,15 @@ private:
 
 void checkRange(const Key &key, int64_t value,
                 std::vector<std::string> &problems) {
-  if (value >= key.lo && value <= key.hi)
+  if (value >= key.least && value <= key.most)
     return;
   std::string text =
       std::string(key.name) + " is " + std::to_string(value) + ", ";
   if (key.member == &Config::logAccWidth)
     text += "but accumulators are 32-bit: it must be 5";
   else
-    text += "but must be from " + std::to_string(key.lo) + " to " +
-            std::to_string(key.hi);
+    text += "but must be from " + std::to_string(key.least) + " to " +
+            std::to_string(key.most);
   problems.push_back(text);
 }
 
@@ -199,7 +210,9 @@ public:
   void readInteger(const std::string &key, int64_t value) {
     if (key == "LOG_BLOCK") {
       logBlock = value;
-      checkRange({"LOG_BLOCK", nullptr, 0, 12}, value, problems);
+      Key both = keyOf(&Config::logBlockIn);
+      both.name = "LOG_BLOCK";
+      checkRange(both, value, problems);
       return;
     }
     if (key == "LOG_OUT_WIDTH") {
@@ -298,27 +311,17 @@ static std::string join(const std::vector<std::string> &keys) {
 }
 
 const char *acc::isa::memoryName(Memory memory) {
-  constexpr const char *names[] = {"uop", "wgt",  "inp",  "acc",
-                                   "out", "acc8", "mem6", "mem7"};
-  return names[static_cast<int>(memory)];
+  return kMemoryNames[static_cast<size_t>(memory)];
 }
 
 std::optional<Memory> acc::isa::memoryFromName(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(Memory::Undefined7); ++i)
-    if (name == memoryName(static_cast<Memory>(i)))
+  for (size_t i = 0; i < std::size(kMemoryNames); ++i)
+    if (name == kMemoryNames[i])
       return static_cast<Memory>(i);
   return std::nullopt;
 }
 
-std::optional<Config>
-Config::fromMap(const std::map<std::string, int64_t> &keys,
-                std::vector<std::string> &problems) {
-  problems.clear();
-  Reader reader(problems);
-  for (const auto &[key, value] : keys)
-    reader.readInteger(key, value);
-  return reader.finish();
-}
+std::span<const Key> Config::keys() { return kKeys; }
 
 std::optional<Config> Config::fromJson(std::string_view text,
                                        std::vector<std::string> &problems,
@@ -407,61 +410,33 @@ std::string Config::toJson(bool pretty) const {
 
 int Config::logElementBits(Memory memory) const {
   switch (memory) {
-  case Memory::Uop:
-    return 5;
-  case Memory::Wgt:
-    return logBlockOut + logBlockIn + logWgtWidth;
-  case Memory::Inp:
-    return logBatch + logBlockIn + logInpWidth;
-  case Memory::Acc:
-    return logBatch + logBlockOut + logAccWidth;
-  case Memory::Out:
-  case Memory::Acc8:
-    return logBatch + logBlockOut + logInpWidth;
-  case Memory::Undefined6:
-  case Memory::Undefined7:
-    break;
+#define GET_CONFIG_ELEMENT_BITS
+#include "acc/isa/Facts.inc"
   }
   return 3;
 }
 
 int Config::logDepth(Memory memory) const {
   switch (memory) {
-  case Memory::Uop:
-    return logUopBuffSize + 3 - logElementBits(Memory::Uop);
-  case Memory::Wgt:
-    return logWgtBuffSize + 3 - logElementBits(Memory::Wgt);
-  case Memory::Inp:
-    return logInpBuffSize + 3 - logElementBits(Memory::Inp);
-  case Memory::Acc:
-  case Memory::Out:
-  case Memory::Acc8:
-    return logAccBuffSize + 3 - logElementBits(Memory::Acc);
-  case Memory::Undefined6:
-  case Memory::Undefined7:
-    break;
+#define GET_CONFIG_DEPTHS
+#include "acc/isa/Facts.inc"
   }
   return 0;
 }
 
 /// Whether the fields of micro-ops and instructions fit in their bits.
 static bool isEncodable(const Layout &layout) {
-  return layout.uopEnd <= 32 && layout.gemmEnd <= 128 && layout.aluEnd <= 128;
+  return layout.uopEnd <= kUopBits && layout.gemmEnd <= kInstructionBits &&
+         layout.aluEnd <= kInstructionBits;
 }
 
 /// For messages: which buffers to halve, and how often, so that addresses fit
 /// in instructions; as little as possible in all, of as few as possible.
 static std::string shrink(const Config &config) {
-  struct Buffer {
-    const char *key;
-    int Config::*size;
-    Memory memory;
-  };
-  constexpr Buffer buffers[] = {
-      {"LOG_WGT_BUFF_SIZE", &Config::logWgtBuffSize, Memory::Wgt},
-      {"LOG_INP_BUFF_SIZE", &Config::logInpBuffSize, Memory::Inp},
-      {"LOG_ACC_BUFF_SIZE", &Config::logAccBuffSize, Memory::Acc},
-      {"LOG_UOP_BUFF_SIZE", &Config::logUopBuffSize, Memory::Uop}};
+  // Of several ways that cost the same, the first is taken: weights first.
+  const Scratchpad buffers[] = {
+      scratchpadOf(Memory::Wgt), scratchpadOf(Memory::Inp),
+      scratchpadOf(Memory::Acc), scratchpadOf(Memory::Uop)};
   std::optional<Config> best;
   int least = std::numeric_limits<int>::max();
   Config tried = config;
@@ -476,7 +451,7 @@ static std::string shrink(const Config &config) {
     }
     if (index == std::size(buffers))
       return;
-    const Buffer &buffer = buffers[index];
+    const Scratchpad &buffer = buffers[index];
     for (int by = 0; by <= config.logDepth(buffer.memory); ++by) {
       tried.*buffer.size = config.*buffer.size - by;
       self(self, index + 1, cost + by + (by > 0));
@@ -485,7 +460,7 @@ static std::string shrink(const Config &config) {
   };
   search(search, 0, 0);
   std::string text;
-  for (const Buffer &buffer : buffers)
+  for (const Scratchpad &buffer : buffers)
     if (best && (*best).*buffer.size != config.*buffer.size)
       text += (text.empty() ? "" : " and ") + std::string(buffer.key) + " " +
               std::to_string((*best).*buffer.size) + " instead of " +
@@ -501,17 +476,10 @@ std::vector<std::string> Config::validate() const {
   if (!problems.empty())
     return problems;
 
-  struct Pad {
-    Memory memory;
-    const char *key;
-    int size;
-  };
-  for (auto [memory, key, size] :
-       {Pad{Memory::Uop, "LOG_UOP_BUFF_SIZE", logUopBuffSize},
-        Pad{Memory::Inp, "LOG_INP_BUFF_SIZE", logInpBuffSize},
-        Pad{Memory::Wgt, "LOG_WGT_BUFF_SIZE", logWgtBuffSize},
-        Pad{Memory::Acc, "LOG_ACC_BUFF_SIZE", logAccBuffSize}}) {
-    int bits = logElementBits(memory);
+  for (Memory memory : {Memory::Uop, Memory::Inp, Memory::Wgt, Memory::Acc}) {
+    const char *key = scratchpadOf(memory).key;
+    const int size = this->*scratchpadOf(memory).size;
+    const int bits = logElementBits(memory);
     std::string element = std::string("one ") + memoryName(memory) +
                           " element (2^" + std::to_string(bits) + " bits)";
     if (bits < 3)
@@ -521,12 +489,14 @@ std::vector<std::string> Config::validate() const {
       problems.push_back(std::string(key) + " is " + std::to_string(size) +
                          ": the buffer cannot hold " + element + "; " +
                          std::to_string(bits - 3) + " is the least");
-    else if (logDepth(memory) > 16)
+    else if (logDepth(memory) > widths::kSramBase)
       problems.push_back(
           std::string(key) + " is " + std::to_string(size) + ": 2^" +
-          std::to_string(logDepth(memory)) +
-          " entries, but the 16-bit sram_base reaches only 2^16; " +
-          std::to_string(size - logDepth(memory) + 16) + " is the most");
+          std::to_string(logDepth(memory)) + " entries, but the " +
+          std::to_string(widths::kSramBase) + "-bit sram_base reaches only 2^" +
+          std::to_string(widths::kSramBase) + "; " +
+          std::to_string(size - logDepth(memory) + widths::kSramBase) +
+          " is the most");
   }
   if (logElementBits(Memory::Out) < 3)
     problems.push_back(
@@ -548,8 +518,8 @@ std::vector<std::string> Config::validate() const {
           std::to_string(logDepth(Memory::Wgt)) + ", acc " +
           std::to_string(logDepth(Memory::Acc)) + "): " + smaller);
   };
-  checkEnd("micro-op", layout.uopEnd, 32);
-  checkEnd("GEMM instruction", layout.gemmEnd, 128);
-  checkEnd("ALU instruction", layout.aluEnd, 128);
+  checkEnd("micro-op", layout.uopEnd, kUopBits);
+  checkEnd("GEMM instruction", layout.gemmEnd, kInstructionBits);
+  checkEnd("ALU instruction", layout.aluEnd, kInstructionBits);
   return problems;
 }

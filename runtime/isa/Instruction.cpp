@@ -9,21 +9,27 @@
 
 using namespace acc::isa;
 
+const char *acc::isa::opcodeName(Opcode opcode) {
+  return kOpcodeNames[static_cast<size_t>(opcode)];
+}
+
 const char *acc::isa::aluOpName(AluOp op) {
-  constexpr const char *names[] = {"min", "max", "add", "shr", "mul"};
-  return names[static_cast<int>(op)];
+  return kAluOpNames[static_cast<size_t>(op)];
 }
 
 std::optional<AluOp> acc::isa::aluOpFromName(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(AluOp::Mul); ++i)
-    if (name == aluOpName(static_cast<AluOp>(i)))
+  for (size_t i = 0; i < kNumAluOps; ++i)
+    if (name == kAluOpNames[i])
       return static_cast<AluOp>(i);
   return std::nullopt;
 }
 
 const char *acc::isa::moduleName(Module module) {
-  constexpr const char *names[] = {"load", "compute", "store"};
-  return names[static_cast<int>(module)];
+  return kModuleNames[static_cast<size_t>(module)];
+}
+
+const char *acc::isa::formErrorText(FormError error) {
+  return kFormErrorTexts[static_cast<size_t>(error)];
 }
 
 Opcode Instruction::opcode() const {
@@ -35,12 +41,9 @@ Opcode Instruction::opcode() const {
 }
 
 Module Instruction::module() const {
-  if (const MemInsn *memInsn = mem()) {
-    if (memInsn->store)
-      return Module::Store;
-    if (memInsn->memory == Memory::Inp || memInsn->memory == Memory::Wgt)
-      return Module::Load;
-  }
+  if (const MemInsn *memInsn = mem())
+    return memInsn->store ? Module::Store
+                          : kLoadModules[static_cast<size_t>(memInsn->memory)];
   return Module::Compute;
 }
 

@@ -25,14 +25,15 @@ std::optional<std::string> checkKind(const MemInsn &mem) {
   if (mem.isNop())
     return std::nullopt;
   if (!isDefined(mem.memory))
-    return "undefined memory type " +
-           std::to_string(static_cast<int>(mem.memory));
+    return formErrorText(FormError::Memory) +
+           (" " + std::to_string(static_cast<int>(mem.memory)));
   if (mem.store && mem.memory != Memory::Out)
-    return std::string("STORE takes only out, not ") + memoryName(mem.memory);
+    return formErrorText(FormError::StoreMemory) + std::string(", not ") +
+           memoryName(mem.memory);
   if (!mem.store && mem.memory == Memory::Out)
-    return "LOAD cannot write out, which is the accumulator truncated";
+    return formErrorText(FormError::LoadOut);
   if (mem.store && mem.hasPads())
-    return "STORE cannot pad";
+    return formErrorText(FormError::Pads);
   return std::nullopt;
 }
 

@@ -7,7 +7,10 @@
 
 #include "CircuitErrors.h"
 
+#include "acc/circuit_registers.h"
+
 using namespace acc;
+using isa::FormError;
 using isa::Instruction;
 using isa::Memory;
 using isa::Module;
@@ -16,14 +19,13 @@ namespace {
 
 using Insns = std::vector<std::optional<Instruction>>;
 
-// As in python/acc/hardware/package.py, which generates the RTL's constants.
-enum Unit { kFetch = 0, kCompute = 1, kLoad = 2, kStore = 3 };
-enum Code { kMemory = 12, kOverflow = 13, kTokens = 14, kWatchdog = 15 };
+#define GET_CIRCUIT_ERRORS
+#include "acc/isa/Facts.inc"
 
-Module moduleOf(unsigned unit) {
-  return unit == kLoad    ? Module::Load
-         : unit == kStore ? Module::Store
-                          : Module::Compute;
+Module moduleOf(Unit unit) {
+  return unit == Unit::Load    ? Module::Load
+         : unit == Unit::Store ? Module::Store
+                               : Module::Compute;
 }
 
 /// The stream's index of the \p k-th instruction for which \p wanted holds.
@@ -40,21 +42,6 @@ int64_t nth(const Insns &insns, Module module, uint32_t k) {
               [&](const Instruction &insn) { return insn.module() == module; });
 }
 
-const char *fetchProblem(uint32_t code) {
-  constexpr const char *texts[] = {
-      "",
-      "undefined opcode",
-      "undefined memory type",
-      "LOAD cannot write out, which is the accumulator truncated",
-      "STORE takes only out",
-      "STORE cannot pad",
-      "undefined ALU operation",
-      "a dependence flag names a neighbour that the module does not have",
-      "FINISH is not the last instruction",
-      "the stream does not end with FINISH"};
-  return code < std::size(texts) ? texts[code] : "unknown error of fetch";
-}
-
 std::string beyond(const char *what, Memory memory, const isa::Config &config) {
   return std::string(what) + " is beyond the " +
          std::to_string(config.depth(memory)) + " entries of " +
@@ -65,7 +52,8 @@ std::string beyond(const char *what, Memory memory, const isa::Config &config) {
 isa::Diagnostic deadlock(uint32_t waiting, const uint32_t *retired,
                          const Insns &insns) {
   isa::Diagnostic result;
-  if (waiting >> 7 & 1) {
+  auto isSet = [&](unsigned bit) { return (waiting >> bit & 1) != 0; };
+  if (isSet(ACC_BIT_WAITING_MEMORY)) {
     result.message = "memory does not answer";
     return result;
   }
@@ -73,13 +61,14 @@ isa::Diagnostic deadlock(uint32_t waiting, const uint32_t *retired,
     unsigned bit;
     Module who, whom;
   };
-  constexpr Wait waits[] = {{0, Module::Load, Module::Compute},
-                            {1, Module::Compute, Module::Load},
-                            {2, Module::Compute, Module::Store},
-                            {3, Module::Store, Module::Compute}};
+  constexpr Wait waits[] = {
+      {ACC_BIT_WAITING_LOAD_FOR_COMPUTE, Module::Load, Module::Compute},
+      {ACC_BIT_WAITING_COMPUTE_FOR_LOAD, Module::Compute, Module::Load},
+      {ACC_BIT_WAITING_COMPUTE_FOR_STORE, Module::Compute, Module::Store},
+      {ACC_BIT_WAITING_STORE_FOR_COMPUTE, Module::Store, Module::Compute}};
   std::string text;
   for (const Wait &wait : waits) {
-    if (!(waiting >> wait.bit & 1))
+    if (!isSet(wait.bit))
       continue;
     // Instructions are popped in order, so the one at the head of the queue
     // follows those that have retired.
@@ -92,8 +81,8 @@ isa::Diagnostic deadlock(uint32_t waiting, const uint32_t *retired,
     if (nth(insns, wait.whom, retired[static_cast<unsigned>(wait.whom)]) < 0)
       text += ", which has ended";
   }
-  for (unsigned i = 0; i < 3; ++i)
-    if (waiting >> (4 + i) & 1)
+  for (unsigned i = 0; i < isa::kNumModules; ++i)
+    if (isSet(ACC_BIT_WAITING_QUEUES + i))
       text += "; fetch waits for room in the queue of " +
               std::string(moduleName(static_cast<Module>(i)));
   result.message = "deadlock: " + (text.empty() ? "nothing moves" : text);
@@ -106,20 +95,27 @@ isa::Diagnostic tsim::circuitError(uint32_t error, uint32_t place,
                                    uint32_t waiting, const uint32_t *retired,
                                    const isa::Config &config,
                                    const Insns &insns) {
-  const uint32_t code = error & 15, unit = error >> 4 & 3;
-  if (code == kWatchdog || code == kTokens)
-    return standstill(code == kWatchdog, waiting, moduleOf(unit), retired,
+  const uint32_t number = error >> ACC_BIT_ERROR_CODE & ACC_MASK_ERROR_CODE;
+  const Error code = static_cast<Error>(number);
+  const Unit unit =
+      static_cast<Unit>(error >> ACC_BIT_ERROR_UNIT & ACC_MASK_ERROR_UNIT);
+  if (code == Error::Watchdog || code == Error::Tokens)
+    return standstill(code == Error::Watchdog, waiting, moduleOf(unit), retired,
                       insns);
-  if (unit == kFetch) {
-    if (code == kMemory)
+  if (unit == Unit::Fetch) {
+    if (code == Error::Memory)
       return {-1, "instructions lie outside of memory", ""};
     int64_t at = place < insns.size() ? int64_t(place) : -1;
-    return {at, fetchProblem(code), ""};
+    return {at,
+            number < std::size(isa::kFormErrorTexts)
+                ? formErrorText(static_cast<FormError>(number))
+                : "unknown error of fetch",
+            ""};
   }
-  if (code == kMemory)
+  if (code == Error::Memory)
     return {nth(insns, moduleOf(unit), place),
             "an access is outside of the memory there is", ""};
-  if (code == kOverflow) {
+  if (code == Error::Overflow) {
     int64_t at = nth(insns, moduleOf(unit), place);
     const isa::MemInsn *mem = at < 0 ? nullptr : insns[at]->mem();
     return {at, beyond("an entry", mem ? mem->memory : Memory::Acc, config),
@@ -129,15 +125,7 @@ isa::Diagnostic tsim::circuitError(uint32_t error, uint32_t place,
   int64_t at = find(insns, place, [](const Instruction &insn) {
     return insn.module() == Module::Compute && !insn.mem();
   });
-  constexpr struct {
-    const char *what;
-    Memory memory;
-  } kFaults[] = {{"uop_end", Memory::Uop},
-                 {"dst", Memory::Acc},
-                 {"src", Memory::Acc},
-                 {"src", Memory::Inp},
-                 {"wgt", Memory::Wgt}};
-  unsigned fault = code - 1;
+  const unsigned fault = number - static_cast<unsigned>(Error::Faults);
   if (fault >= std::size(kFaults))
     return {at, "unknown error of compute", ""};
   return {at, beyond(kFaults[fault].what, kFaults[fault].memory, config), ""};

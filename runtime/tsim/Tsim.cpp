@@ -184,19 +184,14 @@ StreamResult Tsim::runStream(std::span<const isa::Word128> stream,
   const uint32_t *r = request.registers;
   Timing &timing = result.timing.emplace();
   timing.cycles = r[ACC_REG_CYCLES_LO] | uint64_t(r[ACC_REG_CYCLES_HI]) << 32;
-  constexpr const char *names[] = {
-      "load_instructions", "compute_instructions", "store_instructions",
-      "load_busy",         "compute_busy",         "store_busy",
-      "gemm_steps",        "reset_steps",          "alu_steps",
-      "read_beats",        "write_beats",          "load_waits",
-      "compute_waits",     "store_waits"};
+  constexpr const char *names[] = ACC_COUNTER_NAMES;
   for (size_t i = 0; i < std::size(names); ++i)
     timing.counters.emplace_back(names[i], r[ACC_REG_COUNTERS + i]);
   if (runOptions.events) {
     timing.started = std::move(recorder.started);
     timing.retired = std::move(recorder.retired);
   }
-  if (r[ACC_REG_STATUS] & 4) {
+  if (r[ACC_REG_STATUS] >> ACC_BIT_STATUS_ERROR & 1) {
     report(circuitError(r[ACC_REG_ERROR], r[ACC_REG_PLACE], r[ACC_REG_WAITING],
                         r + ACC_REG_COUNTERS, configuration, insns));
     // It may still be asking for memory that is gone when the next run starts.

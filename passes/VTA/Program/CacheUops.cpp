@@ -132,7 +132,7 @@ struct CacheUops : vta::impl::VTACacheUopsBase<CacheUops> {
     SmallVector<Location> locations;
     auto appendLoad = [&](const Cache::Load &load, Location location) {
       // One more entry than the size field can hold is possible.
-      constexpr uint32_t kMaxSize = (1 << 16) - 1;
+      constexpr uint32_t kMaxSize = isa::limits::kXSize;
       for (uint32_t done = 0; done < load.size; done += kMaxSize) {
         isa::MemInsn mem;
         mem.memory = isa::Memory::Uop;

@@ -20,7 +20,8 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
-static constexpr int64_t kMaxIterations = (1 << 14) - 1;
+static constexpr int64_t kMaxIterations =
+    std::min(isa::limits::kIterOut, isa::limits::kIterIn);
 /// In the dialect `public`, so many steps of a GEMM have different
 /// accumulators.
 static constexpr int64_t kStepsApart = 3;

@@ -18,8 +18,11 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
-static constexpr int64_t kMaxSize = (1 << 16) - 1;
-static constexpr int64_t kMaxPad = (1 << 4) - 1;
+static constexpr int64_t kMaxSize =
+    std::min({isa::limits::kXSize, isa::limits::kYSize, isa::limits::kXStride});
+static constexpr int64_t kMaxPad =
+    std::min({isa::limits::kXPad0, isa::limits::kXPad1, isa::limits::kYPad0,
+              isa::limits::kYPad1});
 
 /// Merges neighbouring dimensions that are contiguous both in DRAM and in the
 /// scratchpad. Padding of the outer one becomes padding of the whole, as long

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from acc._lib import _runtime
+from acc._lib import _runtime, isa
 from acc.errors import ConfigError
 
 PORTS: tuple[int, ...] = _runtime.CIRCUIT_PORTS
@@ -100,51 +100,44 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["DSP_ALU_LANES"] = min(lanes, blocks // 3)
     c["DSP_PRODUCTS"] = min(products, blocks - 3 * c["DSP_ALU_LANES"])
     layout = config.layout
-    sections = {"MEM": layout["mem"], "LOOP": layout["gemm"], "GEMM": layout["gemm"], "ALU": layout["alu"]}
-    sections["UOP"] = layout["uop"]
-    for section, names in {
-        "MEM": tuple(layout["mem"]),
-        "LOOP": ("reset", "uop_bgn", "uop_end", "iter_out", "iter_in", "dst_out", "dst_in"),
-        "GEMM": ("src_out", "src_in", "wgt_out", "wgt_in"),
-        "ALU": tuple(layout["alu"]),
-        "UOP": ("dst", "src", "wgt"),
-    }.items():
+    for section, names in isa.FIELDS.items():
+        # What GEMM and ALU share lies at the same place in both.
+        places = layout["gemm" if section == "loop" else section]
         for name in names:
-            c[f"F_{section}_{name.upper()}"] = sections[section][name][0]
+            c[f"F_{section}_{name}".upper()] = places[name][0]
     c["GATE_IDLE"] = int(gate_idle)
     return c
 
 
+def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
+    return {f"{prefix}_{name.upper()}": (width, code) for name, code in table.items()}
+
+
+def _bits(table: dict[str, int]) -> int:
+    """How many bits the largest number needs."""
+    return max(table.values()).bit_length()
+
+
+# Bits of error codes: those of all units share a register.
+_CODE = isa.REGISTER_BITS["error_code"][1]
 # Encodings: opcodes, memory types and ALU operations of the instruction set; kinds of operations, fault and error
-# codes of the circuit. Name to (width, value).
+# codes, and registers of the circuit. Name to (width, value).
 ENCODINGS: dict[str, tuple[int, int]] = {
-    **{f"OP_{name}": (3, i) for i, name in enumerate(("LOAD", "STORE", "GEMM", "FINISH", "ALU"))},
-    **{f"MEM_{name}": (3, i) for i, name in enumerate(("UOP", "WGT", "INP", "ACC", "OUT", "ACC8"))},
-    **{f"ALU_{name}": (3, i) for i, name in enumerate(("MIN", "MAX", "ADD", "SHR", "MUL"))},
-    **{f"KIND_{name}": (2, i) for i, name in enumerate(("GEMM", "RESET", "ALU"))},
-    **{f"UNIT_{name}": (2, i) for i, name in enumerate(("FETCH", "COMPUTE", "LOAD", "STORE"))},
-    **{f"FAULT_{name}": (3, i) for i, name in enumerate(("UOP", "DST", "SRC", "INP", "WGT"))},
-    **{
-        f"FETCH_{name}": (4, i)
-        for i, name in enumerate(
-            (
-                "FINE",
-                "OPCODE",
-                "MEMORY",
-                "LOAD_OUT",
-                "STORE_MEMORY",
-                "PADS",
-                "ALU_OP",
-                "FLAGS",
-                "NOT_LAST",
-                "NO_FINISH",
-            )
-        )
-    },
-    "ERROR_FAULTS": (4, 1),
-    **{f"ERROR_{name}": (4, 12 + i) for i, name in enumerate(("MEMORY", "OVERFLOW", "TOKENS", "WATCHDOG"))},
+    **_encodings("OP", isa.OPCODE_BITS, isa.OPCODES),
+    **_encodings("MEM", isa.CODE_WIDTHS["memory"], isa.MEMORIES),
+    **_encodings("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
+    **_encodings("KIND", _bits(isa.KINDS), isa.KINDS),
+    **_encodings("UNIT", isa.REGISTER_BITS["error_unit"][1], isa.UNITS),
+    **_encodings("FAULT", _bits(isa.FAULTS), isa.FAULTS),
+    **_encodings("FETCH", _CODE, isa.FETCH_ERRORS),
+    **_encodings("ERROR", _CODE, isa.ERRORS),
+    **_encodings("REG", _bits(isa.REGISTERS), isa.REGISTERS),
 }
-FLAGS = ("F_POP_PREV", "F_POP_NEXT", "F_PUSH_PREV", "F_PUSH_NEXT")
+# Bits of instructions and of registers by name.
+BITS: dict[str, int] = {
+    **{f"F_{flag.upper()}": bit for flag, bit in isa.FLAGS.items()},
+    **{f"B_{name.upper()}": low for name, (low, _) in isa.REGISTER_BITS.items()},
+}
 
 
 def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
@@ -161,6 +154,6 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
         kind = "bit" if name == "GATE_IDLE" else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
-    lines += [f"  localparam int {name} = {3 + i};" for i, name in enumerate(FLAGS)]
+    lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
     lines += [f"  localparam logic [{w - 1}:0] {name} = {w}'d{value};" for name, (w, value) in ENCODINGS.items()]
     return "\n".join([*lines, "endpackage", ""])

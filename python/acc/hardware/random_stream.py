@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from acc._lib import isa
 from acc.hardware.spare_tokens import spare_tokens
 
-MAX_ITER = (1 << 14) - 1
-MAX_16 = (1 << 16) - 1
-MAX_32 = (1 << 32) - 1
-ALU_OPS = ("min", "max", "add", "shr", "mul")
-# What a LOAD or STORE that moves nothing may name, the last two of which are no memories, by the module it goes to.
+MAX_ITER, MAX_16, MAX_32, MAX_PAD = (isa.MOST[name] for name in ("iter_out", "x_size", "dram_base", "x_pad_0"))
+LEAST_IMM, MOST_IMM = isa.LEAST["imm"], isa.MOST["imm"]
+ALU_OPS = tuple(isa.ALU_OPS)
+# What a LOAD or STORE that moves nothing may name, among it what is no memory, by the module it goes to.
 NAMED = {
-    "load": ("inp", "wgt"),
-    "compute": ("uop", "acc", "out", "acc8", "mem6", "mem7"),
-    "store": ("uop", "wgt", "inp", "acc", "out", "acc8", "mem6", "mem7"),
+    "load": tuple(sorted(memory for memory, module in isa.MODULE_OF.items() if module == "load")),
+    "compute": tuple(m for m in (*isa.MEMORIES, *isa.NO_MEMORIES) if isa.MODULE_OF.get(m) != "load"),
+    "store": (*isa.MEMORIES, *isa.NO_MEMORIES),
 }
 # Around the ends of what a shifter can do.
-AMOUNTS = (-(1 << 15), -33, -32, -31, -1, 0, 1, 31, 32, 33, (1 << 15) - 1)
+AMOUNTS = (LEAST_IMM, -33, -32, -31, -1, 0, 1, 31, 32, 33, MOST_IMM)
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ class _Generator:
         head = ("store." if store else "load.") + memory
         x, y = (0, self.pick(0, MAX_16)) if self.chance(0.5) else (self.pick(1, MAX_16), 0)
         if self.chance(0.2):
-            return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad=15,15,15,15"
+            return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad={','.join([str(MAX_PAD)] * 4)}"
         text = f"{head} dram={self.pick(0, MAX_32)} y={y} x={x} stride={self.pick(0, MAX_16)}"
-        pads = [self.pick(0, 15) for _ in range(4)]
+        pads = [self.pick(0, MAX_PAD) for _ in range(4)]
         if x and not store:
             # Rows of padding would be something.
             pads[:2] = 0, 0
@@ -185,8 +185,8 @@ class _Generator:
     def _pads(self) -> tuple[int, int, int, int]:
         """Above, below, left, right."""
         if self.chance(0.05):
-            return (15, 15, 15, 15)
-        limit = 15 if self.chance(0.1) else 2
+            return (MAX_PAD,) * 4
+        limit = MAX_PAD if self.chance(0.1) else 2
         only = self.pick(0, 3) if self.chance(0.2) else None
         y0, y1, x0, x1 = (self.pick(0, limit) if only in (None, k) else 0 for k in range(4))
         return y0, y1, x0, x1
@@ -259,7 +259,7 @@ class _Generator:
     def _imm(self, op: str) -> int:
         if self.chance(0.6 if op == "shr" else 0.2):
             return int(self.rng.choice(AMOUNTS)) if self.chance(0.5) else self.pick(-33, 33)
-        return self.pick(-(1 << 15), (1 << 15) - 1)
+        return self.pick(LEAST_IMM, MOST_IMM)
 
     def loops(self) -> str:
         """A GEMM, reset or ALU instruction."""

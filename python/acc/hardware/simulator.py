@@ -48,6 +48,11 @@ def _headers(folder: Path) -> Path:
     return inside if inside.is_dir() else folder.parent / "runtime" / "include"
 
 
+def _generated() -> Path:
+    """The folder of the header that is made of the description of the instruction set, register numbers."""
+    return Path(str(importlib.resources.files("acc"))) / "_lib" / "include"
+
+
 def cache_folder() -> Path:
     """Where simulators are kept: $XDG_CACHE_HOME/acc/tsim, or ~/.cache/acc/tsim; relative folders do not count."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -208,7 +213,7 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     digest = hashlib.sha256()
     for part in (text, tool.version, cxx_version, _processor(), *VERILATE, *flags):
         digest.update(part.encode() + b"\0")
-    for path in (*rtl, harness, headers / "acc" / "circuit.h"):
+    for path in (*rtl, harness, headers / "acc" / "circuit.h", _generated() / "acc" / "circuit_registers.h"):
         digest.update(path.read_bytes() + b"\0")
     name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"
     target = cache_folder() / f"{name}.so"
@@ -257,7 +262,7 @@ def _compile(
         progress.step(f"compiling the {unit} part")
         source, made_object = work / f"{unit}.cpp", work / f"{unit}.o"
         source.write_text("".join(f'#include "{name}"\n' for name in names))
-        options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-DACC_PORT_BITS={circuit.mem_data_width}"]
+        options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-I{_generated()}", f"-DACC_PORT_BITS={circuit.mem_data_width}"]
         options += ["-DACC_TRACE"] if trace else []
         _make([cxx, *options, "-c", source.name], made_object, "compiling what Verilator made")
         objects.append(os.fspath(made_object))

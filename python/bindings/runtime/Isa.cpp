@@ -16,6 +16,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -59,47 +60,26 @@ template <typename T> nb::bytes toBytes(const std::vector<T> &values) {
 /// {"mem": {"sram_base": (bit, width), ...}, "gemm": ..., "alu": ..., "uop":
 /// ...}.
 nb::dict layoutDict(const Config &config) {
-  const Layout layout(config);
-  auto section =
-      [](std::initializer_list<std::pair<const char *, Field>> list) {
-        nb::dict fields;
-        for (const auto &[name, field] : list)
-          fields[name] = nb::make_tuple(field.pos, field.width);
-        return fields;
-      };
-  const auto &m = layout.mem;
-  const auto &g = layout.gemm;
-  const auto &a = layout.alu;
-  const auto &u = layout.uop;
   nb::dict result;
-  result["mem"] = section({{"memory", m.memory},
-                           {"sram_base", m.sramBase},
-                           {"dram_base", m.dramBase},
-                           {"y_size", m.ySize},
-                           {"x_size", m.xSize},
-                           {"x_stride", m.xStride},
-                           {"y_pad_0", m.yPad0},
-                           {"y_pad_1", m.yPad1},
-                           {"x_pad_0", m.xPad0},
-                           {"x_pad_1", m.xPad1}});
-  result["gemm"] = section({{"reset", g.reset},
-                            {"uop_bgn", g.uopBgn},
-                            {"uop_end", g.uopEnd},
-                            {"iter_out", g.iterOut},
-                            {"iter_in", g.iterIn},
-                            {"dst_out", g.dstOut},
-                            {"dst_in", g.dstIn},
-                            {"src_out", g.srcOut},
-                            {"src_in", g.srcIn},
-                            {"wgt_out", g.wgtOut},
-                            {"wgt_in", g.wgtIn}});
-  result["alu"] = section({{"src_out", a.srcOut},
-                           {"src_in", a.srcIn},
-                           {"op", a.op},
-                           {"use_imm", a.useImm},
-                           {"imm", a.imm}});
-  result["uop"] = section({{"dst", u.dst}, {"src", u.src}, {"wgt", u.wgt}});
+  forEachField(Layout(config),
+               [&](const char *kind, const char *name, Field field) {
+                 if (!result.contains(kind))
+                   result[kind] = nb::dict();
+                 result[kind][name] = nb::make_tuple(field.pos, field.width);
+               });
   return result;
+}
+
+/// Makes the integer keys attributes in lower case.
+void defineKeys(nb::class_<Config> &config) {
+  for (const Config::Key &key : Config::keys()) {
+    std::string name;
+    for (const char *c = key.name; *c; ++c)
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(*c)));
+    int Config::*member = key.member;
+    config.def_prop_ro(name.c_str(),
+                       [member](const Config &c) { return c.*member; });
+  }
 }
 
 /// The neighbours that two flags of an instruction name.
@@ -156,9 +136,9 @@ Dialect acc::python::parseDialect(const std::string &name) {
 
 nb::dict acc::python::toDict(const isa::Counters &counters) {
   nb::dict instructions, dram, result;
-  constexpr const char *opcodes[] = {"load", "store", "gemm", "finish", "alu"};
   for (size_t i = 0; i < counters.instructions.size(); ++i)
-    instructions[opcodes[i]] = counters.instructions[i];
+    instructions[isa::opcodeName(static_cast<isa::Opcode>(i))] =
+        counters.instructions[i];
   for (size_t i = 0; i < counters.dramBytes.size(); ++i)
     dram[isa::memoryName(static_cast<isa::Memory>(i))] = counters.dramBytes[i];
   result["instructions"] = instructions;
@@ -170,8 +150,10 @@ nb::dict acc::python::toDict(const isa::Counters &counters) {
 }
 
 void acc::python::registerIsa(nb::module_ &m) {
-  nb::class_<Config>(m, "Config",
-                     "A hardware configuration (vta_config.json). Immutable.")
+  nb::class_<Config> config(
+      m, "Config", "A hardware configuration (vta_config.json). Immutable.");
+  defineKeys(config);
+  config
       .def(
           "__init__",
           [](Config *self, const std::string &text) {
@@ -198,16 +180,6 @@ void acc::python::registerIsa(nb::module_ &m) {
       .def("__hash__",
            [](const Config &c) { return std::hash<std::string>()(c.toJson()); })
       .def_ro("target", &Config::target)
-      .def_ro("log_inp_width", &Config::logInpWidth)
-      .def_ro("log_wgt_width", &Config::logWgtWidth)
-      .def_ro("log_acc_width", &Config::logAccWidth)
-      .def_ro("log_batch", &Config::logBatch)
-      .def_ro("log_block_in", &Config::logBlockIn)
-      .def_ro("log_block_out", &Config::logBlockOut)
-      .def_ro("log_uop_buff_size", &Config::logUopBuffSize)
-      .def_ro("log_inp_buff_size", &Config::logInpBuffSize)
-      .def_ro("log_wgt_buff_size", &Config::logWgtBuffSize)
-      .def_ro("log_acc_buff_size", &Config::logAccBuffSize)
       .def_prop_ro("layout", &layoutDict,
                    "Bit and width of every field: {'mem': {'sram_base': (10, "
                    "16), ...}, 'gemm', 'alu' (what differs from GEMM), 'uop'}.")

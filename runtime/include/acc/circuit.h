@@ -11,6 +11,8 @@
 #ifndef ACC_CIRCUIT_H
 #define ACC_CIRCUIT_H
 
+#include "acc/circuit_registers.h"
+
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -18,23 +20,6 @@ extern "C" {
 #endif
 
 #define ACC_CIRCUIT_VERSION 2
-
-/// Registers of acc_core, by number.
-enum {
-  ACC_REG_CONTROL = 0,
-  ACC_REG_STATUS = 1,
-  ACC_REG_STREAM_LO = 2,
-  ACC_REG_STREAM_HI = 3,
-  ACC_REG_COUNT = 4,
-  ACC_REG_LIMIT = 5,
-  ACC_REG_ERROR = 6,
-  ACC_REG_PLACE = 7,
-  ACC_REG_WAITING = 8,
-  ACC_REG_CYCLES_LO = 9,
-  ACC_REG_CYCLES_HI = 10,
-  ACC_REG_COUNTERS = 11,
-  ACC_REG_END = 25,
-};
 
 /// Memory as the circuit sees it: a port with a latency, in order, reads and
 /// writes independent of each other.

@@ -7,33 +7,26 @@
 
 /// The one description of an accelerator: everything else (instruction layout,
 /// scratchpad sizes, element sizes) derives from it.
+///
+/// What the instruction set consists of stands in runtime/isa/isa.toml, of
+/// which Facts.inc is made: each section of it is included where its macro is
+/// defined.
 
 #ifndef ACC_ISA_CONFIG_H
 #define ACC_ISA_CONFIG_H
 
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace acc::isa {
 
-/// The memory types of LOAD and STORE, numbered as they are encoded. The last
-/// two name no memory: only an instruction that moves nothing may have them.
-enum class Memory : uint8_t {
-  Uop = 0,
-  Wgt = 1,
-  Inp = 2,
-  Acc = 3,
-  Out = 4,
-  Acc8 = 5,
-  Undefined6 = 6,
-  Undefined7 = 7
-};
-/// How many of them are memories.
-inline constexpr int kNumMemories = 6;
+#define GET_ISA_MEMORIES
+#include "acc/isa/Facts.inc"
+
 inline bool isDefined(Memory memory) {
   return static_cast<int>(memory) < kNumMemories;
 }
@@ -48,16 +41,18 @@ struct Config {
   std::string target = "sim";
   /// Whatever the file says; nothing depends on it.
   std::string hwVersion = "0.0.2";
-  int logInpWidth = 3;
-  int logWgtWidth = 3;
-  int logAccWidth = 5;
-  int logBatch = 0;
-  int logBlockIn = 4;
-  int logBlockOut = 4;
-  int logUopBuffSize = 15;
-  int logInpBuffSize = 15;
-  int logWgtBuffSize = 18;
-  int logAccBuffSize = 17;
+#define GET_CONFIG_MEMBERS
+#include "acc/isa/Facts.inc"
+
+  /// An integer key of vta_config.json: its member and the range that makes
+  /// sense at all.
+  struct Key {
+    const char *name;
+    int Config::*member;
+    int least, most;
+  };
+  /// All integer keys, in the order of the members.
+  static std::span<const Key> keys();
 
   bool operator==(const Config &) const = default;
 
@@ -68,11 +63,6 @@ struct Config {
   static std::optional<Config>
   fromJson(std::string_view text, std::vector<std::string> &problems,
            std::vector<std::string> *warnings = nullptr);
-
-  /// The same from integer keys alone (TARGET and HW_VER keep their defaults).
-  static std::optional<Config>
-  fromMap(const std::map<std::string, int64_t> &keys,
-          std::vector<std::string> &problems);
 
   /// The vta_config.json text of this configuration; one line if not \p pretty.
   std::string toJson(bool pretty = false) const;

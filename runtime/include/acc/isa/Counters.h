@@ -19,7 +19,7 @@ namespace acc::isa {
 
 struct Counters {
   /// Instructions by opcode (see Opcode).
-  std::array<uint64_t, 5> instructions = {};
+  std::array<uint64_t, kNumOpcodes> instructions = {};
   /// Bytes moved to or from DRAM by memory type (see Memory).
   std::array<uint64_t, kNumMemories> dramBytes = {};
   /// Micro-op executions: each GEMM step is BATCH x BLOCK_IN x BLOCK_OUT

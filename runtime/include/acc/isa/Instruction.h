@@ -17,31 +17,32 @@
 
 namespace acc::isa {
 
-enum class Opcode : uint8_t {
-  Load = 0,
-  Store = 1,
-  Gemm = 2,
-  Finish = 3,
-  Alu = 4
-};
-enum class AluOp : uint8_t { Min = 0, Max = 1, Add = 2, Shr = 3, Mul = 4 };
+#define GET_ISA_ENUMS
+#include "acc/isa/Facts.inc"
+
+#define GET_BITS
+#include "acc/isa/Facts.inc"
+
+#define GET_FIELD_LIMITS
+#include "acc/isa/Facts.inc"
+
+/// "load", "store", "gemm", "finish", "alu".
+const char *opcodeName(Opcode opcode);
 
 /// "min", "max", "add", "shr", "mul".
 const char *aluOpName(AluOp op);
 std::optional<AluOp> aluOpFromName(std::string_view name);
 
-/// The three modules that execute concurrently, each in program order.
-enum class Module : uint8_t { Load = 0, Compute = 1, Store = 2 };
-inline constexpr int kNumModules = 3;
 const char *moduleName(Module module);
+
+/// What is wrong, in words.
+const char *formErrorText(FormError error);
 
 /// The dependence flags. `prev` and `next` name the neighbour of the
 /// instruction's own module in the order load, compute, store.
 struct Deps {
-  bool popPrev = false;
-  bool popNext = false;
-  bool pushPrev = false;
-  bool pushNext = false;
+#define GET_DEPS_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const Deps &) const = default;
 };
 
@@ -49,13 +50,8 @@ struct Deps {
 /// count elements of `memory`.
 struct MemInsn {
   bool store = false;
-  Memory memory = Memory::Inp;
-  uint32_t sramBase = 0;
-  uint32_t dramBase = 0;
-  uint32_t ySize = 0;
-  uint32_t xSize = 0;
-  uint32_t xStride = 0;
-  uint32_t yPad0 = 0, yPad1 = 0, xPad0 = 0, xPad1 = 0;
+#define GET_MEM_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const MemInsn &) const = default;
 
   /// Does nothing but its dependence flags, whatever its memory and its other
@@ -64,6 +60,9 @@ struct MemInsn {
   bool isNop() const {
     return xSize == 0 || (ySize == 0 && (store || sramRows() == 0));
   }
+  /// Moves data from or to DRAM. A LOAD that does not may still write padding:
+  /// not everything that moves no data does nothing.
+  bool movesData() const { return xSize != 0 && ySize != 0; }
   bool hasPads() const { return yPad0 || yPad1 || xPad0 || xPad1; }
   uint32_t sramRows() const { return yPad0 + ySize + yPad1; }
   uint32_t sramCols() const { return xPad0 + xSize + xPad1; }
@@ -73,11 +72,8 @@ struct MemInsn {
 
 /// The two hardware loops around a range of micro-ops, common to GEMM and ALU.
 struct MicroLoop {
-  bool reset = false;
-  uint32_t uopBgn = 0, uopEnd = 0;
-  uint32_t iterOut = 0, iterIn = 0;
-  uint32_t dstOut = 0, dstIn = 0;
-  uint32_t srcOut = 0, srcIn = 0;
+#define GET_LOOP_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const MicroLoop &) const = default;
 
   uint64_t uopCount() const { return uopEnd > uopBgn ? uopEnd - uopBgn : 0; }
@@ -86,15 +82,15 @@ struct MicroLoop {
 };
 
 struct GemmInsn : MicroLoop {
-  uint32_t wgtOut = 0, wgtIn = 0;
+#define GET_GEMM_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const GemmInsn &) const = default;
 };
 
 /// `reset` is carried for round trips; the ALU ignores it.
 struct AluInsn : MicroLoop {
-  AluOp op = AluOp::Add;
-  bool useImm = false;
-  int32_t imm = 0;
+#define GET_ALU_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const AluInsn &) const = default;
 };
 
@@ -128,7 +124,8 @@ struct Instruction {
 std::string describe(const Instruction &insn);
 
 struct Uop {
-  uint32_t dst = 0, src = 0, wgt = 0;
+#define GET_UOP_MEMBERS
+#include "acc/isa/Facts.inc"
   bool operator==(const Uop &) const = default;
 };
 
@@ -143,26 +140,18 @@ struct Field {
 
 /// Positions and widths of every field under one configuration.
 struct Layout {
-  struct {
-    Field memory, sramBase, dramBase, ySize, xSize, xStride, yPad0, yPad1,
-        xPad0, xPad1;
-  } mem;
-  struct {
-    Field reset, uopBgn, uopEnd, iterOut, iterIn, dstOut, dstIn, srcOut, srcIn,
-        wgtOut, wgtIn;
-  } gemm;
-  struct {
-    Field reset, uopBgn, uopEnd, iterOut, iterIn, dstOut, dstIn, srcOut, srcIn,
-        op, useImm, imm;
-  } alu;
-  struct {
-    Field dst, src, wgt;
-  } uop;
-  /// One past the last bit used by each.
-  int memEnd = 0, gemmEnd = 0, aluEnd = 0, uopEnd = 0;
+#define GET_LAYOUT_MEMBERS
+#include "acc/isa/Facts.inc"
 
   explicit Layout(const Config &config);
 };
+
+/// Calls fn(kind, name, field) for each field: of LOAD and STORE ("mem"), of
+/// "gemm", those of "alu" that lie elsewhere than a GEMM's, and of "uop".
+template <typename Fn> void forEachField(const Layout &layout, Fn fn) {
+#define GET_LAYOUT_FIELDS
+#include "acc/isa/Facts.inc"
+}
 
 /// Encoder and decoder for one legal configuration.
 class Codec {
@@ -190,7 +179,7 @@ public:
 private:
   Layout layout;
   /// The bits that belong to a field, by opcode.
-  std::array<Word128, 5> used;
+  std::array<Word128, kNumOpcodes> used;
 };
 
 } // namespace acc::isa
