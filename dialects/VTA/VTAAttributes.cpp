@@ -19,6 +19,15 @@ using namespace acc::vta;
 
 #include "dialects/VTA/VTAEnums.cpp.inc"
 
+namespace acc::isa {
+static llvm::hash_code hash_value(const Config &config) {
+  llvm::hash_code hash = llvm::hash_combine(config.target, config.hwVersion);
+  for (const Config::Key &key : Config::keys())
+    hash = llvm::hash_combine(hash, config.*key.member);
+  return hash;
+}
+} // namespace acc::isa
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/VTA/VTAAttributes.cpp.inc"
 
@@ -29,58 +38,9 @@ void VTADialect::registerAttributes() {
       >();
 }
 
-namespace {
-
-/// An integer parameter of #vta.config.
-struct ConfigKey {
-  StringLiteral name;
-  int isa::Config::*member;
-};
-
-constexpr ConfigKey kConfigKeys[] = {
-    {"log_inp_width", &isa::Config::logInpWidth},
-    {"log_wgt_width", &isa::Config::logWgtWidth},
-    {"log_acc_width", &isa::Config::logAccWidth},
-    {"log_batch", &isa::Config::logBatch},
-    {"log_block_in", &isa::Config::logBlockIn},
-    {"log_block_out", &isa::Config::logBlockOut},
-    {"log_uop_buff_size", &isa::Config::logUopBuffSize},
-    {"log_inp_buff_size", &isa::Config::logInpBuffSize},
-    {"log_wgt_buff_size", &isa::Config::logWgtBuffSize},
-    {"log_acc_buff_size", &isa::Config::logAccBuffSize},
-};
-
-} // namespace
-
 //===----------------------------------------------------------------------===//
 // ConfigAttr
 //===----------------------------------------------------------------------===//
-
-ConfigAttr ConfigAttr::get(MLIRContext *context, const isa::Config &config,
-                           isa::Dialect dialect) {
-  return get(context, config.target, config.hwVersion, config.logInpWidth,
-             config.logWgtWidth, config.logAccWidth, config.logBatch,
-             config.logBlockIn, config.logBlockOut, config.logUopBuffSize,
-             config.logInpBuffSize, config.logWgtBuffSize,
-             config.logAccBuffSize, dialect);
-}
-
-isa::Config ConfigAttr::getConfig() const {
-  isa::Config config;
-  config.target = getTarget().str();
-  config.hwVersion = getHwVersion().str();
-  config.logInpWidth = getLogInpWidth();
-  config.logWgtWidth = getLogWgtWidth();
-  config.logAccWidth = getLogAccWidth();
-  config.logBatch = getLogBatch();
-  config.logBlockIn = getLogBlockIn();
-  config.logBlockOut = getLogBlockOut();
-  config.logUopBuffSize = getLogUopBuffSize();
-  config.logInpBuffSize = getLogInpBuffSize();
-  config.logWgtBuffSize = getLogWgtBuffSize();
-  config.logAccBuffSize = getLogAccBuffSize();
-  return config;
-}
 
 ConfigAttr ConfigAttr::lookup(Operation *op) {
   for (; op; op = op->getParentOp())
@@ -91,25 +51,7 @@ ConfigAttr ConfigAttr::lookup(Operation *op) {
 }
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 StringRef target, StringRef hwVersion,
-                                 int logInpWidth, int logWgtWidth,
-                                 int logAccWidth, int logBatch, int logBlockIn,
-                                 int logBlockOut, int logUopBuffSize,
-                                 int logInpBuffSize, int logWgtBuffSize,
-                                 int logAccBuffSize, isa::Dialect) {
-  isa::Config config;
-  config.target = target.str();
-  config.hwVersion = hwVersion.str();
-  config.logInpWidth = logInpWidth;
-  config.logWgtWidth = logWgtWidth;
-  config.logAccWidth = logAccWidth;
-  config.logBatch = logBatch;
-  config.logBlockIn = logBlockIn;
-  config.logBlockOut = logBlockOut;
-  config.logUopBuffSize = logUopBuffSize;
-  config.logInpBuffSize = logInpBuffSize;
-  config.logWgtBuffSize = logWgtBuffSize;
-  config.logAccBuffSize = logAccBuffSize;
+                                 isa::Config config, isa::Dialect) {
   std::vector<std::string> problems = config.validate();
   if (problems.empty())
     return success();
@@ -149,9 +91,11 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       config.logBlockIn = config.logBlockOut = value;
       return success();
     }
-    const auto *key = llvm::find_if(
-        kConfigKeys, [&](const ConfigKey &k) { return k.name == name; });
-    if (key == std::end(kConfigKeys))
+    auto keys = isa::Config::keys();
+    auto key = llvm::find_if(keys, [&](const isa::Config::Key &k) {
+      return StringRef(k.name).lower() == name;
+    });
+    if (key == keys.end())
       return parser.emitError(nameLoc) << "unknown parameter '" << name << "'";
     config.*key->member = value;
     return success();
@@ -159,16 +103,13 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
                                      parseParameter))
     return {};
-  return parser.getChecked<ConfigAttr>(
-      loc, parser.getContext(), StringRef(config.target),
-      StringRef(config.hwVersion), config.logInpWidth, config.logWgtWidth,
-      config.logAccWidth, config.logBatch, config.logBlockIn,
-      config.logBlockOut, config.logUopBuffSize, config.logInpBuffSize,
-      config.logWgtBuffSize, config.logAccBuffSize, dialect);
+  return parser.getChecked<ConfigAttr>(loc, parser.getContext(), config,
+                                       dialect);
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
-  isa::Config config = getConfig(), defaults;
+  const isa::Config &config = getConfig();
+  const isa::Config defaults;
   printer << "<";
   // Sizes are always visible, the rest where it is not the default.
   if (config.target != defaults.target) {
@@ -181,9 +122,10 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer.printString(config.hwVersion);
     printer << ", ";
   }
-  llvm::interleaveComma(kConfigKeys, printer, [&](const ConfigKey &key) {
-    printer << key.name << " = " << config.*key.member;
-  });
+  llvm::interleaveComma(
+      isa::Config::keys(), printer, [&](const isa::Config::Key &key) {
+        printer << StringRef(key.name).lower() << " = " << config.*key.member;
+      });
   if (getIsaDialect() != isa::Dialect::Acc)
     printer << ", dialect = " << isa::dialectName(getIsaDialect());
   printer << ">";

@@ -38,6 +38,11 @@ class VTA_Attr<string name, string attrMnemonic> : AttrDef<VTA_Dialect, name> {
   let mnemonic = attrMnemonic;
 }
 
+def VTA_ConfigParameter : AttrOrTypeParameter<"::acc::isa::Config",
+                                              "a hardware configuration"> {
+  let cppAccessorType = "const ::acc::isa::Config &";
+}
+
 def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
   let summary = "Description of the accelerator, as in vta_config.json";
   let description = [{
@@ -56,22 +61,15 @@ def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
     ```
   }];
   let parameters = (ins
-    StringRefParameter<>:$target, StringRefParameter<>:$hwVersion,
-    "int":$logInpWidth, "int":$logWgtWidth, "int":$logAccWidth,
-    "int":$logBatch, "int":$logBlockIn, "int":$logBlockOut,
-    "int":$logUopBuffSize, "int":$logInpBuffSize,
-    "int":$logWgtBuffSize, "int":$logAccBuffSize,
-    "::acc::isa::Dialect":$isaDialect);
+    VTA_ConfigParameter:$config, "::acc::isa::Dialect":$isaDialect);
   let builders = [
-    // The attribute of a legal configuration.
-    AttrBuilder<(ins "const ::acc::isa::Config &":$config,
-                     CArg<"::acc::isa::Dialect",
-                          "::acc::isa::Dialect::Acc">:$dialect)>];
+    // Of a program that may use the whole instruction set.
+    AttrBuilder<(ins "const ::acc::isa::Config &":$config), [{
+      return $_get($_ctxt, config, ::acc::isa::Dialect::Acc);
+    }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// The same as a struct, with all derived values.
-    ::acc::isa::Config getConfig() const;
     /// The configuration that \p op is compiled for: the `vta.config` of the
     /// closest module that has one, or null.
     static ConfigAttr lookup(::mlir::Operation *op);

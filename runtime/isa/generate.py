@@ -79,6 +79,16 @@ def fixed_fields(facts: Facts) -> Iterator[Facts]:
                 yield field
 
 
+def size_key(memory: str) -> str:
+    """The key of the size of a scratchpad."""
+    return f"LOG_{memory.upper()}_BUFF_SIZE"
+
+
+def size_member(memory: str) -> str:
+    """The same as a member in C++."""
+    return camel(size_key(memory))
+
+
 def limits(field: Facts) -> tuple[int, int]:
     """Least and largest value."""
     width = field["width"]
@@ -161,8 +171,8 @@ def problems(facts: Facts) -> Iterator[str]:
         if memory["module"] not in facts["modules"]:
             yield f"[memories]: '{name}' belongs to the unknown module '{memory['module']}'"
         pad = memory.get("scratchpad", name)
-        if f"LOG_{pad.upper()}_BUFF_SIZE" not in facts["config"]:
-            yield f"[memories]: there is no LOG_{pad.upper()}_BUFF_SIZE for '{name}'"
+        if size_key(pad) not in facts["config"]:
+            yield f"[memories]: there is no {size_key(pad)} for '{name}'"
         for term in re.findall(r"[A-Z]\w*", memory["element"]):
             if term not in facts["config"]:
                 yield f"[memories]: '{name}' depends on the unknown key {term}"
@@ -249,19 +259,16 @@ def visitor(name: str, comment: str, fields: Sequence[Facts]) -> list[str]:
 
 
 def key_visitor(name: str, keys: Sequence[Facts]) -> list[str]:
-    calls = [
-        f"  fn(AssemblyKey{{{quoted(key['key'])}, '{key.get('between', ',')}', {str(key.get('optional', False)).lower()}}}, "
-        + ", ".join(f"i.{camel(field)}" for field in key["fields"])
-        + ");"
-        for key in keys
-    ]
+    calls = []
+    for key in keys:
+        optional = str(key.get("optional", False)).lower()
+        fields = ", ".join(f"i.{camel(field)}" for field in key["fields"])
+        calls.append(f"  fn(AssemblyKey{{{quoted(key['key'])}, '{key.get('between', ',')}', {optional}}}, {fields});")
     return ["template <typename Insn, typename Fn>", f"void forEach{name}Key(Insn &i, Fn fn) {{", *calls, "}"]
 
 
 def placement(struct: str, start: int, fields: Sequence[Facts], source: str = "") -> list[str]:
-    places = [
-        f"  pack.place({struct}.{camel(f['name'])}, {width_expression(f['width'], source)});" for f in fields
-    ]
+    places = [f"  pack.place({struct}.{camel(f['name'])}, {width_expression(f['width'], source)});" for f in fields]
     return ["{", f"  Packer pack({start});", *places, f"  {struct}End = pack.end();", "}"]
 
 
@@ -308,17 +315,17 @@ def cpp(facts: Facts) -> str:
     lines += section(
         "GET_CONFIG_DEPTHS",
         [
-            f"case Memory::{pascal(name)}: return {camel(f'LOG_{pad}_BUFF_SIZE')} + 3 - logElementBits(Memory::{pascal(pad)});"
+            f"case Memory::{pascal(name)}: return {size_member(pad)} + 3 - logElementBits(Memory::{pascal(pad)});"
             for name, pad in pads.items()
         ]
         + [f"case Memory::{name}: break;" for name in undefined],
     )
-    own = [name for name, pad in pads.items() if name == pad]
     lines += section(
         "GET_CONFIG_SCRATCHPADS",
         [
-            f"{{Memory::{pascal(name)}, {quoted(f'LOG_{name.upper()}_BUFF_SIZE')}, &Config::{camel(f'LOG_{name}_BUFF_SIZE')}}},"
-            for name in own
+            f"{{Memory::{pascal(name)}, {quoted(size_key(name))}, &Config::{size_member(name)}}},"
+            for name, pad in pads.items()
+            if name == pad
         ],
     )
 
@@ -529,9 +536,8 @@ def python(facts: Facts) -> str:
     memories = codes(facts["memories"])
     nothing = undefined_memories(facts)
     loaders = {name: m["module"] for name, m in facts["memories"].items()}
-    bits = {
-        f"{name}_{what}": place for name, register in table.items() for what, place in bit_ranges(register).items()
-    }
+    bits = {f"{name}_{what}": place for name, register in table.items() for what, place in bit_ranges(register).items()}
+    counters = tuple(name for name, register in table.items() if register.get("counter"))
     fixed = list(fixed_fields(facts))
     constants: dict[str, tuple[str, str, object]] = {
         "OPCODES": ("dict[str, int]", "Opcodes by name.", facts["opcodes"]),
@@ -561,7 +567,7 @@ def python(facts: Facts) -> str:
         "MOST": ("dict[str, int]", "Their largest values.", {field["name"]: limits(field)[1] for field in fixed}),
         "REGISTERS": ("dict[str, int]", "Word addresses.", {name: r["at"] for name, r in table.items()}),
         "REGISTER_BITS": ("dict[str, tuple[int, int]]", "Lowest bit and how many, by register and name.", bits),
-        "COUNTERS": ("tuple[str, ...]", "Registers that count.", tuple(n for n, r in table.items() if r.get("counter"))),
+        "COUNTERS": ("tuple[str, ...]", "Registers that count.", counters),
         "KINDS": ("dict[str, int]", "What a sequence is made of.", facts["kinds"]),
         "UNITS": ("dict[str, int]", "Who found an error.", facts["units"]),
         "FETCH_ERRORS": ("dict[str, int]", "What fetch finds.", codes(facts["fetch_errors"])),
@@ -591,8 +597,11 @@ def main() -> int:
         return 1
     for name, maker in makers.items():
         for target in getattr(args, name):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(maker(facts))
+            text = maker(facts)
+            # What is the same keeps its time, so that nothing is compiled anew.
+            if not target.exists() or target.read_text() != text:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text)
     return 0
 
 

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from acc._lib import _runtime
+from acc._lib import _runtime, isa
 from acc.hardware import simulator, toolchain
 from acc.hardware.package import Circuit, package
-from acc.hardware.random_stream import ALU_OPS, random_stream
+from acc.hardware.random_stream import random_stream
 from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
 from circuits import DEEP, ROOMY, SMALL, WIDE, Case, check, random_case
 from conftest import ROOT
@@ -59,7 +59,7 @@ def test_random_streams_reach_every_limit() -> None:
     assert coverage.missing() == ["load.uop: x_stride at its limit, several rows"]
     kinds = {goal.partition(":")[0] for goal in coverage.goals}
     copies = {"load.uop", "load.inp", "load.wgt", "load.acc", "load.acc8", "store.out"}
-    assert kinds >= copies | {"gemm", "gemm.reset", "alu", "alu imm", "finish", *(f"alu.{op}" for op in ALU_OPS)}
+    assert kinds >= copies | {"gemm", "gemm.reset", "alu", "alu imm", "finish", *(f"alu.{op}" for op in isa.ALU_OPS)}
 
 
 def test_memory_changes_times_only() -> None:

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from acc._lib import isa
 from acc.hardware import simulator
 from acc.hardware.package import ENCODINGS, Circuit
 
 LOOKUP = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 EVENT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint)
-REGISTERS = 25
-STATUS, ERROR, PLACE, WAITING = 1, 6, 7, 8
 
 
 class _Memory(ctypes.Structure):
@@ -39,7 +38,7 @@ class _Run(ctypes.Structure):
         ("memory", _Memory),
         ("event", EVENT),
         ("event_user", ctypes.c_void_p),
-        ("registers", ctypes.c_uint32 * REGISTERS),
+        ("registers", ctypes.c_uint32 * len(isa.REGISTERS)),
     )
 
 
@@ -107,8 +106,15 @@ def run_all(
 
 
 def _registers(r: Any) -> Registers:
-    code, unit = r[ERROR] & 15, r[ERROR] >> 4 & 3
-    failed = bool(r[STATUS] & 4)
-    prefix = "FETCH_" if unit == 0 and code < 12 else "ERROR_" if code >= 12 else "FAULT_"
-    name = _name(prefix, code - 1 if prefix == "FAULT_" else code) if failed else ""
-    return Registers(bool(r[STATUS] & 2), failed, name, _name("UNIT_", unit), r[PLACE], r[WAITING], tuple(r[9:25]))
+    def bits(register: str, name: str) -> int:
+        low, count = isa.REGISTER_BITS[f"{register}_{name}"]
+        return r[isa.REGISTERS[register]] >> low & (1 << count) - 1
+
+    code, unit = bits("error", "code"), bits("error", "unit")
+    failed = bool(bits("status", "error"))
+    common = code in isa.ERRORS.values() and code != isa.ERRORS["faults"]
+    prefix = "ERROR_" if common else "FETCH_" if unit == isa.UNITS["fetch"] else "FAULT_"
+    name = _name(prefix, code - isa.ERRORS["faults"] if prefix == "FAULT_" else code) if failed else ""
+    counters = tuple(r[isa.REGISTERS[counter]] for counter in ("cycles_lo", "cycles_hi", *isa.COUNTERS))
+    place, waiting = r[isa.REGISTERS["place"]], r[isa.REGISTERS["waiting"]]
+    return Registers(bool(bits("status", "done")), failed, name, _name("UNIT_", unit), place, waiting, counters)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-OPCODES = ("load", "store", "gemm", "finish", "alu")
-MEMORIES = ("uop", "wgt", "inp", "acc", "out", "acc8", "mem6", "mem7")
+from acc._lib import isa
+
+OPCODES = tuple(isa.OPCODES)
+MEMORIES = (*isa.MEMORIES, *isa.NO_MEMORIES)
 # Those that a copy may name; others stand for nothing to be moved, seldom enough that not all get every flag.
 COPIES = ("load.uop", "load.wgt", "load.inp", "load.acc", "load.acc8", "store.out")
-ALU_OPS = ("min", "max", "add", "shr", "mul")
-FLAGS = ("pop_prev", "pop_next", "push_prev", "push_next")
+ALU_OPS = tuple(isa.ALU_OPS)
 # What the modules at the ends, and FINISH in a stream that ends, cannot have.
 NO_FLAGS = {
     "load.inp": ("pop_prev", "push_prev"),
@@ -20,9 +21,10 @@ NO_FLAGS = {
     "store.out": ("pop_next", "push_next"),
     "finish": ("push_prev", "push_next"),
 }
-MAX_ITER, MAX_16, MAX_32 = (1 << 14) - 1, (1 << 16) - 1, (1 << 32) - 1
+MAX_ITER, MAX_16, MAX_32, MAX_PAD = (isa.MOST[name] for name in ("iter_out", "x_size", "dram_base", "x_pad_0"))
+LEAST_IMM, MOST_IMM = isa.LEAST["imm"], isa.MOST["imm"]
 # Shift amounts around the ends of what a shifter can do.
-AMOUNTS = (-32768, -33, -32, -31, -1, 0, 1, 31, 32, 33, 32767)
+AMOUNTS = (LEAST_IMM, -33, -32, -31, -1, 0, 1, 31, 32, 33, MOST_IMM)
 
 
 class Coverage:
@@ -47,14 +49,14 @@ class Coverage:
             )
         for at in range(0, len(stream), 16):
             word = int.from_bytes(stream[at : at + 16], "little")
-            opcode = OPCODES[word & 7]
+            opcode = OPCODES[word & ((1 << isa.OPCODE_BITS) - 1)]
             kind, conditions = opcode, {}
             if opcode in ("load", "store"):
                 kind, conditions = self._copy(config, opcode, word)
             elif opcode != "finish":
                 kind, conditions = self._loop(config, opcode, word)
             self._count(kind, conditions)
-            flags = {flag: word >> bit & 1 for bit, flag in enumerate(FLAGS, 3)}
+            flags = {flag: word >> bit & 1 for flag, bit in isa.FLAGS.items()}
             if opcode not in ("load", "store") or kind in COPIES:
                 self._count(kind, {flag: on for flag, on in flags.items() if flag not in NO_FLAGS.get(kind, ())})
             if opcode == "alu":
@@ -110,12 +112,12 @@ class Coverage:
                 "nothing but zeros": x and y == 0 and pads[0] + pads[1] > 0,
                 "nothing but zeros, one row": x and y == 0 and pads[0] + pads[1] == 1,
                 "rows with gaps and all four pads": stride > x and y > 1 and x > 1 and all(pads),
-                "all four pads at their limits": x and y and pads == [15] * 4,
+                "all four pads at their limits": x and y and pads == [MAX_PAD] * 4,
                 **{
                     f"pad {name} only": bool(pads[k] and x and y and sum(pads) == pads[k])
                     for k, name in enumerate(names)
                 },
-                **{f"pad {name} at its limit": pads[k] == 15 and x > 0 for k, name in enumerate(names)},
+                **{f"pad {name} at its limit": pads[k] == MAX_PAD and x > 0 for k, name in enumerate(names)},
             }
         return kind, conditions
 
@@ -159,9 +161,10 @@ class Coverage:
 
     def _immediate(self, config: Any, word: int) -> tuple[str, dict[str, object]]:
         f = self._fields(config.layout["alu"], word)
-        imm, kind = f["imm"] - (f["imm"] >> 15 << 16), f"alu.{ALU_OPS[f['op']]}"
+        imm = f["imm"] if f["imm"] <= MOST_IMM else f["imm"] - (1 << isa.WIDTHS["imm"])
+        kind = f"alu.{ALU_OPS[f['op']]}"
         if not f["use_imm"]:
             return kind, {"two operands": True}
         return kind, {
-            f"imm {value}": imm == value for value in (AMOUNTS if kind == "alu.shr" else (-32768, -1, 0, 32767))
+            f"imm {value}": imm == value for value in (AMOUNTS if kind == "alu.shr" else (LEAST_IMM, -1, 0, MOST_IMM))
         }

@@ -173,7 +173,8 @@ class _Generator:
         head = ("store." if store else "load.") + memory
         x, y = (0, self.pick(0, MAX_16)) if self.chance(0.5) else (self.pick(1, MAX_16), 0)
         if self.chance(0.2):
-            return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad={','.join([str(MAX_PAD)] * 4)}"
+            pad = ",".join([str(MAX_PAD)] * 4)
+            return f"{head} sram={MAX_16} dram={MAX_32} y={MAX_16} x=0 stride={MAX_16} pad={pad}"
         text = f"{head} dram={self.pick(0, MAX_32)} y={y} x={x} stride={self.pick(0, MAX_16)}"
         pads = [self.pick(0, MAX_PAD) for _ in range(4)]
         if x and not store:

@@ -262,7 +262,8 @@ def _compile(
         progress.step(f"compiling the {unit} part")
         source, made_object = work / f"{unit}.cpp", work / f"{unit}.o"
         source.write_text("".join(f'#include "{name}"\n' for name in names))
-        options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-I{_generated()}", f"-DACC_PORT_BITS={circuit.mem_data_width}"]
+        options = [*options, f"-I{work / 'cpp'}", f"-I{headers}", f"-I{_generated()}"]
+        options += [f"-DACC_PORT_BITS={circuit.mem_data_width}"]
         options += ["-DACC_TRACE"] if trace else []
         _make([cxx, *options, "-c", source.name], made_object, "compiling what Verilator made")
         objects.append(os.fspath(made_object))
