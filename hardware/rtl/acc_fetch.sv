@@ -165,12 +165,12 @@ module acc_fetch (
       (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
   always_comb begin
     problem = FETCH_FINE;
-    if (opcode > OP_ALU) problem = FETCH_OPCODE;
-    else if (copies && memory > MEM_ACC8) problem = FETCH_MEMORY;
+    if (opcode > OP_LAST) problem = FETCH_OPCODE;
+    else if (copies && memory > MEM_LAST) problem = FETCH_MEMORY;
     else if (copies && opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
     else if (copies && opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;
     else if (copies && opcode == OP_STORE && pads) problem = FETCH_PADS;
-    else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_MUL) problem = FETCH_ALU_OP;
+    else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_LAST) problem = FETCH_ALU_OP;
     else if (bad_flags) problem = FETCH_FLAGS;
     else if (opcode == OP_FINISH && !d_last) problem = FETCH_NOT_LAST;
     else if (opcode != OP_FINISH && d_last) problem = FETCH_NO_FINISH;

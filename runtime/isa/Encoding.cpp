@@ -11,6 +11,8 @@
 
 using namespace acc::isa;
 
+static_assert(sizeof(Word128) * 8 == kInstructionBits);
+
 namespace {
 
 /// Places fields one after another; one that would straddle a word boundary

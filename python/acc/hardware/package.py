@@ -113,6 +113,11 @@ def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tupl
     return {f"{prefix}_{name.upper()}": (width, code) for name, code in table.items()}
 
 
+def _checked(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """The same with the last code that is defined, which fetch compares with."""
+    return _encodings(prefix, width, table | {"last": max(table.values())})
+
+
 def _bits(table: dict[str, int]) -> int:
     """How many bits the largest number needs."""
     return max(table.values()).bit_length()
@@ -123,9 +128,9 @@ _CODE = isa.REGISTER_BITS["error_code"][1]
 # Encodings: opcodes, memory types and ALU operations of the instruction set; kinds of operations, fault and error
 # codes, and registers of the circuit. Name to (width, value).
 ENCODINGS: dict[str, tuple[int, int]] = {
-    **_encodings("OP", isa.OPCODE_BITS, isa.OPCODES),
-    **_encodings("MEM", isa.CODE_WIDTHS["memory"], isa.MEMORIES),
-    **_encodings("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
+    **_checked("OP", isa.OPCODE_BITS, isa.OPCODES),
+    **_checked("MEM", isa.CODE_WIDTHS["memory"], isa.MEMORIES),
+    **_checked("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
     **_encodings("KIND", _bits(isa.KINDS), isa.KINDS),
     **_encodings("UNIT", isa.REGISTER_BITS["error_unit"][1], isa.UNITS),
     **_encodings("FAULT", _bits(isa.FAULTS), isa.FAULTS),
