@@ -732,6 +732,12 @@ class Footprint:
 def describe_kernel(op: Operation) -> Footprint:
     """Describes a te.kernel on packed tensors; ValueError with the reason if it cannot be scheduled."""
 
+def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
+    """The attribute #vta.config of the text of a vta_config.json; ValueError with everything wrong with it."""
+
+def read_vta_config(attribute: Attribute) -> tuple[str, str]:
+    """The text of the vta_config.json and the dialect of a #vta.config; TypeError for another attribute."""
+
 def write_program(op: Operation) -> bytes:
     """A vta.program as the file of a compiled model carries it (`acc.container`).
 

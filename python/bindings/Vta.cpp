@@ -10,6 +10,9 @@
 #include "acc/isa/Assembly.h"
 #include "acc/isa/ProgramFile.h"
 #include "dialects/VTA/VTADialect.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <nanobind/stl/pair.h>
 
 using namespace nb::literals;
 
@@ -30,6 +33,37 @@ acc::isa::Program getProgram(const acc::python::OpHandle &handle) {
 } // namespace
 
 void acc::python::bindVta(nb::module_ &m) {
+  m.def(
+      "make_vta_config",
+      [](const std::string &text, const std::string &dialect,
+         nb::object context) {
+        std::vector<std::string> problems;
+        auto config = acc::isa::Config::fromJson(text, problems);
+        auto known = acc::isa::dialectFromName(dialect);
+        if (!known)
+          problems.push_back("there is no dialect '" + dialect + "'");
+        if (!problems.empty())
+          throw nb::value_error(llvm::join(problems, "; ").c_str());
+        ContextRef owner = resolveContext(context);
+        return wrap(owner,
+                    acc::vta::ConfigAttr::get(owner->get(), *config, *known));
+      },
+      "config"_a, "dialect"_a = "acc", "context"_a = nb::none(),
+      "The attribute #vta.config of the text of a vta_config.json.");
+  m.def(
+      "read_vta_config",
+      [](const acc::python::Attribute &attribute) {
+        auto config = llvm::dyn_cast<acc::vta::ConfigAttr>(attribute.attr);
+        if (!config)
+          throw nb::type_error(("expected a #vta.config, not " +
+                                acc::python::toString(attribute.attr))
+                                   .c_str());
+        return std::make_pair(
+            config.getConfig().toJson(),
+            std::string(acc::isa::dialectName(config.getIsaDialect())));
+      },
+      "attribute"_a,
+      "The text of the vta_config.json and the dialect of a #vta.config.");
   m.def(
       "write_program",
       [](const acc::python::OpHandle &handle) {

@@ -12,8 +12,9 @@ import te_kernels
 import te_pipeline
 from acc import ir
 from acc.targets.base import Decision
+from acc.targets.vta.config import Hardware
 from acc.targets.vta.kernel_model import read_kernel
-from acc.targets.vta.schedule import Hardware, Options, Schedule, make_vta_schedules, random_schedule
+from acc.targets.vta.schedule import Options, Schedule, make_vta_schedules, random_schedule
 from acc.targets.vta.schedule_space import _tile_sizes
 
 DEFAULT = {"LOG_BLOCK": 4}
@@ -110,7 +111,7 @@ def test_reasons() -> None:
         "its smallest tile needs 3 elements of acc, 2 more than there are: LOG_ACC_BUFF_SIZE 8 instead of 6 would do"
     )
     assert decide(conv, LOG_ACC_BUFF_SIZE=6).reason == wanted
-    assert "int8" in decide(conv, LOG_WGT_WIDTH=2).reason
+    assert "int8" in decide(conv, LOG_WGT_WIDTH=2, LOG_WGT_BUFF_SIZE=17).reason
     with ir.Context():
         module = ir.Module.parse(conv)
         make_vta_schedules(module, {"LOG_ACC_BUFF_SIZE": 6})

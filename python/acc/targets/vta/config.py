@@ -1,4 +1,4 @@
-"""Reading hardware configurations."""
+"""Reading hardware configurations, and what policies know of an accelerator."""
 
 from __future__ import annotations
 
@@ -6,9 +6,63 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil, log2
 from pathlib import Path
 
+from acc import _mlir, ir
+from acc._lib import _runtime
 from acc.errors import ConfigError, ConfigWarning
+
+__all__ = ["Hardware", "read_config"]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """An accelerator: its configuration, and the dialect of the instructions that programs for it may use."""
+
+    config: _runtime.Config = field(default_factory=_runtime.Config)
+    dialect: str = "acc"
+
+    @staticmethod
+    def from_keys(keys: Mapping[str, object], dialect: str = "acc") -> Hardware:
+        """Reads keys of vta_config.json; missing ones have the documented defaults. ConfigError if they are illegal."""
+        return Hardware(_runtime.Config(json.dumps(dict(keys))), dialect)
+
+    @staticmethod
+    def from_module(module: ir.Module) -> Hardware:
+        """Reads the module's `vta.config`; without one, it is the documented configuration."""
+        attribute = module.operation.attributes.get("vta.config")
+        if attribute is None:
+            return Hardware()
+        text, dialect = _mlir.read_vta_config(attribute)
+        return Hardware(_runtime.Config(text), dialect)
+
+    def attribute(self, context: ir.Context) -> ir.Attribute:
+        """The #vta.config. It holds the sizes alone: programs do not depend on where the accelerator is."""
+        keys = json.loads(self.config.to_json())
+        sizes = {key: value for key, value in keys.items() if key.startswith("LOG_")}
+        return _mlir.make_vta_config(json.dumps(sizes), self.dialect, context)
+
+    @property
+    def log_widths(self) -> tuple[int, int, int]:
+        """log2 of the bits of inputs, weights and accumulators."""
+        return self.config.log_inp_width, self.config.log_wgt_width, self.config.log_acc_width
+
+    @property
+    def int8(self) -> bool:
+        """Whether inputs and weights have 8 bits and accumulators 32: what kernels are compiled for."""
+        return self.log_widths == (3, 3, 5)
+
+    def depth(self, memory: str) -> int:
+        """Elements of the scratchpad "inp", "wgt" or "acc"."""
+        return self.config.depth(memory)
+
+    def enlarged(self, memory: str, elements: int) -> str:
+        """The key of a configuration whose scratchpad has room for `elements`, with the value it would need."""
+        key = f"LOG_{memory.upper()}_BUFF_SIZE"
+        now = int(getattr(self.config, key.lower()))
+        return f"{key} {now + ceil(log2(elements / self.depth(memory)))} instead of {now}"
 
 
 def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) -> dict[str, object]:
@@ -17,8 +71,6 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) ->
     Raises ConfigError naming every key that is malformed, violates the instruction set, or is meant to be another one.
     Keys of other tools are a ConfigWarning.
     """
-    from acc._lib import _runtime
-
     if config is None:
         text, name = "{}", "the default configuration"
     elif isinstance(config, Mapping):

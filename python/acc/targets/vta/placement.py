@@ -7,35 +7,12 @@ An operator runs on the accelerator if every rule of `RULES` for it holds; the f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from acc import ir
 from acc.targets.reasons import Blame, Reason, element_of, explain
+from acc.targets.vta.config import Hardware
 
-__all__ = ["RULES", "Hardware", "can_continue", "keep_layout", "refuse"]
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What decides what the accelerator can hold and do: widths in log2 bits, channels of a tile that it computes, the
-    dialect of its instructions.
-    """
-
-    inp: int = 3
-    wgt: int = 3
-    acc: int = 5
-    block_out: int = 16
-    dialect: str = "acc"
-
-    @staticmethod
-    def from_config(config: Mapping[str, object], dialect: str = "acc") -> Hardware:
-        """Reads the keys of vta_config.json; missing ones have the documented defaults."""
-
-        def get(key: str, default: int) -> int:
-            return int(config.get(key, default))  # type: ignore[call-overload]
-
-        block_out = 1 << get("LOG_BLOCK_OUT", get("LOG_BLOCK", 4))
-        return Hardware(get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5), block_out, dialect)
+__all__ = ["RULES", "can_continue", "keep_layout", "refuse"]
 
 
 Rule = Callable[[ir.Operation, Hardware], str]
@@ -72,16 +49,16 @@ def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
 
 
 def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
-    found, needed = (hardware.inp, hardware.acc), (3, 5)
-    if found == needed:
+    inp, _, acc = hardware.log_widths
+    if (inp, acc) == (3, 5):
         return ""
-    return f"needs int8 inputs and int32 accumulators, the configuration has {1 << found[0]} and {1 << found[1]} bits"
+    return f"needs int8 inputs and int32 accumulators, the configuration has {1 << inp} and {1 << acc} bits"
 
 
 def _fits_weight_width(op: ir.Operation, hardware: Hardware) -> str:
-    if hardware.wgt == 3:
+    if hardware.config.wgt_bits == 8:
         return ""
-    return f"needs int8 weights, the configuration has {1 << hardware.wgt} bits"
+    return f"needs int8 weights, the configuration has {hardware.config.wgt_bits} bits"
 
 
 def _has_constants(op: ir.Operation, _: Hardware) -> str:
@@ -171,7 +148,7 @@ def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> 
     """
     if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(_shape(op.result)) != 4:
         return False
-    whole = all(_shape(v)[1] % hardware.block_out == 0 for v in op.operands[:-1])
+    whole = all(_shape(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
     readers = (use.owner for use in op.result.uses)
     if not whole or not placed.issuperset(op.operands):
         return False

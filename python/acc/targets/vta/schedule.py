@@ -16,11 +16,11 @@ import numpy as np
 
 from acc import ir
 from acc.targets.base import Decision
+from acc.targets.vta.config import Hardware
 from acc.targets.vta.kernel_model import Axis, KernelModel, Unschedulable, read_kernel
-from acc.targets.vta.schedule_space import Evaluation, Hardware, Space
+from acc.targets.vta.schedule_space import Evaluation, Space
 
 __all__ = [
-    "Hardware",
     "Options",
     "Schedule",
     "choose_schedule",
@@ -200,7 +200,7 @@ def make_vta_schedules(
     A kernel without a legal schedule goes to the host instead, its decision the reason. `config` has the keys of
     vta_config.json; without it the module's `vta.config` is read.
     """
-    hardware = Hardware.from_module(module) if config is None else Hardware.from_config(config)
+    hardware = Hardware.from_module(module) if config is None else Hardware.from_keys(config)
     decisions = []
     known: dict[str, Schedule] = {}
     left = limit = (options or Options()).max_instructions

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from acc import ir
+from acc.targets.vta.config import Hardware
 from acc.targets.vta.kernel_model import Buffer, Form, KernelModel
 
-__all__ = ["Evaluation", "Grid", "Hardware", "Space", "Variant"]
+__all__ = ["Evaluation", "Grid", "Space", "Variant"]
 
 Array = npt.NDArray[np.int64]
 
@@ -30,66 +29,6 @@ COMPUTE_COST = 16
 MAX_GRID = 100_000
 # A transfer that nothing overlaps costs this fraction more.
 EXPOSED_SHARE = 16
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Scratchpad depths in elements, from a vta_config.json or the attribute of the same contents.
-
-    `log_sizes` are the keys LOG_*_BUFF_SIZE by memory, for messages.
-    """
-
-    inp: int
-    wgt: int
-    acc: int
-    int8: bool
-    log_sizes: Mapping[str, int] = field(default_factory=dict)
-
-    def depth(self, memory: str) -> int:
-        """Elements of the scratchpad "inp", "wgt" or "acc"."""
-        return {"inp": self.inp, "wgt": self.wgt, "acc": self.acc}[memory]
-
-    def enlarged(self, memory: str, elements: int) -> str:
-        """The key of a configuration whose scratchpad has room for `elements`, with the value it would need."""
-        key = f"LOG_{memory.upper()}_BUFF_SIZE"
-        if memory not in self.log_sizes or not self.depth(memory):
-            return f"a larger {key}"
-        now = self.log_sizes[memory]
-        return f"{key} {now + math.ceil(math.log2(elements / self.depth(memory)))} instead of {now}"
-
-    @staticmethod
-    def from_config(config: Mapping[str, object]) -> Hardware:
-        """Reads the keys of vta_config.json; missing ones have the documented defaults."""
-
-        def get(key: str, default: int) -> int:
-            return int(config.get(key, default))  # type: ignore[call-overload]
-
-        block = get("LOG_BLOCK", 4)
-        batch, block_in, block_out = get("LOG_BATCH", 0), get("LOG_BLOCK_IN", block), get("LOG_BLOCK_OUT", block)
-        inp, wgt, acc = get("LOG_INP_WIDTH", 3), get("LOG_WGT_WIDTH", 3), get("LOG_ACC_WIDTH", 5)
-
-        def depth(key: str, default: int, log_element_bits: int) -> int:
-            log_depth = get(key, default) + 3 - log_element_bits
-            return 1 << log_depth if log_depth >= 0 else 0
-
-        return Hardware(
-            depth("LOG_INP_BUFF_SIZE", 15, inp + batch + block_in),
-            depth("LOG_WGT_BUFF_SIZE", 18, wgt + block_in + block_out),
-            depth("LOG_ACC_BUFF_SIZE", 17, acc + batch + block_out),
-            (inp, wgt, acc) == (3, 3, 5),
-            {
-                "inp": get("LOG_INP_BUFF_SIZE", 15),
-                "wgt": get("LOG_WGT_BUFF_SIZE", 18),
-                "acc": get("LOG_ACC_BUFF_SIZE", 17),
-            },
-        )
-
-    @staticmethod
-    def from_module(module: ir.Module) -> Hardware:
-        """Reads the module's `vta.config`."""
-        attribute = module.operation.attributes.get("vta.config")
-        text = str(attribute) if attribute is not None else ""
-        return Hardware.from_config({k.upper(): int(v) for k, v in re.findall(r"(log_\w+) = (-?\d+)", text)})
 
 
 def _tile_sizes(extent: int) -> list[int]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from acc import _mlir, ir
-from acc._lib import _runtime
+from acc._lib import _runtime, isa
 from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors
 from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
-from acc.targets.vta.config import read_config
+from acc.targets.vta.config import Hardware, read_config
 from acc.targets.vta.schedule import Options as ScheduleOptions
 from acc.targets.vta.schedule import make_vta_schedules
 
@@ -79,8 +78,7 @@ class Vta(Accelerator):
     @property
     def alignment(self) -> int:
         """Addresses count elements, so every buffer must start at a multiple of the largest."""
-        hardware = _runtime.Config(json.dumps(self.config))
-        return max(MIN_ALIGNMENT, *(hardware.element_bytes(m) for m in ("uop", "wgt", "inp", "acc", "out")))
+        return max(MIN_ALIGNMENT, *(self._hardware.config.element_bytes(memory) for memory in isa.MEMORIES))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -89,16 +87,15 @@ class Vta(Accelerator):
 
     def attribute(self, context: ir.Context) -> ir.Attribute:
         """See Accelerator: #vta.config."""
-        fields = [f"{key.lower()} = {value}" for key, value in self.config.items() if key.startswith("LOG_")]
-        return ir.Attribute.parse(f"#vta.config<{', '.join([*fields, f'dialect = {self.options.dialect}'])}>", context)
+        return self._hardware.attribute(context)
 
     def prepare(self, module: ir.Module) -> None:
         """Writes `vta.config`."""
         module.operation.attributes["vta.config"] = self.attribute(module.context)
 
     @cached_property
-    def _hardware(self) -> placement.Hardware:
-        return placement.Hardware.from_config(self.config, self.options.dialect)
+    def _hardware(self) -> Hardware:
+        return Hardware.from_keys(self.config, self.options.dialect)
 
     def refuse(self, op: ir.Operation) -> Reason:
         """See Accelerator; the rules are those of `placement.RULES`."""
