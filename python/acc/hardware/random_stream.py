@@ -186,7 +186,7 @@ class _Generator:
     def _pads(self) -> tuple[int, int, int, int]:
         """Above, below, left, right."""
         if self.chance(0.05):
-            return (MAX_PAD,) * 4
+            return MAX_PAD, MAX_PAD, MAX_PAD, MAX_PAD
         limit = MAX_PAD if self.chance(0.1) else 2
         only = self.pick(0, 3) if self.chance(0.2) else None
         y0, y1, x0, x1 = (self.pick(0, limit) if only in (None, k) else 0 for k in range(4))
