@@ -160,7 +160,8 @@ def test_no_other_source_says_it_again(what: str) -> None:
 
 BROKEN = [
     ("mul = 4", "mul = 5", "[alu_ops]: codes must count from 0"),
-    ("mul = 4", "mul = 4\na = 5\nb = 6\nc = 7\nd = 8", "[alu_ops]: 9 codes do not fit 3 bits"),
+    ('type = "alu_op"', 'type = "op"', "'op' has the unknown type 'op'"),
+    ('name = "op", width = 3', 'name = "op", width = 2', "codes do not fit 2 bits"),
     ('width = "uop + 1"', 'width = "oup + 1"', "'uop_end' is as wide as the unknown 'oup'"),
     ('name = "iter_in"', 'name = "y_size"', "the field 'y_size' is one of [mem], too"),
     ('type = "signed"', 'type = "float"', "unknown type 'float'"),
