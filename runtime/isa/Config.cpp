@@ -416,6 +416,13 @@ int Config::logElementBits(Memory memory) const {
   return 3;
 }
 
+uint32_t Config::alignment() const {
+  uint32_t largest = 1;
+  for (int memory = 0; memory < kNumMemories; ++memory)
+    largest = std::max(largest, elementBytes(static_cast<Memory>(memory)));
+  return largest;
+}
+
 int Config::logDepth(Memory memory) const {
   switch (memory) {
 #define GET_CONFIG_DEPTHS

@@ -81,7 +81,7 @@ class _Generator:
         self.c, self.rng, self.max_steps = config, rng, max_steps
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
-        self.page = max(self.bytes.values())
+        self.page = int(config.alignment)
         # At least 24 of the largest element, and room for rows that start within a beat; now and then for the longest
         # stride there is.
         data = max(24 * self.page, 4096)

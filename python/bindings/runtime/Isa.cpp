@@ -183,6 +183,9 @@ void acc::python::registerIsa(nb::module_ &m) {
       .def_prop_ro("layout", &layoutDict,
                    "Bit and width of every field: {'mem': {'sram_base': (10, "
                    "16), ...}, 'gemm', 'alu' (what differs from GEMM), 'uop'}.")
+      .def_prop_ro("alignment", &Config::alignment,
+                   "Bytes of the largest element in DRAM: where buffers of "
+                   "any memory may start.")
       .def_prop_ro("batch", &Config::batch)
       .def_prop_ro("block_in", &Config::blockIn)
       .def_prop_ro("block_out", &Config::blockOut)

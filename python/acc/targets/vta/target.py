@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from acc import _mlir, ir
-from acc._lib import _runtime, isa
+from acc._lib import _runtime
 from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.report import LayerReport
@@ -78,7 +78,7 @@ class Vta(Accelerator):
     @property
     def alignment(self) -> int:
         """Addresses count elements, so every buffer must start at a multiple of the largest."""
-        return max(MIN_ALIGNMENT, *(self._hardware.config.element_bytes(memory) for memory in isa.MEMORIES))
+        return max(MIN_ALIGNMENT, self._hardware.config.alignment)
 
     @property
     def metadata(self) -> dict[str, Any]:

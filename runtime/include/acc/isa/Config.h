@@ -87,6 +87,9 @@ struct Config {
   uint32_t elementBytes(Memory memory) const {
     return 1u << (logElementBits(memory) - 3);
   }
+  /// Bytes of the largest element. Addresses in DRAM count elements, so a
+  /// buffer that any memory may be loaded from starts at a multiple of it.
+  uint32_t alignment() const;
   /// log2 of the number of entries of a scratchpad; Out and Acc8 are the
   /// accumulator's entries.
   int logDepth(Memory memory) const;
