@@ -126,8 +126,8 @@ void acc::isa::checkForm(
     if (auto problem = checkForm(insns[i]))
       report(static_cast<int64_t>(i), *problem);
     if (insns[i].isFinish() && i + 1 != insns.size())
-      report(static_cast<int64_t>(i), "FINISH is not the last instruction");
+      report(static_cast<int64_t>(i), formErrorText(FormError::NotLast));
   }
   if (insns.empty() || !insns.back().isFinish())
-    report(-1, "the stream does not end with FINISH");
+    report(-1, formErrorText(FormError::NoFinish));
 }

@@ -8,8 +8,6 @@
 #include "acc/isa/ProgramFile.h"
 #include "acc/vta/device.h"
 
-#include <algorithm>
-
 using namespace acc;
 
 namespace {
@@ -22,10 +20,10 @@ struct StreamProgram final : DeviceProgram {
 };
 
 Counts toCounts(const Counters &counters) {
-  constexpr const char *opcodes[] = {"load", "store", "gemm", "finish", "alu"};
   Counts counts;
   for (size_t i = 0; i < counters.instructions.size(); ++i)
-    counts.emplace_back(std::string("instructions.") + opcodes[i],
+    counts.emplace_back(std::string("instructions.") +
+                            isa::opcodeName(static_cast<isa::Opcode>(i)),
                         counters.instructions[i]);
   for (size_t i = 0; i < counters.dramBytes.size(); ++i)
     counts.emplace_back(std::string("dram_bytes.") +
@@ -40,11 +38,7 @@ Counts toCounts(const Counters &counters) {
 } // namespace
 
 uint64_t StreamDevice::attach(void *host, uint64_t bytes) {
-  uint64_t alignment = 1;
-  for (isa::Memory m :
-       {isa::Memory::Uop, isa::Memory::Wgt, isa::Memory::Inp, isa::Memory::Acc})
-    alignment = std::max<uint64_t>(alignment, configuration.elementBytes(m));
-  return memory.map(host, bytes, alignment);
+  return memory.map(host, bytes, configuration.alignment());
 }
 
 void StreamDevice::detach(uint64_t address) { memory.unmap(address); }
