@@ -39,7 +39,7 @@ endfunction()
 function(acc_add_tablegen name source)
   set(LLVM_TARGET_DEFINITIONS ${source})
   # Some descriptions include what is made of the instruction set's.
-  set(LLVM_TARGET_DEPENDS ${ACC_GENERATED_INCLUDE_DIR}/acc/isa/Facts.td)
+  set(LLVM_TARGET_DEPENDS ${ACC_GENERATED_INCLUDE_DIR}/acc/vta/isa/Facts.td)
   set(arguments ${ARGN})
   while(arguments)
     list(POP_FRONT arguments output flags)

@@ -19,14 +19,14 @@ using namespace acc::vta;
 
 #include "dialects/VTA/VTAEnums.cpp.inc"
 
-namespace acc::isa {
+namespace acc::vta::isa {
 static llvm::hash_code hash_value(const Config &config) {
   llvm::hash_code hash = llvm::hash_combine(config.target, config.hwVersion);
   for (const Config::Key &key : Config::keys())
     hash = llvm::hash_combine(hash, config.*key.member);
   return hash;
 }
-} // namespace acc::isa
+} // namespace acc::vta::isa
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/VTA/VTAAttributes.cpp.inc"

@@ -11,7 +11,7 @@
 include "dialects/VTA/VTADialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
-include "acc/isa/Facts.td"
+include "acc/vta/isa/Facts.td"
 
 def VTA_MemorySpace : I32EnumAttr<"MemorySpace", "a memory of the accelerator",
     !listconcat(IsaScratchpads,
@@ -38,9 +38,9 @@ class VTA_Attr<string name, string attrMnemonic> : AttrDef<VTA_Dialect, name> {
   let mnemonic = attrMnemonic;
 }
 
-def VTA_ConfigParameter : AttrOrTypeParameter<"::acc::isa::Config",
+def VTA_ConfigParameter : AttrOrTypeParameter<"::acc::vta::isa::Config",
                                               "a hardware configuration"> {
-  let cppAccessorType = "const ::acc::isa::Config &";
+  let cppAccessorType = "const ::acc::vta::isa::Config &";
 }
 
 def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
@@ -53,7 +53,7 @@ def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
 
     The module attribute `vta.config` holds the accelerator that a module is
     compiled for. `dialect = public` restricts its programs to what the public
-    hardware designs agree on (acc/isa/Dialect.h); without it they may use
+    hardware designs agree on (acc/vta/isa/Dialect.h); without it they may use
     everything.
 
     ```mlir
@@ -61,11 +61,11 @@ def VTA_ConfigAttr : VTA_Attr<"Config", "config"> {
     ```
   }];
   let parameters = (ins
-    VTA_ConfigParameter:$config, "::acc::isa::Dialect":$isaDialect);
+    VTA_ConfigParameter:$config, "::acc::vta::isa::Dialect":$isaDialect);
   let builders = [
     // Of a program that may use the whole instruction set.
-    AttrBuilder<(ins "const ::acc::isa::Config &":$config), [{
-      return $_get($_ctxt, config, ::acc::isa::Dialect::Acc);
+    AttrBuilder<(ins "const ::acc::vta::isa::Config &":$config), [{
+      return $_get($_ctxt, config, ::acc::vta::isa::Dialect::Acc);
     }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
@@ -92,10 +92,10 @@ def VTA_UopsAttr : VTA_Attr<"Uops", "uops"> {
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     size_t size() const { return getValues().size() / 3; }
-    ::acc::isa::Uop operator[](size_t index) const;
+    ::acc::vta::isa::Uop operator[](size_t index) const;
   }];
   let builders = [
-    AttrBuilder<(ins "::llvm::ArrayRef<::acc::isa::Uop>":$uops)>];
+    AttrBuilder<(ins "::llvm::ArrayRef<::acc::vta::isa::Uop>":$uops)>];
 }
 
 #endif // ACC_DIALECTS_VTA_VTAATTRIBUTES_TD

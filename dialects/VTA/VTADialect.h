@@ -8,8 +8,8 @@
 #ifndef ACC_DIALECTS_VTA_VTADIALECT_H
 #define ACC_DIALECTS_VTA_VTADIALECT_H
 
-#include "acc/isa/Dialect.h"
-#include "acc/isa/Hazards.h"
+#include "acc/vta/isa/Dialect.h"
+#include "acc/vta/isa/Hazards.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"

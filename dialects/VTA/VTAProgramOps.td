@@ -63,10 +63,10 @@ def VTA_ProgramOp : VTA_Op<"program", [
     /// The program as a struct of the instruction set library: what encoders,
     /// verifiers and simulators take. Requires that the op verified. Before
     /// `cached` is set, the ranges of micro-ops are positions in the table.
-    ::acc::isa::Program getProgram();
+    ::acc::vta::isa::Program getProgram();
     /// Replaces the instructions, keeping the locations: \p origin holds, per
     /// new instruction, the op whose location it takes.
-    void setInstructions(const ::acc::isa::Program &program,
+    void setInstructions(const ::acc::vta::isa::Program &program,
                          ::llvm::ArrayRef<::mlir::Location> locations);
     /// Index of the micro-op table as a buffer.
     int32_t getUopBuffer() { return getBuffers().size(); }

@@ -12,7 +12,7 @@
 //                 '-> queue -> store <---- out <- compute          compute <-> store
 //
 // Registers of 32 bits. `reg_addr` counts words; the numbers of registers and
-// bits are REG_* and B_* of the package, from runtime/isa/isa.toml:
+// bits are REG_* and B_* of the package, from runtime/vta/isa/isa.toml:
 //
 //   CONTROL   write bit START: start. Everything but the scratchpads is reset,
 //             which keep what the streams before left. After an error, wait

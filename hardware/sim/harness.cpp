@@ -9,7 +9,7 @@
 /// AXI4 port. Compiled together with what Verilator makes of the RTL.
 
 #include "Vacc_core.h"
-#include "acc/circuit.h"
+#include "acc/vta/circuit.h"
 
 #include <algorithm>
 #include <cstring>

@@ -7,8 +7,8 @@
 
 #include "Bindings.h"
 
-#include "acc/isa/Assembly.h"
-#include "acc/isa/ProgramFile.h"
+#include "acc/vta/isa/Assembly.h"
+#include "acc/vta/isa/ProgramFile.h"
 #include "dialects/VTA/VTADialect.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -19,7 +19,7 @@ using namespace nb::literals;
 namespace {
 
 /// The program that a Python operation stands for.
-acc::isa::Program getProgram(const acc::python::OpHandle &handle) {
+acc::vta::isa::Program getProgram(const acc::python::OpHandle &handle) {
   auto op = llvm::dyn_cast<acc::vta::ProgramOp>(handle.get());
   if (!op)
     throw nb::type_error(("expected a vta.program, not " +
@@ -38,8 +38,8 @@ void acc::python::bindVta(nb::module_ &m) {
       [](const std::string &text, const std::string &dialect,
          nb::object context) {
         std::vector<std::string> problems;
-        auto config = acc::isa::Config::fromJson(text, problems);
-        auto known = acc::isa::dialectFromName(dialect);
+        auto config = acc::vta::isa::Config::fromJson(text, problems);
+        auto known = acc::vta::isa::dialectFromName(dialect);
         if (!known)
           problems.push_back("there is no dialect '" + dialect + "'");
         if (!problems.empty())
@@ -60,21 +60,21 @@ void acc::python::bindVta(nb::module_ &m) {
                                    .c_str());
         return std::make_pair(
             config.getConfig().toJson(),
-            std::string(acc::isa::dialectName(config.getIsaDialect())));
+            std::string(acc::vta::isa::dialectName(config.getIsaDialect())));
       },
       "attribute"_a,
       "The text of the vta_config.json and the dialect of a #vta.config.");
   m.def(
       "write_program",
       [](const acc::python::OpHandle &handle) {
-        std::string bytes = acc::isa::writeProgram(getProgram(handle));
+        std::string bytes = acc::vta::isa::writeProgram(getProgram(handle));
         return nb::bytes(bytes.data(), bytes.size());
       },
       "op"_a, "A vta.program as the file of a compiled model carries it.");
   m.def(
       "assemble_program",
       [](const acc::python::OpHandle &handle) {
-        return acc::isa::printProgram(getProgram(handle));
+        return acc::vta::isa::printProgram(getProgram(handle));
       },
       "op"_a, "A vta.program as assembly text.");
 }

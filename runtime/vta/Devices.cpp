@@ -5,18 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "acc/csim.h"
-#include "acc/fsim.h"
-#include "acc/isa/ProgramFile.h"
-#include "acc/tsim.h"
+#include "acc/vta/csim.h"
+#include "acc/vta/fsim.h"
+#include "acc/vta/isa/ProgramFile.h"
+#include "acc/vta/tsim.h"
 
 #include <algorithm>
 
 using namespace acc;
+using namespace acc::vta;
 
 /// All kinds of device; the first is the default.
 static constexpr const StreamDeviceKind &(*kKinds[])() = {
-    fsim::kind, csim::kind, tsim::kind};
+    vta::fsim::kind, vta::csim::kind, vta::tsim::kind};
 
 static constexpr const char *kInstructionSet = "vta";
 
@@ -28,8 +29,9 @@ std::vector<DeviceKind> acc::vtaDevices() {
                           std::string_view program,
                           std::string *error) -> std::unique_ptr<Device> {
       // What is no program is for `load` to say.
-      return kind.create(isa::readConfig(program).value_or(isa::Config()),
-                         options, error);
+      return kind.create(
+          vta::isa::readConfig(program).value_or(vta::isa::Config()), options,
+          error);
     };
     kinds.push_back({kInstructionSet, kind.name, kind.summary,
                      kind.capabilities, kind.options, create});
@@ -38,7 +40,7 @@ std::vector<DeviceKind> acc::vtaDevices() {
 }
 
 std::unique_ptr<StreamDevice>
-acc::createStreamDevice(std::string_view name, const isa::Config &config,
+acc::createStreamDevice(std::string_view name, const vta::isa::Config &config,
                         const DeviceOptions::Texts &options,
                         std::string *error) {
   std::string known;

@@ -5,30 +5,33 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "acc/isa/ProgramFile.h"
 #include "acc/vta/device.h"
+#include "acc/vta/isa/ProgramFile.h"
 
 using namespace acc;
+using namespace acc::vta;
 
 namespace {
 
 /// A loaded program, and its stream as it was linked last.
 struct StreamProgram final : DeviceProgram {
-  isa::Program program;
-  std::vector<isa::Word128> stream;
+  vta::isa::Program program;
+  std::vector<vta::isa::Word128> stream;
   std::vector<uint64_t> addresses;
 };
 
 Counts toCounts(const Counters &counters) {
   Counts counts;
   for (size_t i = 0; i < counters.instructions.size(); ++i)
-    counts.emplace_back(std::string("instructions.") +
-                            isa::opcodeName(static_cast<isa::Opcode>(i)),
-                        counters.instructions[i]);
+    counts.emplace_back(
+        std::string("instructions.") +
+            vta::isa::opcodeName(static_cast<vta::isa::Opcode>(i)),
+        counters.instructions[i]);
   for (size_t i = 0; i < counters.dramBytes.size(); ++i)
-    counts.emplace_back(std::string("dram_bytes.") +
-                            isa::memoryName(static_cast<isa::Memory>(i)),
-                        counters.dramBytes[i]);
+    counts.emplace_back(
+        std::string("dram_bytes.") +
+            vta::isa::memoryName(static_cast<vta::isa::Memory>(i)),
+        counters.dramBytes[i]);
   counts.emplace_back("gemm_steps", counters.gemmSteps);
   counts.emplace_back("reset_steps", counters.resetSteps);
   counts.emplace_back("alu_steps", counters.aluSteps);
@@ -52,25 +55,25 @@ StreamDevice::load(std::string_view bytes, std::span<const ProgramBuffer>,
       *error = message;
     return nullptr;
   };
-  auto program = isa::readProgram(bytes, &reason);
+  auto program = vta::isa::readProgram(bytes, &reason);
   if (!program)
     return fail("is malformed: " + reason);
   if (!(program->config == configuration))
     return fail("is for another hardware configuration");
   if (options.verify) {
-    auto diagnostics = isa::verify(*program);
+    auto diagnostics = vta::isa::verify(*program);
     if (!diagnostics.empty())
       return fail("is not well formed: " +
-                  isa::format(diagnostics.front(), *program));
+                  vta::isa::format(diagnostics.front(), *program));
   }
   auto loaded = std::make_unique<StreamProgram>();
-  for (const isa::Buffer &buffer : program->buffers)
+  for (const vta::isa::Buffer &buffer : program->buffers)
     loaded->buffers.push_back({buffer.name,
                                buffer.bytes,
                                ACC_UINT8,
                                {static_cast<int64_t>(buffer.bytes)},
                                true});
-  if (program->uopBuffer != isa::Program::kNone) {
+  if (program->uopBuffer != vta::isa::Program::kNone) {
     loaded->tableBuffer = program->uopBuffer;
     loaded->table.assign(reinterpret_cast<const char *>(program->uops.data()),
                          program->uops.size() * sizeof(uint32_t));
@@ -118,7 +121,7 @@ RunResult StreamDevice::run(DeviceProgram &program,
   return result;
 }
 
-StreamResult StreamDevice::runProgram(const isa::Program &program,
+StreamResult StreamDevice::runProgram(const vta::isa::Program &program,
                                       std::span<const uint64_t> addresses,
                                       bool sanitize) {
   std::string error;

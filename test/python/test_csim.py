@@ -1,7 +1,7 @@
 """The cycle model against the circuit that it models, and what it says about bad streams.
 
 If `test_agrees_with_the_circuit` fails, the RTL's latencies have changed: `python test/support/calibration.py` shows
-the instructions in which the two differ, runtime/csim/Parameters.h is where the latencies stand.
+the instructions in which the two differ, runtime/vta/csim/Parameters.h is where the latencies stand.
 """
 
 from __future__ import annotations

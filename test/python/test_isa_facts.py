@@ -1,4 +1,4 @@
-"""The description of the instruction set, runtime/isa/isa.toml: every language says what it says, and only there."""
+"""The description of the instruction set, runtime/vta/isa/isa.toml: all languages say what it says, and only there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from acc.hardware.package import BITS, ENCODINGS, Circuit, package
 from vta_model import random_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "runtime" / "isa"
+FOLDER = ROOT / "runtime" / "vta" / "isa"
 FACTS: dict[str, Any] = tomllib.loads((FOLDER / "isa.toml").read_text())
 RTL = {path.name: path.read_text() for path in sorted((ROOT / "hardware" / "rtl").glob("*.sv"))}
 # Bits that the RTL takes of an instruction by another width than the field's: all pads at once, and the address within
@@ -45,7 +45,7 @@ def code(text: str) -> str:
 def test_what_is_built_is_what_is_described(generator: ModuleType) -> None:
     built = pathlib.Path(isa.__file__)
     assert built.read_text() == generator.python(FACTS), "run ninja -C build"
-    header = built.parent / "include" / "acc" / "circuit_registers.h"
+    header = built.parent / "include" / "acc" / "vta" / "circuit_registers.h"
     assert header.read_text() == generator.registers(FACTS)
 
 

@@ -29,7 +29,7 @@ class _Memory(ctypes.Structure):
 
 
 class _Run(ctypes.Structure):
-    """acc_circuit_run of runtime/include/acc/circuit.h."""
+    """acc_circuit_run of runtime/include/acc/vta/circuit.h."""
 
     _fields_ = (
         ("stream", ctypes.c_uint64),

@@ -7,8 +7,8 @@
 
 #include "passes/Registration.h"
 
-#include "acc/isa/Assembly.h"
-#include "acc/isa/ProgramFile.h"
+#include "acc/vta/isa/Assembly.h"
+#include "acc/vta/isa/ProgramFile.h"
 #include "dialects/VTA/VTADialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -47,7 +47,7 @@ static InFlightDiagnostic report(Operation *root) {
 }
 
 /// The program that was asked for.
-static FailureOr<isa::Program> selectProgram(Operation *root) {
+static FailureOr<vta::isa::Program> selectProgram(Operation *root) {
   SmallVector<vta::ProgramOp> programs;
   root->walk([&](vta::ProgramOp op) {
     if (programName.empty() || op.getSymName() == programName)
@@ -60,16 +60,16 @@ static FailureOr<isa::Program> selectProgram(Operation *root) {
   return programs.front().getProgram();
 }
 
-static FailureOr<isa::Config> readConfig(Location loc) {
+static FailureOr<vta::isa::Config> readConfig(Location loc) {
   if (configPath.empty())
-    return isa::Config();
+    return vta::isa::Config();
   auto file = llvm::MemoryBuffer::getFile(configPath);
   if (!file)
     return emitError(loc) << "cannot read '" << configPath
                           << "': " << file.getError().message();
   std::vector<std::string> problems;
-  std::optional<isa::Config> config =
-      isa::Config::fromJson(std::string_view((*file)->getBuffer()), problems);
+  std::optional<vta::isa::Config> config = vta::isa::Config::fromJson(
+      std::string_view((*file)->getBuffer()), problems);
   if (!config)
     return emitError(loc) << "illegal configuration '" << configPath
                           << "': " << llvm::join(problems, "; ");
@@ -78,7 +78,7 @@ static FailureOr<isa::Config> readConfig(Location loc) {
 
 /// A module with the program.
 static OwningOpRef<Operation *> makeModule(MLIRContext *context, Location loc,
-                                           const isa::Program &program) {
+                                           const vta::isa::Program &program) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   module.get()->setAttr(vta::ConfigAttr::kName,
                         vta::ConfigAttr::get(context, program.config));
@@ -115,12 +115,13 @@ static void reportAtLine(FileLineColLoc file, StringRef problem) {
 }
 
 /// What is written of a program; a failure has been reported.
-using Writer = LogicalResult (*)(Operation *root, const isa::Program &program,
+using Writer = LogicalResult (*)(Operation *root,
+                                 const vta::isa::Program &program,
                                  llvm::raw_ostream &os);
 /// The program that a text or bytes are; the problems otherwise.
-using Reader =
-    std::optional<isa::Program> (*)(StringRef input, const isa::Config &config,
-                                    std::vector<std::string> &problems);
+using Reader = std::optional<vta::isa::Program> (*)(
+    StringRef input, const vta::isa::Config &config,
+    std::vector<std::string> &problems);
 
 static void declareDialects(DialectRegistry &registry) {
   registry.insert<vta::VTADialect>();
@@ -131,7 +132,7 @@ static TranslateFromMLIRRegistration makeWriter(StringRef name, StringRef about,
                                                 Writer write) {
   auto translate = [write](Operation *root,
                            llvm::raw_ostream &os) -> LogicalResult {
-    FailureOr<isa::Program> program = selectProgram(root);
+    FailureOr<vta::isa::Program> program = selectProgram(root);
     return failed(program) ? failure() : write(root, *program, os);
   };
   return {name, about, translate, declareDialects};
@@ -143,11 +144,11 @@ static TranslateToMLIRRegistration makeReader(StringRef name, StringRef about,
                           MLIRContext *context) -> OwningOpRef<Operation *> {
     context->loadDialect<vta::VTADialect>();
     FileLineColLoc loc = bufferLocation(sources, context);
-    FailureOr<isa::Config> config = readConfig(loc);
+    FailureOr<vta::isa::Config> config = readConfig(loc);
     if (failed(config))
       return nullptr;
     std::vector<std::string> problems;
-    std::optional<isa::Program> program =
+    std::optional<vta::isa::Program> program =
         read(getInput(sources), *config, problems);
     for (StringRef problem : problems)
       reportAtLine(loc, problem);
@@ -156,9 +157,10 @@ static TranslateToMLIRRegistration makeReader(StringRef name, StringRef about,
   return {name, about, translate, declareDialects};
 }
 
-static LogicalResult writeBinary(Operation *root, const isa::Program &program,
+static LogicalResult writeBinary(Operation *root,
+                                 const vta::isa::Program &program,
                                  llvm::raw_ostream &os) {
-  std::vector<isa::Word128> words = program.encode();
+  std::vector<vta::isa::Word128> words = program.encode();
   if (!addresses.empty()) {
     std::string error;
     auto linked = program.link(
@@ -168,22 +170,23 @@ static LogicalResult writeBinary(Operation *root, const isa::Program &program,
     words = std::move(*linked);
   }
   os.write(reinterpret_cast<const char *>(words.data()),
-           words.size() * sizeof(isa::Word128));
+           words.size() * sizeof(vta::isa::Word128));
   return success();
 }
 
-static std::optional<isa::Program>
-readBinary(StringRef input, const isa::Config &config,
+static std::optional<vta::isa::Program>
+readBinary(StringRef input, const vta::isa::Config &config,
            std::vector<std::string> &problems) {
-  if (input.size() % sizeof(isa::Word128) != 0) {
+  if (input.size() % sizeof(vta::isa::Word128) != 0) {
     problems.push_back("an instruction has 16 bytes, but the stream has " +
                        std::to_string(input.size()));
     return std::nullopt;
   }
-  std::vector<isa::Word128> words(input.size() / sizeof(isa::Word128));
+  std::vector<vta::isa::Word128> words(input.size() /
+                                       sizeof(vta::isa::Word128));
   std::memcpy(words.data(), input.data(), input.size());
   std::string error;
-  auto program = isa::Program::decode(config, words, &error);
+  auto program = vta::isa::Program::decode(config, words, &error);
   if (!program)
     problems.push_back(error);
   return program;
@@ -194,26 +197,26 @@ static TranslateFromMLIRRegistration writers[] = {
                "the instruction stream of a vta.program, 16 bytes each",
                writeBinary),
     makeWriter("vta-to-assembly", "a vta.program as assembly text",
-               [](Operation *, const isa::Program &program,
+               [](Operation *, const vta::isa::Program &program,
                   llvm::raw_ostream &os) -> LogicalResult {
-                 os << isa::printProgram(program);
+                 os << vta::isa::printProgram(program);
                  return success();
                }),
     makeWriter("vta-to-program",
                "a vta.program complete with buffers, micro-ops and layers, "
                "as models carry it",
-               [](Operation *, const isa::Program &program,
+               [](Operation *, const vta::isa::Program &program,
                   llvm::raw_ostream &os) -> LogicalResult {
-                 os << isa::writeProgram(program);
+                 os << vta::isa::writeProgram(program);
                  return success();
                })};
 static TranslateToMLIRRegistration readers[] = {
     makeReader(
         "program-to-vta", "what --vta-to-program writes as a vta.program",
-        [](StringRef input, const isa::Config &,
+        [](StringRef input, const vta::isa::Config &,
            std::vector<std::string> &problems) {
           std::string error;
-          auto program = isa::readProgram(std::string_view(input), &error);
+          auto program = vta::isa::readProgram(std::string_view(input), &error);
           if (!program)
             problems.push_back(error);
           return program;
@@ -221,8 +224,8 @@ static TranslateToMLIRRegistration readers[] = {
     makeReader("binary-to-vta", "a raw instruction stream as a vta.program",
                readBinary),
     makeReader("assembly-to-vta", "assembly text as a vta.program",
-               [](StringRef input, const isa::Config &config,
+               [](StringRef input, const vta::isa::Config &config,
                   std::vector<std::string> &problems) {
-                 return isa::parseProgram(std::string_view(input), config,
-                                          problems);
+                 return vta::isa::parseProgram(std::string_view(input), config,
+                                               problems);
                })};

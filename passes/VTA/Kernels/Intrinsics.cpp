@@ -81,7 +81,7 @@ static constexpr AluStep kAluSteps[] = {
     {"shr", "arith.shrsi", "op = #vta<alu_op shr>", true},
     {"shl", "arith.shli", "op = #vta<alu_op shr>, negate", false}};
 
-std::string acc::vta::getIntrinsics(const isa::Config &config) {
+std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
   int batch = config.batch(), blockIn = config.blockIn(),
       blockOut = config.blockOut();
   std::string text = llvm::formatv(kMatrix, batch, blockIn, blockOut).str();

@@ -8,7 +8,7 @@
 #ifndef ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
 #define ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
 
-#include "acc/isa/Instruction.h"
+#include "acc/vta/isa/Instruction.h"
 
 #include "llvm/ADT/ArrayRef.h"
 

@@ -7,7 +7,7 @@
 
 #include "passes/VTA/Passes.h"
 
-#include "acc/isa/Verify.h"
+#include "acc/vta/isa/Verify.h"
 
 namespace acc::vta {
 #define GEN_PASS_DEF_VTAVERIFYPROGRAM

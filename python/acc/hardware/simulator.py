@@ -213,7 +213,12 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     digest = hashlib.sha256()
     for part in (text, tool.version, cxx_version, _processor(), *VERILATE, *flags):
         digest.update(part.encode() + b"\0")
-    for path in (*rtl, harness, headers / "acc" / "circuit.h", _generated() / "acc" / "circuit_registers.h"):
+    for path in (
+        *rtl,
+        harness,
+        headers / "acc" / "vta" / "circuit.h",
+        _generated() / "acc" / "vta" / "circuit_registers.h",
+    ):
         digest.update(path.read_bytes() + b"\0")
     name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"
     target = cache_folder() / f"{name}.so"

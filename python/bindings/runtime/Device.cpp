@@ -7,8 +7,8 @@
 
 #include "acc/vta/device.h"
 #include "Runtime.h"
-#include "acc/csim.h"
-#include "acc/fsim.h"
+#include "acc/vta/csim.h"
+#include "acc/vta/fsim.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -31,7 +31,7 @@ using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 /// A device that keeps the arrays alive which it shows to the accelerator.
 class PyDevice {
 public:
-  PyDevice(const std::string &name, const isa::Config &config,
+  PyDevice(const std::string &name, const vta::isa::Config &config,
            const nb::kwargs &options) {
     std::string error;
     device = createStreamDevice(name, config, toTexts(options), &error);
@@ -61,11 +61,12 @@ public:
                const std::vector<std::string> &layers,
                const std::vector<int32_t> &layerOf, bool events,
                const std::string &dialect) {
-    if (stream.size() % sizeof(isa::Word128) != 0)
+    if (stream.size() % sizeof(vta::isa::Word128) != 0)
       raise("RunError", "an instruction stream consists of 16-byte "
                         "instructions, but this one has " +
                             std::to_string(stream.size()) + " bytes");
-    std::vector<isa::Word128> words(stream.size() / sizeof(isa::Word128));
+    std::vector<vta::isa::Word128> words(stream.size() /
+                                         sizeof(vta::isa::Word128));
     std::copy_n(stream.c_str(), stream.size(),
                 reinterpret_cast<char *>(words.data()));
     StreamResult result;
@@ -83,7 +84,7 @@ public:
     return toDict(result, layers);
   }
 
-  nb::dict runProgram(const isa::Program &program,
+  nb::dict runProgram(const vta::isa::Program &program,
                       const std::vector<uint64_t> &addresses, bool sanitize) {
     StreamResult result;
     {
@@ -99,7 +100,7 @@ private:
   static nb::dict toDict(const StreamResult &result,
                          const std::vector<std::string> &layers) {
     nb::list diagnostics;
-    for (const isa::Diagnostic &d : result.diagnostics)
+    for (const vta::isa::Diagnostic &d : result.diagnostics)
       diagnostics.append(nb::make_tuple(d.instruction, d.layer, d.message));
     nb::dict perLayer, dict;
     for (size_t i = 0; i < layers.size() && i < result.layers.size(); ++i)
@@ -158,34 +159,34 @@ private:
 } // namespace
 
 void acc::python::registerDevice(nb::module_ &m) {
-  m.def("fsim_kernels", &fsim::availableKernels,
+  m.def("fsim_kernels", &vta::fsim::availableKernels,
         "GEMM kernels of the functional simulator that this machine runs, best "
         "first.");
   nb::list ports;
-  for (uint32_t width : csim::kPorts)
+  for (uint32_t width : vta::csim::kPorts)
     ports.append(width);
   m.attr("CIRCUIT_PORTS") = nb::tuple(ports);
   m.def(
-      "circuit_options", [] { return csim::circuitOptions(); },
+      "circuit_options", [] { return vta::csim::circuitOptions(); },
       "The options that choose a circuit.");
   m.def(
       "circuit_problems",
       [](int64_t portBits, int logQueue, int logTokens, int logBurst,
          int logOutstanding) {
-        csim::Options options;
+        vta::csim::Options options;
         options.portBits =
             static_cast<uint32_t>(std::clamp<int64_t>(portBits, 0, 1 << 20));
         options.logQueue = logQueue;
         options.logTokens = logTokens;
         options.logBurst = logBurst;
         options.logOutstanding = logOutstanding;
-        return csim::circuitProblems(options);
+        return vta::csim::circuitProblems(options);
       },
       "mem_data_width"_a, "log_queue"_a, "log_tokens"_a, "log_max_burst"_a,
       "log_outstanding"_a, "Why there is no such circuit.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
-      .def(nb::init<const std::string &, const isa::Config &,
+      .def(nb::init<const std::string &, const vta::isa::Config &,
                     const nb::kwargs &>(),
            "name"_a, "config"_a, "options"_a,
            "A device by name, with the options of its kind (see "

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runtime.h"
-#include "acc/isa/Assembly.h"
-#include "acc/isa/Verify.h"
+#include "acc/vta/isa/Assembly.h"
+#include "acc/vta/isa/Verify.h"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -20,7 +20,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
-using namespace acc::isa;
+using namespace acc::vta::isa;
 using namespace acc::python;
 
 namespace {
@@ -126,7 +126,7 @@ using Message = std::tuple<int64_t, std::string, std::string>;
 } // namespace
 
 Dialect acc::python::parseDialect(const std::string &name) {
-  std::optional<isa::Dialect> dialect = isa::dialectFromName(name);
+  std::optional<vta::isa::Dialect> dialect = vta::isa::dialectFromName(name);
   if (!dialect)
     raise("RunError", "there is no dialect '" + name +
                           "' of the instruction set: 'acc' is all of it, "
@@ -134,13 +134,14 @@ Dialect acc::python::parseDialect(const std::string &name) {
   return *dialect;
 }
 
-nb::dict acc::python::toDict(const isa::Counters &counters) {
+nb::dict acc::python::toDict(const vta::isa::Counters &counters) {
   nb::dict instructions, dram, result;
   for (size_t i = 0; i < counters.instructions.size(); ++i)
-    instructions[isa::opcodeName(static_cast<isa::Opcode>(i))] =
+    instructions[vta::isa::opcodeName(static_cast<vta::isa::Opcode>(i))] =
         counters.instructions[i];
   for (size_t i = 0; i < counters.dramBytes.size(); ++i)
-    dram[isa::memoryName(static_cast<isa::Memory>(i))] = counters.dramBytes[i];
+    dram[vta::isa::memoryName(static_cast<vta::isa::Memory>(i))] =
+        counters.dramBytes[i];
   result["instructions"] = instructions;
   result["dram_bytes"] = dram;
   result["gemm_steps"] = counters.gemmSteps;
@@ -298,7 +299,8 @@ void acc::python::registerIsa(nb::module_ &m) {
           "DRAM byte addresses of the buffers, if it is settled where they "
           "lie; empty otherwise.")
       .def(
-          "counters", [](const Program &p) { return toDict(isa::count(p)); },
+          "counters",
+          [](const Program &p) { return toDict(vta::isa::count(p)); },
           "Instructions, DRAM bytes and steps of one execution.")
       .def(
           "insert_tokens", [](Program &p) { insertTokens(p); },

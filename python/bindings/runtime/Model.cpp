@@ -1,8 +1,8 @@
 #include "../../../runtime/model/Checksum.h"
 #include "../../../runtime/model/Dtypes.h"
 #include "Runtime.h"
-#include "acc/isa/ProgramFile.h"
 #include "acc/runtime.h"
+#include "acc/vta/isa/ProgramFile.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -253,8 +253,8 @@ void acc::python::registerModel(nb::module_ &m) {
       "CRC-32C of a buffer, continuing that of the bytes before it.");
   m.def(
       "write_program",
-      [](const isa::Program &program) {
-        std::string bytes = isa::writeProgram(program);
+      [](const vta::isa::Program &program) {
+        std::string bytes = vta::isa::writeProgram(program);
         return nb::bytes(bytes.data(), bytes.size());
       },
       "program"_a, "The program as compiled models carry it.");
@@ -262,7 +262,8 @@ void acc::python::registerModel(nb::module_ &m) {
       "read_program",
       [](nb::bytes bytes) {
         std::string error;
-        auto program = isa::readProgram({bytes.c_str(), bytes.size()}, &error);
+        auto program =
+            vta::isa::readProgram({bytes.c_str(), bytes.size()}, &error);
         if (!program)
           raise("ModelFileError", error);
         return *program;

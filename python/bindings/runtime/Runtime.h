@@ -11,8 +11,8 @@
 #define ACC_PYTHON_RUNTIME_H
 
 #include "acc/devices.h"
-#include "acc/isa/Counters.h"
-#include "acc/isa/Dialect.h"
+#include "acc/vta/isa/Counters.h"
+#include "acc/vta/isa/Dialect.h"
 
 #include <nanobind/nanobind.h>
 
@@ -26,9 +26,9 @@ void registerDevice(nanobind::module_ &m);
 void registerDevices(nanobind::module_ &m);
 void registerModel(nanobind::module_ &m);
 
-nanobind::dict toDict(const isa::Counters &counters);
+nanobind::dict toDict(const vta::isa::Counters &counters);
 /// The dialect of that name; raises RunError if there is none.
-isa::Dialect parseDialect(const std::string &name);
+vta::isa::Dialect parseDialect(const std::string &name);
 
 /// Raises the exception of acc.errors with that name.
 [[noreturn]] void raise(const char *errorClass, const std::string &message);

@@ -16,12 +16,12 @@
 
 #include "acc/devices.h"
 #include "acc/dram.h"
-#include "acc/isa/Counters.h"
-#include "acc/isa/Verify.h"
+#include "acc/vta/isa/Counters.h"
+#include "acc/vta/isa/Verify.h"
 
 namespace acc {
 
-using isa::Counters;
+using vta::isa::Counters;
 
 /// More that devices of the VTA can be capable of: to check a stream for a
 /// dialect, and to write waveforms.
@@ -37,7 +37,7 @@ struct StreamOptions {
   std::optional<std::vector<std::pair<uint64_t, uint64_t>>> initialised;
   /// Refuse what is not part of it; fsim only. Amounts of shifts that come from
   /// accumulators are looked at too.
-  isa::Dialect dialect = isa::Dialect::Acc;
+  vta::isa::Dialect dialect = vta::isa::Dialect::Acc;
   /// Layer names, and per instruction an index into them or -1.
   std::span<const std::string> layers;
   std::span<const int32_t> layerOf;
@@ -62,7 +62,7 @@ struct StreamOptions {
 
 struct StreamResult {
   /// Empty if the stream ran to its end without complaint.
-  std::vector<isa::Diagnostic> diagnostics;
+  std::vector<vta::isa::Diagnostic> diagnostics;
   /// The diagnostics as lines of text for people; empty if none.
   std::string message;
   Counters total;
@@ -84,9 +84,10 @@ struct StreamResult {
 
 class StreamDevice : public Device {
 public:
-  explicit StreamDevice(const isa::Config &config) : configuration(config) {}
+  explicit StreamDevice(const vta::isa::Config &config)
+      : configuration(config) {}
 
-  const isa::Config &config() const { return configuration; }
+  const vta::isa::Config &config() const { return configuration; }
 
   /// Shows host memory to the device and returns its DRAM byte address,
   /// aligned to the largest element of the configuration.
@@ -109,17 +110,17 @@ public:
   /// Runs a stream to its FINISH. Never hangs: a stream that cannot finish is
   /// refused with the reason. After a failure the contents of memory that the
   /// stream writes, and those of the scratchpads, are unspecified.
-  virtual StreamResult runStream(std::span<const isa::Word128> stream,
+  virtual StreamResult runStream(std::span<const vta::isa::Word128> stream,
                                  const StreamOptions &options = {}) = 0;
 
   /// Links \p program to the buffers' addresses and runs it with its layer
   /// names.
-  StreamResult runProgram(const isa::Program &program,
+  StreamResult runProgram(const vta::isa::Program &program,
                           std::span<const uint64_t> addresses,
                           bool sanitize = false);
 
 protected:
-  isa::Config configuration;
+  vta::isa::Config configuration;
   Dram memory;
 };
 
@@ -130,7 +131,7 @@ struct StreamDeviceKind {
   std::vector<DeviceOption> options;
   /// Null and a message if the configuration is illegal, or the device cannot
   /// be had.
-  std::unique_ptr<StreamDevice> (*create)(const isa::Config &config,
+  std::unique_ptr<StreamDevice> (*create)(const vta::isa::Config &config,
                                           const DeviceOptions &options,
                                           std::string *error);
 };
@@ -141,7 +142,7 @@ std::vector<DeviceKind> vtaDevices();
 /// Makes one of them for a configuration. Null and a message if there is none
 /// of that name, it has no such option, or it cannot be had.
 std::unique_ptr<StreamDevice>
-createStreamDevice(std::string_view name, const isa::Config &config,
+createStreamDevice(std::string_view name, const vta::isa::Config &config,
                    const DeviceOptions::Texts &options = {},
                    std::string *error = nullptr);
 

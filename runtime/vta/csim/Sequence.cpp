@@ -1,0 +1,233 @@
+//===- Sequence.cpp - Issue of micro-operations ---------------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Sequence.h"
+
+using namespace acc;
+using namespace acc::vta;
+using namespace acc::vta::csim;
+using isa::Uop;
+
+//===----------------------------------------------------------------------===//
+// One operation
+//===----------------------------------------------------------------------===//
+
+Cycle Sequence::stepFrom(Cycle first) {
+  const Cycle popped = pipeline.fifo + pipeline.waitingSeen;
+  const Cycle pushed = pipeline.indices + popped;
+  Cycle at = std::max(first, latest().step + 1);
+  for (;;) {
+    while (seen < count && op(seen).step + pushed <= at)
+      ++seen;
+    // The loops go on once all but so many of those seen have left.
+    Cycle left = op(seen - pipeline.waitingRoom - 1).taken;
+    if (left + popped <= at)
+      return at;
+    at = left + popped;
+  }
+}
+
+Cycle Sequence::issueFrom(Cycle from, Kind kind, bool two, uint32_t dst,
+                          uint32_t src) {
+  if (kind != Alu)
+    from = std::max(from, lastAlu + pipeline.gemmAfterAlu);
+  if (kind == Alu || (kind == Gemm && lastAlu + pipeline.hazard > from))
+    for (uint64_t i = count - 1;; --i) {
+      // Only one is issued per cycle, so this ends soon.
+      const Op &other = op(i);
+      if (other.issued + pipeline.hazard <= from)
+        break;
+      bool waits = kind == Alu ? other.kind != Null : other.kind == Alu;
+      if (waits && (other.dst == dst || (two && other.dst == src))) {
+        from = other.issued + pipeline.hazard;
+        break;
+      }
+    }
+  // The first of two cycles reads the source.
+  return two ? from + 1 : from;
+}
+
+void Sequence::execute(Cycle first, Kind kind, bool two, uint32_t dst,
+                       uint32_t src) {
+  const Cycle step = stepFrom(first);
+  const Cycle taken =
+      std::max(step + pipeline.indices + pipeline.fifo, latest().issued);
+  const Cycle issued = issueFrom(taken + pipeline.issue, kind, two, dst, src);
+  op(count++) = {step, taken, issued, dst, kind};
+  if (kind == Alu)
+    lastAlu = issued;
+}
+
+uint32_t Sequence::skip(uint32_t iterations, uint32_t period, uint64_t size,
+                        Cycle then, uint32_t factor) {
+  const Cycle cycles = iterations / period * (latest().issued - then);
+  const uint32_t entries = iterations * factor;
+  const uint64_t number = iterations * size;
+  for (Op &entry : ops) {
+    entry.step += cycles;
+    entry.taken += cycles;
+    entry.issued += cycles;
+    entry.dst += entries;
+  }
+  lastAlu += cycles;
+  count += number;
+  seen += number;
+  skipped += number;
+  return iterations;
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions
+//===----------------------------------------------------------------------===//
+
+void Sequence::runFreely(const isa::MicroLoop &loop, std::span<const Uop> uops,
+                         Kind kind, uint64_t from, Op before) {
+  const uint64_t steps = loop.steps(), inner = uops.size() * loop.iterIn;
+  const uint64_t recent = std::min<uint64_t>(steps - from, kMemory);
+  if (const uint64_t old = steps - from - recent; old != 0) {
+    count += old;
+    skipped += old;
+    seen = count;
+  }
+  for (uint64_t n = steps - recent; n < steps; ++n) {
+    const Cycle later = n - from + 1;
+    const uint64_t o = n / inner, i = n % inner / uops.size();
+    const uint32_t dst = uops[n % uops.size()].dst +
+                         static_cast<uint32_t>(o) * loop.dstOut +
+                         static_cast<uint32_t>(i) * loop.dstIn;
+    op(count++) = {before.step + later, before.taken + later,
+                   before.issued + later, dst, kind};
+  }
+}
+
+void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
+                       std::span<const Uop> uops, Kind kind) {
+  const Cycle toTaken = pipeline.indices + pipeline.fifo;
+  const Cycle lag = toTaken + pipeline.issue;
+  // The usual case: everything before is out of the way in time.
+  if (latest().issued <= first + toTaken &&
+      lastAlu + pipeline.hazard <= first + lag) {
+    runFreely(loop, uops, kind, 0,
+              {first - 1, first - 1 + toTaken, first - 1 + lag, 0, kind});
+    return;
+  }
+  uint64_t n = 0, steady = 0;
+  for (uint32_t o = 0; o < loop.iterOut; ++o)
+    for (uint32_t i = 0; i < loop.iterIn; ++i)
+      for (const Uop &uop : uops) {
+        const Op before = latest();
+        execute(first, kind, false, uop.dst + o * loop.dstOut + i * loop.dstIn,
+                0);
+        ++n;
+        const Op &now = latest();
+        const bool same = now.step == before.step + 1 &&
+                          now.taken == before.taken + 1 &&
+                          now.issued == before.issued + 1;
+        steady = same ? steady + 1 : 0;
+        // The waiting room is empty, or as full as it will stay.
+        if (lastAlu + pipeline.hazard <= now.issued + 1 &&
+            (now.issued == now.step + lag || steady >= kMemory)) {
+          runFreely(loop, uops, kind, n, now);
+          return;
+        }
+      }
+}
+
+uint32_t Sequence::period(Repetition &seen, uint32_t iteration, uint32_t base) {
+  const Cycle now = latest().issued;
+  auto isAlike = [&] {
+    for (size_t k = kMemory; k-- > 0;)
+      if (seen.state.ops[k] != relative(op(count - kMemory + k), now, base))
+        return false;
+    return true;
+  };
+  if (seen.patience != 0 && isAlike())
+    return iteration - seen.iteration;
+  // Compared with one iteration for so long, then with a later one for longer:
+  // what repeats is found after at most three times as many as it takes.
+  if (iteration - seen.iteration >= seen.patience) {
+    seen.patience = std::max(2 * seen.patience, 1u);
+    seen.iteration = iteration;
+    seen.state.now = now;
+    for (size_t k = 0; k < kMemory; ++k)
+      seen.state.ops[k] = relative(op(count - kMemory + k), now, base);
+  }
+  return 0;
+}
+
+/// Whether no entry that \p loop reads as a source is one that it writes.
+static bool isDisjoint(const isa::MicroLoop &loop, std::span<const Uop> uops) {
+  auto range = [&](uint32_t Uop::*index, uint32_t out, uint32_t in) {
+    uint32_t low = ~0u, high = 0;
+    for (const Uop &uop : uops) {
+      low = std::min(low, uop.*index);
+      high = std::max(high, uop.*index);
+    }
+    return std::pair(low,
+                     high + (loop.iterOut - 1) * out + (loop.iterIn - 1) * in);
+  };
+  auto [dst, dstEnd] = range(&Uop::dst, loop.dstOut, loop.dstIn);
+  auto [src, srcEnd] = range(&Uop::src, loop.srcOut, loop.srcIn);
+  return dstEnd < src || srcEnd < dst;
+}
+
+void Sequence::runAlu(Cycle first, const isa::AluInsn &alu,
+                      std::span<const Uop> uops) {
+  // An iteration is like another only if sources and destinations keep their
+  // distance, or never meet.
+  const bool two = !alu.useImm;
+  const bool apart = !two || isDisjoint(alu, uops);
+  const bool repeatsInner = apart || alu.srcIn == alu.dstIn;
+  const bool repeatsOuter = apart || alu.srcOut == alu.dstOut;
+
+  Repetition outer;
+  for (uint32_t o = 0; o < alu.iterOut; ++o) {
+    const uint32_t base = o * alu.dstOut;
+    Repetition inner;
+    for (uint32_t i = 0; i < alu.iterIn; ++i) {
+      for (const Uop &uop : uops)
+        execute(first, Alu, two, uop.dst + base + i * alu.dstIn,
+                uop.src + o * alu.srcOut + i * alu.srcIn);
+      const uint32_t left = alu.iterIn - 1 - i;
+      // As long as something older matters, nothing can be alike.
+      if (!repeatsInner || left == 0 || (i + 1) * uops.size() < kMemory)
+        continue;
+      if (uint32_t n = period(inner, i, base + i * alu.dstIn))
+        i += skip(left / n * n, n, uops.size(), inner.state.now, alu.dstIn);
+    }
+    const uint32_t left = alu.iterOut - 1 - o;
+    const uint64_t size = uops.size() * alu.iterIn;
+    if (!repeatsOuter || left == 0 || (o + 1) * size < kMemory)
+      continue;
+    if (uint32_t n = period(outer, o, base))
+      o += skip(left / n * n, n, size, outer.state.now, alu.dstOut);
+  }
+}
+
+Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
+                              std::span<const Uop> uops) {
+  // The loops take it when the last step before is done.
+  const Cycle taken = std::max(cycle + pipeline.nextInsn, latest().step);
+  const Cycle first = taken + pipeline.loopStart;
+  const isa::MicroLoop *loop = insn.loop();
+  Kind kind = Null;
+  if (!loop || loop->steps() == 0) {
+    execute(first, Null, false, 0, 0);
+  } else {
+    std::span<const Uop> used = uops.subspan(loop->uopBgn, loop->uopCount());
+    if (const isa::AluInsn *alu = insn.alu()) {
+      kind = Alu;
+      runAlu(first, *alu, used);
+    } else {
+      kind = loop->reset ? Reset : Gemm;
+      runGemm(first, *loop, used, kind);
+    }
+  }
+  return {taken + pipeline.nextRoom, latest().step + pipeline.loopIdle,
+          latest().issued +
+              (kind == Alu ? geometry.aluRetires : geometry.gemmRetires)};
+}

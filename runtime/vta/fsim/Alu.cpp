@@ -1,0 +1,147 @@
+//===- Alu.cpp - Tensor ALU of the functional simulator -------------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Alu.h"
+
+#include <cstring>
+
+using namespace acc;
+using namespace acc::vta;
+using vta::isa::AluInsn;
+using vta::isa::AluOp;
+using vta::isa::Uop;
+
+namespace {
+
+// Vectors of the compiler: it splits them as the target of each copy of the
+// code below requires.
+template <int N> using Signed = int32_t __attribute__((vector_size(N * 4)));
+template <int N> using Unsigned = uint32_t __attribute__((vector_size(N * 4)));
+
+#define INLINE __attribute__((always_inline)) inline
+
+template <AluOp Op, int N>
+INLINE void apply(int32_t *dst, const int32_t *src, int lanes) {
+  for (int at = 0; at < lanes; at += N) {
+    Signed<N> a, b;
+    std::memcpy(&a, dst + at, sizeof(a));
+    std::memcpy(&b, src + at, sizeof(b));
+    if constexpr (Op == AluOp::Min)
+      a = a < b ? a : b;
+    if constexpr (Op == AluOp::Max)
+      a = a > b ? a : b;
+    if constexpr (Op == AluOp::Add)
+      a = (Signed<N>)((Unsigned<N>)a + (Unsigned<N>)b);
+    if constexpr (Op == AluOp::Mul)
+      a = (Signed<N>)((Unsigned<N>)a * (Unsigned<N>)b);
+    if constexpr (Op == AluOp::Shr) {
+      Signed<N> right = b > 31 ? (Signed<N>){} + 31 : b;
+      right = right < 0 ? (Signed<N>){} : right;
+      Unsigned<N> amount = (Unsigned<N>){} - (Unsigned<N>)b;
+      Unsigned<N> left = (Unsigned<N>)a << (amount & 31);
+      left = amount > 31 ? (Unsigned<N>){} : left;
+      a = b < 0 ? (Signed<N>)left : a >> right;
+    }
+    std::memcpy(dst + at, &a, sizeof(a));
+  }
+}
+
+template <AluOp Op, int N>
+INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                  int lanes) {
+  int32_t imm[N];
+  for (int32_t &lane : imm)
+    lane = alu.imm;
+  if (alu.useImm && alu.uopCount() == 1 && alu.dstIn == 1) {
+    // Neighbouring entries, all treated alike, are one long row.
+    for (uint32_t o = 0; o < alu.iterOut; ++o) {
+      int32_t *row =
+          acc + (size_t(uops[alu.uopBgn].dst) + o * alu.dstOut) * lanes;
+      for (size_t at = 0; at < size_t(alu.iterIn) * lanes; at += N)
+        apply<Op, N>(row + at, imm, N);
+    }
+    return;
+  }
+  for (uint32_t o = 0; o < alu.iterOut; ++o)
+    for (uint32_t i = 0; i < alu.iterIn; ++i) {
+      int32_t *dst = acc + size_t(o * alu.dstOut + i * alu.dstIn) * lanes;
+      const int32_t *src = acc + size_t(o * alu.srcOut + i * alu.srcIn) * lanes;
+      for (const Uop *u = uops + alu.uopBgn; u != uops + alu.uopEnd; ++u) {
+        if (alu.useImm)
+          for (int at = 0; at < lanes; at += N)
+            apply<Op, N>(dst + size_t(u->dst) * lanes + at, imm, N);
+        else
+          apply<Op, N>(dst + size_t(u->dst) * lanes,
+                       src + size_t(u->src) * lanes, lanes);
+      }
+    }
+}
+
+template <int N>
+INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                   int lanes) {
+  switch (alu.op) {
+  case AluOp::Min:
+    return loops<AluOp::Min, N>(alu, uops, acc, lanes);
+  case AluOp::Max:
+    return loops<AluOp::Max, N>(alu, uops, acc, lanes);
+  case AluOp::Add:
+    return loops<AluOp::Add, N>(alu, uops, acc, lanes);
+  case AluOp::Shr:
+    return loops<AluOp::Shr, N>(alu, uops, acc, lanes);
+  case AluOp::Mul:
+    return loops<AluOp::Mul, N>(alu, uops, acc, lanes);
+  }
+}
+
+/// The common case of exactly one vector gets a constant trip count.
+INLINE void run(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+  if (lanes == 16)
+    select<16>(alu, uops, acc, 16);
+  else if (lanes > 16)
+    select<16>(alu, uops, acc, lanes);
+  else if (lanes >= 4)
+    select<4>(alu, uops, acc, lanes);
+  else
+    select<1>(alu, uops, acc, lanes);
+}
+
+using Run = void (*)(const AluInsn &, const Uop *, int32_t *, int);
+
+void runPortable(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+  run(alu, uops, acc, lanes);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void
+runAvx2(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+  run(alu, uops, acc, lanes);
+}
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) void
+runAvx512(const AluInsn &alu, const Uop *uops, int32_t *acc, int lanes) {
+  run(alu, uops, acc, lanes);
+}
+#endif
+
+Run choose() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
+    return runAvx512;
+  if (__builtin_cpu_supports("avx2"))
+    return runAvx2;
+#endif
+  return runPortable;
+}
+
+} // namespace
+
+void vta::fsim::runAlu(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                       size_t lanes) {
+  static const Run best = choose();
+  best(alu, uops, acc, static_cast<int>(lanes));
+}
