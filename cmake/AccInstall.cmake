@@ -1,6 +1,7 @@
 # What a wheel holds beside the Python sources: native modules, libraries and
 # tools in acc/_lib, the runtime's C header in acc/include, and in acc/_hardware
-# what simulators of the circuit are built from.
+# what simulators of the circuit are built from; runtime/*/CMakeLists.txt adds
+# what belongs to an instruction set.
 set(installed acc acc_runtime acc-opt acc-translate acc-lsp-server)
 if(ACC_ENABLE_PYTHON)
   list(APPEND installed _mlir _runtime)
@@ -8,8 +9,6 @@ endif()
 set_target_properties(acc_runtime PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${installed} LIBRARY DESTINATION _lib RUNTIME DESTINATION _lib)
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/runtime.h DESTINATION include/acc)
-install(FILES ${ACC_PYTHON_LIB_DIR}/isa.py DESTINATION _lib)
-install(FILES ${ACC_PYTHON_LIB_DIR}/include/acc/vta/circuit_registers.h DESTINATION _lib/include/acc/vta)
 
 # Functions that processors without some instructions need, such as conversions
 # to half precision, are linked into the code of every model.
@@ -24,4 +23,3 @@ install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)
 install(TARGETS acc_native ARCHIVE DESTINATION _lib)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/hardware/rtl ${CMAKE_SOURCE_DIR}/hardware/sim
         ${CMAKE_SOURCE_DIR}/hardware/synth DESTINATION _hardware)
-install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/vta/circuit.h DESTINATION _hardware/include/acc/vta)

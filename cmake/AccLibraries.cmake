@@ -38,8 +38,8 @@ endfunction()
 # tablegen target; outputs and flags alternate, flags are ;-lists in quotes.
 function(acc_add_tablegen name source)
   set(LLVM_TARGET_DEFINITIONS ${source})
-  # Some descriptions include what is made of the instruction set's.
-  set(LLVM_TARGET_DEPENDS ${ACC_GENERATED_INCLUDE_DIR}/acc/vta/isa/Facts.td)
+  # Some descriptions include what is made of those of instruction sets.
+  get_property(LLVM_TARGET_DEPENDS GLOBAL PROPERTY ACC_TABLEGEN_DEPENDS)
   set(arguments ${ARGN})
   while(arguments)
     list(POP_FRONT arguments output flags)

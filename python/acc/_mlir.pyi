@@ -733,19 +733,19 @@ def describe_kernel(op: Operation) -> Footprint:
     """Describes a te.kernel on packed tensors; ValueError with the reason if it cannot be scheduled."""
 
 def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
-    """The attribute #vta.config of the text of a vta_config.json; ValueError with everything wrong with it."""
+    """The attribute of the hardware configuration in a text, as JSON; ValueError with everything wrong with it."""
 
 def read_vta_config(attribute: Attribute) -> tuple[str, str]:
-    """The text of the vta_config.json and the dialect of a #vta.config; TypeError for another attribute."""
+    """The text of a hardware configuration, as JSON, and its dialect; TypeError for another attribute."""
 
 def write_program(op: Operation) -> bytes:
-    """A vta.program as the file of a compiled model carries it (`acc.container`).
+    """A program of instructions as the file of a compiled model carries it (`acc.container`).
 
-    TypeError for other operations, ValueError outside of a module with a vta.config.
+    TypeError for other operations, ValueError outside of a module with a hardware configuration.
     """
 
 def assemble_program(op: Operation) -> str:
-    """A vta.program as assembly text; errors as of write_program."""
+    """A program of instructions as assembly text; errors as of write_program."""
 
 def emit_object(
     module: Module, *, cpu: str = "native", features: str = "", opt_level: int = 2, triple: str = ""

@@ -297,7 +297,7 @@ def _text(instruction_set: str, name: str, options: Mapping[str, Any]) -> str:
 
 
 def _listed(known: Sequence[DeviceKind]) -> str:
-    """Like "fsim, csim and tsim for vta; interpreter for toy"."""
+    """The devices, like "fsim, csim and tsim for one instruction set; interpreter for toy"."""
     sets = dict.fromkeys(kind.instruction_set for kind in known)
     parts = []
     for instruction_set in sets:

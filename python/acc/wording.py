@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from acc import targets
 from acc.dtypes import BY_MLIR
 
 __all__ = ["is_plain", "listing", "plain"]
@@ -41,7 +42,8 @@ _SENTENCES = (
 
 _MARKS = re.compile(
     r"(?:tensor|memref|vector|dense\w*|strided|affine_\w+)<|[!#]\w+[.<]|\b\d+x(?:[a-z]+\d+|index)\b"
-    rf"|{_UNKNOWN}|\b(?:graph|te|vta|tensor|memref|arith|linalg|scf|cf|func|builtin|llvm|bufferization|affine|math|vector)"
+    rf"|{_UNKNOWN}|\b(?:graph|te|tensor|memref|arith|linalg|scf|cf|func|builtin|llvm|bufferization|affine|math|vector"
+    rf"|{'|'.join(targets.OWN)})"
     r"\.\w+|type\(s\)|see current operation|SmallVector|unrealized|\.(?:cpp|cc|h):\d+|%\w+ ="
 )
 

@@ -13,12 +13,13 @@ import pytest
 
 import acc
 import handmade
-from acc import profile, timeline
+from acc import timeline
 from acc._lib import _runtime
 from acc.cli import main
 from acc.container import write_model
 from acc.hardware import cycle_model, simulator
 from acc.hardware.random_stream import random_stream
+from acc.targets.vta import profile
 from circuits import SMALL, write_copying_stream
 from qdq_models import random_network
 

@@ -109,7 +109,7 @@ def chosen(args: argparse.Namespace) -> tuple[DeviceSpec, ...]:
 
 
 def make(spec: DeviceSpec, config: Any) -> Any:
-    """A `_runtime.Device` of this kind for raw streams of the VTA."""
+    """A `_runtime.Device` of this kind for raw instruction streams."""
     from acc._lib import _runtime
 
     options = spec.options

@@ -216,8 +216,8 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     for path in (
         *rtl,
         harness,
-        headers / "acc" / "vta" / "circuit.h",
-        _generated() / "acc" / "vta" / "circuit_registers.h",
+        *sorted(headers.rglob("circuit.h")),
+        *sorted(_generated().rglob("circuit_registers.h")),
     ):
         digest.update(path.read_bytes() + b"\0")
     name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"

@@ -23,12 +23,12 @@ from acc.errors import CompileError
 if TYPE_CHECKING:
     from acc.targets.base import Target
 
-__all__ = ["Flag", "command_packages", "find", "flags", "load", "names"]
+__all__ = ["OWN", "Flag", "command_packages", "find", "flags", "load", "names"]
 
 GROUP = "acc.targets"
 
 # Known without the entry points of an installed package, because acc also runs from its source tree.
-_OWN = {"cpu": "acc.targets.cpu.target:Cpu", "vta": "acc.targets.vta.target:Vta"}
+OWN = {"cpu": "acc.targets.cpu.target:Cpu", "vta": "acc.targets.vta.target:Vta"}
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Flag:
 @cache
 def flags() -> tuple[Flag, ...]:
     """The flags of acc's own targets, known without loading them."""
-    modules = (importlib.import_module(f"acc.targets.{name}.flags") for name in _OWN)
+    modules = (importlib.import_module(f"acc.targets.{name}.flags") for name in OWN)
     return tuple(flag for module in modules for flag in module.FLAGS)
 
 
 @cache
 def command_packages() -> tuple[types.ModuleType, ...]:
     """The packages with commands for one target alone, of acc's own targets that have such."""
-    specs = (importlib.util.find_spec(f"acc.targets.{name}.cli") for name in _OWN)
+    specs = (importlib.util.find_spec(f"acc.targets.{name}.cli") for name in OWN)
     return tuple(importlib.import_module(spec.name) for spec in specs if spec is not None)
 
 
 @cache
 def _installed() -> dict[str, EntryPoint]:
-    own = {name: EntryPoint(name, value, GROUP) for name, value in _OWN.items()}
+    own = {name: EntryPoint(name, value, GROUP) for name, value in OWN.items()}
     return {**{entry.name: entry for entry in entry_points(group=GROUP)}, **own}
 
 
@@ -70,7 +70,7 @@ def names() -> tuple[str, ...]:
 
 def others() -> tuple[str, ...]:
     """The names of the targets of other packages than acc."""
-    return tuple(name for name in names() if name not in _OWN)
+    return tuple(name for name in names() if name not in OWN)
 
 
 def find(name: str) -> type[Target]:
@@ -82,7 +82,7 @@ def find(name: str) -> type[Target]:
     from acc.targets.base import Target
 
     # Known without a look at the packages that are installed, which takes a while.
-    entry = EntryPoint(name, _OWN[name], GROUP) if name in _OWN else _installed().get(name)
+    entry = EntryPoint(name, OWN[name], GROUP) if name in OWN else _installed().get(name)
     if entry is None:
         raise CompileError(f"there is no target '{name}': installed are {', '.join(names())}")
     try:

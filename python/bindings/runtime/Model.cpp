@@ -2,7 +2,6 @@
 #include "../../../runtime/model/Dtypes.h"
 #include "Runtime.h"
 #include "acc/runtime.h"
-#include "acc/vta/isa/ProgramFile.h"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -251,24 +250,6 @@ void acc::python::registerModel(nb::module_ &m) {
       },
       "data"_a, "before"_a = 0,
       "CRC-32C of a buffer, continuing that of the bytes before it.");
-  m.def(
-      "write_program",
-      [](const vta::isa::Program &program) {
-        std::string bytes = vta::isa::writeProgram(program);
-        return nb::bytes(bytes.data(), bytes.size());
-      },
-      "program"_a, "The program as compiled models carry it.");
-  m.def(
-      "read_program",
-      [](nb::bytes bytes) {
-        std::string error;
-        auto program =
-            vta::isa::readProgram({bytes.c_str(), bytes.size()}, &error);
-        if (!program)
-          raise("ModelFileError", error);
-        return *program;
-      },
-      "data"_a, "Reads what write_program wrote.");
   nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
       .def(nb::init<const std::string &, const std::string &, bool, bool, int,
                     nb::object>(),

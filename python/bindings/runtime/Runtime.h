@@ -11,8 +11,6 @@
 #define ACC_PYTHON_RUNTIME_H
 
 #include "acc/devices.h"
-#include "acc/vta/isa/Counters.h"
-#include "acc/vta/isa/Dialect.h"
 
 #include <nanobind/nanobind.h>
 
@@ -25,10 +23,6 @@ void registerIsa(nanobind::module_ &m);
 void registerDevice(nanobind::module_ &m);
 void registerDevices(nanobind::module_ &m);
 void registerModel(nanobind::module_ &m);
-
-nanobind::dict toDict(const vta::isa::Counters &counters);
-/// The dialect of that name; raises RunError if there is none.
-vta::isa::Dialect parseDialect(const std::string &name);
 
 /// Raises the exception of acc.errors with that name.
 [[noreturn]] void raise(const char *errorClass, const std::string &message);

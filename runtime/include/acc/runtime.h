@@ -88,7 +88,7 @@ typedef struct acc_buffer {
 
 /// Is told of a launch of an accelerator program, before it runs and `after` it
 /// has: the program's buffers in their order, with the table that it brings
-/// along, if any (micro-ops of the VTA). They may be read until the function
+/// along, if any (such as micro-ops). They may be read until the function
 /// returns.
 typedef void acc_launch_fn(void *user, int32_t program, int32_t after,
                            const acc_buffer *buffers, int32_t count);

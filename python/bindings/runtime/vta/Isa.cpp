@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Runtime.h"
+#include "Vta.h"
 #include "acc/vta/isa/Assembly.h"
+#include "acc/vta/isa/ProgramFile.h"
 #include "acc/vta/isa/Verify.h"
 
 #include <nanobind/stl/optional.h>
@@ -126,7 +127,7 @@ using Message = std::tuple<int64_t, std::string, std::string>;
 } // namespace
 
 Dialect acc::python::parseDialect(const std::string &name) {
-  std::optional<vta::isa::Dialect> dialect = vta::isa::dialectFromName(name);
+  std::optional<Dialect> dialect = dialectFromName(name);
   if (!dialect)
     raise("RunError", "there is no dialect '" + name +
                           "' of the instruction set: 'acc' is all of it, "
@@ -134,14 +135,12 @@ Dialect acc::python::parseDialect(const std::string &name) {
   return *dialect;
 }
 
-nb::dict acc::python::toDict(const vta::isa::Counters &counters) {
+nb::dict acc::python::toDict(const Counters &counters) {
   nb::dict instructions, dram, result;
   for (size_t i = 0; i < counters.instructions.size(); ++i)
-    instructions[vta::isa::opcodeName(static_cast<vta::isa::Opcode>(i))] =
-        counters.instructions[i];
+    instructions[opcodeName(static_cast<Opcode>(i))] = counters.instructions[i];
   for (size_t i = 0; i < counters.dramBytes.size(); ++i)
-    dram[vta::isa::memoryName(static_cast<vta::isa::Memory>(i))] =
-        counters.dramBytes[i];
+    dram[memoryName(static_cast<Memory>(i))] = counters.dramBytes[i];
   result["instructions"] = instructions;
   result["dram_bytes"] = dram;
   result["gemm_steps"] = counters.gemmSteps;
@@ -299,8 +298,7 @@ void acc::python::registerIsa(nb::module_ &m) {
           "DRAM byte addresses of the buffers, if it is settled where they "
           "lie; empty otherwise.")
       .def(
-          "counters",
-          [](const Program &p) { return toDict(vta::isa::count(p)); },
+          "counters", [](const Program &p) { return toDict(count(p)); },
           "Instructions, DRAM bytes and steps of one execution.")
       .def(
           "insert_tokens", [](Program &p) { insertTokens(p); },
@@ -325,4 +323,21 @@ void acc::python::registerIsa(nb::module_ &m) {
           "uninitialised"_a = false, "dialect"_a = "acc",
           "What makes the program ill-formed, or is not part of the dialect "
           "'acc' or 'public': (instruction or -1, layer, message) each.");
+  m.def(
+      "write_program",
+      [](const Program &program) {
+        std::string bytes = writeProgram(program);
+        return nb::bytes(bytes.data(), bytes.size());
+      },
+      "program"_a, "The program as compiled models carry it.");
+  m.def(
+      "read_program",
+      [](nb::bytes bytes) {
+        std::string error;
+        auto program = readProgram({bytes.c_str(), bytes.size()}, &error);
+        if (!program)
+          raise("ModelFileError", error);
+        return *program;
+      },
+      "data"_a, "Reads what write_program wrote.");
 }

@@ -28,9 +28,9 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc import profile
     from acc.cli.run import read_inputs
     from acc.container import read_model
+    from acc.targets.vta import profile
 
     device = devices.one(devices.chosen(args))
     config = profile.configuration(args.model)

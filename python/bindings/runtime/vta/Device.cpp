@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "acc/vta/device.h"
-#include "Runtime.h"
+#include "Vta.h"
 #include "acc/vta/csim.h"
 #include "acc/vta/fsim.h"
 
