@@ -1,7 +1,7 @@
-"""MLIR's own Python bindings, with acc's dialects and passes: `acc.mlir.ir`, `acc.mlir.passmanager`, `acc.mlir.dialects`.
+"""MLIR's own Python bindings, with the dialects and passes of acc.
 
-They are upstream's, compiled over the MLIR that acc uses, so what is written about `mlir.ir` holds. Every context knows
-the dialects graph, te and vta; every pass manager knows acc's passes.
+`acc.mlir.ir`, `acc.mlir.passmanager` and `acc.mlir.dialects` are upstream's, compiled over the MLIR that acc uses, so
+what is written about `mlir.ir` holds. Every context knows acc's dialects, every pass manager its passes.
 
     from acc.mlir import ir
     from acc.mlir.dialects import te, vta
@@ -27,6 +27,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Sequence
 from types import ModuleType

@@ -63,7 +63,9 @@ def resource_array(attribute: ir.Attribute) -> np.ndarray:
     return flat.view(dtype).reshape(shaped.shape)
 
 
-def resource(array: np.ndarray, name: str, type: ir.Type | None = None, context: ir.Context | None = None) -> ir.Attribute:
+def resource(
+    array: np.ndarray, name: str, type: ir.Type | None = None, context: ir.Context | None = None
+) -> ir.Attribute:
     """A `dense_resource` of the values of an array, called `name` in the text of the IR.
 
     Shares the array's memory, which must not be changed from then on; it is copied only if it is not contiguous or not
@@ -71,7 +73,8 @@ def resource(array: np.ndarray, name: str, type: ir.Type | None = None, context:
     shape and element type; raises ValueError where the array does not fit it.
     """
     if type is None:
-        type = ir.RankedTensorType.get(array.shape, ir.Type.parse(element_type(array.dtype).mlir, context))
+        sizes = "".join(f"{size}x" for size in array.shape)
+        type = ir.Type.parse(f"tensor<{sizes}{element_type(array.dtype).mlir}>", context)
     shaped = ir.ShapedType(type)
     wanted = _dtype(shaped.element_type)
     if list(array.shape) != list(shaped.shape) or array.dtype != wanted:
@@ -79,7 +82,7 @@ def resource(array: np.ndarray, name: str, type: ir.Type | None = None, context:
     if not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT:
         array = _aligned(array)
     return ir.DenseResourceElementsAttr.get_from_buffer(
-        memoryview(array.reshape(-1).view(np.uint8)), name, type, ALIGNMENT, False, context
+        array.reshape(-1).view(np.uint8).data, name, type, ALIGNMENT, False, context
     )
 
 

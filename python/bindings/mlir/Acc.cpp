@@ -8,8 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Guards.h"
 #include "capi/Acc.h"
+#include "Guards.h"
 
 #include "mlir/Bindings/Python/IRCore.h"
 #include "mlir/Bindings/Python/NanobindAdaptors.h"
@@ -298,9 +298,8 @@ NB_MODULE(_acc, m) {
   nb::set_leak_warnings(false);
   acc::python::installGuards(
       nb::module_::import_("acc.mlir._mlir_libs._mlir").attr("ir"));
-  m.def("register_dialects", [](MlirDialectRegistry registry) {
-    accRegisterEverything(registry);
-  });
+  m.def("register_dialects",
+        [](MlirDialectRegistry registry) { accRegisterEverything(registry); });
   bindAttributes(m);
   bindPasses(m);
   m.def("resource_bytes", &resourceBytes, "attribute"_a);

@@ -22,8 +22,7 @@ namespace {
 /// the most frequent calls there are, so this is a type of the C interface of
 /// Python, which adds some nanoseconds, not a function of nanobind.
 struct Guard {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   PyObject *guarded;
   PyTypeObject *owner;
   /// Throws if the object's operation is no longer valid.
@@ -65,10 +64,9 @@ void deallocate(PyObject *self) {
   Py_DECREF(type);
 }
 
-PyMemberDef members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Guard, vectorcall),
-     READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
+PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET,
+                          offsetof(Guard, vectorcall), READONLY, nullptr},
+                         {nullptr, 0, 0, 0, nullptr}};
 
 PyType_Slot slots[] = {
     {Py_tp_call, reinterpret_cast<void *>(PyVectorcall_Call)},
@@ -101,9 +99,10 @@ nb::object guard(nb::handle guarded, nb::handle owner,
 void guardClass(nb::handle type, void (*check)(PyObject *)) {
   // These do not touch the IR, or make an object.
   static constexpr std::array untouched = {
-      "__init__", "__new__",     "__eq__", "__ne__",
+      "__init__", "__new__",     "__eq__",    "__ne__",
       "__hash__", "_CAPICreate", "isinstance"};
-  nb::object property = nb::borrow(reinterpret_cast<PyObject *>(&PyProperty_Type));
+  nb::object property =
+      nb::borrow(reinterpret_cast<PyObject *>(&PyProperty_Type));
   nb::dict copy(nb::borrow<nb::dict>(type.attr("__dict__").attr("copy")()));
   for (auto [name, member] : copy) {
     if (llvm::is_contained(untouched, nb::cast<std::string_view>(name)))

@@ -117,8 +117,8 @@ PyObject *allocate(PyTypeObject *type) {
   if (all.fresh.size() > 2 * all.references.size() + 1024)
     sortIn();
   PyObject *object = allocateReally(type);
-  if (!all.type && nb::type<PyOperation>().ptr() ==
-                       reinterpret_cast<PyObject *>(type)) {
+  if (!all.type &&
+      nb::type<PyOperation>().ptr() == reinterpret_cast<PyObject *>(type)) {
     all.type = type;
     all.deallocate = type->tp_dealloc;
     type->tp_dealloc = deallocate;

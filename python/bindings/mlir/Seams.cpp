@@ -51,7 +51,8 @@ namespace {
 /// handlers are Python code; they get them afterwards, in the same order.
 class HeldDiagnostics {
 public:
-  explicit HeldDiagnostics(MLIRContext *context) : engine(context->getDiagEngine()) {
+  explicit HeldDiagnostics(MLIRContext *context)
+      : engine(context->getDiagEngine()) {
     id = engine.registerHandler([this](Diagnostic &diagnostic) {
       if (passingOn)
         return failure();
@@ -193,8 +194,8 @@ SEAM(MlirPass, mlirCreateExternalPass,
       MlirStringRef description, MlirStringRef opName,
       intptr_t nDependentDialects, MlirDialectHandle *dependentDialects,
       MlirExternalPassCallbacks callbacks, void *userData)) {
-  auto *callable = new Callable{
-      callbacks, userData, std::string(opName.data, opName.length)};
+  auto *callable = new Callable{callbacks, userData,
+                                std::string(opName.data, opName.length)};
   MlirExternalPassCallbacks ours{};
   ours.construct = [](void *data) {
     auto *callable = static_cast<Callable *>(data);
@@ -226,8 +227,7 @@ SEAM(void, mlirPassManagerAddOwnedPass,
   std::optional<StringRef> anchor = unwrap(manager)->getOpName();
   std::optional<StringRef> wanted = unwrap(pass)->getOpName();
   if (anchor && wanted && *anchor != *wanted)
-    unwrap(manager)->nest(*wanted).addPass(
-        std::unique_ptr<Pass>(unwrap(pass)));
+    unwrap(manager)->nest(*wanted).addPass(std::unique_ptr<Pass>(unwrap(pass)));
   else
     __real_mlirPassManagerAddOwnedPass(manager, pass);
 }
@@ -252,7 +252,8 @@ SEAM(void, mlirSymbolTableErase,
   __real_mlirSymbolTableErase(symbolTable, op);
 }
 
-SEAM(void, mlirRewriterBaseEraseOp, (MlirRewriterBase rewriter, MlirOperation op)) {
+SEAM(void, mlirRewriterBaseEraseOp,
+     (MlirRewriterBase rewriter, MlirOperation op)) {
   invalidateReferences(op, /*itself=*/true);
   __real_mlirRewriterBaseEraseOp(rewriter, op);
 }

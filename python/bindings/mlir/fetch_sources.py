@@ -60,7 +60,9 @@ def fetch(folder: pathlib.Path) -> None:
             names = [name for name in wheel.namelist() if name.startswith(PREFIX) and not name.endswith("/")]
             files = {name: wheel.read(name) for name in names}
         if digest(files) != DIGEST:
-            sys.exit(f"the sources in {REQUIREMENT} are not those that acc was made for: their digest is {digest(files)}")
+            sys.exit(
+                f"the sources in {REQUIREMENT} are not those that acc was made for: their digest is {digest(files)}"
+            )
         shutil.rmtree(folder, ignore_errors=True)
         for name, contents in files.items():
             put(folder / name.removeprefix(PREFIX), contents)

@@ -228,7 +228,7 @@ def table_entry(attribute: Records, parameters: list[Parameter]) -> str:
     cpp = f"{attribute['cppNamespace']}::{attribute['cppClassName']}"
     verified = "true" if attribute["genVerifyDecl"] else "false"
     accessors = "".join(f", &{cpp}::get{camel(p.name)}" for p in parameters)
-    names = ", ".join(f'"{p.python}"' for p in parameters)
+    names = ", ".join(f'{{"{p.python}", {str(p.default == "None").lower()}}}' for p in parameters)
     return f"describe<{cpp}, {verified}{accessors}>({{{names}}}),\n"
 
 

@@ -75,7 +75,7 @@ with Context(), Location.unknown():
         assert error.error_diagnostics[0].location.is_a_file(), error
 
     with InsertionPoint.at_block_begin(module.body):
-        declared = Operation.parse('func.func private @later(i32)')
+        declared = Operation.parse("func.func private @later(i32)")
         InsertionPoint.current.insert(declared)
     assert "later" in str(module)
 print("ok")

@@ -82,11 +82,9 @@ accAttributeGet(AccAttributeClass attributeClass, MlirContext context,
 
 /// Hands a parameter of an attribute of this class to \p callback; the arrays
 /// that it borrows are gone when that returns.
-MLIR_CAPI_EXPORTED void
-accAttributeGetParameter(AccAttributeClass attributeClass,
-                         MlirAttribute attribute, intptr_t index,
-                         void (*callback)(AccParameter, void *userData),
-                         void *userData);
+MLIR_CAPI_EXPORTED void accAttributeGetParameter(
+    AccAttributeClass attributeClass, MlirAttribute attribute, intptr_t index,
+    void (*callback)(AccParameter, void *userData), void *userData);
 
 //===----------------------------------------------------------------------===//
 // Resources
@@ -94,8 +92,8 @@ accAttributeGetParameter(AccAttributeClass attributeClass,
 
 /// Returns the bytes of a `dense_resource` and their number. They live as long
 /// as the context. Null if the attribute is another or its data was not parsed.
-MLIR_CAPI_EXPORTED const void *
-accDenseResourceGetData(MlirAttribute attribute, size_t *size);
+MLIR_CAPI_EXPORTED const void *accDenseResourceGetData(MlirAttribute attribute,
+                                                       size_t *size);
 
 //===----------------------------------------------------------------------===//
 // Passes and diagnostics

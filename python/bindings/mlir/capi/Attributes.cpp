@@ -36,7 +36,8 @@ namespace {
 template <typename T, typename = void> struct Crossing;
 
 template <typename T>
-struct Crossing<T, std::enable_if_t<std::is_integral_v<T> || std::is_enum_v<T>>> {
+struct Crossing<T,
+                std::enable_if_t<std::is_integral_v<T> || std::is_enum_v<T>>> {
   static constexpr AccParameterKind kind = AccParameterInteger;
   static void write(T value, AccParameter &to) { to.integer = int64_t(value); }
   static T read(const AccParameter &from) { return T(from.integer); }
@@ -73,7 +74,8 @@ struct Crossing<T, std::enable_if_t<std::is_base_of_v<Type, T>>> {
 };
 
 template <> struct Crossing<AffineMap> {
-  [[maybe_unused]] static constexpr AccParameterKind kind = AccParameterAttribute;
+  [[maybe_unused]] static constexpr AccParameterKind kind =
+      AccParameterAttribute;
   static void write(AffineMap value, AccParameter &to) {
     to.attribute = wrap(Attribute(AffineMapAttr::get(value)));
   }
@@ -168,8 +170,13 @@ template <typename T> T read(const AccParameter &from, Storage &storage) {
 // Classes
 //===----------------------------------------------------------------------===//
 
-struct Parameter {
+struct Name {
   StringRef name;
+  bool optional;
+};
+
+struct Parameter {
+  Name name;
   AccParameterKind kind;
   void (*write)(Attribute, AccParameter &, Storage &);
   /// Whether an attribute or type is of the class that the parameter has.
@@ -190,16 +197,12 @@ template <typename T> bool fits(const AccParameter &given) {
     return std::in_range<T>(given.integer);
   return true;
 }
-template <>
-bool fits<ArrayRef<int32_t>>(const AccParameter &given) {
+template <> bool fits<ArrayRef<int32_t>>(const AccParameter &given) {
   return llvm::all_of(ArrayRef(given.integers, given.size),
                       [](int64_t value) { return llvm::isInt<32>(value); });
 }
 
 template <typename T> bool accepts(const AccParameter &given) {
-  if (given.kind == AccParameterNone)
-    return Crossing<T>::kind == AccParameterAttribute ||
-           Crossing<T>::kind == AccParameterType;
   if (given.kind != Crossing<T>::kind)
     return false;
   if constexpr (std::is_base_of_v<Attribute, T>)
@@ -215,7 +218,7 @@ template <typename T> bool accepts(const AccParameter &given) {
 /// Describes the class Attr, whose parameters the accessors return; `verified`
 /// if it has a verifier.
 template <typename Attr, bool verified, auto... accessors>
-AttributeClass describe(std::initializer_list<StringRef> names) {
+AttributeClass describe(std::initializer_list<Name> names) {
   AttributeClass result;
   result.name = Attr::name;
   result.id = TypeID::get<Attr>();
@@ -298,12 +301,17 @@ MlirAttribute accAttributeGet(AccAttributeClass attributeClass,
   const AttributeClass &described = unwrap(attributeClass);
   MLIRContext *ctx = unwrap(context);
   auto emit = [&] { return emitError(UnknownLoc::get(ctx)); };
-  for (auto [parameter, given] : llvm::zip_first(
-           described.parameters,
-           ArrayRef(parameters, described.parameters.size()))) {
+  for (auto [parameter, given] :
+       llvm::zip_first(described.parameters,
+                       ArrayRef(parameters, described.parameters.size()))) {
+    if (given.kind == AccParameterNone) {
+      if (parameter.name.optional)
+        continue;
+      emit() << "`" << parameter.name.name << "` is missing";
+      return {nullptr};
+    }
     if (!parameter.accepts(given)) {
-      emit() << "#" << described.name << ": wrong kind of value for `"
-             << parameter.name << "`";
+      emit() << "wrong kind of value for `" << parameter.name.name << "`";
       return {nullptr};
     }
   }
