@@ -14,21 +14,17 @@
 
 namespace nb = nanobind;
 using namespace mlir;
+using namespace acc::python;
 using mlir::python::acc_mlir::PyOperation;
 
 namespace {
 
-/// A reference: the operation it points to, once that was asked for, and the
-/// callback that made it, 0 for none.
-struct Reference {
-  Operation *op = nullptr;
-  unsigned callback = 0;
-};
-
 /// All live objects of the class Operation. It is never destroyed, since
 /// objects may outlive static variables.
 struct Registry {
-  llvm::DenseMap<PyObject *, Reference> references;
+  /// Every object with the operation that it points to, null as long as nobody
+  /// asked.
+  llvm::DenseMap<PyObject *, Operation *> references;
   /// The same by operation, of those whose operation is known.
   llvm::DenseMap<Operation *, llvm::SmallVector<PyObject *, 2>> byOperation;
   /// Objects that were made since; they are not yet constructed when they are
@@ -36,16 +32,12 @@ struct Registry {
   llvm::SmallVector<PyObject *> fresh;
   PyTypeObject *type = nullptr;
   destructor deallocate = nullptr;
-  unsigned lastCallback = 0;
 };
 
 Registry &registry() {
   static Registry *all = new Registry;
   return *all;
 }
-
-/// The callback whose Python code this thread runs.
-thread_local unsigned currentCallback = 0;
 
 PyOperation *operationOf(PyObject *object) {
   return nb::inst_ptr<PyOperation>(object);
@@ -66,10 +58,10 @@ void sortIn() {
   for (PyObject *object : all.fresh) {
     auto it = all.references.find(object);
     // It may be gone already, or be entered twice: another at the same address.
-    if (it == all.references.end() || it->second.op)
+    if (it == all.references.end() || it->second)
       continue;
     if (Operation *op = target(object)) {
-      it->second.op = op;
+      it->second = op;
       all.byOperation[op].push_back(object);
     }
   }
@@ -81,7 +73,7 @@ void forget(PyObject *object) {
   auto it = all.references.find(object);
   if (it == all.references.end())
     return;
-  if (Operation *op = it->second.op) {
+  if (Operation *op = it->second) {
     auto at = all.byOperation.find(op);
     if (at != all.byOperation.end()) {
       llvm::erase(at->second, object);
@@ -124,8 +116,9 @@ PyObject *allocate(PyTypeObject *type) {
     type->tp_dealloc = deallocate;
   }
   if (object && type == all.type) {
-    all.references[object] = {nullptr, currentCallback};
+    all.references[object] = nullptr;
     all.fresh.push_back(object);
+    ScopedReferences::made(object);
   }
   return object;
 }
@@ -142,7 +135,7 @@ static void invalidate(Operation *op) {
     return;
   for (PyObject *object : it->second) {
     operationOf(object)->setInvalid();
-    all.references[object].op = nullptr;
+    all.references[object] = nullptr;
   }
   all.byOperation.erase(it);
 }
@@ -158,41 +151,34 @@ void acc::python::invalidateReferences(MlirOperation root, bool itself) {
   });
 }
 
-acc::python::CallbackReferences::CallbackReferences(MlirOperation root)
-    : root(root), outer(currentCallback) {
-  currentCallback = ++registry().lastCallback;
+thread_local ScopedReferences *ScopedReferences::current = nullptr;
+
+void ScopedReferences::made(PyObject *reference) {
+  if (current)
+    current->references.push_back(reference);
 }
 
-acc::python::CallbackReferences::~CallbackReferences() {
+ScopedReferences::ScopedReferences(MlirOperation root, Which which)
+    : root(root), which(which), outer(current) {
+  current = this;
+}
+
+ScopedReferences::~ScopedReferences() {
+  current = outer;
+  Registry &all = registry();
   sortIn();
-  llvm::SmallVector<Operation *> reached;
-  for (auto &[object, reference] : registry().references) {
-    if (reference.callback != currentCallback || !reference.op)
+  for (PyObject *object : references) {
+    auto it = all.references.find(object);
+    if (it == all.references.end())
       continue;
-    reference.callback = outer;
-    if (unwrap(root)->isProperAncestor(reference.op))
-      reached.push_back(reference.op);
+    if (which == All) {
+      // What Python owns is erased by nobody else.
+      if (operationOf(object)->isAttached())
+        operationOf(object)->setInvalid();
+    } else if (it->second && unwrap(root)->isProperAncestor(it->second)) {
+      invalidate(it->second);
+    } else if (outer) {
+      outer->references.push_back(object);
+    }
   }
-  for (Operation *op : reached)
-    invalidate(op);
-  currentCallback = outer;
-}
-
-acc::python::TransformReferences::TransformReferences(MlirOperation root)
-    : outer(currentCallback) {
-  invalidateReferences(root, /*itself=*/false);
-  currentCallback = ++registry().lastCallback;
-}
-
-acc::python::TransformReferences::~TransformReferences() {
-  // Not even what they point to may be looked at.
-  for (auto &[object, reference] : registry().references) {
-    if (reference.callback != currentCallback)
-      continue;
-    PyOperation *operation = operationOf(object);
-    // What Python owns is erased by nobody else.
-    if (operation->isAttached())
-      operation->setInvalid();
-  }
-  currentCallback = outer;
 }

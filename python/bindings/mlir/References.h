@@ -16,35 +16,46 @@
 
 #include "mlir-c/IR.h"
 
+#include <vector>
+
+/// PyObject, as Python declares it.
+struct _object;
+
 namespace acc::python {
 
 /// Makes references to all operations inside of \p root raise when used, and
 /// with \p itself those to the root too. To be called while they still exist.
 void invalidateReferences(MlirOperation root, bool itself);
 
-/// References made by this thread while Python code runs that is called back
-/// while \p root is being transformed. When the code returns, those to
-/// operations of the root turn invalid: what follows may erase them.
-class CallbackReferences {
+/// The references that a thread makes while this object lives, which is during
+/// a call of Python code by a transformation of \p root or during the whole
+/// transformation. They turn invalid at the end.
+class ScopedReferences {
 public:
-  explicit CallbackReferences(MlirOperation root);
-  ~CallbackReferences();
+  enum Which {
+    /// Those to operations inside of the root, which still exist: what follows
+    /// may erase them.
+    InsideRoot,
+    /// All, without a look at what they refer to, which may be erased already.
+    All
+  };
+
+  ScopedReferences(MlirOperation root, Which which);
+  ~ScopedReferences();
+  ScopedReferences(const ScopedReferences &) = delete;
+  ScopedReferences &operator=(const ScopedReferences &) = delete;
+
+  /// Enters a new reference of the current thread.
+  static void made(_object *reference);
 
 private:
+  /// The innermost one of this thread, or null.
+  static thread_local ScopedReferences *current;
+
   MlirOperation root;
-  unsigned outer;
-};
-
-/// As CallbackReferences, around a whole transformation that erases operations
-/// between one callback and the next: all references that this thread makes
-/// meanwhile turn invalid, whatever they refer to.
-class TransformReferences {
-public:
-  explicit TransformReferences(MlirOperation root);
-  ~TransformReferences();
-
-private:
-  unsigned outer;
+  Which which;
+  ScopedReferences *outer;
+  std::vector<_object *> references;
 };
 
 } // namespace acc::python

@@ -180,7 +180,7 @@ static void runCallable(MlirOperation op, MlirExternalPass pass, void *data) {
     callable->upstream.run(op, pass, callable->userData);
     return;
   }
-  CallbackReferences references(wrap(run->root));
+  ScopedReferences references(wrap(run->root), ScopedReferences::InsideRoot);
   try {
     callable->upstream.run(op, pass, callable->userData);
   } catch (...) {
@@ -278,27 +278,32 @@ SEAM(void, mlirRewriterBaseReplaceOpWithOperation,
 SEAM(MlirLogicalResult, mlirApplyPatternsAndFoldGreedily,
      (MlirModule module, MlirFrozenRewritePatternSet patterns,
       MlirGreedyRewriteDriverConfig config)) {
-  TransformReferences references(mlirModuleGetOperation(module));
+  invalidateReferences(mlirModuleGetOperation(module), /*itself=*/false);
+  ScopedReferences references(mlirModuleGetOperation(module),
+                              ScopedReferences::All);
   return __real_mlirApplyPatternsAndFoldGreedily(module, patterns, config);
 }
 
 SEAM(MlirLogicalResult, mlirApplyPatternsAndFoldGreedilyWithOp,
      (MlirOperation op, MlirFrozenRewritePatternSet patterns,
       MlirGreedyRewriteDriverConfig config)) {
-  TransformReferences references(op);
+  invalidateReferences(op, /*itself=*/false);
+  ScopedReferences references(op, ScopedReferences::All);
   return __real_mlirApplyPatternsAndFoldGreedilyWithOp(op, patterns, config);
 }
 
 SEAM(void, mlirWalkAndApplyPatterns,
      (MlirOperation op, MlirFrozenRewritePatternSet patterns)) {
-  TransformReferences references(op);
+  invalidateReferences(op, /*itself=*/false);
+  ScopedReferences references(op, ScopedReferences::All);
   __real_mlirWalkAndApplyPatterns(op, patterns);
 }
 
 SEAM(MlirLogicalResult, mlirTransformApplyNamedSequence,
      (MlirOperation payload, MlirOperation transformRoot,
       MlirOperation transformModule, MlirTransformOptions options)) {
-  TransformReferences references(payload);
+  invalidateReferences(payload, /*itself=*/false);
+  ScopedReferences references(payload, ScopedReferences::All);
   return __real_mlirTransformApplyNamedSequence(payload, transformRoot,
                                                 transformModule, options);
 }
