@@ -95,29 +95,32 @@ nb::object guard(nb::handle guarded, nb::handle owner,
   return nb::steal(reinterpret_cast<PyObject *>(made));
 }
 
-/// Guards the methods and accessors that a class of upstream's itself defines.
+/// Guards a method or an accessor of a class.
+void guardMember(nb::handle type, nb::handle name, nb::handle member,
+                 void (*check)(PyObject *)) {
+  auto guarded = [&](const char *accessor) -> nb::object {
+    nb::object function = member.attr(accessor);
+    return function.is_none() ? function : guard(function, type, check);
+  };
+  if (Py_IS_TYPE(member.ptr(), &PyProperty_Type))
+    nb::setattr(type, name,
+                nb::borrow(reinterpret_cast<PyObject *>(&PyProperty_Type))(
+                    guarded("fget"), guarded("fset"), nb::none(),
+                    nb::getattr(member, "__doc__", nb::none())));
+  else if (nb::type_name(member.type()).equal(nb::str("nanobind.nb_method")))
+    nb::setattr(type, name, guard(member, type, check));
+}
+
+/// Guards what a class itself defines.
 void guardClass(nb::handle type, void (*check)(PyObject *)) {
   // These do not touch the IR, or make an object.
   static constexpr std::array untouched = {
       "__init__", "__new__",     "__eq__",    "__ne__",
       "__hash__", "_CAPICreate", "isinstance"};
-  nb::object property =
-      nb::borrow(reinterpret_cast<PyObject *>(&PyProperty_Type));
-  nb::dict copy(nb::borrow<nb::dict>(type.attr("__dict__").attr("copy")()));
-  for (auto [name, member] : copy) {
-    if (llvm::is_contained(untouched, nb::cast<std::string_view>(name)))
-      continue;
-    auto guarded = [&](const char *accessor) -> nb::object {
-      nb::object function = member.attr(accessor);
-      return function.is_none() ? function : guard(function, type, check);
-    };
-    if (Py_IS_TYPE(member.ptr(), &PyProperty_Type))
-      nb::setattr(type, name,
-                  property(guarded("fget"), guarded("fset"), nb::none(),
-                           nb::getattr(member, "__doc__", nb::none())));
-    else if (nb::type_name(member.type()).equal(nb::str("nanobind.nb_method")))
-      nb::setattr(type, name, guard(member, type, check));
-  }
+  nb::dict members = nb::borrow<nb::dict>(type.attr("__dict__").attr("copy")());
+  for (auto [name, member] : members)
+    if (!llvm::is_contained(untouched, nb::cast<std::string_view>(name)))
+      guardMember(type, name, member, check);
 }
 
 } // namespace
@@ -134,4 +137,11 @@ void acc::python::installGuards(nb::handle ir) {
   guardClass(ir.attr("Region"), [](PyObject *object) {
     nb::inst_ptr<PyRegion>(object)->getParentOperation()->checkValid();
   });
+  // Of the methods of operations, only this one does not ask.
+  nb::object operation = ir.attr("_OperationBase");
+  guardMember(
+      operation, nb::str("clone"), operation.attr("clone"),
+      [](PyObject *object) {
+        nb::inst_ptr<PyOperationBase>(object)->getOperation().checkValid();
+      });
 }

@@ -84,9 +84,14 @@ void forget(PyObject *object) {
   all.references.erase(it);
 }
 
+/// How many objects this thread is freeing, one because of the other.
+thread_local unsigned deallocating = 0;
+
 void deallocate(PyObject *object) {
   forget(object);
+  ++deallocating;
   registry().deallocate(object);
+  --deallocating;
 }
 
 } // namespace
@@ -150,6 +155,8 @@ void acc::python::invalidateReferences(MlirOperation root, bool itself) {
       invalidate(op);
   });
 }
+
+bool acc::python::isDeallocatingReference() { return deallocating > 0; }
 
 thread_local ScopedReferences *ScopedReferences::current = nullptr;
 

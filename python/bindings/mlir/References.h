@@ -27,6 +27,9 @@ namespace acc::python {
 /// with \p itself those to the root too. To be called while they still exist.
 void invalidateReferences(MlirOperation root, bool itself);
 
+/// Whether this thread is freeing an object of the class Operation.
+bool isDeallocatingReference();
+
 /// The references that a thread makes while this object lives, which is during
 /// a call of Python code by a transformation of \p root or during the whole
 /// transformation. They turn invalid at the end.

@@ -25,6 +25,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <nanobind/nanobind.h>
 
@@ -236,13 +237,48 @@ SEAM(void, mlirPassManagerAddOwnedPass,
 // Erasing
 //===----------------------------------------------------------------------===//
 
+/// The operations of modules that Python has got hold of. They are destroyed
+/// with their module.
+static llvm::DenseSet<void *> &moduleOperations() {
+  static auto *all = new llvm::DenseSet<void *>;
+  return *all;
+}
+
+SEAM(MlirOperation, mlirModuleGetOperation, (MlirModule module)) {
+  MlirOperation op = __real_mlirModuleGetOperation(module);
+  moduleOperations().insert(op.ptr);
+  return op;
+}
+
+/// Throws if an operation cannot be erased: if it is a module's, or if results
+/// are still used, since their users would refer to what is gone.
+static void checkErasable(MlirOperation op) {
+  if (moduleOperations().contains(op.ptr))
+    throw nb::value_error("the operation of a module lives as long as it");
+  if (!unwrap(op)->use_empty())
+    throw nb::value_error(("the results of " +
+                           unwrap(op)->getName().getStringRef().str() +
+                           " are still used")
+                              .c_str());
+}
+
 SEAM(void, mlirOperationDestroy, (MlirOperation op)) {
+  // Python drops the last reference to a detached operation: that cannot fail.
+  // One whose results are used lives on as long as the process.
+  if (isDeallocatingReference()) {
+    if (!unwrap(op)->use_empty())
+      return;
+  } else {
+    checkErasable(op);
+  }
   invalidateReferences(op, /*itself=*/true);
   __real_mlirOperationDestroy(op);
 }
 
 SEAM(void, mlirModuleDestroy, (MlirModule module)) {
-  invalidateReferences(mlirModuleGetOperation(module), /*itself=*/true);
+  MlirOperation op = __real_mlirModuleGetOperation(module);
+  moduleOperations().erase(op.ptr);
+  invalidateReferences(op, /*itself=*/true);
   __real_mlirModuleDestroy(module);
 }
 
@@ -254,6 +290,7 @@ SEAM(void, mlirSymbolTableErase,
 
 SEAM(void, mlirRewriterBaseEraseOp,
      (MlirRewriterBase rewriter, MlirOperation op)) {
+  checkErasable(op);
   invalidateReferences(op, /*itself=*/true);
   __real_mlirRewriterBaseEraseOp(rewriter, op);
 }
