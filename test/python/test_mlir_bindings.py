@@ -432,6 +432,7 @@ def uses(reference) -> list[Callable[[], object]]:
         lambda: list(reference.regions),
         lambda: dict(reference.attributes),
         lambda: reference.parent,
+        lambda: reference.operation.clone(),
     ]
 
 
@@ -502,6 +503,25 @@ def test_what_passes_ran_on_stays_valid(context):
     manager.run(function.operation)
     assert function.operation.name == "func.func" and str(value.type) == "i32"
     assert [op.operation.name for op in module.body] == ["func.func"]
+
+
+def test_what_cannot_be_erased(context):
+    module = ir.Module.parse(FUNCTION)
+    add, multiply, _ = module.body.operations[0].regions[0].blocks[0].operations
+    with pytest.raises(ValueError, match=r"the results of arith\.addi are still used"):
+        add.operation.erase()
+    with pytest.raises(ValueError, match="the operation of a module lives as long as it"):
+        module.operation.erase()
+    assert multiply.operands[0].owner.name == "arith.addi" and module.operation.verify()
+
+
+def test_a_detached_operation_whose_result_is_used(context):
+    module = ir.Module.parse(FUNCTION)
+    add, multiply, _ = module.body.operations[0].regions[0].blocks[0].operations
+    add.operation.detach_from_parent()
+    del add
+    gc.collect()
+    assert str(multiply.operands[0].type) == "i32"
 
 
 def test_many_references_cost_little(context):
