@@ -151,20 +151,18 @@ def parameter(records: Records, attribute: Records, cpp: str, name: str, default
     return None
 
 
-def parameters_of(records: Records, attribute: Records) -> list[Parameter] | None:
-    """The parameters of an attribute; None, and a note, if one of them does not cross the C interface."""
+def parameters_of(records: Records, attribute: Records) -> list[Parameter]:
+    """The parameters of an attribute; ends the build if one of them does not cross the C interface."""
     found = []
     for given, name in attribute["parameters"]["args"]:
         record = records[given["def"]] if isinstance(given, dict) else {"cppType": given}
         cpp = re.sub(r"\s", "", record["cppType"])
         made = parameter(records, attribute, cpp, name, record.get("defaultValue") or None)
         if made is None:
-            print(
-                f"note: #{attribute['attrName']} has no parameters in Python: {name} is a {cpp}, which generate.py and"
-                " capi/Attributes.cpp do not know",
-                file=sys.stderr,
+            sys.exit(
+                f"generate.py: parameter {name} of #{attribute['attrName']} is a {cpp}, which has no counterpart in Python."
+                " Describe enumerations in TableGen; for other types extend generate.py and capi/Attributes.cpp."
             )
-            return None
         found.append(made.optional() if "OptionalParameter" in record.get("!superclasses", ()) else made)
     return found
 
@@ -240,8 +238,6 @@ def dialect(name: str, source: str, module: str, attributes: str, table: str) ->
     classes, entries = [], []
     for attribute in sorted(defined, key=lambda attribute: attribute["attrName"]):
         parameters = parameters_of(records, attribute)
-        if parameters is None:
-            continue
         classes.append((attribute["cppClassName"], attribute_class(attribute, parameters)))
         entries.append(table_entry(attribute, parameters))
     body = "".join(f"\n\n{text}\n" for _, text in classes)

@@ -44,7 +44,7 @@ struct Crossing<T,
 };
 
 template <> struct Crossing<StringRef> {
-  static constexpr AccParameterKind kind = AccParameterString;
+  [[maybe_unused]] static constexpr AccParameterKind kind = AccParameterString;
   static void write(StringRef value, AccParameter &to) {
     to.string = wrap(value);
   }
