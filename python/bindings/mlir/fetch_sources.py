@@ -3,8 +3,8 @@
 python fetch_sources.py FOLDER PACKAGE
 
 Downloads the pinned wheel with pip and unpacks that folder alone (9 of 566 MB) as FOLDER, then lays out what is Python
-in it as the package PACKAGE. The digest of the sources is pinned too, since the wheel is one person's build: it is the
-same on all platforms, and what is compiled is what was reviewed. A FOLDER of the right digest is left alone.
+in it as the package PACKAGE. The wheel is one person's build, so its digest is pinned, and that of the sources, which
+tells whether FOLDER holds them already: what is compiled is what was reviewed.
 Nothing of it is kept in the repository.
 """
 
@@ -20,7 +20,8 @@ import tempfile
 import zipfile
 
 REQUIREMENT = "xtc-mlir-dev==22.1.8.4"
-# Its sources do not depend on the platform, so the same wheel will do everywhere.
+WHEEL_DIGEST = "sha256:04ecaa5fe61ed113dfc85d47ce7b017df05387c1afbd53aa514e8d08c203219b"
+# The sources do not depend on the platform, so the same wheel will do everywhere.
 PLATFORM = "manylinux_2_28_x86_64"
 PREFIX = "mlir/src/python/"
 DIGEST = "988ca68fff1a1cfa35bf65ab5c71b9188e277c52cac117659fdbbed57717beec"
@@ -43,11 +44,16 @@ def unpacked(folder: pathlib.Path) -> dict[str, bytes]:
 
 def download(to: pathlib.Path) -> pathlib.Path:
     """Downloads the wheel into a folder and returns its path; exits with a message if pip cannot."""
+    pinned = to / "requirements.txt"
+    pinned.write_text(f"{REQUIREMENT} --hash={WHEEL_DIGEST}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", "--platform", PLATFORM, "--dest", str(to), REQUIREMENT]
+    command += ["--only-binary=:all:", "--platform", PLATFORM, "--dest", str(to), "--requirement", str(pinned)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        sys.exit(f"{result.stdout}{result.stderr}\npip could not download {REQUIREMENT}: {' '.join(command)}")
+        sys.exit(
+            f"{result.stdout}{result.stderr}\npip could not download {REQUIREMENT}, which holds the sources of MLIR's"
+            " Python bindings.\nCheck that pip reaches its package index, or set PIP_FIND_LINKS to the wheel's folder."
+        )
     return next(to.glob("*.whl"))
 
 

@@ -160,8 +160,8 @@ def parameters_of(records: Records, attribute: Records) -> list[Parameter]:
         made = parameter(records, attribute, cpp, name, record.get("defaultValue") or None)
         if made is None:
             sys.exit(
-                f"generate.py: parameter {name} of #{attribute['attrName']} is a {cpp}, which has no counterpart in Python."
-                " Describe enumerations in TableGen; for other types extend generate.py and capi/Attributes.cpp."
+                f"generate.py: parameter {name} of #{attribute['attrName']} is a {cpp}, which has no counterpart in"
+                " Python. Describe enumerations in TableGen; other types are for generate.py and capi/Attributes.cpp."
             )
         found.append(made.optional() if "OptionalParameter" in record.get("!superclasses", ()) else made)
     return found
