@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acc import ir
+from acc.dialects import te
 from acc._mlir import Sizes
 from acc.macs import Macs, count_macs
 from acc.targets.base import Accelerator
@@ -186,7 +187,7 @@ def partition(
         for result in op.results:
             owner[result] = kernel
     targets = {name: accelerator.attribute(module.context) for name, accelerator in by_name.items()}
-    targets["cpu"] = ir.Attribute.parse("#te.host", module.context)
+    targets["cpu"] = te.HostAttr.get(context=module.context)
     return _write(kernels, targets, Sizes(module.context))
 
 

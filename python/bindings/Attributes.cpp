@@ -39,8 +39,7 @@ static nb::object wrapAs(const ContextRef &context, mlir::Attribute attr) {
                      nb::cast(AttrOf<Attrs>(context, mlir::cast<Attrs>(attr))))
         : (void)0),
    ...);
-  return result.is_valid() ? result
-                           : nb::cast(acc::python::Attribute{context, attr});
+  return result.is_valid() ? result : wrapRegistered(context, attr);
 }
 
 nb::object acc::python::wrap(const ContextRef &context, mlir::Attribute attr) {
@@ -95,6 +94,12 @@ mlir::Attribute acc::python::toAttribute(const ContextRef &context,
     if (given.context != context)
       throw nb::value_error("the attribute is of another context");
     return given.attr;
+  }
+  if (nb::isinstance<acc::python::AffineMap>(value)) {
+    auto &given = nb::cast<acc::python::AffineMap &>(value);
+    if (given.context != context)
+      throw nb::value_error("the map is of another context");
+    return mlir::AffineMapAttr::get(given.map);
   }
   if (nb::isinstance<acc::python::Type>(value)) {
     auto &given = nb::cast<acc::python::Type &>(value);
@@ -228,6 +233,7 @@ static auto bindClass(nb::module_ &m, const char *name) {
 static void bindBase(nb::module_ &m) {
   using acc::python::Attribute;
   nb::class_<Attribute>(m, "Attribute")
+      .def(nb::init<const Attribute &>(), nb::arg("cast_from"))
       .def_static(
           "parse",
           [](const std::string &text, nb::object context) {
@@ -383,9 +389,21 @@ static void bindScalars(nb::module_ &m) {
                    [](AttrOf<mlir::AffineMapAttr> &self) {
                      return self.get().getValue().getNumDims();
                    })
-      .def_prop_ro("num_results", [](AttrOf<mlir::AffineMapAttr> &self) {
-        return self.get().getValue().getNumResults();
-      });
+      .def_prop_ro("num_results",
+                   [](AttrOf<mlir::AffineMapAttr> &self) {
+                     return self.get().getValue().getNumResults();
+                   })
+      .def_prop_ro("value",
+                   [](AttrOf<mlir::AffineMapAttr> &self) {
+                     return acc::python::AffineMap{self.context,
+                                                   self.get().getValue()};
+                   })
+      .def_static(
+          "get",
+          [](const acc::python::AffineMap &map) {
+            return wrap(map.context, mlir::AffineMapAttr::get(map.map));
+          },
+          nb::arg("map"));
 }
 
 template <typename ArrayAttr, typename Element>

@@ -20,11 +20,11 @@ from acc import ir as acc_ir
 from acc.mlir import additions, ir
 from acc.mlir._attributes import TypedAttribute
 from acc.mlir.dialects import func, graph, linalg, quant, te, vta
-from acc.mlir.passes import Pass, host
-from acc.mlir.passes import graph as graph_passes
-from acc.mlir.passes import te as te_passes
-from acc.mlir.passes import vta as vta_passes
 from acc.mlir.passmanager import PassManager
+from acc.passes import Pass, host
+from acc.passes import graph as graph_passes
+from acc.passes import te as te_passes
+from acc.passes import vta as vta_passes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((Path(__file__).parent / "upstream_scripts").glob("*.py"))
@@ -59,7 +59,7 @@ def test_importing_acc_does_not_load_it():
 
 
 def test_the_package_and_the_passes_load_no_library():
-    code = "import acc.mlir, acc.mlir.passes.te, sys; sys.exit('acc.mlir._mlir_libs' in sys.modules)"
+    code = "import acc.mlir, acc.passes.te, sys; sys.exit('acc.mlir._mlir_libs' in sys.modules)"
     assert in_subprocess("-c", code).returncode == 0
 
 

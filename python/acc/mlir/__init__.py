@@ -6,7 +6,7 @@ what is written about `mlir.ir` holds. Every context knows acc's dialects, every
     from acc.mlir import ir
     from acc.mlir.dialects import te, vta
     from acc.mlir.passmanager import PassManager
-    from acc.mlir.passes import te as te_passes
+    from acc.passes import te as te_passes
 
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(text)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from ._mlir_libs._acc import AttributeClass
 from .ir import AttrBuilder, Attribute, Context, TypeID, register_type_caster
 
-__all__ = ["TypedAttribute"]
+__all__ = ["KeyedAttribute", "TypedAttribute"]
 
-C = TypeVar("C", bound=type["TypedAttribute"])
+C = TypeVar("C", bound=type["KeyedAttribute", "TypedAttribute"])
 
 
 class TypedAttribute(Attribute):
@@ -58,6 +60,38 @@ class TypedAttribute(Attribute):
     @property
     def typeid(self) -> TypeID:
         return self.static_typeid
+
+
+class KeyedAttribute(TypedAttribute):
+    """An attribute of keys and values, `#vta.config<log_batch = 0, target = "sim">`, which its own parser checks.
+
+    A key is read as if it were a property: an int, a str, or a keyword as a str; AttributeError for one that is not
+    printed, because it has its default.
+    """
+
+    @classmethod
+    def get(cls, *, context: Context | None = None, **values: int | str) -> Self:
+        """The attribute of these values; raises MLIRError for keys that there are not and values that are not legal.
+
+        Keywords are strings that are identifiers, such as `dialect="public"`.
+        """
+        texts = []
+        for key, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | str):
+                raise TypeError(f"{key} is an int or a str, not {value!r}")
+            quoted = isinstance(value, str) and key not in cls._keywords
+            texts.append(f"{key} = {json.dumps(value)}" if quoted else f"{key} = {value}")
+        return cls(Attribute.parse(f"#{cls.attr_name}<{', '.join(texts)}>", context))
+
+    #: Keys whose values are written without quotes.
+    _keywords: ClassVar[frozenset[str]] = frozenset({"dialect"})
+
+    def __getattr__(self, key: str) -> Any:
+        found = re.search(rf'\b{re.escape(key)} = (?:"([^"]*)"|(-?\d+)|(\w+))', str(self))
+        if found is None:
+            raise AttributeError(key)
+        text, number, keyword = found.groups()
+        return int(number) if number is not None else text if text is not None else keyword
 
 
 def _typed(name: str) -> Callable[[C], C]:

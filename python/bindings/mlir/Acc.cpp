@@ -8,8 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "capi/Acc.h"
 #include "Guards.h"
+#include "Parameters.h"
 
 #include "mlir/Bindings/Python/IRCore.h"
 #include "mlir/Bindings/Python/NanobindAdaptors.h"
@@ -26,6 +26,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using namespace acc::python;
 using namespace mlir::python::acc_mlir;
 
 //===----------------------------------------------------------------------===//
@@ -34,138 +35,19 @@ using namespace mlir::python::acc_mlir;
 
 namespace {
 
-struct AttributeClass {
-  std::string name;
-  AccAttributeClass handle;
-};
+/// Upstream's Python classes.
+struct Classes {
+  PyMlirContextRef context;
 
-/// Values from Python as parameters, with what these borrow.
-class Parameters {
-public:
-  Parameters(const AttributeClass &described, nb::tuple given) {
-    intptr_t expected = accAttributeClassGetNumParameters(described.handle);
-    if (intptr_t(given.size()) != expected)
-      throw nb::type_error(("#" + described.name + " has " +
-                            std::to_string(expected) + " parameters")
-                               .c_str());
-    for (intptr_t i = 0; i < expected; ++i)
-      values.push_back(convert(
-          given[i], accAttributeClassGetParameterKind(described.handle, i)));
+  MlirAttribute attribute(nb::handle given) const {
+    return nb::cast<PyAttribute &>(given);
   }
-  const AccParameter *data() const { return values.data(); }
-
-private:
-  MlirStringRef text(nb::handle given) {
-    strings.push_back(nb::cast<std::string>(given));
-    return mlirStringRefCreate(strings.back().data(), strings.back().size());
-  }
-
-  AccParameter convert(nb::handle given, AccParameterKind kind) {
-    AccParameter value{};
-    if (given.is_none())
-      return value;
-    value.kind = kind;
-    switch (kind) {
-    case AccParameterNone:
-      break;
-    case AccParameterInteger:
-      value.integer = nb::cast<int64_t>(nb::int_(given));
-      break;
-    case AccParameterString:
-      value.string = text(given);
-      break;
-    case AccParameterAttribute:
-      value.attribute = nb::cast<PyAttribute &>(given);
-      break;
-    case AccParameterType:
-      value.type = nb::cast<PyType &>(given);
-      break;
-    case AccParameterIntegers: {
-      auto &array = integers.emplace_back();
-      for (nb::handle element : given)
-        array.push_back(nb::cast<int64_t>(nb::int_(element)));
-      value.integers = array.data();
-      value.size = array.size();
-      break;
-    }
-    case AccParameterStrings: {
-      auto &array = stringArrays.emplace_back();
-      for (nb::handle element : given)
-        array.push_back(text(element));
-      value.strings = array.data();
-      value.size = array.size();
-      break;
-    }
-    case AccParameterAttributes: {
-      auto &array = attributes.emplace_back();
-      for (nb::handle element : given)
-        array.push_back(nb::cast<PyAttribute &>(element));
-      value.attributes = array.data();
-      value.size = array.size();
-      break;
-    }
-    }
-    return value;
-  }
-
-  std::vector<AccParameter> values;
-  // Deques, whose elements stay where they are.
-  std::deque<std::string> strings;
-  std::deque<std::vector<int64_t>> integers;
-  std::deque<std::vector<MlirStringRef>> stringArrays;
-  std::deque<std::vector<MlirAttribute>> attributes;
-};
-
-/// A parameter on its way to Python.
-struct Result {
-  PyMlirContextRef &context;
-  nb::object object;
-
-  nb::object wrap(MlirAttribute attribute) {
+  MlirType type(nb::handle given) const { return nb::cast<PyType &>(given); }
+  nb::object wrap(MlirAttribute attribute) const {
     return PyAttribute(context, attribute).maybeDownCast();
   }
-
-  void set(const AccParameter &value) {
-    switch (value.kind) {
-    case AccParameterNone:
-      object = nb::none();
-      break;
-    case AccParameterInteger:
-      object = nb::int_(value.integer);
-      break;
-    case AccParameterString:
-      object = nb::str(value.string.data, value.string.length);
-      break;
-    case AccParameterAttribute:
-      object = wrap(value.attribute);
-      break;
-    case AccParameterType:
-      object = PyType(context, value.type).maybeDownCast();
-      break;
-    case AccParameterIntegers:
-      object = list(value.size, [&](intptr_t i) -> nb::object {
-        return nb::int_(value.integers[i]);
-      });
-      break;
-    case AccParameterStrings:
-      object = list(value.size, [&](intptr_t i) -> nb::object {
-        return nb::str(value.strings[i].data, value.strings[i].length);
-      });
-      break;
-    case AccParameterAttributes:
-      object = list(value.size, [&](intptr_t i) -> nb::object {
-        return wrap(value.attributes[i]);
-      });
-      break;
-    }
-  }
-
-private:
-  template <typename Element> nb::list list(intptr_t size, Element element) {
-    nb::list made;
-    for (intptr_t i = 0; i < size; ++i)
-      made.append(element(i));
-    return made;
+  nb::object wrap(MlirType type) const {
+    return PyType(context, type).maybeDownCast();
   }
 };
 
@@ -174,7 +56,8 @@ private:
 static nb::object getAttribute(const AttributeClass &self,
                                DefaultingPyMlirContext context,
                                nb::tuple values) {
-  Parameters parameters(self, values);
+  Classes classes{context->getRef()};
+  Parameters<Classes> parameters(classes, self, values);
   PyMlirContext::ErrorCapture errors(context->getRef());
   MlirAttribute made =
       accAttributeGet(self.handle, context->get(), parameters.data());
@@ -188,18 +71,6 @@ static bool isInstance(const AttributeClass &self, PyAttribute &attribute) {
                          accAttributeClassGetTypeID(self.handle));
 }
 
-static nb::object getParameter(const AttributeClass &self,
-                               PyAttribute &attribute, intptr_t index) {
-  Result result{attribute.getContext(), {}};
-  accAttributeGetParameter(
-      self.handle, attribute, index,
-      [](AccParameter value, void *userData) {
-        static_cast<Result *>(userData)->set(value);
-      },
-      &result);
-  return result.object;
-}
-
 static void bindAttributes(nb::module_ &m) {
   nb::class_<AttributeClass>(
       m, "AttributeClass",
@@ -207,11 +78,7 @@ static void bindAttributes(nb::module_ &m) {
       .def(
           "__init__",
           [](AttributeClass *self, const std::string &name) {
-            AccAttributeClass found =
-                accAttributeClassFind(toMlirStringRef(name));
-            if (!found.ptr)
-              throw nb::key_error(name.c_str());
-            new (self) AttributeClass{name, found};
+            new (self) AttributeClass(findAttributeClass(name));
           },
           "name"_a, "The class of attributes such as #te.schedule, by name.")
       .def_prop_ro("name", [](AttributeClass &self) { return self.name; })
@@ -222,8 +89,15 @@ static void bindAttributes(nb::module_ &m) {
       .def("isinstance", &isInstance, "attribute"_a)
       .def("get", &getAttribute, "context"_a.none(), "values"_a,
            "Makes an attribute of all its parameters; raises MLIRError.")
-      .def("parameter", &getParameter, "attribute"_a, "index"_a,
-           "A parameter of an attribute, which must be of this class.");
+      .def(
+          "parameter",
+          [](const AttributeClass &self, PyAttribute &attribute,
+             intptr_t index) {
+            return getParameter(Classes{attribute.getContext()}, self,
+                                attribute, index);
+          },
+          "attribute"_a, "index"_a,
+          "A parameter of an attribute, which must be of this class.");
 }
 
 //===----------------------------------------------------------------------===//

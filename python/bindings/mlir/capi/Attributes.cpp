@@ -250,6 +250,15 @@ AttributeClass describe(std::initializer_list<Name> names) {
   return result;
 }
 
+/// Describes a class whose parameters Python reads by key from the text.
+template <typename Attr> AttributeClass describeKeyed() {
+  AttributeClass result;
+  result.name = Attr::name;
+  result.id = TypeID::get<Attr>();
+  result.make = nullptr;
+  return result;
+}
+
 } // namespace
 
 static const llvm::StringMap<AttributeClass> &attributeClasses() {
@@ -314,6 +323,10 @@ MlirAttribute accAttributeGet(AccAttributeClass attributeClass,
       emit() << "wrong kind of value for `" << parameter.name.name << "`";
       return {nullptr};
     }
+  }
+  if (!described.make) {
+    emit() << "#" << described.name << " is made from its text";
+    return {nullptr};
   }
   Storage storage;
   return wrap(described.make(ctx, emit, parameters, storage));

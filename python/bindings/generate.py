@@ -1,10 +1,11 @@
-"""Generates the attribute classes and pass functions of acc.mlir from what TableGen knows of them.
+"""Generates acc.dialects (classes of attributes) and acc.passes (functions that make passes) from what TableGen knows.
 
-python generate.py dialect NAME RECORDS.json MODULE.py ATTRIBUTES.py TABLE.inc
-python generate.py passes FOLDER RECORDS.json ...
+python generate.py dialect NAME RECORDS.json MODULE.py TABLE.inc       a module of acc.dialects, and what it asks C++
+python generate.py upstream NAME RECORDS.json MODULE.py ATTRIBUTES.py  the same attributes for acc.mlir.dialects
+python generate.py passes FOLDER RECORDS.json ...                      the modules of acc.passes
 
-RECORDS.json is the output of `llvm-tblgen -dump-json`. Operations and enumerations need nothing of this: mlir-tblgen
-has generators for their Python classes.
+RECORDS.json is the output of `llvm-tblgen -dump-json`. For the operations and enumerations of acc.mlir, mlir-tblgen has
+generators.
 """
 
 from __future__ import annotations
@@ -151,13 +152,19 @@ def parameter(records: Records, attribute: Records, cpp: str, name: str, default
     return None
 
 
-def parameters_of(records: Records, attribute: Records) -> list[Parameter]:
-    """The parameters of an attribute; ends the build if one of them does not cross the C interface."""
+def parameters_of(records: Records, attribute: Records) -> list[Parameter] | None:
+    """The parameters of an attribute; None if it is one that is read by keys, `#vta.config<key = value, ...>`.
+
+    That is what becomes of an attribute with a format of its own and a parameter that does not cross the C interface.
+    Such a parameter in another attribute ends the build.
+    """
     found = []
     for given, name in attribute["parameters"]["args"]:
         record = records[given["def"]] if isinstance(given, dict) else {"cppType": given}
         cpp = re.sub(r"\s", "", record["cppType"])
         made = parameter(records, attribute, cpp, name, record.get("defaultValue") or None)
+        if made is None and attribute["hasCustomAssemblyFormat"]:
+            return None
         if made is None:
             sys.exit(
                 f"generate.py: parameter {name} of #{attribute['attrName']} is a {cpp}, which has no counterpart in"
@@ -167,14 +174,16 @@ def parameters_of(records: Records, attribute: Records) -> list[Parameter]:
     return found
 
 
-def attribute_class(attribute: Records, parameters: list[Parameter]) -> str:
+def attribute_class(attribute: Records, parameters: list[Parameter] | None) -> str:
     """The Python class of an attribute."""
     name = attribute["cppClassName"]
     head = [
         f'@_typed("{attribute["attrName"]}")',
-        f"class {name}(TypedAttribute):",
+        f"class {name}({'TypedAttribute' if parameters is not None else 'KeyedAttribute'}):",
         documentation(attribute["summary"] or attribute["attrName"], attribute["description"], "    "),
     ]
+    if parameters is None:
+        return "\n".join(head)
     return "\n".join([*head, *getter(attribute, parameters), *properties(parameters)])
 
 
@@ -221,42 +230,84 @@ def properties(parameters: list[Parameter]) -> list[str]:
     return lines
 
 
-def table_entry(attribute: Records, parameters: list[Parameter]) -> str:
+def table_entry(attribute: Records, parameters: list[Parameter] | None) -> str:
     """The entry in the table of capi/Attributes.cpp."""
     cpp = f"{attribute['cppNamespace']}::{attribute['cppClassName']}"
+    if parameters is None:
+        return f"describeKeyed<{cpp}>(),\n"
     verified = "true" if attribute["genVerifyDecl"] else "false"
     accessors = "".join(f", &{cpp}::get{camel(p.name)}" for p in parameters)
     names = ", ".join(f'{{"{p.python}", {str(p.default == "None").lower()}}}' for p in parameters)
     return f"describe<{cpp}, {verified}{accessors}>({{{names}}}),\n"
 
 
-def dialect(name: str, source: str, module: str, attributes: str, table: str) -> None:
-    """Writes the Python module of a dialect, the classes of its attributes and their table for the C interface."""
-    records: Records = json.loads(pathlib.Path(source).read_text())
+def attributes_of(name: str, records: Records) -> tuple[str, list[str], str]:
+    """The classes of a dialect's attributes, their names, and their entries in the table of the C interface."""
     defined = [records[a] for a in records["!instanceof"].get("AttrDef", ())]
     defined = [a for a in defined if records[a["dialect"]["def"]]["name"] == name]
-    classes, entries = [], []
-    for attribute in sorted(defined, key=lambda attribute: attribute["attrName"]):
-        parameters = parameters_of(records, attribute)
-        classes.append((attribute["cppClassName"], attribute_class(attribute, parameters)))
-        entries.append(table_entry(attribute, parameters))
-    body = "".join(f"\n\n{text}\n" for _, text in classes)
+    defined.sort(key=lambda attribute: attribute["attrName"])
+    known = [(attribute, parameters_of(records, attribute)) for attribute in defined]
+    body = "".join(f"\n\n{attribute_class(*one)}\n" for one in known)
+    return body, [a["cppClassName"] for a in defined], "".join(table_entry(*one) for one in known)
 
-    def used(names: set[str]) -> str:
-        return ", ".join(sorted(n for n in names if re.search(rf"\b{n}\b", body)))
 
-    text = HEADER.format(title=f"The attributes of the {name} dialect as classes.")
-    if used({"Sequence"}):
+def enumerations(records: Records, body: str) -> tuple[str, list[str]]:
+    """The classes of the enumerations that `body` uses, and their names."""
+    text, names = "", []
+    for enum in map(records.get, records["!instanceof"].get("EnumInfo", ())):
+        assert enum is not None
+        if not used({enum["className"]}, body):
+            continue
+        names.append(enum["className"])
+        cases = [records[case["def"]] for case in enum["enumerants"]]
+        title = enum["summary"][:1].upper() + enum["summary"][1:].rstrip(".")
+        text += f'\n\nclass {enum["className"]}(Enumeration):\n    """{title}."""\n\n'
+        for case in cases:
+            symbol = case["symbol"] + "_" * keyword.iskeyword(case["symbol"])
+            text += f'    {symbol} = {case["value"]}, "{case["str"]}"\n'
+    return text, names
+
+
+def used(names: set[str], body: str) -> str:
+    """Those of some names that occur in a text, separated by commas."""
+    return ", ".join(sorted(n for n in names if re.search(rf"\b{n}\b", body)))
+
+
+BUILTIN_NAMES = {read for read, _, _ in BUILTIN.values()} | {"AffineMap", "Attribute", "Context", "Type"}
+
+
+def dialect(name: str, source: str, module: str, table: str) -> None:
+    """Writes a module of acc.dialects and the table of the dialect's attributes for the C interface."""
+    records: Records = json.loads(pathlib.Path(source).read_text())
+    body, names, entries = attributes_of(name, records)
+    enums, enum_names = enumerations(records, body)
+    text = HEADER.format(title=f"The {name} dialect: its attributes and enumerations as classes.")
+    if used({"Sequence"}, body):
         text += "from collections.abc import Sequence\n\n"
-    if builtin := used({read for read, _, _ in BUILTIN.values()} | {"AffineMap", "Attribute", "Context", "Type"}):
+    if builtin := used(BUILTIN_NAMES, body):
+        text += f"from acc.ir import {builtin}\n"
+    if helpers := used({"Enumeration", "KeyedAttribute", "TypedAttribute", "_convert", "_typed"}, enums + body):
+        text += f"from acc.dialects._attributes import {helpers}\n"
+    text += f"\n__all__ = {json.dumps(sorted([*enum_names, *names]))}\n"
+    write(pathlib.Path(module), text + enums + body)
+    write(pathlib.Path(table), entries)
+
+
+def upstream(name: str, source: str, module: str, attributes: str) -> None:
+    """Writes a module of acc.mlir.dialects and the one of its attributes."""
+    records: Records = json.loads(pathlib.Path(source).read_text())
+    body, names, _ = attributes_of(name, records)
+    text = HEADER.format(title=f"The attributes of the {name} dialect as classes.")
+    if used({"Sequence"}, body):
+        text += "from collections.abc import Sequence\n\n"
+    if builtin := used(BUILTIN_NAMES, body):
         text += f"from ..ir import {builtin}\n"
-    if helpers := used({"TypedAttribute", "_convert", "_typed"}):
+    if helpers := used({"KeyedAttribute", "TypedAttribute", "_convert", "_typed"}, body):
         text += f"from .._attributes import {helpers}\n"
-    if enums := used({records[e]["className"] for e in records["!instanceof"].get("EnumInfo", ())}):
+    if enums := used({records[e]["className"] for e in records["!instanceof"].get("EnumInfo", ())}, body):
         text += f"from ._{name}_enums_gen import {enums}\n"
-    text += f"\n__all__ = {json.dumps([c for c, _ in classes])}\n"
+    text += f"\n__all__ = {json.dumps(names)}\n"
     write(pathlib.Path(attributes), text + body)
-    write(pathlib.Path(table), "".join(entries))
 
     title = f"The {name} dialect: its operations, enumerations and attributes as classes."
     text = HEADER.format(title=title)
@@ -277,13 +328,14 @@ def option_type(option: Records) -> str:
 
 
 def default_of(option: Records) -> str:
-    """The default of an option as Python. Enumerations have none that Python could tell: "" leaves it to C++."""
-    kind, text = option_type(option), option["defaultValue"].strip()
+    """The default of an option as Python; None, which leaves it to C++, if that has no literal for it."""
+    kind, text = option_type(option), (option["defaultValue"] or "").strip()
     if kind == "str":
-        return json.dumps(text.strip('"') if option["type"].strip() == "std::string" else "")
-    if kind == "bool":
-        return text.capitalize() or "False"
-    return text.rstrip("UuLlf") or "0"
+        return json.dumps(text.strip('"')) if option["type"].strip() == "std::string" else "None"
+    if kind == "bool" and text in ("true", "false"):
+        return text.capitalize()
+    number = re.fullmatch(r"(-?[\d.]+(?:e-?\d+)?)[uUlLf]*", text)
+    return number[1] if number and kind in ("int", "float") else "None"
 
 
 def operation_name(base: str) -> str:
@@ -292,7 +344,7 @@ def operation_name(base: str) -> str:
     if not found:
         return ""
     *namespaces, name = found[1].removeprefix("::").split("::")
-    prefix = "builtin" if namespaces == ["mlir"] else namespaces[-1]
+    prefix = "builtin" if namespaces in ([], ["mlir"]) else namespaces[-1]
     return f"{prefix}.{snake(name.removesuffix('Op'))}"
 
 
@@ -305,10 +357,13 @@ def pass_function(name: str, records: Records, record: Records) -> str:
         kind = option_type(option)
         if "ListOption" in option["!superclasses"]:
             signature.append(f"{python}: Sequence[{kind}] = ()")
+            values.append(f'"{option["argument"]}": ({python}, "{kind}s")')
         else:
-            signature.append(f"{python}: {kind} = {default_of(option)}")
-        values.append(f'"{option["argument"]}": {python}')
-        documented.append(f"    {python}: {option['description'].rstrip('.')}.")
+            default = default_of(option)
+            signature.append(f"{python}: {kind}{' | None' if default == 'None' else ''} = {default}")
+            values.append(f'"{option["argument"]}": ({python}, "{kind}")')
+        described = " ".join(option["description"].split())
+        documented.append(f"    {python}: {described.rstrip('.')}.")
     description = textwrap.dedent(record["description"] or "").strip()
     if documented:
         description = "\n".join([description, "", "Args:", *documented])
@@ -317,28 +372,32 @@ def pass_function(name: str, records: Records, record: Records) -> str:
     return "\n".join(
         [
             f"def {name}({parameters}) -> Pass:",
-            documentation(record["summary"], description, "    "),
+            documentation(record["summary"] or record["argument"], description, "    "),
             f"    return Pass.of({arguments})",
         ]
     )
 
 
 def passes(folder: str, *sources: str) -> None:
-    """Writes a module per family of passes, which is the word that their names begin with."""
+    """Writes a module per family of passes, which is the word that the names of acc's begin with."""
     families: dict[str, dict[str, str]] = {}
     for source in sources:
         records: Records = json.loads(pathlib.Path(source).read_text())
         for record in (records[name] for name in records["!instanceof"]["PassBase"]):
-            family, _, name = record["argument"].partition("-")
+            if "UpstreamPasses" in source:
+                family, name = "upstream", record["argument"]
+            else:
+                family, _, name = record["argument"].partition("-")
             name = name.replace("-", "_")
+            name += "_" * keyword.iskeyword(name)
             families.setdefault(family, {})[name] = pass_function(name, records, record)
     for family, functions in families.items():
         body = "".join(f"\n\n{functions[name]}\n" for name in sorted(functions))
         text = HEADER.format(title=f"The {family} passes as functions.")
         if "Sequence[" in body:
             text += "from collections.abc import Sequence\n\n"
-        write(pathlib.Path(folder) / f"{family}.py", text + "from ._pass import Pass\n" + body)
+        write(pathlib.Path(folder) / f"{family}.py", text + "from acc.passes._pass import Pass\n" + body)
 
 
 if __name__ == "__main__":
-    {"dialect": dialect, "passes": passes}[sys.argv[1]](*sys.argv[2:])
+    {"dialect": dialect, "upstream": upstream, "passes": passes}[sys.argv[1]](*sys.argv[2:])
