@@ -304,25 +304,6 @@ class UnitAttr(Attribute):
     @staticmethod
     def get(context: Context | None = None) -> UnitAttr: ...
 
-class PlacementAttr(Attribute):
-    """#graph.placement: the kernel that computes an operator, its target, and why no accelerator does.
-
-    Without a target it is the host's; MLIRError if the name of the kernel is empty.
-    """
-
-    def __init__(self, cast_from: Attribute) -> None: ...
-    @staticmethod
-    def isinstance(other: Attribute) -> bool: ...
-    @staticmethod
-    def get(
-        kernel: str, target: Attribute | None = None, reason: str = "", context: Context | None = None
-    ) -> PlacementAttr: ...
-    @property
-    def kernel(self) -> str: ...
-    @property
-    def target(self) -> Attribute | None: ...
-    @property
-    def reason(self) -> str: ...
 class AffineExpr:
     """An affine expression. Operators make new ones; ints stand for constants. ValueError for what is not affine."""
 

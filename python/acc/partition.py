@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acc import ir
-from acc.dialects import te
 from acc._mlir import Sizes
+from acc.dialects import graph, te
 from acc.macs import Macs, count_macs
 from acc.targets.base import Accelerator
 from acc.targets.reasons import ENTERS, Blame, Reason, element_of, title_of
@@ -203,8 +203,9 @@ def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: S
             name = f"{base}_{count}"
         taken.add(name)
         reason = kernel.reason
+        placed = graph.PlacementAttr.get(name, target=targets[kernel.target], reason=reason or None)
         for op in kernel.ops:
-            op.attributes["graph.placement"] = ir.PlacementAttr.get(name, targets[kernel.target], reason)
+            op.attributes["graph.placement"] = placed
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
         placements.append(Placement(name, kernel.target, kernel.layers, reason, macs))
     return placements

@@ -8,7 +8,6 @@
 #include "Arrays.h"
 #include "Bindings.h"
 
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/AsmParser/AsmParser.h"
@@ -52,8 +51,8 @@ nb::object acc::python::wrap(const ContextRef &context, mlir::Attribute attr) {
                 mlir::DenseI32ArrayAttr, mlir::DenseI8ArrayAttr,
                 mlir::DenseBoolArrayAttr, mlir::DenseF32ArrayAttr,
                 mlir::DenseF64ArrayAttr, mlir::DenseElementsAttr,
-                mlir::DenseResourceElementsAttr, mlir::AffineMapAttr,
-                acc::graph::PlacementAttr>(context, attr);
+                mlir::DenseResourceElementsAttr, mlir::AffineMapAttr>(context,
+                                                                      attr);
 }
 
 static mlir::Attribute sequenceToAttribute(const ContextRef &context,
@@ -544,48 +543,9 @@ static void bindElements(nb::module_ &m) {
               nb::kwargs) { return toNumpy(self.context, self.get()); });
 }
 
-static void bindDecisions(nb::module_ &m) {
-  using acc::graph::PlacementAttr;
-  using Py = AttrOf<PlacementAttr>;
-  bindClass<PlacementAttr>(m, "PlacementAttr")
-      .def_static(
-          "get",
-          [](const std::string &kernel,
-             const std::optional<acc::python::Attribute> &target,
-             const std::string &reason, nb::object context) {
-            ContextRef owner =
-                target ? target->context : resolveContext(context);
-            DiagnosticCollector collector(owner->get());
-            mlir::Builder builder(owner->get());
-            auto emitError = [&] {
-              return mlir::emitError(builder.getUnknownLoc());
-            };
-            auto attr = PlacementAttr::getChecked(
-                emitError, owner->get(), builder.getStringAttr(kernel),
-                target ? target->attr : mlir::Attribute(),
-                reason.empty() ? mlir::StringAttr()
-                               : builder.getStringAttr(reason));
-            if (!attr)
-              collector.raise("malformed placement");
-            return wrap(owner, mlir::Attribute(attr));
-          },
-          nb::arg("kernel"), nb::arg("target") = nb::none(),
-          nb::arg("reason") = "", nb::arg("context") = nb::none())
-      .def_prop_ro("kernel",
-                   [](Py &self) { return self.get().getKernel().str(); })
-      .def_prop_ro(
-          "target",
-          [](Py &self) { return wrap(self.context, self.get().getTarget()); })
-      .def_prop_ro("reason", [](Py &self) {
-        mlir::StringAttr reason = self.get().getReason();
-        return reason ? reason.str() : std::string();
-      });
-}
-
 void acc::python::bindAttributes(nb::module_ &m) {
   bindBase(m);
   bindScalars(m);
   bindContainers(m);
   bindElements(m);
-  bindDecisions(m);
 }

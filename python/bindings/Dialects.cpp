@@ -94,8 +94,7 @@ void acc::python::bindDialects(nb::module_ &m) {
       .def("get", &getAttribute, nb::arg("context").none(), nb::arg("values"))
       .def(
           "parameter",
-          [](const AttributeClass &self, Attribute attribute,
-             intptr_t index) {
+          [](const AttributeClass &self, Attribute attribute, intptr_t index) {
             return getParameter(Classes{attribute.context}, self,
                                 ::wrap(attribute.attr), index);
           },

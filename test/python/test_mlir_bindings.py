@@ -112,7 +112,7 @@ def test_operations_have_classes(context):
     module = ir.Module.parse(KERNEL.read_text())
     kernel = module.body.operations[0]
     assert isinstance(kernel, te.KernelOp)
-    assert kernel.sym_name.value == "halve" and kernel.target.value == "vta"
+    assert kernel.sym_name.value == "halve" and isinstance(kernel.target, vta.ConfigAttr)
     assert isinstance(kernel.schedule, te.ScheduleAttr) and kernel.schedule.vthread.count == 2
     generic = kernel.body.blocks[0].operations[2]
     assert isinstance(generic, linalg.GenericOp)
@@ -170,6 +170,10 @@ EXAMPLES = {
     te.ScheduleAttr: "#te.schedule<tiles = [#te.tile<sizes = [1, 2]>, #te.tile<sizes = [0, 2]>], vthread = <axis = 1,"
     " count = 2>, caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>], accumulator = #vta.mem<acc>,"
     " intrinsic = @vta_gemm>",
+    te.MemoryAttr: '#te.memory<space = "vectors", shape = [8], type = i8, capacity = 256>',
+    te.TargetAttr: '#te.target<name = "toy", scratchpads = [#te.memory<space = "vectors", shape = [8], type = i8, '
+    'capacity = 256>], roles = {input = "vectors"}, only_zero = true>',
+    graph.PlacementAttr: '#graph.placement<kernel = "k0", target = #te.host, reason = "small">',
     vta.ConfigAttr: "#vta.config<log_batch = 1, log_block_in = 3>",
     vta.UopsAttr: "#vta.uops<[0, 0, 0], [0, 1, 9]>",
 }

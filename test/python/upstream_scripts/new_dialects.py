@@ -25,7 +25,9 @@ with Context() as context, Location.unknown():
         def main(x, y):
             return graph.add(graph.relu(x), y)
 
-        kernel = te.KernelOp("k", TypeAttr.get(FunctionType.get([tensor, tensor], [tensor])), "cpu", layers=["Add_0"])
+        kernel = te.KernelOp(
+            "k", TypeAttr.get(FunctionType.get([tensor, tensor], [tensor])), te.HostAttr.get(), layers=["Add_0"]
+        )
         block = kernel.body.blocks.append(tensor, tensor)
         with InsertionPoint(block):
             te.ReturnOp([block.arguments[1]])

@@ -193,7 +193,9 @@ struct AttributeClass {
 
 /// Whether integers fit the type of the parameter.
 template <typename T> bool fits(const AccParameter &given) {
-  if constexpr (std::is_integral_v<T>)
+  if constexpr (std::is_same_v<T, bool>)
+    return given.integer == 0 || given.integer == 1;
+  else if constexpr (std::is_integral_v<T>)
     return std::in_range<T>(given.integer);
   return true;
 }
