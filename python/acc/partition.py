@@ -203,7 +203,8 @@ def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: S
             name = f"{base}_{count}"
         taken.add(name)
         reason = kernel.reason
-        placed = graph.PlacementAttr.get(name, target=targets[kernel.target], reason=reason or None)
+        target = targets[kernel.target]
+        placed = graph.PlacementAttr.get(name, target=target, reason=reason or None, context=target.context)
         for op in kernel.ops:
             op.attributes["graph.placement"] = placed
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())

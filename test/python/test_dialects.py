@@ -69,8 +69,8 @@ def test_parameters(context):
     assert made == schedule
     assert [list(tile.sizes.value) for tile in made.tiles] == [[1, 2], [0, 2]]
     assert made.caches[0].memory.value is vta.MemorySpace.Inp and made.tiles[1].order is None
-    config = ir.Attribute.parse("#vta.config<log_block = 3, dialect = public>")
-    assert (config.log_block_in, config.log_block_out, config.program_dialect) == (3, 3, vta.ProgramDialect.Public)
+    config = ir.Attribute.parse("#vta.config<log_block = 4, dialect = public>")
+    assert (config.log_block_in, config.log_block_out, config.program_dialect) == (4, 4, vta.ProgramDialect.Public)
 
 
 @pytest.mark.parametrize(
