@@ -16,14 +16,14 @@ set(generated)
 # acc_run_tablegen(<output> <file.td> <command> ...): runs a TableGen, which
 # says itself which files it read.
 function(acc_run_tablegen output source)
-  set(includes -I ${CMAKE_SOURCE_DIR} -I ${CMAKE_BINARY_DIR})
+  set(includes -I ${CMAKE_SOURCE_DIR} -I ${CMAKE_BINARY_DIR} -I ${ACC_GENERATED_INCLUDE_DIR})
   foreach(folder ${MLIR_INCLUDE_DIRS})
     list(APPEND includes -I ${folder})
   endforeach()
   cmake_path(GET output FILENAME name)
   set(depfile ${ACC_RECORDS_DIR}/${name}.d)
   add_custom_command(OUTPUT ${output} COMMAND ${ARGN} ${includes} ${source} -o ${output} -d ${depfile}
-                     DEPENDS ${source} DEPFILE ${depfile} COMMENT "Generating ${name}")
+                     DEPENDS ${source} ${ACC_GENERATED_INCLUDE_DIR}/acc/isa/Facts.td DEPFILE ${depfile} COMMENT "Generating ${name}")
 endfunction()
 
 # Every folder X of dialects/ with XOps.td is a dialect, called as the folder in

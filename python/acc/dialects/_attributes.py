@@ -13,7 +13,7 @@ from acc._mlir import AttributeClass
 
 __all__ = ["Enumeration", "KeyedAttribute", "TypedAttribute"]
 
-C = TypeVar("C", bound=type["KeyedAttribute", "TypedAttribute"])
+C = TypeVar("C", bound=type["TypedAttribute"])
 
 # The class of a builtin attribute by the name of the conversion that makes it.
 _CLASSES = {"StrAttr": "StringAttr", "DictionaryAttr": "DictAttr"}

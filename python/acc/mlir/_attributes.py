@@ -12,7 +12,7 @@ from .ir import AttrBuilder, Attribute, Context, TypeID, register_type_caster
 
 __all__ = ["KeyedAttribute", "TypedAttribute"]
 
-C = TypeVar("C", bound=type["KeyedAttribute", "TypedAttribute"])
+C = TypeVar("C", bound=type["TypedAttribute"])
 
 
 class TypedAttribute(Attribute):

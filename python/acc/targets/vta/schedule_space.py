@@ -29,6 +29,8 @@ COMPUTE_COST = 16
 MAX_GRID = 100_000
 # A transfer that nothing overlaps costs this fraction more.
 EXPOSED_SHARE = 16
+
+
 def _tile_sizes(extent: int) -> list[int]:
     """One size for every possible number of tiles: the smallest that gives it."""
     sizes, count = [extent], 1

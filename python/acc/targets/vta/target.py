@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from acc import _mlir, ir
 from acc._lib import _runtime
-from acc.dialects import vta
 from acc.errors import CompileError
 from acc.passes import te
 from acc.passes import vta as vta_passes
