@@ -1,10 +1,22 @@
 # What a wheel holds beside the Python sources: native modules, libraries and
 # tools in acc/_lib, the runtime's C header in acc/include, and in acc/_hardware
 # what simulators of the circuit are built from; runtime/*/CMakeLists.txt adds
-# what belongs to an instruction set.
+# what belongs to an instruction set. acc.dialects and acc.passes are generated,
+# MLIR's own bindings are the package acc.mlir; those of their files that are
+# part of the repository come with the Python sources.
 set(installed acc acc_runtime acc-opt acc-translate acc-lsp-server)
 if(ACC_ENABLE_PYTHON)
   list(APPEND installed _mlir _runtime)
+  get_property(generated_package GLOBAL PROPERTY ACC_GENERATED_PACKAGE)
+  install(DIRECTORY ${generated_package}/dialects ${generated_package}/passes DESTINATION .
+          FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
+endif()
+get_property(mlir_targets GLOBAL PROPERTY ACC_MLIR_TARGETS)
+if(mlir_targets)
+  get_property(mlir_package GLOBAL PROPERTY ACC_MLIR_PACKAGE)
+  install(TARGETS ${mlir_targets} LIBRARY DESTINATION mlir/_mlir_libs)
+  install(DIRECTORY ${mlir_package}/ DESTINATION mlir FILES_MATCHING PATTERN "*.py" PATTERN "*.pyi"
+          PATTERN __pycache__ EXCLUDE)
 endif()
 set_target_properties(acc_runtime PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${installed} LIBRARY DESTINATION _lib RUNTIME DESTINATION _lib)

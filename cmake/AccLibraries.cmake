@@ -16,13 +16,20 @@ add_library(acc_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
 target_precompile_headers(acc_pch PRIVATE <cmake/pch.h>)
 target_include_directories(acc_pch SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 target_include_directories(acc_pch PRIVATE ${ACC_INCLUDE_DIRS})
-# What the precompiled header is made from: its source, which includes headers
-# of MLIR, LLVM and the standard library only, and the versions of these.
-file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/pch.h ACC_PCH_SOURCE)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/pch.h)
-file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/acc_pch.dir/cmake_pch.hxx.pch.sum
-     "${ACC_PCH_SOURCE} ${LLVM_PACKAGE_VERSION} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "
-     "${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS}\n")
+
+# acc_checksum_of_pch(<target> <header> <version> ...): writes what ccache
+# compares in place of a precompiled header: its source, which must include
+# nothing of this repository, and the versions of what it includes.
+function(acc_checksum_of_pch target header)
+  file(SHA256 ${header} source)
+  list(TRANSFORM ARGN PREPEND " " OUTPUT_VARIABLE versions)
+  list(JOIN versions "" versions)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}.dir/cmake_pch.hxx.pch.sum
+       "${source} ${LLVM_PACKAGE_VERSION} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "
+       "${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS}${versions}\n")
+endfunction()
+acc_checksum_of_pch(acc_pch ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 
 function(acc_configure_target name)
   target_include_directories(${name} SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})

@@ -78,7 +78,7 @@ fi
 if [ ! -e build/build.ninja ]; then
   say "configuring the build"
   cmake --preset dev "-DPython_EXECUTABLE=$PWD/$python" >"$logs/cmake.log" 2>&1 ||
-    fail "configure" "if packages were changed by hand, remove ./build and run make again" "$logs/cmake.log"
+    fail "configure" "check that pip reaches its package index; if packages were changed by hand, remove ./build and run make again" "$logs/cmake.log"
 fi
 [ -e build/.built ] || say "building; this takes some minutes the first time"
 if [ -t 2 ]; then

@@ -9,6 +9,7 @@ What differs from upstream, and why:
   their type; `str`, `bool`, `dict` and types map to their attributes. A list of only ints, floats or bools is a
   `DenseI64ArrayAttr`, `DenseF64ArrayAttr` or `DenseBoolArrayAttr`, any other (and an empty one) an `ArrayAttr`;
   a numpy array is a `DenseElementsAttr`, a splat if all its elements are equal. `attr.value` goes back.
+- Attributes of acc's dialects are of the classes in `acc.dialects`, where these are imported.
 - Errors are `MLIRError`, with the diagnostics and the ONNX node names in their locations.
 - References to operations that were erased, or that a pass may have erased, raise `ValueError` when used. A pass
   manager's run invalidates every reference into the operation it ran on, but not that to the operation itself.
@@ -17,7 +18,18 @@ What differs from upstream, and why:
 from __future__ import annotations
 
 from acc._mlir import (
+    AffineAddExpr,
+    AffineBinaryExpr,
+    AffineCeilDivExpr,
+    AffineConstantExpr,
+    AffineDimExpr,
+    AffineExpr,
+    AffineFloorDivExpr,
+    AffineMap,
     AffineMapAttr,
+    AffineModExpr,
+    AffineMulExpr,
+    AffineSymbolExpr,
     ArrayAttr,
     Attribute,
     BF16Type,
@@ -55,7 +67,6 @@ from acc._mlir import (
     OperationList,
     OpOperand,
     OpResult,
-    PlacementAttr,
     QuantizedType,
     RankedTensorType,
     Region,
@@ -73,7 +84,18 @@ from acc._mlir import (
 from acc.errors import Diagnostic, MLIRError
 
 __all__ = [
+    "AffineAddExpr",
+    "AffineBinaryExpr",
+    "AffineCeilDivExpr",
+    "AffineConstantExpr",
+    "AffineDimExpr",
+    "AffineExpr",
+    "AffineFloorDivExpr",
+    "AffineMap",
     "AffineMapAttr",
+    "AffineModExpr",
+    "AffineMulExpr",
+    "AffineSymbolExpr",
     "ArrayAttr",
     "Attribute",
     "BF16Type",
@@ -113,7 +135,6 @@ __all__ = [
     "OpResult",
     "Operation",
     "OperationList",
-    "PlacementAttr",
     "QuantizedType",
     "RankedTensorType",
     "Region",

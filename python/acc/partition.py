@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from acc import ir
 from acc._mlir import Sizes
+from acc.dialects import graph, te
 from acc.macs import Macs, count_macs
 from acc.targets.base import Accelerator
 from acc.targets.reasons import ENTERS, Blame, Reason, element_of, title_of
@@ -186,7 +187,7 @@ def partition(
         for result in op.results:
             owner[result] = kernel
     targets = {name: accelerator.attribute(module.context) for name, accelerator in by_name.items()}
-    targets["cpu"] = ir.Attribute.parse("#te.host", module.context)
+    targets["cpu"] = te.HostAttr.get(context=module.context)
     return _write(kernels, targets, Sizes(module.context))
 
 
@@ -202,8 +203,10 @@ def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: S
             name = f"{base}_{count}"
         taken.add(name)
         reason = kernel.reason
+        target = targets[kernel.target]
+        placed = graph.PlacementAttr.get(name, target=target, reason=reason or None, context=target.context)
         for op in kernel.ops:
-            op.attributes["graph.placement"] = ir.PlacementAttr.get(name, targets[kernel.target], reason)
+            op.attributes["graph.placement"] = placed
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
         placements.append(Placement(name, kernel.target, kernel.layers, reason, macs))
     return placements

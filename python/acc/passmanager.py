@@ -1,6 +1,7 @@
 """Pass managers, named and shaped after upstream's `mlir.passmanager`.
 
 pm = PassManager.parse("builtin.module(canonicalize,cse)")
+pm.add(te.tile())            # a function of acc.passes
 pm.add(my_function)          # called with the operation; raising fails the pass and reaches the caller of run
 pm.enable_dump("stages/")    # 000-canonicalize.mlir, 001-cse.mlir, ...
 pm.run(module)               # raises MLIRError with the diagnostics; other Python threads run meanwhile

@@ -27,6 +27,8 @@ from acc.frontend.importer import TENSORS
 from acc.frontend.specialize import Values
 from acc.partition import Options as PartitionOptions
 from acc.partition import Placement, partition
+from acc.passes import graph as graph_passes
+from acc.passes import te, upstream
 from acc.passmanager import PassManager
 from acc.report import Launch, read_launches
 from acc.signature import read_signature
@@ -176,12 +178,12 @@ class Pipeline:
             del attributes[TENSORS]
 
         def passes(pm: PassManager) -> None:
-            pm.add("canonicalize")
-            pm.add("func.func(graph-fold-batch-norm)")
-            pm.add("canonicalize")
-            pm.add("func.func(graph-legalize-quantization)")
-            pm.add("canonicalize")
-            pm.add("cse")
+            pm.add(upstream.canonicalize())
+            pm.add(graph_passes.fold_batch_norm().on("func.func"))
+            pm.add(upstream.canonicalize())
+            pm.add(graph_passes.legalize_quantization())
+            pm.add(upstream.canonicalize())
+            pm.add(upstream.cse())
 
         self._passes("graph", module, passes)
         # Read here, because later types do not have what only ONNX knows (signs).
@@ -203,9 +205,9 @@ class Pipeline:
             pm.add(place, "partition")
             for accelerator in accelerators:
                 accelerator.add_layout(pm)
-            pm.add("graph-outline-kernels")
-            pm.add("graph-to-linalg")
-            pm.add("te-hoist-operands")
+            pm.add(graph_passes.outline_kernels())
+            pm.add(graph_passes.to_linalg())
+            pm.add(te.hoist_operands())
             for accelerator in accelerators:
                 pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
 

@@ -8,7 +8,6 @@
 #include "Arrays.h"
 #include "Bindings.h"
 
-#include "dialects/Graph/GraphDialect.h"
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/AsmParser/AsmParser.h"
@@ -39,8 +38,7 @@ static nb::object wrapAs(const ContextRef &context, mlir::Attribute attr) {
                      nb::cast(AttrOf<Attrs>(context, mlir::cast<Attrs>(attr))))
         : (void)0),
    ...);
-  return result.is_valid() ? result
-                           : nb::cast(acc::python::Attribute{context, attr});
+  return result.is_valid() ? result : wrapRegistered(context, attr);
 }
 
 nb::object acc::python::wrap(const ContextRef &context, mlir::Attribute attr) {
@@ -53,8 +51,8 @@ nb::object acc::python::wrap(const ContextRef &context, mlir::Attribute attr) {
                 mlir::DenseI32ArrayAttr, mlir::DenseI8ArrayAttr,
                 mlir::DenseBoolArrayAttr, mlir::DenseF32ArrayAttr,
                 mlir::DenseF64ArrayAttr, mlir::DenseElementsAttr,
-                mlir::DenseResourceElementsAttr, mlir::AffineMapAttr,
-                acc::graph::PlacementAttr>(context, attr);
+                mlir::DenseResourceElementsAttr, mlir::AffineMapAttr>(context,
+                                                                      attr);
 }
 
 static mlir::Attribute sequenceToAttribute(const ContextRef &context,
@@ -95,6 +93,12 @@ mlir::Attribute acc::python::toAttribute(const ContextRef &context,
     if (given.context != context)
       throw nb::value_error("the attribute is of another context");
     return given.attr;
+  }
+  if (nb::isinstance<acc::python::AffineMap>(value)) {
+    auto &given = nb::cast<acc::python::AffineMap &>(value);
+    if (given.context != context)
+      throw nb::value_error("the map is of another context");
+    return mlir::AffineMapAttr::get(given.map);
   }
   if (nb::isinstance<acc::python::Type>(value)) {
     auto &given = nb::cast<acc::python::Type &>(value);
@@ -228,6 +232,7 @@ static auto bindClass(nb::module_ &m, const char *name) {
 static void bindBase(nb::module_ &m) {
   using acc::python::Attribute;
   nb::class_<Attribute>(m, "Attribute")
+      .def(nb::init<const Attribute &>(), nb::arg("cast_from"))
       .def_static(
           "parse",
           [](const std::string &text, nb::object context) {
@@ -383,9 +388,21 @@ static void bindScalars(nb::module_ &m) {
                    [](AttrOf<mlir::AffineMapAttr> &self) {
                      return self.get().getValue().getNumDims();
                    })
-      .def_prop_ro("num_results", [](AttrOf<mlir::AffineMapAttr> &self) {
-        return self.get().getValue().getNumResults();
-      });
+      .def_prop_ro("num_results",
+                   [](AttrOf<mlir::AffineMapAttr> &self) {
+                     return self.get().getValue().getNumResults();
+                   })
+      .def_prop_ro("value",
+                   [](AttrOf<mlir::AffineMapAttr> &self) {
+                     return acc::python::AffineMap{self.context,
+                                                   self.get().getValue()};
+                   })
+      .def_static(
+          "get",
+          [](const acc::python::AffineMap &map) {
+            return wrap(map.context, mlir::AffineMapAttr::get(map.map));
+          },
+          nb::arg("map"));
 }
 
 template <typename ArrayAttr, typename Element>
@@ -526,48 +543,9 @@ static void bindElements(nb::module_ &m) {
               nb::kwargs) { return toNumpy(self.context, self.get()); });
 }
 
-static void bindDecisions(nb::module_ &m) {
-  using acc::graph::PlacementAttr;
-  using Py = AttrOf<PlacementAttr>;
-  bindClass<PlacementAttr>(m, "PlacementAttr")
-      .def_static(
-          "get",
-          [](const std::string &kernel,
-             const std::optional<acc::python::Attribute> &target,
-             const std::string &reason, nb::object context) {
-            ContextRef owner =
-                target ? target->context : resolveContext(context);
-            DiagnosticCollector collector(owner->get());
-            mlir::Builder builder(owner->get());
-            auto emitError = [&] {
-              return mlir::emitError(builder.getUnknownLoc());
-            };
-            auto attr = PlacementAttr::getChecked(
-                emitError, owner->get(), builder.getStringAttr(kernel),
-                target ? target->attr : mlir::Attribute(),
-                reason.empty() ? mlir::StringAttr()
-                               : builder.getStringAttr(reason));
-            if (!attr)
-              collector.raise("malformed placement");
-            return wrap(owner, mlir::Attribute(attr));
-          },
-          nb::arg("kernel"), nb::arg("target") = nb::none(),
-          nb::arg("reason") = "", nb::arg("context") = nb::none())
-      .def_prop_ro("kernel",
-                   [](Py &self) { return self.get().getKernel().str(); })
-      .def_prop_ro(
-          "target",
-          [](Py &self) { return wrap(self.context, self.get().getTarget()); })
-      .def_prop_ro("reason", [](Py &self) {
-        mlir::StringAttr reason = self.get().getReason();
-        return reason ? reason.str() : std::string();
-      });
-}
-
 void acc::python::bindAttributes(nb::module_ &m) {
   bindBase(m);
   bindScalars(m);
   bindContainers(m);
   bindElements(m);
-  bindDecisions(m);
 }

@@ -20,6 +20,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include "mlir/IR/AffineMap.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Diagnostics.h"
@@ -63,6 +64,16 @@ struct Type {
 struct Attribute {
   ContextRef context;
   mlir::Attribute attr;
+};
+
+struct AffineExpr {
+  ContextRef context;
+  mlir::AffineExpr expr;
+};
+
+struct AffineMap {
+  ContextRef context;
+  mlir::AffineMap map;
 };
 
 struct Tree;
@@ -147,6 +158,9 @@ mlir::Location resolveLocation(const nb::object &given,
 nb::object wrap(const ContextRef &context, mlir::Type type);
 nb::object wrap(const ContextRef &context, mlir::Attribute attr);
 nb::object wrap(const OpRef &near, mlir::Value value);
+/// An attribute of a class that acc.dialects registered, or a plain one.
+nb::object wrapRegistered(const ContextRef &context, mlir::Attribute attr);
+nb::object wrap(const ContextRef &context, mlir::AffineExpr expr);
 OpRef makeRoot(const ContextRef &context, mlir::Operation *op);
 
 /// Converts a Python value to an attribute; raises TypeError if it cannot.
@@ -186,7 +200,9 @@ inline std::string pythonText(nb::handle object) {
 void bindContext(nb::module_ &m);
 void bindArrays(nb::module_ &m);
 void bindTypes(nb::module_ &m);
+void bindAffine(nb::module_ &m);
 void bindAttributes(nb::module_ &m);
+void bindDialects(nb::module_ &m);
 void bindOperations(nb::module_ &m);
 void bindBlocks(nb::module_ &m);
 void bindPasses(nb::module_ &m);

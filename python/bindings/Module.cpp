@@ -15,7 +15,9 @@ NB_MODULE(_mlir, m) {
   acc::python::bindContext(m);
   acc::python::bindTypes(m);
   acc::python::bindArrays(m);
+  acc::python::bindAffine(m);
   acc::python::bindAttributes(m);
+  acc::python::bindDialects(m);
   acc::python::bindBlocks(m);
   acc::python::bindOperations(m);
   acc::python::bindPasses(m);

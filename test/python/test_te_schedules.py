@@ -95,7 +95,7 @@ def test_any_schedule(kind: str, seed: int) -> None:
         hardware = Hardware.from_module(module)
         schedule = random_schedule(model, hardware, rng, options, split_window=bool(rng.integers(2)))
         if schedule is not None:
-            operation.attributes["schedule"] = ir.Attribute.parse(schedule.attribute(model), module.context)
+            operation.attributes["schedule"] = schedule.attribute(model, module.context)
             run(module, schedule, kernel, config)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from acc import _mlir, ir
 from acc.container import Constant, Splat, link
 from acc.interruptible import interruptible
+from acc.passes import host, te, upstream
 from acc.passmanager import PassManager
 from acc.targets.cpu.schedule import Processor, make_cpu_schedules
 from acc.targets.cpu.target import CpuOptions
@@ -34,56 +35,56 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
     def choose(operation: ir.Operation) -> None:
         make_cpu_schedules(operation, processor)
 
-    pm.add("te-hoist-operands")
-    pm.add("canonicalize")
-    pm.add("host-share-kernels")
+    pm.add(te.hoist_operands())
+    pm.add(upstream.canonicalize())
+    pm.add(host.share_kernels())
     pm.add(choose, "schedule-cpu")
-    pm.add("te.kernel(host-form-contractions)")
-    pm.add("te.kernel(linalg-fuse-elementwise-ops)")
-    pm.add("canonicalize")
-    pm.add("host-pack-weights")
-    pm.add("canonicalize")
+    pm.add(host.form_contractions())
+    pm.add(upstream.linalg_fuse_elementwise_ops().on("te.kernel"))
+    pm.add(upstream.canonicalize())
+    pm.add(host.pack_weights())
+    pm.add(upstream.canonicalize())
 
 
 def make_buffers(pm: PassManager, options: CpuOptions) -> None:
     """Bufferizes main and the native kernels."""
-    pm.add(f"host-bufferize{{alignment={options.alignment}}}")
-    pm.add("canonicalize")
-    pm.add("cse")
+    pm.add(host.bufferize(alignment=options.alignment))
+    pm.add(upstream.canonicalize())
+    pm.add(upstream.cse())
 
 
 def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model."""
     vector_bytes = Processor.from_features(options.all_features()).vector_bytes
-    pm.add("te.kernel(host-lower-contractions)")
-    pm.add(f"te.kernel(host-vectorize-linalg{{vector-bytes={vector_bytes}}})")
-    pm.add("te.kernel(convert-linalg-to-loops)")
-    pm.add("host-hoist-allocations")
-    pm.add(f"host-plan-memory{{alignment={options.alignment} guard-bytes={options.guard_bytes}}}")
-    pm.add("canonicalize")
-    pm.add("cse")
-    pm.add(f"host-lower-abi{{guard={'true' if options.guard else 'false'}}}")
-    pm.add("convert-scf-to-cf")
-    pm.add("expand-strided-metadata")
-    pm.add("lower-affine")
+    pm.add(host.lower_contractions())
+    pm.add(host.vectorize_linalg(vector_bytes=vector_bytes))
+    pm.add(upstream.convert_linalg_to_loops().on("te.kernel"))
+    pm.add(host.hoist_allocations())
+    pm.add(host.plan_memory(alignment=options.alignment, guard_bytes=options.guard_bytes))
+    pm.add(upstream.canonicalize())
+    pm.add(upstream.cse())
+    pm.add(host.lower_abi(guard=options.guard))
+    pm.add(upstream.convert_scf_to_cf())
+    pm.add(upstream.expand_strided_metadata())
+    pm.add(upstream.lower_affine())
     # Small floats are computed in f32, operation by operation; what LLVM does with bf16 depends on the processor.
-    pm.add("math-extend-to-supported-types")
-    pm.add(f"host-expand-math{{functions={','.join(APPROXIMATED)}}}")
-    pm.add("math-expand-ops{ops=ceilf,roundeven}")
-    pm.add("arith-emulate-unsupported-floats{source-types=bf16 target-type=f32}")
-    pm.add("arith-expand{include-bf16=true}")
-    pm.add("convert-math-to-llvm{approximate-log1p=false}")
-    pm.add("convert-math-to-libm")
-    pm.add("convert-vector-to-llvm")
-    pm.add("convert-arith-to-llvm")
-    pm.add("finalize-memref-to-llvm")
-    pm.add("convert-cf-to-llvm")
-    pm.add("convert-func-to-llvm")
-    pm.add("convert-index-to-llvm")
-    pm.add("convert-ub-to-llvm")
-    pm.add("canonicalize")
-    pm.add("cse")
-    pm.add("reconcile-unrealized-casts")
+    pm.add(upstream.math_extend_to_supported_types())
+    pm.add(host.expand_math(functions=APPROXIMATED))
+    pm.add(upstream.math_expand_ops(ops=("ceilf", "roundeven")))
+    pm.add(upstream.arith_emulate_unsupported_floats(source_types=("bf16",), target_type="f32"))
+    pm.add(upstream.arith_expand(include_bf16=True))
+    pm.add(upstream.convert_math_to_llvm(approximate_log1p=False))
+    pm.add(upstream.convert_math_to_libm())
+    pm.add(upstream.convert_vector_to_llvm())
+    pm.add(upstream.convert_arith_to_llvm())
+    pm.add(upstream.finalize_memref_to_llvm())
+    pm.add(upstream.convert_cf_to_llvm())
+    pm.add(upstream.convert_func_to_llvm())
+    pm.add(upstream.convert_index_to_llvm())
+    pm.add(upstream.convert_ub_to_llvm())
+    pm.add(upstream.canonicalize())
+    pm.add(upstream.cse())
+    pm.add(upstream.reconcile_unrealized_casts())
 
 
 def make_image(module: ir.Module, options: CpuOptions) -> bytes:

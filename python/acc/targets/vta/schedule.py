@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acc import ir
+from acc.dialects import te, vta
 from acc.targets.base import Decision
 from acc.targets.vta.config import Hardware
 from acc.targets.vta.kernel_model import Axis, KernelModel, Unschedulable, read_kernel
@@ -66,36 +67,40 @@ class Schedule:
         text = f"tile {parallel}" + (f" by {reductions}" if reductions else "")
         return text + (f", {self.vthreads} virtual threads over {self.vthread_axis}" if self.vthread_axis else "")
 
-    def attribute(self, model: KernelModel) -> str:
-        """The #te.schedule in its textual form."""
+    def attribute(self, model: KernelModel, context: ir.Context) -> te.ScheduleAttr:
+        """The schedule as the te passes obey it."""
 
-        def level(axes: Sequence[Axis], order: Sequence[str]) -> str:
+        def memory(name: str) -> vta.MemorySpaceAttr:
+            return vta.MemorySpaceAttr.get(vta.MemorySpace.named(name), context=context)
+
+        def level(axes: Sequence[Axis], order: Sequence[str]) -> te.TileAttr:
             sizes = [0] * (1 + max((axis.index for axis in axes), default=-1))
             by_name = {axis.name: axis for axis in axes}
             for name in order:
                 sizes[by_name[name].index] = self.tiles[name]
-            text = f"sizes = {sizes}"
-            if list(order) != sorted(order, key=lambda name: by_name[name].index):
-                text += f", order = {[by_name[name].index for name in order]}"
-            return f"#te.tile<{text}>"
+            indices = [by_name[name].index for name in order]
+            return te.TileAttr.get(sizes, order=None if indices == sorted(indices) else indices, context=context)
 
         tiled = [a.name for a in model.reductions if self.tiles[a.name] < a.extent]
         levels = [level(model.parallel, self.order)]
         if tiled:
             levels.append(level(model.reductions, tiled))
-        parts = [f"tiles = [{', '.join(levels)}]"]
+        vthread = None
         if self.vthread_axis is not None:
             index = next(a.index for a in model.parallel if a.name == self.vthread_axis)
-            parts.append(f"vthread = #te.vthread<axis = {index}, count = {self.vthreads}>")
-        caches = []
-        for arg, (memory, at) in sorted(self.levels.items()):
-            slots = f", slots = {self.slots[arg]}" if self.slots.get(arg, 1) > 1 else ""
-            caches.append(f"#te.cache<arg = {arg}, memory = #vta.mem<{memory}>, level = {at}{slots}>")
-        parts.append(f"caches = [{', '.join(caches)}]")
-        parts.append("accumulator = #vta.mem<acc>")
-        if model.gemm:
-            parts.append("intrinsic = @vta_gemm")
-        return f"#te.schedule<{', '.join(parts)}>"
+            vthread = te.VThreadAttr.get(index, self.vthreads, context=context)
+        caches = [
+            te.CacheAttr.get(arg, memory(name), at, slots=self.slots.get(arg, 1), context=context)
+            for arg, (name, at) in sorted(self.levels.items())
+        ]
+        return te.ScheduleAttr.get(
+            levels,
+            vthread=vthread,
+            caches=caches,
+            accumulator=memory("acc"),
+            intrinsic="vta_gemm" if model.gemm else None,
+            context=context,
+        )
 
 
 def _schedule(evaluation: Evaluation, index: int) -> Schedule:
@@ -222,10 +227,10 @@ def make_vta_schedules(
                     f"{left:,} are left; larger scratchpads (LOG_*_BUFF_SIZE) need fewer"
                 )
         except Unschedulable as why:
-            kernel.attributes["target"] = ir.Attribute.parse("#te.host", kernel.context)
+            kernel.attributes["target"] = te.HostAttr.get(context=kernel.context)
             decisions.append(Decision(name, names, None, str(why)))
             continue
         left -= schedule.instructions
-        kernel.attributes["schedule"] = ir.Attribute.parse(schedule.attribute(model), kernel.context)
+        kernel.attributes["schedule"] = schedule.attribute(model, kernel.context)
         decisions.append(Decision(name, names, schedule))
     return decisions

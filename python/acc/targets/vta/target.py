@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from acc import _mlir, ir
 from acc._lib import _runtime
 from acc.errors import CompileError
+from acc.passes import te
+from acc.passes import vta as vta_passes
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors
@@ -111,7 +113,7 @@ class Vta(Accelerator):
 
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add("vta-pack-layout")
+        pm.add(vta_passes.pack_layout())
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
@@ -119,16 +121,23 @@ class Vta(Accelerator):
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add("te-declare-intrins")
-        pm.add("te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer)")
-        pm.add("te-tensorize")
-        pm.add("te.kernel(te-dma,te-lower-vthread)")
+        pm.add(te.declare_intrins())
+        pm.add(te.tile())
+        pm.add(te.vthread())
+        pm.add(te.cache())
+        pm.add(te.bufferize())
+        pm.add(te.multi_buffer())
+        pm.add(te.tensorize())
+        pm.add(te.dma())
+        pm.add(te.lower_vthread())
 
     def add_programs(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add("vta-allocate-scratchpads")
-        pm.add("vta-expand")
-        pm.add("vta.program(vta-cache-uops,vta-insert-tokens,vta-verify-program)")
+        pm.add(vta_passes.allocate_scratchpads())
+        pm.add(vta_passes.expand())
+        pm.add(vta_passes.cache_uops())
+        pm.add(vta_passes.insert_tokens())
+        pm.add(vta_passes.verify_program())
 
     def programs(self, module: ir.Module) -> Sequence[Program]:
         """See Accelerator."""
