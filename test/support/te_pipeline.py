@@ -21,7 +21,7 @@ VTA_PASSES = "vta-allocate-scratchpads,vta-expand,vta.program(vta-cache-uops,vta
 
 def schedule(text: str, options: Options | None = None) -> tuple[ir.Module, list[Decision]]:
     module = ir.Module.parse(text)
-    return module, make_vta_schedules(module, options=options)
+    return module, make_vta_schedules(module, options)
 
 
 def compile_kernel(module: ir.Module) -> ir.Operation:
