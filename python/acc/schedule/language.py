@@ -85,7 +85,9 @@ def _by_argument(values: Mapping[int, int], footprint: Footprint, what: str) -> 
     reads = footprint.reads
     for arg in values:
         if arg not in reads:
-            raise IllegalSchedule(f"argument {arg!r} has {what}, but only {', '.join(map(str, sorted(reads)))} are read")
+            raise IllegalSchedule(
+                f"argument {arg!r} has {what}, but only {', '.join(map(str, sorted(reads)))} are read"
+            )
     return {arg: _integer(values[arg], f"{what} of argument {arg}") for arg in reads if arg in values}
 
 
@@ -110,7 +112,9 @@ def _levels(schedule: Schedule, footprint: Footprint, summed: bool) -> dict[int,
         if level not in (0, 1):
             raise IllegalSchedule(f"argument {arg} is read at level {level}: there are 0 and 1")
         if summed and level < first:
-            raise IllegalSchedule(f"argument {arg} must be read at level {first}, since it is not read by the sum itself")
+            raise IllegalSchedule(
+                f"argument {arg} must be read at level {first}, since it is not read by the sum itself"
+            )
         levels[arg] = min(level, last) if summed else 0
     return levels
 
@@ -139,11 +143,15 @@ def complete(schedule: object, footprint: Footprint) -> Schedule:
         axis = _axis(footprint, schedule.vthread_axis)
         trips = -(-axis.extent // tiles[axis.name])
         if axis.reduction:
-            raise IllegalSchedule(f"axis '{axis.name}' of virtual threads is summed over, so its tiles depend on another")
+            raise IllegalSchedule(
+                f"axis '{axis.name}' of virtual threads is summed over, so its tiles depend on another"
+            )
         if vthreads < 2:
             raise IllegalSchedule(f"it has {vthreads} virtual threads over axis '{axis.name}': the least is 2")
         if trips % vthreads:
-            raise IllegalSchedule(f"the {trips} tiles over axis '{axis.name}' are no multiple of {vthreads} virtual threads")
+            raise IllegalSchedule(
+                f"the {trips} tiles over axis '{axis.name}' are no multiple of {vthreads} virtual threads"
+            )
     summed = any(tiles[axis.name] < axis.extent for axis in footprint.reductions)
     levels = _levels(schedule, footprint, summed)
     return Schedule(tiles, order, schedule.vthread_axis, vthreads, levels, _slots(schedule, footprint))

@@ -312,9 +312,7 @@ class Space:
     memory that the kernel needs.
     """
 
-    def __init__(
-        self, footprint: Footprint, hardware: Hardware, vthreads: int = 1, split_window: bool = False
-    ) -> None:
+    def __init__(self, footprint: Footprint, hardware: Hardware, vthreads: int = 1, split_window: bool = False) -> None:
         self.footprint, self.hardware, self.vthreads = footprint, hardware, vthreads
         self.grid = Grid(footprint, self._candidates(split_window), hardware)
         # What does not fit once, staged as late as possible, never fits.
@@ -355,7 +353,9 @@ class Space:
             return "no tile of it fits in all scratchpads at once"
         parts = [f"{least} elements of {m.name}, {least - m.capacity} more than there are" for m, least in missing]
         advice = list(filter(None, (self.hardware.advise(memory, least) for memory, least in missing)))
-        return f"its smallest tile needs {' and '.join(parts)}" + (f": {' and '.join(advice)} would do" if advice else "")
+        return f"its smallest tile needs {' and '.join(parts)}" + (
+            f": {' and '.join(advice)} would do" if advice else ""
+        )
 
 
 def estimate(schedule: Schedule, footprint: Footprint, hardware: Hardware) -> Estimate:

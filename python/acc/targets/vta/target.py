@@ -53,8 +53,8 @@ class VtaOptions:
             )
         if not (isinstance(self.schedule, ScheduleOptions) or callable(self.schedule)):
             raise CompileError(
-                "VtaOptions.schedule is acc.targets.vta.schedule.Options or a callable that is given the Footprint of a "
-                f"kernel and the Hardware, not {type(self.schedule).__name__}"
+                "VtaOptions.schedule is acc.targets.vta.schedule.Options, or a callable that is given the Footprint of "
+                f"a kernel and the Hardware, not {type(self.schedule).__name__}"
             )
 
 
