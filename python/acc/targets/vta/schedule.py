@@ -7,9 +7,8 @@ need.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acc import ir
 from acc.schedule import (
@@ -25,6 +24,7 @@ from acc.schedule import (
     make_schedules,
 )
 from acc.targets.base import Decision
+from acc.targets.vta.config import Hardware as Accelerator
 
 __all__ = ["MEMORIES", "Options", "VtaHardware", "make_vta_schedules"]
 
@@ -46,6 +46,8 @@ class Options:
 class VtaHardware(Scratchpads):
     """Scratchpads of whole tensor elements, loaded two dimensions at a time."""
 
+    accelerator: Accelerator = field(default_factory=Accelerator)
+
     @classmethod
     def of(cls, target: ir.Attribute, intrinsic: str = "vta_gemm") -> VtaHardware:
         """Reads a #vta.config."""
@@ -56,13 +58,7 @@ class VtaHardware(Scratchpads):
             for role, memory in known.memories.items()
             if role in MEMORIES
         }
-        return cls(memories, intrinsic)
-
-    @property
-    def has_int8(self) -> bool:
-        """Whether inputs and weights are int8 and accumulators int32, as kernels want them."""
-        roles = ("input", "weight", "accumulator")
-        return [str(self.memory(role).type) for role in roles] == ["i8", "i8", "i32"]
+        return cls(memories, intrinsic, Accelerator.from_attribute(target))
 
     def transfer_rank(self, role: str) -> int | None:
         """See Hardware: an instruction moves two dimensions; weights are contiguous."""
@@ -70,16 +66,14 @@ class VtaHardware(Scratchpads):
 
     def advise(self, memory: Memory, elements: int) -> str:
         """See Hardware: the key of the configuration, with the value that it would need."""
-        now = (memory.capacity * memory.element_bits // 8).bit_length() - 1
-        wanted = now + math.ceil(math.log2(elements / memory.capacity))
-        return f"LOG_{memory.name.upper()}_BUFF_SIZE {wanted} instead of {now}"
+        return self.accelerator.enlarged(memory.name, elements)
 
 
 def _only_int8(policy: Policy) -> Policy:
     """The policy, for configurations that can run kernels at all."""
 
     def decide(footprint: Footprint, hardware: Hardware) -> Schedule:
-        if isinstance(hardware, VtaHardware) and not hardware.has_int8:
+        if isinstance(hardware, VtaHardware) and not hardware.accelerator.int8:
             raise Unschedulable("the accelerator's elements are not int8 inputs and weights with int32 accumulators")
         return policy(footprint, hardware)
 
