@@ -766,6 +766,23 @@ def _pop_defaults() -> None: ...
 def onnx_name(operation: str) -> str:
     """What ONNX calls an operator of the graph dialect, for messages."""
 
+class TargetMemory:
+    """A memory of a target: its memory space, the shape and type of an element, how many it holds, its roles."""
+
+    @property
+    def space(self) -> Attribute: ...
+    @property
+    def shape(self) -> list[int]: ...
+    @property
+    def type(self) -> Type: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def roles(self) -> list[str]: ...
+
+def target_memories(target: Attribute) -> list[TargetMemory]:
+    """The memories of the target of a te.kernel; TypeError for another attribute."""
+
 class FootprintAxis:
     @property
     def extent(self) -> int: ...

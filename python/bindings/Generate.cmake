@@ -22,8 +22,9 @@ function(acc_run_tablegen output source)
   endforeach()
   cmake_path(GET output FILENAME name)
   set(depfile ${ACC_RECORDS_DIR}/${name}.d)
+  get_property(generated_descriptions GLOBAL PROPERTY ACC_TABLEGEN_DEPENDS)
   add_custom_command(OUTPUT ${output} COMMAND ${ARGN} ${includes} ${source} -o ${output} -d ${depfile}
-                     DEPENDS ${source} ${ACC_GENERATED_INCLUDE_DIR}/acc/vta/isa/Facts.td DEPFILE ${depfile} COMMENT "Generating ${name}")
+                     DEPENDS ${source} ${generated_descriptions} DEPFILE ${depfile} COMMENT "Generating ${name}")
 endfunction()
 
 # Every folder X of dialects/ with XOps.td is a dialect, called as the folder in

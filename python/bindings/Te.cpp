@@ -42,10 +42,55 @@ const char *nameOf(acc::te::Role role) {
   llvm_unreachable("all roles are handled");
 }
 
+/// A memory of a target, with the names of the roles that it plays.
+struct TargetMemory {
+  acc::python::ContextRef context;
+  acc::te::Memory memory;
+  std::vector<std::string> roles;
+};
+
+std::vector<TargetMemory> memoriesOf(const acc::python::Attribute &handle) {
+  using acc::te::Role;
+  auto target =
+      llvm::dyn_cast_or_null<acc::te::TargetAttrInterface>(handle.attr);
+  if (!target)
+    throw nb::type_error("expected the target of a te.kernel");
+  std::vector<TargetMemory> memories;
+  for (const acc::te::Memory &memory : target.getMemories()) {
+    std::vector<std::string> roles;
+    for (Role role : {Role::Argument, Role::Input, Role::Weight,
+                      Role::Accumulator, Role::Output})
+      if (target.getMemorySpace(role) == memory.space)
+        roles.push_back(nameOf(role));
+    memories.push_back({handle.context, memory, std::move(roles)});
+  }
+  return memories;
+}
+
 } // namespace
 
 void acc::python::bindTe(nb::module_ &m) {
   using acc::te::Axis, acc::te::Footprint, acc::te::Staged;
+  nb::class_<TargetMemory>(m, "TargetMemory")
+      .def_prop_ro("space",
+                   [](const TargetMemory &self) {
+                     return wrap(self.context, self.memory.space);
+                   })
+      .def_prop_ro("shape",
+                   [](const TargetMemory &self) {
+                     return std::vector<int64_t>(self.memory.shape.begin(),
+                                                 self.memory.shape.end());
+                   })
+      .def_prop_ro("type",
+                   [](const TargetMemory &self) {
+                     return wrap(self.context, self.memory.type);
+                   })
+      .def_prop_ro(
+          "capacity",
+          [](const TargetMemory &self) { return self.memory.capacity; })
+      .def_ro("roles", &TargetMemory::roles);
+  m.def("target_memories", &memoriesOf, "target"_a,
+        "The memories of the target of a te.kernel, an attribute.");
   nb::class_<Axis>(m, "FootprintAxis")
       .def_ro("extent", &Axis::extent)
       .def_ro("index", &Axis::index)

@@ -11,46 +11,19 @@ import pytest
 import te_kernels
 import te_pipeline
 from acc import ir
+from acc.schedule import (
+    Schedule,
+    estimate,
+    random_schedule,
+    read_footprint,
+    to_attribute,
+)
+from acc.schedule.space import tile_sizes
 from acc.targets.base import Decision
-from acc.targets.vta.config import Hardware
-from acc.targets.vta.kernel_model import read_kernel
-from acc.targets.vta.schedule import Options, Schedule, make_vta_schedules, random_schedule
-from acc.targets.vta.schedule_space import _tile_sizes
+from acc.targets.vta.schedule import VtaHardware, make_vta_schedules
 
 DEFAULT = {"LOG_BLOCK": 4}
 COUNT = int(os.environ.get("ACC_TE_TESTS", "12"))
-
-
-def random_config(rng: np.random.Generator) -> dict[str, int]:
-    """A legal configuration, from the default down to scratchpads of a few elements."""
-    batch, block_in, block_out = (int(v) for v in (rng.integers(0, 3), rng.integers(1, 5), rng.integers(1, 5)))
-    inp, wgt, acc = (int(v) for v in rng.integers(0, 8, 3))
-    return {
-        "LOG_BATCH": batch,
-        "LOG_BLOCK_IN": block_in,
-        "LOG_BLOCK_OUT": block_out,
-        "LOG_UOP_BUFF_SIZE": int(rng.integers(4, 13)),
-        "LOG_INP_BUFF_SIZE": batch + block_in + inp,
-        "LOG_WGT_BUFF_SIZE": block_in + block_out + wgt,
-        "LOG_ACC_BUFF_SIZE": batch + block_out + 2 + acc,
-    }
-
-
-def run(module: ir.Module, schedule: Schedule, kernel: te_kernels.Kernel, config: dict[str, int]) -> None:
-    """Compiles a scheduled module, runs it, and compares the result and the bytes moved."""
-    about = f"{kernel.description}\n{schedule}"
-    try:
-        program = te_pipeline.assemble(te_pipeline.compile_kernel(module))
-    except Exception as error:
-        raise AssertionError(f"{about}\n{error}") from error
-    result = te_pipeline.run_program(program, config, kernel.arguments)
-    assert result["ok"], f"{about}\n{result['message']} {result['diagnostics'][:5]}"
-    wrong = np.argwhere(kernel.arguments[-1] != kernel.expected)
-    assert wrong.size == 0, f"{about}\n{len(wrong)} wrong, first {wrong[0]}"
-    moved = result["total"]["dram_bytes"]
-    moved["acc"] += moved["acc8"]
-    for memory in ("inp", "wgt", "acc", "out"):
-        assert moved[memory] == schedule.dram_bytes.get(memory, 0), f"{about}\n{memory} of {moved}"
 
 
 def check(kernel: te_kernels.Kernel, config: dict[str, int]) -> bool:
@@ -60,7 +33,8 @@ def check(kernel: te_kernels.Kernel, config: dict[str, int]) -> bool:
         if decision.schedule is None:
             assert decision.reason
             return False
-        run(module, decision.schedule, kernel, config)
+        assert isinstance(decision.schedule, Schedule) and decision.estimate is not None
+        te_pipeline.run_schedule(module, decision.schedule, decision.estimate, kernel, config)
     return True
 
 
@@ -76,7 +50,7 @@ def test_default_config(kind: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_any_config(kind: str, seed: int) -> None:
     rng = np.random.default_rng([seed, 2])
-    config = random_config(rng)
+    config = te_kernels.random_config(rng)
     check(te_kernels.KINDS[kind](config, rng), config)
 
 
@@ -85,36 +59,39 @@ def test_any_config(kind: str, seed: int) -> None:
 def test_any_schedule(kind: str, seed: int) -> None:
     """Not only the best schedule compiles, but every legal one."""
     rng = np.random.default_rng([seed, 3])
-    config = random_config(rng)
+    config = te_kernels.random_config(rng)
     kernel = te_kernels.KINDS[kind](config, rng)
     with ir.Context():
         module = ir.Module.parse(kernel.text)
         operation = next(op for op in module.body if op.name == "te.kernel")
-        model = read_kernel(operation)
-        options = Options(vthreads=int(rng.integers(1, 4)))
-        hardware = Hardware.from_module(module)
-        schedule = random_schedule(model, hardware, rng, options, split_window=bool(rng.integers(2)))
+        footprint, hardware = read_footprint(operation), VtaHardware.of(operation.attributes["target"])
+        vthreads = int(rng.integers(1, 4))
+        schedule = random_schedule(footprint, hardware, rng, vthreads, split_window=bool(rng.integers(2)))
         if schedule is not None:
-            operation.attributes["schedule"] = schedule.attribute(model, module.context)
-            run(module, schedule, kernel, config)
+            expected = estimate(schedule, footprint, hardware)
+            operation.attributes["schedule"] = to_attribute(schedule, footprint, hardware, module.context)
+            te_pipeline.run_schedule(module, schedule, expected, kernel, config)
 
 
-def decide(text: str, **config: int) -> Decision:
+def decide(text: str) -> Decision:
     with ir.Context():
-        return make_vta_schedules(ir.Module.parse(text), config=config)[0]
+        return make_vta_schedules(ir.Module.parse(text))[0]
 
 
 def test_reasons() -> None:
-    rng = np.random.default_rng(0)
-    conv = te_kernels.random_conv(DEFAULT, rng).text
+    def conv(**config: int) -> str:
+        text = te_kernels.random_conv(DEFAULT, np.random.default_rng(0)).text
+        keys = "".join(f", {key.lower()} = {value}" for key, value in config.items())
+        return text.replace("#vta.config<log_block = 4", f"#vta.config<log_block = 4{keys}")
+
     wanted = (
         "its smallest tile needs 3 elements of acc, 2 more than there are: LOG_ACC_BUFF_SIZE 8 instead of 6 would do"
     )
-    assert decide(conv, LOG_ACC_BUFF_SIZE=6).reason == wanted
-    assert "int8" in decide(conv, LOG_WGT_WIDTH=2, LOG_WGT_BUFF_SIZE=17).reason
+    assert decide(conv(LOG_ACC_BUFF_SIZE=6)).reason == wanted
+    assert "int8" in decide(conv(LOG_WGT_WIDTH=2, LOG_WGT_BUFF_SIZE=17)).reason
     with ir.Context():
-        module = ir.Module.parse(conv)
-        make_vta_schedules(module, {"LOG_ACC_BUFF_SIZE": 6})
+        module = ir.Module.parse(conv(LOG_ACC_BUFF_SIZE=6))
+        make_vta_schedules(module)
         kernel = next(op for op in module.body if op.name == "te.kernel")
         assert kernel.attributes["target"].value == "cpu"
         assert "schedule" not in kernel.attributes
@@ -148,13 +125,13 @@ def test_least_dram_traffic() -> None:
         weights = build.argument(np.zeros((channels // 16, channels // 16, 3, 3, 16, 16), np.int8))
         acc = build.conv(build.pad(x, (1, 1), (1, 1)), weights, (1, 1), (1, 1), (size, size))
         decision = decide(build.finish(build.step("shrsi", acc, 8), (0, 0, 0, 0), "").text)
-        assert decision.schedule is not None
+        assert isinstance(decision.schedule, Schedule) and decision.estimate is not None
         assert decision.schedule.vthreads == 2
         once = 2 * size * size * channels + 9 * channels * channels
-        assert sum(decision.schedule.dram_bytes.values()) < 1.1 * once
+        assert sum(decision.estimate.dram_bytes.values()) < 1.1 * once
 
 
 def test_tile_sizes() -> None:
     for extent in range(1, 300):
-        assert _tile_sizes(extent) == sorted({math.ceil(extent / count) for count in range(1, extent + 1)})
-    assert len(_tile_sizes(1 << 31)) < 100_000
+        assert tile_sizes(extent) == sorted({math.ceil(extent / count) for count in range(1, extent + 1)})
+    assert len(tile_sizes(1 << 31)) < 100_000

@@ -281,6 +281,21 @@ class Builder:
         return Kernel(text, self.arguments, expected, description)
 
 
+def random_config(rng: np.random.Generator) -> dict[str, int]:
+    """A legal configuration, from the default down to scratchpads of a few elements."""
+    batch, block_in, block_out = (int(v) for v in (rng.integers(0, 3), rng.integers(1, 5), rng.integers(1, 5)))
+    inp, wgt, acc = (int(v) for v in rng.integers(0, 8, 3))
+    return {
+        "LOG_BATCH": batch,
+        "LOG_BLOCK_IN": block_in,
+        "LOG_BLOCK_OUT": block_out,
+        "LOG_UOP_BUFF_SIZE": int(rng.integers(4, 13)),
+        "LOG_INP_BUFF_SIZE": batch + block_in + inp,
+        "LOG_WGT_BUFF_SIZE": block_in + block_out + wgt,
+        "LOG_ACC_BUFF_SIZE": batch + block_out + 2 + acc,
+    }
+
+
 def _halo(rng: np.random.Generator) -> tuple[int, int, int, int]:
     if rng.random() < 0.6:
         return (0, 0, 0, 0)

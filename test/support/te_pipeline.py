@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 
+import te_kernels
 from acc import _mlir, ir
 from acc._lib import _runtime as runtime
 from acc.passmanager import PassManager
+from acc.schedule import Estimate, Schedule
 from acc.targets.base import Decision
-from acc.targets.vta.schedule import Options, make_vta_schedules
+from acc.targets.vta.schedule import MEMORIES, Options, make_vta_schedules
 
 TE_PASSES = (
     "te-declare-intrins,te.kernel(te-tile,te-vthread,te-cache,te-bufferize,te-multi-buffer),"
@@ -21,7 +23,7 @@ VTA_PASSES = "vta-allocate-scratchpads,vta-expand,vta.program(vta-cache-uops,vta
 
 def schedule(text: str, options: Options | None = None) -> tuple[ir.Module, list[Decision]]:
     module = ir.Module.parse(text)
-    return module, make_vta_schedules(module, options=options)
+    return module, make_vta_schedules(module, options)
 
 
 def compile_kernel(module: ir.Module) -> ir.Operation:
@@ -42,3 +44,22 @@ def run_program(program: runtime.Program, config: dict[str, int], arguments: lis
     uops = np.frombuffer(bytes(program.uops), np.uint8)
     arrays.append(uops.copy() if uops.size else np.zeros(4, np.uint8))
     return device.run_program(program, [device.attach(a) for a in arrays], True)
+
+
+def run_schedule(
+    module: ir.Module, schedule: Schedule, expected: Estimate, kernel: te_kernels.Kernel, config: dict[str, int]
+) -> None:
+    """Compiles a scheduled module, runs it, and compares the result and the bytes moved."""
+    about = f"{kernel.description}\n{schedule}"
+    try:
+        program = assemble(compile_kernel(module))
+    except Exception as error:
+        raise AssertionError(f"{about}\n{error}") from error
+    result = run_program(program, config, kernel.arguments)
+    assert result["ok"], f"{about}\n{result['message']} {result['diagnostics'][:5]}"
+    wrong = np.argwhere(kernel.arguments[-1] != kernel.expected)
+    assert wrong.size == 0, f"{about}\n{len(wrong)} wrong, first {wrong[0]}"
+    moved = result["total"]["dram_bytes"]
+    moved["acc"] += moved["acc8"]
+    for role, memory in MEMORIES.items():
+        assert moved[memory] == expected.dram_bytes.get(role, 0), f"{about}\n{memory} of {moved}"

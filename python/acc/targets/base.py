@@ -21,6 +21,7 @@ from acc.targets.reasons import Reason
 if TYPE_CHECKING:
     from acc.container import ProgramBuffer
     from acc.pipeline import Graph
+    from acc.schedule import Estimate
 
 __all__ = ["Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors"]
 
@@ -41,12 +42,16 @@ class ScheduleSummary(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What a schedule policy decided for a kernel: its schedule, or the reason why it goes to the host."""
+    """What a schedule policy decided for a kernel: its schedule, or the reason why it goes to the host.
+
+    estimate: what the schedule makes the kernel do, if the target knows.
+    """
 
     kernel: str
     layers: tuple[str, ...]
     schedule: ScheduleSummary | None
     reason: str = ""
+    estimate: Estimate | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,11 +30,8 @@ class Hardware:
         return Hardware(_runtime.Config(json.dumps(dict(keys))), dialect)
 
     @staticmethod
-    def from_module(module: ir.Module) -> Hardware:
-        """Reads the module's `vta.config`; without one, it is the documented configuration."""
-        attribute = module.operation.attributes.get("vta.config")
-        if attribute is None:
-            return Hardware()
+    def from_attribute(attribute: ir.Attribute) -> Hardware:
+        """Reads a #vta.config."""
         text, dialect = _mlir.read_vta_config(attribute)
         return Hardware(_runtime.Config(text), dialect)
 

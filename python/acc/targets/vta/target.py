@@ -15,6 +15,7 @@ from acc.passes import te
 from acc.passes import vta as vta_passes
 from acc.passmanager import PassManager
 from acc.report import LayerReport
+from acc.schedule import Policy
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors
 from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
@@ -36,20 +37,26 @@ class VtaOptions:
 
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. fuse_residual: let a sum of two
-    tensors continue the kernel that computes one of them. schedule: how schedules are chosen.
+    tensors continue the kernel that computes one of them. schedule: how schedules are chosen, by options of the search
+    or by a policy that replaces it.
     """
 
     config: str | os.PathLike[str] | Mapping[str, object] | None = None
     dialect: str = "acc"
     fuse_residual: bool = True
-    schedule: ScheduleOptions = dataclasses.field(default_factory=ScheduleOptions)
+    schedule: ScheduleOptions | Policy = dataclasses.field(default_factory=ScheduleOptions)
 
     def __post_init__(self) -> None:
-        """Raises CompileError for a dialect that there is not."""
+        """Raises CompileError for a dialect that there is not, and for a schedule that is no policy."""
         if self.dialect not in DIALECTS:
             raise CompileError(
                 f"there is no dialect '{self.dialect}' of the accelerator's instructions: choose one of "
                 f"{', '.join(DIALECTS)}"
+            )
+        if not (isinstance(self.schedule, ScheduleOptions) or callable(self.schedule)):
+            raise CompileError(
+                "VtaOptions.schedule is acc.targets.vta.schedule.Options, or a callable that is given the Footprint of "
+                f"a kernel and the Hardware, not {type(self.schedule).__name__}"
             )
 
 
@@ -117,7 +124,7 @@ class Vta(Accelerator):
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
-        return make_vta_schedules(module, options=self.options.schedule)
+        return make_vta_schedules(module, self.options.schedule)
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""

@@ -1,25 +1,23 @@
-"""What a schedule needs to know of a te.kernel: its axes, and the buffers that each of them needs.
+"""What a schedule must know of a te.kernel: its axes, and the buffers that each of them moves.
 
 A policy must foresee exactly what the te passes will allocate and transfer. The compiler itself describes it
-(`passes/TE/Footprint.h`): every scratchpad buffer has one linear form per dimension, which axes move it, by how much.
-The size of a tile, the bytes of a transfer and the padding of a border then follow for any tile sizes, without
+(`passes/TE/Footprint.h`): every buffer on the accelerator has one linear form per dimension, which axes move it, by how
+much. The size of a tile, the bytes of a transfer and the padding of a border then follow for any tile sizes, without
 touching the IR again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from acc import _mlir, ir
 
-__all__ = ["Axis", "Buffer", "Form", "KernelModel", "Unschedulable", "read_kernel"]
+__all__ = ["Axis", "Buffer", "Footprint", "Form", "Unschedulable", "read_footprint"]
 
 # Names of a packed tensor's outer dimensions, and of what is summed over: input channels and the window.
 PARALLEL = ("n", "c", "h", "w")
 REDUCTIONS = ("ci", "kh", "kw")
-# Names of the memories that play the roles of the footprint.
-MEMORIES = {"input": "inp", "weight": "wgt", "accumulator": "acc", "output": "out"}
 
 
 class Unschedulable(Exception):
@@ -46,15 +44,18 @@ class Form:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A scratchpad buffer that the te passes allocate per tile.
+    """A buffer that the te passes allocate per tile, or what a tile of the result is stored to.
 
-    `arg` is the kernel argument that is read into it, None for an intermediate value. `forms` has one entry per
-    outer dimension; they are positions in the padded argument, `low` the padding in front, and `extents` the
-    argument's sizes in elements. `padded` says which dimensions have padding at all. `sizes` is what is read where
-    no axis of a dimension is tiled: all of it, even if no window reaches the end.
+    `role` is what it is for: "input" or "weight" of a product, "accumulator", or "output" for a store; the hardware
+    knows in which memory that is. `arg` is the kernel argument that is read into it, None for an intermediate value.
+    `forms` has one entry per dimension outside of an element; they are positions in the padded argument, `low` the
+    padding in front, and `extents` the argument's sizes in elements. `padded` says which dimensions have padding at
+    all. `dram_bytes` is the size of an element in main memory. `sizes` is what is read where no axis of a dimension is
+    tiled: all of it, even if no window reaches the end. `mutated`: later steps change it in place. `anchor`: it is
+    read by the operation that sums.
     """
 
-    memory: str
+    role: str
     forms: tuple[Form, ...]
     arg: int | None = None
     dram_bytes: int = 0
@@ -71,29 +72,40 @@ class Buffer:
         return frozenset(axis for form in self.forms for axis, _ in form.terms)
 
 
-@dataclass
-class KernelModel:
-    """A kernel: its axes (parallel ones first), the buffers, the result's size and how much is computed."""
+@dataclass(frozen=True)
+class Footprint:
+    """A kernel as a policy sees it.
+
+    `axes`: the parallel ones first. `buffers`: what a tile needs at the same time. `stores`: what it writes. `steps`:
+    operations per tile beside the sum and the transfers. `product`: whether the sum is one of inputs times weights.
+    """
 
     name: str
-    axes: list[Axis] = field(default_factory=list)
-    buffers: list[Buffer] = field(default_factory=list)
-    stores: list[Buffer] = field(default_factory=list)
-    alu_steps: int = 0
-    gemm: bool = False
+    axes: tuple[Axis, ...]
+    buffers: tuple[Buffer, ...]
+    stores: tuple[Buffer, ...]
+    steps: int = 0
+    product: bool = False
 
     @property
     def signature(self) -> str:
         """Equal for kernels that have the same schedules."""
-        return repr((self.axes, self.buffers, self.stores, self.alu_steps, self.gemm))
+        return repr((self.axes, self.buffers, self.stores, self.steps, self.product))
 
     @property
     def parallel(self) -> list[Axis]:
+        """The axes whose tiles are independent of each other."""
         return [axis for axis in self.axes if not axis.reduction]
 
     @property
     def reductions(self) -> list[Axis]:
+        """The axes that are summed over."""
         return [axis for axis in self.axes if axis.reduction]
+
+    @property
+    def reads(self) -> dict[int, Buffer]:
+        """By argument, the buffer that it is read into."""
+        return {buffer.arg: buffer for buffer in self.buffers if buffer.arg is not None}
 
 
 def _name_axes(axes: list[_mlir.FootprintAxis]) -> list[str]:
@@ -112,7 +124,7 @@ def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
         for *coefficients, offset in staged.forms
     )
     return Buffer(
-        MEMORIES[staged.role],
+        staged.role,
         forms,
         staged.argument,
         staged.element_bytes,
@@ -125,19 +137,18 @@ def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
     )
 
 
-def read_kernel(kernel: ir.Operation) -> KernelModel:
-    """Describes a te.kernel on packed tensors, before te-tile; raises Unschedulable."""
+def read_footprint(kernel: ir.Operation) -> Footprint:
+    """Describes a te.kernel in its target's layout, before te-tile; raises Unschedulable."""
     try:
         footprint = _mlir.describe_kernel(kernel)
     except ValueError as why:
         raise Unschedulable(str(why)) from None
     names = _name_axes(footprint.axes)
-    axes = [Axis(n, a.extent, a.index, a.is_reduction) for n, a in zip(names, footprint.axes, strict=True)]
-    return KernelModel(
+    return Footprint(
         kernel.attributes["sym_name"].value,
-        axes,
-        [_buffer(staged, names) for staged in footprint.buffers],
-        [_buffer(staged, names) for staged in footprint.stores],
+        tuple(Axis(n, a.extent, a.index, a.is_reduction) for n, a in zip(names, footprint.axes, strict=True)),
+        tuple(_buffer(staged, names) for staged in footprint.buffers),
+        tuple(_buffer(staged, names) for staged in footprint.stores),
         footprint.steps,
         footprint.is_product,
     )
