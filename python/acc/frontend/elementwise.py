@@ -71,7 +71,7 @@ def _cast(call: Call, value: ir.Value, like: ir.Type) -> ir.Value:
     if not call.attributes.get("saturate", True):
         attributes["saturate"] = False
     if (mode := call.attributes.get("round_mode", "up")) != "up":
-        attributes["round_mode"] = f'"{mode}"'
+        attributes["round_mode"] = str(mode)
     type = call.tensor_type(shape_of(value), ir.RankedTensorType(like).element_type)
     return call.emit_as(type, "cast", value, **attributes)
 

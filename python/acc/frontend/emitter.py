@@ -9,6 +9,8 @@ from typing import cast
 import numpy as np
 
 from acc import ir
+from acc.dialects import graph
+from acc.dialects._attributes import Enumeration
 from acc.dtypes import element_type
 from acc.errors import ModelError
 from acc.frontend.problems import Unsupported
@@ -173,8 +175,14 @@ class Emitter:
         return op.results[0]
 
     def attribute(self, value: object) -> ir.Attribute:
-        """Floats are f32 attributes, sequences of integers are arrays, numpy doubles are f64 attributes."""
+        """The attribute of a value of Python.
+
+        Integers are i64 attributes and floats f32, numpy doubles f64. Sequences of integers and numpy arrays are dense
+        arrays, sequences of texts are arrays; cases of an enumeration of `acc.dialects.graph` are its attributes.
+        """
         match value:
+            case Enumeration():
+                return getattr(graph, f"{type(value).__name__}Attr").get(value, context=self._context)
             case bool():
                 return ir.BoolAttr.get(value, context=self._context)
             case np.float64():
@@ -184,7 +192,15 @@ class Emitter:
             case float():
                 return ir.FloatAttr.get_f32(value, context=self._context)
             case str():
-                return ir.Attribute.parse(value, context=self._context)
+                return ir.StringAttr.get(value, context=self._context)
+            case np.ndarray() if value.dtype == np.float64:
+                return ir.DenseF64ArrayAttr.get(value.tolist(), context=self._context)
+            case np.ndarray() if value.dtype == np.float32:
+                return ir.DenseF32ArrayAttr.get(value.tolist(), context=self._context)
+            case np.ndarray() if value.dtype == np.int32:
+                return ir.DenseI32ArrayAttr.get(value.tolist(), context=self._context)
+            case [str(), *_]:
+                return ir.ArrayAttr.get(list(value), context=self._context)
             case list() | tuple():
                 return ir.DenseI64ArrayAttr.get(list(value), context=self._context)
             case ir.Attribute():

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from acc import ir
+from acc.dialects import graph
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of
 from acc.frontend.problems import NotStatic, Unsupported
 from acc.frontend.sizes import are_same
@@ -20,11 +21,6 @@ RESIZE = {
 }
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic", "bicubic": "cubic"}
-
-
-def _floats(values: Sequence[float]) -> str:
-    """An array attribute of doubles, in MLIR's notation."""
-    return f"array<f64: {', '.join(f'{float(value):.17e}' for value in values)}>"
 
 
 def _enumerated(call: Call, name: str, values: Sequence[str], default: str = "") -> str:
@@ -73,10 +69,10 @@ def _resize(
     attributes["axes"] = [axes[number] for number in changed]
     attributes["static_sizes"] = [sizes[number] for number in changed]
     if scales is not None:
-        attributes["scales"] = _floats([scales[number] for number in changed])
+        attributes["scales"] = np.array([scales[number] for number in changed], np.float64)
     if roi is not None:
         ends = [roi[number + len(axes)] for number in changed]
-        attributes["roi"] = _floats([roi[number] for number in changed] + ends)
+        attributes["roi"] = np.array([roi[number] for number in changed] + ends, np.float64)
     return call.emit("resize", [value], **attributes)
 
 
@@ -101,14 +97,14 @@ def convert_upsample(call: Call) -> list[Tensor]:
     if mode == "cubic":
         raise Unsupported("cubic interpolation does not exist before operator set 11")
     common: dict[str, object] = {
-        "mode": f"#graph.resize_mode<{mode}>",
-        "coordinate_transformation_mode": "#graph.coordinate_mode<asymmetric>",
+        "mode": graph.ResizeMode.named(mode),
+        "coordinate_transformation_mode": graph.CoordinateMode.Asymmetric,
     }
     for nearest, shrinks in (("floor", False), ("ceil", True)):
         axes = [axis for axis, scale in enumerate(scales) if (scale < 1) == shrinks]
         sizes = [_scaled(shape[axis], scales[axis]) for axis in axes]
         factors = [scales[axis] for axis in axes]
-        common["nearest_mode"] = f"#graph.nearest_mode<{nearest}>"
+        common["nearest_mode"] = graph.NearestMode.named(nearest)
         value = _resize(call, value, axes, sizes, factors, None, common)
     return [value]
 
@@ -152,9 +148,9 @@ def convert_resize(call: Call) -> list[Tensor]:
     if any(size < 0 for size in sizes if isinstance(size, int)):
         raise Unsupported(f"sizes are {sizes}")
     attributes: dict[str, object] = {
-        "mode": f"#graph.resize_mode<{mode}>",
-        "coordinate_transformation_mode": f"#graph.coordinate_mode<{coordinates}>",
-        "nearest_mode": f"#graph.nearest_mode<{nearest}>",
+        "mode": graph.ResizeMode.named(mode),
+        "coordinate_transformation_mode": graph.CoordinateMode.named(coordinates),
+        "nearest_mode": graph.NearestMode.named(nearest),
     }
     for name in ("cubic_coeff_a", "extrapolation_value", "exclude_outside", "antialias"):
         if name in call.attributes:
@@ -186,7 +182,7 @@ def convert_grid_sample(call: Call) -> list[Tensor]:
     value = call.operand(0)
     if mode != "nearest" and not isinstance(element_of(value), ir.FloatType):
         raise Unsupported(f"interpolates elements of {element_of(value)}")
-    attributes = {"mode": f"#graph.resize_mode<{mode}>", "padding_mode": f"#graph.padding_mode<{padding}>"}
+    attributes = {"mode": graph.ResizeMode.named(mode), "padding_mode": graph.PaddingMode.named(padding)}
     align = bool(call.attributes["align_corners"])
     return [call.emit("grid_sample", [value, call.operand(1)], align_corners=align, **attributes)]
 
@@ -200,8 +196,8 @@ def convert_roi_align(call: Call) -> list[Tensor]:
     names = ("output_height", "output_width", "sampling_ratio", "spatial_scale")
     attributes = {name: call.attributes[name] for name in names}
     operands = [call.operand(0), call.operand(1), call.operand(2)]
-    mode = f"#graph.roi_mode<{mode}>"
-    return [call.emit("roi_align", operands, mode=mode, half_pixel=coordinates == "half_pixel", **attributes)]
+    attributes["mode"] = graph.RoiMode.named(mode)
+    return [call.emit("roi_align", operands, half_pixel=coordinates == "half_pixel", **attributes)]
 
 
 def _split(call: Call, axes: str, shape: Sequence[int], perm: Sequence[int], result: Sequence[int]) -> list[Tensor]:

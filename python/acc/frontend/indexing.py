@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from acc import ir
+from acc.dialects import graph
 from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
 
@@ -36,7 +37,7 @@ def _scatter(call: Call, operator: str, updates: int = 2, **attributes: object) 
         raise Unsupported(f"attribute 'reduction' is '{reduction}'")
     if reduction != "none" or element_of(data) != element_of(update):
         data, update = call.storage(data), call.storage(update)
-    attributes["reduction"] = f"#graph.scatter_reduction<{reduction}>"
+    attributes["reduction"] = graph.ScatterReduction.named(str(reduction))
     return call.emit(operator, [data, indices, update], **attributes)
 
 

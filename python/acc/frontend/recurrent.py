@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
+
 from acc import ir
 from acc.frontend.call import BOOL, IGNORED, PLAIN, Attr, Call, Tensor
 from acc.frontend.problems import Unsupported
@@ -46,8 +48,8 @@ def convert_recurrent(call: Call) -> list[Tensor]:
             if value is not None:
                 operands[index] = call.emit("transpose", [value], perm=[1, 0, 2])
     attributes: dict[str, object] = {
-        "direction": f'"{call.attributes["direction"]}"',
-        "operandSegmentSizes": f"array<i32: {', '.join(str(int(value is not None)) for value in operands)}>",
+        "direction": str(call.attributes["direction"]),
+        "operandSegmentSizes": np.array([value is not None for value in operands], np.int32),
         "clip": float(cast(float, call.attributes.get("clip", 0.0))),
         **_read_activations(call, kind),
     }
@@ -82,8 +84,5 @@ def _read_activations(call: Call, kind: str) -> dict[str, object]:
         for position, (key, takers) in enumerate((("alpha", _TAKES_ALPHA), ("beta", _TAKES_BETA))):
             default = _CONSTANTS[name][position]
             values[key].append(given[key].pop(0) if name in takers and given[key] else default)
-    quoted = ", ".join(f'"{name}"' for name in lowered)
-    return {
-        "activations": f"[{quoted}]",
-        **{f"activation_{key}": f"array<f32: {', '.join(f'{v:.9e}' for v in list_)}>" for key, list_ in values.items()},
-    }
+    constants = {f"activation_{key}": np.array(list_, np.float32) for key, list_ in values.items()}
+    return {"activations": lowered, **constants}

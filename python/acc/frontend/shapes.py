@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto
 
 from acc import ir
+from acc.dialects import graph
 from acc.frontend.call import Call, Tensor, element_of, shape_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import UnknownSizeError, is_empty, maximum, size_array
@@ -95,8 +96,9 @@ def convert_pad(call: Call) -> list[Tensor]:
         raise Unsupported(f"attribute 'mode' is '{mode}'")
     if float(constant) != constant and constant == constant:
         raise Unsupported(f"pads with {constant}, which a double does not hold")
-    mode = f"#graph.pad_mode<{mode}>"
-    return [call.emit("pad", [value], pads=full, mode=mode, constant_value=np.float64(constant))]
+    return [
+        call.emit("pad", [value], pads=full, mode=graph.PadMode.named(str(mode)), constant_value=np.float64(constant))
+    ]
 
 
 def convert_reshape(call: Call) -> list[Tensor]:

@@ -24,9 +24,9 @@ def convert_einsum(call: Call) -> list[Tensor]:
     while len(values) > 2:
         rest = set(result).union(*terms[2:])
         kept = "".join(letter for letter in dict.fromkeys(terms[0] + terms[1]) if letter in rest)
-        product = call.emit("einsum", values[:2], equation=f'"{terms[0]},{terms[1]}->{kept}"')
+        product = call.emit("einsum", values[:2], equation=f"{terms[0]},{terms[1]}->{kept}")
         values, terms = [product, *values[2:]], [kept, *terms[2:]]
-    return [call.emit("einsum", values, equation=f'"{",".join(terms)}->{result}"')]
+    return [call.emit("einsum", values, equation=f"{','.join(terms)}->{result}")]
 
 
 def _parse(equation: str, ranks: list[int]) -> tuple[list[str], str]:
@@ -79,7 +79,7 @@ def convert_dft(call: Call) -> list[Tensor]:
     out = letters[:axis] + "Y" + letters[axis + 1 : -1] + "Z"
     equation = f"{letters},{letters[axis]}{letters[-1]}YZ->{out}"
     # Waves cancel: in f64, what is zero comes out as zero.
-    result = call.emit("einsum", [cast_to(call, value, np.dtype(np.float64)), matrix], equation=f'"{equation}"')
+    result = call.emit("einsum", [cast_to(call, value, np.dtype(np.float64)), matrix], equation=equation)
     return [cast_to(call, result, element_of(value))]
 
 
