@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -242,10 +242,12 @@ class Pipeline:
         metadata: dict[str, object] = {}
         if accelerators:
             self._passes("instructions", module, program_passes)
-        for accelerator in accelerators:
-            made = accelerator.programs(module)
-            metadata |= accelerator.describe_programs(module, made, kernels.described[accelerator.name], len(programs))
-            programs.extend(made)
+            made = {accelerator.name: accelerator.programs(module) for accelerator in accelerators}
+            programs = _in_order(module, made.values())
+            numbers = {program.symbol: number for number, program in enumerate(programs)}
+            for accelerator in accelerators:
+                described = kernels.described[accelerator.name]
+                metadata |= accelerator.describe_programs(module, made[accelerator.name], described, numbers)
         self._passes("llvm", module, lambda pm: stages.make_llvm(pm, cpu))
         images: list[bytes] = []
         self._stage("object code", lambda: images.append(stages.make_image(module, cpu)))
@@ -256,6 +258,13 @@ class Pipeline:
             stages.workspace_bytes(module),
             metadata,
         )
+
+
+def _in_order(module: ir.Module, programs: Iterable[Sequence[Program]]) -> list[Program]:
+    """The programs of all accelerators in the order of the module, which is that of their numbers in native code."""
+    by_symbol = {program.symbol: program for made in programs for program in made}
+    symbols = (op.attributes.get("sym_name") for op in module.body)
+    return [by_symbol[symbol.value] for symbol in symbols if symbol is not None and symbol.value in by_symbol]
 
 
 def _scheduling(
