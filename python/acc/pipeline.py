@@ -110,14 +110,35 @@ class Lowered:
 _REPORT = "this is a fault of acc, please report it with the model"
 
 
-def _fault(stage: str, error: MLIRError) -> Fault:
+def _report(accelerators: Iterable[Accelerator], error: BaseException | None = None) -> str:
+    """Whose fault it is that a stage fails: that of the package of an accelerator whose code raised `error`, or acc's.
+
+    Without an error a pass refused IR, which any of them may have made.
+    """
+    others = {type(item).__module__.split(".")[0]: item.name for item in accelerators}
+    others.pop("acc", None)
+    running: set[str] = set()
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None:
+        running.add(str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0])
+        trace = trace.tb_next
+    blamed = running & others.keys() if error is not None else others.keys()
+    if not blamed:
+        return _REPORT
+    whose = " and ".join(f"target '{others[name]}' (package {name})" for name in sorted(blamed))
+    if error is None:
+        return f"this is a fault of acc or of {whose}, please report it with the model"
+    return f"this is a fault of {whose}, please report it there with the model"
+
+
+def _fault(stage: str, error: MLIRError, report: str) -> Fault:
     """What a pass or a verifier said, as far as it is in words that users know; the rest is the error's cause."""
     first = next((said for said in error.diagnostics if said.severity == "error"), None)
     where = f" at '{first.name}'" if first is not None and first.name else ""
     # Operators of the graph dialect are ONNX's; what is said of others is not for users.
     inside = first is None or re.match(r"'(?!graph\.)\w+\.", first.message)
     reason = "" if inside or first is None else plain(first.message)
-    return Fault(f"stage '{stage}' failed{where}: " + (f"{reason}: " if reason and is_plain(reason) else "") + _REPORT)
+    return Fault(f"stage '{stage}' failed{where}: " + (f"{reason}: " if reason and is_plain(reason) else "") + report)
 
 
 class Pipeline:
@@ -134,11 +155,12 @@ class Pipeline:
         try:
             work()
         except MLIRError as error:
-            raise _fault(name, error) from error
+            raise _fault(name, error, _report(self.options.accelerators)) from error
         except (AccError, OSError, MemoryError):
             raise
         except Exception as error:
-            raise Fault(f"stage '{name}' failed: {type(error).__name__}: {error}: {_REPORT}") from error
+            report = _report(self.options.accelerators, error)
+            raise Fault(f"stage '{name}' failed: {type(error).__name__}: {error}: {report}") from error
         self.stages.append(Stage(name, time.perf_counter() - started))
 
     def _passes(self, name: str, module: ir.Module, build: Callable[[PassManager], None]) -> None:
@@ -199,6 +221,8 @@ class Pipeline:
         decisions: list[Decision] = []
 
         def place(_: ir.Operation) -> None:
+            for accelerator in accelerators:
+                accelerator.prepare(graph.module)
             placements.extend(partition(graph.module, accelerators, self.options.partition))
 
         def passes(pm: PassManager) -> None:
@@ -211,8 +235,6 @@ class Pipeline:
             for accelerator in accelerators:
                 pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
 
-        for accelerator in accelerators:
-            accelerator.prepare(graph.module)
         self._passes("kernels", graph.module, passes)
         return Kernels(
             graph.module,
@@ -227,6 +249,8 @@ class Pipeline:
         module, accelerators, cpu = kernels.module, self.options.accelerators, self.options.cpu
 
         def kernel_passes(pm: PassManager) -> None:
+            # Those of every target, since the passes of te take the kernels of all.
+            pm.add(te.declare_intrins())
             for accelerator in accelerators:
                 accelerator.add_kernels(pm)
 

@@ -36,7 +36,11 @@ class Interpreter:
         for name, memory, f in instructions:
             if name in ("load", "store"):
                 box = _window(flat[f["buffer"][0]], f["offset"][0], f["sizes"], f["strides"])
-                around = [a + s + b for a, s, b in zip(f["low"], f["sizes"], f["high"], strict=True)] if "low" in f else f["sizes"]
+                around = (
+                    [a + s + b for a, s, b in zip(f["low"], f["sizes"], f["high"], strict=True)]
+                    if "low" in f
+                    else f["sizes"]
+                )
                 view = _window(memories[memory], f["at"][0], around, f["by"])
                 if name == "load":
                     view[...] = 0

@@ -44,8 +44,12 @@ def _create(name: str, result: ir.Type, operands: Sequence[ir.Value], **attribut
     return ir.Operation.create(name, [result], operands, attributes).result  # type: ignore[arg-type]
 
 
-def _pack_input(op: ir.Operation) -> ir.Value:
-    """x (N, C, D...) as (N, C / 8, D..., 8), padded in space too. Weights are zero where channels are padded."""
+def _pack_input(op: ir.Operation, kernel: str) -> ir.Value:
+    """x (N, C, D...) as (N, C / 8, D..., 8), padded in space too. Weights are zero where channels are padded.
+
+    kernel: of the host, which does this.
+    """
+    host = {"graph.placement": ir.PlacementAttr.get(kernel, context=op.context)}
     x, pads = op.operands[0], _integers(op, "pads")
     spatial = len(pads) // 2
     n, channels, *sizes = _shape(x)
@@ -54,12 +58,13 @@ def _pack_input(op: ir.Operation) -> ir.Value:
     if any(pads) or channels % 8:
         fill = op.attributes["pad_value"].value if "pad_value" in op.attributes else 0
         around = [0, 0, *pads[:spatial], 0, groups * 8 - channels, *pads[spatial:]]
-        x = _create("graph.pad", _like(x, [n, groups * 8, *sizes]), [x], pads=around, constant_value=float(fill))
-    x = _create("graph.reshape", _like(x, [n, groups, 8, *sizes]), [x])
+        shape = [n, groups * 8, *sizes]
+        x = _create("graph.pad", _like(x, shape), [x], **host, pads=around, constant_value=float(fill))
     if not spatial:
-        return x
+        return _create("graph.reshape", _like(x, [n, groups, 8]), [x])
+    x = _create("graph.reshape", _like(x, [n, groups, 8, *sizes]), [x], **host)
     order = [0, 1, *range(3, 3 + spatial), 2]
-    return _create("graph.transpose", _like(x, [n, groups, *sizes, 8]), [x], perm=order)
+    return _create("graph.transpose", _like(x, [n, groups, *sizes, 8]), [x], **host, perm=order)
 
 
 def _pack_weights(weights: ir.Value) -> ir.Value:
@@ -103,7 +108,7 @@ def _multiply_add(operands: list[ir.Value]) -> ir.Value:
 
 def _convolution(op: ir.Operation, placement: ir.PlacementAttr) -> ir.Value:
     """The kernel's operators in front of `op`; returns its result."""
-    x, weights, bias = _pack_input(op), _pack_weights(op.operands[1]), op.operands[2]
+    x, weights, bias = _pack_input(op, f"{placement.kernel}:pack"), _pack_weights(op.operands[1]), op.operands[2]
     strides, dilations = _integers(op, "strides"), _integers(op, "dilations")
     spatial = len(strides)
     dims = [ir.AffineExpr.get_dim(index, op.context) for index in range(2 * spatial + 4)]

@@ -87,7 +87,9 @@ class Toy(DeclaredAccelerator):
         """See Accelerator: sums of products with constant weights; what follows them is the host's."""
         if op.name not in layout.OPERATORS:
             return explain(op)
-        if not all(isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant" for value in op.operands[1:]):
+        if not all(
+            isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant" for value in op.operands[1:]
+        ):
             return Reason("weights or bias are not constant", Blame.RULE)
         if (group := op.attributes.get("group")) is not None and group.value != 1:
             return Reason(f"grouped convolution: group {group.value}", Blame.RULE)

@@ -141,7 +141,11 @@ class Accelerator(Target):
 
     @abstractmethod
     def add_kernels(self, pm: PassManager) -> None:
-        """Adds the passes from scheduled te.kernels to the target's structured operations."""
+        """Adds the passes from scheduled te.kernels to the target's structured operations.
+
+        Its intrinsics are declared already. Passes take the kernels of all targets; those of te leave alone what is
+        past them.
+        """
 
     @abstractmethod
     def add_programs(self, pm: PassManager) -> None:

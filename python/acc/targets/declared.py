@@ -103,7 +103,7 @@ class DeclaredAccelerator(Accelerator):
     """An accelerator whose `attribute` is a #te.target."""
 
     intrinsics: ClassVar[str]
-    """Its te.intrins, as IR. Their symbols are those of the module, so they should begin with the target's name."""
+    """Its te.intrins, as IR. Their symbols, which are those of the module, begin with the target's name and "_"."""
 
     product: ClassVar[str]
     """The symbol of the te.intrin that multiplies inputs and weights."""
@@ -113,11 +113,11 @@ class DeclaredAccelerator(Accelerator):
         """The program of a kernel."""
 
     def prepare(self, module: ir.Module) -> None:
-        """See Accelerator: declares the intrinsics; raises CompileError if another target has one of that name."""
+        """See Accelerator: declares the intrinsics; raises CompileError for a name that another target may have."""
         for op in ir.Module.parse(self.intrinsics, module.context).body:
             name = str(op.attributes["sym_name"].value)
-            if module.operation.lookup_symbol(name) is not None:
-                raise CompileError(f"target '{self.name}' declares @{name}, which is known already: rename it")
+            if not name.startswith(f"{self.name}_"):
+                raise CompileError(f"target '{self.name}' declares @{name}: its name must begin with '{self.name}_'")
             op.clone(ir.InsertionPoint.at_block_begin(module.body))
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
@@ -222,13 +222,15 @@ class _Tiling:
 
 def _choose(kernel: ir.Operation) -> _Tiling:
     footprint = _mlir.describe_kernel(kernel)
+    if any(axis.extent == 0 for axis in footprint.axes):
+        raise ValueError("it has no elements")
     target = te.TargetAttr(kernel.attributes["target"])
     pads = [te.MemoryAttr(target.scratchpads[i]) for i in range(len(target.scratchpads))]
     capacity = {pad.space: pad.capacity for pad in pads}
     roles = target.roles
     assert roles is not None
 
-    def excess(sizes: Sequence[int]) -> float:
+    def excess(sizes: Sequence[int]) -> tuple[float, str]:
         used = dict.fromkeys(capacity, 0)
         for buffer in footprint.buffers:
             count = 1
@@ -237,13 +239,13 @@ def _choose(kernel: ir.Operation) -> _Tiling:
                 same = all(size == axis.extent for c, size, axis in zip(form, sizes, footprint.axes, strict=False) if c)
                 count *= whole if same else span
             used[roles[buffer.role]] += count
-        return max(used[space] / capacity[space] for space in used)
+        return max((used[space] / capacity[space], _name(space)) for space in used)
 
     sizes = [axis.extent for axis in footprint.axes]
-    while (worst := excess(sizes)) > 1:
+    while (worst := excess(sizes))[0] > 1:
         tries = [[*sizes[:i], (size + 1) // 2, *sizes[i + 1 :]] for i, size in enumerate(sizes) if size > 1]
         if not tries:
-            raise ValueError(f"its smallest tile needs {worst:.1f} times what a memory holds")
+            raise ValueError(f"its smallest tile does not fit in {worst[1]}")
         sizes = min(tries, key=excess)
     return _Tiling(footprint, tuple(sizes))
 
@@ -333,7 +335,9 @@ class _Evaluator:
         def rule(op: ir.Operation) -> None:
             function = ir.AffineMapAttr(op.attributes["map"]).value
             operands = [self.numbers[value] for value in op.operands]
-            self.numbers[op.result] = choose(function.evaluate(operands[: function.n_dims], operands[function.n_dims :]))
+            self.numbers[op.result] = choose(
+                function.evaluate(operands[: function.n_dims], operands[function.n_dims :])
+            )
 
         return rule
 

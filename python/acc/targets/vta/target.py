@@ -128,7 +128,6 @@ class Vta(Accelerator):
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add(te.declare_intrins())
         pm.add(te.tile())
         pm.add(te.vthread())
         pm.add(te.cache())
