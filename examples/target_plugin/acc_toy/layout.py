@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
 from acc import ir
 
 OPERATORS = ("graph.conv_integer", "graph.gemm_integer")

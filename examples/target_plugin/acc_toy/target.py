@@ -12,7 +12,6 @@ from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.targets.declared import DeclaredAccelerator, Kernel
 from acc.targets.reasons import Blame, Reason, explain
-
 from acc_toy import layout, program
 from acc_toy.device import Interpreter
 

@@ -422,6 +422,7 @@ def _first_written(kernel: ir.Operation) -> int:
             target = op.operands[1]
             while isinstance(target.owner, ir.Operation):
                 target = target.owner.operands[0]
+            assert isinstance(target, ir.BlockArgument)
             found.append(target.arg_number)
 
     kernel.walk(visit)
