@@ -14,13 +14,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from acc import _mlir, ir
+from acc import ir
 from acc.container import ProgramBuffer
 from acc.dialects import te
 from acc.dtypes import BY_MLIR
 from acc.errors import CompileError
 from acc.passes import te as passes
 from acc.passmanager import PassManager
+from acc.schedule import Footprint, Hardware, Schedule, Scratchpads, Search, Unschedulable, make_schedules
 from acc.targets.base import Accelerator, Decision, Program
 
 __all__ = ["DeclaredAccelerator", "Issue", "Kernel", "Load", "Operand", "Store", "View"]
@@ -120,23 +121,15 @@ class DeclaredAccelerator(Accelerator):
                 raise CompileError(f"target '{self.name}' declares @{name}: its name must begin with '{self.name}_'")
             op.clone(ir.InsertionPoint.at_block_begin(module.body))
 
+    def choose(self, footprint: Footprint, hardware: Hardware) -> Schedule:
+        """The schedule policy: the cheapest that fits, of all."""
+        if any(axis.extent == 0 for axis in footprint.axes):
+            raise Unschedulable("it has no elements")
+        return Search(vthreads=1)(footprint, hardware)
+
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
-        """See Accelerator: halves tiles until they fit; a kernel whose smallest do not is the host's."""
-        decisions = []
-        for kernel in module.body:
-            if kernel.name != "te.kernel" or not self.is_mine(kernel):
-                continue
-            layers = kernel.attributes.get("layers")
-            names = tuple(map(str, layers.value)) if layers is not None else ()
-            tiling, reason = None, ""
-            try:
-                tiling = _choose(kernel)
-                kernel.attributes["schedule"] = tiling.attribute(kernel, self.product)
-            except ValueError as why:
-                reason = str(why)
-                kernel.attributes["target"] = te.HostAttr.get(context=kernel.context)
-            decisions.append(Decision(str(kernel.attributes["sym_name"].value), names, tiling, reason))
-        return decisions
+        """See Accelerator; a kernel whose smallest tiles do not fit is the host's."""
+        return make_schedules(module, self.name, self.choose, lambda target: Scratchpads.of(target, self.product))
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
@@ -187,67 +180,6 @@ class DeclaredAccelerator(Accelerator):
             for op in module.body
             if op.name == "te.program" and self.is_mine(op)
         ]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Tiling:
-    footprint: _mlir.Footprint
-    sizes: tuple[int, ...]
-
-    def summary(self) -> str:
-        return f"tile {'x'.join(map(str, self.sizes))}"
-
-    def attribute(self, kernel: ir.Operation, product: str) -> te.ScheduleAttr:
-        context = kernel.context
-        roles = te.TargetAttr(kernel.attributes["target"]).roles
-        assert roles is not None
-        pairs = list(zip(self.footprint.axes, self.sizes, strict=True))
-        first = [size for axis, size in pairs if not axis.is_reduction]
-        tiles = [te.TileAttr.get(first, context=context)]
-        tiled = {axis.index: size for axis, size in pairs if axis.is_reduction and size < axis.extent}
-        if tiled:
-            second = [tiled.get(index, 0) for index in range(1 + max(tiled))]
-            tiles.append(te.TileAttr.get(second, context=context))
-        caches = {
-            buffer.argument: te.CacheAttr.get(
-                buffer.argument, roles[buffer.role], int(bool(tiled) and buffer.is_for_anchor), context=context
-            )
-            for buffer in self.footprint.buffers
-            if buffer.argument is not None
-        }
-        return te.ScheduleAttr.get(
-            tiles, caches=list(caches.values()), accumulator=roles["accumulator"], intrinsic=product, context=context
-        )
-
-
-def _choose(kernel: ir.Operation) -> _Tiling:
-    footprint = _mlir.describe_kernel(kernel)
-    if any(axis.extent == 0 for axis in footprint.axes):
-        raise ValueError("it has no elements")
-    target = te.TargetAttr(kernel.attributes["target"])
-    pads = [te.MemoryAttr(target.scratchpads[i]) for i in range(len(target.scratchpads))]
-    capacity = {pad.space: pad.capacity for pad in pads}
-    roles = target.roles
-    assert roles is not None
-
-    def excess(sizes: Sequence[int]) -> tuple[float, str]:
-        used = dict.fromkeys(capacity, 0)
-        for buffer in footprint.buffers:
-            count = 1
-            for form, whole in zip(buffer.forms, buffer.sizes, strict=True):
-                span = 1 + sum(abs(c) * (size - 1) for c, size in zip(form, sizes, strict=False))
-                same = all(size == axis.extent for c, size, axis in zip(form, sizes, footprint.axes, strict=False) if c)
-                count *= whole if same else span
-            used[roles[buffer.role]] += count
-        return max((used[space] / capacity[space], _name(space)) for space in used)
-
-    sizes = [axis.extent for axis in footprint.axes]
-    while (worst := excess(sizes))[0] > 1:
-        tries = [[*sizes[:i], (size + 1) // 2, *sizes[i + 1 :]] for i, size in enumerate(sizes) if size > 1]
-        if not tries:
-            raise ValueError(f"its smallest tile does not fit in {worst[1]}")
-        sizes = min(tries, key=excess)
-    return _Tiling(footprint, tuple(sizes))
 
 
 def _elements(op: ir.Operation, name: str) -> list[ir.Attribute]:
