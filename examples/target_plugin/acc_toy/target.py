@@ -94,10 +94,6 @@ class Toy(DeclaredAccelerator):
             return Reason(f"grouped convolution: group {group.value}", Blame.RULE)
         return Reason()
 
-    def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
-        """See Accelerator: every operator is a kernel."""
-        return False
-
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
         pm.add(lambda module: layout.pack(module, self.attribute(module.context)), "toy-pack")
