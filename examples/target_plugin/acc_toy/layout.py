@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from acc import ir
+from acc.dialects import graph
 
 OPERATORS = ("graph.conv_integer", "graph.gemm_integer")
 
@@ -23,7 +24,7 @@ def pack(module: ir.Operation, target: ir.Attribute) -> None:
     assert main is not None
     for op in list(main.regions[0].blocks[0].operations):
         placement = op.attributes.get("graph.placement")
-        if op.name in OPERATORS and isinstance(placement, ir.PlacementAttr) and placement.target == target:
+        if op.name in OPERATORS and isinstance(placement, graph.PlacementAttr) and placement.target == target:
             with ir.InsertionPoint(op), op.location:
                 op.replace_all_uses_with(_convolution(op, placement))
             op.erase()
@@ -50,7 +51,7 @@ def _pack_input(op: ir.Operation, kernel: str) -> ir.Value:
 
     kernel: of the host, which does this.
     """
-    host = {"graph.placement": ir.PlacementAttr.get(kernel, context=op.context)}
+    host = {"graph.placement": graph.PlacementAttr.get(kernel, context=op.context)}
     x, pads = op.operands[0], _integers(op, "pads")
     spatial = len(pads) // 2
     n, channels, *sizes = _shape(x)
@@ -84,7 +85,7 @@ def _generic(
     maps: Sequence[Sequence[ir.AffineExpr]],
     kinds: Sequence[str],
     body: Callable[[list[ir.Value]], ir.Value],
-    placement: ir.PlacementAttr,
+    placement: graph.PlacementAttr,
 ) -> ir.Value:
     """A linalg.generic; maps: one per operand, `init` last, from loops of these kinds."""
     attributes = {
@@ -107,9 +108,9 @@ def _multiply_add(operands: list[ir.Value]) -> ir.Value:
     return _create("arith.addi", total.type, [total, _create("arith.muli", total.type, wide)])
 
 
-def _convolution(op: ir.Operation, placement: ir.PlacementAttr) -> ir.Value:
+def _convolution(op: ir.Operation, placement: graph.PlacementAttr) -> ir.Value:
     """The kernel's operators in front of `op`; returns its result."""
-    x, weights, bias = _pack_input(op, f"{placement.kernel}:pack"), _pack_weights(op.operands[1]), op.operands[2]
+    x, weights, bias = _pack_input(op, f"{placement.kernel.value}:pack"), _pack_weights(op.operands[1]), op.operands[2]
     strides, dilations = _integers(op, "strides"), _integers(op, "dilations")
     spatial = len(strides)
     dims = [ir.AffineExpr.get_dim(index, op.context) for index in range(2 * spatial + 4)]

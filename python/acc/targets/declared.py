@@ -304,8 +304,11 @@ class _Evaluator:
         offsets, sizes, steps = (self._mixed(op, f"static_{what}", dynamic) for what in ("offsets", "sizes", "strides"))
         view = self.views[source]
         offset = view.offset + sum(at * stride for at, stride in zip(offsets, view.strides, strict=True))
-        strides = tuple(step * stride for step, stride in zip(steps, view.strides, strict=True))
-        self.views[op.result] = dataclasses.replace(view, offset=offset, sizes=sizes, strides=strides)
+        strides = [step * stride for step, stride in zip(steps, view.strides, strict=True)]
+        kept = _kept(sizes, ir.ShapedType(op.result.type).shape)
+        self.views[op.result] = dataclasses.replace(
+            view, offset=offset, sizes=tuple(sizes[i] for i in kept), strides=tuple(strides[i] for i in kept)
+        )
 
     def _cast(self, op: ir.Operation) -> None:
         self.views[op.result] = self.views[op.operands[0]]
@@ -343,6 +346,16 @@ class _Evaluator:
         start = address([0] * rank)
         units = ([int(axis == other) for other in range(rank)] for axis in range(rank))
         return Operand(view.memory, view.offset + start, tuple(address(unit) - start for unit in units))
+
+
+def _kept(sizes: Sequence[int], shape: Sequence[int]) -> list[int]:
+    """Which dimensions a result of fewer has: those left out are of size 1, so that their strides do not count."""
+    kept: list[int] = []
+    for axis, size in enumerate(sizes):
+        left = len(sizes) - axis > len(shape) - len(kept)
+        if not (left and size == 1 and (len(kept) == len(shape) or shape[len(kept)] != 1)):
+            kept.append(axis)
+    return kept
 
 
 def _first_written(kernel: ir.Operation) -> int:
