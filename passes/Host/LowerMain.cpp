@@ -200,7 +200,8 @@ private:
         function, launch.getKernelAttr());
     if (!kernel)
       return launch.emitError("launches @")
-             << launch.getKernel() << ", which is no native kernel and no program";
+             << launch.getKernel()
+             << ", which is no native kernel and no program";
     const KernelInfo &info = kernels.at(kernel.getSymNameAttr());
     SmallVector<Value> operands;
     LaunchGuard watch(builder, host, converter, loc);

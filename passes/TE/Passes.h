@@ -29,12 +29,12 @@ inline ScheduleAttr getSchedule(KernelOp kernel) {
   return mlir::dyn_cast_or_null<ScheduleAttr>(kernel.getScheduleAttr());
 }
 
-/// The schedule of a kernel that is still on tensors, or null. Every accelerator
-/// of a model adds the passes that make buffers of all kernels: the first time
-/// counts.
+/// The schedule of a kernel that is still on tensors, or null. Every
+/// accelerator of a model adds the passes that make buffers of all kernels: the
+/// first time counts.
 inline ScheduleAttr getScheduleOnTensors(KernelOp kernel) {
-  bool hasBuffers = llvm::any_of(kernel.getArgumentTypes(),
-                                 llvm::IsaPred<mlir::MemRefType>);
+  bool hasBuffers =
+      llvm::any_of(kernel.getArgumentTypes(), llvm::IsaPred<mlir::MemRefType>);
   return hasBuffers ? ScheduleAttr() : getSchedule(kernel);
 }
 

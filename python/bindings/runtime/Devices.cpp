@@ -26,8 +26,8 @@ using namespace acc::python;
 /// A reference to the exception that is kept, or null.
 static thread_local PyObject *raised = nullptr;
 
-/// Takes the exception out of \p error. Up to Python 3.11 one that C code raised
-/// is a class and a text until it is asked for.
+/// Takes the exception out of \p error. Up to Python 3.11 one that C code
+/// raised is a class and a text until it is asked for.
 static nb::object takeException(nb::python_error &error) {
   error.restore();
 #if PY_VERSION_HEX >= 0x030C0000
