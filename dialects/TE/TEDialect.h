@@ -32,12 +32,13 @@ namespace acc::te {
 class TargetAttrInterface;
 } // namespace acc::te
 
+#include "dialects/TE/TEOpInterfaces.h.inc"
+
 // The interface of targets speaks of operators, the attributes implement it.
 #define GET_OP_CLASSES
 #include "dialects/TE/TEOps.h.inc"
 
 #include "dialects/TE/TEAttrInterfaces.h.inc"
-#include "dialects/TE/TEOpInterfaces.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/TE/TEAttributes.h.inc"

@@ -75,7 +75,7 @@ def TE_ProgramLaunchOpInterface : OpInterface<"ProgramLaunchOpInterface"> {
   let cppNamespace = "::acc::te";
   let description = [{
     Runs a program: the operands are its buffers, in order. In `main` it becomes
-    a call of the runtime.
+    a call of the runtime, as a `te.launch` of a program does.
   }];
   let methods = [
     InterfaceMethod<[{

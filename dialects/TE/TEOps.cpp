@@ -17,6 +17,23 @@
 using namespace mlir;
 using namespace acc::te;
 
+/// The types of a program's buffers, in parentheses.
+static ParseResult parseBufferTypes(OpAsmParser &parser, ArrayAttr &buffers) {
+  SmallVector<Type> types;
+  auto parseOne = [&]() { return parser.parseType(types.emplace_back()); };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseOne))
+    return failure();
+  buffers = parser.getBuilder().getTypeArrayAttr(types);
+  return success();
+}
+
+static void printBufferTypes(OpAsmPrinter &printer, Operation *,
+                             ArrayAttr buffers) {
+  printer << "(";
+  llvm::interleaveComma(buffers.getAsValueRange<TypeAttr>(), printer);
+  printer << ")";
+}
+
 #define GET_OP_CLASSES
 #include "dialects/TE/TEOps.cpp.inc"
 
@@ -121,11 +138,32 @@ static bool isSameBuffer(Type lhs, Type rhs) {
          succeeded(verifyCompatibleShape(lhsShaped, rhsShaped));
 }
 
+/// Checks the launch of what is a program already.
+static LogicalResult verifyLaunch(LaunchOp launch, ProgramOp program) {
+  if (launch.getNumResults() != 0)
+    return launch.emitOpError("has results, but @")
+           << launch.getKernel() << " is a program, which writes to buffers";
+  if (!llvm::equal(launch.getOperandTypes(),
+                   program.getBuffers().getAsValueRange<TypeAttr>(),
+                   isSameBuffer))
+    return launch.emitOpError("operand types must be those of the buffers of @")
+           << launch.getKernel() << ", " << program.getBuffers();
+  if (static_cast<int64_t>(launch.getInits().size()) != program.getWritten())
+    return launch.emitOpError("has ")
+           << launch.getInits().size() << " written buffers but @"
+           << launch.getKernel() << " writes " << program.getWritten();
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (auto program =
+          symbols.lookupNearestSymbolFrom<ProgramOp>(*this, getKernelAttr()))
+    return verifyLaunch(*this, program);
   auto kernel =
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
-    return emitOpError("refers to no te.kernel named @") << getKernel();
+    return emitOpError("refers to no te.kernel or te.program named @")
+           << getKernel();
   if (!llvm::equal(getOperandTypes(), kernel.getArgumentTypes(), isSameBuffer))
     return emitOpError("operand types must be the argument types of @")
            << getKernel() << ", " << kernel.getFunctionType();
@@ -372,5 +410,29 @@ LogicalResult IssueOp::verify() {
       return emitOpError("has ")
              << getStaticBounds().size() << " bounds but the map "
              << AffineMapAttr::get(map);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// ProgramOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramOp::verify() {
+  auto target = dyn_cast<TargetAttrInterface>(getTarget());
+  if (!target)
+    return emitOpError("has ") << getTarget()
+                               << " as its target, which is none: expected an "
+                                  "attribute such as #te.target<...>";
+  if (target.isHost())
+    return emitOpError("is for the host, which runs native code");
+  for (Type type : getBuffers().getAsValueRange<TypeAttr>())
+    if (auto buffer = dyn_cast<MemRefType>(type);
+        !buffer || !buffer.hasStaticShape())
+      return emitOpError("has ")
+             << type << " among its buffers: expected memrefs of known sizes";
+  int64_t count = getBuffers().size();
+  if (getWritten() < 0 || getWritten() > count)
+    return emitOpError("writes ")
+           << getWritten() << " of its " << count << " buffers";
   return success();
 }

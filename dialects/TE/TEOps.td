@@ -282,4 +282,28 @@ def TE_IssueOp : TE_Op<"issue", [
   let hasVerifier = 1;
 }
 
+def TE_ProgramOp : TE_Op<"program", [
+    Symbol, DeclareOpInterfaceMethods<TE_ProgramOpInterface>]> {
+  let summary = "The program of a kernel, as its target's devices read it";
+  let description = [{
+    What a backend outside of the compiler made of a `te.kernel`, whose name it
+    takes over; `te.launch` runs it. `buffers` are what it is launched with, and
+    the last `written` of them are those that it writes. What `data` means is known
+    to the devices of `target` alone.
+
+    ```mlir
+    te.program @relu for #te.target<name = "toy", scratchpads = []>
+        (memref<8xi8>, memref<8xi8>) written 1 data "..."
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name, AnyAttr:$target, TypeArrayAttr:$buffers,
+    I64Attr:$written, StrAttr:$data);
+  let assemblyFormat = [{
+    $sym_name `for` $target custom<BufferTypes>($buffers) `written` $written
+    `data` $data attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // ACC_DIALECTS_TE_TEOPS_TD

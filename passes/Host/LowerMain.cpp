@@ -193,11 +193,15 @@ private:
 
   LogicalResult call(te::LaunchOp launch) {
     Location loc = launch.getLoc();
+    if (SymbolTable::lookupNearestSymbolFrom<te::ProgramOpInterface>(
+            function, launch.getKernelAttr()))
+      return callProgram(launch, launch.getKernelAttr());
     auto kernel = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
         function, launch.getKernelAttr());
     if (!kernel)
       return launch.emitError("launches @")
-             << launch.getKernel() << ", which is no native kernel";
+             << launch.getKernel()
+             << ", which is no native kernel and no program";
     const KernelInfo &info = kernels.at(kernel.getSymNameAttr());
     SmallVector<Value> operands;
     LaunchGuard watch(builder, host, converter, loc);
@@ -233,16 +237,20 @@ private:
   }
 
   LogicalResult call(te::ProgramLaunchOpInterface launch) {
-    Location loc = launch.getLoc();
+    return callProgram(launch, launch.getProgramSymbol());
+  }
+
+  LogicalResult callProgram(Operation *launch, FlatSymbolRefAttr symbol) {
+    Location loc = launch->getLoc();
     int64_t program = -1, next = 0;
     for (auto op : function->getParentOfType<ModuleOp>()
                        .getOps<te::ProgramOpInterface>()) {
-      if (SymbolTable::getSymbolName(op) == launch.getProgramSymbol().getAttr())
+      if (SymbolTable::getSymbolName(op) == symbol.getAttr())
         program = next;
       ++next;
     }
     if (program < 0)
-      return launch.emitError("launches no known program");
+      return launch->emitError("launches no known program");
     SmallVector<Value> pointers;
     LaunchGuard watch(builder, host, converter, loc);
     for (Value operand : launch->getOperands()) {

@@ -88,7 +88,7 @@ namespace {
 struct Bufferize : acc::te::impl::TeBufferizeBase<Bufferize> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
-    if (!getSchedule(kernel))
+    if (!getScheduleOnTensors(kernel))
       return;
     IRRewriter rewriter(kernel.getContext());
     convertBoundary(kernel, rewriter);

@@ -163,7 +163,7 @@ LogicalResult Cacher::cacheOperands(linalg::LinalgOp op) {
       return success();
     }
   }
-  if (isOnlyCast<arith::TruncIOp>(op)) {
+  if (isOnlyCast<arith::TruncIOp>(op) || isStore(op)) {
     rewriter.setInsertionPoint(op);
     rewriter.replaceOpWithNewOp<CacheWriteOp>(
         op, op->getResultTypes(), op.getDpsInputs()[0], op.getDpsInits()[0]);
@@ -237,7 +237,7 @@ LogicalResult Cacher::run() {
 namespace {
 struct Cache : acc::te::impl::TeCacheBase<Cache> {
   void runOnOperation() override {
-    ScheduleAttr schedule = getSchedule(getOperation());
+    ScheduleAttr schedule = getScheduleOnTensors(getOperation());
     if (schedule && failed(Cacher(getOperation(), schedule).run()))
       signalPassFailure();
   }

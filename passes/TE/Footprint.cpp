@@ -56,6 +56,20 @@ static void addUnitLoops(Builder &builder, linalg::GenericOp op) {
       })));
 }
 
+bool acc::te::isStore(linalg::LinalgOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1)
+    return false;
+  Value init = op.getDpsInits()[0];
+  while (auto slice = init.getDefiningOp<tensor::ExtractSliceOp>())
+    init = slice.getSource();
+  // Other operations than loops and kernels define values of their own.
+  return isa<BlockArgument>(init) &&
+         op.getBlock()->getTerminator()->getOperand(0) ==
+             op.getBlock()->getArgument(0) &&
+         llvm::all_of(op.getIndexingMapsArray(),
+                      [](AffineMap map) { return map.isIdentity(); });
+}
+
 void acc::te::addUnitLoops(KernelOp kernel) {
   Builder builder(kernel.getContext());
   kernel.walk([&](linalg::GenericOp op) { ::addUnitLoops(builder, op); });
@@ -72,7 +86,6 @@ public:
     TargetAttrInterface target = kernel.getTargetInterface();
     for (const Memory &memory : target.getMemories())
       memories[memory.space] = memory;
-    elementRank = findMemory(Role::Accumulator).shape.size();
   }
 
   FailureOr<Footprint> run();
@@ -88,16 +101,28 @@ private:
     return memories.lookup(kernel.getTargetInterface().getMemorySpace(role));
   }
 
-  ArrayRef<int64_t> outerShape(Value value) {
-    return cast<RankedTensorType>(value.getType())
-        .getShape()
-        .drop_back(elementRank);
+  /// The number of dimensions inside of an element of what plays `role`.
+  size_t elementRank(Role role) { return findMemory(role).shape.size(); }
+
+  /// The role of an operand of `op`: the anchor of a product has inputs and
+  /// weights, everything else is computed on what is accumulated.
+  Role roleOf(OpOperand &operand, bool isProduct) {
+    auto op = cast<linalg::LinalgOp>(operand.getOwner());
+    if (!isProduct || op.isDpsInit(&operand))
+      return Role::Accumulator;
+    return operand.getOperandNumber() == 0 ? Role::Input : Role::Weight;
   }
 
-  int64_t elementBytes(Value value) {
+  ArrayRef<int64_t> outerShape(Value value, Role role = Role::Accumulator) {
+    return cast<RankedTensorType>(value.getType())
+        .getShape()
+        .drop_back(elementRank(role));
+  }
+
+  int64_t elementBytes(Value value, Role role = Role::Accumulator) {
     auto type = cast<RankedTensorType>(value.getType());
     int64_t bits = type.getElementTypeBitWidth();
-    for (int64_t size : type.getShape().take_back(elementRank))
+    for (int64_t size : type.getShape().take_back(elementRank(role)))
       bits *= size;
     return bits / 8;
   }
@@ -119,7 +144,6 @@ private:
   std::string &reason;
   MLIRContext *context;
   DenseMap<Attribute, Memory> memories;
-  size_t elementRank = 0;
   Footprint footprint;
   /// Positions of a tile's slice, per value that it needs.
   DenseMap<Value, Forms> needs;
@@ -155,9 +179,10 @@ llvm::SmallDenseSet<unsigned> Reader::innerLoops(linalg::LinalgOp op) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
     bool counts = op.isDpsInit(&operand) ||
                   !op.getMatchingBlockArgument(&operand).use_empty();
-    if (!counts || map.getNumResults() <= elementRank)
+    size_t rank = elementRank(roleOf(operand, footprint.isProduct));
+    if (!counts || map.getNumResults() <= rank)
       continue;
-    for (AffineExpr expr : map.getResults().take_back(elementRank))
+    for (AffineExpr expr : map.getResults().take_back(rank))
       for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
         if (expr.isFunctionOfDim(dim))
           inner.insert(dim);
@@ -169,7 +194,7 @@ llvm::SmallDenseSet<unsigned> Reader::innerLoops(linalg::LinalgOp op) {
 /// the anchor outside of an element are the others.
 LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
   if (cast<RankedTensorType>(result.getType()).getRank() <=
-      static_cast<int64_t>(elementRank))
+      static_cast<int64_t>(elementRank(Role::Accumulator)))
     return fail("its result is not packed into hardware elements");
   Forms forms;
   for (auto [index, size] : llvm::enumerate(outerShape(result))) {
@@ -179,6 +204,13 @@ LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
   needs[result] = forms;
   if (!anchor)
     return success();
+  SmallVector<OpOperand *> inputs = anchor.getDpsInputOperands();
+  auto holds = [&](OpOperand *input, Role role) {
+    return getElementTypeOrSelf(input->get().getType()) ==
+           findMemory(role).type;
+  };
+  footprint.isProduct = inputs.size() == 2 && holds(inputs[0], Role::Input) &&
+                        holds(inputs[1], Role::Weight);
   SmallVector<int64_t> extents = anchor.getStaticLoopRanges();
   llvm::SmallDenseSet<unsigned> inner = innerLoops(anchor);
   for (auto [index, kind] : llvm::enumerate(anchor.getIteratorTypesArray()))
@@ -187,13 +219,6 @@ LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
       footprint.axes.push_back(
           {extents[index], static_cast<unsigned>(index), true});
     }
-  SmallVector<OpOperand *> inputs = anchor.getDpsInputOperands();
-  auto holds = [&](OpOperand *input, Role role) {
-    return getElementTypeOrSelf(input->get().getType()) ==
-           findMemory(role).type;
-  };
-  footprint.isProduct = inputs.size() == 2 && holds(inputs[0], Role::Input) &&
-                        holds(inputs[1], Role::Weight);
   return success();
 }
 
@@ -218,10 +243,10 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
   Staged buffer;
   buffer.role = role;
   buffer.argument = argument.getArgNumber();
-  buffer.elementBytes = elementBytes(value);
+  buffer.elementBytes = elementBytes(value, role);
   buffer.isMutated = isMutated;
   buffer.isForAnchor = forAnchor;
-  buffer.sizes = llvm::to_vector(outerShape(value));
+  buffer.sizes = llvm::to_vector(outerShape(value, role));
   size_t rank = forms.size();
   buffer.low.assign(rank, 0);
   buffer.padded.assign(rank, false);
@@ -235,13 +260,13 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
         buffer.low[dim] = pad.getStaticLow()[dim];
         buffer.padded[dim] = buffer.low[dim] != 0 || pad.getStaticHigh()[dim];
       }
-      buffer.extents = llvm::to_vector(outerShape(pad.getSource()));
+      buffer.extents = llvm::to_vector(outerShape(pad.getSource(), role));
     } else if (!isPadded) {
       // Slices before the padding only shrink what is padded.
       auto slice = cast<tensor::ExtractSliceOp>(op);
       for (size_t dim = 0; dim < rank; ++dim)
         positions[dim] = positions[dim] + slice.getStaticOffsets()[dim];
-      buffer.extents = llvm::to_vector(outerShape(slice.getSource()));
+      buffer.extents = llvm::to_vector(outerShape(slice.getSource(), role));
     }
   }
   if (buffer.extents.empty())
@@ -254,23 +279,21 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
 LogicalResult Reader::visitInputs(linalg::LinalgOp op, bool isAnchor,
                                   ArrayRef<AffineExpr> byLoop) {
   bool isWidened = !isAnchor && isOnlyCast<arith::ExtSIOp>(op);
-  for (auto [index, input] : llvm::enumerate(op.getDpsInputOperands())) {
+  for (OpOperand *input : op.getDpsInputOperands()) {
     if (!isa<RankedTensorType>(input->get().getType()) ||
         op.getMatchingBlockArgument(input).use_empty())
       continue;
     AffineMap map = op.getMatchingIndexingMap(input);
+    Role role = roleOf(*input, isAnchor && footprint.isProduct);
     Forms forms;
     for (AffineExpr expr : map.getResults().drop_back(
-             std::min<size_t>(elementRank, map.getNumResults()))) {
+             std::min<size_t>(elementRank(role), map.getNumResults()))) {
       for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
         if (expr.isFunctionOfDim(dim) && !byLoop[dim])
           return fail("an operand is not packed into hardware elements");
       forms.push_back(simplifyAffineExpr(expr.replaceDims(byLoop),
                                          footprint.axes.size(), 0));
     }
-    Role role = Role::Accumulator;
-    if (isAnchor && footprint.isProduct)
-      role = index == 0 ? Role::Input : Role::Weight;
     bool isMutated = isWidened && mutated.contains(op->getResult(0));
     if (failed(need(input->get(), forms, role, isMutated, isAnchor)))
       return failure();
@@ -300,12 +323,12 @@ LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
 
   bool isFill = isa<linalg::FillOp>(op.getOperation());
   bool widens = isOnlyCast<arith::ExtSIOp>(op),
-       narrows = isOnlyCast<arith::TruncIOp>(op);
-  footprint.steps += !isFill && !isAnchor && !widens && !narrows;
+       stores = isOnlyCast<arith::TruncIOp>(op) || isStore(op);
+  footprint.steps += !isFill && !isAnchor && !widens && !stores;
   if (failed(visitInputs(op, isAnchor, byLoop)))
     return failure();
   Operation *initial = init->get().getDefiningOp();
-  if (narrows) {
+  if (stores) {
     Staged store;
     store.role = Role::Output;
     store.map = toMap(forms);

@@ -77,6 +77,10 @@ template <typename CastOp> bool isOnlyCast(mlir::linalg::LinalgOp op) {
                       [](mlir::AffineMap map) { return map.isIdentity(); });
 }
 
+/// Whether `op` copies its operand as it is to where a result of the kernel is
+/// written, so that it is a transfer rather than a step.
+bool isStore(mlir::linalg::LinalgOp op);
+
 /// Upstream tiles through results accessed by permutations of the loops only. A
 /// constant 0 in the result's map of a reduction becomes a loop of one
 /// iteration, in every operation of the kernel.

@@ -29,6 +29,15 @@ inline ScheduleAttr getSchedule(KernelOp kernel) {
   return mlir::dyn_cast_or_null<ScheduleAttr>(kernel.getScheduleAttr());
 }
 
+/// The schedule of a kernel that is still on tensors, or null. Every
+/// accelerator of a model adds the passes that make buffers of all kernels: the
+/// first time counts.
+inline ScheduleAttr getScheduleOnTensors(KernelOp kernel) {
+  bool hasBuffers =
+      llvm::any_of(kernel.getArgumentTypes(), llvm::IsaPred<mlir::MemRefType>);
+  return hasBuffers ? ScheduleAttr() : getSchedule(kernel);
+}
+
 /// The [level, axis] that te-tile put on a loop, or null.
 inline mlir::DenseI64ArrayAttr getTiledAxis(mlir::Operation *loop) {
   return loop->getAttrOfType<mlir::DenseI64ArrayAttr>(TEDialect::kLoop);

@@ -184,7 +184,7 @@ namespace {
 struct Tile : acc::te::impl::TeTileBase<Tile> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
-    ScheduleAttr schedule = getSchedule(kernel);
+    ScheduleAttr schedule = getScheduleOnTensors(kernel);
     if (!schedule)
       return;
     IRRewriter rewriter(kernel.getContext());

@@ -21,7 +21,7 @@ namespace {
 struct VThread : acc::te::impl::TeVThreadBase<VThread> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
-    ScheduleAttr schedule = getSchedule(kernel);
+    ScheduleAttr schedule = getScheduleOnTensors(kernel);
     if (!schedule || !schedule.getVthread())
       return;
     VThreadAttr vthread = schedule.getVthread();

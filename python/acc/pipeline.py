@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,14 +110,35 @@ class Lowered:
 _REPORT = "this is a fault of acc, please report it with the model"
 
 
-def _fault(stage: str, error: MLIRError) -> Fault:
+def _report(accelerators: Iterable[Accelerator], error: BaseException | None = None) -> str:
+    """Whose fault it is that a stage fails: that of the package of an accelerator whose code raised `error`, or acc's.
+
+    Without an error a pass refused IR, which any of them may have made.
+    """
+    others = {type(item).__module__.split(".")[0]: item.name for item in accelerators}
+    others.pop("acc", None)
+    running: set[str] = set()
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None:
+        running.add(str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0])
+        trace = trace.tb_next
+    blamed = running & others.keys() if error is not None else others.keys()
+    if not blamed:
+        return _REPORT
+    whose = " and ".join(f"target '{others[name]}' (package {name})" for name in sorted(blamed))
+    if error is None:
+        return f"this is a fault of acc or of {whose}, please report it with the model"
+    return f"this is a fault of {whose}, please report it there with the model"
+
+
+def _fault(stage: str, error: MLIRError, report: str) -> Fault:
     """What a pass or a verifier said, as far as it is in words that users know; the rest is the error's cause."""
     first = next((said for said in error.diagnostics if said.severity == "error"), None)
     where = f" at '{first.name}'" if first is not None and first.name else ""
     # Operators of the graph dialect are ONNX's; what is said of others is not for users.
     inside = first is None or re.match(r"'(?!graph\.)\w+\.", first.message)
     reason = "" if inside or first is None else plain(first.message)
-    return Fault(f"stage '{stage}' failed{where}: " + (f"{reason}: " if reason and is_plain(reason) else "") + _REPORT)
+    return Fault(f"stage '{stage}' failed{where}: " + (f"{reason}: " if reason and is_plain(reason) else "") + report)
 
 
 class Pipeline:
@@ -134,11 +155,12 @@ class Pipeline:
         try:
             work()
         except MLIRError as error:
-            raise _fault(name, error) from error
+            raise _fault(name, error, _report(self.options.accelerators)) from error
         except (AccError, OSError, MemoryError):
             raise
         except Exception as error:
-            raise Fault(f"stage '{name}' failed: {type(error).__name__}: {error}: {_REPORT}") from error
+            report = _report(self.options.accelerators, error)
+            raise Fault(f"stage '{name}' failed: {type(error).__name__}: {error}: {report}") from error
         self.stages.append(Stage(name, time.perf_counter() - started))
 
     def _passes(self, name: str, module: ir.Module, build: Callable[[PassManager], None]) -> None:
@@ -199,6 +221,8 @@ class Pipeline:
         decisions: list[Decision] = []
 
         def place(_: ir.Operation) -> None:
+            for accelerator in accelerators:
+                accelerator.prepare(graph.module)
             placements.extend(partition(graph.module, accelerators, self.options.partition))
 
         def passes(pm: PassManager) -> None:
@@ -211,8 +235,6 @@ class Pipeline:
             for accelerator in accelerators:
                 pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
 
-        for accelerator in accelerators:
-            accelerator.prepare(graph.module)
         self._passes("kernels", graph.module, passes)
         return Kernels(
             graph.module,
@@ -227,6 +249,8 @@ class Pipeline:
         module, accelerators, cpu = kernels.module, self.options.accelerators, self.options.cpu
 
         def kernel_passes(pm: PassManager) -> None:
+            # Those of every target, since the passes of te take the kernels of all.
+            pm.add(te.declare_intrins())
             for accelerator in accelerators:
                 accelerator.add_kernels(pm)
 
@@ -242,10 +266,12 @@ class Pipeline:
         metadata: dict[str, object] = {}
         if accelerators:
             self._passes("instructions", module, program_passes)
-        for accelerator in accelerators:
-            made = accelerator.programs(module)
-            metadata |= accelerator.describe_programs(module, made, kernels.described[accelerator.name], len(programs))
-            programs.extend(made)
+            made = {accelerator.name: accelerator.programs(module) for accelerator in accelerators}
+            programs = _in_order(module, made.values())
+            numbers = {program.symbol: number for number, program in enumerate(programs)}
+            for accelerator in accelerators:
+                described = kernels.described[accelerator.name]
+                metadata |= accelerator.describe_programs(module, made[accelerator.name], described, numbers)
         self._passes("llvm", module, lambda pm: stages.make_llvm(pm, cpu))
         images: list[bytes] = []
         self._stage("object code", lambda: images.append(stages.make_image(module, cpu)))
@@ -256,6 +282,13 @@ class Pipeline:
             stages.workspace_bytes(module),
             metadata,
         )
+
+
+def _in_order(module: ir.Module, programs: Iterable[Sequence[Program]]) -> list[Program]:
+    """The programs of all accelerators in the order of the module, which is that of their numbers in native code."""
+    by_symbol = {program.symbol: program for made in programs for program in made}
+    symbols = (op.attributes.get("sym_name") for op in module.body)
+    return [by_symbol[symbol.value] for symbol in symbols if symbol is not None and symbol.value in by_symbol]
 
 
 def _scheduling(

@@ -141,7 +141,11 @@ class Accelerator(Target):
 
     @abstractmethod
     def add_kernels(self, pm: PassManager) -> None:
-        """Adds the passes from scheduled te.kernels to the target's structured operations."""
+        """Adds the passes from scheduled te.kernels to the target's structured operations.
+
+        Its intrinsics are declared already. Passes take the kernels of all targets; those of te leave alone what is
+        past them.
+        """
 
     @abstractmethod
     def add_programs(self, pm: PassManager) -> None:
@@ -149,18 +153,18 @@ class Accelerator(Target):
 
     @abstractmethod
     def programs(self, module: ir.Module) -> Sequence[Program]:
-        """The programs of a module after `add_programs`, in the order of their numbers."""
+        """The target's programs in a module after `add_programs`."""
 
     def describe_kernels(self, graph: Graph) -> object:
         """What `describe_programs` will want to know of the scheduled kernels in `graph.module`."""
         return None
 
     def describe_programs(
-        self, module: ir.Module, programs: Sequence[Program], kernels: object, first: int
+        self, module: ir.Module, programs: Sequence[Program], kernels: object, numbers: Mapping[str, int]
     ) -> dict[str, object]:
         """What the model file says of `programs`, the target's, JSON-compatible.
 
-        kernels: what `describe_kernels` returned. first: the number of the first of these programs in the file.
+        kernels: what `describe_kernels` returned. numbers: those of all programs in the file, by symbol.
         """
         return {}
 

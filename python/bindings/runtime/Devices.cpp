@@ -26,15 +26,33 @@ using namespace acc::python;
 /// A reference to the exception that is kept, or null.
 static thread_local PyObject *raised = nullptr;
 
+/// Takes the exception out of \p error. Up to Python 3.11 one that C code
+/// raised is a class and a text until it is asked for.
+static nb::object takeException(nb::python_error &error) {
+  error.restore();
+#if PY_VERSION_HEX >= 0x030C0000
+  return nb::steal(PyErr_GetRaisedException());
+#else
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback)
+    PyException_SetTraceback(value, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return nb::steal(value);
+#endif
+}
+
 std::string Raised::keep(nb::python_error &error) {
   clear();
-  raised = nb::borrow(error.value()).release().ptr();
-  nb::str name = nb::str(error.type().attr("__name__"));
+  raised = takeException(error).release().ptr();
+  nb::str name = nb::handle(raised).type().attr("__name__");
   std::string words = name.c_str();
   try {
     // Those of acc speak for themselves.
     nb::object type = nb::module_::import_("acc.errors").attr("AccError");
-    std::string text = nb::str(error.value()).c_str();
+    std::string text = nb::str(nb::handle(raised)).c_str();
     if (PyObject_IsInstance(raised, type.ptr()) == 1)
       return text;
     words += text.empty() ? "" : ": " + text;

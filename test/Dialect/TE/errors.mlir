@@ -144,7 +144,7 @@ func.func @unknown() {
 // -----
 
 func.func @launch(%x: tensor<4xi8>) -> tensor<4xi8> {
-  // expected-error @+1 {{refers to no te.kernel named @missing}}
+  // expected-error @+1 {{refers to no te.kernel or te.program named @missing}}
   %0 = te.launch @missing outs(%x : tensor<4xi8>) -> tensor<4xi8>
   return %0 : tensor<4xi8>
 }
@@ -209,4 +209,51 @@ te.kernel @maps(%x: memref<4x8xi32>) attributes {target = #te.host} {
   // expected-error @+1 {{has 1 bounds but the map affine_map<(d0, d1) -> (d0)>}}
   te.issue @missing outs(%x : memref<4x8xi32>) bounds [4] maps [affine_map<(m, n) -> (m)>]
   te.return
+}
+
+// -----
+
+// expected-error @+1 {{has 3 : i64 as its target, which is none}}
+te.program @target for 3 (memref<8xi8>) written 1 data ""
+
+// -----
+
+// expected-error @+1 {{is for the host, which runs native code}}
+te.program @host for #te.host (memref<8xi8>) written 1 data ""
+
+// -----
+
+// expected-error @+1 {{has 'memref<?xi8>' among its buffers: expected memrefs of known sizes}}
+te.program @open for #te.target<name = "t", scratchpads = []> (memref<?xi8>) written 1 data ""
+
+// -----
+
+// expected-error @+1 {{writes 2 of its 1 buffers}}
+te.program @written for #te.target<name = "t", scratchpads = []> (memref<8xi8>) written 2 data ""
+
+// -----
+
+te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data ""
+func.func @operands(%x: memref<8xi8>, %y: memref<4xi8>) {
+  // expected-error @+1 {{operand types must be those of the buffers of @p, [memref<8xi8>, memref<8xi8>]}}
+  te.launch @p ins(%x : memref<8xi8>) outs(%y : memref<4xi8>)
+  return
+}
+
+// -----
+
+te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data ""
+func.func @writes(%x: memref<8xi8>) {
+  // expected-error @+1 {{has 2 written buffers but @p writes 1}}
+  te.launch @p outs(%x, %x : memref<8xi8>, memref<8xi8>)
+  return
+}
+
+// -----
+
+te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>) written 1 data ""
+func.func @results(%x: tensor<8xi8>) {
+  // expected-error @+1 {{has results, but @p is a program, which writes to buffers}}
+  %y = te.launch @p outs(%x : tensor<8xi8>) -> tensor<8xi8>
+  return
 }

@@ -82,3 +82,13 @@ func.func @check(%ok: i1, %a: index, %b: index) {
   te.check %ok, ["node 'r': ", " is not ", ""](%a, %b)
   return
 }
+
+// CHECK: te.program @scale for #te.target<name = "toy", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data "scale 2\0A"
+te.program @scale for #te.target<name = "toy", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data "scale 2\0A"
+
+// CHECK-LABEL: func.func @run
+func.func @run(%x: memref<8xi8>, %y: memref<8xi8>) {
+  // CHECK: te.launch @scale ins(%{{.*}} : memref<8xi8>) outs(%{{.*}} : memref<8xi8>)
+  te.launch @scale ins(%x : memref<8xi8>) outs(%y : memref<8xi8>)
+  return
+}

@@ -37,6 +37,21 @@ func.func @main(%x: memref<8xf32>, %c: memref<8xf32> {cpu.constant = dense<1.0> 
 
 // -----
 
+// Programs of targets that are only declared are numbered in their order.
+te.program @first for #te.target<name = "toy", scratchpads = []> (memref<8xi8>) written 1 data "1"
+te.program @second for #te.target<name = "toy", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data "2"
+
+// CHECK-LABEL: func.func @acc_model_main(
+// CHECK: %[[NUMBER:.*]] = llvm.mlir.constant(1 : i32) : i32
+// CHECK: %[[COUNT:.*]] = llvm.mlir.constant(2 : i32) : i32
+// CHECK: llvm.call %{{.*}}(%{{.*}}, %[[NUMBER]], %{{.*}}, %[[COUNT]]) : !llvm.ptr, (!llvm.ptr, i32, !llvm.ptr, i32) -> i32
+func.func @main(%x: memref<8xi8>, %y: memref<8xi8> {cpu.output = 0 : i64}, %workspace: memref<64xi8>) {
+  te.launch @second ins(%x : memref<8xi8>) outs(%y : memref<8xi8>)
+  return
+}
+
+// -----
+
 // expected-error @+1 {{needs a bufferized and planned @main}}
 module {}
 

@@ -128,7 +128,6 @@ class Vta(Accelerator):
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add(te.declare_intrins())
         pm.add(te.tile())
         pm.add(te.vthread())
         pm.add(te.cache())
@@ -159,11 +158,10 @@ class Vta(Accelerator):
         return launches.read_kernels(graph.module), graph.tensors
 
     def describe_programs(
-        self, module: ir.Module, programs: Sequence[Program], kernels: object, first: int
+        self, module: ir.Module, programs: Sequence[Program], kernels: object, numbers: Mapping[str, int]
     ) -> dict[str, object]:
         """See Accelerator: "launches" (docs/model-format.md)."""
         known, tensors = cast(tuple[list[launches.Launch], Tensors], kernels)
-        numbers = {program.symbol: first + index for index, program in enumerate(programs)}
         return {"launches": launches.describe(known, list(launches.read_bindings(module)), numbers, tensors)}
 
     def describe(self, report: LayerReport, program: Program) -> LayerReport:
