@@ -138,11 +138,25 @@ SmallVector<int64_t> TileAttr::getLoopOrder() {
   return order;
 }
 
+int64_t TileAttr::getSizeOf(int64_t axis) {
+  ArrayRef<int64_t> sizes = getSizes().asArrayRef();
+  return axis < static_cast<int64_t>(sizes.size()) ? sizes[axis] : 0;
+}
+
 LogicalResult TileAttr::verify(EmitError emitError, DenseI64ArrayAttr sizes,
-                               DenseI64ArrayAttr order) {
+                               DenseI64ArrayAttr order, LevelKind kind) {
   for (int64_t size : sizes.asArrayRef())
     if (size < 0)
       return emitError() << "tile sizes must not be negative, got " << size;
+  bool ofOneAxis = kind == LevelKind::VThread || kind == LevelKind::Vector;
+  if (ofOneAxis && llvm::count_if(sizes.asArrayRef(),
+                                  [](int64_t size) { return size != 0; }) != 1)
+    return emitError() << "a level of kind " << stringifyLevelKind(kind)
+                       << " must have a size in one axis, got " << sizes;
+  if (kind == LevelKind::Vector &&
+      !llvm::isPowerOf2_64(*llvm::max_element(sizes.asArrayRef())))
+    return emitError() << "the lanes of a vector must be a power of two, got "
+                       << *llvm::max_element(sizes.asArrayRef());
   if (!order)
     return success();
   llvm::SmallSet<int64_t, 8> seen;
@@ -160,17 +174,8 @@ LogicalResult TileAttr::verify(EmitError emitError, DenseI64ArrayAttr sizes,
 }
 
 //===----------------------------------------------------------------------===//
-// VThreadAttr, CacheAttr
+// CacheAttr
 //===----------------------------------------------------------------------===//
-
-LogicalResult VThreadAttr::verify(EmitError emitError, int64_t axis,
-                                  int64_t count) {
-  if (axis < 0)
-    return emitError() << "axis must not be negative, got " << axis;
-  if (count < 1)
-    return emitError() << "count must be at least 1, got " << count;
-  return success();
-}
 
 LogicalResult CacheAttr::verify(EmitError emitError, int64_t arg,
                                 Attribute memory, int64_t level,
@@ -188,8 +193,17 @@ LogicalResult CacheAttr::verify(EmitError emitError, int64_t arg,
 // ScheduleAttr
 //===----------------------------------------------------------------------===//
 
-SmallVector<TileAttr> ScheduleAttr::getLevels() {
-  return llvm::to_vector(getTiles().getAsRange<TileAttr>());
+SmallVector<TileAttr> ScheduleAttr::getSerialLevels() {
+  return llvm::filter_to_vector(
+      getTiles().getAsRange<TileAttr>(),
+      [](TileAttr tile) { return tile.getKind() == LevelKind::Serial; });
+}
+
+TileAttr ScheduleAttr::getLevel(LevelKind kind) {
+  for (TileAttr tile : getTiles().getAsRange<TileAttr>())
+    if (tile.getKind() == kind)
+      return tile;
+  return {};
 }
 
 CacheAttr ScheduleAttr::getCacheOf(unsigned arg) {
@@ -200,21 +214,45 @@ CacheAttr ScheduleAttr::getCacheOf(unsigned arg) {
   return {};
 }
 
-LogicalResult ScheduleAttr::verify(EmitError emitError, ArrayAttr tiles,
-                                   VThreadAttr vthread, ArrayAttr caches,
-                                   Attribute accumulator,
-                                   FlatSymbolRefAttr intrinsic) {
-  for (Attribute tile : tiles)
-    if (!isa<TileAttr>(tile))
-      return emitError() << "tiles must hold #te.tile, got " << tile;
-  if (vthread) {
-    if (tiles.empty())
-      return emitError() << "virtual threads need a tile level";
-    auto sizes = cast<TileAttr>(tiles[0]).getSizes();
-    if (vthread.getAxis() >= sizes.size() || sizes[vthread.getAxis()] == 0)
-      return emitError() << "the virtual threads' axis " << vthread.getAxis()
+/// There is one level of a kind that is not serial, and virtual threads are of
+/// an axis that is tiled.
+static LogicalResult verifyKinds(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayAttr tiles) {
+  TileAttr first;
+  llvm::SmallSet<LevelKind, 4> kinds;
+  for (TileAttr tile : tiles.getAsRange<TileAttr>()) {
+    LevelKind kind = tile.getKind();
+    if (kind == LevelKind::Serial) {
+      first = first ? first : tile;
+      continue;
+    }
+    if (!kinds.insert(kind).second)
+      return emitError() << "there are two levels of kind "
+                         << stringifyLevelKind(kind);
+    if (kind != LevelKind::VThread)
+      continue;
+    if (!first)
+      return emitError() << "virtual threads need a serial level before them";
+    int64_t axis = tile.getLoopOrder().front();
+    if (first.getSizeOf(axis) == 0)
+      return emitError() << "the virtual threads' axis " << axis
                          << " is not tiled in the first level";
   }
+  return success();
+}
+
+LogicalResult ScheduleAttr::verify(EmitError emitError, ArrayAttr tiles,
+                                   ArrayAttr caches, Attribute accumulator,
+                                   FlatSymbolRefAttr intrinsic) {
+  int64_t levels = 0;
+  for (Attribute attribute : tiles) {
+    auto tile = dyn_cast<TileAttr>(attribute);
+    if (!tile)
+      return emitError() << "tiles must hold #te.tile, got " << attribute;
+    levels += tile.getKind() == LevelKind::Serial;
+  }
+  if (failed(verifyKinds(emitError, tiles)))
+    return failure();
   llvm::SmallSet<int64_t, 8> seen;
   for (Attribute attr : caches ? caches.getValue() : ArrayRef<Attribute>()) {
     auto cache = dyn_cast<CacheAttr>(attr);
@@ -222,11 +260,11 @@ LogicalResult ScheduleAttr::verify(EmitError emitError, ArrayAttr tiles,
       return emitError() << "caches must hold #te.cache, got " << attr;
     if (!seen.insert(cache.getArg()).second)
       return emitError() << "argument " << cache.getArg() << " is cached twice";
-    if (cache.getLevel() >= std::max<int64_t>(tiles.size(), 1))
+    if (cache.getLevel() >= std::max<int64_t>(levels, 1))
       return emitError() << "argument " << cache.getArg()
                          << " is cached at level " << cache.getLevel()
-                         << ", but there are " << tiles.size()
-                         << " tile levels";
+                         << ", but there are " << levels
+                         << " serial tile levels";
   }
   return success();
 }

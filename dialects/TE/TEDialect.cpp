@@ -99,6 +99,15 @@ LogicalResult TEDialect::verifyOperationAttribute(Operation *op,
       return op->emitOpError("'te.loop' must be [level, axis]");
     return success();
   }
+  if (attribute.getName() == kSchedule) {
+    if (!isa<linalg::LinalgOp>(op))
+      return op->emitOpError(
+          "has 'te.schedule', which belongs on operations of linalg");
+    if (!isa<ScheduleAttr>(attribute.getValue()))
+      return op->emitOpError("'te.schedule' must be a #te.schedule, not ")
+             << attribute.getValue();
+    return success();
+  }
   return op->emitOpError() << "has the unknown attribute '"
                            << attribute.getName().getValue() << "'";
 }

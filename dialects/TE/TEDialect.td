@@ -24,6 +24,9 @@ def TE_Dialect : Dialect {
     /// Discardable attribute of an scf.for, [level, axis]: the level of the
     /// schedule that made it and the axis it tiles.
     static constexpr ::llvm::StringLiteral kLoop = "te.loop";
+    /// Discardable attribute of a linalg operation in a kernel of the host: the
+    /// #te.schedule that it is lowered by.
+    static constexpr ::llvm::StringLiteral kSchedule = "te.schedule";
   }];
 }
 

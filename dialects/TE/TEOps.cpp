@@ -92,6 +92,10 @@ LogicalResult KernelOp::verify() {
     return emitOpError("has ") << getTarget()
                                << " as its target, which is none: expected "
                                   "an attribute such as #te.host";
+  if (Attribute schedule = getScheduleAttr();
+      schedule && !isa<ScheduleAttr>(schedule))
+    return emitOpError("has ")
+           << schedule << " as its schedule, which is no #te.schedule";
   if (failed(verifyMemories(*this)))
     return failure();
   FunctionType type = getFunctionType();

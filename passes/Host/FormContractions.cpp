@@ -37,6 +37,7 @@ struct Contraction {
   int64_t padValue = 0;
   /// The sum as the epilogue sees it.
   Value result;
+  ContractLoops loops;
 };
 
 /// Steps through a tensor.pad that cpu.contract can do itself.
@@ -81,6 +82,9 @@ template <typename ConvOp> Contraction describeConvolution(ConvOp conv) {
   c.dilations =
       llvm::to_vector(conv.getDilations().template getValues<int64_t>());
   c.pads = {0, 0, 0, 0};
+  // The image is followed by what is summed: channels and the window.
+  int64_t parallel = conv.getNumParallelLoops();
+  c.loops = {parallel - 3, parallel - 1, parallel - 2};
   return c;
 }
 
@@ -137,6 +141,7 @@ FailureOr<Contraction> describeProduct(linalg::LinalgOp product) {
   c.input = product.getDpsInputOperand(0)->get();
   c.weights = product.getDpsInputOperand(1)->get();
   c.result = product->getResult(0);
+  c.loops.outputs = 1;
   c.outputDim = is(1, k, n) ? 1 : 0;
   c.sumDim = 1 - c.outputDim;
   if (c.outputDim == 1)
@@ -190,18 +195,25 @@ struct FormContractionsPass
     : host::impl::HostFormContractionsBase<FormContractionsPass> {
   using HostFormContractionsBase::HostFormContractionsBase;
 
-  void form(linalg::LinalgOp op, const ContractSchedule &schedule) {
+  LogicalResult form(linalg::LinalgOp op, te::ScheduleAttr attribute) {
+    // What cannot become a contraction has no use for its schedule.
+    op->removeAttr(te::TEDialect::kSchedule);
     if (op.getNumDpsInputs() != 2 || !hasStaticTiles(op))
-      return;
+      return success();
     FailureOr<Contraction> contraction = describe(op);
     if (failed(contraction) || !startsFromZero(op.getDpsInits()[0]))
-      return;
+      return success();
     Type element = getElementTypeOrSelf(contraction->input.getType());
     Type sum = getElementTypeOrSelf(contraction->result.getType());
     bool integer = element.isInteger(8) && sum.isInteger(32);
     if (getElementTypeOrSelf(contraction->weights.getType()) != element ||
         (!integer && !(element.isF32() && sum.isF32())))
-      return;
+      return success();
+    FailureOr<ContractSchedule> known =
+        readContractSchedule(op, attribute, contraction->loops, registers);
+    if (failed(known))
+      return failure();
+    const ContractSchedule &schedule = *known;
 
     Epilogue epilogue = collectEpilogue(contraction->result);
     OpBuilder builder(epilogue.insertionPoint);
@@ -237,26 +249,22 @@ struct FormContractionsPass
     epilogue.result.replaceAllUsesWith(contract->getResult(0));
     for (Operation *dead : llvm::reverse(epilogue.absorbed))
       dead->erase();
+    return success();
   }
 
   void runOnOperation() override {
     auto kernel = getOperation();
     if (!kernel.isOnHost())
       return;
-    FailureOr<std::optional<ContractSchedule>> schedule =
-        readContractSchedule(kernel);
-    if (failed(schedule))
-      return signalPassFailure();
-    if (!*schedule)
-      return;
-    SmallVector<linalg::LinalgOp> candidates;
-    kernel.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
-    for (linalg::LinalgOp op : candidates)
-      if (isa<linalg::Conv2DNchwFchwOp, linalg::Conv2DNgchwGfchwOp,
-              linalg::MatmulOp>(op.getOperation()) ||
-          (isa<linalg::GenericOp>(op.getOperation()) &&
-           op.getNumReductionLoops() == 1))
-        form(op, **schedule);
+    SmallVector<std::pair<linalg::LinalgOp, te::ScheduleAttr>> candidates;
+    kernel.walk([&](linalg::LinalgOp op) {
+      if (auto schedule =
+              op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule))
+        candidates.push_back({op, schedule});
+    });
+    for (auto [op, schedule] : candidates)
+      if (failed(form(op, schedule)))
+        return signalPassFailure();
   }
 };
 

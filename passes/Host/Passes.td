@@ -38,13 +38,17 @@ def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp">
     A linalg convolution (NCHW, grouped too) or matrix product that starts from
     zero becomes one `cpu.contract`, with the tensor.pad before it and the
     elementwise ops after it folded in and its weights packed by the tile that
-    the kernel's schedule names. Kernels without a schedule are left alone.
+    its `te.schedule` names: columns and outputs in registers, outputs in a vector,
+    and the rows that share a packed copy of their input. In a convolution of one
+    pixel rows and columns are one dimension, and `rows` are tiles of columns.
+    Operations without a schedule are left alone.
 
     ```mlir
-    te.kernel @k(...) attributes {target = #te.host,
-        schedule = {width = 14, lanes = 16, vectors = 2, rows = 8}} {
+    te.kernel @k(...) attributes {target = #te.host} {
       %pad = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 1, 1] ...
-      %c = linalg.conv_2d_nchw_fchw ins(%pad, %w) outs(%zero)
+      %c = linalg.conv_2d_nchw_fchw {te.schedule = #te.schedule<tiles = [
+          #te.tile<sizes = [0, 0, 8]>, #te.tile<sizes = [0, 32, 0, 14], kind = register>,
+          #te.tile<sizes = [0, 16], kind = vector>]>} ins(%pad, %w) outs(%zero)
       %y = linalg.generic ins(%c, %bias) outs(%out) { addf, maximumf }
     ```
     becomes
@@ -54,6 +58,9 @@ def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp">
           attributes {pads = array<i64: 1, 1, 1, 1>, ...} { addf, maximumf }
     ```
   }];
+  let options = [
+    Option<"registers", "registers", "int64_t", "32", "Number of vector registers">
+  ];
   let dependentDialects = ["::acc::cpu::CPUDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
@@ -137,11 +144,14 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
   let summary = "Lower linalg on buffers to loops over vectors";
   let description = [{
     Elementwise operations, pools, depthwise convolutions and reductions over
-    outer dimensions become loops whose longest loop with contiguous results is
-    vectorized; a rest is masked. Loops that walk through memory in one go are
-    joined. Without such a loop the longest reduction is vectorized, in partial
-    results that are joined at the end. Sizes may be unknown. What is left over
-    is left for convert-linalg-to-loops.
+    outer dimensions become loops, one of which is vectorized; a rest is masked.
+    Loops that walk through memory in one go are joined. Which loop it is, and how
+    many rows of another are computed side by side, says the operation's
+    `te.schedule` by its levels of kind `vector` and `register`; an operation
+    without one is decided on by VectorNest::decide: the longest loop with
+    contiguous results, or else the longest reduction, in partial results that are
+    joined at the end. Sizes may be unknown. What is left over is left for
+    convert-linalg-to-loops.
 
     ```mlir
     linalg.generic {...} ins(%a : memref<4x10xf32>) outs(%b : memref<4x10xf32>) { maximumf }

@@ -1,4 +1,4 @@
-//===- Schedule.cpp - The schedule of native kernels ----------------------===//
+//===- Schedule.cpp - How contractions are tiled --------------------------===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,49 +11,55 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::host;
 
-/// More accumulators than this only spill.
-static constexpr int64_t kMostAccumulators = 64;
+/// Refuses a level that tiles other loops than those of `axes`.
+static LogicalResult checkAxes(linalg::LinalgOp op, te::TileAttr level,
+                               ArrayRef<int64_t> axes) {
+  for (int64_t axis : level.getLoopOrder())
+    if (!llvm::is_contained(axes, axis))
+      return op.emitOpError("has a level of kind ")
+             << te::stringifyLevelKind(level.getKind())
+             << " that tiles loop " << axis << ", which it cannot";
+  return success();
+}
 
-FailureOr<std::optional<ContractSchedule>>
-acc::host::readContractSchedule(te::KernelOp kernel) {
-  if (!kernel.getSchedule())
-    return std::optional<ContractSchedule>();
-  auto dictionary = dyn_cast<DictionaryAttr>(*kernel.getSchedule());
-  if (!dictionary)
-    return kernel.emitError("needs a dictionary as the schedule of a native "
-                            "kernel, not ")
-           << *kernel.getSchedule();
-  ContractSchedule schedule;
-  auto read = [&](StringRef name, int64_t &value,
-                  int64_t least) -> LogicalResult {
-    auto attribute = dictionary.getAs<IntegerAttr>(name);
-    if (!attribute)
-      return kernel.emitError("has no integer '")
-             << name << "' in its schedule";
-    value = attribute.getInt();
-    if (value < least)
-      return kernel.emitError("has a schedule with ")
-             << name << " = " << value << "; at least " << least
-             << " is needed";
-    return success();
-  };
-  if (failed(read("width", schedule.width, 1)) ||
-      failed(read("lanes", schedule.lanes, 1)) ||
-      failed(read("vectors", schedule.vectors, 1)) ||
-      failed(read("rows", schedule.rows, 0)))
+FailureOr<ContractSchedule>
+acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
+                                const ContractLoops &loops, int64_t registers) {
+  te::TileAttr tile = schedule.getLevel(te::LevelKind::Register),
+               vector = schedule.getLevel(te::LevelKind::Vector);
+  SmallVector<te::TileAttr> serial = schedule.getSerialLevels();
+  if (!tile || !vector || serial.size() > 1 ||
+      schedule.getTiles().size() != 2 + serial.size() || schedule.getCaches() ||
+      schedule.getAccumulator())
+    return op.emitOpError("needs a schedule of a level of kind register, one "
+                          "of kind vector and at most one serial level, not ")
+           << schedule;
+  SmallVector<int64_t> rows;
+  if (loops.rows)
+    rows.push_back(*loops.rows);
+  if (failed(checkAxes(op, tile, {loops.outputs, loops.columns})) ||
+      failed(checkAxes(op, vector, {loops.outputs})) ||
+      (!serial.empty() && failed(checkAxes(op, serial[0], rows))))
     return failure();
-  if (schedule.width * schedule.vectors > kMostAccumulators)
-    return kernel.emitError("has a schedule of ")
-           << schedule.width * schedule.vectors << " accumulators; at most "
-           << kMostAccumulators << " make sense";
-  if (!llvm::isPowerOf2_64(schedule.lanes))
-    return kernel.emitError("has a schedule of ")
-           << schedule.lanes << " lanes, not a power of two";
-  if (Attribute instruction = dictionary.get("instruction")) {
-    schedule.instruction = dyn_cast<StringAttr>(instruction);
-    if (!schedule.instruction || schedule.instruction.getValue() != "pmaddwd")
-      return kernel.emitError("has the unknown instruction ")
+  ContractSchedule read;
+  read.width = tile.getSizeOf(loops.columns);
+  read.lanes = vector.getSizeOf(loops.outputs);
+  read.vectors = tile.getSizeOf(loops.outputs) / read.lanes;
+  if (read.width < 1 || read.vectors < 1 ||
+      tile.getSizeOf(loops.outputs) % read.lanes != 0)
+    return op.emitOpError("needs columns and whole vectors of ")
+           << read.lanes << " outputs in registers, not " << tile;
+  if (read.width > registers / read.vectors)
+    return op.emitOpError("has a schedule with ")
+           << read.width << " times " << read.vectors
+           << " vectors in registers; the processor has " << registers;
+  if (!serial.empty() && loops.rows)
+    read.rows = serial[0].getSizeOf(*loops.rows);
+  if (FlatSymbolRefAttr instruction = schedule.getIntrinsic()) {
+    if (instruction.getValue() != "pmaddwd")
+      return op.emitOpError("has the unknown instruction ")
              << instruction << " in its schedule";
+    read.instruction = instruction.getAttr();
   }
-  return std::optional<ContractSchedule>(schedule);
+  return read;
 }

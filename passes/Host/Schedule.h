@@ -1,5 +1,4 @@
-//===- Schedule.h - The schedule of native kernels ---------------*- C++
-//-*-===//
+//===- Schedule.h - How contractions are tiled -------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,9 +10,14 @@
 
 #include "dialects/TE/TEDialect.h"
 
-#include <optional>
-
 namespace acc::host {
+
+/// The loops of a contraction that its schedule tiles. A matrix product has no
+/// rows of an image; those of its result are its columns.
+struct ContractLoops {
+  int64_t outputs = 0, columns = 0;
+  std::optional<int64_t> rows;
+};
 
 /// How a contraction is register-tiled; see cpu.contract.
 struct ContractSchedule {
@@ -22,10 +26,14 @@ struct ContractSchedule {
   mlir::StringAttr instruction;
 };
 
-/// Reads `schedule = {width, lanes, vectors, rows}` of a native kernel. None
-/// when the kernel has no schedule; an error when the schedule is unusable.
-mlir::FailureOr<std::optional<ContractSchedule>>
-readContractSchedule(te::KernelOp kernel);
+/// Reads a #te.schedule: a level of kind `register` has the columns and outputs
+/// of a tile, one of kind `vector` the outputs of a vector, and a serial one,
+/// which may be missing, the rows that share a packed copy of their input. At
+/// most `registers` vectors fit the processor. An error if it says anything
+/// else.
+mlir::FailureOr<ContractSchedule>
+readContractSchedule(mlir::linalg::LinalgOp op, te::ScheduleAttr schedule,
+                     const ContractLoops &loops, int64_t registers);
 
 } // namespace acc::host
 

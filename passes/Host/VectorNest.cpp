@@ -50,11 +50,13 @@ bool VectorNest::addLoops(OpBuilder &builder) {
         origin = {operand.get(), index};
     }
   }
-  for (auto [origin, kind] : llvm::zip(origins, op.getIteratorTypesArray())) {
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  for (auto [axis, origin] : llvm::enumerate(origins)) {
     if (!origin.first)
       return false;
     loops.push_back({sizeOf(builder, origin.first, origin.second),
-                     kind == utils::IteratorType::reduction,
+                     kinds[axis] == utils::IteratorType::reduction,
+                     {static_cast<int64_t>(axis)},
                      {}});
     if (loops.back().extent.isZero())
       return false;
@@ -206,6 +208,7 @@ void VectorNest::coalesce() {
     if (!joins)
       continue;
     inner.extent = outer.extent * inner.extent;
+    inner.axes.append(outer.axes);
     loops.erase(loops.begin() + (i - 2));
   }
 }
@@ -237,6 +240,76 @@ bool VectorNest::canReduce(const VectorLoop &loop) {
   return true;
 }
 
+/// Whether neighbouring iterations write, and read, neighbouring elements.
+bool VectorNest::isContiguous(const VectorLoop &loop) {
+  bool contiguous = !loop.reduction;
+  for (auto [operand, step] : llvm::zip(operands, loop.steps))
+    contiguous &= step.sizes.empty() &&
+                  (op.isDpsInit(operand.operand)
+                       ? step.is(1)
+                       : step.factor >= 0 && step.factor <= kWidestShuffle);
+  return contiguous;
+}
+
+/// In a product of matrices, rows of the result multiply the same vectors of
+/// the second factor.
+bool VectorNest::canShareRows(size_t index) {
+  bool reduces = llvm::any_of(
+      loops, [](const VectorLoop &loop) { return loop.reduction; });
+  const VectorLoop &vector = loops[vectorLoop], &rows = loops[index];
+  if (!reduces || vector.reduction || rows.reduction || index == vectorLoop)
+    return false;
+  for (auto [o, operand] : llvm::enumerate(operands))
+    if (operand.memref && !op.isDpsInit(operand.operand) &&
+        !vector.steps[o].isZero() && rows.steps[o].isZero())
+      return true;
+  return false;
+}
+
+/// The loop that a level of the schedule is about.
+FailureOr<size_t> VectorNest::findLoop(te::TileAttr level) {
+  SmallVector<int64_t> axes = level.getLoopOrder();
+  if (axes.size() == 1)
+    for (auto [index, loop] : llvm::enumerate(loops))
+      if (llvm::is_contained(loop.axes, axes[0]))
+        return index;
+  return op.emitOpError("has no loop for the level ") << level;
+}
+
+/// Takes the lanes from a level of kind `vector` and the rows from one of kind
+/// `register`.
+LogicalResult VectorNest::obey(te::ScheduleAttr schedule) {
+  te::TileAttr vector = schedule.getLevel(te::LevelKind::Vector),
+               registers = schedule.getLevel(te::LevelKind::Register);
+  if (!vector || schedule.getTiles().size() != (registers ? 2u : 1u))
+    return op.emitOpError("needs a schedule of a level of kind vector and at "
+                          "most one of kind register, not ")
+           << schedule;
+  FailureOr<size_t> loop = findLoop(vector);
+  if (failed(loop))
+    return failure();
+  if (!isContiguous(loops[*loop]) && !canReduce(loops[*loop]))
+    return op.emitOpError("cannot be vectorized as ")
+           << vector << " says: its elements do not lie side by side";
+  vectorLoop = *loop;
+  lanes = vector.getSizeOf(vector.getLoopOrder().front());
+  if (!registers)
+    return success();
+  if (failed(loop = findLoop(registers)))
+    return failure();
+  rows = registers.getSizeOf(registers.getLoopOrder().front());
+  const Product &extent = loops[*loop].extent;
+  if (!canShareRows(*loop) || (extent.sizes.empty() && rows > extent.factor))
+    return op.emitOpError("cannot compute rows side by side as ")
+           << registers << " says";
+  rowLoop = *loop;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The decision without a schedule
+//===----------------------------------------------------------------------===//
+
 /// The longest loop along which results are contiguous; without one, the
 /// longest reduction.
 bool VectorNest::chooseVectorLoop() {
@@ -252,53 +325,49 @@ bool VectorNest::chooseVectorLoop() {
     }
     return longest > 1;
   };
-  auto isContiguous = [&](const VectorLoop &loop) {
-    bool contiguous = !loop.reduction;
-    for (auto [operand, step] : llvm::zip(operands, loop.steps))
-      contiguous &= step.sizes.empty() &&
-                    (op.isDpsInit(operand.operand)
-                         ? step.is(1)
-                         : step.factor >= 0 && step.factor <= kWidestShuffle);
-    return contiguous;
-  };
-  return choose(isContiguous) ||
+  return choose([&](const VectorLoop &loop) { return isContiguous(loop); }) ||
          choose([&](const VectorLoop &loop) { return canReduce(loop); });
 }
 
-/// In a product of matrices, rows of the result multiply the same vectors of
-/// the second factor.
+/// The innermost loop whose rows share vectors.
 void VectorNest::chooseRowLoop() {
-  bool reduces = llvm::any_of(
-      loops, [](const VectorLoop &loop) { return loop.reduction; });
-  if (!reduces || loops[vectorLoop].reduction)
-    return;
-  for (auto [i, loop] : llvm::enumerate(loops)) {
-    if (loop.reduction || i == vectorLoop)
-      continue;
-    for (auto [o, operand] : llvm::enumerate(operands))
-      if (operand.memref && !op.isDpsInit(operand.operand) &&
-          !loops[vectorLoop].steps[o].isZero() && loop.steps[o].isZero())
-        rowLoop = i;
-  }
+  for (size_t index = 0; index < loops.size(); ++index)
+    if (canShareRows(index))
+      rowLoop = index;
   if (!rowLoop)
     return;
   const Product &extent = loops[*rowLoop].extent;
   rows = extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
 }
 
+/// What is vectorized when no schedule says it.
+bool VectorNest::decide() {
+  if (!chooseVectorLoop())
+    return false;
+  chooseRowLoop();
+  return true;
+}
+
 FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                                          linalg::LinalgOp op,
                                          int64_t vectorBytes) {
   Block &body = *op.getBlock();
+  auto schedule =
+      op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
+  auto fail = [&]() -> LogicalResult {
+    return schedule ? op.emitOpError("has a schedule, but cannot be computed "
+                                     "in vectors")
+                    : failure();
+  };
   if (!op.hasPureBufferSemantics() || !isVectorizable(body))
-    return failure();
+    return fail();
   VectorNest nest(op);
   if (!nest.addLoops(builder))
-    return failure();
+    return fail();
   unsigned widest = 8;
   for (OpOperand &operand : op->getOpOperands()) {
     if (!nest.addOperand(builder, operand))
-      return failure();
+      return fail();
     widest =
         std::max(widest, nest.operands.back().element.getIntOrFloatBitWidth());
   }
@@ -308,8 +377,9 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                         inner.getResult(0).getType().getIntOrFloatBitWidth());
   nest.coalesce();
   nest.lanes = vectorBytes * 8 / widest;
-  if (nest.loops.empty() || !nest.chooseVectorLoop())
+  if (nest.loops.empty())
+    return fail();
+  if (schedule ? failed(nest.obey(schedule)) : !nest.decide())
     return failure();
-  nest.chooseRowLoop();
   return nest;
 }

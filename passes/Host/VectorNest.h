@@ -1,5 +1,4 @@
-//===- VectorNest.h - A linalg op as loops over vectors ----------*- C++
-//-*-===//
+//===- VectorNest.h - A linalg op as loops over vectors ---------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,6 +8,7 @@
 #ifndef ACC_PASSES_HOST_VECTORNEST_H
 #define ACC_PASSES_HOST_VECTORNEST_H
 
+#include "dialects/TE/TEDialect.h"
 #include "passes/Host/VectorBody.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -34,6 +34,8 @@ struct Product {
 struct VectorLoop {
   Product extent;
   bool reduction = false;
+  /// The loops of the op that it is, by their numbers.
+  llvm::SmallVector<int64_t, 2> axes;
   /// How far a step goes in each operand.
   llvm::SmallVector<Product> steps;
 };
@@ -51,8 +53,9 @@ struct VectorOperand {
 /// along which results are contiguous, or else a reduction.
 class VectorNest {
 public:
-  /// Fails when no loop can be vectorized; `vectorBytes` is the size of a
-  /// register.
+  /// Obeys the op's `te.schedule`, or decides without one; `vectorBytes` is the
+  /// size of a register. Fails when no loop can be vectorized, with an error if
+  /// the op has a schedule.
   static mlir::FailureOr<VectorNest> create(mlir::OpBuilder &builder,
                                             mlir::linalg::LinalgOp op,
                                             int64_t vectorBytes);
@@ -79,8 +82,13 @@ private:
   bool flattenSlice(mlir::OpBuilder &builder, VectorOperand &entry,
                     llvm::SmallVectorImpl<Product> &strides);
   void coalesce();
-  bool chooseVectorLoop();
+  bool isContiguous(const VectorLoop &loop);
   bool canReduce(const VectorLoop &loop);
+  bool canShareRows(size_t loop);
+  mlir::FailureOr<size_t> findLoop(te::TileAttr level);
+  mlir::LogicalResult obey(te::ScheduleAttr schedule);
+  bool decide();
+  bool chooseVectorLoop();
   void chooseRowLoop();
 };
 

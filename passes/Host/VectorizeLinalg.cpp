@@ -39,8 +39,11 @@ struct VectorizeLinalgPass
     for (linalg::LinalgOp op : ops) {
       OpBuilder builder(op);
       FailureOr<VectorNest> nest = VectorNest::create(builder, op, vectorBytes);
-      if (failed(nest))
+      if (failed(nest)) {
+        if (op->hasAttr(te::TEDialect::kSchedule))
+          return signalPassFailure();
         continue;
+      }
       emitVectorNest(builder, *nest);
       op->erase();
     }

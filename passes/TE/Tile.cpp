@@ -189,7 +189,15 @@ struct Tile : acc::te::impl::TeTileBase<Tile> {
       return;
     IRRewriter rewriter(kernel.getContext());
     addUnitLoops(kernel);
-    for (auto [level, tile] : llvm::enumerate(schedule.getLevels()))
+    for (LevelKind kind :
+         {LevelKind::Vector, LevelKind::Register, LevelKind::Parallel})
+      if (schedule.getLevel(kind)) {
+        kernel.emitOpError("has a level of kind ")
+            << stringifyLevelKind(kind)
+            << " in its schedule, which only the host has";
+        return signalPassFailure();
+      }
+    for (auto [level, tile] : llvm::enumerate(schedule.getSerialLevels()))
       if (failed(level == 0 ? tileFirstLevel(rewriter, kernel, tile)
                             : tileAnchor(rewriter, kernel, tile, level)))
         return signalPassFailure();

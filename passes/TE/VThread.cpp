@@ -22,23 +22,25 @@ struct VThread : acc::te::impl::TeVThreadBase<VThread> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
     ScheduleAttr schedule = getScheduleOnTensors(kernel);
-    if (!schedule || !schedule.getVthread())
+    TileAttr vthread =
+        schedule ? schedule.getLevel(LevelKind::VThread) : TileAttr();
+    if (!vthread)
       return;
-    VThreadAttr vthread = schedule.getVthread();
+    int64_t threaded = vthread.getLoopOrder().front();
     scf::ForOp found;
     kernel.walk([&](scf::ForOp loop) {
       DenseI64ArrayAttr axis = getTiledAxis(loop);
-      if (axis && axis[0] == 0 && axis[1] == vthread.getAxis())
+      if (axis && axis[0] == 0 && axis[1] == threaded)
         found = loop;
     });
     if (!found) {
       kernel.emitOpError("has no loop over axis ")
-          << vthread.getAxis() << " for its virtual threads";
+          << threaded << " for its virtual threads";
       return signalPassFailure();
     }
     found->setAttr(
         TEDialect::kVThread,
-        Builder(&getContext()).getI64IntegerAttr(vthread.getCount()));
+        Builder(&getContext()).getI64IntegerAttr(vthread.getSizeOf(threaded)));
   }
 };
 } // namespace

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acc import ir
+from acc.dialects import te
 from acc.schedule.footprint import Axis, Buffer, Footprint
 from acc.schedule.hardware import Hardware
 
-__all__ = ["Cache", "IllegalSchedule", "Level", "Schedule", "VThread", "complete", "schedule_attribute", "to_attribute"]
+__all__ = ["Cache", "IllegalSchedule", "Level", "Schedule", "complete", "schedule_attribute", "to_attribute"]
 
 
 class IllegalSchedule(Exception):
@@ -163,14 +164,16 @@ class Level:
 
     sizes: tuple[int, ...]
     order: tuple[int, ...] = ()
+    kind: te.LevelKind = te.LevelKind.Serial
 
+    @staticmethod
+    def of(sizes: Mapping[int, int], kind: te.LevelKind = te.LevelKind.Serial) -> Level:
+        """The level of a kind with sizes by the number of the iterator."""
+        return Level(tuple(sizes.get(axis, 0) for axis in range(1 + max(sizes, default=-1))), kind=kind)
 
-@dataclass(frozen=True)
-class VThread:
-    """#te.vthread: the number of the iterator and how many virtual threads."""
-
-    axis: int
-    count: int
+    def attribute(self, context: ir.Context) -> ir.Attribute:
+        """The #te.tile."""
+        return te.TileAttr.get(list(self.sizes), order=list(self.order) or None, kind=self.kind, context=context)
 
 
 @dataclass(frozen=True)
@@ -182,34 +185,26 @@ class Cache:
     level: int
     slots: int = 1
 
+    def attribute(self, context: ir.Context) -> ir.Attribute:
+        """The #te.cache."""
+        return te.CacheAttr.get(self.arg, self.memory, self.level, slots=self.slots, context=context)
+
 
 def schedule_attribute(
     context: ir.Context,
     levels: Sequence[Level],
-    vthread: VThread | None = None,
-    caches: Sequence[Cache] = (),
+    caches: Sequence[Cache] | None = None,
     accumulator: ir.Attribute | None = None,
     intrinsic: str = "",
 ) -> ir.Attribute:
     """The #te.schedule. Nothing else of acc builds one."""
-
-    def tile(level: Level) -> str:
-        order = f", order = {list(level.order)}" if level.order else ""
-        return f"#te.tile<sizes = {list(level.sizes)}{order}>"
-
-    def cache(staged: Cache) -> str:
-        slots = f", slots = {staged.slots}" if staged.slots > 1 else ""
-        return f"#te.cache<arg = {staged.arg}, memory = {staged.memory}, level = {staged.level}{slots}>"
-
-    parts = [f"tiles = [{', '.join(map(tile, levels))}]"]
-    if vthread is not None:
-        parts.append(f"vthread = #te.vthread<axis = {vthread.axis}, count = {vthread.count}>")
-    parts.append(f"caches = [{', '.join(map(cache, caches))}]")
-    if accumulator is not None:
-        parts.append(f"accumulator = {accumulator}")
-    if intrinsic:
-        parts.append(f"intrinsic = @{intrinsic}")
-    return ir.Attribute.parse(f"#te.schedule<{', '.join(parts)}>", context)
+    return te.ScheduleAttr.get(
+        [level.attribute(context) for level in levels],
+        caches=None if caches is None else [cache.attribute(context) for cache in caches],
+        accumulator=accumulator,
+        intrinsic=intrinsic or None,
+        context=context,
+    )
 
 
 def _level(schedule: Schedule, axes: Sequence[Axis], order: Sequence[str]) -> Level:
@@ -225,16 +220,16 @@ def _level(schedule: Schedule, axes: Sequence[Axis], order: Sequence[str]) -> Le
 def to_attribute(schedule: Schedule, footprint: Footprint, hardware: Hardware, context: ir.Context) -> ir.Attribute:
     """The #te.schedule of a complete schedule."""
     levels = [_level(schedule, footprint.parallel, schedule.order)]
+    if schedule.vthread_axis is not None:
+        axis = _axis(footprint, schedule.vthread_axis)
+        levels.append(Level.of({axis.index: schedule.vthreads}, te.LevelKind.VThread))
     tiled = [axis.name for axis in footprint.reductions if schedule.tiles[axis.name] < axis.extent]
     if tiled:
         levels.append(_level(schedule, footprint.reductions, tiled))
-    vthread = None
-    if schedule.vthread_axis is not None:
-        vthread = VThread(_axis(footprint, schedule.vthread_axis).index, schedule.vthreads)
     caches = [
         Cache(arg, hardware.memory(buffer.role).space, schedule.levels[arg], schedule.slots[arg])
         for arg, buffer in sorted(footprint.reads.items())
     ]
     intrinsic = hardware.intrinsic if footprint.product else ""
     accumulator = hardware.memory("accumulator").space
-    return schedule_attribute(context, levels, vthread, caches, accumulator, intrinsic)
+    return schedule_attribute(context, levels, caches, accumulator, intrinsic)

@@ -1,10 +1,10 @@
-"""Chooses how native kernels are tiled: the policy behind cpu.contract.
+"""Chooses how contractions of native kernels are tiled: the policy behind cpu.contract.
 
 A convolution or matrix product keeps a tile of its result in vector registers over the whole sum: `width` columns
 times `vectors` registers of `lanes` output channels. Every step of the sum loads `vectors` registers of weights and
 broadcasts `width` inputs. A simple model of a core with two multiply-add units and two load units, run over all
 tiles that fit the register file, decides; so does one of cache traffic for the number of `rows` of output that
-share a packed copy of their input. The decisions are the kernel's `schedule`, which host-form-contractions obeys.
+share a packed copy of their input. The decision is the `te.schedule` of the operation, which host-form-contractions obeys.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from acc import ir
+from acc.dialects import te
+from acc.schedule.language import Level, schedule_attribute
 
 __all__ = ["Contraction", "Processor", "Tile", "choose_tile", "make_cpu_schedules"]
 
@@ -22,7 +24,7 @@ __all__ = ["Contraction", "Processor", "Tile", "choose_tile", "make_cpu_schedule
 class Processor:
     """What the model knows of a processor.
 
-    vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
+    vector_bytes: size of a vector register; registers: how many of them there are; l2_bytes: what a core has of fast cache.
     pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "".
     """
 
@@ -69,7 +71,11 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Tile:
-    """The decision, with the names that the schedule attribute has."""
+    """The decision: `width` columns of `vectors` times `lanes` outputs are in registers.
+
+    rows: of output, or tiles of columns where rows and columns are one dimension, that share a packed copy of their
+    input; 0 reads it in place. instruction: what multiplies and adds pairs of integers, or "".
+    """
 
     width: int
     lanes: int
@@ -77,14 +83,19 @@ class Tile:
     rows: int
     instruction: str = ""
 
-    def attribute(self) -> dict[str, int | str]:
-        values: dict[str, int | str] = {
-            "width": self.width,
-            "lanes": self.lanes,
-            "vectors": self.vectors,
-            "rows": self.rows,
-        }
-        return values | ({"instruction": self.instruction} if self.instruction else {})
+    def attribute(self, op: ir.Operation) -> ir.Attribute:
+        """The #te.schedule of a convolution or matrix product, whose loops it numbers."""
+        # Those of an image come last among the parallel ones: outputs, rows, columns.
+        product = op.name in ("linalg.matmul", "linalg.generic")
+        rank = len(_shape(op.results[0]))
+        outputs, rows, columns = (1, None, 0) if product else (rank - 3, rank - 2, rank - 1)
+        levels = [
+            Level.of({columns: self.width, outputs: self.vectors * self.lanes}, te.LevelKind.Register),
+            Level.of({outputs: self.lanes}, te.LevelKind.Vector),
+        ]
+        if rows is not None and self.rows:
+            levels.insert(0, Level.of({rows: self.rows}))
+        return schedule_attribute(op.context, levels, intrinsic=self.instruction)
 
 
 def _tile_cycles(width: int, vectors: int, steps: int, transposed: bool) -> float:
@@ -222,11 +233,17 @@ def _read(op: ir.Operation) -> Contraction | None:
 
 
 def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
-    """Writes `schedule` on every te.kernel of the host that holds a convolution or matrix product."""
+    """Writes `te.schedule` on every convolution and matrix product in a te.kernel of the host.
+
+    Several in one kernel have the tile of the heaviest.
+    """
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
-        problems = [p for op in kernel.regions[0].blocks[0].operations if (p := _read(op))]
-        if problems:
-            heaviest = max(problems, key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1])
-            kernel.attributes["schedule"] = choose_tile(heaviest, processor).attribute()
+        problems = [(op, p) for op in kernel.regions[0].blocks[0].operations if (p := _read(op))]
+        if not problems:
+            continue
+        heaviest = max((p for _, p in problems), key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1])
+        tile = choose_tile(heaviest, processor)
+        for op, _ in problems:
+            op.attributes["te.schedule"] = tile.attribute(op)

@@ -39,7 +39,7 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
     pm.add(upstream.canonicalize())
     pm.add(host.share_kernels())
     pm.add(choose, "schedule-cpu")
-    pm.add(host.form_contractions())
+    pm.add(host.form_contractions(registers=processor.registers))
     pm.add(upstream.linalg_fuse_elementwise_ops().on("te.kernel"))
     pm.add(upstream.canonicalize())
     pm.add(host.pack_weights())
