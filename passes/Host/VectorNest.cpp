@@ -278,7 +278,7 @@ FailureOr<size_t> VectorNest::findLoop(te::TileAttr level) {
 
 /// Takes the lanes from a level of kind `vector` and the rows from one of kind
 /// `register`.
-LogicalResult VectorNest::obey(te::ScheduleAttr schedule) {
+LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
   te::TileAttr vector = schedule.getLevel(te::LevelKind::Vector),
                registers = schedule.getLevel(te::LevelKind::Register);
   if (!vector || schedule.getTiles().size() != (registers ? 2u : 1u))
@@ -293,15 +293,23 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule) {
            << vector << " says: its elements do not lie side by side";
   vectorLoop = *loop;
   lanes = vector.getSizeOf(vector.getLoopOrder().front());
+  if (lanes > mostLanes)
+    return op.emitOpError("has a schedule with ")
+           << lanes << " lanes; vectors of the processor have at most "
+           << mostLanes;
   if (!registers)
     return success();
   if (failed(loop = findLoop(registers)))
     return failure();
   rows = registers.getSizeOf(registers.getLoopOrder().front());
   const Product &extent = loops[*loop].extent;
-  if (!canShareRows(*loop) || (extent.sizes.empty() && rows > extent.factor))
+  int64_t most =
+      extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
+  if (!canShareRows(*loop) || rows > most)
     return op.emitOpError("cannot compute rows side by side as ")
-           << registers << " says";
+           << registers << " says: "
+           << (rows > most ? "there are too many"
+                           : "they share no vectors that they read");
   rowLoop = *loop;
   return success();
 }
@@ -379,7 +387,7 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
   nest.lanes = vectorBytes * 8 / widest;
   if (nest.loops.empty())
     return fail();
-  if (schedule ? failed(nest.obey(schedule)) : !nest.decide())
+  if (schedule ? failed(nest.obey(schedule, vectorBytes)) : !nest.decide())
     return failure();
   return nest;
 }

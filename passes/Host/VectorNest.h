@@ -86,7 +86,7 @@ private:
   bool canReduce(const VectorLoop &loop);
   bool canShareRows(size_t loop);
   mlir::FailureOr<size_t> findLoop(te::TileAttr level);
-  mlir::LogicalResult obey(te::ScheduleAttr schedule);
+  mlir::LogicalResult obey(te::ScheduleAttr schedule, int64_t mostLanes);
   bool decide();
   bool chooseVectorLoop();
   void chooseRowLoop();

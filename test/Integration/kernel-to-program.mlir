@@ -16,7 +16,7 @@
 module attributes {vta.config = #vta} {
   te.kernel @halve(%x: tensor<1x2x4x4x1x16xi8>, %out: tensor<1x2x4x4x1x16xi8>) -> tensor<1x2x4x4x1x16xi8>
       attributes {target = #vta, layers = ["halve"], schedule = #te.schedule<
-          tiles = [#te.tile<sizes = [1, 1, 4, 4]>], vthread = <axis = 1, count = 2>,
+          tiles = [#te.tile<sizes = [1, 1, 4, 4]>, #te.tile<sizes = [0, 2], kind = vthread>],
           caches = [#te.cache<arg = 0, memory = #vta.mem<acc>, level = 0>], accumulator = #vta.mem<acc>>} {
     %c1 = arith.constant 1 : i32
     %e = tensor.empty() : tensor<1x2x4x4x1x16xi32>

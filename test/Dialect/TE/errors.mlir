@@ -20,8 +20,34 @@
 
 // -----
 
-// expected-error @+1 {{count must be at least 1, got 0}}
-#none = #te.vthread<axis = 0, count = 0>
+// expected-error @+1 {{a level of kind vthread must have a size in one axis, got array<i64: 0>}}
+#none = #te.tile<sizes = [0], kind = vthread>
+
+// -----
+
+// expected-error @+1 {{a level of kind vector must have a size in one axis, got array<i64: 2, 4>}}
+#two = #te.tile<sizes = [2, 4], kind = vector>
+
+// -----
+
+// expected-error @+1 {{the lanes of a vector must be a power of two, got 12}}
+#lanes = #te.tile<sizes = [0, 12], kind = vector>
+
+// -----
+
+// expected-error @+2 {{expected ::acc::te::LevelKind to be one of: serial, vthread, vector, register, parallel}}
+// expected-error @+1 {{failed to parse TE_TileAttr parameter 'kind' which is to be a `::acc::te::LevelKind`}}
+#kind = #te.tile<sizes = [2], kind = block>
+
+// -----
+
+// expected-error @+1 {{there are two levels of kind register}}
+#registers = #te.schedule<tiles = [#te.tile<sizes = [2], kind = register>, #te.tile<sizes = [0, 2], kind = register>]>
+
+// -----
+
+// expected-error @+1 {{virtual threads need a serial level before them}}
+#first = #te.schedule<tiles = [#te.tile<sizes = [2], kind = vthread>, #te.tile<sizes = [2]>]>
 
 // -----
 
@@ -41,7 +67,7 @@
 // -----
 
 // expected-error @+1 {{the virtual threads' axis 1 is not tiled in the first level}}
-#axis = #te.schedule<tiles = [#te.tile<sizes = [2, 0]>], vthread = #te.vthread<axis = 1, count = 2>>
+#axis = #te.schedule<tiles = [#te.tile<sizes = [2, 0]>, #te.tile<sizes = [0, 2], kind = vthread>]>
 
 // -----
 
@@ -50,7 +76,7 @@
 
 // -----
 
-// expected-error @+1 {{argument 0 is cached at level 2, but there are 1 tile levels}}
+// expected-error @+1 {{argument 0 is cached at level 2, but there are 1 serial tile levels}}
 #deep = #te.schedule<tiles = [#te.tile<sizes = [2]>], caches = [#te.cache<arg = 0, memory = 1, level = 2>]>
 
 // -----
@@ -238,6 +264,12 @@ func.func @operands(%x: memref<8xi8>, %y: memref<4xi8>) {
   // expected-error @+1 {{operand types must be those of the buffers of @p, [memref<8xi8>, memref<8xi8>]}}
   te.launch @p ins(%x : memref<8xi8>) outs(%y : memref<4xi8>)
   return
+
+// -----
+
+// expected-error @+1 {{'te.kernel' op has {rows = 4 : i64} as its schedule, which is no #te.schedule}}
+te.kernel @dictionary() attributes {target = #te.host, schedule = {rows = 4}} {
+  te.return
 }
 
 // -----
@@ -247,6 +279,10 @@ func.func @writes(%x: memref<8xi8>) {
   // expected-error @+1 {{has 2 written buffers but @p writes 1}}
   te.launch @p outs(%x, %x : memref<8xi8>, memref<8xi8>)
   return
+=======
+func.func @elsewhere() {
+  // expected-error @+1 {{has 'te.schedule', which belongs on operations of linalg}}
+  return {te.schedule = #te.schedule<tiles = []>}
 }
 
 // -----
@@ -255,5 +291,9 @@ te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>) writte
 func.func @results(%x: tensor<8xi8>) {
   // expected-error @+1 {{has results, but @p is a program, which writes to buffers}}
   %y = te.launch @p outs(%x : tensor<8xi8>) -> tensor<8xi8>
+=======
+func.func @other(%x: memref<4xf32>, %c: f32) {
+  // expected-error @+1 {{'te.schedule' must be a #te.schedule, not 3}}
+  linalg.fill {te.schedule = 3} ins(%c : f32) outs(%x : memref<4xf32>)
   return
 }

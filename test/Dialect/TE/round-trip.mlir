@@ -26,14 +26,14 @@ te.intrin @vta_reset emits "vta.reset" {
 }
 
 // CHECK-LABEL: te.kernel @staged
-// CHECK-SAME: schedule = #te.schedule<tiles = [#te.tile<sizes = [2, 0, 8], order = [2, 0]>, #te.tile<sizes = [0, 4]>],
-// CHECK-SAME: vthread = <axis = 0, count = 2>, caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>],
+// CHECK-SAME: schedule = #te.schedule<tiles = [#te.tile<sizes = [2, 0, 8], order = [2, 0]>,
+// CHECK-SAME: #te.tile<sizes = [2], kind = vthread>, #te.tile<sizes = [0, 4]>], caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>],
 // CHECK-SAME: accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>
 te.kernel @staged(%x: tensor<4x1x16xi8>, %out: tensor<4x1x16xi8>) -> tensor<4x1x16xi8> attributes {
     target = #vta, layers = ["layer"],
     schedule = #te.schedule<
-      tiles = [#te.tile<sizes = [2, 0, 8], order = [2, 0]>, #te.tile<sizes = [0, 4]>],
-      vthread = #te.vthread<axis = 0, count = 2>,
+      tiles = [#te.tile<sizes = [2, 0, 8], order = [2, 0]>, #te.tile<sizes = [2], kind = vthread>,
+               #te.tile<sizes = [0, 4], kind = serial>],
       caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>],
       accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>} {
   %c1 = arith.constant 1 : index

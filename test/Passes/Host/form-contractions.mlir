@@ -19,7 +19,7 @@
 // CHECK: te.return %[[Y]]
 te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: tensor<20xf32>, %r: tensor<1x20x4x4xf32>,
                        %out: tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
-    attributes {target = #te.host, schedule = {width = 4, lanes = 16, vectors = 2, rows = 4}} {
+    attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   %pad = tensor.pad %x low[0, 0, 1, 1] high[0, 0, 0, 0] {
   ^bb0(%i: index, %j: index, %k: index, %l: index):
@@ -27,7 +27,10 @@ te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: te
   } : tensor<1x3x8x8xf32> to tensor<1x3x9x9xf32>
   %e = tensor.empty() : tensor<1x20x4x4xf32>
   %f = linalg.fill ins(%z : f32) outs(%e : tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
-  %c = linalg.conv_2d_nchw_fchw {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+  %c = linalg.conv_2d_nchw_fchw {
+      te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 0, 4]>, #te.tile<sizes = [0, 32, 0, 4], kind = register>,
+                                          #te.tile<sizes = [0, 16], kind = vector>]>,
+      strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
       ins(%pad, %w : tensor<1x3x9x9xf32>, tensor<20x3x3x3xf32>) outs(%f : tensor<1x20x4x4xf32>) -> tensor<1x20x4x4xf32>
   %y = linalg.generic {indexing_maps = [#id, #c, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
       ins(%c, %b : tensor<1x20x4x4xf32>, tensor<20xf32>) outs(%e : tensor<1x20x4x4xf32>) {
@@ -52,12 +55,15 @@ te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: te
 // CHECK: linalg.pack %{{.*}} inner_dims_pos = [0, 1] inner_tiles = [8, 2] {{.*}} tensor<6x5xi8> -> tensor<1x3x8x2xi8>
 // CHECK: cpu.contract {{.*}}instruction = "pmaddwd"
 te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>) -> tensor<4x6xi32>
-    attributes {target = #te.host, schedule = {width = 4, lanes = 8, vectors = 1, rows = 0, instruction = "pmaddwd"}} {
+    attributes {target = #te.host} {
   %z = arith.constant 0 : i32
   %f = linalg.fill ins(%z : i32) outs(%out : tensor<4x6xi32>) -> tensor<4x6xi32>
   %0 = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
                                         affine_map<(m, n, k) -> (m, n)>],
-                       iterator_types = ["parallel", "parallel", "reduction"]}
+                       iterator_types = ["parallel", "parallel", "reduction"],
+                       te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 8], kind = register>,
+                                                           #te.tile<sizes = [0, 8], kind = vector>],
+                                                  intrinsic = @pmaddwd>}
       ins(%x, %w : tensor<4x5xi8>, tensor<6x5xi8>) outs(%f : tensor<4x6xi32>) {
   ^bb0(%a: i8, %b: i8, %s: i32):
     %1 = arith.extsi %a : i8 to i32
@@ -71,18 +77,86 @@ te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>
 
 // -----
 
-// expected-error @+1 {{has a schedule with width = 0; at least 1 is needed}}
-te.kernel @schedule(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
-    attributes {target = #te.host, schedule = {width = 0, lanes = 16, vectors = 2, rows = 4}} {
-  te.return %out : tensor<4xf32>
+te.kernel @levels(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{needs a schedule of a level of kind register, one of kind vector and at most one serial level, not}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
 }
 
 // -----
 
-// expected-error @+1 {{has no integer 'rows' in its schedule}}
-te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
-    attributes {target = #te.host, schedule = {width = 1, lanes = 16, vectors = 2}} {
-  te.return %out : tensor<4xf32>
+te.kernel @rows(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{has a level of kind serial that tiles loop 0, which it cannot}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>, #te.tile<sizes = [4, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
+}
+
+// -----
+
+te.kernel @sum(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{has a level of kind register that tiles loop 2, which it cannot}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 16, 2], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
+}
+
+// -----
+
+te.kernel @whole(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{needs columns and whole vectors of 16 outputs in registers, not}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 24], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
+}
+
+// -----
+
+te.kernel @none(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{needs columns and whole vectors of 16 outputs in registers, not}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
+}
+
+// -----
+
+te.kernel @many(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{has a schedule with 20 times 2 vectors in registers; the processor has 32}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [20, 32], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
+}
+
+// -----
+
+te.kernel @instruction(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
+    attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
+  // expected-error @+1 {{has the unknown instruction @fma in its schedule}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>], intrinsic = @fma>}
+      ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
+  te.return %0 : tensor<4x64xf32>
 }
 
 // -----
@@ -91,9 +165,11 @@ te.kernel @missing(%x: tensor<4xf32>, %out: tensor<4xf32>) -> tensor<4xf32>
 // CHECK-LABEL: te.kernel @rows(
 // CHECK: cpu.contract {{.*}} outs(%{{.*}} : tensor<?x16xf32>)
 te.kernel @rows(%x: tensor<?x5xf32>, %w: tensor<5x16xf32>, %out: tensor<?x16xf32>) -> tensor<?x16xf32>
-    attributes {target = #te.host, schedule = {width = 4, lanes = 16, vectors = 1, rows = 0}} {
+    attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   %f = linalg.fill ins(%z : f32) outs(%out : tensor<?x16xf32>) -> tensor<?x16xf32>
-  %0 = linalg.matmul ins(%x, %w : tensor<?x5xf32>, tensor<5x16xf32>) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 16], kind = register>,
+                                                          #te.tile<sizes = [0, 16], kind = vector>]>}
+      ins(%x, %w : tensor<?x5xf32>, tensor<5x16xf32>) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
   te.return %0 : tensor<?x16xf32>
 }

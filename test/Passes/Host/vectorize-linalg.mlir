@@ -146,3 +146,28 @@ te.kernel @product(%x: memref<2x8x5xf32>, %y: memref<2x5x16xf32>, %out: memref<2
   linalg.batch_matmul ins(%x, %y : memref<2x8x5xf32>, memref<2x5x16xf32>) outs(%out : memref<2x8x16xf32>)
   te.return
 }
+
+// The schedule says it: four columns in a vector, though rows are longer, and two rows side by side.
+// CHECK-LABEL: te.kernel @scheduled_product
+// CHECK: %[[SUMS:.*]]:2 = scf.for {{.*}} -> (vector<4xf32>, vector<4xf32>)
+te.kernel @scheduled_product(%x: memref<2x8x5xf32>, %y: memref<2x5x16xf32>, %out: memref<2x8x16xf32>)
+    attributes {target = #te.host} {
+  linalg.batch_matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 2], kind = register>,
+                                                           #te.tile<sizes = [0, 0, 4], kind = vector>]>}
+      ins(%x, %y : memref<2x8x5xf32>, memref<2x5x16xf32>) outs(%out : memref<2x8x16xf32>)
+  te.return
+}
+
+// A loop is known by any of those that were joined to it.
+// CHECK-LABEL: te.kernel @scheduled_rows
+// CHECK: vector.load {{.*}} : memref<40xf32>, vector<8xf32>
+te.kernel @scheduled_rows(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes {target = #te.host} {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"],
+                  te.schedule = #te.schedule<tiles = [#te.tile<sizes = [8], kind = vector>]>}
+      ins(%x : memref<4x10xf32>) outs(%out : memref<4x10xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  }
+  te.return
+}

@@ -121,3 +121,14 @@ te.kernel @deep(%c: i8, %x: tensor<4xi8>) -> tensor<4xi8> attributes {
   %0 = linalg.fill ins(%c : i8) outs(%x : tensor<4xi8>) -> tensor<4xi8>
   te.return %0 : tensor<4xi8>
 }
+
+// -----
+
+#vta = #vta.config<>
+
+// expected-error @+1 {{has a level of kind register in its schedule, which only the host has}}
+te.kernel @registers(%c: i8, %x: tensor<4xi8>) -> tensor<4xi8> attributes {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>, #te.tile<sizes = [2], kind = register>]>} {
+  %0 = linalg.fill ins(%c : i8) outs(%x : tensor<4xi8>) -> tensor<4xi8>
+  te.return %0 : tensor<4xi8>
+}

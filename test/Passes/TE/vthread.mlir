@@ -7,7 +7,7 @@
 // CHECK: } {te.loop = array<i64: 0, 1>}
 // CHECK: } {te.loop = array<i64: 0, 0>, te.vthread = 2 : i64}
 te.kernel @marked(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = #vta,
-    schedule = #te.schedule<tiles = [#te.tile<sizes = [2, 2]>], vthread = #te.vthread<axis = 0, count = 2>>} {
+    schedule = #te.schedule<tiles = [#te.tile<sizes = [2, 2]>, #te.tile<sizes = [2], kind = vthread>]>} {
   %c0 = arith.constant 0 : index
   %c2 = arith.constant 2 : index
   %c4 = arith.constant 4 : index
@@ -26,6 +26,6 @@ te.kernel @marked(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = #vta,
 
 // expected-error @+1 {{has no loop over axis 0 for its virtual threads}}
 te.kernel @whole(%x: tensor<4xi8>) -> tensor<4xi8> attributes {target = #vta,
-    schedule = #te.schedule<tiles = [#te.tile<sizes = [4]>], vthread = #te.vthread<axis = 0, count = 2>>} {
+    schedule = #te.schedule<tiles = [#te.tile<sizes = [4]>, #te.tile<sizes = [2], kind = vthread>]>} {
   te.return %x : tensor<4xi8>
 }
