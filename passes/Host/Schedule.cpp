@@ -17,8 +17,8 @@ static LogicalResult checkAxes(linalg::LinalgOp op, te::TileAttr level,
   for (int64_t axis : level.getLoopOrder())
     if (!llvm::is_contained(axes, axis))
       return op.emitOpError("has a level of kind ")
-             << te::stringifyLevelKind(level.getKind())
-             << " that tiles loop " << axis << ", which it cannot";
+             << te::stringifyLevelKind(level.getKind()) << " that tiles loop "
+             << axis << ", which it cannot";
   return success();
 }
 

@@ -1,4 +1,4 @@
-//===- Schedule.h - How contractions are tiled -------------------*- C++ -*-===//
+//===- Schedule.h - How contractions are tiled ------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -360,8 +360,7 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                                          linalg::LinalgOp op,
                                          int64_t vectorBytes) {
   Block &body = *op.getBlock();
-  auto schedule =
-      op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
+  auto schedule = op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
   auto fail = [&]() -> LogicalResult {
     return schedule ? op.emitOpError("has a schedule, but cannot be computed "
                                      "in vectors")

@@ -166,11 +166,10 @@ ATTRIBUTES = [
 
 #: An example of every attribute that is no enumeration; those of others are all their cases.
 EXAMPLES = {
-    te.TileAttr: "#te.tile<sizes = [1, 2, 8, 28], order = [0, 2, 3, 1]>",
-    te.VThreadAttr: "#te.vthread<axis = 1, count = 2>",
+    te.TileAttr: "#te.tile<sizes = [0, 16], order = [1], kind = vector>",
     te.CacheAttr: "#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>",
-    te.ScheduleAttr: "#te.schedule<tiles = [#te.tile<sizes = [1, 2]>, #te.tile<sizes = [0, 2]>], vthread = <axis = 1,"
-    " count = 2>, caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>], accumulator = #vta.mem<acc>,"
+    te.ScheduleAttr: "#te.schedule<tiles = [#te.tile<sizes = [1, 2]>, #te.tile<sizes = [0, 2], kind = vthread>],"
+    " caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>], accumulator = #vta.mem<acc>,"
     " intrinsic = @vta_gemm>",
     te.MemoryAttr: '#te.memory<space = "vectors", shape = [8], type = i8, capacity = 256>',
     te.TargetAttr: '#te.target<name = "toy", scratchpads = [#te.memory<space = "vectors", shape = [8], type = i8, '
@@ -213,10 +212,11 @@ def test_parameters(context):
     schedule = ir.Attribute.parse(EXAMPLES[te.ScheduleAttr])
     assert [list(tile.sizes) for tile in schedule.tiles] == [[1, 2], [0, 2]]
     assert schedule.tiles[0].order is None
-    assert (schedule.vthread.axis, schedule.caches[0].slots, schedule.intrinsic.value) == (1, 1, "vta_gemm")
+    assert [tile.kind for tile in schedule.tiles] == [te.LevelKind.Serial, te.LevelKind.VThread]
+    assert (schedule.caches[0].slots, schedule.intrinsic.value) == (1, "vta_gemm")
     assert schedule.accumulator.value is vta.MemorySpace.Acc
     only_tiles = te.ScheduleAttr.get([te.TileAttr.get([1])])
-    assert only_tiles.vthread is None and only_tiles.caches is None
+    assert only_tiles.accumulator is None and only_tiles.caches is None
     assert str(only_tiles) == "#te.schedule<tiles = [#te.tile<sizes = [1]>]>"
     config = vta.ConfigAttr.get(log_batch=1, dialect="public")
     assert (config.log_batch, config.log_inp_width, config.dialect) == (1, 3, "public")
@@ -227,7 +227,11 @@ def test_parameters(context):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: te.VThreadAttr.get(0, 0), ir.MLIRError, "#te.vthread is not valid:\n.*count must be at least 1"),
+        (
+            lambda: te.TileAttr.get([12], kind=te.LevelKind.Vector),
+            ir.MLIRError,
+            "#te.tile is not valid:\n.*must be a power of two, got 12",
+        ),
         (lambda: te.ScheduleAttr.get([ir.UnitAttr.get()]), ir.MLIRError, "tiles must hold #te.tile, got unit"),
         (lambda: vta.ConfigAttr.get(log_inp_width=9), ir.MLIRError, "LOG_INP_WIDTH is 9, but must be from 1 to 3"),
         (lambda: vta.ConfigAttr.get(log_inp_width=1 << 40), ir.MLIRError, ""),

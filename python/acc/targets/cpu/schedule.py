@@ -4,7 +4,8 @@ A convolution or matrix product keeps a tile of its result in vector registers o
 times `vectors` registers of `lanes` output channels. Every step of the sum loads `vectors` registers of weights and
 broadcasts `width` inputs. A simple model of a core with two multiply-add units and two load units, run over all
 tiles that fit the register file, decides; so does one of cache traffic for the number of `rows` of output that
-share a packed copy of their input. The decision is the `te.schedule` of the operation, which host-form-contractions obeys.
+share a packed copy of their input. The decision is the `te.schedule` of the operation, which host-form-contractions
+obeys.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["Contraction", "Processor", "Tile", "choose_tile", "make_cpu_schedule
 class Processor:
     """What the model knows of a processor.
 
-    vector_bytes: size of a vector register; registers: how many of them there are; l2_bytes: what a core has of fast cache.
+    vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
     pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "".
     """
 
