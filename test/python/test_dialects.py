@@ -15,8 +15,8 @@ from acc.passes import te as te_passes
 from acc.passmanager import PassManager
 
 SCHEDULE = (
-    "#te.schedule<tiles = [#te.tile<sizes = [1, 2], order = [1, 0]>, #te.tile<sizes = [0, 2]>], vthread = <axis = 1, "
-    "count = 2>, caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>], "
+    "#te.schedule<tiles = [#te.tile<sizes = [1, 2], order = [1, 0]>, #te.tile<sizes = [0, 2], kind = vthread>, "
+    "#te.tile<sizes = [0, 0, 2]>], caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>], "
     "accumulator = #vta.mem<acc>, intrinsic = @vta_gemm>"
 )
 EXAMPLES = (
@@ -59,14 +59,18 @@ def test_enumerations(context, dialect):
 def test_parameters(context):
     schedule = ir.Attribute.parse(SCHEDULE)
     made = te.ScheduleAttr.get(
-        [te.TileAttr.get([1, 2], order=[1, 0]), te.TileAttr.get([0, 2])],
-        vthread=te.VThreadAttr.get(1, 2),
+        [
+            te.TileAttr.get([1, 2], order=[1, 0]),
+            te.TileAttr.get([0, 2], kind=te.LevelKind.VThread),
+            te.TileAttr.get([0, 0, 2]),
+        ],
         caches=[te.CacheAttr.get(0, vta.MemorySpaceAttr.get(vta.MemorySpace.Inp), 1, slots=2)],
         accumulator=vta.MemorySpaceAttr.get(vta.MemorySpace.named("acc")),
         intrinsic="vta_gemm",
     )
     assert made == schedule
-    assert [list(tile.sizes.value) for tile in made.tiles] == [[1, 2], [0, 2]]
+    assert [list(tile.sizes.value) for tile in made.tiles] == [[1, 2], [0, 2], [0, 0, 2]]
+    assert [tile.kind for tile in made.tiles] == [te.LevelKind.named(k) for k in ("serial", "vthread", "serial")]
     assert made.caches[0].memory.value is vta.MemorySpace.Inp and made.tiles[1].order is None
     config = ir.Attribute.parse("#vta.config<log_block = 4, dialect = public>")
     assert (config.log_block_in, config.log_block_out, config.dialect) == (4, 4, "public")
@@ -76,7 +80,7 @@ def test_parameters(context):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: te.VThreadAttr.get(0, 0), MLIRError, "count must be at least 1"),
+        (lambda: te.TileAttr.get([12], kind=te.LevelKind.Vector), MLIRError, "must be a power of two, got 12"),
         (lambda: te.ScheduleAttr.get([1]), MLIRError, "tiles must hold #te.tile"),
         (lambda: te.CacheAttr.get(0, None, 0), MLIRError, "`memory` is missing"),
         (lambda: vta.ConfigAttr.get(log_inp_width=9), MLIRError, "LOG_INP_WIDTH is 9"),

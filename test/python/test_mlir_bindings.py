@@ -113,7 +113,7 @@ def test_operations_have_classes(context):
     kernel = module.body.operations[0]
     assert isinstance(kernel, te.KernelOp)
     assert kernel.sym_name.value == "halve" and isinstance(kernel.target, vta.ConfigAttr)
-    assert isinstance(kernel.schedule, te.ScheduleAttr) and kernel.schedule.vthread.count == 2
+    assert isinstance(kernel.schedule, te.ScheduleAttr) and kernel.schedule.tiles.count == 2
     generic = kernel.body.blocks[0].operations[2]
     assert isinstance(generic, linalg.GenericOp)
     assert generic.attributes["indexing_maps"][0].value == ir.AffineMap.get_identity(6)
@@ -169,7 +169,7 @@ EXAMPLES = {
     te.TileAttr: "#te.tile<sizes = [0, 16], order = [1], kind = vector>",
     te.CacheAttr: "#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1, slots = 2>",
     te.ScheduleAttr: "#te.schedule<tiles = [#te.tile<sizes = [1, 2]>, #te.tile<sizes = [0, 2], kind = vthread>],"
-    " caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 1>], accumulator = #vta.mem<acc>,"
+    " caches = [#te.cache<arg = 0, memory = #vta.mem<inp>, level = 0>], accumulator = #vta.mem<acc>,"
     " intrinsic = @vta_gemm>",
     te.MemoryAttr: '#te.memory<space = "vectors", shape = [8], type = i8, capacity = 256>',
     te.TargetAttr: '#te.target<name = "toy", scratchpads = [#te.memory<space = "vectors", shape = [8], type = i8, '
@@ -239,7 +239,7 @@ def test_parameters(context):
         (lambda: te.CacheAttr.get(0, None, 0), ir.MLIRError, "`memory` is missing"),
         (lambda: te.CacheAttr.get(0, "inp", 0), RuntimeError, "bad_cast"),
         (lambda: te.TileAttr.get("ab"), TypeError, "incompatible function arguments"),
-        (lambda: te.VThreadAttr.get(1), TypeError, "missing 1 required positional argument: 'count'"),
+        (lambda: te.CacheAttr.get(1), TypeError, "missing 2 required positional arguments: 'memory' and 'level'"),
     ],
 )
 def test_attributes_that_are_not_legal(context, make: Callable[[], object], error, message):
@@ -249,7 +249,7 @@ def test_attributes_that_are_not_legal(context, make: Callable[[], object], erro
 
 def test_attributes_want_a_context():
     with pytest.raises(RuntimeError, match="requires a Context"):
-        te.VThreadAttr.get(1, 2)
+        te.TileAttr.get([1, 2])
 
 
 # --- passes ----------------------------------------------------------------------------------------------------------
