@@ -113,7 +113,7 @@ def test_operations_have_classes(context):
     kernel = module.body.operations[0]
     assert isinstance(kernel, te.KernelOp)
     assert kernel.sym_name.value == "halve" and isinstance(kernel.target, vta.ConfigAttr)
-    assert isinstance(kernel.schedule, te.ScheduleAttr) and kernel.schedule.tiles.count == 2
+    assert isinstance(kernel.schedule, te.ScheduleAttr) and kernel.schedule.tiles[1].kind is te.LevelKind.VThread
     generic = kernel.body.blocks[0].operations[2]
     assert isinstance(generic, linalg.GenericOp)
     assert generic.attributes["indexing_maps"][0].value == ir.AffineMap.get_identity(6)

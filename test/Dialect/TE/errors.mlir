@@ -264,6 +264,25 @@ func.func @operands(%x: memref<8xi8>, %y: memref<4xi8>) {
   // expected-error @+1 {{operand types must be those of the buffers of @p, [memref<8xi8>, memref<8xi8>]}}
   te.launch @p ins(%x : memref<8xi8>) outs(%y : memref<4xi8>)
   return
+}
+
+// -----
+
+te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data ""
+func.func @writes(%x: memref<8xi8>) {
+  // expected-error @+1 {{has 2 written buffers but @p writes 1}}
+  te.launch @p outs(%x, %x : memref<8xi8>, memref<8xi8>)
+  return
+}
+
+// -----
+
+te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>) written 1 data ""
+func.func @results(%x: tensor<8xi8>) {
+  // expected-error @+1 {{has results, but @p is a program, which writes to buffers}}
+  %y = te.launch @p outs(%x : tensor<8xi8>) -> tensor<8xi8>
+  return
+}
 
 // -----
 
@@ -274,12 +293,6 @@ te.kernel @dictionary() attributes {target = #te.host, schedule = {rows = 4}} {
 
 // -----
 
-te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>, memref<8xi8>) written 1 data ""
-func.func @writes(%x: memref<8xi8>) {
-  // expected-error @+1 {{has 2 written buffers but @p writes 1}}
-  te.launch @p outs(%x, %x : memref<8xi8>, memref<8xi8>)
-  return
-=======
 func.func @elsewhere() {
   // expected-error @+1 {{has 'te.schedule', which belongs on operations of linalg}}
   return {te.schedule = #te.schedule<tiles = []>}
@@ -287,11 +300,6 @@ func.func @elsewhere() {
 
 // -----
 
-te.program @p for #te.target<name = "t", scratchpads = []> (memref<8xi8>) written 1 data ""
-func.func @results(%x: tensor<8xi8>) {
-  // expected-error @+1 {{has results, but @p is a program, which writes to buffers}}
-  %y = te.launch @p outs(%x : tensor<8xi8>) -> tensor<8xi8>
-=======
 func.func @other(%x: memref<4xf32>, %c: f32) {
   // expected-error @+1 {{'te.schedule' must be a #te.schedule, not 3}}
   linalg.fill {te.schedule = 3} ins(%c : f32) outs(%x : memref<4xf32>)
