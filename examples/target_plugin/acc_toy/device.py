@@ -22,6 +22,45 @@ def _window(values: np.ndarray, offset: int, sizes: Sequence[int], strides: Sequ
     return np.lib.stride_tricks.as_strided(values[offset:], sizes, steps)
 
 
+class _Machine:
+    """The memories and the buffers, and a method per instruction, which returns how often it did its work."""
+
+    def __init__(self, sizes: Mapping[str, int], buffers: Sequence[np.ndarray]) -> None:
+        self.memories = {name: np.zeros(size, _TYPES[name]) for name, size in sizes.items()}
+        self.buffers = [buffer.reshape(-1) for buffer in buffers]
+
+    def _box(self, f: program.Fields) -> np.ndarray:
+        return _window(self.buffers[f["buffer"][0]], f["offset"][0], f["sizes"], f["strides"])
+
+    def load(self, memory: str, f: program.Fields) -> int:
+        around = [low + size + high for low, size, high in zip(f["low"], f["sizes"], f["high"], strict=True)]
+        view = _window(self.memories[memory], f["at"][0], around, f["by"])
+        view[...] = 0
+        view[tuple(slice(low, low + size) for low, size in zip(f["low"], f["sizes"], strict=True))] = self._box(f)
+        return 1
+
+    def store(self, memory: str, f: program.Fields) -> int:
+        self._box(f)[...] = _window(self.memories[memory], f["at"][0], f["sizes"], f["by"])
+        return 1
+
+    def copy(self, _: str, f: program.Fields) -> int:
+        sums, bounds = self.memories["sums"], f["bounds"]
+        _window(sums, f["y"][0], bounds, f["to"])[...] = _window(sums, f["x"][0], bounds, f["by"])
+        return math.prod(bounds)
+
+    def dot(self, _: str, f: program.Fields) -> int:
+        bounds, to = f["bounds"], f["to"]
+        x = _window(self.memories["inputs"], f["x"][0], [*bounds, 8], [*f["by"], 1])
+        w = _window(self.memories["weights"], f["w"][0], [*bounds, 8], [*f["along"], 1])
+        products = np.einsum("...i,...i->...", x, w, dtype=np.int32)
+        # Points of the domain that have one sum in common.
+        axes = tuple(axis for axis, stride in enumerate(to) if stride == 0)
+        outer = [1 if stride == 0 else bound for bound, stride in zip(bounds, to, strict=True)]
+        y = _window(self.memories["sums"], f["y"][0], outer, to)
+        y += products.sum(axis=axes, keepdims=True, dtype=np.int32)
+        return math.prod(bounds)
+
+
 class Interpreter:
     """Runs programs of the toy; see `acc.devices.PythonDevice`."""
 
@@ -30,37 +69,8 @@ class Interpreter:
 
     def run(self, loaded: Any, buffers: list[np.ndarray], options: Mapping[str, bool]) -> Mapping[str, int]:
         sizes, instructions = loaded
-        memories = {name: np.zeros(size, _TYPES[name]) for name, size in sizes.items()}
-        flat = [buffer.reshape(-1) for buffer in buffers]
-        counts = dict.fromkeys(("loads", "stores", "copies", "dots"), 0)
-        for name, memory, f in instructions:
-            if name in ("load", "store"):
-                box = _window(flat[f["buffer"][0]], f["offset"][0], f["sizes"], f["strides"])
-                around = (
-                    [a + s + b for a, s, b in zip(f["low"], f["sizes"], f["high"], strict=True)]
-                    if "low" in f
-                    else f["sizes"]
-                )
-                view = _window(memories[memory], f["at"][0], around, f["by"])
-                if name == "load":
-                    view[...] = 0
-                    view[tuple(slice(a, a + s) for a, s in zip(f["low"], f["sizes"], strict=True))] = box
-                else:
-                    box[...] = view
-                counts[f"{name}s"] += 1
-                continue
-            bounds, to = f["bounds"], f["to"]
-            if name == "copy":
-                x = _window(memories["sums"], f["x"][0], bounds, f["by"])
-                _window(memories["sums"], f["y"][0], bounds, to)[...] = x
-                counts["copies"] += math.prod(bounds)
-                continue
-            x = _window(memories["inputs"], f["x"][0], [*bounds, 8], [*f["by"], 1])
-            w = _window(memories["weights"], f["w"][0], [*bounds, 8], [*f["along"], 1])
-            products = np.einsum("...i,...i->...", x, w, dtype=np.int32)
-            summed = tuple(axis for axis, stride in enumerate(to) if stride == 0)
-            outer = [1 if stride == 0 else bound for bound, stride in zip(bounds, to, strict=True)]
-            y = _window(memories["sums"], f["y"][0], outer, to)
-            y += products.sum(axis=summed, keepdims=True, dtype=np.int32)
-            counts["dots"] += math.prod(bounds)
+        machine = _Machine(sizes, buffers)
+        counts: dict[str, int] = dict.fromkeys(("load", "store", "copy", "dot"), 0)
+        for name, memory, fields in instructions:
+            counts[name] += getattr(machine, name)(memory, fields)
         return counts

@@ -25,11 +25,10 @@ def write(kernel: Kernel, memories: Mapping[str, int]) -> bytes:
 
 
 def _line(step: Step) -> str:
-    fields: Mapping[str, object]
     if isinstance(step, Load | Store):
         box, view = (step.source, step.target) if isinstance(step, Load) else (step.target, step.source)
         name = "load" if isinstance(step, Load) else "store"
-        fields = {"memory": view.memory, "at": view.offset, "by": view.strides}
+        fields: dict[str, object] = {"memory": view.memory, "at": view.offset, "by": view.strides}
         fields |= {"buffer": box.argument, "offset": box.offset, "sizes": box.sizes, "strides": box.strides}
         fields |= {"low": step.low, "high": step.high} if isinstance(step, Load) else {}
     else:

@@ -69,26 +69,23 @@ class Toy(DeclaredAccelerator):
     def attribute(self, context: ir.Context) -> ir.Attribute:
         """See Accelerator."""
 
-        def memory(name: str, shape: list[int], bits: int, capacity: int) -> te.MemoryAttr:
-            kind = ir.IntegerType.get_signless(bits, context)
-            return te.MemoryAttr.get(ir.StringAttr.get(name, context), shape, kind, capacity, context=context)
-
+        i8, i32 = (ir.IntegerType.get_signless(bits, context) for bits in (8, 32))
+        names = {name: ir.StringAttr.get(name, context) for name in ("inputs", "weights", "sums")}
         pads = [
-            memory("inputs", [8], 8, self.vectors),
-            memory("weights", [8], 8, self.vectors),
-            memory("sums", [], 32, self.sums),
+            te.MemoryAttr.get(names["inputs"], [8], i8, self.vectors, context=context),
+            te.MemoryAttr.get(names["weights"], [8], i8, self.vectors, context=context),
+            te.MemoryAttr.get(names["sums"], [], i32, self.sums, context=context),
         ]
         roles = {"input": "inputs", "weight": "weights", "accumulator": "sums", "output": "sums"}
-        spaces: dict[str, ir.Attribute] = {role: ir.StringAttr.get(name, context) for role, name in roles.items()}
+        spaces: dict[str, ir.Attribute] = {role: names[name] for role, name in roles.items()}
         return te.TargetAttr.get(self.name, pads, roles=spaces, context=context)
 
     def refuse(self, op: ir.Operation) -> Reason:
         """See Accelerator: sums of products with constant weights; what follows them is the host's."""
         if op.name not in layout.OPERATORS:
             return explain(op)
-        if not all(
-            isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant" for value in op.operands[1:]
-        ):
+        owners = [value.owner for value in op.operands[1:]]
+        if not all(isinstance(owner, ir.Operation) and owner.name == "graph.constant" for owner in owners):
             return Reason("weights or bias are not constant", Blame.RULE)
         if (group := op.attributes.get("group")) is not None and group.value != 1:
             return Reason(f"grouped convolution: group {group.value}", Blame.RULE)
