@@ -1,11 +1,16 @@
-"""Writing files whole or not at all, so that a full disk or a killed process leaves nothing half-written."""
+"""Reading files, and writing files and folders whole or not at all.
+
+A full disk or a killed process leaves nothing half-written.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -78,3 +83,49 @@ def _create(path: Path) -> tuple[int, bool]:
     except OSError:
         # Not every file system can do it; an error that has another reason will come again.
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+
+
+def read_bytes(path: str | os.PathLike[str], error: type[AccError] = AccError, what: str = "") -> bytes:
+    """The contents of a file, which the message calls `what`; what the system refuses is raised as `error`."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as failure:
+        named = f"{what} '{os.fspath(path)}'" if what else f"'{os.fspath(path)}'"
+        raise error(f"cannot read {named}: {failure.strerror or failure}") from None
+
+
+def check_new_folder(path: str | os.PathLike[str], error: type[AccError] = AccError) -> None:
+    """Raises `error` if there is something at `path` other than an empty folder."""
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise error(f"cannot write '{target}': it is there and not an empty folder")
+
+
+@contextlib.contextmanager
+def creating_folder(path: str | os.PathLike[str], error: type[AccError] = AccError) -> Iterator[Path]:
+    """A folder to fill, which is called `path` when the block ends, and vanishes if it raises.
+
+    There may be an empty folder already; anything else that is there, and what the system refuses, is an `error`.
+    """
+    check_new_folder(path, error)
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield work
+            os.chmod(work, 0o777 & ~_umask())
+            if target.is_dir():
+                target.rmdir()
+            work.rename(target)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+    except OSError as failure:
+        raise error(f"cannot write '{target}': {failure.strerror or failure}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -149,7 +149,13 @@ __all__ = [
     "VectorType",
     "WalkOrder",
     "WalkResult",
+    "shape_of",
 ]
+
+
+def shape_of(value: Value) -> list[int]:
+    """The sizes of a tensor or memref; -1 where one is not known."""
+    return list(ShapedType(value.type).shape)
 
 
 class SymbolTable:

@@ -102,16 +102,12 @@ class _Kernel:
         return self.ops[-1]
 
 
-def _shape(value: ir.Value) -> list[int]:
-    return ir.RankedTensorType(value.type).shape
-
-
 def _can_continue(kernel: _Kernel, op: ir.Operation, target: str, accelerator: Accelerator | None) -> bool:
     """Whether `op`, which reads the result of `kernel`, may be computed in it; `accelerator` is that of `target`."""
     tail = kernel.tail
     if kernel.target != target or tail.name in CLOSED or len(tail.results) != 1:
         return False
-    if not tail.result.has_one_use() or _shape(tail.result) != _shape(op.result):
+    if not tail.result.has_one_use() or ir.shape_of(tail.result) != ir.shape_of(op.result):
         return False
     return accelerator is None or accelerator.can_continue(tail, op)
 

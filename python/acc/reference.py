@@ -210,7 +210,7 @@ def _direct(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def _reshape(op: ir.Operation, x: np.ndarray) -> np.ndarray:
-    return x.reshape(ir.RankedTensorType(op.results[0].type).shape)
+    return x.reshape(ir.shape_of(op.results[0]))
 
 
 def _native(op: ir.Operation, *inputs: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def test_what_is_damaged_is_built_again(
         builds.append(target)
 
     monkeypatch.setattr(simulator, "_compile", fake)
-    monkeypatch.setattr(simulator, "_support", lambda *_: [])
+    monkeypatch.setattr(simulator, "support_objects", lambda *_: [])
     target = simulator.build(CONFIG, optimize=0)
     assert target.parent == cache and simulator.build(CONFIG, optimize=0) == target and len(builds) == 1
     changed = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
@@ -107,9 +107,9 @@ def test_objects_that_are_damaged_are_made_again(cache: pathlib.Path, monkeypatc
         made.append(path.name)
 
     monkeypatch.setattr(simulator, "_make", fake)
-    first, second = simulator._support([], False, simulator._Progress("1x1x1"))
+    first, second = simulator.support_objects([], False, simulator.Progress("1x1x1"))
     second.write_bytes(second.read_bytes()[:20])
-    assert simulator._support([], False, simulator._Progress("1x1x1")) == [first, second]
+    assert simulator.support_objects([], False, simulator.Progress("1x1x1")) == [first, second]
     assert made == [first.name, second.name, second.name]
 
 

@@ -234,7 +234,7 @@ def test_parameters(context):
         ),
         (lambda: te.ScheduleAttr.get([ir.UnitAttr.get()]), ir.MLIRError, "tiles must hold #te.tile, got unit"),
         (lambda: vta.ConfigAttr.get(log_inp_width=9), ir.MLIRError, "LOG_INP_WIDTH is 9, but must be from 1 to 3"),
-        (lambda: vta.ConfigAttr.get(log_inp_width=1 << 40), ir.MLIRError, ""),
+        (lambda: vta.ConfigAttr.get(log_inp_width=1 << 40), ir.MLIRError, "integer value too large"),
         (lambda: vta.MemorySpaceAttr.get(77), ValueError, "77 is not a valid MemorySpace"),
         (lambda: te.CacheAttr.get(0, None, 0), ir.MLIRError, "`memory` is missing"),
         (lambda: te.CacheAttr.get(0, "inp", 0), RuntimeError, "bad_cast"),

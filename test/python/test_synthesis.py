@@ -41,7 +41,7 @@ def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> list[str]:
             seed = int(arguments[arguments.index("--seed") + 1])
             (folder / "report.json").write_text(report(100.0 + seed % 2))
 
-    monkeypatch.setattr(synthesis, "_run", run)
+    monkeypatch.setattr(synthesis, "run_script", run)
     monkeypatch.setattr(synthesis, "_tool", lambda module: "1.0")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return runs
@@ -109,9 +109,9 @@ def test_missing_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tools_that_fail(tmp_path: pathlib.Path) -> None:
     script = "print('fine'); print('ERROR: no such cell'); raise SystemExit(1)"
     with pytest.raises(ToolError, match="place and route failed: ERROR: no such cell"):
-        synthesis._run(script, [], tmp_path, "place and route", lambda step, detail: None)
+        synthesis.run_script(script, [], tmp_path, "place and route", lambda step, detail: None)
     with pytest.raises(ToolError, match=r"synthesis failed: .*KeyError"):
-        synthesis._run("{}['x']", [], tmp_path, "synthesis", lambda step, detail: None)
+        synthesis.run_script("{}['x']", [], tmp_path, "synthesis", lambda step, detail: None)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_tools_that_fail(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_progress(line: str, detail: str) -> None:
-    assert synthesis._detail(line).startswith(detail) and bool(detail) == bool(synthesis._detail(line))
+    assert synthesis.detail_of(line).startswith(detail) and bool(detail) == bool(synthesis.detail_of(line))
 
 
 @pytest.mark.skipif(not TOOLS, reason=f"yosys is not installed: {synthesis.REMEDY}")
@@ -139,7 +139,7 @@ design = ys.Design()
 ys.run_pass("read_verilog -sv {" ".join(files)}", design)
 ys.run_pass("hierarchy -check -top acc_core; proc; opt_clean; check -assert", design)
 """
-    synthesis._run(script, [], tmp_path, "elaboration", lambda step, detail: None)
+    synthesis.run_script(script, [], tmp_path, "elaboration", lambda step, detail: None)
 
 
 @pytest.mark.skipif(not TOOLS, reason=f"yosys is not installed: {synthesis.REMEDY}")
@@ -164,7 +164,7 @@ ys.run_pass(f"read_verilog -DNO_INCLUDES {{cells}}", design)
 ys.run_pass("read_verilog -sv {product} equal.sv", design)
 ys.run_pass("hierarchy -check -top equal; proc; flatten; opt; sat -verify -prove ok 1", design)
 """
-    synthesis._run(script, [], tmp_path, "proof", lambda step, detail: None)
+    synthesis.run_script(script, [], tmp_path, "proof", lambda step, detail: None)
 
 
 @pytest.mark.parametrize("dsp_blocks", [15])

@@ -224,10 +224,6 @@ class Call:
             return self._materialize(self.node.inputs[index], quantization)
         return self._emitter.constant(alive, self.node.inputs[index], changed)
 
-    def constant_value(self, array: np.ndarray) -> ir.Value:
-        """A constant that the model does not have."""
-        return self._emitter.constant(array, self.node.name)
-
     def storage(self, value: ir.Value) -> ir.Value:
         """The integers of a quantized tensor; other tensors as they are."""
         element = element_of(value)

@@ -154,7 +154,7 @@ def convert_non_max_suppression(call: Call) -> list[Tensor]:
 
     def limit(index: int, default: np.generic) -> ir.Value:
         if not call.has(index):
-            return call.constant_value(np.asarray(default))
+            return call.literal(np.asarray(default))
         value = call.operand(index)
         if math.prod(shape_of(value)) != 1:
             raise Unsupported(f"input '{call.node.inputs[index]}' is not a scalar")

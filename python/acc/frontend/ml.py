@@ -27,7 +27,7 @@ def convert_binarizer(call: Call) -> list[Tensor]:
     """1 where a number is above the threshold, else 0."""
     value = call.operand(0)
     dtype = dtype_of(element_of(value))
-    threshold = call.constant_value(np.asarray(call.attributes["threshold"], dtype))
+    threshold = call.literal(np.asarray(call.attributes["threshold"], dtype))
     return [_cast(call, call.emit("greater", [value, threshold]), dtype)]
 
 
@@ -76,12 +76,12 @@ def convert_tfidf_vectorizer(call: Call) -> list[Tensor]:
     found = counts[0] if len(counts) == 1 else call.emit("concat", counts, axis=1)
     matrix = np.zeros((len(targets), width), np.float32)
     matrix[np.arange(len(targets)), targets] = 1
-    result = call.emit("mat_mul", [found, call.constant_value(matrix)])
+    result = call.emit("mat_mul", [found, call.literal(matrix)])
     if mode == "IDF":
-        zero = call.constant_value(np.zeros(1, np.float32))
+        zero = call.literal(np.zeros(1, np.float32))
         result = _cast(call, call.emit("greater", [result, zero]), np.dtype(np.float32))
     if mode != "TF":
-        result = call.emit("mul", [result, call.constant_value(weights)])
+        result = call.emit("mul", [result, call.literal(weights)])
     return [_reshape(call, result, shape)]
 
 
@@ -92,12 +92,12 @@ def _count_grams(call: Call, value: ir.Value, grams: np.ndarray, positions: int,
     for at in range(grams.shape[1]):
         part = call.emit("slice", [value], starts=[0, at * distance], sizes=[rows, positions], steps=[1, 1])
         part = _reshape(call, part, [rows, positions, 1])
-        equal = call.emit("equal", [part, call.constant_value(grams[:, at])])
+        equal = call.emit("equal", [part, call.literal(grams[:, at])])
         matches = equal if matches is None else call.emit("and", [matches, equal])
     assert matches is not None
     numbers = _cast(call, matches, np.dtype(np.float32))
     # A product with ones is a sum over all positions.
-    ones = call.constant_value(np.ones((1, positions), np.float32))
+    ones = call.literal(np.ones((1, positions), np.float32))
     return _reshape(call, call.emit("mat_mul", [ones, numbers]), [rows, len(grams)])
 
 
@@ -149,13 +149,13 @@ def convert_tree_ensemble(call: Call) -> list[Tensor]:
     if any(not 0 <= root < nodes for root in roots) or any(not 0 <= at < shape_of(value)[1] for at in features):
         raise Unsupported("a tree or a feature does not exist")
     rows = shape_of(value)[0]
-    place = call.constant_value(np.broadcast_to(np.array(roots, np.int64), (rows, len(roots))).copy())
+    place = call.literal(np.broadcast_to(np.array(roots, np.int64), (rows, len(roots))).copy())
     missing = np.array(call.attributes.get("nodes_missing_value_tracks_true", [0] * nodes), np.int64)
 
     def pick(table: np.ndarray, filler: object) -> ir.Value:
         """What every tree's node has in a table, which leaves do not have."""
         full = np.concatenate([table, np.full((leaves, *table.shape[1:]), filler, table.dtype)])
-        return call.emit("gather", [call.constant_value(full), place], axis=0)
+        return call.emit("gather", [call.literal(full), place], axis=0)
 
     for _ in range(_depth(children, roots, nodes)):
         entry = call.emit("gather_elements", [value, pick(features, 0)], axis=1)
@@ -167,13 +167,13 @@ def convert_tree_ensemble(call: Call) -> list[Tensor]:
         if missing.any():
             lost = call.emit("and", [call.emit("is_nan", [entry]), pick(missing != 0, False)])
             holds = call.emit("or", [holds, lost])
-        yes, no = (call.emit("gather", [call.constant_value(table), place], axis=0) for table in children)
+        yes, no = (call.emit("gather", [call.literal(table), place], axis=0) for table in children)
         place = call.emit("where", [holds, yes, no])
     spread = np.zeros((nodes + leaves, targets), dtype)
     spread[np.arange(nodes, nodes + leaves), owners] = weights
-    found = call.emit("gather", [call.constant_value(spread), place], axis=0)
+    found = call.emit("gather", [call.literal(spread), place], axis=0)
     scale = np.full((1, len(roots)), 1 / len(roots) if call.attributes.get("aggregate_function", 1) == 0 else 1, dtype)
-    result = call.emit("mat_mul", [call.constant_value(scale), found])
+    result = call.emit("mat_mul", [call.literal(scale), found])
     return [_reshape(call, result, [rows, targets])]
 
 

@@ -167,7 +167,7 @@ def convert_range(call: Call) -> list[Tensor]:
     count = max(math.ceil((float(limit) - float(start)) / float(delta)), 0)
     if dtype.kind in "iu":
         count = max(-((int(limit) - int(start)) // -int(delta)), 0)
-    scalars = [call.constant_value(np.asarray(value, dtype)) for value in (start, delta)]
+    scalars = [call.literal(np.asarray(value, dtype)) for value in (start, delta)]
     return [call.emit("range", scalars, size=count)]
 
 

@@ -98,7 +98,7 @@ class Origins:
         """Whether a value has sizes that are not known, or is made of such."""
         tensor = self._values.get(name)
         if isinstance(tensor, ir.Value):
-            return -1 in ir.ShapedType(tensor.type).shape
+            return -1 in ir.shape_of(tensor)
         return is_symbolic(tensor)
 
     def _follow(self, start: Iterable[tuple[str, bool]]) -> Needs:

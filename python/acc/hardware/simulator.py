@@ -143,7 +143,7 @@ def _workplace() -> Iterator[Path]:
         ) from None
 
 
-class _Progress:
+class Progress:
     """Says on a terminal what takes so long; silent elsewhere."""
 
     def __init__(self, name: str) -> None:
@@ -172,7 +172,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _support(flags: list[str], trace: bool, progress: _Progress) -> list[Path]:
+def support_objects(flags: list[str], trace: bool, progress: Progress) -> list[Path]:
     """Verilator's own run-time code as objects, which all simulators share."""
     tool = verilator()
     names = ["verilated", "verilated_threads", *(["verilated_fst_c"] if trace else [])]
@@ -224,9 +224,9 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     target = cache_folder() / f"{name}.so"
     if _intact(target):
         return target
-    progress = _Progress(name.partition("-")[0])
+    progress = Progress(name.partition("-")[0])
     try:
-        support = _support(flags, trace, progress)
+        support = support_objects(flags, trace, progress)
         with _locked(target.with_suffix(".lock")):
             if not _intact(target):
                 with _workplace() as work:
@@ -247,7 +247,7 @@ def _compile(
     circuit: Circuit,
     trace: bool,
     target: Path,
-    progress: _Progress,
+    progress: Progress,
 ) -> None:
     tool, (cxx, _) = verilator(), compiler()
     (work / "acc_pkg.sv").write_text(text)

@@ -161,7 +161,7 @@ def _tool(module: str) -> str:
     return importlib.metadata.version(module.replace("_", "-"))
 
 
-def _run(script: str, arguments: Sequence[str], folder: Path, what: str, progress: Progress) -> None:
+def run_script(script: str, arguments: Sequence[str], folder: Path, what: str, progress: Progress) -> None:
     """Runs a script in this Python. Raises ToolError with the tool's own errors."""
     progress(what, "")
     command = [sys.executable, "-c", script, *arguments]
@@ -173,14 +173,14 @@ def _run(script: str, arguments: Sequence[str], folder: Path, what: str, progres
             last.append(line.strip())
             if re.search(r"\berror: |\bERROR\b", line):
                 errors.append(line.strip())
-            if (detail := _detail(line)) and time.monotonic() - shown > 1:
+            if (detail := detail_of(line)) and time.monotonic() - shown > 1:
                 progress(what, detail)
                 shown = time.monotonic()
     if tool.returncode != 0:
         raise ToolError(f"{what} failed: " + "; ".join((errors or list(last))[:3]))
 
 
-def _detail(line: str) -> str:
+def detail_of(line: str) -> str:
     """What a line of output says about how far a tool is; empty if nothing."""
     if match := re.match(r"[\d.]+ Executing (\w+)", line):
         return match.group(1)
@@ -256,7 +256,7 @@ def synthesize(
                 )
             (work / "acc_pkg.sv").write_text(text)
             with _timed(seconds, "synthesis"):
-                _run(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
+                run_script(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
             fit(
                 used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config
             )
@@ -265,7 +265,7 @@ def synthesize(
                 options = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]
                 options += ["--freq", str(target_mhz), *FPGAS[device].options, *RELAXED]
                 with _timed(seconds, f"seed {seed}"):
-                    _run(ROUTING, options, work, f"place and route, seed {seed}", progress)
+                    run_script(ROUTING, options, work, f"place and route, seed {seed}", progress)
                 used, by_seed[str(seed)] = parse_report((work / "report.json").read_text())
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path, ToolError) as file:

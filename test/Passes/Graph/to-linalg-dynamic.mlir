@@ -12,8 +12,10 @@ te.kernel @same(%x: tensor<?x4xf32>, %y: tensor<1x4xf32>, %o: tensor<?x4xf32>) -
 
 // Only the run tells which operand repeats.
 // CHECK-LABEL: te.kernel @broadcast
-// CHECK: %[[ONE:.*]] = arith.cmpi eq, %{{.*}}, %c1
-// CHECK: %[[STEP:.*]] = arith.select %[[ONE]], %c0, %c1
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK: %[[ONE:.*]] = arith.cmpi eq, %{{.*}}, %[[C1]]
+// CHECK: %[[STEP:.*]] = arith.select %[[ONE]], %[[C0]], %[[C1]]
 // CHECK: linalg.generic
 // CHECK: %[[AT:.*]] = arith.muli %{{.*}}, %[[STEP]]
 // CHECK: tensor.extract %arg0[%[[AT]]
@@ -56,8 +58,9 @@ func.func @split(%x: tensor<?x12xf32>) -> tensor<?x3x4xf32> {
 // -----
 
 // CHECK-LABEL: te.kernel @concat
-// CHECK-DAG: %[[A:.*]] = tensor.dim %arg0, %c1
-// CHECK-DAG: %[[B:.*]] = tensor.dim %arg1, %c1
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[A:.*]] = tensor.dim %arg0, %[[C1]]
+// CHECK-DAG: %[[B:.*]] = tensor.dim %arg1, %[[C1]]
 // CHECK: tensor.insert_slice %arg0 into %arg2[0, 0] [2, %[[A]]]
 // CHECK: tensor.insert_slice %arg1 into %{{.*}}[0, %[[A]]] [2, %[[B]]]
 te.kernel @concat(%x: tensor<2x?xf32>, %y: tensor<2x?xf32>, %o: tensor<2x?xf32>) -> tensor<2x?xf32> attributes {target = #te.host} {
@@ -68,7 +71,8 @@ te.kernel @concat(%x: tensor<2x?xf32>, %y: tensor<2x?xf32>, %o: tensor<2x?xf32>)
 // -----
 
 // CHECK-LABEL: te.kernel @global_sum
-// CHECK: %[[N:.*]] = tensor.dim %arg0, %c0
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK: %[[N:.*]] = tensor.dim %arg0, %[[C0]]
 // CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%arg0 : tensor<?x3x7x7xi8>) outs(%{{.*}} : tensor<?x3xi32>)
 // CHECK: tensor.expand_shape %[[SUM]] {{\[}}[0], [1, 2, 3]] output_shape [%[[N]], 3, 1, 1] : tensor<?x3xi32> into tensor<?x3x1x1xi32>
 te.kernel @global_sum(%x: tensor<?x3x7x7xi8>, %o: tensor<?x3x1x1xi32>) -> tensor<?x3x1x1xi32> attributes {target = #te.host} {
@@ -80,7 +84,8 @@ te.kernel @global_sum(%x: tensor<?x3x7x7xi8>, %o: tensor<?x3x1x1xi32>) -> tensor
 
 // One group has all outputs there are.
 // CHECK-LABEL: te.kernel @open_weights
-// CHECK: %[[O:.*]] = tensor.dim %arg1, %c0
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK: %[[O:.*]] = tensor.dim %arg1, %[[C0]]
 // CHECK: tensor.expand_shape %arg1 {{\[}}[0, 1], [2], [3]] output_shape [1, %[[O]], 4, 3] : tensor<?x4x3xf32> into tensor<1x?x4x3xf32>
 te.kernel @open_weights(%x: tensor<2x4x9xf32>, %w: tensor<?x4x3xf32>, %o: tensor<2x?x7xf32>) -> tensor<2x?x7xf32> attributes {target = #te.host} {
   %0 = graph.conv %x, %w {dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 1>} : (tensor<2x4x9xf32>, tensor<?x4x3xf32>) -> tensor<2x?x7xf32>

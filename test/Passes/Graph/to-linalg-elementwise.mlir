@@ -31,11 +31,13 @@ func.func @less(%x: tensor<2x1xui32>, %y: tensor<3xui32>) -> tensor<2x3xi1> {
 // A divisor that would trap is replaced.
 // CHECK-LABEL: @divide
 func.func @divide(%x: tensor<4xi32>, %y: tensor<4xi32>) -> tensor<4xi32> {
-  // CHECK: %[[ZERO:.*]] = arith.cmpi eq, %[[Y:.*]], %c0_i32
+  // CHECK-DAG: %[[C0_I32:.*]] = arith.constant 0 : i32
+  // CHECK-DAG: %[[C1_I32:.*]] = arith.constant 1 : i32
+  // CHECK: %[[ZERO:.*]] = arith.cmpi eq, %[[Y:.*]], %[[C0_I32]]
   // CHECK: %[[LEAST:.*]] = arith.cmpi eq, %{{.*}}, %c-2147483648_i32
-  // CHECK: %[[SAFE:.*]] = arith.select %{{.*}}, %c1_i32, %[[Y]]
+  // CHECK: %[[SAFE:.*]] = arith.select %{{.*}}, %[[C1_I32]], %[[Y]]
   // CHECK: %[[Q:.*]] = arith.divsi %{{.*}}, %[[SAFE]]
-  // CHECK: arith.select %[[ZERO]], %c0_i32, %[[Q]]
+  // CHECK: arith.select %[[ZERO]], %[[C0_I32]], %[[Q]]
   %0 = graph.div %x, %y : (tensor<4xi32>, tensor<4xi32>) -> tensor<4xi32>
   return %0 : tensor<4xi32>
 }
@@ -46,9 +48,11 @@ func.func @divide(%x: tensor<4xi32>, %y: tensor<4xi32>) -> tensor<4xi32> {
 // CHECK-LABEL: @narrow
 // CHECK-SAME: (%{{.*}}: tensor<4xi8>) -> tensor<4xi8>
 func.func @narrow(%x: tensor<4xi4>) -> tensor<4xui2> {
-  // CHECK: %[[LEFT:.*]] = arith.shli %{{.*}}, %c4_i8
-  // CHECK: %[[VALUE:.*]] = arith.shrsi %[[LEFT]], %c4_i8
-  // CHECK: arith.andi %[[VALUE]], %c3_i8
+  // CHECK-DAG: %[[C3_I8:.*]] = arith.constant 3 : i8
+  // CHECK-DAG: %[[C4_I8:.*]] = arith.constant 4 : i8
+  // CHECK: %[[LEFT:.*]] = arith.shli %{{.*}}, %[[C4_I8]]
+  // CHECK: %[[VALUE:.*]] = arith.shrsi %[[LEFT]], %[[C4_I8]]
+  // CHECK: arith.andi %[[VALUE]], %[[C3_I8]]
   %0 = graph.cast %x : (tensor<4xi4>) -> tensor<4xui2>
   return %0 : tensor<4xui2>
 }

@@ -14,14 +14,17 @@ func.func @slices(%x: tensor<3x8xf32>) -> (tensor<3x2xf32>, tensor<3x8xf32>) {
 // Indices are made to exist before they are used.
 // CHECK-LABEL: func.func @gather
 func.func @gather(%x: tensor<3x8xui8>, %i: tensor<4xi32>) -> tensor<4x8xui8> {
+  // CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+  // CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+  // CHECK-DAG: %[[C3:.*]] = arith.constant 3 : index
   // CHECK: linalg.generic
   // CHECK: %[[RAW:.*]] = tensor.extract %arg1
   // CHECK: %[[INDEX:.*]] = arith.index_cast %[[RAW]]
-  // CHECK: %[[NEGATIVE:.*]] = arith.cmpi slt, %[[INDEX]], %c0
-  // CHECK: %[[MORE:.*]] = arith.addi %[[INDEX]], %c3
+  // CHECK: %[[NEGATIVE:.*]] = arith.cmpi slt, %[[INDEX]], %[[C0]]
+  // CHECK: %[[MORE:.*]] = arith.addi %[[INDEX]], %[[C3]]
   // CHECK: %[[WRAPPED:.*]] = arith.select %[[NEGATIVE]], %[[MORE]], %[[INDEX]]
-  // CHECK: %[[LOW:.*]] = arith.minsi %[[WRAPPED]], %c2
-  // CHECK: %[[INSIDE:.*]] = arith.maxsi %[[LOW]], %c0
+  // CHECK: %[[LOW:.*]] = arith.minsi %[[WRAPPED]], %[[C2]]
+  // CHECK: %[[INSIDE:.*]] = arith.maxsi %[[LOW]], %[[C0]]
   // CHECK: tensor.extract %arg0[%[[INSIDE]], %{{.*}}] : tensor<3x8xi8>
   %0 = graph.gather %x, %i {axis = 0 : i64} : (tensor<3x8xui8>, tensor<4xi32>) -> tensor<4x8xui8>
   return %0 : tensor<4x8xui8>

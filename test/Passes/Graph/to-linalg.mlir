@@ -31,13 +31,14 @@ func.func @groups(%x: tensor<1x4x8x8xf32>, %d: tensor<4x1x3x3xf32>, %g: tensor<6
 // CHECK-LABEL: @quantize
 // CHECK-SAME: -> tensor<2x3xi8>
 func.func @quantize(%x: tensor<2x3xf32>) -> tensor<2x3xui8> {
-  // CHECK: arith.divf
-  // CHECK-NEXT: math.roundeven
-  // CHECK-NEXT: arith.addf
-  // CHECK-NEXT: arith.maxnumf
-  // CHECK-NEXT: arith.minnumf
-  // CHECK-NEXT: arith.fptosi
-  // CHECK-NEXT: arith.trunci
+  // CHECK: %[[SCALED:.*]] = arith.divf
+  // CHECK: %[[ROUNDED:.*]] = math.roundeven %[[SCALED]]
+  // CHECK: %[[MOVED:.*]] = arith.addf %[[ROUNDED]]
+  // CHECK: %[[BOUND:.*]] = arith.{{max|min}}numf %[[MOVED]]
+  // CHECK: %[[CLAMPED:.*]] = arith.{{max|min}}numf %[[BOUND]]
+  // CHECK: %[[INTEGER:.*]] = arith.fptosi %[[CLAMPED]] : f32 to i32
+  // CHECK: %[[NARROW:.*]] = arith.trunci %[[INTEGER]] : i32 to i8
+  // CHECK: linalg.yield %[[NARROW]]
   %0 = graph.quantize_linear %x : (tensor<2x3xf32>) -> tensor<2x3x!quant.uniform<u8:f32, 5.0e-01:3>>
   %1 = graph.storage_cast %0 : (tensor<2x3x!quant.uniform<u8:f32, 5.0e-01:3>>) -> tensor<2x3xui8>
   return %1 : tensor<2x3xui8>
@@ -50,15 +51,16 @@ func.func @per_channel(%x: tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8> {
   // CHECK-DAG: arith.constant dense<[0, 2]> : tensor<2xi32>
   // CHECK-DAG: arith.constant dense<[1, 0]> : tensor<2xi32>
   // CHECK-DAG: arith.constant dense<[3, 5]> : tensor<2xi32>
-  // CHECK: arith.maxsi
-  // CHECK-NEXT: arith.minsi
-  // CHECK-NEXT: arith.shli
-  // CHECK-NEXT: arith.shrsi
-  // CHECK-NEXT: arith.muli
-  // CHECK-NEXT: arith.shrsi
-  // CHECK-NEXT: arith.addi
-  // CHECK-NEXT: arith.shrsi
-  // CHECK-NEXT: arith.trunci
+  // CHECK: %[[BOUND:.*]] = arith.{{max|min}}si
+  // CHECK: %[[CLIPPED:.*]] = arith.{{max|min}}si %[[BOUND]]
+  // CHECK: %[[LEFT:.*]] = arith.shli %[[CLIPPED]]
+  // CHECK: %[[SHIFTED:.*]] = arith.shrsi %[[LEFT]]
+  // CHECK: %[[PRODUCT:.*]] = arith.muli %[[SHIFTED]]
+  // CHECK: %[[HALF:.*]] = arith.shrsi %[[PRODUCT]]
+  // CHECK: %[[MOVED:.*]] = arith.addi %[[HALF]]
+  // CHECK: %[[RESULT:.*]] = arith.shrsi %[[MOVED]]
+  // CHECK: %[[NARROW:.*]] = arith.trunci %[[RESULT]] : i32 to i8
+  // CHECK: linalg.yield %[[NARROW]]
   %0 = graph.requantize %x {clip_lo = array<i32: -100>, clip_hi = array<i32: 100>, pre_shift = array<i32: -1, 2>,
       multiplier = array<i32: 3, 5>, post_shift = array<i32: 4>, zero_point = 7 : i32} : (tensor<1x2x4x4xi32>) -> tensor<1x2x4x4xi8>
   return %0 : tensor<1x2x4x4xi8>

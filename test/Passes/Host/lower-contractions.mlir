@@ -2,9 +2,13 @@
 
 // Seven rows are a tile of four and one of three; 20 columns are masked after the first 16.
 // CHECK-LABEL: te.kernel @product(
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C5:.*]] = arith.constant 5 : index
 // CHECK: memref.alloca() {alignment = 64 : i64} : memref<64xf32>
-// CHECK: scf.for %[[T:.*]] = %c0 to %c2
-// CHECK: %[[SUMS:.*]]:4 = scf.for {{.*}} = %c0 to %c5 step %c1 iter_args
+// CHECK: scf.for %[[T:.*]] = %[[C0]] to %[[C2]]
+// CHECK: %[[SUMS:.*]]:4 = scf.for {{.*}} = %[[C0]] to %[[C5]] step %[[C1]] iter_args
 // CHECK: %[[W:.*]] = vector.load %{{.*}} : memref<160xf32>, vector<16xf32>
 // CHECK: %[[A:.*]] = memref.load %{{.*}} : memref<35xf32>
 // CHECK: %[[X:.*]] = vector.broadcast %[[A]] : f32 to vector<16xf32>
@@ -26,12 +30,14 @@ te.kernel @product(%x: memref<7x5xf32>, %w: memref<2x5x16xf32>, %out: memref<7x2
 
 // A padded input is copied to a panel, rows outside of it as zeros; the tile is turned round to be stored.
 // CHECK-LABEL: te.kernel @convolution(
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : index
 // CHECK: memref.alloc() {alignment = 64 : i64} : memref<180xf32>
 // CHECK: scf.if
 // CHECK: } else {
 // CHECK: :8 = scf.for {{.*}} -> (vector<8xf32>
 // CHECK: vector.shuffle {{.*}} [0, 8, 1, 9, 2, 10, 3, 11]
-// CHECK: scf.for {{.*}} = %c0 to %c8
+// CHECK: scf.for {{.*}} = %[[C0]] to %[[C8]]
 // CHECK: arith.maximumf {{.*}} : vector<8xf32>
 // CHECK: vector.store
 te.kernel @convolution(%x: memref<1x3x8x8xf32>, %w: memref<1x3x3x3x8xf32>, %out: memref<1x8x8x8xf32>)
@@ -84,11 +90,14 @@ te.kernel @scalar(%x: memref<2x2xf32>, %w: memref<1x2x8xf32>, %out: memref<2x8xf
 
 // What full tiles leave of an unknown number of rows is computed by halves.
 // CHECK-LABEL: te.kernel @rows(
-// CHECK: arith.divui %[[M:.*]], %c6
-// CHECK: %[[REST:.*]] = arith.remui %[[M]], %c6
-// CHECK: arith.divui %[[REST]], %c4
-// CHECK: %[[REST2:.*]] = arith.remui %[[REST]], %c4
-// CHECK: arith.divui %[[REST2]], %c2
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG: %[[C6:.*]] = arith.constant 6 : index
+// CHECK: arith.divui %[[M:.*]], %[[C6]]
+// CHECK: %[[REST:.*]] = arith.remui %[[M]], %[[C6]]
+// CHECK: arith.divui %[[REST]], %[[C4]]
+// CHECK: %[[REST2:.*]] = arith.remui %[[REST]], %[[C4]]
+// CHECK: arith.divui %[[REST2]], %[[C2]]
 te.kernel @rows(%x: memref<?x2xf32>, %w: memref<1x2x8xf32>, %out: memref<?x8xf32>) attributes {target = #te.host} {
   cpu.contract ins(%x, %w : memref<?x2xf32>, memref<1x2x8xf32>) outs(%out : memref<?x8xf32>)
       attributes {tile = array<i64: 6, 8>, maps = []} {

@@ -10,13 +10,17 @@
 // What a kernel allocates is one more argument.
 // CHECK-LABEL: te.kernel @scratch(
 // CHECK-SAME: %{{.*}}: memref<20xf32>, %{{.*}}: memref<20xf32>, %[[S:.*]]: memref<192xi8>)
-// CHECK-DAG: memref.view %[[S]][%c0{{.*}}][] : memref<192xi8> to memref<3xf32>
-// CHECK-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<192xi8> to memref<20xf32>
+// CHECK-DAG: %[[A:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[B:.*]] = arith.constant 64 : index
+// CHECK-DAG: memref.view %[[S]][%[[A]]][] : memref<192xi8> to memref<3xf32>
+// CHECK-DAG: memref.view %[[S]][%[[B]]][] : memref<192xi8> to memref<20xf32>
 // With guards, 64 bytes are free before and behind each of both.
 // GUARD-LABEL: te.kernel @scratch(
 // GUARD-SAME: %[[S:[a-z0-9]+]]: memref<384xi8>) attributes {cpu.scratch = array<i64: 64, 12, 192, 80>, target = #te.host}
-// GUARD-DAG: memref.view %[[S]][%c64{{.*}}][] : memref<384xi8> to memref<3xf32>
-// GUARD-DAG: memref.view %[[S]][%c192{{.*}}][] : memref<384xi8> to memref<20xf32>
+// GUARD-DAG: %[[A:.*]] = arith.constant 64 : index
+// GUARD-DAG: %[[B:.*]] = arith.constant 192 : index
+// GUARD-DAG: memref.view %[[S]][%[[A]]][] : memref<384xi8> to memref<3xf32>
+// GUARD-DAG: memref.view %[[S]][%[[B]]][] : memref<384xi8> to memref<20xf32>
 te.kernel @scratch(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = #te.host} {
   %a = memref.alloc() : memref<3xf32>
   %b = memref.alloc() : memref<20xf32>
@@ -33,17 +37,25 @@ te.kernel @plain(%x: memref<20xf32>, %out: memref<20xf32>) attributes {target = 
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<448xi8>)
 // GUARD-LABEL: func.func @main(
 // GUARD-SAME: %[[W:[a-z0-9]+]]: memref<896xi8>)
-// GUARD-DAG: memref.view %[[W]][%c64{{.*}}][] : memref<896xi8> to memref<20xf32>
-// GUARD-DAG: memref.view %[[W]][%c64{{.*}}][] : memref<896xi8> to memref<384xi8>
-// GUARD-DAG: memref.view %[[W]][%c512{{.*}}][] : memref<896xi8> to memref<20xf32>
-// GUARD-DAG: memref.view %[[W]][%c704{{.*}}][] : memref<896xi8> to memref<20xf32>
+// GUARD: %[[O0:.*]] = arith.constant 64 : index
+// GUARD: memref.view %[[W]][%[[O0]]][] : memref<896xi8> to memref<20xf32>
+// GUARD: %[[O1:.*]] = arith.constant 64 : index
+// GUARD: memref.view %[[W]][%[[O1]]][] : memref<896xi8> to memref<384xi8>
+// GUARD: %[[O2:.*]] = arith.constant 704 : index
+// GUARD: memref.view %[[W]][%[[O2]]][] : memref<896xi8> to memref<20xf32>
+// GUARD: %[[O3:.*]] = arith.constant 512 : index
+// GUARD: memref.view %[[W]][%[[O3]]][] : memref<896xi8> to memref<20xf32>
 // WIDE-LABEL: func.func @main(
 // WIDE-SAME: memref<512xi8>)
 func.func @main(%x: memref<20xf32>, %y: memref<20xf32>) {
-  // CHECK: %[[C:.*]] = memref.view %[[W]][%c0{{.*}}][] : memref<448xi8> to memref<20xf32>
-  // CHECK: %[[T:.*]] = memref.view %[[W]][%c0{{.*}}][] : memref<448xi8> to memref<192xi8>
-  // CHECK: memref.view %[[W]][%c320{{.*}}][]
-  // CHECK: memref.view %[[W]][%c192{{.*}}][]
+  // CHECK: %[[O0:.*]] = arith.constant 0 : index
+  // CHECK: %[[C:.*]] = memref.view %[[W]][%[[O0]]][] : memref<448xi8> to memref<20xf32>
+  // CHECK: %[[O1:.*]] = arith.constant 0 : index
+  // CHECK: %[[T:.*]] = memref.view %[[W]][%[[O1]]][] : memref<448xi8> to memref<192xi8>
+  // CHECK: %[[O2:.*]] = arith.constant 320 : index
+  // CHECK: memref.view %[[W]][%[[O2]]][]
+  // CHECK: %[[O3:.*]] = arith.constant 192 : index
+  // CHECK: memref.view %[[W]][%[[O3]]][]
   // CHECK: te.launch @scratch ins(%{{.*}}) outs(%{{.*}}, %[[T]] : memref<20xf32>, memref<192xi8>)
   %a = memref.alloc() : memref<20xf32>
   te.launch @plain ins(%x : memref<20xf32>) outs(%a : memref<20xf32>)

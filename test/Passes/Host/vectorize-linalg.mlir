@@ -5,13 +5,17 @@
 
 // Rows are joined: 40 elements are two vectors and a masked half.
 // CHECK-LABEL: te.kernel @elementwise
-// CHECK: scf.for %{{.*}} = %c0 to %c2 step %c1
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C32:.*]] = arith.constant 32 : index
+// CHECK: scf.for %{{.*}} = %[[C0]] to %[[C2]] step %[[C1]]
 // CHECK: vector.load {{.*}} : memref<40xf32>, vector<16xf32>
 // CHECK: arith.maximumf {{.*}} : vector<16xf32>
 // CHECK: vector.store
 // CHECK: %[[MASK:.*]] = vector.constant_mask [8] : vector<16xi1>
-// CHECK: vector.maskedload %{{.*}}[%c32], %[[MASK]]
-// CHECK: vector.maskedstore %{{.*}}[%c32]
+// CHECK: vector.maskedload %{{.*}}[%[[C32]]], %[[MASK]]
+// CHECK: vector.maskedstore %{{.*}}[%[[C32]]]
 te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
@@ -25,11 +29,12 @@ te.kernel @elementwise(%x: memref<4x10xf32>, %out: memref<4x10xf32>) attributes 
 
 // A rest of one element is stored as a scalar: instruction selection may make a masked store of it too wide.
 // CHECK-LABEL: te.kernel @one_left
+// CHECK-DAG: %[[C48:.*]] = arith.constant 48 : index
 // CHECK: vector.store
 // CHECK-NOT: vector.maskedstore
 // CHECK: %[[NARROW:.*]] = arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
 // CHECK: %[[LAST:.*]] = vector.extract %[[NARROW]][0] : i8 from vector<16xi8>
-// CHECK: memref.store %[[LAST]], %{{.*}}[%c48] : memref<49xi8>
+// CHECK: memref.store %[[LAST]], %{{.*}}[%[[C48]]] : memref<49xi8>
 // CHECK-NOT: vector.maskedstore
 // CHECK: te.return
 te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {target = #te.host} {
@@ -44,7 +49,9 @@ te.kernel @one_left(%x: memref<7x7xi32>, %out: memref<7x7xi8>) attributes {targe
 
 // A value per row is broadcast.
 // CHECK-LABEL: te.kernel @broadcast
-// CHECK: scf.for %[[I:.*]] = %c0 to %c4
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: scf.for %[[I:.*]] = %[[C0]] to %[[C4]]
 // CHECK: %[[V:.*]] = memref.load %{{.*}}[%[[I]]] : memref<4xf32>
 // CHECK: vector.broadcast %[[V]] : f32 to vector<16xf32>
 te.kernel @broadcast(%x: memref<4x16xf32>, %b: memref<4xf32>, %out: memref<4x16xf32>) attributes {target = #te.host} {
@@ -80,12 +87,15 @@ te.kernel @transpose(%x: memref<30x40xf32>, %out: memref<40x30xf32>) attributes 
 
 // Sizes known at run time are joined as others are; what is left over is masked.
 // CHECK-LABEL: te.kernel @dynamic
-// CHECK: %[[N:.*]] = memref.dim %{{.*}}, %c0
-// CHECK: %[[ALL:.*]] = arith.muli %[[N]], %c40
-// CHECK: %[[FULL:.*]] = arith.divui %[[ALL]], %c16
-// CHECK: scf.for %{{.*}} = %c0 to %[[FULL]]
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C16:.*]] = arith.constant 16 : index
+// CHECK-DAG: %[[C40:.*]] = arith.constant 40 : index
+// CHECK: %[[N:.*]] = memref.dim %{{.*}}, %[[C0]]
+// CHECK: %[[ALL:.*]] = arith.muli %[[N]], %[[C40]]
+// CHECK: %[[FULL:.*]] = arith.divui %[[ALL]], %[[C16]]
+// CHECK: scf.for %{{.*}} = %[[C0]] to %[[FULL]]
 // CHECK: vector.load
-// CHECK: %[[REST:.*]] = arith.remui %[[ALL]], %c16
+// CHECK: %[[REST:.*]] = arith.remui %[[ALL]], %[[C16]]
 // CHECK: scf.if
 // CHECK: vector.create_mask %[[REST]] : vector<16xi1>
 // CHECK: vector.maskedstore

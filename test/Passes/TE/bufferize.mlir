@@ -5,7 +5,10 @@
 
 // CHECK-LABEL: te.kernel @relu
 // CHECK-SAME: (%[[X:.*]]: memref<4x1x2xi8, #vta.mem<dram>>, %[[OUT:.*]]: memref<4x1x2xi8, #vta.mem<dram>>) attributes
-// CHECK: scf.for %[[I:[a-z0-9_]+]] = %c0 to %c4 step %c2 {
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: scf.for %[[I:[a-z0-9_]+]] = %[[C0]] to %[[C4]] step %[[C2]] {
 // CHECK-DAG: %[[XS:[a-z0-9_]+]] = memref.subview %[[X]][%[[I]], 0, 0] [2, 1, 2]
 // CHECK-DAG: %[[ACC:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
 // CHECK:   te.cache_read ins(%[[XS]] {{.*}} outs(%[[ACC]] {{.*}} low [0, 0, 0] high [0, 0, 0]

@@ -8,13 +8,18 @@
 // Five iterations of two threads: two rounds and one left over. The input does not depend on the thread: it is
 // loaded once for both. The inner loop is shared.
 // CHECK-LABEL: te.kernel @interleaved
-// CHECK: scf.for %[[C:[a-z0-9_]+]] = %c0 to %c8{{.*}} step %c4{{.*}} {
+// CHECK-DAG: %[[C0:[a-z0-9_]+]] = arith.constant 0 : index
+// CHECK-DAG: %[[C2:[a-z0-9_]+]] = arith.constant 2 : index
+// CHECK-DAG: %[[C4:[a-z0-9_]+]] = arith.constant 4 : index
+// CHECK: %[[ROUNDS:.*]] = arith.constant 8 : index
+// CHECK: %[[ROUND:.*]] = arith.constant 4 : index
+// CHECK: scf.for %[[C:[a-z0-9_]+]] = %[[C0]] to %[[ROUNDS]] step %[[ROUND]] {
 // CHECK:   %[[D:[a-z0-9_]+]] = affine.apply #{{.*}}(%[[C]])
 // CHECK:   %[[A0:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
 // CHECK:   %[[A1:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
 // CHECK:   vta.reset outs(%[[A0]]
 // CHECK:   vta.reset outs(%[[A1]]
-// CHECK:   scf.for %[[K:[a-z0-9_]+]] = %c0 to %c4 step %c2 {
+// CHECK:   scf.for %[[K:[a-z0-9_]+]] = %[[C0]] to %[[C4]] step %[[C2]] {
 // CHECK:     %[[X:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi8, #vta.mem<inp>>
 // CHECK-NOT: memref<2x1x2xi8, #vta.mem<inp>>
 // CHECK:     vta.load %{{.*}}, %[[X]]

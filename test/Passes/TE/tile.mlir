@@ -10,14 +10,20 @@
 // reduction is tiled alone. Rows do not divide: 8 = 3 + 3 + 2.
 // CHECK: #[[ROWS:.*]] = affine_map<(d0) -> (-d0 + 8, 3)>
 // CHECK-LABEL: te.kernel @conv
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : index
 // CHECK: %[[PAD:[a-z0-9_]+]] = tensor.pad %[[X:.*]] low
-// CHECK: scf.for %[[H:[a-z0-9_]+]] = %c0 to %c8 step %c3 iter_args
-// CHECK:   scf.for %[[C:[a-z0-9_]+]] = %c0 to %c4 step %c2 iter_args(%[[OUT:[a-z0-9_]+]] = %{{.*}})
+// CHECK: scf.for %[[H:[a-z0-9_]+]] = %[[C0]] to %[[C8]] step %[[C3]] iter_args
+// CHECK:   scf.for %[[C:[a-z0-9_]+]] = %[[C0]] to %[[C4]] step %[[C2]] iter_args(%[[OUT:[a-z0-9_]+]] = %{{.*}})
 // CHECK:     %[[SIZE:[a-z0-9_]+]] = affine.min #[[ROWS]](%[[H]])
 // CHECK-DAG: tensor.extract_slice %[[PAD]][0, 0, %[[H]], 0, 0, 0] [1, 4, %{{.*}}, 10, 1, 2]
 // CHECK-DAG: %[[EMPTY:[a-z0-9_]+]] = tensor.empty(%[[SIZE]]) : tensor<1x2x?x8x1x2xi32>
 // CHECK:     %[[ZERO:[a-z0-9_]+]] = linalg.fill ins(%{{.*}}) outs(%[[EMPTY]]
-// CHECK:     %[[SUM:[a-z0-9_]+]] = scf.for %[[K:.*]] = %c0 to %c4 step %c1 iter_args(%{{.*}} = %[[ZERO]])
+// CHECK:     %[[SUM:[a-z0-9_]+]] = scf.for %[[K:.*]] = %[[C0]] to %[[C4]] step %[[C1]] iter_args(%{{.*}} = %[[ZERO]])
 // CHECK-DAG:   tensor.extract_slice %{{.*}}[0, %[[K]], 0, 0, 0, 0] [1, 1, %{{.*}}, 10, 1, 2]
 // CHECK-DAG:   tensor.extract_slice %{{.*}}[0, %[[K]], 0, 0, 0, 0] [2, 1, 3, 3, 2, 2]
 // CHECK:       arith.muli
@@ -75,7 +81,10 @@ te.kernel @conv(%x: tensor<1x4x8x8x1x2xi8>, %w: tensor<4x4x3x3x2x2xi8>, %out: te
 // A sum into constant positions gets loops of one iteration for them; its reductions are then axes 4 and 5.
 // What is summed is widened inside of the loop over the reduction.
 // CHECK-LABEL: te.kernel @sum
-// CHECK: scf.for %[[R:[a-z0-9_]+]] = %c0 to %c6 step %c2
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG: %[[C6:.*]] = arith.constant 6 : index
+// CHECK: scf.for %[[R:[a-z0-9_]+]] = %[[C0]] to %[[C6]] step %[[C2]]
 // CHECK:   %[[S:[a-z0-9_]+]] = tensor.extract_slice %{{.*}}[0, 0, %[[R]], 0, 0, 0] [1, 4, 2, 6, 1, 2]
 // CHECK:   %[[WIDE:[a-z0-9_]+]] = linalg.generic {{.*}} ins(%[[S]]
 // CHECK:   linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction",

@@ -88,7 +88,7 @@ class Tile:
         """The #te.schedule of a convolution or matrix product, whose loops it numbers."""
         # Those of an image come last among the parallel ones: outputs, rows, columns.
         product = op.name in ("linalg.matmul", "linalg.generic")
-        rank = len(_shape(op.results[0]))
+        rank = len(ir.shape_of(op.results[0]))
         outputs, rows, columns = (1, None, 0) if product else (rank - 3, rank - 2, rank - 1)
         levels = [
             Level.of({columns: self.width, outputs: self.vectors * self.lanes}, te.LevelKind.Register),
@@ -187,10 +187,6 @@ LIKELY_ROWS = 128
 """What the number of a product's rows is taken to be when it is known at run time only."""
 
 
-def _shape(value: ir.Value) -> list[int]:
-    return list(ir.ShapedType(value.type).shape)
-
-
 def _pair(op: ir.Operation, name: str) -> tuple[int, int]:
     first, second = (int(v) for v in op.attributes[name].value.flatten())
     return first, second
@@ -206,8 +202,8 @@ def _is_padded(value: ir.Value) -> bool:
 def _read(op: ir.Operation) -> Contraction | None:
     """The contraction that an operation of linalg is, or None. Its outermost size may be unknown; none is zero."""
     if op.name in ("linalg.conv_2d_nchw_fchw", "linalg.conv_2d_ngchw_gfchw"):
-        x, w = op.operands[0], _shape(op.operands[1])
-        out = _shape(op.results[0])
+        x, w = op.operands[0], ir.shape_of(op.operands[1])
+        out = ir.shape_of(op.results[0])
         if min(*w, *out[1:]) < 1:
             return None
         return Contraction(
@@ -222,7 +218,7 @@ def _read(op: ir.Operation) -> Contraction | None:
             element_bytes=1 if str(ir.ShapedType(x.type).element_type) == "i8" else 4,
         )
     if op.name in ("linalg.matmul", "linalg.generic") and len(op.operands) == 3 and len(op.results) == 1:
-        a, b, out = (_shape(v) for v in op.operands)
+        a, b, out = (ir.shape_of(v) for v in op.operands)
         if not len(a) == len(b) == len(out) == 2 or a[0] != out[0] or sorted([a[1], out[1]]) != sorted(b):
             return None
         if min(*b, *out[1:]) < 1 or out[0] == 0:

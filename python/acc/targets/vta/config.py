@@ -14,7 +14,7 @@ from acc import _mlir, ir
 from acc._lib import _runtime
 from acc.errors import ConfigError, ConfigWarning
 
-__all__ = ["Hardware", "read_config"]
+__all__ = ["Hardware", "load_config", "read_config"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,8 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, object] | None) ->
     for complaint in complaints:
         warnings.warn(f"{name}: {complaint}", ConfigWarning, stacklevel=2)
     return json.loads(read.to_json())
+
+
+def load_config(config: str | os.PathLike[str] | Mapping[str, object] | None) -> _runtime.Config:
+    """What `read_config` reads, as the class of the instruction set; raises what it raises."""
+    return _runtime.Config(json.dumps(read_config(config)))

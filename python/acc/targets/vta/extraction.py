@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from acc.errors import AccError, ModelFileError, RunError
+from acc.files import check_new_folder, creating_folder, read_bytes
 from acc.targets.vta.programs import decode
 
 MEMORY_MAP = "memory.json"
@@ -71,10 +70,7 @@ class Extracted:
 
     def contents(self, name: str) -> bytes:
         """The bytes of a file of the folder; raises RunError."""
-        try:
-            return (self.folder / name).read_bytes()
-        except OSError as error:
-            raise RunError(f"cannot read '{self.folder / name}': {error.strerror}") from None
+        return read_bytes(self.folder / name, RunError)
 
     def region(self, name: str) -> Region:
         """The region of that name; raises RunError."""
@@ -102,9 +98,7 @@ def extract(
     """
     from acc.container import read_model
 
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise RunError(f"cannot write '{target}': it is there and not an empty folder")
+    check_new_folder(folder, RunError)
     model = read_model(path)
     launches = model.metadata.get("launches", [])
     if model.programs and not launches:
@@ -112,13 +106,8 @@ def extract(
     if only is not None and only not in range(len(model.programs)):
         raise ModelFileError(f"'{path}' has no program {only}: it has {len(model.programs)}")
     recorded = _record(path, inputs) if inputs is not None else []
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise RunError(f"cannot write '{target}': {error.strerror}") from None
-    try:
-        made = []
+    names = []
+    with creating_folder(folder, RunError) as work:
         for number, launch in enumerate(launches):
             if only is not None and launch["program"] != only:
                 continue
@@ -126,24 +115,8 @@ def extract(
             (work / name).mkdir()
             before, after = recorded[number] if recorded else (None, None)
             _Writer(model, launch, work / name).write(number, before, after)
-            made.append(target / name)
-        os.chmod(work, 0o777 & ~_umask())
-        if target.is_dir():
-            target.rmdir()
-        work.rename(target)
-    except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
-        raise RunError(f"cannot write '{target}': {error.strerror or error}") from None
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return made
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            names.append(name)
+    return [Path(folder) / name for name in names]
 
 
 def _record(path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray]) -> list[tuple[list[bytes], list[bytes]]]:
@@ -320,9 +293,7 @@ def read(folder: str | os.PathLike[str]) -> Extracted:
     """Reads what `extract` wrote for one launch; raises RunError naming what is wrong with it."""
     path = Path(folder) / MEMORY_MAP
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot read '{path}': {error.strerror}") from None
+        text = read_bytes(path, RunError).decode()
     except UnicodeDecodeError:
         raise RunError(f"'{path}' is no memory map: not UTF-8 text") from None
     try:

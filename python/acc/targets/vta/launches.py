@@ -64,7 +64,7 @@ def _border(kernel: ir.Operation, shape: Sequence[int]) -> tuple[tuple[int, int]
             at, size = op.attributes["static_offsets"].value, op.attributes["static_sizes"].value
             (top, left), (rows, columns) = at[2:4], size[2:4]
             return (top, shape[2] - top - rows), (left, shape[3] - left - columns)
-        if op.name == "tensor.pad" and len(ir.ShapedType(op.result.type).shape) == 4:
+        if op.name == "tensor.pad" and len(ir.shape_of(op.result)) == 4:
             low, high = op.attributes["static_low"].value, op.attributes["static_high"].value
             return (low[2], high[2]), (low[3], high[3])
     return (0, 0), (0, 0)

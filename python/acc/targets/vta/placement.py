@@ -19,10 +19,6 @@ Rule = Callable[[ir.Operation, Hardware], str]
 """Says why the accelerator cannot run an operator; an empty text if it can."""
 
 
-def _shape(value: ir.Value) -> list[int]:
-    return ir.RankedTensorType(value.type).shape
-
-
 def _attribute(op: ir.Operation, name: str, default: object = None) -> object:
     attribute = op.attributes.get(name)
     return default if attribute is None else attribute.value
@@ -39,12 +35,12 @@ def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
 
 
 def _is_image(op: ir.Operation, _: Hardware) -> str:
-    spatial = len(_shape(op.operands[0])) - 2
+    spatial = len(ir.shape_of(op.operands[0])) - 2
     return "" if spatial == 2 else f"{spatial} spatial {'axis' if spatial == 1 else 'axes'}, the accelerator has 2"
 
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
-    rank = len(_shape(op.operands[0]))
+    rank = len(ir.shape_of(op.operands[0]))
     return "" if rank in (2, 4) else f"tensor of {rank} axes, the accelerator has images and matrices"
 
 
@@ -66,7 +62,7 @@ def _has_constants(op: ir.Operation, _: Hardware) -> str:
 
 
 def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
-    if any(_shape(v) != _shape(op.result) for v in op.operands):
+    if any(ir.shape_of(v) != ir.shape_of(op.result) for v in op.operands):
         return "operands broadcast"
     if len(set(op.operands)) != len(op.operands):
         return "adds a tensor to itself"
@@ -146,9 +142,9 @@ def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> 
 
     Such a one is marked with `graph.packed`, which the pass that chooses layouts obeys.
     """
-    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(_shape(op.result)) != 4:
+    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(ir.shape_of(op.result)) != 4:
         return False
-    whole = all(_shape(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
+    whole = all(ir.shape_of(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
     readers = (use.owner for use in op.result.uses)
     if not whole or not placed.issuperset(op.operands):
         return False

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-from pathlib import Path
 from typing import Any
 
 from acc.errors import AccError, RunError
-from acc.files import replacing
+from acc.files import read_bytes, replacing
 
 
 def register(subparsers: Any) -> None:
@@ -35,9 +34,7 @@ def register(subparsers: Any) -> None:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise RunError(f"cannot read '{path}': {error.strerror}") from None
+        return read_bytes(path, RunError).decode("utf-8")
     except UnicodeDecodeError as error:
         raise RunError(f"'{path}' is not assembly text: byte {error.start} is not UTF-8") from None
 
@@ -46,10 +43,10 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc._lib import _runtime
     from acc.hardware.devices import number
-    from acc.targets.vta.config import read_config
+    from acc.targets.vta.config import load_config
 
     text = _read(args.text)
-    config = _runtime.Config(json.dumps(read_config(args.config)))
+    config = load_config(args.config)
     try:
         program = _runtime.Program.parse(text, config)
         if args.address is not None:

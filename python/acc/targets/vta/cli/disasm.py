@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from acc.errors import AccError, ModelFileError, RunError
+from acc.files import read_bytes
 
 
 def register(subparsers: Any) -> None:
@@ -45,27 +45,20 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _read(path: str, what: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {what} '{path}': {error.strerror}") from None
-
-
 def _raw_program(args: argparse.Namespace) -> Any:
     """The program of --insns, --uops and --config."""
     from acc._lib import _runtime
-    from acc.targets.vta.config import read_config
+    from acc.targets.vta.config import load_config
 
-    config = _runtime.Config(json.dumps(read_config(args.config)))
+    config = load_config(args.config)
     try:
-        program = _runtime.Program.decode(config, _read(args.insns, "instructions"))
+        program = _runtime.Program.decode(config, read_bytes(args.insns, RunError, "instructions"))
     except RunError as error:
         raise RunError(f"{args.insns}: {error}") from None
     if args.uops is None:
         return program
     try:
-        return program.with_uops(_read(args.uops, "micro-ops"))
+        return program.with_uops(read_bytes(args.uops, RunError, "micro-ops"))
     except RunError as error:
         raise RunError(f"{args.uops}: {error}") from None
 

@@ -35,10 +35,9 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc._lib import _runtime
     from acc.hardware.package import Circuit
     from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize
-    from acc.targets.vta.config import read_config
+    from acc.targets.vta.config import load_config
 
     if not 1 <= args.seeds <= 100:
         raise ConfigError(f"--seeds is {args.seeds}, but must be from 1 to 100")
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         area = synthesize(
-            _runtime.Config(json.dumps(read_config(args.config))),
+            load_config(args.config),
             Circuit(args.mem_width, dsp_blocks=args.dsp_blocks),
             device=args.device,
             target_mhz=args.target_mhz,

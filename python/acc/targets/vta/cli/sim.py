@@ -23,7 +23,7 @@ import numpy as np
 from acc import timeline
 from acc.devices import DIALECTS, SANITIZER
 from acc.errors import RunError
-from acc.files import replacing
+from acc.files import read_bytes, replacing
 from acc.hardware import devices
 from acc.hardware.devices import number
 from acc.interruptible import interruptible
@@ -115,13 +115,6 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {what} '{path}': {error.strerror}") from None
-
-
 def _dram(size: int) -> np.ndarray:
     """A zero-filled arena, uint8 of `size` bytes, whose pages cost nothing until touched."""
     try:
@@ -170,12 +163,11 @@ class Setup(NamedTuple):
 
 def _setup_streams(args: argparse.Namespace, loads: list[Load], dumps: list[Dump]) -> Setup:
     """From --insns, --load and --config."""
-    from acc._lib import _runtime
-    from acc.targets.vta.config import read_config
+    from acc.targets.vta.config import load_config
 
-    config = _runtime.Config(json.dumps(read_config(args.config)))
-    streams = [(name, _read(Path(name), "instructions")) for name in args.insns]
-    files = [(load, _read(load.path, "file to load")) for load in loads]
+    config = load_config(args.config)
+    streams = [(name, read_bytes(Path(name), RunError, "instructions")) for name in args.insns]
+    files = [(load, read_bytes(load.path, RunError, "file to load")) for load in loads]
     end = max([load.address + len(data) for load, data in files] + [d.address + d.size for d in dumps], default=0)
     dram = _dram(_size(args, end))
     taken: list[tuple[int, int, Path]] = []
@@ -212,11 +204,10 @@ def _named(texts: list[str], option: str) -> dict[str, Path]:
 
 def _setup_program(args: argparse.Namespace, program: extraction.Extracted) -> Setup:
     """From --program and --input."""
-    from acc._lib import _runtime
-    from acc.targets.vta.config import read_config
+    from acc.targets.vta.config import load_config
 
-    config = _runtime.Config(json.dumps(read_config(program.config)))
-    given = {name: _read(path, "region") for name, path in _named(args.input, "--input").items()}
+    config = load_config(program.config)
+    given = {name: read_bytes(path, RunError, "region") for name, path in _named(args.input, "--input").items()}
     dram = _dram(_size(args, program.dram_bytes))
     extraction.fill(program, dram, given)
     initialised = [
