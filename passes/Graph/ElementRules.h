@@ -42,6 +42,12 @@ using ElementRule = mlir::Value (*)(mlir::ImplicitLocOpBuilder &,
 using ElementRules =
     llvm::ArrayRef<std::pair<llvm::StringLiteral, ElementRule>>;
 
+/// `rule` as that of the operator `Op`.
+template <typename Op>
+constexpr std::pair<llvm::StringLiteral, ElementRule> ruleOf(ElementRule rule) {
+  return {Op::getOperationName(), rule};
+}
+
 /// Mathematical functions and activations.
 ElementRules getFunctionRules();
 

@@ -28,6 +28,8 @@ struct Operand {
   Grid grid;
 };
 
+/// Writes one layer that has no weights (an element-wise operator, a pool, a
+/// concatenation or a change of scale) as operators of the integer graph.
 class Legalizer {
 public:
   Legalizer(OpBuilder &builder, QuantizedLayer &layer, std::string &reason)

@@ -48,6 +48,30 @@ struct Slices {
                                                          load(inner, x[0]));
                       });
   }
+
+  /// x - max of an element and the largest of its slice.
+  Value shift(ImplicitLocOpBuilder &inner, ValueRange x) const {
+    return arith::SubFOp::create(inner, load(inner, x[0]), x[1]);
+  }
+
+  /// The sum of `term` over every slice; `operands` have the input's axes or
+  /// those that are kept.
+  Value createSum(ArrayRef<Indexed> operands, ScalarBody term) {
+    return createFold(b, input, axis, /*keep=*/false, operands,
+                      getZero(compute),
+                      [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                        Value next = term(inner, x.drop_back());
+                        return arith::AddFOp::create(inner, x.back(), next);
+                      });
+  }
+
+  /// The result, each element of it computed as `compute`.
+  Value createResult(ArrayRef<Indexed> operands, ScalarBody body) {
+    return createMap(b, input, element, operands,
+                     [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                       return convertFloat(inner, body(inner, x), element);
+                     });
+  }
 };
 
 /// exp(x - max) / sum, stable.
@@ -62,23 +86,17 @@ class SoftmaxPattern : public OpConversionPattern<SoftmaxOp> {
     Value powers =
         createMap(s.b, s.input, s.compute, {{s.input, s.whole}, {top, s.kept}},
                   [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                    Value value =
-                        arith::SubFOp::create(inner, s.load(inner, x[0]), x[1]);
-                    return math::ExpOp::create(inner, value);
+                    return math::ExpOp::create(inner, s.shift(inner, x));
                   });
-    Value total =
-        createFold(s.b, powers, s.axis, /*keep=*/false, {{powers, s.whole}},
-                   getZero(s.compute),
-                   [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                     return arith::AddFOp::create(inner, x[1], x[0]);
-                   });
+    Value total = s.createSum(
+        {{powers, s.whole}},
+        [](ImplicitLocOpBuilder &, ValueRange x) -> Value { return x[0]; });
     rewriter.replaceOp(
         op,
-        createMap(s.b, s.input, s.element, {{powers, s.whole}, {total, s.kept}},
-                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
-                    Value y = arith::DivFOp::create(inner, x[0], x[1]);
-                    return convertFloat(inner, y, s.element);
-                  }));
+        s.createResult({{powers, s.whole}, {total, s.kept}},
+                       [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                         return arith::DivFOp::create(inner, x[0], x[1]);
+                       }));
     return success();
   }
 };
@@ -92,14 +110,11 @@ class LogSoftmaxPattern : public OpConversionPattern<LogSoftmaxOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Slices s(op, adaptor.getInput(), rewriter);
     Value top = s.createMax();
-    Value total = createFold(
-        s.b, s.input, s.axis, /*keep=*/false,
-        {{s.input, s.whole}, {top, s.kept}}, getZero(s.compute),
-        [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value value = arith::SubFOp::create(inner, s.load(inner, x[0]), x[1]);
-          return arith::AddFOp::create(inner, x[2],
-                                       math::ExpOp::create(inner, value));
-        });
+    Value total =
+        s.createSum({{s.input, s.whole}, {top, s.kept}},
+                    [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                      return math::ExpOp::create(inner, s.shift(inner, x));
+                    });
     AffineMap same = s.b.getMultiDimIdentityMap(s.whole.getNumDims() - 1);
     Value logarithm =
         createMap(s.b, total, s.compute, {{total, same}},
@@ -107,14 +122,11 @@ class LogSoftmaxPattern : public OpConversionPattern<LogSoftmaxOp> {
                     return math::LogOp::create(inner, x[0]);
                   });
     rewriter.replaceOp(
-        op, createMap(s.b, s.input, s.element,
-                      {{s.input, s.whole}, {top, s.kept}, {logarithm, s.kept}},
-                      [&](ImplicitLocOpBuilder &inner, ValueRange x) {
-                        Value y = arith::SubFOp::create(
-                            inner, s.load(inner, x[0]), x[1]);
-                        y = arith::SubFOp::create(inner, y, x[2]);
-                        return convertFloat(inner, y, s.element);
-                      }));
+        op, s.createResult(
+                {{s.input, s.whole}, {top, s.kept}, {logarithm, s.kept}},
+                [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                  return arith::SubFOp::create(inner, s.shift(inner, x), x[2]);
+                }));
     return success();
   }
 };
@@ -163,31 +175,28 @@ class LpNormalizationPattern : public OpConversionPattern<LpNormalizationOp> {
                   ConversionPatternRewriter &rewriter) const override {
     Slices s(op, adaptor.getInput(), rewriter);
     bool isSquare = op.getP() == 2;
-    Value sums = createFold(
-        s.b, s.input, s.axis, /*keep=*/false, {{s.input, s.whole}},
-        getZero(s.compute),
-        [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value value = s.load(inner, x[0]);
-          value = isSquare
-                      ? arith::MulFOp::create(inner, value, value).getResult()
-                      : math::AbsFOp::create(inner, value).getResult();
-          return arith::AddFOp::create(inner, x[1], value);
-        });
+    Value sums =
+        s.createSum({{s.input, s.whole}},
+                    [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                      Value value = s.load(inner, x[0]);
+                      if (isSquare)
+                        return arith::MulFOp::create(inner, value, value);
+                      return math::AbsFOp::create(inner, value);
+                    });
     rewriter.replaceOp(
         op,
-        createMap(s.b, s.input, s.element, {{s.input, s.whole}, {sums, s.kept}},
-                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
-                    Value norm = x[1];
-                    if (isSquare)
-                      norm = math::SqrtOp::create(inner, norm);
-                    Value zero = createNumber(inner, s.compute, 0);
-                    Value isZero = arith::CmpFOp::create(
-                        inner, arith::CmpFPredicate::OEQ, norm, zero);
-                    Value y =
-                        arith::DivFOp::create(inner, s.load(inner, x[0]), norm);
-                    y = arith::SelectOp::create(inner, isZero, zero, y);
-                    return convertFloat(inner, y, s.element);
-                  }));
+        s.createResult({{s.input, s.whole}, {sums, s.kept}},
+                       [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                         Value norm = x[1];
+                         if (isSquare)
+                           norm = math::SqrtOp::create(inner, norm);
+                         Value zero = createNumber(inner, s.compute, 0);
+                         Value isZero = arith::CmpFOp::create(
+                             inner, arith::CmpFPredicate::OEQ, norm, zero);
+                         Value y = arith::DivFOp::create(
+                             inner, s.load(inner, x[0]), norm);
+                         return arith::SelectOp::create(inner, isZero, zero, y);
+                       }));
     return success();
   }
 };

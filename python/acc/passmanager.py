@@ -3,7 +3,6 @@
 pm = PassManager.parse("builtin.module(canonicalize,cse)")
 pm.add(te.tile())            # a function of acc.passes
 pm.add(my_function)          # called with the operation; raising fails the pass and reaches the caller of run
-pm.enable_dump("stages/")    # 000-canonicalize.mlir, 001-cse.mlir, ...
 pm.run(module)               # raises MLIRError with the diagnostics; other Python threads run meanwhile
 pm.timings                   # [("canonicalize", seconds), ...] of the last run
 """
@@ -11,10 +10,7 @@ pm.timings                   # [("canonicalize", seconds), ...] of the last run
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from acc import _mlir
 from acc._mlir import Context, InsertionPoint, Location, Module, Operation
@@ -64,27 +60,6 @@ class PassManager:
     def enable_verifier(self, enable: bool = True) -> None:
         """Whether the IR is verified after every pass, which it is by default."""
         self._native.enable_verifier(enable)
-
-    def enable_dump(self, to: str | os.PathLike[str] | Callable[[str, str, bool], object]) -> None:
-        """Shows the whole IR after every pass, without large constants; threads are off while it is enabled.
-
-        `to` is a folder, which gets a numbered file per pass, or is called with the pass's name, the text and
-        whether the pass failed.
-        """
-        if callable(to):
-            self._native._set_dump(to)
-            return
-        folder = Path(to)
-        folder.mkdir(parents=True, exist_ok=True)
-        count = 0
-
-        def write(name: str, text: str, failed: bool) -> None:
-            nonlocal count
-            safe = re.sub(r"[^\w.-]+", "-", name)
-            (folder / f"{count:03}-{safe}{'-failed' if failed else ''}.mlir").write_text(text)
-            count += 1
-
-        self._native._set_dump(write)
 
     @property
     def timings(self) -> list[tuple[str, float]]:

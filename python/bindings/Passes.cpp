@@ -78,14 +78,12 @@ struct PassManager {
   RunState *state = nullptr;
   /// Callables owned by the passes, for the garbage collector.
   std::vector<nb::handle> callables;
-  nb::object dump;
   std::vector<std::pair<std::string, double>> timings;
   bool instrumented = false;
-  bool serial = false;
   std::unique_ptr<mlir::PassManager> manager;
 };
 
-/// Times every pass and hands the IR after it to a Python callable.
+/// Times every pass.
 class Instrumentation : public mlir::PassInstrumentation {
 public:
   explicit Instrumentation(PassManager *owner) : owner(owner) {}
@@ -97,10 +95,10 @@ public:
     started[{pass, op}] = std::chrono::steady_clock::now();
   }
   void runAfterPass(mlir::Pass *pass, mlir::Operation *op) override {
-    record(pass, op, false);
+    record(pass, op);
   }
   void runAfterPassFailed(mlir::Pass *pass, mlir::Operation *op) override {
-    record(pass, op, true);
+    record(pass, op);
   }
 
 private:
@@ -109,44 +107,19 @@ private:
     return pass->getName().contains("OpToOpPassAdaptor");
   }
 
-  void record(mlir::Pass *pass, mlir::Operation *op, bool hasFailed) {
+  void record(mlir::Pass *pass, mlir::Operation *op) {
     if (isAdaptor(pass))
       return;
     auto now = std::chrono::steady_clock::now();
     std::string name = pass->getArgument().empty() ? pass->getName().str()
                                                    : pass->getArgument().str();
-    {
-      std::lock_guard lock(mutex);
-      auto it = started.find({pass, op});
-      if (it != started.end()) {
-        std::chrono::duration<double> spent = now - it->second;
-        owner->timings.emplace_back(name, spent.count());
-        started.erase(it);
-      }
-    }
-    if (owner->dump.is_valid() && !owner->dump.is_none())
-      hand(name, op, hasFailed);
-  }
-
-  void hand(const std::string &name, mlir::Operation *op, bool hasFailed) {
-    mlir::Operation *root = op;
-    while (root->getParentOp())
-      root = root->getParentOp();
-    mlir::OpPrintingFlags flags;
-    flags.useLocalScope().elideLargeElementsAttrs(32).elideLargeResourceString(
-        32);
-    if (hasFailed)
-      flags.printGenericOpForm();
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    root->print(os, flags);
-    os << '\n';
-    nb::gil_scoped_acquire acquire;
-    try {
-      owner->dump(name, text, hasFailed);
-    } catch (...) {
-      owner->state->keep(std::current_exception());
-    }
+    std::lock_guard lock(mutex);
+    auto it = started.find({pass, op});
+    if (it == started.end())
+      return;
+    std::chrono::duration<double> spent = now - it->second;
+    owner->timings.emplace_back(name, spent.count());
+    started.erase(it);
   }
 
   PassManager *owner;
@@ -202,12 +175,7 @@ static void run(PassManager &self, nb::object given) {
   handle->tree->invalidate(op, /*self=*/false);
   RunState state;
   self.state = &state;
-  mlir::MLIRContext *ctx = self.context->get();
-  bool threaded = ctx->isMultithreadingEnabled();
-  // Dumps show the whole module, which other threads would be changing.
-  if (self.dump.is_valid() && !self.dump.is_none() && threaded)
-    ctx->disableMultithreading();
-  DiagnosticCollector collector(ctx);
+  DiagnosticCollector collector(self.context->get());
   mlir::LogicalResult result = mlir::success();
   {
     nb::gil_scoped_release release;
@@ -215,8 +183,6 @@ static void run(PassManager &self, nb::object given) {
   }
   self.state = nullptr;
   self.context->isCancelled = false;
-  if (threaded && !ctx->isMultithreadingEnabled())
-    ctx->disableMultithreading(false);
   if (state.thrown)
     std::rethrow_exception(state.thrown);
   if (failed(result))
@@ -279,8 +245,6 @@ static int traverse(PyObject *self, visitproc visit, void *arg) {
   auto *manager = nb::inst_ptr<PassManager>(self);
   for (nb::handle callable : manager->callables)
     Py_VISIT(callable.ptr());
-  if (manager->dump.is_valid())
-    Py_VISIT(manager->dump.ptr());
   return 0;
 }
 
@@ -289,7 +253,6 @@ static int clear(PyObject *self) {
   manager->callables.clear();
   manager->manager =
       std::make_unique<mlir::PassManager>(manager->context->get());
-  manager->dump.reset();
   return 0;
 }
 
@@ -325,10 +288,6 @@ void acc::python::bindPasses(nb::module_ &m) {
             self.manager->enableVerifier(enable);
           },
           nb::arg("enable") = true)
-      .def(
-          "_set_dump",
-          [](PassManager &self, nb::object callback) { self.dump = callback; },
-          nb::arg("callback").none())
       .def_prop_ro("context", [](PassManager &self) { return self.context; })
       .def_prop_ro("timings", [](PassManager &self) { return self.timings; })
       .def("__str__", [](PassManager &self) {

@@ -1,10 +1,9 @@
-"""acc.passmanager: textual pipelines, Python callables as passes, dumps, timings, errors."""
+"""acc.passmanager: textual pipelines, Python callables as passes, timings, errors."""
 
 import gc
 import threading
 import time
 import weakref
-from pathlib import Path
 
 import pytest
 
@@ -131,27 +130,6 @@ def test_wrong_anchor(context):
     with pytest.raises(ValueError, match=r"for func\.func"):
         PassManager("func.func").run(module)
     PassManager("func.func").run(SymbolTable(module)["main"])
-
-
-def test_dump(context, tmp_path: Path):
-    module = Module.parse(DEAD)
-    pm = PassManager.parse("builtin.module(func.func(canonicalize),cse)")
-    pm.enable_dump(tmp_path / "stages")
-    pm.run(module)
-    files = sorted(path.name for path in (tmp_path / "stages").iterdir())
-    assert files == ["000-canonicalize.mlir", "001-cse.mlir"]
-    assert "func.func @main" in (tmp_path / "stages" / "001-cse.mlir").read_text()
-    seen: list[tuple[str, bool]] = []
-    pm.enable_dump(lambda name, text, failed: seen.append((name, failed)))
-    pm.run(module)
-    assert seen == [("canonicalize", False), ("cse", False)]
-
-    def fail(name: str, text: str, failed: bool) -> None:
-        raise OSError("disk full")
-
-    pm.enable_dump(fail)
-    with pytest.raises(OSError, match="disk full"):
-        pm.run(module)
 
 
 def test_other_threads_run_meanwhile(context):
