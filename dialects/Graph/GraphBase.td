@@ -43,14 +43,10 @@ def Graph_AnyTensor
                            Graph_NarrowInteger, quant_QuantizedType]>;
 def Graph_QuantizedTensor : RankedTensorOf<[quant_QuantizedType]>;
 
-// An operator whose result type follows from its operands and attributes.
-// Inference is where operands and attributes are checked against each other:
-// the importer and the verifier then report the same mistakes in the same
-// words.
-class Graph_InferredOp<string mnemonic, list<Trait> traits = []>
-    : Graph_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptor], traits)> {
-  let assemblyFormat =
-      "operands attr-dict `:` functional-type(operands, results)";
+// An operator that only gives its operand's memory another type, or is memory
+// that is there already: it costs nothing at run time and so is no kernel.
+def Graph_IsFree : NativeOpTrait<"IsFree"> {
+  let cppNamespace = "::acc::graph";
 }
 
 // An operator that says once what shape its results have, by

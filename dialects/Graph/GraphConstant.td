@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike]> {
+def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike, Graph_IsFree]> {
   let summary = "A tensor known at compile time";
   let description = [{
     Holds weights and folded values, splats as splats. A quantized result type

@@ -227,3 +227,9 @@ Operation *GraphDialect::materializeConstant(OpBuilder &builder,
     return nullptr;
   return ConstantOp::create(builder, loc, type, elements);
 }
+
+bool acc::graph::isFree(Operation *op) {
+  if (auto slice = dyn_cast<SliceOp>(op))
+    return slice.isView();
+  return op->hasTrait<IsFree>();
+}

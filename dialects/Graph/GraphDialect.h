@@ -25,6 +25,14 @@
 
 #include "dialects/Graph/GraphDialect.h.inc"
 
+namespace acc::graph {
+
+/// Marks operators that cost nothing at run time.
+template <typename ConcreteOp>
+class IsFree : public mlir::OpTrait::TraitBase<ConcreteOp, IsFree> {};
+
+} // namespace acc::graph
+
 #include "dialects/Graph/GraphEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
@@ -34,6 +42,10 @@ namespace acc::graph {
 
 /// Where `op` is computed, or null where nothing was decided.
 PlacementAttr getPlacement(mlir::Operation *op);
+
+/// Whether `op` costs nothing at run time and belongs to no kernel: it has the
+/// trait IsFree, or is a slice that is a view.
+bool isFree(mlir::Operation *op);
 
 /// What ONNX calls an operator of the dialect ("graph.mat_mul"), for messages;
 /// of those that ONNX does not have, what they come from.

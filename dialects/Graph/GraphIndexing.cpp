@@ -21,17 +21,6 @@ using namespace acc::graph;
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphIndexing.cpp.inc"
 
-static LogicalResult checkAxis(ShapeContext &c, int64_t axis, int64_t rank,
-                               StringRef name = "axis") {
-  if (axis < 0 || axis >= rank)
-    return c.error("'", name, "' is ", axis, " but must be below rank ", rank);
-  return success();
-}
-
-static LogicalResult refusePerAxis(ShapeContext &c, Value input) {
-  return rejectPerAxis(c.getSite(), cast<RankedTensorType>(input.getType()));
-}
-
 /// Where there is an element to read, there is one to be read.
 static LogicalResult requireElements(ShapeContext &c, const TensorShape &result,
                                      AffineExpr size, int64_t axis) {
@@ -52,7 +41,7 @@ GatherOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape indices = c.shape(adaptor.getIndices());
   int64_t axis = adaptor.getAxis();
   if (failed(checkAxis(c, axis, data.rank())) ||
-      failed(refusePerAxis(c, adaptor.getData())))
+      failed(rejectPerAxis(c, adaptor.getData())))
     return failure();
   ArrayRef<AffineExpr> sizes = data.sizes;
   TensorShape result{SmallVector<AffineExpr>(sizes.take_front(axis)),
@@ -150,7 +139,7 @@ GatherElementsOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   int64_t axis = adaptor.getAxis();
   result.element = data.element;
   if (failed(checkElementIndices(c, data, result, axis)) ||
-      failed(refusePerAxis(c, adaptor.getData())) ||
+      failed(rejectPerAxis(c, adaptor.getData())) ||
       failed(requireElements(c, result, data.sizes[axis], axis)))
     return failure();
   results.push_back(std::move(result));
@@ -187,7 +176,7 @@ GatherNDOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                               axis)))
       return failure();
   FailureOr<int64_t> count = getTupleSize(c, indices, data.rank() - batch);
-  if (failed(count) || failed(refusePerAxis(c, adaptor.getData())))
+  if (failed(count) || failed(rejectPerAxis(c, adaptor.getData())))
     return failure();
   TensorShape result{indices.sizes, data.element};
   result.sizes.pop_back();
@@ -207,7 +196,7 @@ GatherNDOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 /// Results have the shape of the data, which updates must share elements with.
 static LogicalResult inferScatter(ShapeContext &c, Value data, Value updates,
                                   SmallVectorImpl<TensorShape> &results) {
-  if (failed(refusePerAxis(c, data)) ||
+  if (failed(rejectPerAxis(c, data)) ||
       failed(c.requireSameElements({data, updates})))
     return failure();
   results.push_back(c.shape(data));
@@ -331,8 +320,8 @@ OneHotOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   int64_t axis = adaptor.getAxis();
   if (values.rank() != 1 || getKnownSize(values.sizes[0]) != 2)
     return c.error("needs two values, off and on");
-  if (failed(checkAxis(c, axis, result.rank() + 1)) ||
-      failed(refusePerAxis(c, adaptor.getValues())))
+  if (failed(checkAxis(c, axis, result.rank() + 1, "the result")) ||
+      failed(rejectPerAxis(c, adaptor.getValues())))
     return failure();
   FailureOr<SmallVector<AffineExpr>> depth =
       c.values(static_cast<int64_t>(adaptor.getDepth()), adaptor.getDynamics());

@@ -72,8 +72,7 @@ FlattenOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   if (axis < 0 || axis > input.rank())
     return c.error("'axis' is ", axis, " but the input has rank ",
                    input.rank());
-  if (failed(rejectPerAxis(
-          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
+  if (failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   ArrayRef<AffineExpr> sizes = input.sizes;
   results.push_back(
@@ -94,7 +93,7 @@ void FlattenOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 LogicalResult ReshapeOp::inferShapes(ShapeContext &c,
                                      SmallVectorImpl<TensorShape> &results) {
   RankedTensorType input = getInput().getType();
-  if (failed(rejectPerAxis(c.getSite(), input)))
+  if (failed(rejectPerAxis(c, getInput())))
     return failure();
   if (input.getElementType() != getType().getElementType())
     return c.error("input holds ", input.getElementType(),
@@ -147,9 +146,7 @@ SqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<bool>> dropped =
       selectAxes(c.getSite(), adaptor.getAxes(), input.rank());
-  if (failed(dropped) ||
-      failed(rejectPerAxis(
-          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
+  if (failed(dropped) || failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   TensorShape result{{}, input.element};
   for (auto [axis, size] : llvm::enumerate(input.sizes)) {
@@ -179,9 +176,7 @@ UnsqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<bool>> added = selectAxes(
       c.getSite(), adaptor.getAxes(), input.rank() + adaptor.getAxes().size());
-  if (failed(added) ||
-      failed(rejectPerAxis(
-          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
+  if (failed(added) || failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   TensorShape result{{}, input.element};
   const AffineExpr *next = input.sizes.begin();
@@ -319,12 +314,11 @@ ConcatOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   if (adaptor.getInputs().empty())
     return c.error("needs at least one operand");
   auto first = cast<RankedTensorType>(adaptor.getInputs()[0].getType());
-  if (failed(rejectPerAxis(c.getSite(), first)))
+  if (failed(rejectPerAxis(c, adaptor.getInputs()[0])))
     return failure();
   int64_t axis = adaptor.getAxis();
-  if (axis < 0 || axis >= first.getRank())
-    return c.error("'axis' is ", axis, " but the operands have rank ",
-                   first.getRank());
+  if (failed(checkAxis(c, axis, first.getRank(), "the first operand")))
+    return failure();
   TensorShape begin = c.shape(adaptor.getInputs()[0]), result = begin;
   for (Value operand : adaptor.getInputs().drop_front()) {
     TensorShape shape = c.shape(operand);
@@ -354,8 +348,7 @@ OpFoldResult ConcatOp::fold(FoldAdaptor) {
 
 LogicalResult PadOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                                        SmallVectorImpl<TensorShape> &results) {
-  if (failed(rejectPerAxis(
-          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
+  if (failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   TensorShape input = c.shape(adaptor.getInput());
   size_t rank = input.rank();

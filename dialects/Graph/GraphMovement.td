@@ -10,7 +10,7 @@
 
 include "dialects/Graph/GraphBase.td"
 
-def Graph_FlattenOp : Graph_ShapedOp<"flatten"> {
+def Graph_FlattenOp : Graph_ShapedOp<"flatten", [Graph_IsFree]> {
   let summary = "Merges the axes before `axis` into one and the rest into another";
   let arguments = (ins Graph_AnyTensor:$input, I64Attr:$axis);
   let results = (outs Graph_AnyTensor:$result);
@@ -18,7 +18,7 @@ def Graph_FlattenOp : Graph_ShapedOp<"flatten"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_ReshapeOp : Graph_TypedOp<"reshape"> {
+def Graph_ReshapeOp : Graph_TypedOp<"reshape", [Graph_IsFree]> {
   let summary = "The same elements in row-major order under another shape";
   let description = [{
     The shape is the result's, with one of `sizes` for every `?` in it; ONNX's 0
@@ -80,7 +80,7 @@ def Graph_PadOp : Graph_ShapedOp<"pad"> {
   let hasFolder = 1;
 }
 
-def Graph_SqueezeOp : Graph_ShapedOp<"squeeze"> {
+def Graph_SqueezeOp : Graph_ShapedOp<"squeeze", [Graph_IsFree]> {
   let summary = "Drops axes of size 1";
   let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
   let results = (outs Graph_AnyTensor:$result);
@@ -88,7 +88,7 @@ def Graph_SqueezeOp : Graph_ShapedOp<"squeeze"> {
   let hasCanonicalizer = 1;
 }
 
-def Graph_UnsqueezeOp : Graph_ShapedOp<"unsqueeze"> {
+def Graph_UnsqueezeOp : Graph_ShapedOp<"unsqueeze", [Graph_IsFree]> {
   let summary = "Adds axes of size 1, at `axes` of the result";
   let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
   let results = (outs Graph_AnyTensor:$result);

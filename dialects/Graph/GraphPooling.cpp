@@ -52,8 +52,7 @@ static LogicalResult
 inferPool(ShapeContext &c, Value operand, ArrayRef<int64_t> kernel,
           ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
           ArrayRef<int64_t> dilations, SmallVectorImpl<TensorShape> &results) {
-  if (failed(rejectPerAxis(c.getSite(),
-                           cast<RankedTensorType>(operand.getType()))))
+  if (failed(rejectPerAxis(c, operand)))
     return failure();
   TensorShape input = c.shape(operand);
   if (input.rank() < 3)

@@ -35,7 +35,7 @@ def Graph_DequantizeLinearOp : Graph_ShapedOp<"dequantize_linear"> {
   let results = (outs Graph_FloatTensor:$result);
 }
 
-def Graph_StorageCastOp : Graph_TypedOp<"storage_cast"> {
+def Graph_StorageCastOp : Graph_TypedOp<"storage_cast", [Graph_IsFree]> {
   let summary = "Reads the bits of a quantized tensor as integers, or the reverse";
   let description = [{
     No bit changes: a quantized type is the integer type of its storage plus

@@ -17,12 +17,6 @@ using namespace acc::graph;
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphSearch.cpp.inc"
 
-static LogicalResult checkAxis(ShapeContext &c, int64_t axis, int64_t rank) {
-  if (axis < 0 || axis >= rank)
-    return c.error("'axis' is ", axis, " but the input has rank ", rank);
-  return success();
-}
-
 static TensorShape indexShape(ShapeContext &c, ArrayRef<AffineExpr> sizes) {
   return {SmallVector<AffineExpr>(sizes), IntegerType::get(c.getContext(), 64)};
 }
@@ -67,8 +61,7 @@ CompressOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     return c.error("condition has rank ", condition.rank(),
                    " but must be a vector");
   if (failed(checkAxis(c, adaptor.getAxis(), input.rank())) ||
-      failed(rejectPerAxis(
-          c.getSite(), cast<RankedTensorType>(adaptor.getInput().getType()))))
+      failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   results.push_back({{c.product(input.sizes)}, input.element});
   results.push_back(indexShape(c, {}));

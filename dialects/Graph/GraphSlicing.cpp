@@ -20,10 +20,6 @@ using namespace acc::graph;
 #define GET_OP_CLASSES
 #include "dialects/Graph/GraphSlicing.cpp.inc"
 
-static LogicalResult refusePerAxis(ShapeContext &c, Value input) {
-  return rejectPerAxis(c.getSite(), cast<RankedTensorType>(input.getType()));
-}
-
 //===----------------------------------------------------------------------===//
 // slice
 //===----------------------------------------------------------------------===//
@@ -43,7 +39,7 @@ LogicalResult
 SliceOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                            SmallVectorImpl<TensorShape> &results) {
   TensorShape input = c.shape(adaptor.getInput());
-  if (failed(refusePerAxis(c, adaptor.getInput())))
+  if (failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   ArrayRef<int64_t> starts = adaptor.getStarts(), sizes = adaptor.getSizes(),
                     steps = adaptor.getSteps();
@@ -140,6 +136,30 @@ void SliceOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
   patterns.add<MergeSlices>(context);
 }
 
+bool SliceOp::isView() {
+  RankedTensorType input = getInput().getType();
+  bool isWhole = true;
+  int64_t stride = 1, offset = 0;
+  for (int64_t axis = input.getRank() - 1; axis >= 0; --axis) {
+    int64_t size = getSizes()[axis], start = getStarts()[axis];
+    if (size != 1 && (getSteps()[axis] != 1 || !isWhole))
+      return false;
+    isWhole &= size == input.getDimSize(axis) && !ShapedType::isDynamic(size);
+    if (start != 0 && (ShapedType::isDynamic(start) || stride < 0))
+      return false;
+    offset += start * stride;
+    stride = input.isDynamicDim(axis) ? -1 : stride * input.getDimSize(axis);
+  }
+  Type element = input.getElementType();
+  if (offset == 0)
+    return true;
+  constexpr int64_t alignment = 64;
+  return element.isIntOrFloat() &&
+         offset * llvm::divideCeil(element.getIntOrFloatBitWidth(), 8) %
+                 alignment ==
+             0;
+}
+
 //===----------------------------------------------------------------------===//
 // expand, tile
 //===----------------------------------------------------------------------===//
@@ -150,7 +170,7 @@ ExpandOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<AffineExpr>> sizes =
       c.values(adaptor.getShape(), adaptor.getDynamics());
-  if (failed(sizes) || failed(refusePerAxis(c, adaptor.getInput())))
+  if (failed(sizes) || failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   for (AffineExpr size : *sizes)
     if (failed(c.requireAtLeast(size, c.constant(0), "wants size ", size)))
@@ -178,7 +198,7 @@ LogicalResult TileOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   TensorShape input = c.shape(adaptor.getInput());
   FailureOr<SmallVector<AffineExpr>> repeats =
       c.values(adaptor.getRepeats(), adaptor.getDynamics());
-  if (failed(repeats) || failed(refusePerAxis(c, adaptor.getInput())))
+  if (failed(repeats) || failed(rejectPerAxis(c, adaptor.getInput())))
     return failure();
   if (repeats->size() != input.sizes.size())
     return c.error("has ", repeats->size(), " repeats for rank ", input.rank());

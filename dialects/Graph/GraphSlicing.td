@@ -35,6 +35,11 @@ def Graph_SliceOp : Graph_ShapedOp<"slice"> {
   let results = (outs Graph_AnyTensor:$result);
   let hasFolder = 1;
   let hasCanonicalizer = 1;
+  let moreDeclarations = [{
+    /// Whether the result is memory of the input that kernels may be given as
+    /// it is: in one piece, and starting where a buffer may start.
+    bool isView();
+  }];
 }
 
 def Graph_ExpandOp : Graph_ShapedOp<"expand"> {

@@ -36,30 +36,6 @@ llvm::LogicalResult inferTensor(InferenceSite site,
                                 mlir::Type element,
                                 llvm::SmallVectorImpl<mlir::Type> &types);
 
-/// Element-wise operators: equal element types, shapes broadcast as in numpy.
-llvm::LogicalResult inferBroadcast(InferenceSite site,
-                                   mlir::ValueRange operands,
-                                   llvm::SmallVectorImpl<mlir::Type> &types);
-
-/// The shape that all `shapes` broadcast to, or failure with a message.
-llvm::FailureOr<llvm::SmallVector<int64_t>>
-broadcastShapes(InferenceSite site,
-                llvm::ArrayRef<llvm::ArrayRef<int64_t>> shapes);
-
-/// The sliding windows of convolutions and pools along all spatial axes.
-struct WindowAttributes {
-  llvm::ArrayRef<int64_t> kernel, strides, pads, dilations;
-};
-
-/// The spatial sizes that windows over `spatial` produce.
-llvm::FailureOr<llvm::SmallVector<int64_t>>
-inferWindows(InferenceSite site, llvm::ArrayRef<int64_t> spatial,
-             WindowAttributes windows);
-
-/// Refuses per-axis quantized tensors where the axis would lose its meaning.
-llvm::LogicalResult rejectPerAxis(InferenceSite site,
-                                  mlir::RankedTensorType type);
-
 /// Checks that the quantized element type of `type` is one acc computes with
 /// and fits the shape.
 llvm::LogicalResult checkQuantizedTensor(InferenceSite site,

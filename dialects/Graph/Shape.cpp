@@ -303,3 +303,18 @@ bool acc::graph::areCompatible(TypeRange lhs, TypeRange rhs) {
            succeeded(verifyCompatibleShape(a, b));
   });
 }
+
+LogicalResult acc::graph::rejectPerAxis(ShapeContext &c, Value tensor) {
+  if (isa<quant::UniformQuantizedPerAxisType>(
+          getElementTypeOrSelf(tensor.getType())))
+    return c.error("does not take per-axis quantized tensors; cast to the "
+                   "storage type first");
+  return success();
+}
+
+LogicalResult acc::graph::checkAxis(ShapeContext &c, int64_t axis, int64_t rank,
+                                    StringRef tensor) {
+  if (axis < 0 || axis >= rank)
+    return c.error("'axis' is ", axis, " but ", tensor, " has rank ", rank);
+  return success();
+}

@@ -1,5 +1,4 @@
-//===- Shape.h - Shapes of results, at compile time and at run time -*- C++
-//-*-===//
+//===- Shape.h - Shapes of results, known now or to a run -------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -305,6 +304,14 @@ llvm::LogicalResult inferTypes(mlir::MLIRContext *context,
     return mlir::failure();
   return appendTypes(site, results, types);
 }
+
+/// Refuses per-axis quantized tensors where the axis would lose its meaning.
+llvm::LogicalResult rejectPerAxis(ShapeContext &c, mlir::Value tensor);
+
+/// Refuses an attribute `axis` that is no axis of a tensor of `rank`, which is
+/// called `tensor` in the message.
+llvm::LogicalResult checkAxis(ShapeContext &c, int64_t axis, int64_t rank,
+                              llvm::StringRef tensor = "the input");
 
 } // namespace acc::graph
 

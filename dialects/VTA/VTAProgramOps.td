@@ -64,8 +64,8 @@ def VTA_ProgramOp : VTA_Op<"program", [
     /// verifiers and simulators take. Requires that the op verified. Before
     /// `cached` is set, the ranges of micro-ops are positions in the table.
     ::acc::vta::isa::Program getProgram();
-    /// Replaces the instructions, keeping the locations: \p origin holds, per
-    /// new instruction, the op whose location it takes.
+    /// Replaces the instructions: \p locations holds the location of each new
+    /// one.
     void setInstructions(const ::acc::vta::isa::Program &program,
                          ::llvm::ArrayRef<::mlir::Location> locations);
     /// Index of the micro-op table as a buffer.

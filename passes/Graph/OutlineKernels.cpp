@@ -32,38 +32,9 @@ using namespace acc::graph;
 
 namespace {
 
-/// Whether a slice is memory of its input that kernels may be given as it is:
-/// in one piece, and starting where a buffer may start.
-bool isView(SliceOp slice) {
-  RankedTensorType input = slice.getInput().getType();
-  bool isWhole = true;
-  int64_t stride = 1, offset = 0;
-  for (int64_t axis = input.getRank() - 1; axis >= 0; --axis) {
-    int64_t size = slice.getSizes()[axis], start = slice.getStarts()[axis];
-    if (size != 1 && (slice.getSteps()[axis] != 1 || !isWhole))
-      return false;
-    isWhole &= size == input.getDimSize(axis) && !ShapedType::isDynamic(size);
-    if (start != 0 && (ShapedType::isDynamic(start) || stride < 0))
-      return false;
-    offset += start * stride;
-    stride = input.isDynamicDim(axis) ? -1 : stride * input.getDimSize(axis);
-  }
-  Type element = input.getElementType();
-  if (offset == 0)
-    return true;
-  constexpr int64_t alignment = 64;
-  return element.isIntOrFloat() &&
-         offset * llvm::divideCeil(element.getIntOrFloatBitWidth(), 8) %
-                 alignment ==
-             0;
-}
-
-/// Whether an operation costs nothing at run time and so is no kernel.
-bool isFree(Operation *op) {
-  if (auto slice = dyn_cast<SliceOp>(op))
-    return isView(slice);
-  return isa<ReshapeOp, FlattenOp, SqueezeOp, UnsqueezeOp, StorageCastOp,
-             te::LaunchOp, te::CheckOp>(op) ||
+/// Whether an operation stays outside of kernels where no policy placed it.
+bool staysOutside(Operation *op) {
+  return isFree(op) || isa<te::LaunchOp, te::CheckOp>(op) ||
          isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
              tensor::CastOp, tensor::DimOp, tensor::ExtractOp,
              tensor::ExtractSliceOp>(op) ||
@@ -187,7 +158,7 @@ public:
     SmallVector<Group> all;
     for (Operation &op : function.getBody().front()) {
       PlacementAttr placement = getPlacement(&op);
-      if (!placement && !isFree(&op)) {
+      if (!placement && !staysOutside(&op)) {
         Group single;
         SetVector<StringAttr> names;
         collectNames(op.getLoc(), names);
@@ -208,6 +179,8 @@ public:
 
 private:
   /// Unassigns views that would be kernels of their own, which cost nothing.
+  /// They are placed until here because conversions of layout are named after
+  /// the kernels that compute what is converted.
   static void dropViews(func::FuncOp function) {
     llvm::StringMap<unsigned> sizes;
     for (Operation &op : function.getBody().front())
@@ -215,7 +188,7 @@ private:
         ++sizes[placement.getKernel()];
     for (auto slice : function.getBody().front().getOps<SliceOp>()) {
       PlacementAttr placement = getPlacement(slice);
-      if (placement && sizes[placement.getKernel()] == 1 && isView(slice))
+      if (placement && sizes[placement.getKernel()] == 1 && isFree(slice))
         slice->removeAttr(GraphDialect::kPlacement);
     }
   }

@@ -11,13 +11,9 @@ using namespace mlir;
 
 namespace acc::graph {
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value createGenericPool(ImplicitLocOpBuilder &b, Value padded,
                         const Window &window, Value init, ScalarBody body) {
-  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
+  int64_t rank = typeOf(init).getRank();
   int64_t spatial = window.shape.size();
   // Only the shape of this counts: it is the range of the taps.
   Value taps =

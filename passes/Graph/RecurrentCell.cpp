@@ -17,10 +17,6 @@ using namespace acc::graph;
 
 using Sizes = SmallVector<OpFoldResult>;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value RecurrentCell::createSlice(Value value, const Sizes &offsets,
                                  const Sizes &sizes, int64_t drop) {
   SmallVector<int64_t> shape =

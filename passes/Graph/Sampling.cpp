@@ -56,6 +56,13 @@ Scalar sizeOf(ImplicitLocOpBuilder &b, Value tensor, int64_t axis) {
   return {b, tensor::DimOp::create(b, tensor, axis)};
 }
 
+std::optional<Scalar> both(const std::optional<Scalar> &x,
+                           const std::optional<Scalar> &y) {
+  if (!x || !y)
+    return x ? x : y;
+  return *x & *y;
+}
+
 /// The product of weights and truths is only as long as it has to be: `weight`
 /// and `inside` are those of the axes before.
 static Scalar interpolateFrom(ImplicitLocOpBuilder &b, Value tensor,
@@ -70,12 +77,10 @@ static Scalar interpolateFrom(ImplicitLocOpBuilder &b, Value tensor,
   }
   std::optional<Scalar> sum;
   for (const Tap &tap : taps.front()) {
-    std::optional<Scalar> both = inside;
-    if (tap.inside)
-      both = inside ? *inside & *tap.inside : *tap.inside;
+    std::optional<Scalar> all = both(inside, tap.inside);
     indices.push_back(tap.index);
     Scalar value =
-        interpolateFrom(b, tensor, indices, taps.drop_front(), both, real) *
+        interpolateFrom(b, tensor, indices, taps.drop_front(), all, real) *
         tap.weight;
     indices.pop_back();
     sum = sum ? *sum + value : value;

@@ -47,6 +47,10 @@ struct Tap {
 };
 using Taps = llvm::SmallVector<Tap, 4>;
 
+/// The conjunction of two truths, of which those that are absent hold.
+std::optional<Scalar> both(const std::optional<Scalar> &x,
+                           const std::optional<Scalar> &y);
+
 /// The sum over all combinations of `taps`, one list for each of the last axes,
 /// of the product of their weights and the element of `tensor` there. `prefix`
 /// selects in the first axes.

@@ -11,6 +11,7 @@
 #define ACC_PASSES_GRAPH_TOLINALG_H
 
 #include "passes/Graph/Elements.h"
+#include "passes/Graph/TensorTypes.h"
 
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"

@@ -19,10 +19,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 bool isFloat(Type type) { return isa<FloatType>(type); }
 
 /// linalg.matmul of a (m, k) and b (k, n), either of them possibly stored

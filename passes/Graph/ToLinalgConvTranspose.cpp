@@ -18,10 +18,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // conv_transpose
 //===----------------------------------------------------------------------===//

@@ -22,10 +22,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// Everything about a convolution but its bias.
 struct Convolution {
   Value input, weight;

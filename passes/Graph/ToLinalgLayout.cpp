@@ -21,10 +21,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 // (A, a, B, b, H, W) split, (A, B, H, W, a, b) packed.
 constexpr int64_t splitOfPacked[] = {0, 2, 4, 5, 1, 3},
                   packedOfSplit[] = {0, 4, 1, 5, 2, 3};

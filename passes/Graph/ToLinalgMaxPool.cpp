@@ -15,10 +15,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 Value takeLarger(ImplicitLocOpBuilder &b, ValueRange x) {
   if (isa<FloatType>(x[0].getType()))
     return arith::MaximumFOp::create(b, x[1], x[0]);

@@ -18,10 +18,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// x * factor + offset, where factor and offset are first computed per channel:
 /// the square root and the division then run C times only.
 class BatchNormalizationPattern

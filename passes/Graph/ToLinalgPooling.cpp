@@ -22,10 +22,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// running + x, in the precision of `running`.
 Value addWide(ImplicitLocOpBuilder &b, ValueRange x) {
   Scalar running(b, x[1]);
@@ -237,6 +233,17 @@ class GlobalLpPoolPattern : public OpConversionPattern<GlobalLpPoolOp> {
   }
 };
 
+/// The sums of integers over all spatial axes, from `init` and in its type.
+Value sumIntegers(ImplicitLocOpBuilder &b, Value input, IntegerAttr init) {
+  return createReduction(
+      b, input, llvm::to_vector(llvm::seq<int64_t>(2, typeOf(input).getRank())),
+      init, init.getType(),
+      [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+        Value wide = arith::ExtSIOp::create(inner, x[1].getType(), x[0]);
+        return arith::AddIOp::create(inner, x[1], wide);
+      });
+}
+
 class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -244,14 +251,7 @@ class GlobalSumIntegerPattern : public OpConversionPattern<GlobalSumIntegerOp> {
   matchAndRewrite(GlobalSumIntegerOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    int64_t rank = typeOf(adaptor.getInput()).getRank();
-    Value sums = createReduction(
-        b, adaptor.getInput(), llvm::to_vector(llvm::seq<int64_t>(2, rank)),
-        op.getOffsetAttr(), b.getI32Type(),
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value wide = arith::ExtSIOp::create(inner, x[1].getType(), x[0]);
-          return arith::AddIOp::create(inner, x[1], wide);
-        });
+    Value sums = sumIntegers(b, adaptor.getInput(), op.getOffsetAttr());
     rewriter.replaceOp(
         op,
         createReshape(b, sums, getTypedSizes(b, op, adaptor.getOperands())));
@@ -270,14 +270,7 @@ class GlobalMeanIntegerPattern
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value input = adaptor.getInput();
     Sizes inputSizes = getSizes(b, input);
-    int64_t rank = typeOf(input).getRank();
-    Value sums = createReduction(
-        b, input, llvm::to_vector(llvm::seq<int64_t>(2, rank)),
-        b.getI64IntegerAttr(0), b.getI64Type(),
-        [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-          Value wide = arith::ExtSIOp::create(inner, x[1].getType(), x[0]);
-          return arith::AddIOp::create(inner, x[1], wide);
-        });
+    Value sums = sumIntegers(b, input, b.getI64IntegerAttr(0));
     Value elements = getValueOrCreateConstantIndexOp(
         b, b.getLoc(), multiplySizes(b, ArrayRef(inputSizes).drop_front(2)));
     Value count = arith::IndexCastOp::create(b, b.getI64Type(), elements);
@@ -301,7 +294,7 @@ class GlobalMeanIntegerPattern
           hi = createConstant(b, int32_t(op.getHi()));
     Value reshaped =
         createReshape(b, sums, getTypedSizes(b, op, adaptor.getOperands()));
-    AffineMap map = b.getMultiDimIdentityMap(rank);
+    AffineMap map = b.getMultiDimIdentityMap(typeOf(input).getRank());
     Value init =
         tensor::EmptyOp::create(b, getTypedSizes(b, reshaped), b.getI8Type());
     rewriter.replaceOp(

@@ -24,10 +24,6 @@ namespace {
 
 using Sizes = SmallVector<OpFoldResult>;
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 template <typename Op>
 constexpr int64_t numGates = std::is_same_v<Op, RnnOp>   ? 1
                              : std::is_same_v<Op, GruOp> ? 3

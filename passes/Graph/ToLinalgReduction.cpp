@@ -21,10 +21,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// Whether integers are unsigned; floats do not ask.
 using Binary = Value (*)(ImplicitLocOpBuilder &, bool, Value, Value);
 using Unary = Value (*)(ImplicitLocOpBuilder &, bool, Value);

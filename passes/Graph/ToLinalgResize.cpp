@@ -22,10 +22,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// One resized axis: from where its outputs are read.
 struct Axis {
   mutable ResizeOp op;

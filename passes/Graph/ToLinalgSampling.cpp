@@ -20,10 +20,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// A result (N, C, D1...) computed element by element, over (N, D1..., C).
 Value createChannelsLast(
     ImplicitLocOpBuilder &b, ArrayRef<OpFoldResult> sizes, Type element,
@@ -181,8 +177,7 @@ class GridSamplePattern : public OpConversionPattern<GridSampleOp> {
     for (const Taps &axis : taps) {
       const Tap &tap = axis.front();
       indices.push_back(tap.index);
-      if (tap.inside)
-        inside = inside ? *inside & *tap.inside : *tap.inside;
+      inside = both(inside, tap.inside);
     }
     Value element = tensor::ExtractOp::create(b, input, indices);
     if (!inside)

@@ -22,10 +22,6 @@ using namespace acc::graph;
 
 namespace {
 
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// Element by element along an axis: what is combined so far is a slice.
 template <typename Op, typename Float, typename Integer>
 class ScanPattern : public OpConversionPattern<Op> {

@@ -762,6 +762,9 @@ def _defaults() -> list[tuple[Context, Location | None, InsertionPoint | None]]:
 
 def _push_defaults(context: Context, location: Location | None, point: InsertionPoint | None) -> None: ...
 def _pop_defaults() -> None: ...
+def is_free(operation: Operation) -> bool:
+    """Whether an operator of the graph dialect costs nothing at run time and belongs to no kernel."""
+
 def onnx_name(operation: str) -> str:
     """What ONNX calls an operator of the graph dialect, for messages."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acc import ir
-from acc._mlir import Sizes
+from acc._mlir import Sizes, is_free
 from acc.dialects import graph, te
 from acc.macs import Macs, count_macs
 from acc.targets.base import Accelerator
@@ -21,9 +21,6 @@ from acc.targets.reasons import ENTERS, Blame, Reason, element_of, title_of
 from acc.wording import listing
 
 __all__ = ["Options", "Placement", "partition"]
-
-FREE = frozenset(f"graph.{name}" for name in ("constant", "reshape", "flatten", "squeeze", "unsqueeze"))
-"""Operators that cost nothing at run time and belong to no kernel."""
 
 ELEMENTWISE = frozenset(
     f"graph.{name}"
@@ -33,6 +30,9 @@ ELEMENTWISE = frozenset(
     )
 )
 """Operators that can continue a kernel whose result they read."""
+
+FUSED_IF_FREE = frozenset(("graph.slice", "graph.storage_cast"))
+"""Operators that may be part of a kernel even where they cost nothing at run time."""
 
 CLOSED = frozenset(f"graph.{name}" for name in ("softmax", "lrn", "pad", "transpose", "concat"))
 """Operators that nothing is fused to."""
@@ -155,7 +155,7 @@ def partition(
     owner: dict[ir.Value, _Kernel] = {}
     placed: dict[str, set[ir.Value]] = {name: set() for name in by_name}
     for op in _operations(module):
-        if op.name in FREE or not op.name.startswith("graph."):
+        if not op.name.startswith("graph.") or (is_free(op) and op.name not in FUSED_IF_FREE):
             continue
         producers = [owner[v] for v in op.operands if v in owner]
         # Only the result of what a kernel computes last can be continued.

@@ -584,6 +584,10 @@ void acc::python::bindOperations(nb::module_ &m) {
       },
       nb::arg("operation"),
       "What ONNX calls an operator of the graph dialect, for messages.");
+  m.def(
+      "is_free", [](const OpRef &op) { return acc::graph::isFree(op->get()); },
+      nb::arg("operation"),
+      "Whether an operator of the graph dialect costs nothing at run time.");
   nb::enum_<WalkOrder>(m, "WalkOrder")
       .value("PRE_ORDER", WalkOrder::PreOrder)
       .value("POST_ORDER", WalkOrder::PostOrder);

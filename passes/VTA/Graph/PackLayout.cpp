@@ -43,10 +43,6 @@ std::optional<SmallVector<int32_t>> readVector(Value value) {
   return SmallVector<int32_t>(data, data + elements.getNumElements());
 }
 
-ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
-
 /// The pads of a convolution or pool without what no window reaches; negative
 /// where windows do not reach the end of the image.
 template <typename WindowOp>
@@ -116,8 +112,7 @@ private:
 
   Value createWeight(Value weight, ArrayRef<int64_t> shape) {
     if (shapeOf(weight) != shape)
-      weight = b.createOrFold<ReshapeOp>(
-          cast<RankedTensorType>(weight.getType()).clone(shape), weight);
+      weight = b.createOrFold<ReshapeOp>(typeOf(weight).clone(shape), weight);
     return b.createOrFold<PackOp>(
         weight, ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
   }
@@ -204,7 +199,7 @@ private:
   }
 
   LogicalResult rewriteOp(MaxPoolOp op) {
-    auto type = cast<RankedTensorType>(op.getType());
+    auto type = typeOf(op);
     if (!type.getElementType().isSignlessInteger(8) || type.getRank() != 4)
       return op.emitOpError("cannot run on the accelerator: not i8 with two "
                             "spatial axes");

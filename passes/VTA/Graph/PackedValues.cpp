@@ -18,10 +18,6 @@ using namespace mlir;
 using namespace acc::graph;
 using namespace acc::vta;
 
-static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
-
 static bool isEmpty(const Halo &halo) { return halo == Halo{}; }
 
 ConfigAttr acc::vta::getAccelerator(Operation *op) {
@@ -154,8 +150,7 @@ PackedValues::Packed PackedValues::get(Value value, int64_t tile,
     plain = value;
   SmallVector<int64_t> shape = to4D(shapeOf(plain));
   if (shapeOf(plain) != ArrayRef<int64_t>(shape))
-    plain = b.createOrFold<ReshapeOp>(
-        cast<RankedTensorType>(plain.getType()).clone(shape), plain);
+    plain = b.createOrFold<ReshapeOp>(typeOf(plain).clone(shape), plain);
   Value packed =
       b.createOrFold<PackOp>(plain, ArrayRef<int64_t>{tiles.batch, tile},
                              ArrayRef<int64_t>(halo), *padValue);
@@ -203,7 +198,7 @@ Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
     high[axis + 2] = b.getIndexAttr(border[axis + 2]);
     shape[axis + 2] += border[axis] + border[axis + 2];
   }
-  auto type = cast<RankedTensorType>(interior.getType());
+  auto type = typeOf(interior);
   Value zero =
       arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
   return tensor::PadOp::create(b, type.clone(shape), interior, low, high, zero);
@@ -212,7 +207,7 @@ Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
 PackedValues::Packed PackedValues::createDestination(Value value) {
   int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
   Halo halo = getHalo(value, tiles.blockOut, padValue);
-  auto type = cast<RankedTensorType>(value.getType());
+  auto type = typeOf(value);
   SmallVector<int64_t> shape = to4D(type.getShape());
   SmallVector<int64_t> packedShape{
       llvm::divideCeilSigned(shape[0], tiles.batch),
@@ -291,7 +286,7 @@ Value PackedValues::getUnpacked(Value value) {
   // Where every reader, before or after the current one, can use it.
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointAfterValue(packed.value);
-  auto type = cast<RankedTensorType>(value.getType());
+  auto type = typeOf(value);
   SmallVector<int64_t> shape = to4D(type.getShape());
   Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
                                  ArrayRef<int64_t>(packed.halo));

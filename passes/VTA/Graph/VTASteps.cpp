@@ -19,10 +19,6 @@ using namespace acc::vta;
 
 static constexpr int64_t rank = 6;
 
-static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
-
 static Value createStep(ImplicitLocOpBuilder &b, Step step, Value acc,
                         Value operand) {
   switch (step) {

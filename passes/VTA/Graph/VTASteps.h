@@ -12,6 +12,7 @@
 #define ACC_PASSES_VTA_GRAPH_VTASTEPS_H
 
 #include "dialects/Graph/Graph.h"
+#include "passes/Graph/TensorTypes.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 

@@ -1,7 +1,7 @@
 // RUN: acc-opt %s -split-input-file -verify-diagnostics
 
 func.func @gather_axis(%x: tensor<3xf32>, %i: tensor<2xi64>) {
-  // expected-error @+2 {{'axis' is 1 but must be below rank 1}}
+  // expected-error @+2 {{'axis' is 1 but the input has rank 1}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.gather %x, %i {axis = 1 : i64} : (tensor<3xf32>, tensor<2xi64>) -> tensor<2xf32>
   return
