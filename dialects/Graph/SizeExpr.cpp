@@ -194,8 +194,3 @@ std::optional<int64_t> acc::graph::getKnownSize(AffineExpr size) {
 int64_t acc::graph::getStaticSize(AffineExpr size) {
   return getKnownSize(size).value_or(ShapedType::kDynamic);
 }
-
-std::string acc::graph::describeSize(AffineExpr size) {
-  std::optional<int64_t> known = getKnownSize(size);
-  return known ? std::to_string(*known) : "?";
-}

@@ -31,9 +31,6 @@ std::optional<int64_t> getKnownSize(mlir::AffineExpr size);
 /// The type's notation of a size: its value, or kDynamic if it is not known.
 int64_t getStaticSize(mlir::AffineExpr size);
 
-/// For messages: the number, or "?".
-std::string describeSize(mlir::AffineExpr size);
-
 } // namespace acc::graph
 
 #endif // ACC_DIALECTS_GRAPH_SIZEEXPR_H

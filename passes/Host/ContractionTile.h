@@ -1,5 +1,4 @@
-//===- ContractionTile.h - The register tile of cpu.contract ------*- C++
-//-*-===//
+//===- ContractionTile.h - The register tile of cpu.contract ----*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Epilogue.h - Elementwise consumers of a sum ---------------*- C++
-//-*-===//
+//===- Epilogue.h - Elementwise consumers of a sum --------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Guards.h - Code that looks after its own memory -----------*- C++
-//-*-===//
+//===- Guards.h - Code that looks after its own memory ----------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- HostInterface.h - Calls of the runtime --------------------*- C++
-//-*-===//
+//===- HostInterface.h - Calls of the runtime -------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

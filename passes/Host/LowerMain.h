@@ -1,5 +1,4 @@
-//===- LowerMain.h - main as acc_model_main ----------------------*- C++
-//-*-===//
+//===- LowerMain.h - main as acc_model_main ---------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

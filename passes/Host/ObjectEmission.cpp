@@ -28,15 +28,6 @@ using namespace acc::host;
 
 std::string acc::host::hostCpu() { return llvm::sys::getHostCPUName().str(); }
 
-std::vector<std::string> acc::host::hostFeatures() {
-  std::vector<std::string> names;
-  for (const auto &feature : llvm::sys::getHostCPUFeatures())
-    if (feature.second)
-      names.push_back(feature.first().str());
-  llvm::sort(names);
-  return names;
-}
-
 static void initializeTargets() {
   static const bool once = [] {
     llvm::InitializeAllTargetInfos();

@@ -1,5 +1,4 @@
-//===- ObjectEmission.h - From LLVM dialect to object code -------*- C++
-//-*-===//
+//===- ObjectEmission.h - From LLVM dialect to object code ------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -29,8 +28,6 @@ struct ObjectTarget {
 
 /// The name LLVM gives this machine's processor.
 std::string hostCpu();
-/// The features that this machine's processor has, sorted.
-std::vector<std::string> hostFeatures();
 /// All features that code for `target` may use, sorted; fails for an unknown
 /// processor, with the reason in `error`.
 mlir::FailureOr<std::vector<std::string>>

@@ -1,5 +1,4 @@
-//===- Passes.h - Host passes ------------------------------------*- C++
-//-*-===//
+//===- Passes.h - Host passes -----------------------------------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- VectorBody.h - Emission helpers of native kernels ---------*- C++
-//-*-===//
+//===- VectorBody.h - Emission helpers of native kernels --------*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Parameters.h - Parameters of attributes from and to Python -*- C++
-//-*-===//
+//===- Parameters.h - Parameters of attributes as in Python -----*- C++ -*-===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
