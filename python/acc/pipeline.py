@@ -131,7 +131,7 @@ def _report(accelerators: Iterable[Accelerator], error: BaseException | None = N
     return f"this is a fault of {whose}, please report it there with the model"
 
 
-def _fault(stage: str, error: MLIRError, report: str) -> Fault:
+def _fault(stage: str, error: MLIRError, report: str = _REPORT) -> Fault:
     """What a pass or a verifier said, as far as it is in words that users know; the rest is the error's cause."""
     first = next((said for said in error.diagnostics if said.severity == "error"), None)
     where = f" at '{first.name}'" if first is not None and first.name else ""

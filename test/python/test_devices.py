@@ -95,7 +95,7 @@ def test_options_choose_the_circuit_that_is_built(vta: Path, monkeypatch: pytest
         ("csim:log_outstanding=4,log_max_burst=6", "must exceed log_max_burst"),
         ("csim:latency=x;jitter=1", "unknown device|must be a number"),
         ("fsim;csim", "two devices are asked for 'vta': 'fsim' and 'csim'"),
-        ("toy/fsim", "unknown device 'toy/fsim': available are "),
+        ("counting/fsim", "unknown device 'counting/fsim': available are "),
         ("fsim:kernel=abacus", "the GEMM kernel 'abacus' cannot run on this machine"),
         ("tsim:model=x.so", "device 'tsim' has no option 'model': it has latency, jitter"),
         (3, "a device is a name or an acc.Device, not int"),
@@ -174,31 +174,33 @@ BUFFERS = (ProgramBuffer("a", "int32", (2, 16), written=False), ProgramBuffer("q
 
 
 @pytest.fixture
-def toy() -> Iterator[None]:
-    devices.register("toy", "adder", Adder, ["timed"], summary="adds")
+def counting() -> Iterator[None]:
+    devices.register("counting", "adder", Adder, ["timed"], summary="adds")
     yield
 
 
 def contents(program: Program | None = None, *defines: str) -> Any:
-    return handmade.contents("LAUNCH", *defines, programs=[program or Program("toy", struct.pack("<i", 3), BUFFERS)])
+    return handmade.contents(
+        "LAUNCH", *defines, programs=[program or Program("counting", struct.pack("<i", 3), BUFFERS)]
+    )
 
 
-def test_a_device_in_python(toy: None, tmp_path: Path) -> None:
+def test_a_device_in_python(counting: None, tmp_path: Path) -> None:
     write_model(tmp_path / "m.so", contents())
-    assert read_model(tmp_path / "m.so").programs == (Program("toy", struct.pack("<i", 3), BUFFERS),)
+    assert read_model(tmp_path / "m.so").programs == (Program("counting", struct.pack("<i", 3), BUFFERS),)
     exe = load(tmp_path / "m.so")
     for _ in range(2):
         np.testing.assert_array_equal(exe.run({"x": X, "a": A})["q"], (A + 3).astype(np.int8))
     statistics = exe.statistics
     assert statistics["device"] == "adder" and statistics["cycles"] == 7
     (program,) = statistics["programs"]
-    assert program["instruction_set"] == "toy" and program["total"] == {"steps": {"add": 32}, "launches": 1}
+    assert program["instruction_set"] == "counting" and program["total"] == {"steps": {"add": 32}, "launches": 1}
     scaled = load(tmp_path / "m.so", device=acc.Device("adder", scale=-2, label="x;y", strict=True))
     np.testing.assert_array_equal(scaled.run({"x": X, "a": A})["q"], (-2 * (A + 3)).astype(np.int8))
-    assert cycles(load(tmp_path / "m.so", device="toy/adder:scale=5")) == 7
+    assert cycles(load(tmp_path / "m.so", device="counting/adder:scale=5")) == 7
 
 
-def test_python_sees_launches(toy: None, tmp_path: Path) -> None:
+def test_python_sees_launches(counting: None, tmp_path: Path) -> None:
     seen: list[Any] = []
     write_model(tmp_path / "m.so", contents())
     exe = Executable(tmp_path / "m.so", on_launch=lambda *about: seen.append(about))
@@ -208,9 +210,9 @@ def test_python_sees_launches(toy: None, tmp_path: Path) -> None:
     assert buffers[1] == (A + 3).astype(np.int8).tobytes()
 
 
-def test_several_instruction_sets(toy: None, tmp_path: Path) -> None:
+def test_several_instruction_sets(counting: None, tmp_path: Path) -> None:
     """A model that uses two devices in one run, each made once, with its own options."""
-    both = [handmade.contents("LAUNCH").programs[0], Program("toy", struct.pack("<i", 3), BUFFERS)]
+    both = [handmade.contents("LAUNCH").programs[0], Program("counting", struct.pack("<i", 3), BUFFERS)]
     for number, expected in enumerate([(np.maximum(A, 0) + 3).astype(np.int8), (A + 3).astype(np.int8)]):
         made = Adder.made
         write_model(tmp_path / "m.so", handmade.contents("LAUNCH", f"PROGRAM={number}", programs=both))
@@ -223,13 +225,13 @@ def test_several_instruction_sets(toy: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_wrong_number_of_buffers(toy: None, number: int) -> None:
+def test_wrong_number_of_buffers(counting: None, number: int) -> None:
     exe = Executable.from_contents(contents(None, f"COUNT={number}"))
     with pytest.raises(RunError, match=rf"program 0 is launched with {number} buffers instead of 2"):
         exe.run({"x": X, "a": A})
 
 
-def test_exceptions_name_the_kernel(toy: None) -> None:
+def test_exceptions_name_the_kernel(counting: None) -> None:
     class Failing(Adder):
         def run(self, program: int, buffers: list[np.ndarray], options: Mapping[str, bool]) -> Mapping[str, Any]:
             if program == 1:
@@ -239,39 +241,44 @@ def test_exceptions_name_the_kernel(toy: None) -> None:
             if program == 3:
                 return {"steps": "many"}
             if program == 4:
-                raise RunError("the toy is broken")
+                raise RunError("the counting is broken")
             raise KeyboardInterrupt
 
-    devices.register("toy", "failing", Failing)
+    devices.register("counting", "failing", Failing)
     kernel = r"kernel 'Relu_1 \+ Add_2': accelerator program 0: device 'failing' raised "
     for number, message in enumerate(
-        ["ZeroDivisionError$", "ValueError: assignment destination is read-only", "ValueError: ", "the toy is broken"],
+        [
+            "ZeroDivisionError$",
+            "ValueError: assignment destination is read-only",
+            "ValueError: ",
+            "the counting is broken",
+        ],
         1,
     ):
-        program = Program("toy", struct.pack("<i", number), BUFFERS)
+        program = Program("counting", struct.pack("<i", number), BUFFERS)
         exe = Executable.from_contents(contents(program), device="failing")
         for _ in range(2):
             with pytest.raises(RunError, match=kernel + message) as caught:
                 exe.run({"x": X, "a": A})
             assert isinstance(caught.value.__cause__, Exception)
-    exe = Executable.from_contents(contents(Program("toy", struct.pack("<i", 5), BUFFERS)), device="failing")
+    exe = Executable.from_contents(contents(Program("counting", struct.pack("<i", 5), BUFFERS)), device="failing")
     with pytest.raises(KeyboardInterrupt):
         exe.run({"x": X, "a": A})
 
 
-def test_programs_that_are_none(toy: None) -> None:
+def test_programs_that_are_none(counting: None) -> None:
     with pytest.raises(
         ModelFileError, match=r"program 0 of '.*' cannot be loaded by device 'adder': error: unpack"
     ) as e:
-        Executable.from_contents(contents(Program("toy", b"xyz", BUFFERS)))
+        Executable.from_contents(contents(Program("counting", b"xyz", BUFFERS)))
     assert isinstance(e.value.__cause__, struct.error)
 
 
-def test_devices_that_cannot_be_made(toy: None) -> None:
+def test_devices_that_cannot_be_made(counting: None) -> None:
     def broken(file: str) -> Adder:
         raise FileNotFoundError(2, "No such file", file)
 
-    devices.register("toy", "broken", broken)
+    devices.register("counting", "broken", broken)
     with pytest.raises(RunError, match=r"device 'broken' cannot be made: FileNotFoundError: .*'x'"):
         Executable.from_contents(contents(), device="broken:file=x")
     with pytest.raises(RunError, match="device 'broken' cannot be made: TypeError"):
@@ -282,12 +289,14 @@ def test_devices_that_cannot_be_made(toy: None) -> None:
         acc.Device("adder", strict=2)
 
 
-def test_the_wrong_device(toy: None, vta: Path) -> None:
+def test_the_wrong_device(counting: None, vta: Path) -> None:
     with pytest.raises(
-        RunError, match=r"device 'csim' executes vta, but the programs of '.*' are for toy: available are "
+        RunError, match=r"device 'csim' executes vta, but the programs of '.*' are for counting: available are "
     ):
         Executable.from_contents(contents(), device="csim")
-    with pytest.raises(RunError, match=r"'adder' executes toy, but .* are for vta: available are fsim, csim and tsim"):
+    with pytest.raises(
+        RunError, match=r"'adder' executes counting, but .* are for vta: available are fsim, csim and tsim"
+    ):
         load(vta, device="adder")
     with pytest.raises(RunError, match=r"device 'adder' has no sanitizer$"):
         Executable.from_contents(contents(), sanitize=True)
@@ -339,12 +348,14 @@ def test_files_of_before_there_were_instruction_sets(vta: Path, monkeypatch: pyt
     np.testing.assert_array_equal(load(vta).run({"x": X, "a": A})["q"], (np.maximum(A, 0) + 3).astype(np.int8))
 
 
-def test_commands_that_read_programs(tmp_path: Path, toy: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_read_programs(tmp_path: Path, counting: None, capsys: pytest.CaptureFixture[str]) -> None:
     """Those of the VTA say of others that they cannot read them."""
     write_model(tmp_path / "m.so", contents())
     for command in ("disasm", "profile"):
         assert main([command, f"{tmp_path}/m.so"]) == 2
-        assert "program 0 of" in (said := capsys.readouterr().err) and "instruction set 'toy', not for 'vta'" in said
+        assert (
+            "program 0 of" in (said := capsys.readouterr().err) and "instruction set 'counting', not for 'vta'" in said
+        )
     assert main(["info", f"{tmp_path}/m.so"]) == 0
 
 
@@ -364,14 +375,14 @@ def test_names_are_names() -> None:
         ({"name": "a", "dtype": "int32", "shape": [1], "written": "no"}, "'written' is neither true nor false"),
     ],
 )
-def test_malformed_buffers(toy: None, tmp_path: Path, buffer: dict[str, Any], message: str) -> None:
+def test_malformed_buffers(counting: None, tmp_path: Path, buffer: dict[str, Any], message: str) -> None:
     entry: Any = SimpleNamespace(to_dict=lambda: buffer)
-    write_model(tmp_path / "m.so", contents(Program("toy", b"1234", (entry,))))
+    write_model(tmp_path / "m.so", contents(Program("counting", b"1234", (entry,))))
     with pytest.raises(ModelFileError, match=message):
         load(tmp_path / "m.so")
 
 
-def test_threads_share_a_device_in_python(toy: None, tmp_path: Path) -> None:
+def test_threads_share_a_device_in_python(counting: None, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     exe = Executable.from_contents(contents())
@@ -392,7 +403,7 @@ def test_statistics_can_be_asked_for_during_a_run() -> None:
             time.sleep(0.05)
             return super().run(program, buffers, options)
 
-    devices.register("toy", "slow", Slow, "timed")
+    devices.register("counting", "slow", Slow, "timed")
     exe = Executable.from_contents(contents(), device="slow")
     runner = Thread(target=lambda: exe.run({"x": X, "a": A}))
     runner.start()
