@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -337,9 +338,29 @@ def _run(
 ) -> tuple[int | None, list[tuple[str, int]]]:
     """Runs a program; returns the cycles, if the device counts them, and its other counts."""
     buffers = [np.ndarray(shape, BY_NAME[dtype].dtype, memory) for memory, dtype, shape in views]
-    counts = dict(device.run(program, buffers, options) or {})
+    try:
+        counts = dict(device.run(program, buffers, options) or {})
+    except BaseException as error:
+        _clear_frames(error)
+        raise
+    finally:
+        # The traceback of an exception keeps this frame, and whoever prints it would read memory that may be gone.
+        buffers.clear()
+        views = ()
     cycles = counts.pop("cycles", None)
     return None if cycles is None else _count("cycles", cycles), list(_flat(counts))
+
+
+def _clear_frames(error: BaseException) -> None:
+    """Drops the local variables of what an exception and its causes came through, among which are views of buffers."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            pending += [one.__cause__, one.__context__]
 
 
 def _flat(counts: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, int]]:

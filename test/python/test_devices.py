@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -264,6 +265,28 @@ def test_exceptions_name_the_kernel(counting: None) -> None:
     exe = Executable.from_contents(contents(Program("counting", struct.pack("<i", 5), BUFFERS)), device="failing")
     with pytest.raises(KeyboardInterrupt):
         exe.run({"x": X, "a": A})
+
+
+def test_an_exception_keeps_no_view_of_buffers(counting: None) -> None:
+    class Chained(Adder):
+        def run(self, program: Any, buffers: list[np.ndarray], options: Any) -> Any:
+            first = buffers[0]
+            try:
+                raise ValueError(first.shape)
+            except ValueError as error:
+                raise TypeError("chained") from error
+
+    devices.register("counting", "chained", Chained)
+    exe = Executable.from_contents(contents(), device="chained")
+    with pytest.raises(RunError) as caught:
+        exe.run({"x": X, "a": A})
+    error: BaseException | None = caught.value.__cause__
+    assert isinstance(error, TypeError) and isinstance(error.__cause__, ValueError)
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            values = [v for value in frame.f_locals.values() for v in (value if isinstance(value, list) else [value])]
+            assert not any(isinstance(value, np.ndarray | memoryview) for value in values)
+        error = error.__cause__
 
 
 def test_programs_that_are_none(counting: None) -> None:
