@@ -153,7 +153,7 @@ def parameter(records: Records, attribute: Records, cpp: str, name: str, default
 
 
 def parameters_of(records: Records, attribute: Records) -> list[Parameter] | None:
-    """The parameters of an attribute; None if it is one that is read by keys, `#vta.config<key = value, ...>`.
+    """The parameters of an attribute; None if it is one that is read by keys, `#dialect.name<key = value, ...>`.
 
     That is what becomes of an attribute with a format of its own and a parameter that does not cross the C interface.
     Such a parameter in another attribute ends the build.

@@ -84,7 +84,7 @@ class TypedAttribute(ir.Attribute):
 
 
 class KeyedAttribute(TypedAttribute):
-    """An attribute of keys and values, `#vta.config<log_batch = 0, target = "sim">`, which its own parser checks.
+    """An attribute of keys and values, `#dialect.name<key = 0, other = "text">`, which its own parser checks.
 
     A key is read as if it were a property: an int, a str, or a keyword as a str; AttributeError for one that is not
     printed, because it has its default.

@@ -4,7 +4,7 @@
 what is written about `mlir.ir` holds. Every context knows acc's dialects, every pass manager its passes.
 
     from acc.mlir import ir
-    from acc.mlir.dialects import te, vta
+    from acc.mlir.dialects import te
     from acc.mlir.passmanager import PassManager
     from acc.passes import te as te_passes
 
