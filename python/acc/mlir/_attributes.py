@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
+
+from acc.keyed_attributes import read_key, write_keys
 
 from ._mlir_libs._acc import AttributeClass
 from .ir import AttrBuilder, Attribute, Context, TypeID, register_type_caster
@@ -75,23 +75,10 @@ class KeyedAttribute(TypedAttribute):
 
         Keywords are strings that are identifiers, such as `dialect="public"`.
         """
-        texts = []
-        for key, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | str):
-                raise TypeError(f"{key} is an int or a str, not {value!r}")
-            quoted = isinstance(value, str) and key not in cls._keywords
-            texts.append(f"{key} = {json.dumps(value)}" if quoted else f"{key} = {value}")
-        return cls(Attribute.parse(f"#{cls.attr_name}<{', '.join(texts)}>", context))
-
-    #: Keys whose values are written without quotes.
-    _keywords: ClassVar[frozenset[str]] = frozenset({"dialect"})
+        return cls(Attribute.parse(f"#{cls.attr_name}<{write_keys(values)}>", context))
 
     def __getattr__(self, key: str) -> Any:
-        found = re.search(rf'\b{re.escape(key)} = (?:"([^"]*)"|(-?\d+)|(\w+))', str(self))
-        if found is None:
-            raise AttributeError(key)
-        text, number, keyword = found.groups()
-        return int(number) if number is not None else text if text is not None else keyword
+        return read_key(str(self), key)
 
 
 def _typed(name: str) -> Callable[[C], C]:
