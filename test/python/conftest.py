@@ -77,3 +77,23 @@ def vectors() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"the third-party instruction streams are not at {folder}")
     return folder
+
+
+@pytest.fixture
+def vta(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The hand-made model that launches a program of the accelerator."""
+    import handmade
+    from acc.container import write_model
+
+    write_model(tmp_path / "vta.so", handmade.contents("LAUNCH"))
+    return tmp_path / "vta.so"
+
+
+@pytest.fixture
+def cpu(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The hand-made model of native code alone."""
+    import handmade
+    from acc.container import write_model
+
+    write_model(tmp_path / "cpu.so", handmade.contents())
+    return tmp_path / "cpu.so"

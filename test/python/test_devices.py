@@ -23,23 +23,9 @@ from acc.errors import CompileError, ModelFileError, RunError
 from acc.executable import Executable, load
 from acc.hardware import simulator
 from acc.hardware.package import Circuit
-
-X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
-A = np.arange(-16, 16, dtype=np.int32).reshape(2, 16)
+from handmade import A, X
 
 # --- options ---
-
-
-@pytest.fixture
-def vta(tmp_path: Path) -> Path:
-    write_model(tmp_path / "vta.so", handmade.contents("LAUNCH"))
-    return tmp_path / "vta.so"
-
-
-@pytest.fixture
-def cpu(tmp_path: Path) -> Path:
-    write_model(tmp_path / "cpu.so", handmade.contents())
-    return tmp_path / "cpu.so"
 
 
 def cycles(model: Executable) -> int:

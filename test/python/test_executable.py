@@ -17,23 +17,10 @@ from acc.cli import main
 from acc.container import Program, TensorInfo, write_model
 from acc.errors import ModelFileError, RunError
 from acc.executable import Executable, load
+from handmade import A, X
 
-X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
-A = np.arange(-16, 16, dtype=np.int32).reshape(2, 16)
 Y = X * 2 + handmade.BIAS
 Q = (np.maximum(A, 0) + 3).astype(np.int8)
-
-
-@pytest.fixture
-def vta(tmp_path: Path) -> Path:
-    write_model(tmp_path / "vta.so", handmade.contents("LAUNCH"))
-    return tmp_path / "vta.so"
-
-
-@pytest.fixture
-def cpu(tmp_path: Path) -> Path:
-    write_model(tmp_path / "cpu.so", handmade.contents())
-    return tmp_path / "cpu.so"
 
 
 def test_run_on_the_cpu(cpu: Path):

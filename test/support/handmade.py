@@ -58,6 +58,9 @@ finish pop=next
 """
 
 BIAS = np.arange(32, dtype=np.float32).reshape(4, 8)
+# Inputs of the model.
+X = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
+A = np.arange(-16, 16, dtype=np.int32).reshape(2, 16)
 
 
 def build(source: str, *defines: str) -> bytes:
