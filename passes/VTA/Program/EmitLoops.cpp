@@ -24,7 +24,11 @@ static constexpr int64_t kMaxIterations =
     std::min(isa::limits::kIterOut, isa::limits::kIterIn);
 /// In the dialect `public`, so many steps of a GEMM have different
 /// accumulators.
-static constexpr int64_t kStepsApart = 3;
+static constexpr int64_t kGemmStepsApart = 3;
+/// An entry of the accumulators may be met again seven cycles after an ALU
+/// operation on it (`hazard` of runtime/vta/csim/Parameters.h), and one with two
+/// operands takes two cycles: so many steps on different entries hide the wait.
+static constexpr int64_t kAluStepsApart = 4;
 
 /// Merges pairs of dimensions of which one continues where the other ends. The
 /// order of points does not matter, so any pair will do.
@@ -88,17 +92,22 @@ void Emitter::emitDomain(const isa::Instruction &insn,
     break;
   }
   const isa::GemmInsn *gemm = insn.gemm();
+  bool reduces = llvm::any_of(
+      dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
   if (dialect == isa::Dialect::Public && gemm && !gemm->reset)
-    emitSeparated(insn, bases, std::move(dims));
+    emitSeparated(insn, bases, std::move(dims), kGemmStepsApart);
+  else if (insn.alu() && reduces)
+    emitSeparated(insn, bases, std::move(dims), kAluStepsApart);
   else
     emitNest(insn, bases, std::move(dims), {});
 }
 
-/// Emits a GEMM such that no accumulator is met again within kStepsApart steps.
-/// Dimensions that move the accumulator are taken to reach different ones.
+/// Emits an operation such that no accumulator is met again within \p apart
+/// steps. Dimensions that move the accumulator are taken to reach different
+/// ones. Of GEMM that is a promise; of the ALU, which waits, as good as it gets.
 void Emitter::emitSeparated(const isa::Instruction &insn,
                             std::array<int64_t, 3> bases,
-                            SmallVector<LoopDim> dims) {
+                            SmallVector<LoopDim> dims, int64_t apart) {
   // A part of such a dimension becomes the innermost one, as small a part as
   // possible, since it is unrolled into micro-ops.
   LoopDim *best = nullptr;
@@ -106,7 +115,7 @@ void Emitter::emitSeparated(const isa::Instruction &insn,
   for (LoopDim &dim : dims) {
     if (dim.strides[0] == 0)
       continue;
-    int64_t size = kStepsApart;
+    int64_t size = apart;
     while (size < dim.size && dim.size % size != 0)
       ++size;
     if (size <= dim.size && size <= part) {
@@ -125,6 +134,14 @@ void Emitter::emitSeparated(const isa::Instruction &insn,
     return emitNest(insn, bases, std::move(dims), inner);
   }
 
+  if (insn.alu()) {
+    // Short dimensions are left, all of which together stay innermost.
+    auto moves = [](const LoopDim &dim) { return dim.strides[0] != 0; };
+    SmallVector<LoopDim> innermost(llvm::make_filter_range(dims, moves));
+    llvm::erase_if(dims, moves);
+    return emitNest(insn, bases, std::move(dims), innermost);
+  }
+
   // Dimensions of two at most are left: an instruction for every term.
   auto reduction = llvm::find_if(
       dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
@@ -133,7 +150,7 @@ void Emitter::emitSeparated(const isa::Instruction &insn,
   LoopDim terms = *reduction;
   dims.erase(reduction);
   for (int64_t i = 0; i < terms.size; ++i) {
-    emitSeparated(insn, bases, dims);
+    emitSeparated(insn, bases, dims, apart);
     for (int role = 0; role < 3; ++role)
       bases[role] += terms.strides[role];
   }

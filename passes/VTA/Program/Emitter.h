@@ -83,7 +83,7 @@ private:
   void emitDomain(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                   llvm::SmallVector<LoopDim> dims);
   void emitSeparated(const isa::Instruction &insn, std::array<int64_t, 3> bases,
-                     llvm::SmallVector<LoopDim> dims);
+                     llvm::SmallVector<LoopDim> dims, int64_t apart);
   void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                 llvm::SmallVector<LoopDim> dims,
                 llvm::ArrayRef<LoopDim> innermost);
