@@ -75,6 +75,58 @@ void acc::te::addUnitLoops(KernelOp kernel) {
   kernel.walk([&](linalg::GenericOp op) { ::addUnitLoops(builder, op); });
 }
 
+/// The memory of a role; an empty one if the target has none for it.
+static Memory findMemory(TargetAttrInterface target, Role role) {
+  Attribute space = target.getMemorySpace(role);
+  for (const Memory &memory : target.getMemories())
+    if (memory.space == space)
+      return memory;
+  return {};
+}
+
+bool acc::te::isProduct(linalg::LinalgOp op, TargetAttrInterface target) {
+  SmallVector<OpOperand *> inputs = op.getDpsInputOperands();
+  auto holds = [&](OpOperand *input, Role role) {
+    return getElementTypeOrSelf(input->get().getType()) ==
+           findMemory(target, role).type;
+  };
+  return inputs.size() == 2 && holds(inputs[0], Role::Input) &&
+         holds(inputs[1], Role::Weight);
+}
+
+/// The role of an operand: products have inputs and weights, everything else is
+/// computed on what is accumulated.
+static Role getRole(OpOperand &operand, bool isProduct) {
+  auto op = cast<linalg::LinalgOp>(operand.getOwner());
+  if (!isProduct || op.isDpsInit(&operand))
+    return Role::Accumulator;
+  return operand.getOperandNumber() == 0 ? Role::Input : Role::Weight;
+}
+
+SmallVector<unsigned>
+acc::te::getOuterReductions(linalg::LinalgOp op, TargetAttrInterface target) {
+  bool multiplies = acc::te::isProduct(op, target);
+  llvm::SmallDenseSet<unsigned> inner;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    bool counts = op.isDpsInit(&operand) ||
+                  !op.getMatchingBlockArgument(&operand).use_empty();
+    size_t rank =
+        findMemory(target, getRole(operand, multiplies)).shape.size();
+    if (!counts || map.getNumResults() < rank)
+      continue;
+    for (AffineExpr expr : map.getResults().take_back(rank))
+      for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
+        if (expr.isFunctionOfDim(dim))
+          inner.insert(dim);
+  }
+  SmallVector<unsigned> outer;
+  for (auto [index, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::reduction && !inner.contains(index))
+      outer.push_back(index);
+  return outer;
+}
+
 namespace {
 
 using Forms = SmallVector<AffineExpr>;
@@ -82,11 +134,8 @@ using Forms = SmallVector<AffineExpr>;
 class Reader {
 public:
   Reader(KernelOp kernel, std::string &reason)
-      : kernel(kernel), reason(reason), context(kernel.getContext()) {
-    TargetAttrInterface target = kernel.getTargetInterface();
-    for (const Memory &memory : target.getMemories())
-      memories[memory.space] = memory;
-  }
+      : kernel(kernel), target(kernel.getTargetInterface()), reason(reason),
+        context(kernel.getContext()) {}
 
   FailureOr<Footprint> run();
 
@@ -96,21 +145,9 @@ private:
     return failure();
   }
 
-  /// The memory of a role; an empty one if the target has none for it.
-  Memory findMemory(Role role) {
-    return memories.lookup(kernel.getTargetInterface().getMemorySpace(role));
-  }
-
   /// The number of dimensions inside of an element of what plays `role`.
-  size_t elementRank(Role role) { return findMemory(role).shape.size(); }
-
-  /// The role of an operand of `op`: the anchor of a product has inputs and
-  /// weights, everything else is computed on what is accumulated.
-  Role roleOf(OpOperand &operand, bool isProduct) {
-    auto op = cast<linalg::LinalgOp>(operand.getOwner());
-    if (!isProduct || op.isDpsInit(&operand))
-      return Role::Accumulator;
-    return operand.getOperandNumber() == 0 ? Role::Input : Role::Weight;
+  size_t elementRank(Role role) {
+    return findMemory(target, role).shape.size();
   }
 
   ArrayRef<int64_t> outerShape(Value value, Role role = Role::Accumulator) {
@@ -132,7 +169,6 @@ private:
   }
 
   LogicalResult checkLinear(linalg::LinalgOp op);
-  llvm::SmallDenseSet<unsigned> innerLoops(linalg::LinalgOp op);
   LogicalResult addAxes(Value result, linalg::LinalgOp anchor);
   LogicalResult visit(linalg::LinalgOp op, bool isAnchor);
   LogicalResult visitInputs(linalg::LinalgOp op, bool isAnchor,
@@ -141,9 +177,9 @@ private:
                      bool forAnchor);
 
   KernelOp kernel;
+  TargetAttrInterface target;
   std::string &reason;
   MLIRContext *context;
-  DenseMap<Attribute, Memory> memories;
   Footprint footprint;
   /// Positions of a tile's slice, per value that it needs.
   DenseMap<Value, Forms> needs;
@@ -172,24 +208,6 @@ LogicalResult Reader::checkLinear(linalg::LinalgOp op) {
   return success();
 }
 
-/// The loops inside of one hardware element.
-llvm::SmallDenseSet<unsigned> Reader::innerLoops(linalg::LinalgOp op) {
-  llvm::SmallDenseSet<unsigned> inner;
-  for (OpOperand &operand : op->getOpOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(&operand);
-    bool counts = op.isDpsInit(&operand) ||
-                  !op.getMatchingBlockArgument(&operand).use_empty();
-    size_t rank = elementRank(roleOf(operand, footprint.isProduct));
-    if (!counts || map.getNumResults() <= rank)
-      continue;
-    for (AffineExpr expr : map.getResults().take_back(rank))
-      for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
-        if (expr.isFunctionOfDim(dim))
-          inner.insert(dim);
-  }
-  return inner;
-}
-
 /// The outer dimensions of the result are the parallel axes; the reductions of
 /// the anchor outside of an element are the others.
 LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
@@ -204,21 +222,12 @@ LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
   needs[result] = forms;
   if (!anchor)
     return success();
-  SmallVector<OpOperand *> inputs = anchor.getDpsInputOperands();
-  auto holds = [&](OpOperand *input, Role role) {
-    return getElementTypeOrSelf(input->get().getType()) ==
-           findMemory(role).type;
-  };
-  footprint.isProduct = inputs.size() == 2 && holds(inputs[0], Role::Input) &&
-                        holds(inputs[1], Role::Weight);
+  footprint.isProduct = isProduct(anchor, target);
   SmallVector<int64_t> extents = anchor.getStaticLoopRanges();
-  llvm::SmallDenseSet<unsigned> inner = innerLoops(anchor);
-  for (auto [index, kind] : llvm::enumerate(anchor.getIteratorTypesArray()))
-    if (kind == utils::IteratorType::reduction && !inner.contains(index)) {
-      reductions[index] = getAffineDimExpr(footprint.axes.size(), context);
-      footprint.axes.push_back(
-          {extents[index], static_cast<unsigned>(index), true});
-    }
+  for (unsigned index : getOuterReductions(anchor, target)) {
+    reductions[index] = getAffineDimExpr(footprint.axes.size(), context);
+    footprint.axes.push_back({extents[index], index, true});
+  }
   return success();
 }
 
@@ -279,12 +288,13 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
 LogicalResult Reader::visitInputs(linalg::LinalgOp op, bool isAnchor,
                                   ArrayRef<AffineExpr> byLoop) {
   bool isWidened = !isAnchor && isOnlyCast<arith::ExtSIOp>(op);
+  bool multiplies = isProduct(op, target);
   for (OpOperand *input : op.getDpsInputOperands()) {
     if (!isa<RankedTensorType>(input->get().getType()) ||
         op.getMatchingBlockArgument(input).use_empty())
       continue;
     AffineMap map = op.getMatchingIndexingMap(input);
-    Role role = roleOf(*input, isAnchor && footprint.isProduct);
+    Role role = getRole(*input, multiplies);
     Forms forms;
     for (AffineExpr expr : map.getResults().drop_back(
              std::min<size_t>(elementRank(role), map.getNumResults()))) {
@@ -371,7 +381,7 @@ FailureOr<Footprint> Reader::run() {
     ops.push_back(op);
     if (failed(checkLinear(op)))
       return failure();
-    if (op.getNumReductionLoops() == 0)
+    if (getOuterReductions(op, target).empty())
       continue;
     if (anchor)
       return fail("several of its operations reduce");

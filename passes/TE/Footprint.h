@@ -63,6 +63,16 @@ struct Footprint {
 /// the reason for people, for a kernel that cannot be scheduled.
 mlir::FailureOr<Footprint> describe(KernelOp kernel, std::string &reason);
 
+/// Whether `op` multiplies elements of the target's input memory by elements of
+/// its weight memory, as its matrix unit does. A kernel may have several such
+/// operations: the anchor, and products with single elements beside it.
+bool isProduct(mlir::linalg::LinalgOp op, TargetAttrInterface target);
+
+/// The loops of `op` that reduce over several hardware elements; those inside of
+/// one are a matter of the intrinsic. An operation that has any is the anchor.
+llvm::SmallVector<unsigned> getOuterReductions(mlir::linalg::LinalgOp op,
+                                               TargetAttrInterface target);
+
 /// Whether the body of `op` is `yield cast(argument)` with the given cast, so
 /// that the operation is a transfer rather than a step.
 template <typename CastOp> bool isOnlyCast(mlir::linalg::LinalgOp op) {

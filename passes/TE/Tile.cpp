@@ -41,10 +41,11 @@ static FailureOr<TilingInterface> findLast(KernelOp kernel) {
 /// The operation that further levels tile: the one that reduces, else `last`.
 static FailureOr<TilingInterface> findAnchor(KernelOp kernel) {
   linalg::LinalgOp anchor, last;
+  TargetAttrInterface target = kernel.getTargetInterface();
   bool ambiguous = false;
   kernel.walk([&](linalg::LinalgOp op) {
     last = op;
-    if (op.getNumReductionLoops() == 0)
+    if (getOuterReductions(op, target).empty())
       return;
     ambiguous |= static_cast<bool>(anchor);
     anchor = op;

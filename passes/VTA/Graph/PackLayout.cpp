@@ -121,7 +121,7 @@ private:
     std::optional<SmallVector<int32_t>> vector = readVector(bias);
     if (!vector)
       return op->emitOpError("bias is not a constant");
-    accumulators[op->getResult(0)] = steps.apply(Step::Add, acc, *vector);
+    accumulators[op->getResult(0)] = steps.addBias(acc, *vector);
     return success();
   }
 
@@ -170,12 +170,21 @@ private:
   }
 
   LogicalResult rewriteOp(WeightedSumOp op) {
+    // What the kernel has computed is multiplied by the vector unit; what is
+    // loaded anyway, by the matrix unit if it can.
     Value total;
+    SmallVector<std::pair<Value, int32_t>> products;
+    uint32_t addend = 0;
     for (auto [input, offset, multiplier] :
          llvm::zip(op.getInputs(), op.getOffsets(), op.getMultipliers())) {
       if (shapeOf(input) != shapeOf(op.getResult()))
         return op.emitOpError("cannot run on the accelerator: operands "
                               "broadcast");
+      if (!narrowable.contains(input) && steps.canAddScaled(multiplier)) {
+        products.push_back({input, multiplier});
+        addend += uint32_t(offset) * uint32_t(multiplier);
+        continue;
+      }
       Value term = steps.apply(Step::Add, getWide(input), offset);
       int shift = multiplier ? llvm::countr_zero(uint32_t(multiplier)) : 0;
       if (llvm::isInt<16>(multiplier))
@@ -184,7 +193,12 @@ private:
       term = steps.apply(Step::ShiftLeft, term, shift);
       total = total ? steps.applyTensor(Step::Add, total, term) : term;
     }
-    accumulators[op.getResult()] = total;
+    if (!total)
+      total = steps.fill(packedResult(to4D(shapeOf(op.getResult()))), 0);
+    for (auto [input, multiplier] : products)
+      total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
+                              multiplier);
+    accumulators[op.getResult()] = steps.addBias(total, int32_t(addend));
     return success();
   }
 

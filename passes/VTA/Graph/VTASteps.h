@@ -45,6 +45,15 @@ public:
   /// acc = step(acc, operand), element by element.
   mlir::Value applyTensor(Step step, mlir::Value acc, mlir::Value operand);
 
+  // SideProducts.cpp
+  /// acc = acc + values[channel], or one value for all channels, in the way that
+  /// takes the fewest cycles.
+  mlir::Value addBias(mlir::Value acc, llvm::ArrayRef<int32_t> values);
+  /// acc = acc + input * factor, with an i8 input of the shape of acc, if
+  /// canAddScaled.
+  mlir::Value addScaled(mlir::Value acc, mlir::Value input, int32_t factor);
+  bool canAddScaled(int32_t factor) const;
+
   mlir::Value fill(llvm::ArrayRef<int64_t> shape, int32_t value);
   mlir::Value copy(mlir::Value acc);
   /// i8 to i32 and back.
@@ -72,6 +81,11 @@ private:
   mlir::Value shiftHalfEven(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
   mlir::Value applyVector(Step step, mlir::Value acc,
                           llvm::ArrayRef<int32_t> values, int64_t channels);
+  /// acc = acc + input * weight, for every tile of acc the product of one input
+  /// and one weight tile at these positions.
+  mlir::Value product(mlir::Value acc, mlir::Value input,
+                      llvm::ArrayRef<mlir::AffineExpr> inputAt,
+                      mlir::Value weight, mlir::AffineExpr weightAt);
   mlir::Value
   generic(mlir::Value destination, mlir::ValueRange inputs,
           llvm::ArrayRef<mlir::AffineMap> maps,

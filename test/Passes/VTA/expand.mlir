@@ -115,3 +115,23 @@ func.func @element() attributes {target = #vta} {
   return
 }
 }
+
+// -----
+
+#vta = #vta.config<>
+
+module attributes {vta.config = #vta} {
+// Maxima over windows of 3 x 3: four accumulators take turns, so that none waits for its last operation.
+// CHECK-LABEL: vta.program @pool
+// CHECK-SAME: uops <[0, 64, 0], [1, 66, 0], [2, 68, 0], [3, 70, 0], [0, 65, 0], [1, 67, 0], [2, 69, 0], [3, 71, 0], [0, 66, 0],
+// CHECK: vta.insn.alu max uop [0, 24] iter [8, 3] dst [8, 0] src [34, 17]
+func.func @pool() attributes {target = #vta} {
+  %y = memref.alloc() : memref<8x8x1x16xi32, #vta.mem<acc>>
+  %x = memref.alloc() : memref<17x17x1x16xi32, #vta.mem<acc>>
+  %c8 = arith.constant 8 : index
+  %c3 = arith.constant 3 : index
+  vta.alu max outs(%y : memref<8x8x1x16xi32, #vta.mem<acc>>) ins(%x : memref<17x17x1x16xi32, #vta.mem<acc>>)
+      bounds [%c8, %c8, %c3, %c3] maps [affine_map<(h, w, r, s) -> (h, w)>, affine_map<(h, w, r, s) -> (h * 2 + r, w * 2 + s)>]
+  return
+}
+}

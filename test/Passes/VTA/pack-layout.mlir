@@ -5,7 +5,8 @@
 // CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9) -> (d0, d4, d2 * 2 + d5, d3 * 2 + d6, d7, d9)>
 // CHECK-DAG: #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9) -> (d1, d4, d5, d6, d8, d9)>
 // CHECK-DAG: #[[Y:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9) -> (d0, d1, d2, d3, d7, d8)>
-// CHECK-DAG: #[[CHANNEL:.*]] = affine_map<(d0, d1, d2, d3, d4, d5) -> (d1, d4, d5)>
+// CHECK-DAG: #[[ONE:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (0, d4, d6)>
+// CHECK-DAG: #[[CHANNEL:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d5, d6)>
 module attributes {vta.config = #vta} {
   // CHECK-LABEL: @conv
   func.func @conv(%x: tensor<1x3x8x8xi8>) -> tensor<1x20x4x4xi8> {
@@ -16,8 +17,11 @@ module attributes {vta.config = #vta} {
     // CHECK: %[[WEIGHT:.*]] = graph.constant {{.*}} : tensor<2x1x3x3x16x16xi8>
     // CHECK: linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[Y]]], {{.*}} ins(%[[PAD]], %[[WEIGHT]]
     // CHECK-SAME: graph.placement = #graph.placement<kernel = "k", target = #vta_config>
-    // CHECK: %[[BIAS:.*]] = graph.constant dense<{{.*}}> : tensor<2x1x16xi32>
-    // CHECK: linalg.generic {indexing_maps = [#[[CHANNEL]], {{.*}} ins(%[[BIAS]] : tensor<2x1x16xi32>)
+    // The bias is the product of one constant input and a tile per block of channels.
+    // CHECK-DAG: %[[ONES:.*]] = graph.constant dense<{{.*}}> : tensor<1x1x16xi8>
+    // CHECK-DAG: %[[BIAS:.*]] = graph.constant dense<{{.*}}> : tensor<2x16x16xi8>
+    // CHECK: linalg.generic {indexing_maps = [#[[ONE]], #[[CHANNEL]], {{.*}} ins(%[[ONES]], %[[BIAS]] : tensor<1x1x16xi8>, tensor<2x16x16xi8>)
+    // CHECK: arith.muli
     // CHECK: arith.addi
     %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
         : (tensor<1x3x8x8xi8>, tensor<20x3x3x3xi8>, tensor<20xi32>) -> tensor<1x20x4x4xi32>
@@ -37,6 +41,43 @@ module attributes {vta.config = #vta} {
         multiplier = array<i32: 3>, post_shift = array<i32: 9>, zero_point = 3 : i32} : (tensor<1x20x4x4xi32>) -> tensor<1x20x4x4xi8>
     // CHECK: graph.unpack {{.*}} : (tensor<1x2x4x4x1x16xi8>) -> tensor<1x20x4x4xi8>
     return %1 : tensor<1x20x4x4xi8>
+  }
+
+  // Small multipliers are weights on the diagonal of a tile; the offsets are one constant. A bias of up to twice what a
+  // product can add takes two of them; beyond that it is added by the vector unit.
+  // CHECK-LABEL: @products
+  func.func @products(%x: tensor<1x16x4x4xi8>, %y: tensor<1x16x4x4xi8>) -> (tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>) {
+    // CHECK: %[[ZERO:.*]] = linalg.fill
+    // CHECK: %[[A:.*]] = graph.constant {{.*}} : tensor<1x16x16xi8>
+    // CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} ins(%{{.*}}, %[[A]] : tensor<1x1x4x4x1x16xi8>, tensor<1x16x16xi8>) outs(%[[ZERO]]
+    // CHECK: %[[B:.*]] = graph.constant {{.*}} : tensor<1x16x16xi8>
+    // CHECK: %[[SECOND:.*]] = linalg.generic {{.*}} ins(%{{.*}}, %[[B]] : tensor<1x1x4x4x1x16xi8>, tensor<1x16x16xi8>) outs(%[[FIRST]]
+    // CHECK: linalg.generic {{.*}} outs(%[[SECOND]]
+    // CHECK: arith.constant -290 : i32
+    %0 = graph.weighted_sum %x, %y {graph.placement = #graph.placement<kernel = "s", target = #vta>, offsets = array<i32: 10, 4>, multipliers = array<i32: 11, -100>}
+        : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "s", target = #vta>, pre_shift = array<i32: 6>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
+    %w = graph.constant dense<1> : tensor<16x256xi8> : tensor<16x256xi8>
+    %flat = graph.reshape %x : (tensor<1x16x4x4xi8>) -> tensor<1x256xi8>
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x4x4x1x16xi8>, tensor<1x1x4x4x16x16xi8>)
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x16xi8>, tensor<1x16x16xi8>)
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x16xi8>, tensor<1x16x16xi8>)
+    // CHECK: arith.shrsi
+    %b = graph.constant dense<[400000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]> : tensor<16xi32> : tensor<16xi32>
+    %2 = graph.gemm_integer %flat, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>}
+        : (tensor<1x256xi8>, tensor<16x256xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %3 = graph.requantize %2 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: 12>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16xi32>) -> tensor<1x16xi8>
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x4x4x1x16xi8>, tensor<1x1x4x4x16x16xi8>)
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<1x1x16xi32>)
+    // CHECK: arith.shrsi
+    %c = graph.constant dense<[600000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]> : tensor<16xi32> : tensor<16xi32>
+    %4 = graph.gemm_integer %flat, %w, %c {graph.placement = #graph.placement<kernel = "h", target = #vta>}
+        : (tensor<1x256xi8>, tensor<16x256xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %5 = graph.requantize %4 {graph.placement = #graph.placement<kernel = "h", target = #vta>, pre_shift = array<i32: 12>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16xi32>) -> tensor<1x16xi8>
+    return %1, %3, %5 : tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>
   }
 
   // The first kernel writes into a border that a max pool needs; nothing is unpacked in between, and the flatten disappears.

@@ -1,0 +1,130 @@
+//===- SideProducts.cpp - Sums that the matrix unit computes --------------===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The vector unit takes two cycles to add a second operand to an accumulator,
+// and what it adds is loaded by the compute module, which does nothing else
+// meanwhile. The matrix unit takes one cycle to add the product of an input and
+// a weight tile, which the load module brings while others compute. So a bias is
+// the product of one constant input with a tile per block of channels, and a
+// sum of tensors the product of each with a diagonal tile.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Graph/VTASteps.h"
+
+#include "dialects/Graph/Constants.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace acc::graph;
+using namespace acc::vta;
+
+/// The largest magnitude of a weight that is used on both sides of zero.
+static constexpr int64_t kMost = 127;
+/// More products take longer than the vector unit.
+static constexpr int kMostProducts = 2;
+
+Value VTASteps::product(Value acc, Value input, ArrayRef<AffineExpr> inputAt,
+                        Value weight, AffineExpr weightAt) {
+  // The loops of one tile follow those of the accumulators: row, output and
+  // input lane.
+  SmallVector<AffineExpr, 7> d;
+  for (unsigned axis = 0; axis < 7; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(7, 0, exprs, b.getContext());
+  };
+  SmallVector<AffineExpr> at(inputAt);
+  at.append({d[4], d[6]});
+  SmallVector<utils::IteratorType> kinds(7, utils::IteratorType::parallel);
+  kinds.back() = utils::IteratorType::reduction;
+  return generic(
+      acc, {input, weight},
+      {map(at), map({weightAt, d[5], d[6]}), map(ArrayRef(d).take_front(6))},
+      kinds, [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+        Type wide = inner.getI32Type();
+        Value term = arith::MulIOp::create(
+            inner, arith::ExtSIOp::create(inner, wide, x[0]),
+            arith::ExtSIOp::create(inner, wide, x[1]));
+        return arith::AddIOp::create(inner, x[2], term);
+      });
+}
+
+/// A constant of i8 elements whose values are given by their positions.
+static Value createBytes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
+                         llvm::function_ref<void(MutableArrayRef<char>)> fill) {
+  auto type = RankedTensorType::get(shape, b.getI8Type());
+  return ConstantOp::create(b, type, makeElements(type, fill));
+}
+
+Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
+  bool isImmediate =
+      llvm::all_equal(values) && llvm::isInt<16>(values.front());
+  // Lane 0 of the input is 1, the others are 127: the weight of lane 0 is what
+  // is left of a value when multiples of 127 are taken from it.
+  int64_t most = kMost * kMost * (tiles.blockIn - 1) + kMost / 2;
+  int64_t largest = 0;
+  for (int32_t value : values)
+    largest = std::max(largest, std::abs(int64_t(value)));
+  int64_t count =
+      tiles.blockIn > 1 ? llvm::divideCeil(largest, most) : kMostProducts + 1;
+  if (isImmediate || count > kMostProducts)
+    return apply(Step::Add, acc, values);
+
+  Value ones =
+      createBytes(b, {1, tiles.batch, tiles.blockIn},
+                  [&](MutableArrayRef<char> bytes) {
+                    for (auto [index, byte] : llvm::enumerate(bytes))
+                      byte = char(index % tiles.blockIn == 0 ? 1 : kMost);
+                  });
+  int64_t blocks = shapeOf(acc)[1];
+  SmallVector<int64_t> rest(values.begin(), values.end());
+  rest.resize(blocks * tiles.blockOut, values.size() == 1 ? values[0] : 0);
+  for (int64_t i = 0; i < count; ++i) {
+    Value weight = createBytes(
+        b, {blocks, tiles.blockOut, tiles.blockIn},
+        [&](MutableArrayRef<char> bytes) {
+          for (auto [channel, value] : llvm::enumerate(rest)) {
+            // What this product adds: all of it, or as much as fits.
+            int64_t part = std::clamp(value, -most, most);
+            value -= part;
+            int64_t multiples =
+                llvm::divideFloorSigned(part + kMost / 2, kMost);
+            char *lanes = bytes.data() + channel * tiles.blockIn;
+            lanes[0] = char(part - multiples * kMost);
+            for (int64_t lane = 1; lane < tiles.blockIn; ++lane) {
+              int64_t share = std::clamp(multiples, -kMost, kMost);
+              multiples -= share;
+              lanes[lane] = char(share);
+            }
+          }
+        });
+    acc = product(acc, ones, b.getAffineConstantExpr(0), weight,
+                  b.getAffineDimExpr(1));
+  }
+  return acc;
+}
+
+bool VTASteps::canAddScaled(int32_t factor) const {
+  return tiles.blockIn == tiles.blockOut && std::abs(int64_t(factor)) <= kMost;
+}
+
+Value VTASteps::addScaled(Value acc, Value input, int32_t factor) {
+  assert(canAddScaled(factor) && "the factor is no weight");
+  Value diagonal = createBytes(
+      b, {1, tiles.blockOut, tiles.blockIn}, [&](MutableArrayRef<char> bytes) {
+        llvm::fill(bytes, 0);
+        for (int64_t lane = 0; lane < tiles.blockOut; ++lane)
+          bytes[lane * tiles.blockIn + lane] = char(factor);
+      });
+  SmallVector<AffineExpr> at;
+  for (unsigned axis = 0; axis < 4; ++axis)
+    at.push_back(b.getAffineDimExpr(axis));
+  return product(acc, input, at, diagonal, b.getAffineConstantExpr(0));
+}
