@@ -103,16 +103,15 @@ static Role getRole(OpOperand &operand, bool isProduct) {
   return operand.getOperandNumber() == 0 ? Role::Input : Role::Weight;
 }
 
-SmallVector<unsigned>
-acc::te::getOuterReductions(linalg::LinalgOp op, TargetAttrInterface target) {
+SmallVector<unsigned> acc::te::getOuterReductions(linalg::LinalgOp op,
+                                                  TargetAttrInterface target) {
   bool multiplies = acc::te::isProduct(op, target);
   llvm::SmallDenseSet<unsigned> inner;
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
     bool counts = op.isDpsInit(&operand) ||
                   !op.getMatchingBlockArgument(&operand).use_empty();
-    size_t rank =
-        findMemory(target, getRole(operand, multiplies)).shape.size();
+    size_t rank = findMemory(target, getRole(operand, multiplies)).shape.size();
     if (!counts || map.getNumResults() < rank)
       continue;
     for (AffineExpr expr : map.getResults().take_back(rank))

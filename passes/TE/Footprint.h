@@ -68,8 +68,9 @@ mlir::FailureOr<Footprint> describe(KernelOp kernel, std::string &reason);
 /// operations: the anchor, and products with single elements beside it.
 bool isProduct(mlir::linalg::LinalgOp op, TargetAttrInterface target);
 
-/// The loops of `op` that reduce over several hardware elements; those inside of
-/// one are a matter of the intrinsic. An operation that has any is the anchor.
+/// The loops of `op` that reduce over several hardware elements; those inside
+/// of one are a matter of the intrinsic. An operation that has any is the
+/// anchor.
 llvm::SmallVector<unsigned> getOuterReductions(mlir::linalg::LinalgOp op,
                                                TargetAttrInterface target);
 

@@ -8,8 +8,8 @@
 // The vector unit takes two cycles to add a second operand to an accumulator,
 // and what it adds is loaded by the compute module, which does nothing else
 // meanwhile. The matrix unit takes one cycle to add the product of an input and
-// a weight tile, which the load module brings while others compute. So a bias is
-// the product of one constant input with a tile per block of channels, and a
+// a weight tile, which the load module brings while others compute. So a bias
+// is the product of one constant input with a tile per block of channels, and a
 // sum of tensors the product of each with a diagonal tile.
 //
 //===----------------------------------------------------------------------===//
@@ -64,8 +64,7 @@ static Value createBytes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
 }
 
 Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
-  bool isImmediate =
-      llvm::all_equal(values) && llvm::isInt<16>(values.front());
+  bool isImmediate = llvm::all_equal(values) && llvm::isInt<16>(values.front());
   // Lane 0 of the input is 1, the others are 127: the weight of lane 0 is what
   // is left of a value when multiples of 127 are taken from it.
   int64_t most = kMost * kMost * (tiles.blockIn - 1) + kMost / 2;
@@ -77,34 +76,34 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
   if (isImmediate || count > kMostProducts)
     return apply(Step::Add, acc, values);
 
-  Value ones =
-      createBytes(b, {1, tiles.batch, tiles.blockIn},
-                  [&](MutableArrayRef<char> bytes) {
-                    for (auto [index, byte] : llvm::enumerate(bytes))
-                      byte = char(index % tiles.blockIn == 0 ? 1 : kMost);
-                  });
+  Value ones = createBytes(
+      b, {1, tiles.batch, tiles.blockIn}, [&](MutableArrayRef<char> bytes) {
+        for (auto [index, byte] : llvm::enumerate(bytes))
+          byte = char(index % tiles.blockIn == 0 ? 1 : kMost);
+      });
   int64_t blocks = shapeOf(acc)[1];
   SmallVector<int64_t> rest(values.begin(), values.end());
   rest.resize(blocks * tiles.blockOut, values.size() == 1 ? values[0] : 0);
   for (int64_t i = 0; i < count; ++i) {
-    Value weight = createBytes(
-        b, {blocks, tiles.blockOut, tiles.blockIn},
-        [&](MutableArrayRef<char> bytes) {
-          for (auto [channel, value] : llvm::enumerate(rest)) {
-            // What this product adds: all of it, or as much as fits.
-            int64_t part = std::clamp(value, -most, most);
-            value -= part;
-            int64_t multiples =
-                llvm::divideFloorSigned(part + kMost / 2, kMost);
-            char *lanes = bytes.data() + channel * tiles.blockIn;
-            lanes[0] = char(part - multiples * kMost);
-            for (int64_t lane = 1; lane < tiles.blockIn; ++lane) {
-              int64_t share = std::clamp(multiples, -kMost, kMost);
-              multiples -= share;
-              lanes[lane] = char(share);
-            }
-          }
-        });
+    Value weight =
+        createBytes(b, {blocks, tiles.blockOut, tiles.blockIn},
+                    [&](MutableArrayRef<char> bytes) {
+                      for (auto [channel, value] : llvm::enumerate(rest)) {
+                        // What this product adds: all of it, or as much as
+                        // fits.
+                        int64_t part = std::clamp(value, -most, most);
+                        value -= part;
+                        int64_t multiples =
+                            llvm::divideFloorSigned(part + kMost / 2, kMost);
+                        char *lanes = bytes.data() + channel * tiles.blockIn;
+                        lanes[0] = char(part - multiples * kMost);
+                        for (int64_t lane = 1; lane < tiles.blockIn; ++lane) {
+                          int64_t share = std::clamp(multiples, -kMost, kMost);
+                          multiples -= share;
+                          lanes[lane] = char(share);
+                        }
+                      }
+                    });
     acc = product(acc, ones, b.getAffineConstantExpr(0), weight,
                   b.getAffineDimExpr(1));
   }

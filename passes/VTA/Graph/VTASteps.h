@@ -46,8 +46,8 @@ public:
   mlir::Value applyTensor(Step step, mlir::Value acc, mlir::Value operand);
 
   // SideProducts.cpp
-  /// acc = acc + values[channel], or one value for all channels, in the way that
-  /// takes the fewest cycles.
+  /// acc = acc + values[channel], or one value for all channels, in the way
+  /// that takes the fewest cycles.
   mlir::Value addBias(mlir::Value acc, llvm::ArrayRef<int32_t> values);
   /// acc = acc + input * factor, with an i8 input of the shape of acc, if
   /// canAddScaled.

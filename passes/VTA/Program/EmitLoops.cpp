@@ -26,8 +26,9 @@ static constexpr int64_t kMaxIterations =
 /// accumulators.
 static constexpr int64_t kGemmStepsApart = 3;
 /// An entry of the accumulators may be met again seven cycles after an ALU
-/// operation on it (`hazard` of runtime/vta/csim/Parameters.h), and one with two
-/// operands takes two cycles: so many steps on different entries hide the wait.
+/// operation on it (`hazard` of runtime/vta/csim/Parameters.h), and one with
+/// two operands takes two cycles: so many steps on different entries hide the
+/// wait.
 static constexpr int64_t kAluStepsApart = 4;
 
 /// Merges pairs of dimensions of which one continues where the other ends. The
@@ -104,7 +105,8 @@ void Emitter::emitDomain(const isa::Instruction &insn,
 
 /// Emits an operation such that no accumulator is met again within \p apart
 /// steps. Dimensions that move the accumulator are taken to reach different
-/// ones. Of GEMM that is a promise; of the ALU, which waits, as good as it gets.
+/// ones. Of GEMM that is a promise; of the ALU, which waits, as good as it
+/// gets.
 void Emitter::emitSeparated(const isa::Instruction &insn,
                             std::array<int64_t, 3> bases,
                             SmallVector<LoopDim> dims, int64_t apart) {
