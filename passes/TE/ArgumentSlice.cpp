@@ -19,7 +19,8 @@ using OFRs = SmallVector<OpFoldResult>;
 
 namespace {
 /// A box of a kernel argument, possibly reaching over its border into padding.
-/// Per dimension: the slice [offset, offset + size) of the padded argument.
+/// Per dimension: `size` elements of the padded argument from `offset` on,
+/// every `stride`-th of them; where the stride is not 1, there is no padding.
 struct Box {
   BlockArgument argument;
   /// What the box is cut from: slices of the argument before the padding.
@@ -27,6 +28,7 @@ struct Box {
   OFRs low;
   SmallVector<bool> padded;
   OFRs offsets, sizes;
+  SmallVector<int64_t> strides;
 };
 } // namespace
 
@@ -74,21 +76,28 @@ static FailureOr<Box> trace(OpBuilder &builder, Value value, Operation *user) {
     box.baseOffsets = box.low = box.offsets = zeros;
     box.baseSizes = box.sizes = sizes;
     box.padded.assign(sizes.size(), false);
+    box.strides.assign(sizes.size(), 1);
     return box;
   }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     FailureOr<Box> box = trace(builder, slice.getSource(), user);
     if (failed(box))
       return failure();
-    if (!slice.hasUnitStride() ||
-        slice.getSourceType().getRank() != slice.getType().getRank())
-      return user->emitOpError("reads a slice with strides or of lower rank, "
-                               "which cannot be cached");
+    if (slice.getSourceType().getRank() != slice.getType().getRank())
+      return user->emitOpError("reads a slice of lower rank, which cannot be "
+                               "cached");
     AffineExpr d0 = builder.getAffineDimExpr(0),
                d1 = builder.getAffineDimExpr(1);
-    for (auto [offset, added] :
-         llvm::zip(box->offsets, slice.getMixedOffsets()))
-      offset = compute(builder, loc, d0 + d1, {offset, added});
+    for (auto [offset, added, stride, step, padded] :
+         llvm::zip(box->offsets, slice.getMixedOffsets(), box->strides,
+                   slice.getStaticStrides(), box->padded)) {
+      if (ShapedType::isDynamic(step) || (step != 1 && padded))
+        return user->emitOpError("reads a padded argument with a stride, or "
+                                 "one with an unknown stride, which cannot be "
+                                 "cached");
+      offset = compute(builder, loc, d0 + d1 * stride, {offset, added});
+      stride *= step;
+    }
     box->sizes = slice.getMixedSizes();
     return box;
   }
@@ -99,6 +108,9 @@ static FailureOr<Box> trace(OpBuilder &builder, Value value, Operation *user) {
   if (llvm::is_contained(box->padded, true))
     return user->emitOpError("reads through two paddings; only one can be part "
                              "of a cached slice");
+  if (llvm::any_of(box->strides, [](int64_t stride) { return stride != 1; }))
+    return user->emitOpError("pads what it reads with a stride, which cannot "
+                             "be cached");
   Value padding = pad.getConstantPaddingValue();
   if (!padding || !matchPattern(padding, m_Zero()))
     return pad.emitOpError("pads with something else than zero, which a "
@@ -144,6 +156,7 @@ FailureOr<ArgumentSlice> acc::te::resolveSlice(OpBuilder &builder, Value value,
     slice.offsets.push_back(
         compute(builder, loc, d0 + d1, {start, box->baseOffsets[i]}));
     slice.sizes.push_back(inside);
+    slice.strides.push_back(builder.getIndexAttr(box->strides[i]));
     slice.low.push_back(low);
     slice.high.push_back(high);
   }

@@ -14,10 +14,10 @@ namespace acc::te {
 
 /// A slice of a kernel argument with zeros around it: per dimension
 /// `low + sizes + high` elements, of which those in the middle are the
-/// argument's from `offsets` on.
+/// argument's from `offsets` on, every `strides`-th of them.
 struct ArgumentSlice {
   mlir::BlockArgument argument;
-  llvm::SmallVector<mlir::OpFoldResult> offsets, sizes, low, high;
+  llvm::SmallVector<mlir::OpFoldResult> offsets, sizes, strides, low, high;
   /// low + sizes + high.
   llvm::SmallVector<mlir::OpFoldResult> paddedSizes;
 };

@@ -123,10 +123,8 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
     FailureOr<ArgumentSlice> slice = resolveSlice(rewriter, value, user);
     if (failed(slice))
       return failure();
-    SmallVector<OpFoldResult> ones(slice->sizes.size(),
-                                   rewriter.getIndexAttr(1));
     Value source = tensor::ExtractSliceOp::create(
-        rewriter, loc, argument, slice->offsets, slice->sizes, ones);
+        rewriter, loc, argument, slice->offsets, slice->sizes, slice->strides);
     Value buffer =
         allocate(loc, slice->paddedSizes, element, cache.getMemory());
     auto read = CacheReadOp::create(rewriter, loc, source, buffer, slice->low,

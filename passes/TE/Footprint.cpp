@@ -272,6 +272,13 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
     } else if (!isPadded) {
       // Slices before the padding only shrink what is padded.
       auto slice = cast<tensor::ExtractSliceOp>(op);
+      if (!slice.hasUnitStride()) {
+        // What is left out between its elements counts as little as what is
+        // beyond them.
+        buffer.isStrided = true;
+        buffer.extents = llvm::to_vector(outerShape(slice, role));
+        break;
+      }
       for (size_t dim = 0; dim < rank; ++dim)
         positions[dim] = positions[dim] + slice.getStaticOffsets()[dim];
       buffer.extents = llvm::to_vector(outerShape(slice.getSource(), role));

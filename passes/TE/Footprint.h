@@ -47,6 +47,10 @@ struct Staged {
   bool isMutated = false;
   /// Whether the anchor reads it.
   bool isForAnchor = false;
+  /// Whether elements next to each other in the buffer are not in the argument,
+  /// so that a transfer moves one dimension less. Positions and sizes count the
+  /// elements that are read.
+  bool isStrided = false;
 };
 
 /// A kernel as a policy sees it: axes (parallel ones first), buffers, stores,

@@ -815,6 +815,9 @@ class FootprintBuffer:
     @property
     def is_for_anchor(self) -> bool: ...
 
+    @property
+    def is_strided(self) -> bool: ...
+
 class Footprint:
     """What a te.kernel needs for any tile sizes; see passes/TE/Footprint.h.
 

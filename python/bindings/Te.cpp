@@ -129,7 +129,8 @@ void acc::python::bindTe(nb::module_ &m) {
                                                  self.sizes.end());
                    })
       .def_ro("is_mutated", &Staged::isMutated)
-      .def_ro("is_for_anchor", &Staged::isForAnchor);
+      .def_ro("is_for_anchor", &Staged::isForAnchor)
+      .def_ro("is_strided", &Staged::isStrided);
   nb::class_<Footprint>(m, "Footprint")
       .def_prop_ro("axes",
                    [](const Footprint &self) {

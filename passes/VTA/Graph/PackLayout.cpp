@@ -117,6 +117,27 @@ private:
         weight, ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
   }
 
+  /// Reads only the rows and columns that meet a window of one element, where
+  /// the stride leaves others out and the image has no zeros around it. The
+  /// stride becomes part of the transfer.
+  Value skipUnread(Value input, ArrayRef<int64_t> weight,
+                   MutableArrayRef<int64_t> strides) {
+    SmallVector<int64_t> sizes(shapeOf(input)), steps(6, 1);
+    for (unsigned axis = 0; axis < 2; ++axis) {
+      if (weight[axis + 2] != 1 || input.getDefiningOp<tensor::PadOp>())
+        continue;
+      steps[axis + 2] = std::exchange(strides[axis], 1);
+      sizes[axis + 2] =
+          llvm::divideCeilSigned(sizes[axis + 2], steps[axis + 2]);
+    }
+    if (llvm::all_of(steps, [](int64_t step) { return step == 1; }))
+      return input;
+    return tensor::ExtractSliceOp::create(
+        b, input, SmallVector<OpFoldResult>(6, b.getIndexAttr(0)),
+        getAsIndexOpFoldResult(b.getContext(), sizes),
+        getAsIndexOpFoldResult(b.getContext(), steps));
+  }
+
   LogicalResult setBiased(Operation *op, Value acc, Value bias) {
     std::optional<SmallVector<int32_t>> vector = readVector(bias);
     if (!vector)
@@ -135,10 +156,11 @@ private:
     Value input = values.getPadded(op.getInput(), tiles.blockIn,
                                    getUsedPads(op, shapeOf(op.getWeight())),
                                    op.getPadValue());
+    SmallVector<int64_t> strides(op.getStrides());
+    input = skipUnread(input, shapeOf(op.getWeight()), strides);
     Value acc = steps.convolution(
         input, createWeight(op.getWeight(), shapeOf(op.getWeight())),
-        packedResult(shapeOf(op.getResult())), op.getStrides(),
-        op.getDilations());
+        packedResult(shapeOf(op.getResult())), strides, op.getDilations());
     return setBiased(op, acc, op.getBias());
   }
 

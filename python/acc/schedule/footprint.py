@@ -52,7 +52,8 @@ class Buffer:
     padding in front, and `extents` the argument's sizes in elements. `padded` says which dimensions have padding at
     all. `dram_bytes` is the size of an element in main memory. `sizes` is what is read where no axis of a dimension is
     tiled: all of it, even if no window reaches the end. `mutated`: later steps change it in place. `anchor`: it is
-    read by the operation that sums.
+    read by the operation that sums. `strided`: elements next to each other in the buffer are not in main memory, so
+    that a transfer moves one dimension less.
     """
 
     role: str
@@ -65,6 +66,7 @@ class Buffer:
     mutated: bool = False
     anchor: bool = False
     sizes: tuple[int, ...] = ()
+    strided: bool = False
 
     @cached_property
     def axes(self) -> frozenset[str]:
@@ -134,6 +136,7 @@ def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
         staged.is_mutated,
         staged.is_for_anchor,
         tuple(staged.sizes),
+        staged.is_strided,
     )
 
 

@@ -114,7 +114,7 @@ class Grid:
         moved = np.full(self.size, buffer.dram_bytes, dtype=np.int64)
         instructions = np.ones(self.size, dtype=np.int64)
         moved_at_once = self.hardware.transfer_rank(buffer.role)
-        repeated = 0 if moved_at_once is None else len(buffer.forms) - moved_at_once
+        repeated = 0 if moved_at_once is None else len(buffer.forms) - moved_at_once + buffer.strided
         for dim, form in enumerate(buffer.forms):
             length = self.length(form, whole)
             if buffer.sizes:

@@ -99,3 +99,77 @@ te.kernel @forgotten(%x: tensor<4x1x2xi8>, %y: tensor<4x1x2xi32>) -> tensor<4x1x
   } -> tensor<4x1x2xi32>
   te.return %0 : tensor<4x1x2xi32>
 }
+
+// -----
+
+#vta = #vta.config<>
+#id = affine_map<(c, h, b, o) -> (c, h, b, o)>
+
+// Every second row is read from the sixth on: three of them by each tile.
+// CHECK: #[[EVERY:.*]] = affine_map<(d0) -> (d0 * 2 + 6)>
+// CHECK-LABEL: te.kernel @strided
+// CHECK-SAME: %[[X:.*]]: tensor<2x20x1x16xi8>,
+// CHECK: scf.for %[[H:[a-z0-9_]+]] =
+// CHECK: %[[AT:[a-z0-9_]+]] = affine.apply #[[EVERY]](%[[H]])
+// CHECK: %[[S:[a-z0-9_]+]] = tensor.extract_slice %[[X]][0, %[[AT]], 0, 0] [2, 3, 1, 16] [1, 2, 1, 1]
+// CHECK: te.cache_read ins(%[[S]] {{.*}} low [0, 0, 0, 0] high [0, 0, 0, 0]
+te.kernel @strided(%x: tensor<2x20x1x16xi8>, %out: tensor<2x6x1x16xi8>) -> tensor<2x6x1x16xi8> attributes {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 3]>],
+      caches = [#te.cache<arg = 0, memory = #vta.mem<acc>, level = 0>], accumulator = #vta.mem<acc>>} {
+  %c0 = arith.constant 0 : index
+  %c3 = arith.constant 3 : index
+  %c6 = arith.constant 6 : index
+  %rows = tensor.extract_slice %x[0, 6, 0, 0] [2, 12, 1, 16] [1, 1, 1, 1] : tensor<2x20x1x16xi8> to tensor<2x12x1x16xi8>
+  %even = tensor.extract_slice %rows[0, 0, 0, 0] [2, 6, 1, 16] [1, 2, 1, 1] : tensor<2x12x1x16xi8> to tensor<2x6x1x16xi8>
+  %result = scf.for %h = %c0 to %c6 step %c3 iter_args(%o = %out) -> (tensor<2x6x1x16xi8>) {
+    %xs = tensor.extract_slice %even[0, %h, 0, 0] [2, 3, 1, 16] [1, 1, 1, 1] : tensor<2x6x1x16xi8> to tensor<2x3x1x16xi8>
+    %os = tensor.extract_slice %o[0, %h, 0, 0] [2, 3, 1, 16] [1, 1, 1, 1] : tensor<2x6x1x16xi8> to tensor<2x3x1x16xi8>
+    %empty = tensor.empty() : tensor<2x3x1x16xi32>
+    %wide = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+        ins(%xs : tensor<2x3x1x16xi8>) outs(%empty : tensor<2x3x1x16xi32>) {
+    ^bb0(%a: i8, %b: i32):
+      %0 = arith.extsi %a : i8 to i32
+      linalg.yield %0 : i32
+    } -> tensor<2x3x1x16xi32>
+    %narrow = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+        ins(%wide : tensor<2x3x1x16xi32>) outs(%os : tensor<2x3x1x16xi8>) {
+    ^bb0(%a: i32, %b: i8):
+      %0 = arith.trunci %a : i32 to i8
+      linalg.yield %0 : i8
+    } -> tensor<2x3x1x16xi8>
+    %next = tensor.insert_slice %narrow into %o[0, %h, 0, 0] [2, 3, 1, 16] [1, 1, 1, 1] : tensor<2x3x1x16xi8> into tensor<2x6x1x16xi8>
+    scf.yield %next : tensor<2x6x1x16xi8>
+  } {te.loop = array<i64: 0, 1>}
+  te.return %result : tensor<2x6x1x16xi8>
+}
+
+// -----
+
+#vta = #vta.config<>
+#id = affine_map<(c, h, b, o) -> (c, h, b, o)>
+
+te.kernel @padded(%x: tensor<2x12x1x16xi8>, %out: tensor<2x7x1x16xi8>) -> tensor<2x7x1x16xi8> attributes {
+    target = #vta, schedule = #te.schedule<tiles = [#te.tile<sizes = []>],
+      caches = [#te.cache<arg = 0, memory = #vta.mem<acc>, level = 0>], accumulator = #vta.mem<acc>>} {
+  %zero = arith.constant 0 : i8
+  %pad = tensor.pad %x low[0, 1, 0, 0] high[0, 1, 0, 0] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %zero : i8
+  } : tensor<2x12x1x16xi8> to tensor<2x14x1x16xi8>
+  %even = tensor.extract_slice %pad[0, 0, 0, 0] [2, 7, 1, 16] [1, 2, 1, 1] : tensor<2x14x1x16xi8> to tensor<2x7x1x16xi8>
+  %empty = tensor.empty() : tensor<2x7x1x16xi32>
+  // expected-error @+1 {{reads a padded argument with a stride, or one with an unknown stride, which cannot be cached}}
+  %wide = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%even : tensor<2x7x1x16xi8>) outs(%empty : tensor<2x7x1x16xi32>) {
+  ^bb0(%a: i8, %b: i32):
+    %0 = arith.extsi %a : i8 to i32
+    linalg.yield %0 : i32
+  } -> tensor<2x7x1x16xi32>
+  %narrow = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%wide : tensor<2x7x1x16xi32>) outs(%out : tensor<2x7x1x16xi8>) {
+  ^bb0(%a: i32, %b: i8):
+    %0 = arith.trunci %a : i32 to i8
+    linalg.yield %0 : i8
+  } -> tensor<2x7x1x16xi8>
+  te.return %narrow : tensor<2x7x1x16xi8>
+}

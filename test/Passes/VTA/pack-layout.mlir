@@ -80,6 +80,21 @@ module attributes {vta.config = #vta} {
     return %1, %3, %5 : tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>
   }
 
+  // A window of one element reads every second row and column of what is loaded: the stride is part of the transfer.
+  // CHECK-LABEL: @strided
+  func.func @strided(%x: tensor<1x16x8x7xi8>) -> tensor<1x16x4x4xi8> {
+    %w = graph.constant dense<1> : tensor<16x16x1x1xi8> : tensor<16x16x1x1xi8>
+    %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
+    // CHECK: tensor.extract_slice %{{.*}}[0, 0, 0, 0, 0, 0] [1, 1, 7, 7, 1, 16] [1, 1, 1, 1, 1, 1]
+    // CHECK: %[[READ:.*]] = tensor.extract_slice %{{.*}}[0, 0, 0, 0, 0, 0] [1, 1, 4, 4, 1, 16] [1, 1, 2, 2, 1, 1]
+    // CHECK: linalg.generic {{.*}} ins(%[[READ]],
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+        : (tensor<1x16x8x7xi8>, tensor<16x16x1x1xi8>, tensor<16xi32>) -> tensor<1x16x4x4xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, pre_shift = array<i32: 6>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
+    return %1 : tensor<1x16x4x4xi8>
+  }
+
   // The first kernel writes into a border that a max pool needs; nothing is unpacked in between, and the flatten disappears.
   // CHECK-LABEL: @halo
   func.func @halo(%x: tensor<1x16x4x4xi8>) -> tensor<1x16xi8> {
