@@ -95,9 +95,22 @@ public:
       thread.map(iv, index);
   }
 
+  /// Loops that all threads share, those of a reduction, become one around
+  /// their operations by turns. What stands between such loops is written
+  /// thread by thread, so that one stores its results while the next one
+  /// computes.
   void interleave(Block &block) {
-    for (Operation &op : block.without_terminator())
-      interleave(op);
+    SmallVector<Operation *> run;
+    for (Operation &op : block.without_terminator()) {
+      if (!isShared(op)) {
+        run.push_back(&op);
+        continue;
+      }
+      emitByThread(run);
+      run.clear();
+      interleave(cast<scf::ForOp>(op));
+    }
+    emitByThread(run);
   }
 
 private:
@@ -108,32 +121,42 @@ private:
                         [&](Value v) { return varying.contains(v); });
   }
 
-  void interleave(Operation &op) {
+  bool isShared(Operation &op) const {
     auto loop = dyn_cast<scf::ForOp>(op);
-    if (loop && !isVarying(op) && loop.getNumRegionIterArgs() == 0) {
-      auto shared = cast<scf::ForOp>(
-          builder.cloneWithoutRegions(*loop.getOperation(), threads[0]));
-      // The single block and its terminator are made by hand: the clone of
-      // the operation has an empty region.
-      Block *body = builder.createBlock(&shared.getRegion(), {},
-                                        builder.getIndexType(), loop.getLoc());
-      for (IRMapping &thread : threads)
-        thread.map(loop.getInductionVar(), body->getArgument(0));
-      interleave(*loop.getBody());
-      scf::YieldOp::create(builder, loop.getLoc());
-      builder.setInsertionPointAfter(shared);
-      return;
-    }
-    bool differs = false;
-    op.walk([&](Operation *nested) { differs |= isVarying(*nested); });
-    if (!differs) {
-      Operation *copy = builder.clone(op, threads[0]);
-      for (IRMapping &thread : threads)
-        thread.map(op.getResults(), copy->getResults());
-      return;
-    }
+    return loop && !isVarying(op) && loop.getNumRegionIterArgs() == 0;
+  }
+
+  void interleave(scf::ForOp loop) {
+    auto shared = cast<scf::ForOp>(
+        builder.cloneWithoutRegions(*loop.getOperation(), threads[0]));
+    // The single block and its terminator are made by hand: the clone of the
+    // operation has an empty region.
+    Block *body = builder.createBlock(&shared.getRegion(), {},
+                                      builder.getIndexType(), loop.getLoc());
     for (IRMapping &thread : threads)
-      builder.clone(op, thread);
+      thread.map(loop.getInductionVar(), body->getArgument(0));
+    interleave(*loop.getBody());
+    scf::YieldOp::create(builder, loop.getLoc());
+    builder.setInsertionPointAfter(shared);
+  }
+
+  void emitByThread(ArrayRef<Operation *> run) {
+    SmallVector<Operation *> differing;
+    for (Operation *op : run) {
+      bool differs = false;
+      op->walk([&](Operation *nested) { differs |= isVarying(*nested); });
+      if (differs) {
+        differing.push_back(op);
+        builder.clone(*op, threads[0]);
+        continue;
+      }
+      Operation *copy = builder.clone(*op, threads[0]);
+      for (IRMapping &thread : threads)
+        thread.map(op->getResults(), copy->getResults());
+    }
+    for (IRMapping &thread : llvm::drop_begin(threads))
+      for (Operation *op : differing)
+        builder.clone(*op, thread);
   }
 
   OpBuilder &builder;

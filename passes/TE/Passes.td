@@ -216,15 +216,17 @@ def TeDma : Pass<"te-dma", "::acc::te::KernelOp"> {
 }
 
 def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
-  let summary = "Interleave virtual threads statement by statement";
+  let summary = "Interleave virtual threads";
   let description = [{
     A loop marked `te.vthread = n` becomes one that takes `n` of its iterations at
-    a time. Every statement that depends on the iteration is repeated for each,
-    one after the other, and the scratchpad buffers that such statements fill are
-    allocated once per virtual thread: one loads while the other computes.
-    Statements and buffers that all virtual threads have in common stay single.
-    Inner loops with the same bounds for all virtual threads are shared; others
-    follow each other. Left-over iterations follow the loop.
+    a time. Statements that depend on the iteration are repeated for each, and
+    the scratchpad buffers that they fill are allocated once per virtual thread:
+    one loads, or stores, while the other computes. Statements and buffers that
+    all virtual threads have in common stay single. Inner loops with the same
+    bounds for all virtual threads, those of a reduction, are shared: in each of
+    their iterations the threads take turns. What stands between such loops is
+    written thread by thread, so that the results of one are stored during all
+    steps of the next. Left-over iterations follow the loop.
 
     Before:
     ```mlir
@@ -241,8 +243,8 @@ def TeLowerVThread : Pass<"te-lower-vthread", "::acc::te::KernelOp"> {
       %b0 = memref.alloc() ...
       %b1 = memref.alloc() ...
       npu.load %x[%i], %b0
-      npu.load %x[%j], %b1
       npu.product ins(%b0, %w) ...
+      npu.load %x[%j], %b1
       npu.product ins(%b1, %w) ...
     }
     ```

@@ -6,7 +6,7 @@
 #y = affine_map<(c, k) -> (c)>
 
 // Five iterations of two threads: two rounds and one left over. The input does not depend on the thread: it is
-// loaded once for both. The inner loop is shared.
+// loaded once for both. The inner loop is shared; around it and in it each thread's statements stay together.
 // CHECK-LABEL: te.kernel @interleaved
 // CHECK-DAG: %[[C0:[a-z0-9_]+]] = arith.constant 0 : index
 // CHECK-DAG: %[[C2:[a-z0-9_]+]] = arith.constant 2 : index
@@ -16,20 +16,20 @@
 // CHECK: scf.for %[[C:[a-z0-9_]+]] = %[[C0]] to %[[ROUNDS]] step %[[ROUND]] {
 // CHECK:   %[[D:[a-z0-9_]+]] = affine.apply #{{.*}}(%[[C]])
 // CHECK:   %[[A0:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
-// CHECK:   %[[A1:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
 // CHECK:   vta.reset outs(%[[A0]]
+// CHECK:   %[[A1:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi32, #vta.mem<acc>>
 // CHECK:   vta.reset outs(%[[A1]]
 // CHECK:   scf.for %[[K:[a-z0-9_]+]] = %[[C0]] to %[[C4]] step %[[C2]] {
 // CHECK:     %[[X:[a-z0-9_]+]] = memref.alloc() : memref<2x1x2xi8, #vta.mem<inp>>
 // CHECK-NOT: memref<2x1x2xi8, #vta.mem<inp>>
 // CHECK:     vta.load %{{.*}}, %[[X]]
 // CHECK:     memref.subview %{{.*}}[%[[C]], %[[K]], 0, 0]
-// CHECK:     memref.subview %{{.*}}[%[[D]], %[[K]], 0, 0]
 // CHECK:     %[[W0:[a-z0-9_]+]] = memref.alloc() : memref<2x2x2x2xi8, #vta.mem<wgt>>
-// CHECK:     %[[W1:[a-z0-9_]+]] = memref.alloc() : memref<2x2x2x2xi8, #vta.mem<wgt>>
 // CHECK:     vta.load %{{.*}}, %[[W0]]
-// CHECK:     vta.load %{{.*}}, %[[W1]]
 // CHECK:     vta.gemm ins(%[[X]], %[[W0]] {{.*}}outs(%[[A0]]
+// CHECK:     memref.subview %{{.*}}[%[[D]], %[[K]], 0, 0]
+// CHECK:     %[[W1:[a-z0-9_]+]] = memref.alloc() : memref<2x2x2x2xi8, #vta.mem<wgt>>
+// CHECK:     vta.load %{{.*}}, %[[W1]]
 // CHECK:     vta.gemm ins(%[[X]], %[[W1]] {{.*}}outs(%[[A1]]
 // CHECK:   }
 // CHECK:   vta.store %[[A0]]
