@@ -142,7 +142,10 @@ private:
     std::optional<SmallVector<int32_t>> vector = readVector(bias);
     if (!vector)
       return op->emitOpError("bias is not a constant");
-    accumulators[op->getResult(0)] = steps.addBias(acc, *vector);
+    int64_t depth = 1;
+    for (int64_t size : shapeOf(op->getOperand(1)).drop_front())
+      depth *= size;
+    accumulators[op->getResult(0)] = {acc, *vector, depth};
     return success();
   }
 
@@ -220,7 +223,7 @@ private:
     for (auto [input, multiplier] : products)
       total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
                               multiplier);
-    accumulators[op.getResult()] = steps.addBias(total, int32_t(addend));
+    accumulators[op.getResult()] = {total, {int32_t(addend)}, std::nullopt};
     return success();
   }
 
@@ -229,8 +232,8 @@ private:
       return op.emitOpError("cannot run on the accelerator: not two spatial "
                             "axes");
     Value sum = steps.globalSum(getWide(op.getInput()));
-    accumulators[op.getResult()] =
-        steps.apply(Step::Add, sum, int32_t(op.getOffset()));
+    accumulators[op.getResult()] = {
+        sum, {int32_t(op.getOffset())}, std::nullopt};
     return success();
   }
 
@@ -250,11 +253,13 @@ private:
   }
 
   LogicalResult rewriteOp(RequantizeOp op) {
-    Value acc = accumulators.lookup(op.getInput());
-    if (!acc)
+    auto known = accumulators.find(op.getInput());
+    if (known == accumulators.end())
       return op.emitOpError("reads an accumulator that no operator of the "
                             "accelerator computes");
-    return finish(op, steps.requantize(op, acc));
+    const Accumulator &acc = known->second;
+    return finish(op,
+                  steps.requantize(op, acc.sum, acc.bias, acc.cannotWrap()));
   }
 
   /// Makes the i8 result of `op` from the values in `acc`, which fit i8.
@@ -310,9 +315,25 @@ private:
   Tiles tiles;
   VTASteps steps;
   PackedValues values;
-  /// i32 tensors by the operator result that they compute; those in
-  /// `narrowable` fit i8.
-  DenseMap<Value, Value> accumulators, narrowable;
+  /// What an accumulator consists of: a sum, and one value or one per channel
+  /// that is still to be added. `depth` products of two i8 make the sum, if
+  /// that is what it consists of.
+  struct Accumulator {
+    Value sum;
+    SmallVector<int32_t> bias;
+    std::optional<int64_t> depth;
+
+    bool cannotWrap() const {
+      int64_t largest = 0;
+      for (int32_t value : bias)
+        largest = std::max(largest, std::abs(int64_t(value)));
+      return depth && llvm::isInt<32>(*depth * 128 * 128 + largest);
+    }
+  };
+  /// By the operator result: i32 tensors, and those of which it is known that
+  /// they fit i8.
+  DenseMap<Value, Accumulator> accumulators;
+  DenseMap<Value, Value> narrowable;
   DenseSet<StringAttr> finished;
 };
 

@@ -57,7 +57,8 @@ Value VTASteps::shiftHalfEven(Value acc, ArrayRef<int32_t> shifts) {
   return applyTensor(Step::Add, apply(Step::ShiftRight, acc, all), upper);
 }
 
-Value VTASteps::requantize(RequantizeOp op, Value acc) {
+Value VTASteps::requantize(RequantizeOp op, Value acc, ArrayRef<int32_t> bias,
+                           bool fits) {
   ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
   auto at = [](ArrayRef<int32_t> values, size_t channel) {
     return values[values.size() == 1 ? 0 : channel];
@@ -65,10 +66,20 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
   SmallVector<int32_t> right;
   for (int32_t shift : shifts)
     right.push_back(std::max(shift, 0));
+  // (acc + (b << s)) >> s is (acc >> s) + b unless the sum wraps, and a small
+  // bias takes fewer products.
+  bool isWhole = fits && bias.size() >= right.size();
+  for (auto [channel, value] : llvm::enumerate(bias))
+    isWhole = isWhole && value % (int64_t(1) << at(right, channel)) == 0;
+  SmallVector<int32_t> late;
+  for (auto [channel, value] : llvm::enumerate(bias))
+    late.push_back(isWhole ? value >> at(right, channel) : 0);
+  if (!isWhole)
+    acc = addBias(acc, bias);
   // Shifts to the right are monotone: bounds that are shifted as well give the
   // same result after the shift as the original ones before it, and are small
   // enough for an immediate.
-  acc = apply(Step::ShiftRight, acc, right);
+  acc = addBias(apply(Step::ShiftRight, acc, right), late);
   auto clip = [&](Step step, std::optional<ArrayRef<int32_t>> bounds) {
     if (!bounds)
       return;
@@ -104,10 +115,10 @@ Value VTASteps::requantize(RequantizeOp op, Value acc) {
     // What an immediate cannot hold is added in two parts, before the shift and
     // behind it.
     int32_t addend = op.getAddend(), middle = op.getMidShift();
-    int32_t late = llvm::isInt<16>(addend) ? 0 : addend >> middle;
-    acc = apply(Step::Add, acc, addend - (late << middle));
+    int32_t behind = llvm::isInt<16>(addend) ? 0 : addend >> middle;
+    acc = apply(Step::Add, acc, addend - (behind << middle));
     acc = apply(Step::ShiftRight, acc, middle);
-    acc = apply(Step::Add, acc, late);
+    acc = apply(Step::Add, acc, behind);
     acc = shiftHalfEven(acc, postShift);
     acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {

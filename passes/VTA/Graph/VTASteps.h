@@ -71,8 +71,11 @@ public:
                       llvm::ArrayRef<int64_t> dilations);
   mlir::Value globalSum(mlir::Value wideInput);
 
-  /// Everything that `op` does but the narrowing; the result fits i8.
-  mlir::Value requantize(graph::RequantizeOp op, mlir::Value acc);
+  /// Everything that `op` does with acc + bias, one value or one per channel,
+  /// but the narrowing; the result fits i8. `fits`: the sum is known not to
+  /// wrap.
+  mlir::Value requantize(graph::RequantizeOp op, mlir::Value acc,
+                         llvm::ArrayRef<int32_t> bias, bool fits);
 
 private:
   /// acc = acc * 2^times.

@@ -46,7 +46,7 @@ module attributes {vta.config = #vta} {
   // Small multipliers are weights on the diagonal of a tile; the offsets are one constant. A bias of up to twice what a
   // product can add takes two of them; beyond that it is added by the vector unit.
   // CHECK-LABEL: @products
-  func.func @products(%x: tensor<1x16x4x4xi8>, %y: tensor<1x16x4x4xi8>) -> (tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>) {
+  func.func @products(%x: tensor<1x16x4x4xi8>, %y: tensor<1x16x4x4xi8>) -> (tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>, tensor<1x16xi8>) {
     // CHECK: %[[ZERO:.*]] = linalg.fill
     // CHECK: %[[A:.*]] = graph.constant {{.*}} : tensor<1x16x16xi8>
     // CHECK: %[[FIRST:.*]] = linalg.generic {{.*}} ins(%{{.*}}, %[[A]] : tensor<1x1x4x4x1x16xi8>, tensor<1x16x16xi8>) outs(%[[ZERO]]
@@ -77,7 +77,18 @@ module attributes {vta.config = #vta} {
         : (tensor<1x256xi8>, tensor<16x256xi8>, tensor<16xi32>) -> tensor<1x16xi32>
     %5 = graph.requantize %4 {graph.placement = #graph.placement<kernel = "h", target = #vta>, pre_shift = array<i32: 12>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
         : (tensor<1x16xi32>) -> tensor<1x16xi8>
-    return %1, %3, %5 : tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>
+    // A bias of multiples of what the first shift divides by is added behind the shift, where it is small.
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x4x4x1x16xi8>, tensor<1x1x4x4x16x16xi8>)
+    // CHECK: arith.shrsi
+    // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x1x16xi8>, tensor<1x16x16xi8>)
+    // CHECK-NOT: tensor<1x16x16xi8>
+    // CHECK: arith.trunci
+    %d = graph.constant dense<[409600, 0, 4096, 8192, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -4096]> : tensor<16xi32> : tensor<16xi32>
+    %6 = graph.gemm_integer %flat, %w, %d {graph.placement = #graph.placement<kernel = "i", target = #vta>}
+        : (tensor<1x256xi8>, tensor<16x256xi8>, tensor<16xi32>) -> tensor<1x16xi32>
+    %7 = graph.requantize %6 {graph.placement = #graph.placement<kernel = "i", target = #vta>, pre_shift = array<i32: 12>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16xi32>) -> tensor<1x16xi8>
+    return %1, %3, %5, %7 : tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>, tensor<1x16xi8>
   }
 
   // A window of one element reads every second row and column of what is loaded: the stride is part of the transfer.
