@@ -5,13 +5,14 @@ A schedule policy is a callable that is given the `Footprint` of a kernel and th
 """
 
 from acc.schedule.footprint import Axis, Buffer, Footprint, Form, Unschedulable, read_footprint
-from acc.schedule.hardware import Hardware, Memory, Scratchpads, Transfer, Work, byte_cost
+from acc.schedule.hardware import Array, Hardware, Memory, Scratchpads, Transfer, Work, byte_cost
 from acc.schedule.language import IllegalSchedule, Schedule, complete, to_attribute
 from acc.schedule.policy import Policy, make_schedules
 from acc.schedule.search import Search, legal_schedules, random_schedule
 from acc.schedule.space import Estimate, estimate, fits
 
 __all__ = [
+    "Array",
     "Axis",
     "Buffer",
     "Estimate",

@@ -38,24 +38,29 @@ class Transfer:
     """All transfers of one buffer, for every combination of tile sizes at once.
 
     role: that of the buffer. bytes: what is moved, without padding. count: the number of instructions. exposed:
-    whether nothing can be computed while the buffer is filled.
+    whether nothing can be computed while the buffer is filled. fill: bytes of the buffer, padding included; 0 for a
+    store. anchor: whether the operation that sums reads it, so that nothing is computed before the first fill.
     """
 
     role: str
     bytes: Array
     count: Array
     exposed: bool
+    fill: Array
+    anchor: bool = False
 
 
 @dataclass(frozen=True)
 class Work:
     """What a schedule makes a kernel do, for every combination of tile sizes at once.
 
-    steps: the number of operations that compute.
+    steps: the number of operations that compute. points: on how many elements they do so together, the same for all
+    tile sizes: terms of sums, and results once for every further step.
     """
 
     transfers: tuple[Transfer, ...]
     steps: Array
+    points: int
 
 
 class Hardware(Protocol):

@@ -270,11 +270,15 @@ class Evaluation:
             if buffer.arg is not None:
                 box, repeated = self._box(buffer, level), self._repetitions(buffer, level)
                 exposed = slots == 1 and not self._is_own(buffer)
-                transfers.append(Transfer(buffer.role, box.moved * repeated, box.instructions * repeated, exposed))
+                moved, count = box.moved * repeated, box.instructions * repeated
+                fill = box.elements * buffer.dram_bytes
+                transfers.append(Transfer(buffer.role, moved, count, exposed, fill, buffer.anchor))
         for store in footprint.stores:
             box = self.grid.box(store, frozenset())
-            transfers.append(Transfer(store.role, box.moved, box.instructions, False))
-        return Work(tuple(transfers), self.grid.steps)
+            transfers.append(Transfer(store.role, box.moved, box.instructions, False, np.zeros_like(box.moved)))
+        results = math.prod(axis.extent for axis in footprint.parallel)
+        terms = math.prod(axis.extent for axis in footprint.reductions)
+        return Work(tuple(transfers), self.grid.steps, results * (terms + footprint.steps))
 
     @cached_property
     def cost(self) -> Array:

@@ -10,8 +10,11 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from acc import ir
 from acc.schedule import (
+    Array,
     Estimate,
     Footprint,
     Hardware,
@@ -21,6 +24,7 @@ from acc.schedule import (
     Scratchpads,
     Search,
     Unschedulable,
+    Work,
     make_schedules,
 )
 from acc.targets.base import Decision
@@ -30,6 +34,17 @@ __all__ = ["MEMORIES", "Options", "VtaHardware", "make_vta_schedules"]
 
 MEMORIES = {"input": "inp", "weight": "wgt", "accumulator": "acc", "output": "out"}
 """What the VTA calls the memories that play the roles of a footprint. It stores from "out", a copy of "acc"."""
+
+
+# What the published circuit does per cycle and per instruction, for the costs of schedules: a port of 64 bits to a
+# memory that answers after 64 cycles; cycles in which an instruction of a module starts.
+PORT_BYTES = 8
+LATENCY_CYCLES = 64
+TRANSFER_CYCLES = 4
+INSTRUCTION_CYCLES = 8
+# How many bytes may be moved to save a cycle. The convolutions of ResNet-18 take 0.7 % less time with 32, and 5 % more
+# bytes.
+CYCLE_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,32 @@ class VtaHardware(Scratchpads):
     def transfer_rank(self, role: str) -> int | None:
         """See Hardware: an instruction moves two dimensions; weights are contiguous."""
         return None if role == "weight" else 2
+
+    def cost(self, work: Work) -> Array:
+        """See Hardware: about the cycles on the published circuit, of `CYCLE_BYTES` each, and the bytes.
+
+        The modules load, compute and store work beside each other, so that the slowest decides; what it waits for in
+        front of the first operation, and while a buffer that has no other is filled again, comes on top. Bytes count
+        beside time because memory is shared and takes energy.
+        """
+        loads = stores = waits = moved = 0 * work.steps
+        computes = work.points + INSTRUCTION_CYCLES * work.steps
+        for transfer in work.transfers:
+            cycles = transfer.bytes // PORT_BYTES + TRANSFER_CYCLES * transfer.count
+            moved = moved + transfer.bytes
+            if transfer.role == "output":
+                stores = stores + cycles
+                continue
+            if transfer.role == "accumulator":
+                # Loaded by the module that computes.
+                computes = computes + cycles + LATENCY_CYCLES * transfer.count
+                continue
+            loads = loads + cycles
+            again = np.maximum(transfer.bytes - transfer.fill, 0)
+            first = transfer.fill // PORT_BYTES if transfer.anchor else 0
+            waits = waits + first + (again // PORT_BYTES if transfer.exposed else 0)
+        slowest = np.maximum(np.maximum(loads, stores), computes)
+        return CYCLE_BYTES * (slowest + waits) + moved
 
     def advise(self, memory: Memory, elements: int) -> str:
         """See Hardware: the key of the configuration, with the value that it would need."""
