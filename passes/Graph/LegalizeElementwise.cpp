@@ -234,11 +234,6 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
       op.getPadsAttr(), op.getDilationsAttr(),
       builder.getI64IntegerAttr(channels),
       builder.getI8IntegerAttr(int8_t(operand->grid.zeroPoint)));
-  if (channels != 1)
-    accumulator->setAttr(
-        GraphDialect::kReason,
-        builder.getStringAttr("averages over windows, which the "
-                              "accelerator does of whole images only"));
   Value result = makeRequantize(builder, loc, accumulator, *point);
   return isOpen ? reshapeLeading(result, leading) : result;
 }

@@ -60,6 +60,12 @@ def test_a_result_with_two_readers_ends_its_kernel():
     assert [p.layers for p in place(convolution() + SUM + pool)] == [("conv",), ("add",), ("pool",)]
 
 
+def test_sums_continue_groups_that_lie_in_whole_blocks():
+    small = {"LOG_BLOCK": 2, "LOG_INP_BUFF_SIZE": 9, "LOG_WGT_BUFF_SIZE": 10, "LOG_ACC_BUFF_SIZE": 11}
+    assert [p.layers for p in place(convolution(group=16) + SUM)] == [("conv", "add")]
+    assert [p.layers for p in place(convolution(group=2) + SUM, **small)] == [("conv",), ("add",)]
+
+
 def test_everything_is_native_for_the_cpu():
     assert place(convolution() + SUM, target="cpu") == [Placement("conv", "cpu", ("conv", "add"), "", MACS)]
 
@@ -72,7 +78,6 @@ def test_refused_kernels_go_to_the_cpu():
 @pytest.mark.parametrize(
     ("body", "config", "reason"),
     [
-        (convolution(group=16), {}, "grouped convolution: group 16"),
         (
             convolution(),
             {"LOG_WGT_WIDTH": 2, "LOG_WGT_BUFF_SIZE": 17},

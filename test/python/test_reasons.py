@@ -114,14 +114,6 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "gather on integers": (lambda n: n.dq(n.op("Gather", n.q(n.start()), n.constant([0, 2]), axis=2)), "moves data"),
     "transpose": (lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])), "moves data"),
-    "depthwise": (
-        lambda n: n.qdq(n.op("Conv", n.start(), n.weight(16, 1, 3, 3), group=16)),
-        "grouped convolution: group 16",
-    ),
-    "average pool": (
-        lambda n: n.qdq(n.op("AveragePool", n.start(scale=2.0**-5), kernel_shape=[2, 2]), 2.0**-5),
-        "averages over windows, which the accelerator does of whole images only",
-    ),
     "average pool with ties": (
         lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[2, 2])),
         "many averages lie between two outputs: float32 decides",

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/VTA/Graph/ChannelBlocks.h"
 #include "passes/VTA/Graph/PackedValues.h"
 #include "passes/VTA/Passes.h"
 
@@ -110,6 +111,15 @@ private:
             tiles.blockOut};
   }
 
+  SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape,
+                                    const ChannelBlocks &blocks) {
+    SmallVector<int64_t> packed = packedResult(shape);
+    packed[1] = blocks.outputs;
+    if (blocks.sections > 1)
+      packed.insert(packed.begin() + 1, blocks.sections);
+    return packed;
+  }
+
   Value createWeight(Value weight, ArrayRef<int64_t> shape) {
     if (shapeOf(weight) != shape)
       weight = b.createOrFold<ReshapeOp>(typeOf(weight).clone(shape), weight);
@@ -150,20 +160,26 @@ private:
   }
 
   LogicalResult rewriteOp(ConvIntegerOp op) {
-    if (op.getGroup() != 1)
-      return op.emitOpError("cannot run on the accelerator: group ")
-             << op.getGroup();
     if (shapeOf(op.getInput()).size() != 4)
       return op.emitOpError("cannot run on the accelerator: not two spatial "
                             "axes");
-    Value input = values.getPadded(op.getInput(), tiles.blockIn,
-                                   getUsedPads(op, shapeOf(op.getWeight())),
-                                   op.getPadValue());
+    ArrayRef<int64_t> window = shapeOf(op.getWeight()),
+                      result = shapeOf(op.getResult());
+    ChannelBlocks blocks = findChannelBlocks(
+        op.getGroup(), shapeOf(op.getInput())[1], result[1], tiles);
+    Value weight = op.getWeight();
+    if (op.getGroup() > 1)
+      weight = spreadWeights(b, weight, op.getGroup(), blocks, tiles);
+    if (!weight)
+      return op.emitOpError("weights are not constant");
+    Value input =
+        values.getPadded(op.getInput(), tiles.blockIn, getUsedPads(op, window),
+                         op.getPadValue(), {blocks.low, blocks.high});
     SmallVector<int64_t> strides(op.getStrides());
-    input = skipUnread(input, shapeOf(op.getWeight()), strides);
-    Value acc = steps.convolution(
-        input, createWeight(op.getWeight(), shapeOf(op.getWeight())),
-        packedResult(shapeOf(op.getResult())), strides, op.getDilations());
+    input = skipUnread(input, window, strides);
+    Value acc = steps.convolution(input, createWeight(weight, shapeOf(weight)),
+                                  blocks, packedResult(result, blocks), strides,
+                                  op.getDilations());
     return setBiased(op, acc, op.getBias());
   }
 
@@ -181,8 +197,10 @@ private:
     Value input = values.getInterior(source, tiles.blockIn);
     Value weight =
         createWeight(op.getWeight(), {result[1], shape[1], shape[2], shape[3]});
-    Value acc = steps.convolution(input, weight, packedResult(to4D(result)),
-                                  {1, 1}, {1, 1});
+    ChannelBlocks blocks =
+        findChannelBlocks(/*group=*/1, shape[1], result[1], tiles);
+    Value acc = steps.convolution(input, weight, blocks,
+                                  packedResult(to4D(result)), {1, 1}, {1, 1});
     return setBiased(op, acc, op.getBias());
   }
 
@@ -218,6 +236,9 @@ private:
       term = steps.apply(Step::ShiftLeft, term, shift);
       total = total ? steps.applyTensor(Step::Add, total, term) : term;
     }
+    if (total && typeOf(total).getRank() != 6)
+      return op.emitOpError("cannot run on the accelerator: adds to a "
+                            "convolution whose channels lie in sections");
     if (!total)
       total = steps.fill(packedResult(to4D(shapeOf(op.getResult()))), 0);
     for (auto [input, multiplier] : products)
@@ -277,7 +298,7 @@ private:
       return op->emitOpError("kernel '")
              << getKernel(op).getValue() << "' has a second result";
     values.createResult(
-        result,
+        result, shapeOf(acc).drop_front().drop_back(4),
         [&](Value destination) { return steps.narrow(acc, destination); },
         tagger);
     return success();

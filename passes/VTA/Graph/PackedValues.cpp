@@ -163,16 +163,17 @@ PackedValues::Packed PackedValues::get(Value value, int64_t tile,
 Value PackedValues::slice(const Packed &packed, const Halo &halo) {
   if (packed.halo == halo)
     return packed.value;
-  SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(6, 0);
-  for (unsigned axis = 0; axis < 2; ++axis) {
-    offsets[axis + 2] = packed.halo[axis] - halo[axis];
-    sizes[axis + 2] -=
+  SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(sizes.size(), 0);
+  // Rows and columns are the last axes in front of the tiles.
+  for (unsigned axis = 0, rows = sizes.size() - 4; axis < 2; ++axis) {
+    offsets[rows + axis] = packed.halo[axis] - halo[axis];
+    sizes[rows + axis] -=
         packed.halo[axis] - halo[axis] + packed.halo[axis + 2] - halo[axis + 2];
   }
   return tensor::ExtractSliceOp::create(
       b, packed.value, getAsIndexOpFoldResult(b.getContext(), offsets),
       getAsIndexOpFoldResult(b.getContext(), sizes),
-      SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
+      SmallVector<OpFoldResult>(sizes.size(), b.getIndexAttr(1)));
 }
 
 Value PackedValues::getInterior(Value value, int64_t tile) {
@@ -180,52 +181,71 @@ Value PackedValues::getInterior(Value value, int64_t tile) {
 }
 
 Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
-                              int8_t padValue) {
+                              int8_t padValue,
+                              std::array<int64_t, 2> channelPads) {
   Halo halo{pads[0], pads[1], pads[2], pads[3]}, border{}, rest{};
   for (auto [wanted, outside, inside] : llvm::zip(halo, border, rest)) {
     outside = std::max<int64_t>(wanted, 0);
     inside = std::min<int64_t>(wanted, 0);
   }
   if (isEmpty(border))
-    return slice(get(value, tile), halo);
+    return pad(slice(get(value, tile), halo), Halo{}, channelPads);
   if (padValue != 0)
-    return slice(get(value, tile, padValue), halo);
-  Value interior = slice(get(value, tile), rest);
-  SmallVector<OpFoldResult> low(6, b.getIndexAttr(0)), high = low;
-  SmallVector<int64_t> shape(shapeOf(interior));
-  for (unsigned axis = 0; axis < 2; ++axis) {
-    low[axis + 2] = b.getIndexAttr(border[axis]);
-    high[axis + 2] = b.getIndexAttr(border[axis + 2]);
-    shape[axis + 2] += border[axis] + border[axis + 2];
-  }
-  auto type = typeOf(interior);
-  Value zero =
-      arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
-  return tensor::PadOp::create(b, type.clone(shape), interior, low, high, zero);
+    return pad(slice(get(value, tile, padValue), halo), Halo{}, channelPads);
+  return pad(slice(get(value, tile), rest), border, channelPads);
 }
 
-PackedValues::Packed PackedValues::createDestination(Value value) {
+/// Surrounds a packed tensor with zeros.
+Value PackedValues::pad(Value packed, const Halo &border,
+                        std::array<int64_t, 2> channelPads) {
+  if (isEmpty(border) && channelPads == std::array<int64_t, 2>{})
+    return packed;
+  SmallVector<int64_t> low{0, channelPads[0], border[0], border[1], 0, 0},
+      high{0, channelPads[1], border[2], border[3], 0, 0},
+      shape(shapeOf(packed));
+  for (auto [size, before, after] : llvm::zip(shape, low, high))
+    size += before + after;
+  auto type = typeOf(packed);
+  Value zero =
+      arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
+  return tensor::PadOp::create(
+      b, type.clone(shape), packed, getAsIndexOpFoldResult(b.getContext(), low),
+      getAsIndexOpFoldResult(b.getContext(), high), zero);
+}
+
+PackedValues::Packed
+PackedValues::createDestination(Value value, ArrayRef<int64_t> channelBlocks) {
   int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
   Halo halo = getHalo(value, tiles.blockOut, padValue);
   auto type = typeOf(value);
   SmallVector<int64_t> shape = to4D(type.getShape());
   SmallVector<int64_t> packedShape{
-      llvm::divideCeilSigned(shape[0], tiles.batch),
-      llvm::divideCeilSigned(shape[1], tiles.blockOut),
-      shape[2] + halo[0] + halo[2],
-      shape[3] + halo[1] + halo[3],
-      tiles.batch,
-      tiles.blockOut};
+      llvm::divideCeilSigned(shape[0], tiles.batch)};
+  llvm::append_range(packedShape, channelBlocks);
+  llvm::append_range(packedShape,
+                     ArrayRef<int64_t>{shape[2] + halo[0] + halo[2],
+                                       shape[3] + halo[1] + halo[3],
+                                       tiles.batch, tiles.blockOut});
   return {tensor::EmptyOp::create(b, packedShape, type.getElementType()), halo,
           padValue};
 }
 
-void PackedValues::createResult(Value value,
+/// The packed tensor with one axis of channel blocks.
+static Value joinSections(ImplicitLocOpBuilder &b, Value packed) {
+  SmallVector<int64_t> shape(shapeOf(packed));
+  if (shape.size() == 6)
+    return packed;
+  shape[1] *= shape[2];
+  shape.erase(shape.begin() + 2);
+  return ReshapeOp::create(b, typeOf(packed).clone(shape), packed);
+}
+
+void PackedValues::createResult(Value value, ArrayRef<int64_t> channelBlocks,
                                 llvm::function_ref<Value(Value)> compute,
                                 KernelTagger &tagger) {
-  Packed packed = createDestination(value);
+  Packed packed = createDestination(value, channelBlocks);
   if (isEmpty(packed.halo)) {
-    packed.value = compute(packed.value);
+    packed.value = joinSections(b, compute(packed.value));
     all[{value, tiles.blockOut}] = {packed};
     return;
   }
@@ -241,12 +261,14 @@ void PackedValues::createResult(Value value,
   packed.value = tensor::InsertSliceOp::create(
       b, compute(interior), packed.value, place.getMixedOffsets(),
       place.getMixedSizes(), place.getMixedStrides());
+  packed.value = joinSections(b, packed.value);
   all[{value, tiles.blockOut}] = {packed};
 }
 
 LogicalResult PackedValues::createConcat(ConcatOp op) {
   Value value = op.getResult();
-  Packed packed = createDestination(value);
+  Packed packed = createDestination(
+      value, llvm::divideCeilSigned(shapeOf(value)[1], tiles.blockOut));
   if (!isEmpty(packed.halo)) {
     Value pad =
         arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));

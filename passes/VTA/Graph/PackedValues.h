@@ -64,13 +64,16 @@ public:
   mlir::Value getInterior(mlir::Value value, int64_t tile);
 
   /// `value` padded as an operator asks for it (ONNX order: top, left, bottom,
-  /// right); negative pads cut off rows or columns.
+  /// right); negative pads cut off rows or columns. `channelPads` are blocks of
+  /// zeros before and after the channels.
   mlir::Value getPadded(mlir::Value value, int64_t tile,
-                        llvm::ArrayRef<int64_t> pads, int8_t padValue);
+                        llvm::ArrayRef<int64_t> pads, int8_t padValue,
+                        std::array<int64_t, 2> channelPads = {});
 
   /// Makes the packed form of an operator's result: `compute` writes the
-  /// interior of the destination that it is given.
-  void createResult(mlir::Value value,
+  /// interior of the destination that it is given, whose blocks of channels are
+  /// axes of the sizes in `channelBlocks`.
+  void createResult(mlir::Value value, llvm::ArrayRef<int64_t> channelBlocks,
                     llvm::function_ref<mlir::Value(mlir::Value)> compute,
                     KernelTagger &tagger);
 
@@ -101,8 +104,11 @@ private:
   Packed get(mlir::Value value, int64_t tile,
              std::optional<int8_t> padValue = std::nullopt);
   mlir::Value slice(const Packed &packed, const Halo &halo);
+  mlir::Value pad(mlir::Value packed, const Halo &border,
+                  std::array<int64_t, 2> channelPads);
   /// An empty tensor for the packed form of `value`, and which halo it has.
-  Packed createDestination(mlir::Value value);
+  Packed createDestination(mlir::Value value,
+                           llvm::ArrayRef<int64_t> channelBlocks);
   /// Gives a conversion, which the host runs, a kernel of its own.
   void assignToHost(mlir::Operation *op, const llvm::Twine &name);
 

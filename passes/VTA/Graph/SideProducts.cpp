@@ -34,19 +34,22 @@ Value VTASteps::product(Value acc, Value input, ArrayRef<AffineExpr> inputAt,
                         Value weight, AffineExpr weightAt) {
   // The loops of one tile follow those of the accumulators: row, output and
   // input lane.
-  SmallVector<AffineExpr, 7> d;
-  for (unsigned axis = 0; axis < 7; ++axis)
+  size_t rank = typeOf(acc).getRank();
+  SmallVector<AffineExpr> d;
+  for (size_t axis = 0; axis <= rank; ++axis)
     d.push_back(b.getAffineDimExpr(axis));
+  AffineExpr row = d[rank - 2], output = d[rank - 1], lane = d[rank];
   auto map = [&](ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(7, 0, exprs, b.getContext());
+    return AffineMap::get(d.size(), 0, exprs, b.getContext());
   };
   SmallVector<AffineExpr> at(inputAt);
-  at.append({d[4], d[6]});
-  SmallVector<utils::IteratorType> kinds(7, utils::IteratorType::parallel);
+  at.append({row, lane});
+  SmallVector<utils::IteratorType> kinds(d.size(),
+                                         utils::IteratorType::parallel);
   kinds.back() = utils::IteratorType::reduction;
   return generic(
       acc, {input, weight},
-      {map(at), map({weightAt, d[5], d[6]}), map(ArrayRef(d).take_front(6))},
+      {map(at), map({weightAt, output, lane}), map(ArrayRef(d).drop_back())},
       kinds, [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
         Type wide = inner.getI32Type();
         Value term = arith::MulIOp::create(
@@ -81,7 +84,7 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
         for (auto [index, byte] : llvm::enumerate(bytes))
           byte = char(index % tiles.blockIn == 0 ? 1 : kMost);
       });
-  int64_t blocks = shapeOf(acc)[1];
+  int64_t blocks = countBlocks(acc);
   SmallVector<int64_t> rest(values.begin(), values.end());
   rest.resize(blocks * tiles.blockOut, values.size() == 1 ? values[0] : 0);
   for (int64_t i = 0; i < count; ++i) {
@@ -105,7 +108,7 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
                       }
                     });
     acc = product(acc, ones, b.getAffineConstantExpr(0), weight,
-                  b.getAffineDimExpr(1));
+                  getBlockIndex(acc));
   }
   return acc;
 }

@@ -8,15 +8,18 @@
 #include "passes/VTA/Graph/VTASteps.h"
 
 #include "dialects/Graph/Constants.h"
+#include "passes/VTA/Graph/ChannelBlocks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
 using namespace acc::graph;
 using namespace acc::vta;
 
+/// The number of axes of a packed tensor whose channels are in one section.
 static constexpr int64_t rank = 6;
 
 static Value createStep(ImplicitLocOpBuilder &b, Step step, Value acc,
@@ -68,8 +71,19 @@ Value VTASteps::generic(
 // Element-wise steps
 //===----------------------------------------------------------------------===//
 
-static SmallVector<utils::IteratorType> getAllParallel() {
-  return SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel);
+static SmallVector<utils::IteratorType> getAllParallel(int64_t loops = rank) {
+  return SmallVector<utils::IteratorType>(loops, utils::IteratorType::parallel);
+}
+
+int64_t VTASteps::countBlocks(Value packed) {
+  return computeProduct(shapeOf(packed).drop_front().drop_back(4));
+}
+
+AffineExpr VTASteps::getBlockIndex(Value packed) {
+  ArrayRef<int64_t> shape = shapeOf(packed);
+  if (shape.size() == rank)
+    return b.getAffineDimExpr(1);
+  return b.getAffineDimExpr(1) * shape[2] + b.getAffineDimExpr(2);
 }
 
 Value VTASteps::apply(Step step, Value acc, int32_t value) {
@@ -84,13 +98,15 @@ Value VTASteps::apply(Step step, Value acc, ArrayRef<int32_t> values) {
   if (step == Step::Mul && llvm::all_of(values, [](int32_t v) { return !v; }))
     return apply(Step::Max, apply(Step::Min, acc, 0), 0);
   if (!llvm::all_equal(values))
-    return applyVector(step, acc, values, shapeOf(acc)[1] * tiles.blockOut);
+    return applyVector(step, acc, values, countBlocks(acc) * tiles.blockOut);
   // What an instruction cannot hold is loaded once, for all channels.
   if (!llvm::isInt<16>(values.front()))
     return applyVector(step, acc,
                        SmallVector<int32_t>(tiles.blockOut, values.front()),
                        tiles.blockOut);
-  return generic(acc, {}, b.getMultiDimIdentityMap(rank), getAllParallel(),
+  int64_t loops = typeOf(acc).getRank();
+  return generic(acc, {}, b.getMultiDimIdentityMap(loops),
+                 getAllParallel(loops),
                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
                    Value operand = arith::ConstantOp::create(
                        inner, inner.getI32IntegerAttr(values.front()));
@@ -112,22 +128,25 @@ Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values,
         }
   });
   Value vector = ConstantOp::create(b, type, elements);
-  AffineExpr block = channels == tiles.blockOut && shapeOf(acc)[1] != 1
+  int64_t loops = typeOf(acc).getRank();
+  AffineExpr block = channels == tiles.blockOut && countBlocks(acc) != 1
                          ? b.getAffineConstantExpr(0)
-                         : b.getAffineDimExpr(1);
+                         : getBlockIndex(acc);
   AffineMap map = AffineMap::get(
-      rank, 0, {block, b.getAffineDimExpr(4), b.getAffineDimExpr(5)},
+      loops, 0,
+      {block, b.getAffineDimExpr(loops - 2), b.getAffineDimExpr(loops - 1)},
       b.getContext());
-  return generic(acc, vector, {map, b.getMultiDimIdentityMap(rank)},
-                 getAllParallel(),
+  return generic(acc, vector, {map, b.getMultiDimIdentityMap(loops)},
+                 getAllParallel(loops),
                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
                    return createStep(inner, step, x[1], x[0]);
                  });
 }
 
 Value VTASteps::applyTensor(Step step, Value acc, Value operand) {
-  AffineMap identity = b.getMultiDimIdentityMap(rank);
-  return generic(acc, operand, {identity, identity}, getAllParallel(),
+  int64_t loops = typeOf(acc).getRank();
+  AffineMap identity = b.getMultiDimIdentityMap(loops);
+  return generic(acc, operand, {identity, identity}, getAllParallel(loops),
                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
                    return createStep(inner, step, x[1], x[0]);
                  });
@@ -153,8 +172,9 @@ Value VTASteps::widen(Value input) {
 }
 
 Value VTASteps::narrow(Value acc, Value destination) {
-  AffineMap identity = b.getMultiDimIdentityMap(rank);
-  return generic(destination, acc, {identity, identity}, getAllParallel(),
+  int64_t loops = typeOf(acc).getRank();
+  AffineMap identity = b.getMultiDimIdentityMap(loops);
+  return generic(destination, acc, {identity, identity}, getAllParallel(loops),
                  [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
                    return arith::TruncIOp::create(inner, inner.getI8Type(),
                                                   x[0]);
@@ -166,26 +186,42 @@ Value VTASteps::narrow(Value acc, Value destination) {
 //===----------------------------------------------------------------------===//
 
 Value VTASteps::convolution(Value input, Value weight,
+                            const ChannelBlocks &blocks,
                             ArrayRef<int64_t> resultShape,
                             ArrayRef<int64_t> strides,
                             ArrayRef<int64_t> dilations) {
-  SmallVector<AffineExpr, 10> d;
-  for (unsigned axis = 0; axis < 10; ++axis)
-    d.push_back(b.getAffineDimExpr(axis));
-  auto [n, co, oh, ow, ci] = std::tie(d[0], d[1], d[2], d[3], d[4]);
-  auto [kh, kw, row, o, i] = std::tie(d[5], d[6], d[7], d[8], d[9]);
-  auto map = [&](ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(10, 0, exprs, b.getContext());
-  };
   constexpr auto parallel = utils::IteratorType::parallel,
                  reduction = utils::IteratorType::reduction;
+  SmallVector<utils::IteratorType> kinds;
+  auto loop = [&](utils::IteratorType kind) {
+    kinds.push_back(kind);
+    return b.getAffineDimExpr(kinds.size() - 1);
+  };
+  AffineExpr n = loop(parallel);
+  // Blocks of output channels, and the first block that each of them reads.
+  SmallVector<AffineExpr, 2> co;
+  if (blocks.sections > 1)
+    co.push_back(loop(parallel));
+  co.push_back(loop(parallel));
+  AffineExpr first = co.back() * blocks.slope, output = co.back();
+  if (blocks.sections > 1) {
+    first = co[0] * blocks.sectionStride + first;
+    output = co[0] * blocks.outputs + output;
+  }
+  AffineExpr oh = loop(parallel), ow = loop(parallel), ci = loop(reduction),
+             kh = loop(reduction), kw = loop(reduction), row = loop(parallel),
+             o = loop(parallel), i = loop(reduction);
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(kinds.size(), 0, exprs, b.getContext());
+  };
+  SmallVector<AffineExpr> result{n};
+  llvm::append_range(result, co);
+  llvm::append_range(result, ArrayRef<AffineExpr>{oh, ow, row, o});
   return generic(fill(resultShape, 0), {input, weight},
-                 {map({n, ci, oh * strides[0] + kh * dilations[0],
+                 {map({n, first + ci, oh * strides[0] + kh * dilations[0],
                        ow * strides[1] + kw * dilations[1], row, i}),
-                  map({co, ci, kh, kw, o, i}), map({n, co, oh, ow, row, o})},
-                 {parallel, parallel, parallel, parallel, reduction, reduction,
-                  reduction, parallel, parallel, reduction},
-                 [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                  map({output, ci, kh, kw, o, i}), map(result)},
+                 kinds, [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
                    Type wide = inner.getI32Type();
                    Value product = arith::MulIOp::create(
                        inner, arith::ExtSIOp::create(inner, wide, x[0]),

@@ -32,7 +32,11 @@ struct VectorUnit {
   bool multiplies = true, shiftsLeft = true;
 };
 
-/// Emits steps on a running i32 tensor of rank 6.
+struct ChannelBlocks;
+
+/// Emits steps on a running i32 tensor: rows of tiles by image, block of
+/// channels (two axes where they lie in sections, see ChannelBlocks), row and
+/// column.
 class VTASteps {
 public:
   VTASteps(mlir::ImplicitLocOpBuilder &builder, Tiles tiles, VectorUnit unit)
@@ -61,6 +65,7 @@ public:
   mlir::Value narrow(mlir::Value acc, mlir::Value destination);
 
   mlir::Value convolution(mlir::Value input, mlir::Value weight,
+                          const ChannelBlocks &blocks,
                           llvm::ArrayRef<int64_t> resultShape,
                           llvm::ArrayRef<int64_t> strides,
                           llvm::ArrayRef<int64_t> dilations);
@@ -78,6 +83,10 @@ public:
                          llvm::ArrayRef<int32_t> bias, bool fits);
 
 private:
+  /// The number of blocks of channels in a packed tensor, and which one the
+  /// loops over its axes are at.
+  static int64_t countBlocks(mlir::Value packed);
+  mlir::AffineExpr getBlockIndex(mlir::Value packed);
   /// acc = acc * 2^times.
   mlir::Value multiplyByPower(mlir::Value acc, int32_t times);
   /// (acc - ((acc >> shift) & 1)) >> shift, with the shift of every channel.

@@ -15,8 +15,9 @@ from acc import _mlir, ir
 
 __all__ = ["Axis", "Buffer", "Footprint", "Form", "Unschedulable", "read_footprint"]
 
-# Names of a packed tensor's outer dimensions, and of what is summed over: input channels and the window.
-PARALLEL = ("n", "c", "h", "w")
+# Names of a packed tensor's outer dimensions, whose channels may lie in sections, and of what is summed over: input
+# channels and the window.
+PARALLEL = {4: ("n", "c", "h", "w"), 5: ("n", "s", "c", "h", "w")}
 REDUCTIONS = ("ci", "kh", "kw")
 
 
@@ -114,7 +115,7 @@ def _name_axes(axes: list[_mlir.FootprintAxis]) -> list[str]:
     """The names of images and windows where the numbers of axes fit."""
     parallel = [axis for axis in axes if not axis.is_reduction]
     reductions = [axis for axis in axes if axis.is_reduction]
-    names = PARALLEL if len(parallel) == len(PARALLEL) else tuple(f"p{axis.index}" for axis in parallel)
+    names = PARALLEL.get(len(parallel)) or tuple(f"p{axis.index}" for axis in parallel)
     fits = len(reductions) <= len(REDUCTIONS)
     summed = REDUCTIONS[len(REDUCTIONS) - len(reductions) :] if fits else tuple(f"r{axis.index}" for axis in reductions)
     return [*names, *summed]

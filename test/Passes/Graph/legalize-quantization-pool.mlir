@@ -22,7 +22,7 @@ func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
 // CHECK-LABEL: func.func @average_pool(
 // CHECK-DAG: %[[W:.*]] = graph.constant dense<1> : tensor<8x1x2x2xi8>
 // CHECK-DAG: %[[B:.*]] = graph.constant dense<27> : tensor<8xi32>
-// CHECK: graph.conv_integer %{{.*}}, %[[W]], %[[B]] {dilations = array<i64: 1, 1>, graph.reason = "averages over windows, which the accelerator does of whole images only", group = 8 : i64, pad_value = -3 : i8, pads = array<i64: 1, 1, 0, 0>, strides = array<i64: 2, 2>}
+// CHECK: graph.conv_integer %{{.*}}, %[[W]], %[[B]] {dilations = array<i64: 1, 1>, group = 8 : i64, pad_value = -3 : i8, pads = array<i64: 1, 1, 0, 0>, strides = array<i64: 2, 2>}
 // CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 1>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 func.func @average_pool(%q: tensor<1x8x7x7x!q2>) -> tensor<1x8x4x4x!y2> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q2>) -> tensor<1x8x7x7xf32>

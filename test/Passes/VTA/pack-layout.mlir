@@ -194,6 +194,63 @@ module attributes {vta.config = #vta} {
 
 // -----
 
+#vta = #vta.config<log_batch = 0, log_block = 4>
+
+// CHECK-DAG: #[[DIAGONAL:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9) -> (d0, d1 + d4, d2 + d5, d3 + d6, d7, d9)>
+// CHECK-DAG: #[[SECTIONS:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10) -> (d0, d1 * 2 + d5, d3 + d6, d4 + d7, d8, d10)>
+// CHECK-DAG: #[[TILES:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10) -> (d1 * 2 + d2, d5, d6, d7, d9, d10)>
+// CHECK-DAG: #[[BIAS:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7) -> (d1 * 2 + d2, d6, d7)>
+module attributes {vta.config = #vta} {
+  // A block of channels is computed from the one at the same place.
+  // CHECK-LABEL: @depthwise
+  func.func @depthwise(%x: tensor<1x20x8x8xi8>) -> tensor<1x20x6x6xi8> {
+    %w = graph.constant dense<3> : tensor<20x1x3x3xi8> : tensor<20x1x3x3xi8>
+    %b = graph.constant dense<0> : tensor<20xi32> : tensor<20xi32>
+    // CHECK: %[[P:.*]] = graph.pack {{.*}} -> tensor<1x2x8x8x1x16xi8>
+    // CHECK: linalg.generic {indexing_maps = [#[[DIAGONAL]], {{.*}} ins(%[[P]], %{{.*}} : tensor<1x2x8x8x1x16xi8>, tensor<2x1x3x3x16x16xi8>) outs(%{{.*}} : tensor<1x2x6x6x1x16xi32>)
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 20 : i64}
+        : (tensor<1x20x8x8xi8>, tensor<20x1x3x3xi8>, tensor<20xi32>) -> tensor<1x20x6x6xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x20x6x6xi32>) -> tensor<1x20x6x6xi8>
+    return %1 : tensor<1x20x6x6xi8>
+  }
+
+  // Groups of two blocks each read their own blocks only; where readers want a border, it surrounds both sections.
+  // CHECK-LABEL: @sections
+  func.func @sections(%x: tensor<1x64x6x6xi8>) -> tensor<1x64x6x6xi8> {
+    %w = graph.constant dense<1> : tensor<64x32x1x1xi8> : tensor<64x32x1x1xi8>
+    %b = graph.constant dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31]> : tensor<64xi32> : tensor<64xi32>
+    // CHECK: linalg.generic {indexing_maps = [#[[SECTIONS]], #[[TILES]], {{.*}} outs(%{{.*}} : tensor<1x2x2x6x6x1x16xi32>)
+    // CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[BIAS]], {{.*}} ins(%{{.*}} : tensor<1x1x16xi8>, tensor<4x16x16xi8>)
+    // CHECK: %[[FILL:.*]] = linalg.fill {{.*}} -> tensor<1x2x2x8x8x1x16xi8>
+    // CHECK: %[[INSIDE:.*]] = tensor.extract_slice %[[FILL]][0, 0, 0, 1, 1, 0, 0] [1, 2, 2, 6, 6, 1, 16]
+    // CHECK: linalg.generic {{.*}} outs(%[[INSIDE]]
+    // CHECK: %[[Q:.*]] = tensor.insert_slice {{.*}} into %[[FILL]]
+    // CHECK: graph.reshape %[[Q]] : (tensor<1x2x2x8x8x1x16xi8>) -> tensor<1x4x8x8x1x16xi8>
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 2 : i64}
+        : (tensor<1x64x6x6xi8>, tensor<64x32x1x1xi8>, tensor<64xi32>) -> tensor<1x64x6x6xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x64x6x6xi32>) -> tensor<1x64x6x6xi8>
+    %2 = graph.max_pool %1 {graph.placement = #graph.placement<kernel = "p", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : (tensor<1x64x6x6xi8>) -> tensor<1x64x6x6xi8>
+    return %2 : tensor<1x64x6x6xi8>
+  }
+
+  // Groups of 24 channels begin inside of blocks: a band of three blocks, with zeros outside.
+  // CHECK-LABEL: @band
+  func.func @band(%x: tensor<1x96x4x4xi8>) -> tensor<1x96x4x4xi8> {
+    %w = graph.constant dense<1> : tensor<96x24x1x1xi8> : tensor<96x24x1x1xi8>
+    %b = graph.constant dense<0> : tensor<96xi32> : tensor<96xi32>
+    // CHECK: %[[PAD:.*]] = tensor.pad {{.*}} low[0, 1, 0, 0, 0, 0] high[0, 1, 0, 0, 0, 0]
+    // CHECK: linalg.generic {indexing_maps = [#[[DIAGONAL]], {{.*}} ins(%[[PAD]], %{{.*}} : tensor<1x8x4x4x1x16xi8>, tensor<6x3x1x1x16x16xi8>)
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 4 : i64}
+        : (tensor<1x96x4x4xi8>, tensor<96x24x1x1xi8>, tensor<96xi32>) -> tensor<1x96x4x4xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x96x4x4xi32>) -> tensor<1x96x4x4xi8>
+    return %1 : tensor<1x96x4x4xi8>
+  }
+}
+
+// -----
+
 #vta = #vta.config<dialect = public>
 
 // In the dialect `public` there are neither products nor shifts to the left, only sums of a value with itself.

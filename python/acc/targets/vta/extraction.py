@@ -271,11 +271,13 @@ def _axes(shape: list[int], memories: set[str]) -> tuple[str, ...]:
             f"output channel % {outputs}",
             f"input channel % {inputs}",
         )
-    if len(shape) == 6:
-        batch, channels = shape[4:]
+    if len(shape) in (6, 7):
+        batch, channels = shape[-2:]
+        sections = [f"channel / {shape[2] * channels}"] if len(shape) == 7 else []
         return (
             f"batch / {batch}",
-            f"channel / {channels}",
+            *sections,
+            f"channel / {channels}" + (f" % {shape[2]}" if sections else ""),
             "row",
             "column",
             f"batch % {batch}",

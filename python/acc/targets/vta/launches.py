@@ -16,6 +16,8 @@ from acc.targets.base import Tensors
 
 # Operators that convert the numbers of a tensor and nothing else.
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity")
+# Operations of the compiler that make another shape of the same buffer.
+VIEWS = ("tensor.expand_shape", "tensor.collapse_shape")
 # Operators whose second input is their weights.
 WEIGHTED = ("Conv", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
 
@@ -56,14 +58,16 @@ def _names(kernel: ir.Operation) -> tuple[str, ...]:
 
 
 def _border(kernel: ir.Operation, shape: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """What surrounds the tensor in the packed result of a kernel."""
-    if len(shape) != 6:
+    """What surrounds the tensor in the packed result of a kernel, whose channels have one or two axes."""
+    if len(shape) not in (6, 7):
         return None
+    rows_and_columns = slice(-4, -2)
     for op in kernel.regions[0].blocks[0]:
         if op.name == "tensor.insert_slice":
             at, size = op.attributes["static_offsets"].value, op.attributes["static_sizes"].value
-            (top, left), (rows, columns) = at[2:4], size[2:4]
-            return (top, shape[2] - top - rows), (left, shape[3] - left - columns)
+            (top, left), (rows, columns) = at[rows_and_columns], size[rows_and_columns]
+            height, width = shape[rows_and_columns]
+            return (top, height - top - rows), (left, width - left - columns)
         if op.name == "tensor.pad" and len(ir.shape_of(op.result)) == 4:
             low, high = op.attributes["static_low"].value, op.attributes["static_high"].value
             return (low[2], high[2]), (low[3], high[3])
@@ -98,6 +102,8 @@ def _argument(value: ir.Value, writer: ir.Operation | None, kernels: Mapping[str
     owner = value.owner
     if isinstance(owner, ir.Operation) and owner.name == "graph.constant":
         return Argument("constant", (), element, shape, None)
+    while isinstance(owner, ir.Operation) and owner.name in VIEWS:
+        owner = owner.operands[0].owner
     producer = None
     if isinstance(owner, ir.Operation) and _is_launch(owner):
         producer = kernels[str(owner.attributes["kernel"].value)]

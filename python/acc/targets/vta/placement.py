@@ -28,12 +28,6 @@ def _is_constant(value: ir.Value) -> bool:
     return isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant"
 
 
-def _is_ungrouped(op: ir.Operation, _: Hardware) -> str:
-    group = _attribute(op, "group", 1)
-    # What other operators become convolutions by group have a reason of their own.
-    return "" if group == 1 else str(_attribute(op, "graph.reason", f"grouped convolution: group {group}"))
-
-
 def _is_image(op: ir.Operation, _: Hardware) -> str:
     spatial = len(ir.shape_of(op.operands[0])) - 2
     return "" if spatial == 2 else f"{spatial} spatial {'axis' if spatial == 1 else 'axes'}, the accelerator has 2"
@@ -110,7 +104,7 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.conv_integer": (
-        *(_fits_widths, _fits_weight_width, _is_image, _is_ungrouped),
+        *(_fits_widths, _fits_weight_width, _is_image),
         *(_has_constants, _has_one_reader, _may_requantize),
     ),
     "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader, _may_requantize),
@@ -130,11 +124,31 @@ def refuse(op: ir.Operation, hardware: Hardware) -> Reason:
     return Reason(text, Blame.RULE) if text else Reason()
 
 
-def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool) -> bool:
+def _may_have_sections(op: ir.Operation, hardware: Hardware) -> bool:
+    """Whether the blocks of channels of a convolution may get two axes, which no other tensor has.
+
+    A block of outputs that holds whole groups, which read whole blocks of inputs, needs no second axis.
+    """
+    group = _attribute(op, "group", 1)
+    assert isinstance(group, int)
+    block_in, block_out = hardware.config.block_in, hardware.config.block_out
+    inputs, outputs = (ir.shape_of(v)[1] // group for v in (op.operands[0], op.result))
+    return group > 1 and bool(block_out % outputs or block_out // outputs * inputs % block_in)
+
+
+def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hardware: Hardware) -> bool:
     """Whether a kernel that ends with `tail` may go on with `op`."""
     if tail.name == "graph.max_pool":
         return False
-    return op.name != "graph.weighted_sum" or fuse_residual
+    if op.name != "graph.weighted_sum":
+        return True
+    anchor = tail.operands[0].owner
+    sections = (
+        isinstance(anchor, ir.Operation)
+        and anchor.name == "graph.conv_integer"
+        and _may_have_sections(anchor, hardware)
+    )
+    return fuse_residual and not sections
 
 
 def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:

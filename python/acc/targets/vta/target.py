@@ -112,7 +112,7 @@ class Vta(Accelerator):
 
     def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
         """See Accelerator."""
-        return placement.can_continue(tail, op, self.options.fuse_residual)
+        return placement.can_continue(tail, op, self.options.fuse_residual, self._hardware)
 
     def keep_layout(self, op: ir.Operation, placed: set[ir.Value]) -> bool:
         """See Accelerator; marks with `graph.packed`."""
