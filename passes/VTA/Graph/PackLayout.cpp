@@ -252,7 +252,10 @@ private:
     if (shapeOf(op.getInput()).size() != 4)
       return op.emitOpError("cannot run on the accelerator: not two spatial "
                             "axes");
-    Value sum = steps.globalSum(getWide(op.getInput()));
+    Value sum =
+        steps.canAddScaled(1)
+            ? steps.globalSum(values.getInterior(op.getInput(), tiles.blockIn))
+            : steps.globalSumWide(getWide(op.getInput()));
     accumulators[op.getResult()] = {
         sum, {int32_t(op.getOffset())}, std::nullopt};
     return success();

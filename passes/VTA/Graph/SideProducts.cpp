@@ -30,6 +30,14 @@ static constexpr int64_t kMost = 127;
 /// More products take longer than the vector unit.
 static constexpr int kMostProducts = 2;
 
+/// The body of a product: what is accumulated, and one term more.
+static Value addTerm(ImplicitLocOpBuilder &b, ValueRange x) {
+  Type wide = b.getI32Type();
+  Value term = arith::MulIOp::create(b, arith::ExtSIOp::create(b, wide, x[0]),
+                                     arith::ExtSIOp::create(b, wide, x[1]));
+  return arith::AddIOp::create(b, x[2], term);
+}
+
 Value VTASteps::product(Value acc, Value input, ArrayRef<AffineExpr> inputAt,
                         Value weight, AffineExpr weightAt) {
   // The loops of one tile follow those of the accumulators: row, output and
@@ -50,13 +58,7 @@ Value VTASteps::product(Value acc, Value input, ArrayRef<AffineExpr> inputAt,
   return generic(
       acc, {input, weight},
       {map(at), map({weightAt, output, lane}), map(ArrayRef(d).drop_back())},
-      kinds, [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-        Type wide = inner.getI32Type();
-        Value term = arith::MulIOp::create(
-            inner, arith::ExtSIOp::create(inner, wide, x[0]),
-            arith::ExtSIOp::create(inner, wide, x[1]));
-        return arith::AddIOp::create(inner, x[2], term);
-      });
+      kinds, addTerm);
 }
 
 /// A constant of i8 elements whose values are given by their positions.
@@ -117,16 +119,42 @@ bool VTASteps::canAddScaled(int32_t factor) const {
   return tiles.blockIn == tiles.blockOut && std::abs(int64_t(factor)) <= kMost;
 }
 
+/// One tile of weights with a factor on its diagonal.
+static Value createDiagonal(ImplicitLocOpBuilder &b, Tiles tiles,
+                            int32_t factor) {
+  return createBytes(b, {1, tiles.blockOut, tiles.blockIn},
+                     [&](MutableArrayRef<char> bytes) {
+                       llvm::fill(bytes, 0);
+                       for (int64_t lane = 0; lane < tiles.blockOut; ++lane)
+                         bytes[lane * tiles.blockIn + lane] = char(factor);
+                     });
+}
+
 Value VTASteps::addScaled(Value acc, Value input, int32_t factor) {
   assert(canAddScaled(factor) && "the factor is no weight");
-  Value diagonal = createBytes(
-      b, {1, tiles.blockOut, tiles.blockIn}, [&](MutableArrayRef<char> bytes) {
-        llvm::fill(bytes, 0);
-        for (int64_t lane = 0; lane < tiles.blockOut; ++lane)
-          bytes[lane * tiles.blockIn + lane] = char(factor);
-      });
+  Value diagonal = createDiagonal(b, tiles, factor);
   SmallVector<AffineExpr> at;
   for (unsigned axis = 0; axis < 4; ++axis)
     at.push_back(b.getAffineDimExpr(axis));
   return product(acc, input, at, diagonal, b.getAffineConstantExpr(0));
+}
+
+Value VTASteps::globalSum(Value input) {
+  assert(canAddScaled(1) && "no tile of weights adds an input as it is");
+  ArrayRef<int64_t> shape = shapeOf(input);
+  SmallVector<AffineExpr, 7> d;
+  for (unsigned axis = 0; axis < 7; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  AffineExpr zero = b.getAffineConstantExpr(0);
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(7, 0, exprs, b.getContext());
+  };
+  SmallVector<utils::IteratorType> kinds(7, utils::IteratorType::parallel);
+  kinds[2] = kinds[3] = kinds[6] = utils::IteratorType::reduction;
+  return generic(
+      fill({shape[0], shape[1], 1, 1, tiles.batch, tiles.blockOut}, 0),
+      {input, createDiagonal(b, tiles, 1)},
+      {map({d[0], d[1], d[2], d[3], d[4], d[6]}), map({zero, d[5], d[6]}),
+       map({d[0], d[1], zero, zero, d[4], d[5]})},
+      kinds, addTerm);
 }

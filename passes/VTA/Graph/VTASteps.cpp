@@ -253,7 +253,7 @@ Value VTASteps::maxPool(Value wideInput, ArrayRef<int64_t> resultShape,
                  });
 }
 
-Value VTASteps::globalSum(Value wideInput) {
+Value VTASteps::globalSumWide(Value wideInput) {
   ArrayRef<int64_t> shape = shapeOf(wideInput);
   AffineExpr zero = b.getAffineConstantExpr(0);
   AffineMap target =

@@ -57,6 +57,8 @@ public:
   /// canAddScaled.
   mlir::Value addScaled(mlir::Value acc, mlir::Value input, int32_t factor);
   bool canAddScaled(int32_t factor) const;
+  /// The sum of an i8 image, if canAddScaled(1).
+  mlir::Value globalSum(mlir::Value input);
 
   mlir::Value fill(llvm::ArrayRef<int64_t> shape, int32_t value);
   mlir::Value copy(mlir::Value acc);
@@ -74,7 +76,7 @@ public:
                       llvm::ArrayRef<int64_t> window,
                       llvm::ArrayRef<int64_t> strides,
                       llvm::ArrayRef<int64_t> dilations);
-  mlir::Value globalSum(mlir::Value wideInput);
+  mlir::Value globalSumWide(mlir::Value wideInput);
 
   /// Everything that `op` does with acc + bias, one value or one per channel,
   /// but the narrowing; the result fits i8. `fits`: the sum is known not to
