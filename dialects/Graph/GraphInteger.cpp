@@ -235,6 +235,28 @@ LogicalResult RequantizeOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// LookupOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+LookupOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                            SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
+  SmallVector<AffineExpr> table = c.shape(adaptor.getTable()).sizes;
+  constexpr int64_t entries = 256;
+  if (table.size() != 2 || getKnownSize(table[1]) != entries)
+    return c.error("needs a table of ", entries,
+                   " entries, or one for each channel, has ", ArrayRef(table));
+  if (getKnownSize(table[0]) != 1 &&
+      failed(c.requireEqual(
+          table[0], input.rank() > 1 ? input.sizes[1] : c.constant(1), "has ",
+          table[0], " tables for an input of shape ", ArrayRef(input.sizes))))
+    return failure();
+  results.push_back(std::move(input));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // RebaseOp
 //===----------------------------------------------------------------------===//
 

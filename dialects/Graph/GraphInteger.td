@@ -211,6 +211,28 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
   let hasVerifier = 1;
 }
 
+def Graph_LookupOp : Graph_IntegerOp<"lookup"> {
+  let summary = "Every element by a table of 256 entries";
+  let description = [{
+    input (D0, D1...) i8, table (1, 256) i8, or (D1, 256) with a table for each
+    channel (axis 1):
+
+        result[d...] = table[0 or d1, input[d...] + 128]
+
+    This is what any chain of element-wise operators on one quantized tensor is
+    between quantized tensors. graph-legalize-quantization makes the table of
+    the chain itself, applied to a constant of all 256 integers, and the compiler
+    computes it with native code; so the results are those of the chain.
+
+    ```mlir
+    %y = graph.lookup %x, %table
+        : (tensor<1x16x8x8xi8>, tensor<1x256xi8>) -> tensor<1x16x8x8xi8>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$input, Graph_I8Tensor:$table);
+  let results = (outs Graph_I8Tensor:$result);
+}
+
 def Graph_RebaseOp : Graph_TypedOp<"rebase"> {
   let summary = "uint8 to int8 by subtracting 128, or back";
   let description = [{

@@ -48,6 +48,9 @@ constexpr std::pair<llvm::StringLiteral, ElementRule> ruleOf(ElementRule rule) {
   return {Op::getOperationName(), rule};
 }
 
+/// Whether `op` computes every element of its result from one of each operand.
+bool isElementwise(mlir::Operation *op);
+
 /// Mathematical functions and activations.
 ElementRules getFunctionRules();
 

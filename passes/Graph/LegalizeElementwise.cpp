@@ -39,7 +39,7 @@ public:
 
 private:
   FailureOr<Operand> getOperand(Value value);
-  FailureOr<Value> sum(ArrayRef<Operand> operands, ArrayRef<int> signs);
+  FailureOr<Value> sum(ArrayRef<Operand> operands, ArrayRef<int> factors);
   FailureOr<Value> rescale(Operand operand);
   FailureOr<Value> legalizeSum(ArrayRef<int> signs);
   FailureOr<Value> legalizeConcat(ConcatOp op);
@@ -69,15 +69,15 @@ FailureOr<Operand> Legalizer::getOperand(Value value) {
   return Operand{toInteger(builder, loc, source), *grid};
 }
 
-/// The sum of operands with signs 1 or -1, in the grid of the layer's output.
+/// The sum of multiples of operands, in the grid of the layer's output.
 FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
-                                ArrayRef<int> signs) {
+                                ArrayRef<int> factors) {
   SmallVector<double> ratios;
   SmallVector<Interval> ranges;
   SmallVector<int32_t> offsets;
   SmallVector<Value> inputs;
-  for (auto [operand, sign] : llvm::zip(operands, signs)) {
-    ratios.push_back(sign * getRatio(operand.grid.scale, layer.output.scale));
+  for (auto [operand, factor] : llvm::zip(operands, factors)) {
+    ratios.push_back(factor * getRatio(operand.grid.scale, layer.output.scale));
     ranges.push_back(operand.grid.centered());
     offsets.push_back(-operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
@@ -101,15 +101,27 @@ FailureOr<Value> Legalizer::rescale(Operand operand) {
   return sum(operand, 1);
 }
 
+/// The sum of the anchor's operands, with signs 1 or -1. A tensor that is added
+/// to itself is one operand.
 FailureOr<Value> Legalizer::legalizeSum(ArrayRef<int> signs) {
   SmallVector<Operand> operands;
-  for (Value value : layer.anchor->getOperands()) {
+  SmallVector<Value> sources;
+  SmallVector<int> factors;
+  for (auto [value, sign] : llvm::zip(layer.anchor->getOperands(), signs)) {
     FailureOr<Operand> operand = getOperand(value);
     if (failed(operand))
       return failure();
+    Value source = getQuantizedSource(value);
+    size_t same = llvm::find(sources, source) - sources.begin();
+    if (same < sources.size() && factors[same] + sign != 0) {
+      factors[same] += sign;
+      continue;
+    }
     operands.push_back(*operand);
+    sources.push_back(source);
+    factors.push_back(sign);
   }
-  return sum(operands, signs);
+  return sum(operands, factors);
 }
 
 FailureOr<Value> Legalizer::legalizeConcat(ConcatOp op) {

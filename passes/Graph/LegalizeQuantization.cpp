@@ -214,9 +214,9 @@ private:
   void legalize(IRRewriter &rewriter, QuantizeLinearOp op) {
     QuantizedLayer layer;
     std::string reason;
-    FailureOr<Value> integers = failure();
-    if (succeeded(findLayer(op, layer, reason))) {
-      rewriter.setInsertionPoint(op);
+    rewriter.setInsertionPoint(op);
+    FailureOr<Value> integers = legalizeByTable(rewriter, op);
+    if (failed(integers) && succeeded(findLayer(op, layer, reason))) {
       integers = isContraction(layer.anchor)
                      ? legalizeContraction(rewriter, layer, reason)
                      : legalizeElementwise(rewriter, layer, reason);

@@ -107,7 +107,9 @@ def GraphLegalizeQuantization
     arithmetic, with all parameters derived from the scales. Quantization is
     moved through operators that only move data first. Activations are 8 bits,
     quantized per tensor; weights are constant, quantized per tensor or per
-    output channel. What does not fit stays float and says why in
+    output channel. Any other chain of element-wise operators on one quantized
+    tensor becomes `graph.lookup`, whose table is the chain itself on a constant
+    of all 256 integers. What does not fit stays float and says why in
     `graph.reason`.
 
     Before:

@@ -44,6 +44,12 @@ mlir::FailureOr<mlir::Value> legalizeElementwise(mlir::OpBuilder &builder,
                                                  QuantizedLayer &layer,
                                                  std::string &reason);
 
+/// Builds the layer as a table, if what is quantized depends on one quantized
+/// tensor element by element; fails otherwise, having built nothing. What only
+/// rescales is left to arithmetic.
+mlir::FailureOr<mlir::Value> legalizeByTable(mlir::OpBuilder &builder,
+                                             QuantizeLinearOp quantize);
+
 /// Whether there is integer arithmetic for `op` between quantized tensors.
 bool hasIntegerForm(mlir::Operation *op);
 

@@ -489,6 +489,16 @@ private:
 
 } // namespace
 
+bool acc::graph::isElementwise(Operation *op) {
+  return llvm::any_of(
+      ArrayRef<ElementRules>{rules, getFunctionRules(), storageRules},
+      [&](ElementRules table) {
+        return llvm::any_of(table, [&](const auto &row) {
+          return row.first == op->getName().getStringRef();
+        });
+      });
+}
+
 void acc::graph::populateElementwiseToLinalg(const TypeConverter &converter,
                                              RewritePatternSet &patterns) {
   auto add = [&](ElementRules table, bool onStorage) {

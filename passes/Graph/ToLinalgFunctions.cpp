@@ -90,7 +90,7 @@ Real hardSigmoid(const ElementContext &c, Real x) {
   return (x * c.real("alpha") + c.real("beta")).atMost(1).atLeast(0);
 }
 Real hardSwish(const ElementContext &, Real x) {
-  return x * (x / 6 + 0.5).atMost(1).atLeast(0);
+  return x * (x * (1.0 / 6) + 0.5).atMost(1).atLeast(0);
 }
 Real expm1(Real x) { return x.apply<math::ExpM1Op>(); }
 Real elu(const ElementContext &c, Real x) {

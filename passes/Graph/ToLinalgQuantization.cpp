@@ -10,8 +10,10 @@
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -247,11 +249,41 @@ class RequantizePattern : public OpConversionPattern<RequantizeOp> {
   }
 };
 
+class LookupPattern : public OpConversionPattern<LookupOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(LookupOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    bool perChannel = op.getTable().getType().getDimSize(0) != 1;
+    rewriter.replaceOp(
+        op, createElementwise(
+                b, op.getType(), adaptor.getInput(),
+                [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                  // Entries are in the order of i8; flipping the sign counts
+                  // them from 0.
+                  Value flip = arith::ConstantOp::create(
+                      inner, inner.getI8IntegerAttr(-128));
+                  Value entry = arith::IndexCastUIOp::create(
+                      inner, inner.getIndexType(),
+                      arith::XOrIOp::create(inner, x[0], flip));
+                  Value channel =
+                      perChannel
+                          ? Value(linalg::IndexOp::create(inner, 1))
+                          : Value(arith::ConstantIndexOp::create(inner, 0));
+                  return tensor::ExtractOp::create(inner, adaptor.getTable(),
+                                                   ValueRange{channel, entry});
+                }));
+    return success();
+  }
+};
+
 } // namespace
 
 void acc::graph::populateQuantizationToLinalg(const TypeConverter &converter,
                                               RewritePatternSet &patterns) {
-  patterns
-      .add<QuantizeLinearPattern, DequantizeLinearPattern, RequantizePattern>(
-          converter, patterns.getContext());
+  patterns.add<QuantizeLinearPattern, DequantizeLinearPattern,
+               RequantizePattern, LookupPattern>(converter,
+                                                 patterns.getContext());
 }

@@ -17,7 +17,7 @@ from acc.executable import Executable
 from acc.pipeline import Options, Pipeline
 from acc.targets.cpu import CpuOptions
 
-__all__ = ["backward_slice", "evaluate"]
+__all__ = ["NumberedFunction", "backward_slice", "evaluate"]
 
 _KEPT = 64
 """Compiled graphs that are kept; each is some ten kilobytes of code."""
@@ -34,9 +34,15 @@ def evaluate(
     """
     operations = backward_slice(values, known)
     inputs = list(dict.fromkeys(operand for op in operations for operand in op.operands if operand in known))
-    executable = _compile(_as_function(operations, inputs, values), _runnable(cpu or CpuOptions()))
-    results = executable.run({str(index): known[value] for index, value in enumerate(inputs)})
-    return [results[str(index)] for index in range(len(values))]
+    function = NumberedFunction([value.type for value in inputs], [value.type for value in values])
+    copies: dict[ir.Value, ir.Value] = dict(zip(inputs, function.arguments, strict=True))
+    for operation in operations:
+        copy = operation.clone(function.point)
+        for index, operand in enumerate(operation.operands):
+            copy.set_operand(index, copies[operand])
+        copies.update(zip(operation.results, copy.results, strict=True))
+    function.results = [copies[value] for value in values]
+    return function.run([known[value] for value in inputs], cpu)
 
 
 def backward_slice(values: Sequence[ir.Value], known: Container[ir.Value]) -> list[ir.Operation]:
@@ -56,34 +62,40 @@ def backward_slice(values: Sequence[ir.Value], known: Container[ir.Value]) -> li
     return list(order)
 
 
-def _as_function(operations: Sequence[ir.Operation], inputs: Sequence[ir.Value], values: Sequence[ir.Value]) -> str:
-    """The text of a module whose function `main` computes `values` of `inputs` by copies of the operations."""
-    context = values[0].context
-    location = ir.Location.unknown(context)
-    module = ir.Module.create(location)
-    types = ir.FunctionType.get([value.type for value in inputs], [value.type for value in values], context=context)
-    function = ir.Operation.create(
-        "func.func",
-        attributes={
-            "sym_name": "main",
-            "function_type": types,
-            "arg_attrs": _names(len(inputs), context),
-            "res_attrs": _names(len(values), context),
-        },
-        regions=1,
-        loc=location,
-        ip=ir.InsertionPoint(module.body),
-    )
-    block = function.regions[0].blocks.append()
-    point = ir.InsertionPoint(block)
-    copies: dict[ir.Value, ir.Value] = {value: block.add_argument(value.type, location) for value in inputs}
-    for operation in operations:
-        copy = operation.clone(point)
-        for index, operand in enumerate(operation.operands):
-            copy.set_operand(index, copies[operand])
-        copies.update(zip(operation.results, copy.results, strict=True))
-    ir.Operation.create("func.return", operands=[copies[value] for value in values], loc=location, ip=point)
-    return str(module)
+class NumberedFunction:
+    """A function `main` under construction, whose inputs and outputs are named by their numbers.
+
+    arguments: its arguments. point: where its operators go. results: what it returns, to be set at last.
+    """
+
+    def __init__(self, inputs: Sequence[ir.Type], outputs: Sequence[ir.Type]) -> None:
+        context = outputs[0].context
+        self._location = ir.Location.unknown(context)
+        self._module = ir.Module.create(self._location)
+        self._count = len(outputs)
+        function = ir.Operation.create(
+            "func.func",
+            attributes={
+                "sym_name": "main",
+                "function_type": ir.FunctionType.get(inputs, outputs, context=context),
+                "arg_attrs": _names(len(inputs), context),
+                "res_attrs": _names(len(outputs), context),
+            },
+            regions=1,
+            loc=self._location,
+            ip=ir.InsertionPoint(self._module.body),
+        )
+        block = function.regions[0].blocks.append()
+        self.arguments = [block.add_argument(type, self._location) for type in inputs]
+        self.point = ir.InsertionPoint(block)
+        self.results: list[ir.Value] = []
+
+    def run(self, inputs: Sequence[np.ndarray], cpu: CpuOptions | None = None) -> list[np.ndarray]:
+        """The results for these inputs. cpu: as for `evaluate`."""
+        ir.Operation.create("func.return", operands=self.results, loc=self._location, ip=self.point)
+        executable = _compile(str(self._module), _runnable(cpu or CpuOptions()))
+        results = executable.run({str(index): array for index, array in enumerate(inputs)})
+        return [results[str(index)] for index in range(self._count)]
 
 
 def _names(count: int, context: ir.Context) -> ir.Attribute:

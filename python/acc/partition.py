@@ -26,7 +26,7 @@ ELEMENTWISE = frozenset(
     f"graph.{name}"
     for name in (
         *("add", "sub", "mul", "div", "sum", "relu", "clip", "cast", "batch_normalization"),
-        *("rebase", "requantize", "weighted_sum", "quantize_linear", "dequantize_linear"),
+        *("rebase", "requantize", "weighted_sum", "lookup", "quantize_linear", "dequantize_linear"),
     )
 )
 """Operators that can continue a kernel whose result they read."""

@@ -199,6 +199,12 @@ class Pipeline:
             tensors = {name: (kind, tuple(inputs), tuple(outputs)) for name, kind, inputs, outputs in nodes}
             del attributes[TENSORS]
 
+        def tables(_: ir.Operation) -> None:
+            # These are compiled themselves.
+            from acc.lookup_tables import compute_tables
+
+            compute_tables(module, self.options.cpu)
+
         def passes(pm: PassManager) -> None:
             pm.add(upstream.canonicalize())
             pm.add(graph_passes.fold_batch_norm().on("func.func"))
@@ -206,6 +212,8 @@ class Pipeline:
             pm.add(graph_passes.legalize_quantization())
             pm.add(upstream.canonicalize())
             pm.add(upstream.cse())
+            pm.add(tables, "compute-tables")
+            pm.add(upstream.canonicalize())
 
         self._passes("graph", module, passes)
         # Read here, because later types do not have what only ONNX knows (signs).

@@ -21,6 +21,7 @@ __all__ = [
     "evaluate",
     "gemm_integer",
     "global_sum_integer",
+    "lookup",
     "max_pool",
     "rebase",
     "requantize",
@@ -143,6 +144,14 @@ def requantize(
     return y.astype(np.int8)
 
 
+def lookup(x: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """(N, C, D...) int8, (1 or C, 256) int8 -> int8 of the shape of x: the entries at x + 128."""
+    entries = x.astype(np.int64) + 128
+    if len(table) == 1:
+        return table[0][entries]
+    return table[np.arange(len(table)).reshape(-1, *[1] * (x.ndim - 2)), entries]
+
+
 def rebase(x: np.ndarray) -> np.ndarray:
     """uint8 -> int8 by subtracting 128, or int8 -> uint8 by adding it."""
     return (x ^ x.dtype.type(-128 if x.dtype == np.int8 else 128)).view(np.uint8 if x.dtype == np.int8 else np.int8)
@@ -225,6 +234,7 @@ _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "weighted_sum": _direct(weighted_sum),
     "global_sum_integer": _direct(global_sum_integer),
     "requantize": _direct(requantize),
+    "lookup": _direct(lookup),
     "max_pool": _direct(max_pool),
     "rebase": lambda op, x: rebase(x),
     "storage_cast": lambda op, x: x,

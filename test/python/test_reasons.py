@@ -81,7 +81,7 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "swish": (
         lambda n: n.qdq(n.op("Mul", x := n.qdq(n.conv(n.start())), n.op("Sigmoid", x))),
-        "Sigmoid has no integer form; Mul has no integer form",
+        "computed by a table of 256 entries, which the vector unit does not have",
     ),
     "convolution before a swish": (
         lambda n: n.qdq(n.op("Mul", c := n.conv(n.start()), n.op("Sigmoid", c))),
@@ -99,7 +99,6 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         lambda n: n.qdq(n.op("Add", n.start(), n.qdq(n.input(1, 16, 1, 1, name="z")))),
         "operands broadcast",
     ),
-    "sum with itself": (lambda n: n.qdq(n.op("Add", x := n.start(), x)), "adds a tensor to itself"),
     "clip on integers": (
         lambda n: n.dq(n.op("Clip", n.q(n.start()), n.constant(-3, INT8), n.constant(5, INT8))),
         "Clip on int8, which the accelerator does not have",

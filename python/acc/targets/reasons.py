@@ -61,6 +61,8 @@ def title_of(op: ir.Operation) -> str:
     """What an operator is called in messages."""
     if op.name == "graph.weighted_sum" and len(op.operands) == 1:
         return "rescaling"
+    if op.name == "graph.lookup":
+        return "look-up"
     return onnx_name(op.name)
 
 

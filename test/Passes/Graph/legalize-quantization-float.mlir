@@ -21,7 +21,7 @@ func.func @other_use(%q: tensor<4x!q>) -> (tensor<4xf32>, tensor<4x!q>) {
 // CHECK: %[[I:.*]] = graph.requantize
 // CHECK: %[[Q:.*]] = graph.storage_cast %[[I]]
 // CHECK: %[[F:.*]] = graph.dequantize_linear %[[Q]]
-// CHECK: graph.weighted_sum %[[I]], %[[I]]
+// CHECK: graph.weighted_sum %[[I]] 
 // CHECK: return %[[F]]
 func.func @intermediate(%q: tensor<4x!q>) -> (tensor<4xf32>, tensor<4x!q>) {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>

@@ -102,6 +102,10 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
     return ""
 
 
+def _has_no_table(_: ir.Operation, __: Hardware) -> str:
+    return "computed by a table of 256 entries, which the vector unit does not have"
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.conv_integer": (
         *(_fits_widths, _fits_weight_width, _is_image),
@@ -112,6 +116,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
     "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
+    "graph.lookup": (_has_no_table,),
 }
 """What the accelerator runs, and under which conditions."""
 
