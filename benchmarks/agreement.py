@@ -21,9 +21,8 @@ import acc  # noqa: E402
 from acc.layerwise import Agreement, compare_layers, onnx_runtime  # noqa: E402
 from acc.report import format_table  # noqa: E402
 from digits_data import load_split  # noqa: E402
+from networks import Quantization, load, quantize  # noqa: E402
 from qdq_models import random_network  # noqa: E402
-from quantize import quantize_qdq  # noqa: E402
-from resnet18 import build_resnet18  # noqa: E402
 
 
 def measure(model: onnx.ModelProto, feeds: dict[str, np.ndarray], target: str) -> list[Agreement]:
@@ -54,18 +53,16 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=20, metavar="N", help="random networks (default 20)")
     args = parser.parse_args()
 
-    rng = np.random.default_rng(1)
     training, _ = load_split("train")
     test, _ = load_split("test")
-    images = rng.normal(0, 1, (4, 3, 224, 224)).astype(np.float32)
     digits = onnx.load(ROOT / "demo" / "digits.onnx")
     rows = []
     for per_channel in (False, True):
         kind = "per channel" if per_channel else "per tensor"
-        model = quantize_qdq(digits, training[:256], per_channel)
+        model = quantize(digits, training[:256], per_channel=per_channel)
         rows.append(summary(f"digits, {kind}", measure(model, {"input": test[:1]}, args.target)))
-        model = quantize_qdq(build_resnet18(), images, per_channel)
-        rows.append(summary(f"ResNet-18, {kind}", measure(model, {"input": images[:1]}, args.target)))
+        model, feeds = load("resnet18", Quantization(per_channel))
+        rows.append(summary(f"ResNet-18, {kind}", measure(model, feeds, args.target)))
     results = []
     for seed in range(args.random):
         model = random_network(seed)

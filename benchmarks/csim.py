@@ -75,11 +75,9 @@ def spread(errors: list[float]) -> list[str]:
 
 def resnet18() -> Any:
     """QDQ ResNet-18 at 224x224, compiled for the default configuration."""
-    from quantize import quantize_qdq
-    from resnet18 import build_resnet18
+    from networks import load
 
-    images = np.random.default_rng(1).normal(0, 1, (2, 3, 224, 224)).astype(np.float32)
-    return acc.compile(quantize_qdq(build_resnet18(), images), target="vta")
+    return acc.compile(load("resnet18")[0], target="vta")
 
 
 def programs(executable: Any) -> list[Stream]:

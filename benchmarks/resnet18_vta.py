@@ -6,27 +6,18 @@ python benchmarks/resnet18_vta.py [--config vta_config.json]
 from __future__ import annotations
 
 import argparse
-import pathlib
-import sys
 import time
 
-import numpy as np
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "demo"))
-
-import acc  # noqa: E402
-from acc.report import MEMORIES, format_layers, format_table  # noqa: E402
-from quantize import quantize_qdq  # noqa: E402
-from resnet18 import build_resnet18  # noqa: E402
+import acc
+from acc.report import MEMORIES, format_layers, format_table
+from networks import load
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", help="vta_config.json (default: the published one)")
     args = parser.parse_args()
-    images = np.random.default_rng(1).normal(0, 1, (4, 3, 224, 224)).astype(np.float32)
-    model = quantize_qdq(build_resnet18(), images)
+    model, feeds = load("resnet18")
 
     compile_times = []
     for _ in range(2):
@@ -36,7 +27,7 @@ def main() -> None:
     run_times = []
     for _ in range(3):
         started = time.perf_counter()
-        exe.run({"input": images[:1]})
+        exe.run(feeds)
         run_times.append(time.perf_counter() - started)
 
     layers = exe.report()

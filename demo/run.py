@@ -7,19 +7,20 @@ accelerator -> the functional simulator, with ONNX Runtime beside it.
 from __future__ import annotations
 
 import pathlib
+import sys
 import time
 
 import numpy as np
 import onnx
 import onnxruntime
 
-import acc
-from acc.report import format_layers, format_table
-from digits_data import load_split
-from quantize import quantize_qdq
-from resnet18 import build_resnet18
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "benchmarks"))
 
-HERE = pathlib.Path(__file__).parent
+import acc  # noqa: E402
+from acc.report import format_layers, format_table  # noqa: E402
+from digits_data import load_split  # noqa: E402
+from networks import load, quantize  # noqa: E402
 
 
 def onnx_runtime(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
@@ -33,7 +34,7 @@ def digits() -> None:
     model = onnx.load(HERE / "digits.onnx")
     training_images, _ = load_split("train")
     images, labels = load_split("test")
-    quantized = quantize_qdq(model, training_images[:256])
+    quantized = quantize(model, training_images[:256])
 
     started = time.perf_counter()
     exe = acc.compile(quantized, target="vta")
@@ -67,15 +68,12 @@ def digits() -> None:
 
 def resnet18() -> None:
     print("\n== ResNet-18, 224x224, QDQ int8 (real topology, seeded weights) ==\n")
-    rng = np.random.default_rng(1)
-    images = rng.normal(0, 1, (4, 3, 224, 224)).astype(np.float32)
-    quantized = quantize_qdq(build_resnet18(), images)
+    quantized, image = load("resnet18")
 
     started = time.perf_counter()
     exe = acc.compile(quantized, target="vta")
     compiled = time.perf_counter() - started
 
-    image = {"input": images[:1]}
     started = time.perf_counter()
     ours = exe.run(image)["output"]
     simulated = time.perf_counter() - started

@@ -9,14 +9,17 @@ Needs PyTorch, which nothing else here does; the result is committed. Determinis
 from __future__ import annotations
 
 import pathlib
+import sys
 
 import numpy as np
 import onnx
 import torch
 from torch import nn
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "benchmarks"))
+
 from digits_data import load_split
-from onnx_builder import NetworkBuilder
+from networks import NetworkBuilder
 
 CHANNELS = (16, 32, 64)
 EPOCHS = 40
@@ -91,17 +94,17 @@ def train() -> DigitsNet:
 
 def to_onnx(net: DigitsNet) -> onnx.ModelProto:
     builder = NetworkBuilder("digits", (1, 1, 8, 8))
-    x = builder.relu("stem/relu", builder.conv("stem/conv", "input", *net.stem.folded()))
+    x = builder.relu("stem/relu", builder.convolution("stem/conv", "input", *net.stem.folded()))
     for i, block in enumerate(net.blocks):
         assert isinstance(block, Block)
-        y = builder.conv(f"block{i}/conv1", x, *block.first.folded(), stride=block.stride)
-        y = builder.conv(f"block{i}/conv2", builder.relu(f"block{i}/relu1", y), *block.second.folded())
+        y = builder.convolution(f"block{i}/conv1", x, *block.first.folded(), stride=block.stride)
+        y = builder.convolution(f"block{i}/conv2", builder.relu(f"block{i}/relu1", y), *block.second.folded())
         if block.shortcut:
-            x = builder.conv(f"block{i}/shortcut", x, *block.shortcut.folded(), stride=block.stride)
+            x = builder.convolution(f"block{i}/shortcut", x, *block.shortcut.folded(), stride=block.stride)
         x = builder.relu(f"block{i}/relu2", builder.add(f"block{i}/add", y, x))
     x = builder.flatten("flatten", builder.global_average_pool("pool", x))
     weight, bias = (p.detach().numpy() for p in (net.classify.weight, net.classify.bias))
-    return builder.build(builder.gemm("classify", x, weight, bias), (1, 10))
+    return builder.build(builder.fully_connected("classify", x, weight, bias))
 
 
 def main() -> None:

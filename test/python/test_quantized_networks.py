@@ -105,13 +105,10 @@ def test_powers_of_two_equal_onnx_runtime_long(seed: int) -> None:
 
 
 def test_resnet18_layers_agree_with_onnx_runtime() -> None:
-    from quantize import quantize_qdq
-    from resnet18 import build_resnet18
+    from networks import Quantization, load
 
-    rng = np.random.default_rng(7)
-    images = rng.normal(0, 1, (2, 3, 64, 64)).astype(np.float32)
-    model = quantize_qdq(build_resnet18(seed=3, size=64), images, per_channel=True)
-    for agreement in compare_layers(model, {"input": images[:1]}, onnx_runtime, run_on("vta")):
+    model, inputs = load("resnet18", Quantization(per_channel=True), size=64)
+    for agreement in compare_layers(model, inputs, onnx_runtime, run_on("vta")):
         assert agreement.largest <= 1 and agreement.equal >= 0.98, agreement
 
 
