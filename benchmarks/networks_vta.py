@@ -26,11 +26,8 @@ from acc.compiler import compile_contents
 from acc.container import write_model
 from acc.report import LayerReport, format_table
 from acc.targets.vta.profile import Profile, profile
-from networks import NETWORKS, Quantization, load
+from networks import NETWORKS, USUAL, Quantization, load
 from networks.convolutions import CONVOLUTIONS, PUBLIC_BYTES, quantized
-
-# BERT-base is its layer twelve times.
-USUAL = [name for name in NETWORKS if name not in ("bert_base", "unet_bilinear")]
 
 
 def cpu_seconds() -> float:

@@ -21,7 +21,7 @@ from networks import inception, mobilenet, resnet, shufflenet, transformer, unet
 from networks.builder import NetworkBuilder
 from networks.quantization import quantize
 
-__all__ = ["NETWORKS", "Network", "NetworkBuilder", "Quantization", "load", "quantize", "samples"]
+__all__ = ["NETWORKS", "USUAL", "Network", "NetworkBuilder", "Quantization", "load", "quantize", "samples"]
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "networks"
@@ -57,6 +57,10 @@ NETWORKS = {
     "bert_base": Network(functools.partial(transformer.bert, layers=12), 128, 16),
     "vit_s": Network(transformer.vit_s, 224, 64),
 }
+
+
+# BERT-base is its layer twelve times; the other U-Net differs in how it goes up.
+USUAL = [name for name in NETWORKS if name not in ("bert_base", "unet_bilinear")]
 
 
 @dataclasses.dataclass(frozen=True)

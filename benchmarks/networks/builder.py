@@ -22,7 +22,8 @@ GAIN = {"": 1.0, "relu": 2.0, "relu6": 2.0, "silu": 2.8, "hard_swish": 2.8, "sig
 class NetworkBuilder:
     """Appends nodes to one ONNX graph; every method returns the name of the tensor it produced.
 
-    width: of the channels that `wide` is asked about, the part that is made; tests take narrow networks.
+    width: of the channels that `wide` is asked about, the part that is made; tests take narrow networks, in which a block
+    is repeated once at most.
     """
 
     def __init__(self, name: str, input_shape: tuple[int, ...], *, seed: int = 0, width: float = 1.0) -> None:
@@ -38,6 +39,10 @@ class NetworkBuilder:
     def wide(self, channels: int) -> int:
         """So many channels, or a part of them: a multiple of eight."""
         return channels if self.width == 1 else max(8, round(channels * self.width / 8) * 8)
+
+    def deep(self, blocks: int) -> int:
+        """So many equal blocks one after the other, or two in narrow networks."""
+        return blocks if self.width == 1 else min(blocks, 2)
 
     def channels(self, x: str) -> int:
         return self.shapes[x][1]

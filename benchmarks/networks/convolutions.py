@@ -25,9 +25,10 @@ class Convolution(NamedTuple):
 
     @property
     def compulsory_bytes(self) -> int:
-        """Every input, weight and result once."""
-        result = (self.size // self.stride) ** 2 * self.outputs
-        return self.size**2 * self.inputs + self.inputs * self.outputs * self.kernel**2 + result
+        """Every weight, every result and every input that a window meets, once."""
+        extent = self.size // self.stride
+        read = min(self.size, extent * self.kernel)
+        return read**2 * self.inputs + self.inputs * self.outputs * self.kernel**2 + extent**2 * self.outputs
 
 
 CONVOLUTIONS = {

@@ -47,7 +47,7 @@ def mobilenet_v2(size: int = 224, width: float = 1.0, seed: int = 0) -> onnx.Mod
         *((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)),
         *((6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)),
     ):
-        for index in range(depth):
+        for index in range(net.deep(depth)):
             stride = first_stride if index == 0 else 1
             expanded, outputs = factor * net.channels(x), net.wide(channels)
             x = _inverted_residual(net, f"block{block}", x, expanded, outputs, 3, stride, "relu6")
@@ -102,7 +102,7 @@ def efficientnet_b0(size: int = 224, width: float = 1.0, seed: int = 0) -> onnx.
         *((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3)),
         *((6, 5, 1, 112, 3), (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)),
     ):
-        for index in range(depth):
+        for index in range(net.deep(depth)):
             inputs = net.channels(x)
             x = _inverted_residual(
                 *(net, f"block{block}", x, factor * inputs, net.wide(channels), kernel),

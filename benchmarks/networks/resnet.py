@@ -34,7 +34,7 @@ def resnet50(size: int = 224, width: float = 1.0, seed: int = 0) -> onnx.ModelPr
     net, x = _stem("resnet50", seed, size, width)
     for stage, (channels, depth) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=1):
         channels, outputs = net.wide(channels), net.wide(4 * channels)
-        for block in range(depth):
+        for block in range(net.deep(depth)):
             name, stride = f"layer{stage}.{block}", 2 if block == 0 and stage > 1 else 1
             y = net.relu(f"{name}/relu1", net.conv(f"{name}/conv1", x, channels, 1, gain=2.0))
             y = net.relu(f"{name}/relu2", net.conv(f"{name}/conv2", y, channels, 3, stride, gain=2.0))

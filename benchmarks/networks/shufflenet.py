@@ -33,6 +33,6 @@ def shufflenet_v2(size: int = 224, width: float = 1.0, seed: int = 0) -> onnx.Mo
     x = net.conv("stem", "input", net.wide(24), 3, 2, act="relu")
     x = net.max_pool("pool", x, 3, 2, 1)
     for stage, (channels, depth) in enumerate(((116, 4), (232, 8), (464, 4)), start=2):
-        for block in range(depth):
+        for block in range(net.deep(depth)):
             x = _unit(net, f"stage{stage}.{block}", x, net.wide(channels), 2 if block == 0 else 1)
     return net.classifier(net.conv("head", x, net.wide(1024), 1, act="relu"), 1000)

@@ -46,7 +46,7 @@ def bert(length: int = 128, width: float = 1.0, seed: int = 0, *, layers: int = 
     heads = max(1, round(12 * width))
     net = NetworkBuilder("bert", (1, length, 64 * heads), seed=seed, width=width)
     x = "input"
-    for index in range(layers):
+    for index in range(net.deep(layers)):
         name = f"layer{index}"
         y = _attention(net, f"{name}/attention", x, heads, True)
         x = net.layer_norm(f"{name}/norm1", net.add(f"{name}/add1", y, x))
@@ -64,7 +64,7 @@ def vit_s(size: int = 224, width: float = 1.0, seed: int = 0, *, layers: int = 1
     net.shapes[token] = (1, 1, features)
     x = net.concat("tokens", (token, net.transpose("transpose", x, (0, 2, 1))))
     x = net.add("positions", x, net.weights("position_embedding", net.draw((1, patches + 1, features), 0.5)))
-    for index in range(layers):
+    for index in range(net.deep(layers)):
         name = f"block{index}"
         y = _attention(net, f"{name}/attention", net.layer_norm(f"{name}/norm1", x), heads, False)
         x = net.add(f"{name}/add1", x, y)

@@ -12,7 +12,7 @@ ANCHORS, CLASSES = 3, 80
 def _csp(net: NetworkBuilder, name: str, x: str, outputs: int, depth: int, residual: bool = True) -> str:
     half = outputs // 2
     left = net.conv(f"{name}/cv1", x, half, 1, act="silu")
-    for index in range(depth):
+    for index in range(net.deep(depth)):
         y = net.conv(f"{name}/m{index}/cv1", left, half, 1, act="silu")
         y = net.conv(f"{name}/m{index}/cv2", y, half, 3, act="silu")
         left = net.add(f"{name}/m{index}/add", left, y) if residual else y

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,6 +12,7 @@ import pytest
 
 import acc
 from acc.layerwise import compare_layers, onnx_runtime
+from networks import NETWORKS, Quantization, load
 from qdq_models import power_of_two_network, random_network
 
 CONFIGS = {
@@ -104,12 +107,40 @@ def test_powers_of_two_equal_onnx_runtime_long(seed: int) -> None:
     check_powers_of_two(seed)
 
 
-def test_resnet18_layers_agree_with_onnx_runtime() -> None:
-    from networks import Quantization, load
+NARROW = {
+    "resnet18": "",
+    "mobilenet_v2": "c",
+    "mobilenet_v3_large": "u",
+    "shufflenet_v2": "cu",
+    "unet": "c",
+    "bert": "u",
+}
+"""Networks for every run of the tests: per channel (c) or per tensor, with uint8 (u) or int8 activations."""
 
-    model, inputs = load("resnet18", Quantization(per_channel=True), size=64)
-    for agreement in compare_layers(model, inputs, onnx_runtime, run_on("vta")):
-        assert agreement.largest <= 1 and agreement.equal >= 0.98, agreement
+
+def check_network(name: str, letters: str, **sizes: Any) -> None:
+    """Layers are within a step of ONNX Runtime, nearly all elements equal; whole networks have the same bits anywhere."""
+    model, inputs = load(name, Quantization("c" in letters, "u" in letters), **sizes)
+    reference = functools.partial(onnx_runtime, as_written=True)
+    for agreement in compare_layers(model, inputs, reference, run_on("vta")):
+        allowed = max(0.02 * agreement.elements, 1)
+        text = f"{name} {letters} {sizes}: {agreement}"
+        assert agreement.largest <= 1 and (1 - agreement.equal) * agreement.elements <= allowed, text
+    native, accelerator = run_on("cpu")(model, inputs), run_on("vta")(model, inputs)
+    for output in native:
+        np.testing.assert_array_equal(native[output], accelerator[output], err_msg=f"{name} {letters} {sizes}")
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_networks_agree_with_onnx_runtime(name: str) -> None:
+    check_network(name, NARROW[name], size=NETWORKS[name].small, width=0.25)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("letters", ["", "c", "u", "cu"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "bert_base"])
+def test_networks_agree_with_onnx_runtime_long(name: str, letters: str) -> None:
+    check_network(name, letters)
 
 
 @pytest.mark.long

@@ -7,11 +7,13 @@ of candidates. What is legal here compiles.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,8 @@ from acc.schedule.hardware import Array, Hardware, Memory, Transfer, Work
 from acc.schedule.language import IllegalSchedule, Schedule, complete, earliest_level, latest_level
 
 __all__ = ["Estimate", "Evaluation", "Grid", "Space", "Variant", "estimate", "fits", "tile_sizes"]
+
+_T = TypeVar("_T")
 
 # How many combinations of tile sizes are compared at most.
 MAX_GRID = 100_000
@@ -60,6 +64,25 @@ class _Box:
     instructions: Array
 
 
+class _Shared:
+    """What variants have in common, for all combinations of tile sizes: most arrays depend on a part of a variant.
+
+    It forgets everything rather than to hold more than `limit` bytes.
+    """
+
+    def __init__(self, size: int, limit: int = 64 << 20) -> None:
+        self._values: dict[Hashable, object] = {}
+        self._most = max(1, limit // max(1, 8 * size))
+
+    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """The value of a key, of at most two arrays; `make` is called if it is not known."""
+        if key not in self._values:
+            if len(self._values) >= self._most:
+                self._values.clear()
+            self._values[key] = make()
+        return cast(_T, self._values[key])
+
+
 class Grid:
     """All combinations of tile sizes, flattened: for every axis an array of sizes and of candidate numbers."""
 
@@ -74,6 +97,7 @@ class Grid:
 
     def _derive(self) -> None:
         self._boxes: dict[tuple[int, frozenset[str]], _Box] = {}
+        self.shared = _Shared(self.size)
         self._steps: Array | None = None
         self.tile = {name: np.array(self.candidates[name], dtype=np.int64)[i] for name, i in self.number.items()}
         self.trips = {name: -(-self.extents[name] // tile) for name, tile in self.tile.items()}
@@ -150,22 +174,40 @@ class Grid:
         return self._steps
 
     def _tabulate(self, form: Form, low: int, extent: int, padded: bool, whole: frozenset[str]) -> Array:
-        axes = [axis for axis, _ in form.terms if axis not in whole]
-        total = np.zeros(tuple(len(self.candidates[axis]) for axis in axes), np.int64)
-        for index in np.ndindex(*total.shape):
-            tiles = {axis: self.candidates[axis][i] for axis, i in zip(axes, index, strict=True)}
-            starts: Array = np.array([form.offset], dtype=np.int64)
-            sizes: Array = np.array([1], dtype=np.int64)
-            for axis, coefficient in form.terms:
-                size = tiles.get(axis, self.extents[axis])
-                begins = np.arange(0, self.extents[axis], size, dtype=np.int64)
-                lengths = np.minimum(size, self.extents[axis] - begins)
-                starts = (starts[:, None] + coefficient * begins[None, :]).ravel()
-                sizes = (sizes[:, None] + abs(coefficient) * (lengths[None, :] - 1)).ravel()
-            if padded:
-                sizes = np.clip(starts - low + sizes, 0, extent) - np.clip(starts - low, 0, extent)
-            total[index] = sizes.sum()
-        return total
+        terms = tuple(
+            (coefficient, self.extents[axis], None if axis in whole else tuple(self.candidates[axis]))
+            for axis, coefficient in form.terms
+        )
+        return _tabulate(terms, form.offset, (low, extent) if padded else None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _tabulate(
+    terms: tuple[tuple[int, int, tuple[int, ...] | None], ...], offset: int, inside: tuple[int, int] | None
+) -> Array:
+    """Elements moved in one dimension, summed over all positions of the tiles, for all sizes of these.
+
+    terms: of every axis that moves the slice the coefficient, the extent and the sizes of tiles, None for an axis that
+    is not tiled; the result has a dimension for each that is. inside: the padding in front and the extent without any,
+    where padding is not moved. Kernels of a network have most of these sums in common.
+    """
+    total = np.zeros(tuple(len(sizes) for _, _, sizes in terms if sizes is not None), np.int64)
+    for index in np.ndindex(*total.shape):
+        chosen = iter(index)
+        starts: Array = np.array([offset], dtype=np.int64)
+        lengths: Array = np.array([1], dtype=np.int64)
+        for coefficient, extent, sizes in terms:
+            size = extent if sizes is None else sizes[next(chosen)]
+            begins = np.arange(0, extent, size, dtype=np.int64)
+            reached = np.minimum(size, extent - begins)
+            starts = (starts[:, None] + coefficient * begins[None, :]).ravel()
+            lengths = (lengths[:, None] + abs(coefficient) * (reached[None, :] - 1)).ravel()
+        if inside is not None:
+            low, extent = inside
+            lengths = np.clip(starts - low + lengths, 0, extent) - np.clip(starts - low, 0, extent)
+        total[index] = lengths.sum()
+    total.flags.writeable = False
+    return total
 
 
 @dataclass(frozen=True)
@@ -214,22 +256,33 @@ class Evaluation:
 
     def __init__(self, grid: Grid, variant: Variant) -> None:
         self.grid, self.variant = grid, variant
-        footprint = grid.footprint
-        self._summed = frozenset(axis.name for axis in footprint.reductions)
-        self._repeated: dict[tuple[frozenset[str], bool, int], Array] = {}
-        memories = _memories(footprint, grid.hardware)
-        self.used = {name: np.zeros(grid.size, dtype=np.int64) for name in memories}
-        for buffer, level, slots in zip(footprint.buffers, variant.levels, variant.slots, strict=True):
+        self._summed = frozenset(axis.name for axis in grid.footprint.reductions)
+        room = (variant.levels, variant.slots, variant.vthread_axis, variant.vthreads)
+        self.used = grid.shared.get(("used", *room), self._occupy)
+        self.fits = grid.shared.get(("fits", *room), self._find_room)
+        self.legal = grid.shared.get(("legal", *room), self._find_legal)
+
+    def _occupy(self) -> Mapping[str, Array]:
+        """Elements needed of every memory."""
+        grid, variant = self.grid, self.variant
+        used = {name: np.zeros(grid.size, dtype=np.int64) for name in _memories(grid.footprint, grid.hardware)}
+        for buffer, level, slots in zip(grid.footprint.buffers, variant.levels, variant.slots, strict=True):
             name = grid.hardware.memory(buffer.role).name
             copies = slots * (variant.vthreads if self._is_own(buffer) else 1)
             elements = self._box(buffer, level).elements
-            self.used[name] = self.used[name] + (elements * copies if copies > 1 else elements)
-        self.fits = np.ones(grid.size, dtype=np.bool_)
+            used[name] = used[name] + (elements * copies if copies > 1 else elements)
+        return used
+
+    def _find_room(self) -> npt.NDArray[np.bool_]:
+        memories = _memories(self.grid.footprint, self.grid.hardware)
+        fits = np.ones(self.grid.size, dtype=np.bool_)
         for name, used in self.used.items():
-            self.fits &= np.asarray(used <= memories[name].capacity)
-        self.legal = self.fits
-        if variant.vthread_axis is not None:
-            self.legal = self.fits & (grid.trips[variant.vthread_axis] % variant.vthreads == 0)
+            fits &= np.asarray(used <= memories[name].capacity)
+        return fits
+
+    def _find_legal(self) -> npt.NDArray[np.bool_]:
+        axis = self.variant.vthread_axis
+        return self.fits if axis is None else self.fits & (self.grid.trips[axis] % self.variant.vthreads == 0)
 
     def _is_own(self, buffer: Buffer) -> bool:
         """Whether every virtual thread has a buffer of its own."""
@@ -239,40 +292,47 @@ class Evaluation:
     def _box(self, buffer: Buffer, level: int) -> _Box:
         return self.grid.box(buffer, self._summed if level == 0 or buffer.arg is None else frozenset())
 
-    def _repetitions(self, buffer: Buffer, level: int) -> Array:
+    def _repetitions(self, axes: frozenset[str], mutated: bool, level: int) -> Array:
         """How often the same elements are read: loops that a read does not depend on, but stays inside of."""
-        key = (buffer.axes, buffer.mutated, level)
-        if key in self._repeated:
-            return self._repeated[key]
         grid, variant = self.grid, self.variant
         loops = list(variant.order)
         if level > 0:
             loops += [axis.name for axis in grid.footprint.reductions]
         repeated = np.ones(grid.size, dtype=np.int64)
-        inside = np.full(grid.size, buffer.mutated)
+        inside = np.full(grid.size, mutated)
         for name in reversed(loops):
             trips = grid.trips[name]
-            if name in buffer.axes:
+            if name in axes:
                 inside = inside | (trips > 1)
                 continue
             if name == variant.vthread_axis:
                 trips = -(-trips // variant.vthreads)
             repeated = repeated * np.where(inside, trips, 1)
-        self._repeated[key] = repeated
         return repeated
+
+    def _transferred(self, number: int) -> tuple[Array, Array]:
+        """Bytes and instructions of a buffer of the footprint, over the whole kernel."""
+        grid, variant = self.grid, self.variant
+        buffer, level = grid.footprint.buffers[number], variant.levels[number]
+        loops = (variant.order, variant.vthread_axis, variant.vthreads)
+
+        def transfer() -> tuple[Array, Array]:
+            box, read = self._box(buffer, level), (buffer.axes, buffer.mutated, level)
+            repeated = grid.shared.get(("repeated", *read, *loops), lambda: self._repetitions(*read))
+            return box.moved * repeated, box.instructions * repeated
+
+        return grid.shared.get(("transferred", number, level, *loops), transfer)
 
     @cached_property
     def work(self) -> Work:
         """The transfers of all buffers, the stores of the results, and the steps."""
         transfers = []
         variant, footprint = self.variant, self.grid.footprint
-        for buffer, level, slots in zip(footprint.buffers, variant.levels, variant.slots, strict=True):
+        for number, buffer in enumerate(footprint.buffers):
             if buffer.arg is not None:
-                box, repeated = self._box(buffer, level), self._repetitions(buffer, level)
-                exposed = slots == 1 and not self._is_own(buffer)
-                moved, count = box.moved * repeated, box.instructions * repeated
-                fill = box.elements * buffer.dram_bytes
-                transfers.append(Transfer(buffer.role, moved, count, exposed, fill, buffer.anchor))
+                exposed = variant.slots[number] == 1 and not self._is_own(buffer)
+                fill = self._box(buffer, variant.levels[number]).elements * buffer.dram_bytes
+                transfers.append(Transfer(buffer.role, *self._transferred(number), exposed, fill, buffer.anchor))
         for store in footprint.stores:
             box = self.grid.box(store, frozenset())
             transfers.append(Transfer(store.role, box.moved, box.instructions, False, np.zeros_like(box.moved)))
