@@ -22,8 +22,8 @@ GAIN = {"": 1.0, "relu": 2.0, "relu6": 2.0, "silu": 2.8, "hard_swish": 2.8, "sig
 class NetworkBuilder:
     """Appends nodes to one ONNX graph; every method returns the name of the tensor it produced.
 
-    width: of the channels that `wide` is asked about, the part that is made; tests take narrow networks, in which a block
-    is repeated once at most.
+    width: of the channels that `wide` is asked about, the part that is made; tests take narrow networks, in which a
+    block is repeated once at most.
     """
 
     def __init__(self, name: str, input_shape: tuple[int, ...], *, seed: int = 0, width: float = 1.0) -> None:
