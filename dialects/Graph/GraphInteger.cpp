@@ -93,10 +93,9 @@ WeightedSumOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   ValueRange inputs = adaptor.getInputs();
   if (inputs.empty())
     return c.error("needs at least one input");
-  if (adaptor.getOffsets().size() != inputs.size() ||
-      adaptor.getMultipliers().size() != inputs.size())
-    return c.error("needs one offset and one multiplier for each of its ",
-                   inputs.size(), " inputs");
+  if (adaptor.getMultipliers().size() != inputs.size())
+    return c.error("needs one multiplier for each of its ", inputs.size(),
+                   " inputs");
   for (int64_t multiplier : adaptor.getMultipliers()) {
     int64_t magnitude = std::abs(multiplier);
     if (magnitude >> llvm::countr_zero(uint64_t(magnitude | 1ll << 62)) >=
@@ -206,17 +205,17 @@ LogicalResult RequantizeOp::verify() {
     if (shift < -31 || shift > 31)
       return emitOpError("pre_shift ") << shift << " is not in [-31, 31]";
   for (int32_t multiplier : getMultiplier())
-    if (multiplier < 0 || multiplier >= 1 << 15)
-      return emitOpError("multiplier ")
-             << multiplier << " is not in [0, 32767]";
+    if (multiplier < 0)
+      return emitOpError("multiplier ") << multiplier << " is negative";
   bool halfEven = getRounding() == Rounding::HalfEven;
   for (int32_t shift : getPostShift())
     if (shift < halfEven || shift > 30)
       return emitOpError("post_shift ")
              << shift << " is not in [" << int(halfEven)
              << ", 30] for rounding " << stringifyRounding(getRounding());
-  if (!halfEven && getPostShift().size() != 1)
-    return emitOpError("post_shift per channel is for rounding half_even");
+  if (getRounding() == Rounding::HalfUp && getPostShift().size() != 1)
+    return emitOpError(
+        "post_shift per channel is for rounding half_even and down");
   // Accessors of signless attributes return unsigned integers.
   int32_t mid = getMidShift(), zeroPoint = getZeroPoint(),
           lo = getOutLo().value_or(-128), hi = getOutHi().value_or(127);

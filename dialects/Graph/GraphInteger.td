@@ -73,25 +73,27 @@ def Graph_GemmIntegerOp : Graph_IntegerOp<"gemm_integer"> {
 }
 
 def Graph_WeightedSumOp : Graph_IntegerOp<"weighted_sum"> {
-  let summary = "Sum of i8 tensors, each moved by an offset and multiplied";
+  let summary = "Sum of i8 tensors, each multiplied";
   let description = [{
-        result = sum over i of (inputs[i] + offsets[i]) * multipliers[i]
+        result = bias + sum over i of inputs[i] * multipliers[i]
 
     in 32 bits, wrapping; shapes broadcast as in numpy. Followed by
-    graph.requantize this adds, subtracts or rescales quantized tensors.
+    graph.requantize this adds, subtracts or rescales quantized tensors. The
+    zero points of the operands, and what rounding needs, are part of `bias`.
 
     A multiplier is 15 bits and a sign, shifted left at will: m * 2^k with
     |m| < 2^15, so that a 16-bit immediate multiplies and a shift does the rest.
+    Legalization prefers those of 8 bits, which a matrix unit multiplies with.
 
     ```mlir
-    %acc = graph.weighted_sum %a, %b {multipliers = array<i32: 16384, 12000>,
-        offsets = array<i32: 3, -7>}
+    %acc = graph.weighted_sum %a, %b {bias = 700 : i32,
+        multipliers = array<i32: 113, 59>}
         : (tensor<1x16x8x8xi8>, tensor<1x16x8x8xi8>) -> tensor<1x16x8x8xi32>
     ```
   }];
   let arguments = (ins Variadic<Graph_I8Tensor>:$inputs,
-                       DenseI32ArrayAttr:$offsets,
-                       DenseI32ArrayAttr:$multipliers);
+                       DenseI32ArrayAttr:$multipliers,
+                       DefaultValuedAttr<I32Attr, "0">:$bias);
   let results = (outs Graph_I32Tensor:$result);
 }
 
@@ -143,7 +145,8 @@ def Graph_GlobalMeanIntegerOp : Graph_IntegerOp<"global_mean_integer"> {
 def Graph_RoundingAttr
     : I32EnumAttr<"Rounding", "what becomes of one half", [
         I32EnumAttrCase<"HalfUp", 0, "half_up">,
-        I32EnumAttrCase<"HalfEven", 1, "half_even">]> {
+        I32EnumAttrCase<"HalfEven", 1, "half_even">,
+        I32EnumAttrCase<"Down", 2, "down">]> {
   let cppNamespace = "::acc::graph";
   let genSpecializedAttr = 0;
 }
@@ -155,7 +158,7 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
   let summary = "From accumulators to i8: clip, scale in fixed point, round";
   let description = [{
     Element by element, in 32-bit arithmetic that wraps. `clip_lo`, `clip_hi`,
-    `pre_shift`, `multiplier` and, with half_even, `post_shift` hold one value,
+    `pre_shift`, `multiplier` and, but for half_up, `post_shift` hold one value,
     or one per channel (axis 1); `>>` is arithmetic.
 
         a = acc
@@ -167,6 +170,11 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
 
         y = p + zero_point                                     if s == 0
         y = ((p >> (s - 1)) + 2 * zero_point + 1) >> 1         otherwise
+
+    for down, where the accumulator holds half an output step and the zero point
+    as a rule,
+
+        y = (p >> s) + zero_point
 
     and for half_even (s > 0), where `t` must hold half a unit of the result,
     1 << (s - 1), more than what is rounded, by way of the accumulator or of
@@ -183,9 +191,10 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
         y = max(y, out_lo); y = min(y, out_hi)        each where present
         result = the low 8 bits of y
 
-    Legalization chooses the clip bounds such that the result saturates outside
-    of them, p does not wrap, and y fits 8 bits; a ReLU or a clip is a narrower
-    pair of bounds.
+    Legalization chooses the bounds such that the result saturates outside of
+    them, p does not wrap, and y fits 8 bits; a ReLU or a clip is a narrower pair
+    of bounds. A multiplier that is the same for all channels is below 2^15, so
+    that it is an immediate of the accelerator.
 
     ```mlir
     %y = graph.requantize %acc {clip_hi = array<i32: 91220>,

@@ -7,6 +7,8 @@
 
 #include "passes/Graph/FixedPoint.h"
 
+#include "llvm/ADT/SmallVectorExtras.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -23,12 +25,15 @@ public:
   Evaluator(const FixedPoint &point, size_t channel)
       : point(point), preShift(point.preShift[channel]),
         multiplier(point.multiplier[channel]),
-        postShift(point.postShift[channel]) {}
+        postShift(
+            point.postShift[point.postShift.size() == 1 ? 0 : channel]) {}
 
   Wide operator()(int64_t acc) const {
     Wide a = preShift >= 0 ? Wide(acc) >> preShift : Wide(acc) << -preShift;
     Wide p = a * multiplier;
-    if (!point.halfEven)
+    if (point.rounding == RoundingForm::Down)
+      return (p >> postShift) + point.zeroPoint;
+    if (point.rounding == RoundingForm::HalfUp)
       return postShift ? ((p >> (postShift - 1)) + 2 * point.zeroPoint + 1) >> 1
                        : p + point.zeroPoint;
     Wide t = (p + point.addend) >> point.midShift;
@@ -82,14 +87,11 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
 
     Evaluator evaluate(point, c);
     int64_t lo = kLowestWord, hi = kHighestWord;
-    // A sum fits 32 bits as it is; clamping the result instead of the sum
-    // keeps the bounds small.
-    bool clampsSum = !ties.likely && !point.isShift;
-    if (clampsSum && evaluate(range.hi) > output.hi) {
+    if (!point.clipsLast && evaluate(range.hi) > output.hi) {
       hi = evaluate.firstReaching(output.hi);
       clipHi = true;
     }
-    if (clampsSum && evaluate(range.lo) < output.lo) {
+    if (!point.clipsLast && evaluate(range.lo) < output.lo) {
       lo = evaluate.firstReaching(output.lo + 1) - 1;
       clipLo = true;
     }
@@ -116,9 +118,68 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
   return point;
 }
 
+namespace {
+
+/// Multipliers of 8 bits, what a unit of their sum is in output steps, and how
+/// far the sum is from the real one.
+struct SmallFactors {
+  SmallVector<int64_t> factors;
+  double unit = 0, error = 0;
+};
+
+} // namespace
+
+/// The magnitude that an operand minus its zero point can have.
+static double getReach(Interval operand) {
+  return double(std::max(std::abs(operand.lo), std::abs(operand.hi)));
+}
+
+/// Factors for one operand or two, with which the products are those of 8-bit
+/// integers, such that what a unit of the sum stands for is as small, and the
+/// sum as exact, as can be. Of two operands the ratio of the factors must be
+/// near to that of the scales; among 127 fractions for each of them there is
+/// one that is off by less than 2^-12 as a rule. Factors with which what the
+/// sum must contain fits an immediate are preferred.
+static std::optional<SmallFactors>
+findSmallFactors(ArrayRef<double> ratios, ArrayRef<Interval> operands,
+                 ArrayRef<int32_t> zeroPoints, OutputGrid output) {
+  constexpr int64_t largestFactor = 127;
+  if (ratios.size() > 2)
+    return std::nullopt;
+  std::optional<SmallFactors> best;
+  bool bestFits = false;
+  // The best unit is exact for one of the operands.
+  for (size_t base = 0; base != ratios.size(); ++base)
+    for (int64_t factor = 1; factor <= largestFactor; ++factor) {
+      SmallFactors found;
+      found.unit = std::abs(ratios[base]) / double(factor);
+      bool isSmall = true;
+      double bias = (output.zeroPoint + 0.5) / found.unit;
+      for (auto [ratio, operand, zeroPoint] :
+           llvm::zip(ratios, operands, zeroPoints)) {
+        int64_t nearest = std::llround(ratio / found.unit);
+        isSmall &= nearest != 0 && std::abs(nearest) <= largestFactor;
+        found.error += getReach(operand) *
+                       std::abs(double(nearest) * found.unit - ratio);
+        found.factors.push_back(nearest);
+        bias -= double(zeroPoint) * double(nearest);
+      }
+      bool fits = std::abs(bias) < double(kLargestImmediate);
+      auto cost = [](bool fits, const SmallFactors &factors) {
+        return std::pair(!fits, factors.error + factors.unit / 2);
+      };
+      if (isSmall && (!best || cost(fits, found) < cost(bestFits, *best))) {
+        best = found;
+        bestFits = fits;
+      }
+    }
+  return best;
+}
+
 FailureOr<WeightedSum>
 acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
-                              ArrayRef<Interval> operands, OutputGrid output,
+                              ArrayRef<Interval> operands,
+                              ArrayRef<int32_t> zeroPoints, OutputGrid output,
                               std::string &reason, bool zeroPointFirst) {
   SmallVector<double> limited(ratios);
   if (limited.size() == 1)
@@ -127,8 +188,7 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
   double largest = 0, reach = 0;
   for (auto [ratio, operand] : llvm::zip(limited, operands)) {
     largest = std::max(largest, std::abs(ratio));
-    reach += std::abs(ratio) *
-             double(std::max(std::abs(operand.lo), std::abs(operand.hi)));
+    reach += std::abs(ratio) * getReach(operand);
   }
 
   // Fractions with few bits make an exact sum; of powers of two, those that
@@ -159,38 +219,43 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
                  bits <= kTieBits + 15;
   }
 
+  auto sumRange = [&](ArrayRef<int64_t> factors) {
+    Interval range;
+    for (auto [factor, operand] : llvm::zip(factors, operands)) {
+      int64_t atLo = operand.lo * factor, atHi = operand.hi * factor;
+      range.lo += std::min(atLo, atHi);
+      range.hi += std::max(atLo, atHi);
+    }
+    return range;
+  };
   WeightedSum sum;
-  Interval range;
-  for (auto [ratio, operand] : llvm::zip(limited, operands)) {
-    int64_t multiplier =
-        reach < kNegligible ? 0 : roundToMultiplier(std::ldexp(ratio, bits));
-    int64_t atLo = operand.lo * multiplier, atHi = operand.hi * multiplier;
-    range.lo += std::min(atLo, atHi);
-    range.hi += std::max(atLo, atHi);
-    if (std::abs(multiplier) > kHighestWord) {
+  if (!exact && !tiesLikely && reach >= kNegligible)
+    if (auto small = findSmallFactors(limited, operands, zeroPoints, output)) {
+      FailureOr<FixedPoint> point =
+          deriveFixedPoint(small->unit, sumRange(small->factors), output,
+                           reason, {false, zeroPointFirst, true, small->error});
+      if (succeeded(point) && point->rounding == RoundingForm::Down) {
+        sum.multipliers.assign(small->factors.begin(), small->factors.end());
+        sum.requantize = std::move(*point);
+        return sum;
+      }
+    }
+
+  SmallVector<int64_t> factors;
+  for (double ratio : limited) {
+    factors.push_back(
+        reach < kNegligible ? 0 : roundToMultiplier(std::ldexp(ratio, bits)));
+    if (std::abs(factors.back()) > kHighestWord) {
       reason = "the scales of operands and result differ too much";
       return failure();
     }
-    sum.multipliers.push_back(int32_t(multiplier));
+    sum.multipliers.push_back(int32_t(factors.back()));
   }
-  sum.offsets.assign(limited.size(), 0);
   FailureOr<FixedPoint> point =
-      deriveFixedPoint(std::ldexp(1.0, -bits), range, output, reason,
-                       {tiesLikely, zeroPointFirst, !exact});
+      deriveFixedPoint(std::ldexp(1.0, -bits), sumRange(factors), output,
+                       reason, {tiesLikely, zeroPointFirst, !exact});
   if (failed(point))
     return failure();
   sum.requantize = std::move(*point);
-  // What the sum must contain besides comes by way of an operand, which may
-  // have an offset anyway, or is added to the sum.
-  int64_t &more = sum.requantize.offset[0];
-  for (auto [offset, multiplier] : llvm::zip(sum.offsets, sum.multipliers))
-    if (more && multiplier && more % multiplier == 0) {
-      offset = int32_t(more / multiplier);
-      more = 0;
-    }
-  if (more && sum.requantize.halfEven) {
-    sum.requantize.addend += int32_t(more);
-    more = 0;
-  }
   return sum;
 }

@@ -34,20 +34,21 @@ mlir::FailureOr<FixedPoint>
 deriveFixedPoint(llvm::ArrayRef<double> scales, llvm::ArrayRef<Interval> ranges,
                  OutputGrid output, std::string &reason, Ties ties = {});
 
-/// A graph.weighted_sum and the graph.requantize behind it. `offsets` come on
-/// top of the operands' zero points.
+/// The multipliers of a graph.weighted_sum, and the graph.requantize behind it,
+/// whose one `offset` is to be part of the sum.
 struct WeightedSum {
-  llvm::SmallVector<int32_t> offsets, multipliers;
+  llvm::SmallVector<int32_t> multipliers;
   FixedPoint requantize;
 };
 
 /// The parameters with which round(sum of operand * ratio) + zero point is
 /// computed. Ratios are operand scale / output scale, negative to subtract;
-/// `operands` holds the range of each operand minus its zero point;
-/// `zeroPointFirst` is that of Ties.
+/// `operands` holds the range of each operand minus its zero point, which is
+/// one of `zeroPoints`; `zeroPointFirst` is that of Ties.
 mlir::FailureOr<WeightedSum>
 deriveWeightedSum(llvm::ArrayRef<double> ratios,
-                  llvm::ArrayRef<Interval> operands, OutputGrid output,
+                  llvm::ArrayRef<Interval> operands,
+                  llvm::ArrayRef<int32_t> zeroPoints, OutputGrid output,
                   std::string &reason, bool zeroPointFirst = false);
 
 } // namespace acc::graph

@@ -47,7 +47,8 @@ private:
   FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
   FailureOr<Value> legalizeAverage(AveragePoolOp op);
   Value reshapeLeading(Value tensor, ArrayRef<OpFoldResult> leading);
-  FailureOr<FixedPoint> deriveMean(Grid input, int64_t count);
+  FailureOr<FixedPoint> deriveMean(Grid input, int64_t count,
+                                   int64_t weight = 1);
 
   OpBuilder &builder;
   QuantizedLayer &layer;
@@ -74,22 +75,27 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
                                 ArrayRef<int> factors) {
   SmallVector<double> ratios;
   SmallVector<Interval> ranges;
-  SmallVector<int32_t> offsets;
+  SmallVector<int32_t> zeroPoints;
   SmallVector<Value> inputs;
   for (auto [operand, factor] : llvm::zip(operands, factors)) {
     ratios.push_back(factor * getRatio(operand.grid.scale, layer.output.scale));
     ranges.push_back(operand.grid.centered());
-    offsets.push_back(-operand.grid.zeroPoint);
+    zeroPoints.push_back(operand.grid.zeroPoint);
     inputs.push_back(operand.integers);
   }
-  FailureOr<WeightedSum> parameters = deriveWeightedSum(
-      ratios, ranges, layer.output.output(), reason, layer.isZeroPointFirst());
+  FailureOr<WeightedSum> parameters =
+      deriveWeightedSum(ratios, ranges, zeroPoints, layer.output.output(),
+                        reason, layer.isZeroPointFirst());
   if (failed(parameters))
     return failure();
-  for (auto [offset, more] : llvm::zip(offsets, parameters->offsets))
-    offset += more;
-  Value accumulator = WeightedSumOp::create(builder, loc, inputs, offsets,
-                                            parameters->multipliers);
+  // Only the sum must fit 32 bits; on the way there arithmetic is modulo 2^32.
+  int64_t bias = parameters->requantize.offset[0];
+  for (auto [zeroPoint, multiplier] :
+       llvm::zip(zeroPoints, parameters->multipliers))
+    bias -= int64_t(zeroPoint) * multiplier;
+  Value accumulator = WeightedSumOp::create(builder, loc, inputs,
+                                            parameters->multipliers,
+                                            int32_t(bias));
   return makeRequantize(builder, loc, accumulator, parameters->requantize);
 }
 
@@ -148,15 +154,20 @@ FailureOr<Value> Legalizer::legalizeMaxPool(MaxPoolOp op) {
   return rescale(*operand);
 }
 
-/// The parameters of a mean over `count` elements. Its `offset` includes what
-/// the zero point contributes to a sum of stored integers.
-FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count) {
+/// The parameters of a mean over `count` elements, of which a sum of products
+/// with `weight` is taken. Its `offset` includes what the zero point contributes
+/// to such a sum of stored integers.
+FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count,
+                                            int64_t weight) {
   if (count >= int64_t(1) << 23) {
     reason = "the accumulator may exceed 32 bits";
     return failure();
   }
   MeanScale mean = getMeanScale(input.scale, input.zeroPoint, input.lo,
                                 input.hi, layer.output.scale, count);
+  mean.scale /= double(weight);
+  mean.offset *= weight;
+  mean.range = {mean.range.lo * weight, mean.range.hi * weight};
   Ties ties;
   ties.zeroPointFirst = layer.isZeroPointFirst();
   FailureOr<FixedPoint> point = deriveFixedPoint(
@@ -235,13 +246,16 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
     reason = "many averages lie between two outputs: float32 decides";
     return failure();
   }
-  FailureOr<FixedPoint> point = deriveMean(operand->grid, count);
+  // Weights of more than one make a step of the accumulator so small that it
+  // holds what rounding needs; exact ties would be lost.
+  int8_t weight = !ratio.isDyadic() && count < (1 << 16) ? 64 : 1;
+  FailureOr<FixedPoint> point = deriveMean(operand->grid, count, weight);
   if (failed(point))
     return failure();
-  SmallVector<int8_t> ones(channels * count, 1);
+  SmallVector<int8_t> weights(channels * count, weight);
   SmallVector<int32_t> bias(channels, int32_t(point->offset[0]));
   auto accumulator = ConvIntegerOp::create(
-      builder, loc, integers, makeConstant(builder, loc, shape, ones),
+      builder, loc, integers, makeConstant(builder, loc, shape, weights),
       makeConstant(builder, loc, channels, bias), op.getStridesAttr(),
       op.getPadsAttr(), op.getDilationsAttr(),
       builder.getI64IntegerAttr(channels),

@@ -124,7 +124,7 @@ def GraphLegalizeQuantization
 
     ```mlir
     %i = graph.storage_cast %q : (tensor<1x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4xi8>
-    %s = graph.weighted_sum %i {multipliers = array<i32: 1>, offsets = array<i32: 0>} : (tensor<1x4xi8>) -> tensor<1x4xi32>
+    %s = graph.weighted_sum %i {bias = 1 : i32, multipliers = array<i32: 1>} : (tensor<1x4xi8>) -> tensor<1x4xi32>
     %j = graph.requantize %s {clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 1>,
         pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>} : (tensor<1x4xi32>) -> tensor<1x4xi8>
     %r = graph.storage_cast %j : (tensor<1x4xi8>) -> tensor<1x4x!quant.uniform<i8:f32, 1.0>>

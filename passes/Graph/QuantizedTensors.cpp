@@ -121,6 +121,18 @@ Value acc::graph::makeConstant(OpBuilder &builder, Location loc,
   return makeTensor(builder, loc, shape, values);
 }
 
+static Rounding getRounding(RoundingForm form) {
+  switch (form) {
+  case RoundingForm::HalfUp:
+    return Rounding::HalfUp;
+  case RoundingForm::HalfEven:
+    return Rounding::HalfEven;
+  case RoundingForm::Down:
+    return Rounding::Down;
+  }
+  llvm_unreachable("all roundings are handled");
+}
+
 Value acc::graph::makeRequantize(OpBuilder &builder, Location loc,
                                  Value accumulator, const FixedPoint &point) {
   auto arrayOrNone = [&](ArrayRef<int32_t> values) {
@@ -138,7 +150,6 @@ Value acc::graph::makeRequantize(OpBuilder &builder, Location loc,
       builder.getI32IntegerAttr(point.midShift),
       builder.getDenseI32ArrayAttr(point.postShift),
       builder.getI32IntegerAttr(point.zeroPoint),
-      RoundingAttr::get(builder.getContext(),
-                        point.halfEven ? Rounding::HalfEven : Rounding::HalfUp),
+      RoundingAttr::get(builder.getContext(), getRounding(point.rounding)),
       integerOrNone(point.outLo), integerOrNone(point.outHi));
 }

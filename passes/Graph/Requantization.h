@@ -16,6 +16,8 @@
 #ifndef ACC_PASSES_GRAPH_REQUANTIZATION_H
 #define ACC_PASSES_GRAPH_REQUANTIZATION_H
 
+#include "passes/Graph/RequantizationForm.h"
+#include "passes/Graph/RoundingDown.h"
 #include "passes/Graph/Scale.h"
 
 #include "llvm/ADT/ArrayRef.h"
@@ -24,49 +26,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <optional>
 
 namespace acc::graph {
-
-/// Above this, one accumulator step saturates every output but the zero point.
-constexpr double kLargestScale = 256;
-/// Outputs that stay below this round to zero.
-constexpr double kNegligible = 0.49;
-constexpr int64_t kLargestImmediate = 32767;
-constexpr int64_t kLowestWord = std::numeric_limits<int32_t>::min();
-constexpr int64_t kHighestWord = std::numeric_limits<int32_t>::max();
 
 /// The most fraction bits with which half an output step and a zero point fit
 /// beside all that eight bits can tell apart.
 constexpr int kMostEvenBits = 22;
-/// The most that graph.requantize shifts at the end.
-constexpr int kMostPostShift = 30;
-
-/// The integers from `lo` to `hi`, both included.
-struct Interval {
-  int64_t lo = 0, hi = 0;
-};
-
-/// What an output may be: stored integers from `lo` to `hi`, where `zeroPoint`
-/// stands for the real zero. A ReLU or a clip makes it narrower than its type.
-struct OutputGrid {
-  int32_t zeroPoint = 0, lo = -128, hi = 127;
-};
-
-/// The attributes of a graph.requantize, and `offset`, which the accumulator
-/// must contain besides: half of what a shift drops, and the zero point where
-/// that costs nothing. One value, or one per channel; the clip bounds are empty
-/// where no accumulator reaches them.
-template <template <typename> class Vector> struct Requantization {
-  Vector<int32_t> clipLo, clipHi, preShift, multiplier, postShift;
-  Vector<int64_t> offset;
-  int32_t midShift = 0, addend = 0, zeroPoint = 0;
-  bool halfEven = false;
-  /// Nothing but one shift, which sees every tie, and no bound before it.
-  bool isShift = false;
-  std::optional<int32_t> outLo, outHi;
-};
+/// The share of accumulators on exact ties from which on ties go to even. Of
+/// fewer ties, half of which are odd, rounding up changes one result in 512 at
+/// most, and is half as many steps.
+constexpr double kManyTies = 1.0 / 256;
 
 /// What a scale alone does not tell about ties.
 struct Ties {
@@ -77,6 +46,8 @@ struct Ties {
   /// Accumulators are rounded themselves, so that a tie among them means
   /// nothing.
   bool approximate = false;
+  /// By how much they are, in output steps.
+  double spentError = 0;
 };
 
 /// Whether a channel has ties that must be decided as ONNX Runtime does.
@@ -84,8 +55,8 @@ inline bool hasExactTies(const Scale &scale) {
   return scale.isPowerOfTwo() && scale.shift > 0 && scale.isExact();
 }
 
-/// The shifts of powers of two that are rounded half to even, where one shift
-/// of at most kMostPostShift does for each of them; else none.
+/// The shifts of powers of two, where one shift of at most kMostPostShift does
+/// for each of them; else none.
 template <template <typename> class Vector>
 Vector<int32_t> getPlainShifts(llvm::ArrayRef<Scale> scales,
                                llvm::ArrayRef<Interval> ranges) {
@@ -116,6 +87,16 @@ double shareOfTies(llvm::ArrayRef<Scale> scales, Predicate counts) {
   return share;
 }
 
+/// The share of accumulators that fall exactly between two outputs, at scales
+/// that ONNX Runtime computes exactly as well.
+inline double shareOfExactTies(llvm::ArrayRef<Scale> scales) {
+  double share = 0;
+  for (const Scale &scale : scales)
+    if (hasExactTies(scale))
+      share += std::ldexp(1.0, -scale.shift) / double(scales.size());
+  return share;
+}
+
 /// Chooses shifts and multipliers; the clip bounds follow from them.
 template <template <typename> class Vector>
 Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
@@ -131,7 +112,7 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
 
   auto any = [](const Scale &) { return true; };
   constexpr double frequent = 1.0 / (1 << kTieBits);
-  bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
+  bool exact = !ties.approximate && shareOfExactTies(scales) > kManyTies;
   bool halfEven = exact || ties.likely || shareOfTies(scales, any) >= frequent;
   bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
   int mostShift = 0;
@@ -157,18 +138,24 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
     return point;
   }
   Vector<int32_t> shifts;
-  if (halfEven && !ties.likely)
+  if (!ties.likely)
     shifts = getPlainShifts<Vector>(scales, ranges);
   if (!shifts.empty()) {
     // Nothing is multiplied and nothing dropped before the one shift, so that
     // every tie is seen. Half an output step comes with the accumulator.
-    point.halfEven = true;
+    point.rounding = halfEven ? RoundingForm::HalfEven : RoundingForm::Down;
+    point.isShift = point.clipsLast = true;
     point.multiplier.assign(channels, 1);
     for (auto [offset, shift] : llvm::zip(point.offset, shifts))
       offset = int64_t(1) << (shift - 1);
     point.postShift = std::move(shifts);
     return point;
   }
+  if (!halfEven)
+    if (auto down =
+            RoundingDown<Vector>(scales, ranges, output, ties.spentError)
+                .choose())
+      return *down;
   bool powers = llvm::all_of(scales, [](auto &s) { return s.isPowerOfTwo(); });
   if (powers && !halfEven) {
     // a >> (shift - 1) keeps the one bit that rounding half up looks at.
@@ -188,7 +175,10 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
   }
   fraction = std::min(fraction, most);
   if (halfEven) {
-    point.halfEven = true;
+    point.rounding = RoundingForm::HalfEven;
+    // A sum fits 32 bits as it is; clamping the result instead of the sum
+    // keeps the bounds small.
+    point.clipsLast = ties.likely;
     // Near-ties become ties when all but a few bits behind the point are
     // rounded away, which exact ones with more bits do not survive.
     auto isNear = [](const Scale &scale) { return !scale.isDyadic(); };
@@ -221,20 +211,18 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
 
 /// Adds the zero point before rounding, by way of what the accumulator or the
 /// product must contain anyway. An odd one changes which neighbour of a tie is
-/// even, so that is done only if `ties` ask for it.
+/// even, so that is done only if `ties` ask for it or ties go up.
 template <template <typename> class Vector>
 void addZeroPointFirst(Requantization<Vector> &point,
                        llvm::ArrayRef<Interval> ranges, const Ties &ties) {
-  if (!point.halfEven || point.midShift ||
-      (point.zeroPoint % 2 != 0 && !ties.zeroPointFirst))
-    return;
-  if (point.addend) {
-    if (ties.zeroPointFirst) {
-      point.addend += point.zeroPoint * (1 << point.postShift.front());
-      point.zeroPoint = 0;
-    }
-    return;
+  bool halfEven = point.rounding == RoundingForm::HalfEven;
+  if (halfEven && point.addend && !point.midShift && ties.zeroPointFirst) {
+    point.addend += point.zeroPoint * (1 << point.postShift.front());
+    point.zeroPoint = 0;
   }
+  if (!point.isShift ||
+      (halfEven && point.zeroPoint % 2 != 0 && !ties.zeroPointFirst))
+    return;
   Vector<int64_t> offset;
   for (auto [old, shift, range] :
        llvm::zip(point.offset, point.postShift, ranges)) {
@@ -254,17 +242,18 @@ Requantization<Vector> chooseParameters(llvm::ArrayRef<Scale> scales,
                                         llvm::ArrayRef<Interval> ranges,
                                         OutputGrid output, Ties ties) {
   auto point = chooseShifts<Vector>(scales, ranges, output, ties);
-  point.isShift = point.halfEven && !point.addend && !point.midShift;
   addZeroPointFirst(point, ranges, ties);
+  if (point.rounding == RoundingForm::Down || point.isShift)
+    return point;
   for (size_t c = 0; c != scales.size(); ++c) {
     double largest =
         double(std::max(std::abs(ranges[c].lo), std::abs(ranges[c].hi)));
-    if (!point.isShift && largest * scales[c].value < kNegligible)
+    if (largest * scales[c].value < kNegligible)
       point.multiplier[c] = point.preShift[c] = 0;
     // A rounding shift by pre_shift is a shift of a sum with half its unit;
     // where the one bit kept for rounding half up is exact, none is needed.
-    bool exact =
-        !point.halfEven && point.postShift[c] == 1 && scales[c].isPowerOfTwo();
+    bool exact = point.rounding == RoundingForm::HalfUp &&
+                 point.postShift[c] == 1 && scales[c].isPowerOfTwo();
     if (point.preShift[c] > 0 && !exact)
       point.offset[c] = int64_t(1) << (point.preShift[c] - 1);
   }

@@ -397,15 +397,14 @@ Value weightedSum(ImplicitLocOpBuilder &b, const ElementContext &context,
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
   };
   Value total;
-  for (auto [input, offset, multiplier] :
-       llvm::zip(x, op.getOffsets(), op.getMultipliers())) {
+  for (auto [input, multiplier] : llvm::zip(x, op.getMultipliers())) {
     Value term = arith::ExtSIOp::create(b, b.getI32Type(), input);
-    if (offset)
-      term = arith::AddIOp::create(b, term, constant(offset));
     if (multiplier != 1)
       term = arith::MulIOp::create(b, term, constant(multiplier));
     total = total ? arith::AddIOp::create(b, total, term).getResult() : term;
   }
+  if (int32_t bias = op.getBias())
+    total = arith::AddIOp::create(b, total, constant(bias));
   return total;
 }
 

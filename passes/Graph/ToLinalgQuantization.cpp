@@ -236,6 +236,8 @@ class RequantizePattern : public OpConversionPattern<RequantizeOp> {
           b, arith::ShRSIOp::create(b, t, postShift), constant(1));
       y = arith::SubIOp::create(b, t, isOdd);
       y = add(arith::ShRSIOp::create(b, y, postShift), zeroPoint);
+    } else if (op.getRounding() == Rounding::Down) {
+      y = add(arith::ShRSIOp::create(b, p, postShift), zeroPoint);
     } else if (s == 0) {
       y = add(p, zeroPoint);
     } else {

@@ -87,11 +87,11 @@ def gemm_integer(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndar
     return _wrap(x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
 
 
-def weighted_sum(*inputs: np.ndarray, offsets: Sequence[int], multipliers: Sequence[int]) -> np.ndarray:
-    """Sum of (input + offset) * multiplier over int8 tensors that broadcast -> int32."""
-    total = np.int64(0)
-    for x, offset, multiplier in zip(inputs, offsets, multipliers, strict=True):
-        total = total + (x.astype(np.int64) + offset) * multiplier
+def weighted_sum(*inputs: np.ndarray, multipliers: Sequence[int], bias: int = 0) -> np.ndarray:
+    """bias + sum of input * multiplier over int8 tensors that broadcast -> int32."""
+    total = np.int64(bias)
+    for x, multiplier in zip(inputs, multipliers, strict=True):
+        total = total + x.astype(np.int64) * multiplier
     return _wrap(np.asarray(total))
 
 
@@ -133,6 +133,8 @@ def requantize(
     if rounding == "half_even":
         t = _wrap(p + addend).astype(np.int64) >> mid_shift
         y = ((t - ((t >> last) & 1)) >> last) + zero_point
+    elif rounding == "down":
+        y = (p >> last) + zero_point
     elif post_shift[0] == 0:
         y = p + zero_point
     else:

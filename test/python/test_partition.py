@@ -38,7 +38,7 @@ def convolution(group: int = 1, pad_value: int = 0, channels: int = 16) -> str:
 
 
 SUM = f"""
-      %s = graph.weighted_sum %q, %x {{offsets = array<i32: 0, 0>, multipliers = array<i32: 1, 1>}}
+      %s = graph.weighted_sum %q, %x {{multipliers = array<i32: 1, 1>}}
           : (tensor<1x16x8x8xi8>, tensor<1x16x8x8xi8>) -> tensor<1x16x8x8xi32> loc("add")
       %r = graph.requantize %s {{{SCALE}}} : (tensor<1x16x8x8xi32>) -> tensor<1x16x8x8xi8> loc("add")"""
 

@@ -69,14 +69,15 @@ int64_t acc_mean_parameter(int32_t parameter, int64_t count, double inputScale,
   case MeanParameter::Multiplier:
     return point.multiplier[0];
   case MeanParameter::Addend:
-    return point.halfEven ? point.addend
-                          : (int64_t(1) << point.postShift[0]) >> 1;
+    return point.rounding == RoundingForm::HalfUp
+               ? (int64_t(1) << point.postShift[0]) >> 1
+               : point.addend;
   case MeanParameter::MidShift:
     return point.midShift;
   case MeanParameter::PostShift:
     return point.postShift[0];
   case MeanParameter::IsHalfEven:
-    return point.halfEven;
+    return point.rounding == RoundingForm::HalfEven;
   case MeanParameter::ZeroPoint:
     return point.zeroPoint;
   }

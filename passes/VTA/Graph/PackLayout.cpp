@@ -217,22 +217,19 @@ private:
     // loaded anyway, by the matrix unit if it can.
     Value total;
     SmallVector<std::pair<Value, int32_t>> products;
-    uint32_t addend = 0;
-    for (auto [input, offset, multiplier] :
-         llvm::zip(op.getInputs(), op.getOffsets(), op.getMultipliers())) {
+    for (auto [input, multiplier] :
+         llvm::zip(op.getInputs(), op.getMultipliers())) {
       if (shapeOf(input) != shapeOf(op.getResult()))
         return op.emitOpError("cannot run on the accelerator: operands "
                               "broadcast");
       if (!narrowable.contains(input) && steps.canAddScaled(multiplier)) {
         products.push_back({input, multiplier});
-        addend += uint32_t(offset) * uint32_t(multiplier);
         continue;
       }
-      Value term = steps.apply(Step::Add, getWide(input), offset);
       int shift = multiplier ? llvm::countr_zero(uint32_t(multiplier)) : 0;
       if (llvm::isInt<16>(multiplier))
         shift = 0;
-      term = steps.apply(Step::Mul, term, multiplier >> shift);
+      Value term = steps.apply(Step::Mul, getWide(input), multiplier >> shift);
       term = steps.apply(Step::ShiftLeft, term, shift);
       total = total ? steps.applyTensor(Step::Add, total, term) : term;
     }
@@ -244,7 +241,8 @@ private:
     for (auto [input, multiplier] : products)
       total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
                               multiplier);
-    accumulators[op.getResult()] = {total, {int32_t(addend)}, std::nullopt};
+    accumulators[op.getResult()] = {
+        total, {int32_t(op.getBias())}, std::nullopt};
     return success();
   }
 

@@ -121,6 +121,9 @@ Value VTASteps::requantize(RequantizeOp op, Value acc, ArrayRef<int32_t> bias,
     acc = apply(Step::Add, acc, behind);
     acc = shiftHalfEven(acc, postShift);
     acc = apply(Step::Add, acc, zeroPoint);
+  } else if (op.getRounding() == Rounding::Down) {
+    acc = apply(Step::ShiftRight, acc, postShift);
+    acc = apply(Step::Add, acc, zeroPoint);
   } else if (s == 0) {
     acc = apply(Step::Add, acc, zeroPoint);
   } else {

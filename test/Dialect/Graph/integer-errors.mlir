@@ -72,10 +72,10 @@ func.func @gemm(%x: tensor<2x4xi8>, %w: tensor<4x3xi8>, %b: tensor<3xi32>) {
 
 // -----
 
-func.func @sum_offsets(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
+func.func @sum_multipliers(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{needs one offset and one multiplier for each of its 2 inputs}}
-  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 2>, offsets = array<i32: 1>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
+  // expected-error@+1 {{needs one multiplier for each of its 2 inputs}}
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
   return
 }
 
@@ -84,7 +84,7 @@ func.func @sum_offsets(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
 func.func @sum_multiplier(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
   // expected-error@+1 {{multiplier -32769 has more than 15 significant bits}}
-  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, -32769>, offsets = array<i32: 0, 0>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, -32769>} : (tensor<2x4xi8>, tensor<2x4xi8>) -> tensor<2x4xi32>
   return
 }
 
@@ -93,7 +93,7 @@ func.func @sum_multiplier(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
 func.func @sum_shapes(%a: tensor<2x4xi8>, %b: tensor<2x3xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
   // expected-error@+1 {{shapes do not broadcast: size 3 meets size 4 at axis -1 from the end}}
-  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 1>, offsets = array<i32: 0, 0>} : (tensor<2x4xi8>, tensor<2x3xi8>) -> tensor<2x4xi32>
+  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 1, 1>} : (tensor<2x4xi8>, tensor<2x3xi8>) -> tensor<2x4xi32>
   return
 }
 

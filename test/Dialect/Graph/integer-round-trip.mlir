@@ -19,11 +19,11 @@ func.func @gemm(%x: tensor<2x64xi8>, %w: tensor<10x64xi8>, %b: tensor<10xi32>) -
 }
 
 // CHECK-LABEL: func.func @sum
-// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {multipliers = array<i32: 4194176, -12000>, offsets = array<i32: 3, -7>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
+// CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {bias = -7 : i32, multipliers = array<i32: 4194176, -12000>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
 // CHECK: graph.global_sum_integer %{{.*}} {offset = 384 : i32} : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
 // CHECK: graph.global_sum_integer %{{.*}} : (tensor<1x16x8x8xi8>)
 func.func @sum(%a: tensor<1x16x8x8xi8>, %b: tensor<16x1x1xi8>) -> (tensor<1x16x8x8xi32>, tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>) {
-  %0 = graph.weighted_sum %a, %b {multipliers = array<i32: 4194176, -12000>, offsets = array<i32: 3, -7>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
+  %0 = graph.weighted_sum %a, %b {bias = -7 : i32, multipliers = array<i32: 4194176, -12000>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
   %1 = graph.global_sum_integer %a {offset = 384 : i32} : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
   %2 = graph.global_sum_integer %a : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>
   return %0, %1, %2 : tensor<1x16x8x8xi32>, tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>
@@ -32,10 +32,12 @@ func.func @sum(%a: tensor<1x16x8x8xi8>, %b: tensor<16x1x1xi8>) -> (tensor<1x16x8
 // CHECK-LABEL: func.func @requantize
 // CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = 3 : i32}
 // CHECK: graph.requantize %{{.*}} {addend = 68 : i32, mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 4, 5, 6>, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>}
-func.func @requantize(%acc: tensor<1x3x8x8xi32>) -> (tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>) {
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 40000, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 17>, pre_shift = array<i32: 1>, rounding = #graph.rounding<down>}
+func.func @requantize(%acc: tensor<1x3x8x8xi32>) -> (tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>) {
   %0 = graph.requantize %acc {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = 3 : i32} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
   %1 = graph.requantize %acc {addend = 68 : i32, mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_lo = -128 : i32, out_hi = 127 : i32, post_shift = array<i32: 4, 5, 6>, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
-  return %0, %1 : tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>
+  %2 = graph.requantize %acc {multiplier = array<i32: 40000, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 17>, pre_shift = array<i32: 1>, rounding = #graph.rounding<down>} : (tensor<1x3x8x8xi32>) -> tensor<1x3x8x8xi8>
+  return %0, %1, %2 : tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>, tensor<1x3x8x8xi8>
 }
 
 // CHECK-LABEL: func.func @rebase

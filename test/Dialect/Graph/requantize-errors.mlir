@@ -25,8 +25,8 @@ func.func @rq_pre(%x: tensor<2x3xi32>) {
 // -----
 
 func.func @rq_multiplier(%x: tensor<2x3xi32>) {
-  // expected-error@+1 {{multiplier 32768 is not in [0, 32767]}}
-  %0 = graph.requantize %x {multiplier = array<i32: 32768>, post_shift = array<i32: 3>, pre_shift = array<i32: 0>} : (tensor<2x3xi32>) -> tensor<2x3xi8>
+  // expected-error@+1 {{multiplier -1 is negative}}
+  %0 = graph.requantize %x {multiplier = array<i32: -1>, post_shift = array<i32: 3>, pre_shift = array<i32: 0>} : (tensor<2x3xi32>) -> tensor<2x3xi8>
   return
 }
 
@@ -57,7 +57,7 @@ func.func @rq_mid(%x: tensor<2x3xi32>) {
 // -----
 
 func.func @rq_post_channels(%x: tensor<2x3xi32>) {
-  // expected-error@+1 {{post_shift per channel is for rounding half_even}}
+  // expected-error@+1 {{post_shift per channel is for rounding half_even and down}}
   %0 = graph.requantize %x {multiplier = array<i32: 5>, post_shift = array<i32: 3, 4, 5>, pre_shift = array<i32: 0>} : (tensor<2x3xi32>) -> tensor<2x3xi8>
   return
 }

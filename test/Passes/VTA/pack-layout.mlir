@@ -111,11 +111,12 @@ module attributes {vta.config = #vta} {
   func.func @halo(%x: tensor<1x16x4x4xi8>) -> tensor<1x16xi8> {
     %w = graph.constant dense<1> : tensor<16x64xi8> : tensor<16x64xi8>
     %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
-    %0 = graph.weighted_sum %x, %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, offsets = array<i32: 1, 0>, multipliers = array<i32: 65536, -1>}
+    %0 = graph.weighted_sum %x, %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, bias = 1 : i32, multipliers = array<i32: 65536, -1>}
         : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi32>
     // CHECK: arith.extsi
-    // CHECK: arith.addi
     // CHECK: arith.shli
+    // CHECK: arith.constant 1 : i32
+    // CHECK-NEXT: arith.addi
     // CHECK: linalg.fill {graph.placement = #graph.placement<kernel = "a:halo", target = #te.host, {{.*}}>} {{.*}} outs(%{{.*}} : tensor<1x1x6x6x1x16xi8>)
     // CHECK: tensor.insert_slice {{.*}} into %{{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
     %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "a", target = #vta>, pre_shift = array<i32: 16>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
