@@ -25,8 +25,7 @@ public:
   Evaluator(const FixedPoint &point, size_t channel)
       : point(point), preShift(point.preShift[channel]),
         multiplier(point.multiplier[channel]),
-        postShift(
-            point.postShift[point.postShift.size() == 1 ? 0 : channel]) {}
+        postShift(point.postShift[point.postShift.size() == 1 ? 0 : channel]) {}
 
   Wide operator()(int64_t acc) const {
     Wide a = preShift >= 0 ? Wide(acc) >> preShift : Wide(acc) << -preShift;
@@ -159,8 +158,8 @@ findSmallFactors(ArrayRef<double> ratios, ArrayRef<Interval> operands,
            llvm::zip(ratios, operands, zeroPoints)) {
         int64_t nearest = std::llround(ratio / found.unit);
         isSmall &= nearest != 0 && std::abs(nearest) <= largestFactor;
-        found.error += getReach(operand) *
-                       std::abs(double(nearest) * found.unit - ratio);
+        found.error +=
+            getReach(operand) * std::abs(double(nearest) * found.unit - ratio);
         found.factors.push_back(nearest);
         bias -= double(zeroPoint) * double(nearest);
       }

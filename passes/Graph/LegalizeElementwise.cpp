@@ -93,9 +93,8 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
   for (auto [zeroPoint, multiplier] :
        llvm::zip(zeroPoints, parameters->multipliers))
     bias -= int64_t(zeroPoint) * multiplier;
-  Value accumulator = WeightedSumOp::create(builder, loc, inputs,
-                                            parameters->multipliers,
-                                            int32_t(bias));
+  Value accumulator = WeightedSumOp::create(
+      builder, loc, inputs, parameters->multipliers, int32_t(bias));
   return makeRequantize(builder, loc, accumulator, parameters->requantize);
 }
 
@@ -155,8 +154,8 @@ FailureOr<Value> Legalizer::legalizeMaxPool(MaxPoolOp op) {
 }
 
 /// The parameters of a mean over `count` elements, of which a sum of products
-/// with `weight` is taken. Its `offset` includes what the zero point contributes
-/// to such a sum of stored integers.
+/// with `weight` is taken. Its `offset` includes what the zero point
+/// contributes to such a sum of stored integers.
 FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count,
                                             int64_t weight) {
   if (count >= int64_t(1) << 23) {

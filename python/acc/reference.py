@@ -210,7 +210,7 @@ def _attributes(op: ir.Operation) -> dict[str, Any]:
     found = {}
     for name, attribute in op.attributes.items():
         if name == "rounding":
-            found[name] = "half_even" if "half_even" in str(attribute) else "half_up"
+            found[name] = str(attribute.value)
         elif not name.startswith("graph."):
             found[name] = attribute.value
     return found

@@ -356,15 +356,16 @@ def agreement(actual: np.ndarray, expected: np.ndarray) -> tuple[float, int]:
     return float((difference == 0).mean()), int(difference.max())
 
 
-# Where nothing is divided by a number of elements and no accumulator is beyond the integers of float32.
-EXACT = {"conv", "gemm", "add", "sub", "sum", "rescale", "concat"}
+# Where nothing is divided by a number of elements and no accumulator is beyond the integers of float32: with powers of
+# two as scales, all results are ONNX Runtime's, or all but the ties that go up because there are few of them.
+EXACT = {"rescale": 1, "concat": 1, "conv": 0.99, "gemm": 0.99, "add": 0.99, "sub": 0.99, "sum": 0.99}
 
 
 def check(kind: str, seed: int) -> None:
     case = CASES[kind](seed)
     actual = run_integers(case.model, case.feeds)
     expected = next(iter(onnx_runtime(case.model, case.feeds).values()))
-    least = 1 if case.powers_of_two and kind in EXACT else 0.98
+    least = EXACT.get(kind, 0.98) if case.powers_of_two else 0.98
     for name, other in [("exact", case.exact()), ("ONNX Runtime", expected)]:
         equal, largest = agreement(actual, other)
         assert largest <= 1 and equal >= least, f"{kind} {seed} against {name}: {equal:.4f} equal, difference {largest}"
@@ -381,6 +382,65 @@ def test_integers_agree(kind: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1060))
 def test_integers_agree_long(kind: str, seed: int) -> None:
     check(kind, seed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_product_wraps(seed: int) -> None:
+    """Inputs with which the accumulators of all channels reach both ends of their ranges."""
+    case = gemm(seed)
+    (values,) = case.feeds.values()
+    (weights,) = (array for array in map(numpy_helper.to_array, case.model.graph.initializer) if array.ndim == 2)
+    if weights.shape[1] != values.shape[1]:
+        weights = weights.T
+    signs = weights.astype(int) - (128 if weights.dtype == np.uint8 else 0) > 0
+    limits = np.iinfo(values.dtype)
+    for row, channel in enumerate(range(signs.shape[0])):
+        values[row] = np.where(signs[channel], limits.max, limits.min)
+        values[row + signs.shape[0]] = np.where(signs[channel], limits.min, limits.max)
+    _, largest = agreement(run_integers(case.model, case.feeds), case.exact())
+    assert largest <= 1, f"seed {seed}"
+
+
+def requantization_of(scale: float, output: float, weights: np.ndarray, per_channel: bool = False) -> dict[str, object]:
+    """The attributes of the requantization behind a product with `weights` (features, depth) whose scale is `scale`."""
+    b = Builder(1)
+    features = weights.shape[0]
+    x = Parameters(np.float32(1), 0, np.dtype(np.int8))
+    w = np.full(features, scale, np.float32) * (1 + np.arange(features, dtype=np.float32) / features)
+    _, name = b.input((1, weights.shape[1]), x)
+    scales = Parameters(w if per_channel else np.float32(scale), 0, np.dtype(np.int8))
+    node = b.node("Gemm", [name, b.dequantize(b.constant(weights), scales)], transB=1)
+    y = Parameters(np.float32(output), -3, np.dtype(np.int8))
+    module = acc.import_onnx(b.finish(node, y, lambda: np.empty(0)).model)
+    with module.context:
+        PassManager.parse(PIPELINE).run(module)
+        (function,) = (op for op in module.body.operations if op.name == "func.func")
+        (op,) = (op for op in function.regions[0].blocks[0] if op.name == "graph.requantize")
+        return {key: op.attributes[key].value for key in op.attributes}
+
+
+def count_vectors(attributes: dict[str, object]) -> int:
+    """How many of the steps have a value per channel."""
+    return sum(isinstance(value, list | tuple) and len(value) > 1 for value in attributes.values())
+
+
+@pytest.mark.parametrize("depth", [9, 64, 256])
+def test_few_steps(depth: int) -> None:
+    """One accumulator step is a small part of an output step: no additions, and one vector at most."""
+    weights = np.random.default_rng(depth).integers(-127, 128, (32, depth)).astype(np.int8)
+    output = 74 * 74 * np.sqrt(depth) / 30
+    one = requantization_of(1.1, output, weights)
+    assert str(one["rounding"]) == "down" and one["zero_point"] == 0 and not count_vectors(one)
+    many = requantization_of(1.1, output, weights, per_channel=True)
+    assert str(many["rounding"]) == "down" and many["zero_point"] == 0 and count_vectors(many) == 1
+    assert {"out_lo", "out_hi"} <= many.keys()
+
+
+def test_ties_go_to_even_where_they_are_many() -> None:
+    weights = np.full((4, 64), 127, np.int8)
+    assert str(requantization_of(2.0**-7, 1, weights)["rounding"]) == "half_even"
+    few = requantization_of(2.0**-8, 1, weights)
+    assert (str(few["rounding"]), few["multiplier"], few["post_shift"]) == ("down", [1], [8])
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -3,7 +3,8 @@
 !p = !quant.uniform<i8:f32, 0.03125>
 !p4 = !quant.uniform<i8:f32, 0.03125:4>
 !wp = !quant.uniform<i8:f32:0, {9.765625e-04, 1.5625e-02}>
-!wm = !quant.uniform<i8:f32:0, {9.765625e-04, 1.25e-02}>
+!wf = !quant.uniform<i8:f32:0, {3.90625e-03, 9.765625e-04}>
+!wm = !quant.uniform<i8:f32:0, {1.5625e-02, 1.25e-02}>
 !q = !quant.uniform<i8:f32, 0.02:-3>
 !u = !quant.uniform<u8:f32, 0.02:125>
 !w = !quant.uniform<i8:f32, 0.05>
@@ -13,16 +14,17 @@
 !y = !quant.uniform<i8:f32, 0.3:7>
 !yu = !quant.uniform<u8:f32, 0.3:0>
 
-// Bias and zero point in the bias, ReLU in the clip bound; ui8 at the borders
-// is moved by -128. 0.02 * 0.05 / 0.3 = 27962 * 2^-23, so that 2 of the 23
-// bits go before the product and half of their unit into the bias.
+// The bias holds what the model adds, the zero points, and half an output step,
+// so that rounding down is all that is left to do: (-128 + 1/2) * 2^23 / 27962
+// = -38250, where 0.02 * 0.05 / 0.3 = 27962 * 2^-23. ReLU is the lower bound; no
+// accumulator reaches the upper one. ui8 at the borders is moved by -128.
 // CHECK-LABEL: func.func @relu(
 // CHECK-SAME: %[[X:.*]]: tensor<1x1x4x4xui8>
 // CHECK-DAG: %[[W:.*]] = graph.constant dense<{{.*}}> : tensor<2x1x1x1xi8>
-// CHECK-DAG: %[[B:.*]] = graph.constant dense<[18, 22]> : tensor<2xi32>
+// CHECK-DAG: %[[B:.*]] = graph.constant dense<[-38234, -38230]> : tensor<2xi32>
 // CHECK: %[[I:.*]] = graph.rebase %[[X]]
 // CHECK: %[[A:.*]] = graph.conv_integer %[[I]], %[[W]], %[[B]] {dilations = array<i64: 1, 1>, pad_value = -3 : i8, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>}
-// CHECK: %[[Y:.*]] = graph.requantize %[[A]] {clip_lo = array<i32: 0>, multiplier = array<i32: 27962>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = -128 : i32}
+// CHECK: %[[Y:.*]] = graph.requantize %[[A]] {multiplier = array<i32: 27962>, out_lo = -128 : i32, post_shift = array<i32: 23>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
 // CHECK: %[[R:.*]] = graph.rebase %[[Y]]
 // CHECK: return %[[R]]
 func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
@@ -39,11 +41,12 @@ func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
   return %o : tensor<1x2x6x6xui8>
 }
 
-// Each channel has its own multiplier and shift; 20 * 127 * 127 accumulators
-// reach beyond what the result can hold.
+// Each channel has its own multiplier, or shift where that is as good;
+// 20 * 127 * 127 accumulators reach beyond what the result can hold, but no
+// product wraps, so that bounds behind the shift do for all channels.
 // CHECK-LABEL: func.func @per_channel(
 // CHECK: graph.conv_integer %{{.*}} pad_value = -3 : i8
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 35851, 71702>, clip_lo = array<i32: -40351, -80701>, multiplier = array<i32: 27962>, post_shift = array<i32: 23>, pre_shift = array<i32: 0, 1>, zero_point = 7 : i32}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 13981>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 20>, pre_shift = array<i32: 2, 3>, rounding = #graph.rounding<down>}
 func.func @per_channel(%q: tensor<1x20x4x4x!q>) -> tensor<1x2x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!q>) -> tensor<1x20x4x4xf32>
   %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wc>
@@ -56,9 +59,9 @@ func.func @per_channel(%q: tensor<1x20x4x4x!q>) -> tensor<1x2x4x4x!y> {
 // A float bias is rounded to accumulator steps; the zero point of the weights
 // is subtracted. A clip becomes both bounds.
 // CHECK-LABEL: func.func @float_bias(
-// CHECK-DAG: graph.constant dense<[1016, -1989]> : tensor<2xi32>
+// CHECK-DAG: graph.constant dense<[3266, 261]> : tensor<2xi32>
 // CHECK-DAG: graph.constant dense<5> : tensor<2x1x1x1xi8>
-// CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 751>, clip_lo = array<i32: 0>
+// CHECK: graph.requantize %{{.*}} {{{.*}}out_hi = 10 : i32, out_lo = 7 : i32
 func.func @float_bias(%q: tensor<1x1x4x4x!q>) -> tensor<1x2x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x1x4x4x!q>) -> tensor<1x1x4x4xf32>
   %wq = graph.constant dense<135> : tensor<2x1x1x1xui8> : tensor<2x1x1x1x!wz>
@@ -71,17 +74,28 @@ func.func @float_bias(%q: tensor<1x1x4x4x!q>) -> tensor<1x2x4x4x!y> {
 }
 
 // Powers of two: nothing is multiplied, every bit stays until the one shift, and
-// the bias holds half an output step and the even zero point. Channels with
-// ties among others take the multiplier's way, exactly.
+// the bias holds half an output step and the even zero point. Where ties are few
+// they go up, and any zero point is in the bias. Channels with many ties among
+// others take the multiplier's way, exactly.
 // CHECK-LABEL: func.func @powers_of_two(
 // CHECK: %[[B:.*]] = graph.constant dense<[4608, 288]> : tensor<2xi32>
 // CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 10, 6>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
+// CHECK-LABEL: func.func @powers_of_two_with_few_ties(
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 8, 10>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
 // CHECK-LABEL: func.func @power_of_two_among_others(
-// CHECK: graph.requantize %{{.*}} {addend = 1048576 : i32, {{.*}}multiplier = array<i32: 1, 26214>, post_shift = array<i32: 21>, pre_shift = array<i32: -11, 0>, rounding = #graph.rounding<half_even>
+// CHECK: graph.requantize %{{.*}} {addend = 1048576 : i32, {{.*}}multiplier = array<i32: 1, 26214>, post_shift = array<i32: 21>, pre_shift = array<i32: -15, 0>, rounding = #graph.rounding<half_even>
 func.func @powers_of_two(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x!p4> {
   %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!p>) -> tensor<1x20x4x4xf32>
   %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wp>
   %w = graph.dequantize_linear %wq : (tensor<2x20x1x1x!wp>) -> tensor<2x20x1x1xf32>
+  %c = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x20x4x4xf32>, tensor<2x20x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!p4>
+  return %y : tensor<1x2x4x4x!p4>
+}
+func.func @powers_of_two_with_few_ties(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x!p4> {
+  %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!p>) -> tensor<1x20x4x4xf32>
+  %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wf>
+  %w = graph.dequantize_linear %wq : (tensor<2x20x1x1x!wf>) -> tensor<2x20x1x1xf32>
   %c = graph.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x20x4x4xf32>, tensor<2x20x1x1xf32>) -> tensor<1x2x4x4xf32>
   %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!p4>
   return %y : tensor<1x2x4x4x!p4>

@@ -8,10 +8,10 @@
 // Weights become (N, K), whichever way they were; alpha joins the scale.
 // CHECK-LABEL: func.func @gemm(
 // CHECK-DAG: %[[W:.*]] = graph.constant dense<{{\[\[}}1, 3, 5], [2, 4, 6]]> : tensor<2x3xi8>
-// CHECK-DAG: %[[B:.*]] = graph.constant dense<[1027, -1964]> : tensor<2xi32>
+// CHECK-DAG: %[[B:.*]] = graph.constant dense<[2152, -839]> : tensor<2xi32>
 // CHECK: %[[X:.*]] = graph.storage_cast
 // CHECK: %[[A:.*]] = graph.gemm_integer %[[X]], %[[W]], %[[B]] : (tensor<4x3xi8>, tensor<2x3xi8>, tensor<2xi32>) -> tensor<4x2xi32>
-// CHECK: graph.requantize %[[A]] {{.*}}multiplier = array<i32: 27962>, post_shift = array<i32: 22>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
+// CHECK: graph.requantize %[[A]] {multiplier = array<i32: 27962>, post_shift = array<i32: 22>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
 func.func @gemm(%q: tensor<4x3x!q>) -> tensor<4x2x!y> {
   %x = graph.dequantize_linear %q : (tensor<4x3x!q>) -> tensor<4x3xf32>
   %wq = graph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi8> : tensor<3x2x!w>
@@ -39,10 +39,10 @@ func.func @transposed(%q: tensor<3x4x!q>) -> tensor<4x2x!y> {
 // constant behind it is a bias. Weights are quantized per column.
 // CHECK-LABEL: func.func @mat_mul(
 // CHECK-DAG: graph.constant dense<{{\[\[}}1, 3, 5], [2, 4, 6]]> : tensor<2x3xi8>
-// CHECK-DAG: graph.constant dense<[1027, -3963]> : tensor<2xi32>
+// CHECK-DAG: graph.constant dense<[3277, 536]> : tensor<2xi32>
 // CHECK: %[[X:.*]] = graph.reshape %{{.*}} : (tensor<2x4x3xi8>) -> tensor<8x3xi8>
 // CHECK: %[[A:.*]] = graph.gemm_integer %[[X]]
-// CHECK: %[[R:.*]] = graph.requantize %[[A]] {{.*}}pre_shift = array<i32: 0, 1>
+// CHECK: %[[R:.*]] = graph.requantize %[[A]] {multiplier = array<i32: 223696, 111848>, {{.*}}pre_shift = array<i32: 0>
 // CHECK: graph.reshape %[[R]] : (tensor<8x2xi8>) -> tensor<2x4x2xi8>
 // CHECK-NOT: graph.add
 func.func @mat_mul(%q: tensor<2x4x3x!q>) -> tensor<2x4x2x!y> {
@@ -60,7 +60,7 @@ func.func @mat_mul(%q: tensor<2x4x3x!q>) -> tensor<2x4x2x!y> {
 // CHECK-LABEL: func.func @transposed_weights(
 // CHECK: graph.constant dense<{{\[\[}}1, 3, 5], [2, 4, 6]]> : tensor<2x3xi8>
 // CHECK: graph.gemm_integer
-// CHECK: graph.requantize {{.*}}pre_shift = array<i32: 0, 1>
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 447392, 223696>,
 func.func @transposed_weights(%q: tensor<4x3x!q>) -> tensor<4x2x!y> {
   %x = graph.dequantize_linear %q : (tensor<4x3x!q>) -> tensor<4x3xf32>
   %wq = graph.constant dense<[[1, 3, 5], [2, 4, 6]]> : tensor<2x3xi8> : tensor<2x3x!quant.uniform<i8:f32:0, {0.05,0.025}>>

@@ -28,7 +28,7 @@ func.func @pad(%q: tensor<1x4x!q>) -> tensor<1x6x!q> {
 // Operands of another scale are rescaled, uint8 and int8 of the same are not.
 // CHECK-LABEL: func.func @concat(
 // CHECK: %[[A:.*]] = graph.storage_cast %arg0
-// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}} {multipliers = array<i32: 1>, offsets = array<i32: 4>}
+// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}} {bias = 4 : i32, multipliers = array<i32: 1>}
 // CHECK: %[[B:.*]] = graph.requantize %[[S]] {multiplier = array<i32: 1>, post_shift = array<i32: 1>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>, zero_point = -3 : i32}
 // CHECK: %[[C:.*]] = graph.rebase
 // CHECK: graph.concat %[[A]], %[[B]], %[[C]] {axis = 1 : i64}

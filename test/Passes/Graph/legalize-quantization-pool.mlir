@@ -5,11 +5,11 @@
 !q2 = !quant.uniform<i8:f32, 3.125000e-02:-3>
 !y2 = !quant.uniform<i8:f32, 1.562500e-02:7>
 
-// The zero point of 49 elements and half of what pre_shift drops are in the
-// offset; dividing by 49 is part of the multiplier.
+// The zero point of 49 elements, that of the result and half an output step are
+// in the offset; dividing by 49 is part of the multiplier.
 // CHECK-LABEL: func.func @global_average_pool(
-// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<1x8x7x7xi8>) -> tensor<1x8x1x1xi32>
-// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 2928>, clip_lo = array<i32: -3296>, multiplier = array<i32: 21400>, post_shift = array<i32: 19>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
+// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 331 : i32} : (tensor<1x8x7x7xi8>) -> tensor<1x8x1x1xi32>
+// CHECK: graph.requantize %[[S]] {multiplier = array<i32: 21400>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 19>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
 func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.global_average_pool %x : (tensor<1x8x7x7xf32>) -> tensor<1x8x1x1xf32>
@@ -29,6 +29,18 @@ func.func @average_pool(%q: tensor<1x8x7x7x!q2>) -> tensor<1x8x4x4x!y2> {
   %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>
   %y = graph.quantize_linear %p : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4x!y2>
   return %y : tensor<1x8x4x4x!y2>
+}
+
+// Where a scale has no ties the ones are 64s, whose sums are fine enough to hold
+// half an output step.
+// CHECK-LABEL: func.func @average_pool_without_ties(
+// CHECK-DAG: graph.constant dense<64> : tensor<8x1x3x3xi8>
+// CHECK: graph.requantize %{{.*}} rounding = #graph.rounding<down>}
+func.func @average_pool_without_ties(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x3x3x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x8x7x7xf32>) -> tensor<1x8x3x3xf32>
+  %y = graph.quantize_linear %p : (tensor<1x8x3x3xf32>) -> tensor<1x8x3x3x!y>
+  return %y : tensor<1x8x3x3x!y>
 }
 
 // Ties are left to float32, which rounds the sum with the zero point.
@@ -55,7 +67,7 @@ func.func @max_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!q> {
 // A pool that changes the scale is followed by a sum of one operand.
 // CHECK-LABEL: func.func @rescaling_max_pool(
 // CHECK: %[[M:.*]] = graph.max_pool %{{.*}} : (tensor<1x8x7x7xi8>) -> tensor<1x8x4x4xi8>
-// CHECK-NEXT: %[[S:.*]] = graph.weighted_sum %[[M]] {multipliers = array<i32: 2>, offsets = array<i32: 3>}
+// CHECK-NEXT: %[[S:.*]] = graph.weighted_sum %[[M]] {bias = 6 : i32, multipliers = array<i32: 2>}
 // CHECK-NEXT: graph.requantize %[[S]] {clip_hi = array<i32: 120>, clip_lo = array<i32: -135>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
 func.func @rescaling_max_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
@@ -94,7 +106,7 @@ func.func @global_average_pool_of_open_sizes(%q: tensor<?x8x?x7x!q>) -> tensor<?
 
 // Only the batch is open: the number of elements is known.
 // CHECK-LABEL: func.func @global_average_pool_of_an_open_batch(
-// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<?x8x7x7xi8>) -> tensor<?x8x1x1xi32>
+// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 331 : i32} : (tensor<?x8x7x7xi8>) -> tensor<?x8x1x1xi32>
 // CHECK: graph.requantize %[[S]]
 func.func @global_average_pool_of_an_open_batch(%q: tensor<?x8x7x7x!q>) -> tensor<?x8x1x1x!y> {
   %x = graph.dequantize_linear %q : (tensor<?x8x7x7x!q>) -> tensor<?x8x7x7xf32>

@@ -20,7 +20,7 @@ func.func @same(%q: tensor<4x!q>) -> tensor<4x!u> {
 }
 
 // CHECK-LABEL: func.func @relu(
-// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}} {multipliers = array<i32: 1>, offsets = array<i32: 3>}
+// CHECK: %[[S:.*]] = graph.weighted_sum %{{.*}} {bias = 3 : i32, multipliers = array<i32: 1>}
 // CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 122>, clip_lo = array<i32: 0>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = 5 : i32}
 func.func @relu(%q: tensor<4x!q>) -> tensor<4x!narrow> {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>
@@ -40,7 +40,7 @@ func.func @vanishing(%q: tensor<4x!q>) -> tensor<4x!wide> {
 
 // One step of the input is 200 of the output.
 // CHECK-LABEL: func.func @saturating(
-// CHECK: graph.weighted_sum %{{.*}} {multipliers = array<i32: 200>, offsets = array<i32: 3>}
+// CHECK: graph.weighted_sum %{{.*}} {bias = 600 : i32, multipliers = array<i32: 200>}
 // CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 130>, clip_lo = array<i32: -125>, multiplier = array<i32: 1>, post_shift = array<i32: 0>, pre_shift = array<i32: 0>, zero_point = -3 : i32}
 func.func @saturating(%q: tensor<4x!q>) -> tensor<4x!fine> {
   %x = graph.dequantize_linear %q : (tensor<4x!q>) -> tensor<4xf32>

@@ -43,7 +43,7 @@ module attributes {vta.config = #vta} {
     return %1 : tensor<1x20x4x4xi8>
   }
 
-  // Small multipliers are weights on the diagonal of a tile; the offsets are one constant. A bias of up to twice what a
+  // Small multipliers are weights on the diagonal of a tile. A bias of up to twice what a
   // product can add takes two of them; beyond that it is added by the vector unit.
   // CHECK-LABEL: @products
   func.func @products(%x: tensor<1x16x4x4xi8>, %y: tensor<1x16x4x4xi8>) -> (tensor<1x16x4x4xi8>, tensor<1x16xi8>, tensor<1x16xi8>, tensor<1x16xi8>) {
@@ -54,7 +54,7 @@ module attributes {vta.config = #vta} {
     // CHECK: %[[SECOND:.*]] = linalg.generic {{.*}} ins(%{{.*}}, %[[B]] : tensor<1x1x4x4x1x16xi8>, tensor<1x16x16xi8>) outs(%[[FIRST]]
     // CHECK: linalg.generic {{.*}} outs(%[[SECOND]]
     // CHECK: arith.constant -290 : i32
-    %0 = graph.weighted_sum %x, %y {graph.placement = #graph.placement<kernel = "s", target = #vta>, offsets = array<i32: 10, 4>, multipliers = array<i32: 11, -100>}
+    %0 = graph.weighted_sum %x, %y {graph.placement = #graph.placement<kernel = "s", target = #vta>, bias = -290 : i32, multipliers = array<i32: 11, -100>}
         : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi32>
     %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "s", target = #vta>, pre_shift = array<i32: 6>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
         : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
@@ -304,4 +304,34 @@ func.func @two(%x: tensor<1x16x4x4xi8>) -> (tensor<1x16x1x1xi32>, tensor<1x16x1x
   // expected-error @+1 {{is assigned to another accelerator than the operators before it}}
   %1 = graph.global_sum_integer %x {graph.placement = #graph.placement<kernel = "b", target = #other>} : (tensor<1x16x4x4xi8>) -> tensor<1x16x1x1xi32>
   return %0, %1 : tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>
+}
+
+// -----
+
+#vta = #vta.config<log_batch = 0, log_block = 4>
+
+// Of steps that round down only the product has a value per channel, beside the bias that the matrix unit adds.
+module attributes {vta.config = #vta} {
+  // CHECK: #[[CHANNEL:.*]] = affine_map<(d0, d1, d2, d3, d4, d5) -> (d1, d4, d5)>
+  // CHECK-LABEL: @down
+  func.func @down(%x: tensor<1x16xi8>) -> tensor<1x2xi8> {
+    %w = graph.constant dense<1> : tensor<2x16xi8> : tensor<2x16xi8>
+    %b = graph.constant dense<[1, 2]> : tensor<2xi32> : tensor<2xi32>
+    %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>} : (tensor<1x16xi8>, tensor<2x16xi8>, tensor<2xi32>) -> tensor<1x2xi32>
+    // CHECK: arith.constant 2 : i32
+    // CHECK-NEXT: arith.shrsi
+    // CHECK: linalg.generic {indexing_maps = [#[[CHANNEL]], {{.*}} ins(%{{.*}} : tensor<1x1x16xi32>)
+    // CHECK: arith.muli
+    // CHECK: arith.constant 17 : i32
+    // CHECK-NEXT: arith.shrsi
+    // CHECK-NOT: arith.addi
+    // CHECK: arith.constant -128 : i32
+    // CHECK-NEXT: arith.maxsi
+    // CHECK: arith.constant 127 : i32
+    // CHECK-NEXT: arith.minsi
+    // CHECK: arith.trunci
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: 2>, multiplier = array<i32: 40000, 50000>, post_shift = array<i32: 17>,
+        out_lo = -128 : i32, out_hi = 127 : i32, rounding = #graph.rounding<down>} : (tensor<1x2xi32>) -> tensor<1x2xi8>
+    return %1 : tensor<1x2xi8>
+  }
 }
