@@ -77,8 +77,9 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
 
   bool clipLo = false, clipHi = false;
   for (size_t c = 0; c != scales.size(); ++c) {
-    Interval range{ranges[c].lo + point.offset[c],
-                   ranges[c].hi + point.offset[c]};
+    int64_t slack = point.getBiasError(c);
+    Interval range{ranges[c].lo + point.offset[c] - slack,
+                   ranges[c].hi + point.offset[c] + slack};
     if (range.lo < kLowestWord || range.hi > kHighestWord) {
       reason = "the accumulator may exceed 32 bits";
       return failure();

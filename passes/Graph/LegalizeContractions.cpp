@@ -155,13 +155,20 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
       all = {std::min(all.lo, range.lo), std::max(all.hi, range.hi)};
     ranges.assign(1, all);
   }
+  Ties ties;
+  ties.largestBias = 0;
+  for (int64_t bias : biases)
+    ties.largestBias = std::max(*ties.largestBias, std::abs(bias));
   FailureOr<FixedPoint> point =
-      deriveFixedPoint(scales, ranges, layer.output.output(), reason);
+      deriveFixedPoint(scales, ranges, layer.output.output(), reason, ties);
   if (failed(point))
     return failure();
   SmallVector<int32_t> bias32;
   for (auto [row, bias] : llvm::enumerate(biases)) {
     bias += point->offset[scales.size() == 1 ? 0 : row];
+    // What rounds to nearest is a floor, of half a unit more.
+    if (int64_t half = point->getBiasError(row))
+      bias = llvm::divideFloorSigned(bias + half, 2 * half) * 2 * half;
     if (bias != int32_t(bias)) {
       reason = "the bias may exceed 32 bits";
       return failure();

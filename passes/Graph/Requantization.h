@@ -48,6 +48,9 @@ struct Ties {
   bool approximate = false;
   /// By how much they are, in output steps.
   double spentError = 0;
+  /// Set if every accumulator has a bias, which may be rounded to a multiple of
+  /// what the first shift divides by: the largest of them.
+  std::optional<int64_t> largestBias;
 };
 
 /// Whether a channel has ties that must be decided as ONNX Runtime does.
@@ -152,9 +155,9 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
     return point;
   }
   if (!halfEven)
-    if (auto down =
-            RoundingDown<Vector>(scales, ranges, output, ties.spentError)
-                .choose())
+    if (auto down = RoundingDown<Vector>(scales, ranges, output,
+                                         ties.spentError, ties.largestBias)
+                        .choose())
       return *down;
   bool powers = llvm::all_of(scales, [](auto &s) { return s.isPowerOfTwo(); });
   if (powers && !halfEven) {

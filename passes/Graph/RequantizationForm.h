@@ -58,6 +58,15 @@ template <template <typename> class Vector> struct Requantization {
   bool isShift = false;
   /// Saturates behind the last step: no accumulator makes the others wrap.
   bool clipsLast = false;
+  /// The bias that is added to `offset` is to be rounded to a multiple of what
+  /// the first shift divides by, so that it can be added behind that shift.
+  bool roundsBias = false;
+
+  /// The most that rounding its bias adds to an accumulator or takes from it.
+  int64_t getBiasError(size_t channel) const {
+    int32_t shift = preShift[preShift.size() == 1 ? 0 : channel];
+    return roundsBias && shift > 0 ? int64_t(1) << (shift - 1) : 0;
+  }
   std::optional<int32_t> outLo, outHi;
 };
 

@@ -36,6 +36,9 @@ namespace acc::graph {
 /// from the real result.
 constexpr double kMostError = 1.0 / 48;
 
+/// The largest constant that one product of a tile of 16 lanes adds.
+constexpr int64_t kLargestConstant = 15 * 127 * 127;
+
 /// Cycles that one step of the vector unit takes for a vector of outputs: none
 /// if it changes nothing, one with an immediate of 16 bits for all channels,
 /// two with a vector of values.
@@ -55,10 +58,14 @@ public:
   using Point = Requantization<Vector>;
 
   /// `spentError` is how far the accumulators are from the real numbers
-  /// already, in output steps.
+  /// already, in output steps; `largestBias` is set if they have
+  /// biases, which may be rounded to multiples of what the first shift divides
+  /// by.
   RoundingDown(llvm::ArrayRef<Scale> scales, llvm::ArrayRef<Interval> ranges,
-               OutputGrid output, double spentError)
-      : ranges(ranges), output(output), spentError(spentError) {
+               OutputGrid output, double spentError,
+               std::optional<int64_t> largestBias)
+      : ranges(ranges), output(output), spentError(spentError),
+        largestBias(largestBias) {
     reach = 0.5 + std::max(std::abs(output.lo - output.zeroPoint),
                            std::abs(output.hi - output.zeroPoint));
     for (auto [scale, range] : llvm::zip(scales, ranges))
@@ -104,9 +111,17 @@ private:
   }
 
   template <typename PreShift> void consider(bool clipsLast, PreShift shiftOf) {
+    consider(clipsLast, false, shiftOf);
+    if (largestBias)
+      consider(clipsLast, true, shiftOf);
+  }
+
+  template <typename PreShift>
+  void consider(bool clipsLast, bool roundsBias, PreShift shiftOf) {
     Point point;
     point.rounding = RoundingForm::Down;
     point.clipsLast = clipsLast;
+    point.roundsBias = roundsBias;
     double most = 0;
     for (auto [scale, range] : llvm::zip(values, ranges)) {
       int32_t shift = shiftOf(scale);
@@ -153,14 +168,16 @@ private:
       double channelError =
           largest * std::abs(double(multiplier) - factor) / factor +
           values[c] * std::abs(offset - std::round(offset)) +
-          (pre ? std::ldexp(values[c], pre - 1) : 0);
+          (pre ? std::ldexp(values[c], pre - 1) : 0) +
+          values[c] * double(point.getBiasError(c));
       error = std::max(error, channelError);
       if (error + spentError > kMostError)
         return false;
       int64_t half = pre ? int64_t(1) << (pre - 1) : 0;
       point.multiplier.push_back(int32_t(multiplier));
       point.offset.push_back(std::llround(offset) + half);
-      for (int64_t bound : {ranges[c].lo, ranges[c].hi}) {
+      int64_t slack = point.getBiasError(c);
+      for (int64_t bound : {ranges[c].lo - slack, ranges[c].hi + slack}) {
         bound += point.offset.back();
         if (bound < kLowestWord || bound > kHighestWord)
           return false;
@@ -183,8 +200,9 @@ private:
                 point.multiplier[c]) >>
                post;
       };
-      reachesLo |= evaluate(ranges[c].lo) < output.lo;
-      reachesHi |= evaluate(ranges[c].hi) > output.hi;
+      int64_t slack = point.getBiasError(c);
+      reachesLo |= evaluate(ranges[c].lo - slack) < output.lo;
+      reachesHi |= evaluate(ranges[c].hi + slack) > output.hi;
       for (int64_t bound : {output.lo - 1, output.hi + 1})
         largestBound = std::max(
             largestBound, std::abs(bound << post) / point.multiplier[c] + 1);
@@ -193,15 +211,27 @@ private:
     int bound = 1;
     if (!point.clipsLast)
       bound = values.size() == 1 && largestBound <= kLargestImmediate ? 1 : 2;
-    return countStepCycles(point.preShift, 0) +
+    return countStepCycles(point.preShift, 0) + countBiasCycles(point) +
            countStepCycles(point.multiplier, 1) +
            countStepCycles(point.postShift, 0) + bound * reachesLo +
            bound * reachesHi;
   }
 
+  /// A rounded bias is added behind the first shift, where it is small.
+  int countBiasCycles(const Point &point) const {
+    if (!largestBias)
+      return 0;
+    int64_t largest = 0;
+    for (auto [offset, shift] : llvm::zip(point.offset, point.preShift))
+      largest = std::max(largest, (*largestBias + std::abs(offset)) >>
+                                      (point.roundsBias ? shift : 0));
+    return largest > kLargestConstant ? 2 : 1;
+  }
+
   llvm::ArrayRef<Interval> ranges;
   OutputGrid output;
   double spentError;
+  std::optional<int64_t> largestBias;
   /// The most that an output can be from zero before it saturates.
   double reach = 0;
   double largestScale = 0;
