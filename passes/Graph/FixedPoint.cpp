@@ -231,9 +231,12 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
   WeightedSum sum;
   if (!exact && !tiesLikely && reach >= kNegligible)
     if (auto small = findSmallFactors(limited, operands, zeroPoints, output)) {
-      FailureOr<FixedPoint> point =
-          deriveFixedPoint(small->unit, sumRange(small->factors), output,
-                           reason, {false, zeroPointFirst, true, small->error});
+      Ties ties;
+      ties.zeroPointFirst = zeroPointFirst;
+      ties.approximate = true;
+      ties.spentError = small->error;
+      FailureOr<FixedPoint> point = deriveFixedPoint(
+          small->unit, sumRange(small->factors), output, reason, ties);
       if (succeeded(point) && point->rounding == RoundingForm::Down) {
         sum.multipliers.assign(small->factors.begin(), small->factors.end());
         sum.requantize = std::move(*point);

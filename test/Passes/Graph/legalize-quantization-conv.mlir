@@ -108,3 +108,22 @@ func.func @power_of_two_among_others(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x
   %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!p4>
   return %y : tensor<1x2x4x4x!p4>
 }
+
+!large = !quant.uniform<i8:f32, 0.013:-128>
+!weight = !quant.uniform<i8<-127:127>:f32, 0.0031:0>
+!result = !quant.uniform<i8:f32, 0.81:-128>
+
+// Large biases, most of which is what the zero points contribute, are multiples of what the first shift divides by.
+// CHECK-LABEL: func.func @whole_bias(
+// CHECK: graph.constant dense<[-8416000, 4164736]> : tensor<2xi32>
+// CHECK: graph.requantize {{.*}}pre_shift = array<i32: 7>
+func.func @whole_bias(%q: tensor<1x512x4x4x!large>) -> tensor<1x2x4x4x!result> {
+  %wi = graph.constant dense<100> : tensor<2x512x1x1xi8> : tensor<2x512x1x1x!weight>
+  %w = graph.dequantize_linear %wi : (tensor<2x512x1x1x!weight>) -> tensor<2x512x1x1xf32>
+  %b = graph.constant dense<[-500.0, 7.0]> : tensor<2xf32> : tensor<2xf32>
+  %x = graph.dequantize_linear %q : (tensor<1x512x4x4x!large>) -> tensor<1x512x4x4xf32>
+  %c = graph.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x512x4x4xf32>, tensor<2x512x1x1xf32>, tensor<2xf32>) -> tensor<1x2x4x4xf32>
+  %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!result>
+  return %y : tensor<1x2x4x4x!result>
+}
