@@ -134,16 +134,16 @@ static double getReach(Interval operand) {
   return double(std::max(std::abs(operand.lo), std::abs(operand.hi)));
 }
 
-/// Factors for one operand or two, with which the products are those of 8-bit
-/// integers, such that what a unit of the sum stands for is as small, and the
-/// sum as exact, as can be. Of two operands the ratio of the factors must be
-/// near to that of the scales; among 127 fractions for each of them there is
-/// one that is off by less than 2^-12 as a rule. Factors with which what the
-/// sum must contain fits an immediate are preferred.
+/// Factors up to `largestFactor` for one operand or two, such that what a unit
+/// of the sum stands for is as small, and the sum as exact, as can be. Of two
+/// operands the ratio of the factors must be near to that of the scales; among
+/// 127 fractions for each of them there is one that is off by less than 2^-12
+/// as a rule. Factors with which what the sum must contain fits an immediate
+/// are preferred.
 static std::optional<SmallFactors>
 findSmallFactors(ArrayRef<double> ratios, ArrayRef<Interval> operands,
-                 ArrayRef<int32_t> zeroPoints, OutputGrid output) {
-  constexpr int64_t largestFactor = 127;
+                 ArrayRef<int32_t> zeroPoints, OutputGrid output,
+                 int64_t largestFactor) {
   if (ratios.size() > 2)
     return std::nullopt;
   std::optional<SmallFactors> best;
@@ -229,20 +229,26 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     return range;
   };
   WeightedSum sum;
-  if (!exact && !tiesLikely && reach >= kNegligible)
-    if (auto small = findSmallFactors(limited, operands, zeroPoints, output)) {
-      Ties ties;
-      ties.zeroPointFirst = zeroPointFirst;
-      ties.approximate = true;
-      ties.spentError = small->error;
-      FailureOr<FixedPoint> point = deriveFixedPoint(
-          small->unit, sumRange(small->factors), output, reason, ties);
-      if (succeeded(point) && point->rounding == RoundingForm::Down) {
-        sum.multipliers.assign(small->factors.begin(), small->factors.end());
-        sum.requantize = std::move(*point);
-        return sum;
-      }
-    }
+  // The products are those of 8-bit integers, or two of them for each operand.
+  for (int64_t largestFactor : {127, 2 * 127}) {
+    if (exact || tiesLikely || reach < kNegligible)
+      break;
+    auto small =
+        findSmallFactors(limited, operands, zeroPoints, output, largestFactor);
+    if (!small)
+      continue;
+    Ties ties;
+    ties.zeroPointFirst = zeroPointFirst;
+    ties.approximate = true;
+    ties.spentError = small->error;
+    FailureOr<FixedPoint> point = deriveFixedPoint(
+        small->unit, sumRange(small->factors), output, reason, ties);
+    if (failed(point) || point->rounding != RoundingForm::Down)
+      continue;
+    sum.multipliers.assign(small->factors.begin(), small->factors.end());
+    sum.requantize = std::move(*point);
+    return sum;
+  }
 
   SmallVector<int64_t> factors;
   for (double ratio : limited) {

@@ -32,6 +32,28 @@ def TeHoistOperands : Pass<"te-hoist-operands", "::mlir::ModuleOp"> {
   let dependentDialects = ["::acc::graph::GraphDialect"];
 }
 
+def TeMergeOperands : Pass<"te-merge-operands", "::mlir::ModuleOp"> {
+  let summary = "Pass what a kernel reads twice into one memory once";
+  let description = [{
+    On a target with memories of its own every reader of a tensor is an argument
+    of its own, since each may want it in another memory. Arguments that all
+    launches give the same value, and that are read at the same place of
+    products, become one, so that they are loaded once.
+
+    ```mlir
+    te.kernel @k(%x: tensor<4x1x16xi8>, %again: tensor<4x1x16xi8>, ...) {
+      %0 = linalg.generic ... ins(%x, %a : ...)      // + x * a
+      %1 = linalg.generic ... ins(%again, %b : ...)  // + x * b
+    ```
+    becomes
+    ```mlir
+    te.kernel @k(%x: tensor<4x1x16xi8>, ...) {
+      %0 = linalg.generic ... ins(%x, %a : ...)
+      %1 = linalg.generic ... ins(%x, %b : ...)
+    ```
+  }];
+}
+
 def TeTile : Pass<"te-tile", "::acc::te::KernelOp"> {
   let summary = "Tile a kernel as its schedule says";
   let description = [{

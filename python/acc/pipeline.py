@@ -240,6 +240,7 @@ class Pipeline:
             pm.add(graph_passes.outline_kernels())
             pm.add(graph_passes.to_linalg())
             pm.add(te.hoist_operands())
+            pm.add(te.merge_operands())
             for accelerator in accelerators:
                 pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
 

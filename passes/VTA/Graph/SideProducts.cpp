@@ -116,7 +116,8 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
 }
 
 bool VTASteps::canAddScaled(int32_t factor) const {
-  return tiles.blockIn == tiles.blockOut && std::abs(int64_t(factor)) <= kMost;
+  return tiles.blockIn == tiles.blockOut &&
+         std::abs(int64_t(factor)) <= kMostProducts * kMost;
 }
 
 /// One tile of weights with a factor on its diagonal.
@@ -132,11 +133,16 @@ static Value createDiagonal(ImplicitLocOpBuilder &b, Tiles tiles,
 
 Value VTASteps::addScaled(Value acc, Value input, int32_t factor) {
   assert(canAddScaled(factor) && "the factor is no weight");
-  Value diagonal = createDiagonal(b, tiles, factor);
   SmallVector<AffineExpr> at;
   for (unsigned axis = 0; axis < 4; ++axis)
     at.push_back(b.getAffineDimExpr(axis));
-  return product(acc, input, at, diagonal, b.getAffineConstantExpr(0));
+  while (factor != 0) {
+    int32_t part = std::clamp<int32_t>(factor, -kMost, kMost);
+    acc = product(acc, input, at, createDiagonal(b, tiles, part),
+                  b.getAffineConstantExpr(0));
+    factor -= part;
+  }
+  return acc;
 }
 
 Value VTASteps::globalSum(Value input) {
