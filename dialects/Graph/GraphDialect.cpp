@@ -160,8 +160,8 @@ LogicalResult GraphDialect::verifyOperationAttribute(Operation *op,
   if (name == kReason)
     return expect(isa<StringAttr>(value), "a string");
   if (name == kPacked)
-    return expect(isa<UnitAttr>(value) && isa<ConcatOp>(op),
-                  "a unit of a graph.concat");
+    return expect(isa<UnitAttr>(value) && isa<ConcatOp, LookupOp>(op),
+                  "a unit of a graph.concat or a graph.lookup");
   if (name == kTensors)
     return expect(isa<ArrayAttr>(value) && isa<ModuleOp>(op),
                   "an array of a module");

@@ -18,20 +18,27 @@ namespace acc::te {
 using namespace mlir;
 using namespace acc::te;
 
-/// What decides the memory in which the one reader of an argument wants it:
-/// its place in a product, or -1 in any other operation. None if it is read in
-/// another way.
-static std::optional<int64_t> getPlace(KernelOp kernel,
-                                       BlockArgument argument) {
+namespace {
+/// How the one reader of an argument reads it: its place in a product, which
+/// decides the memory, or -1 in any other operation; and which elements.
+struct Read {
+  int64_t place;
+  AffineMap map;
+  bool operator==(const Read &) const = default;
+};
+} // namespace
+
+/// None if an argument is read in another way or more than once.
+static std::optional<Read> getRead(KernelOp kernel, BlockArgument argument) {
   if (!argument.hasOneUse())
     return std::nullopt;
   OpOperand &use = *argument.use_begin();
   auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
   if (!op || !op.isDpsInput(&use))
     return std::nullopt;
-  if (!isProduct(op, kernel.getTargetInterface()))
-    return -1;
-  return use.getOperandNumber();
+  bool multiplies = isProduct(op, kernel.getTargetInterface());
+  return Read{multiplies ? int64_t(use.getOperandNumber()) : -1,
+              op.getMatchingIndexingMap(&use)};
 }
 
 namespace {
@@ -52,11 +59,11 @@ class TeMergeOperands
     Block &body = kernel.getBody().front();
     auto function = cast<FunctionOpInterface>(kernel.getOperation());
     for (unsigned first = 0; first < kernel.getNumInputs(); ++first) {
-      std::optional<int64_t> place = getPlace(kernel, body.getArgument(first));
+      std::optional<Read> read = getRead(kernel, body.getArgument(first));
       SmallVector<unsigned> same;
-      for (unsigned other = first + 1; place && other < kernel.getNumInputs();
+      for (unsigned other = first + 1; read && other < kernel.getNumInputs();
            ++other)
-        if (getPlace(kernel, body.getArgument(other)) == place &&
+        if (getRead(kernel, body.getArgument(other)) == read &&
             llvm::all_of(calls, [&](LaunchOp call) {
               return call.getInputs()[first] == call.getInputs()[other];
             }))

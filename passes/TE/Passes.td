@@ -37,8 +37,8 @@ def TeMergeOperands : Pass<"te-merge-operands", "::mlir::ModuleOp"> {
   let description = [{
     On a target with memories of its own every reader of a tensor is an argument
     of its own, since each may want it in another memory. Arguments that all
-    launches give the same value, and that are read at the same place of
-    products, become one, so that they are loaded once.
+    launches give the same value, and of which the same elements are read at the
+    same place of products, become one, so that they are loaded once.
 
     ```mlir
     te.kernel @k(%x: tensor<4x1x16xi8>, %again: tensor<4x1x16xi8>, ...) {

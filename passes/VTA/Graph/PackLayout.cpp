@@ -74,7 +74,7 @@ public:
   LogicalResult run() {
     SmallVector<Operation *> accelerated;
     for (Operation &op : block)
-      if (isAccelerated(&op) || isPackedConcat(&op))
+      if (isAccelerated(&op) || isPackedOnHost(&op))
         accelerated.push_back(&op);
     for (Operation *op : accelerated) {
       tagger.placement = getPlacement(op);
@@ -97,6 +97,7 @@ private:
               RequantizeOp, MaxPoolOp>(
             [&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
+        .Case([&](LookupOp lookup) { return values.createLookup(lookup); })
         .Default([](Operation *other) {
           return other->emitOpError("cannot run on the accelerator");
         });
@@ -314,7 +315,7 @@ private:
         continue;
       }
       bool isOriginal =
-          isPackedConcat(&op) ||
+          isPackedOnHost(&op) ||
           (isAccelerated(&op) && op.getDialect()->getNamespace() == "graph");
       if (!isOriginal)
         continue;

@@ -26,8 +26,8 @@ ConfigAttr acc::vta::getAccelerator(Operation *op) {
                    : ConfigAttr();
 }
 
-bool acc::vta::isPackedConcat(Operation *op) {
-  return mlir::isa<ConcatOp>(op) && !isAccelerated(op) &&
+bool acc::vta::isPackedOnHost(Operation *op) {
+  return mlir::isa<ConcatOp, LookupOp>(op) && !isAccelerated(op) &&
          op->hasAttr(GraphDialect::kPacked);
 }
 
@@ -265,15 +265,42 @@ void PackedValues::createResult(Value value, ArrayRef<int64_t> channelBlocks,
   all[{value, tiles.blockOut}] = {packed};
 }
 
+void PackedValues::fillHalo(Packed &packed) {
+  if (isEmpty(packed.halo))
+    return;
+  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+  packed.value = linalg::FillOp::create(b, pad, packed.value).getResult(0);
+}
+
+LogicalResult PackedValues::createLookup(LookupOp op) {
+  Value value = op.getResult(), input = lookThrough(op.getInput());
+  if (shapeOf(op.getTable())[0] != 1 || !all.contains({input, tiles.blockOut}))
+    return op.emitOpError("cannot look up in a packed tensor: the input is not "
+                          "packed, or the table is one of each channel");
+  Value interior = getInterior(input, tiles.blockOut);
+  Value result =
+      LookupOp::create(b, interior.getType(), interior, op.getTable());
+  Packed packed = createDestination(value, shapeOf(interior)[1]);
+  if (isEmpty(packed.halo)) {
+    packed.value = result;
+  } else {
+    fillHalo(packed);
+    SmallVector<int64_t> offsets{0, 0, packed.halo[0], packed.halo[1], 0, 0};
+    packed.value = tensor::InsertSliceOp::create(
+        b, result, packed.value,
+        getAsIndexOpFoldResult(b.getContext(), offsets),
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(result)),
+        SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
+  }
+  all[{value, tiles.blockOut}] = {packed};
+  return success();
+}
+
 LogicalResult PackedValues::createConcat(ConcatOp op) {
   Value value = op.getResult();
   Packed packed = createDestination(
       value, llvm::divideCeilSigned(shapeOf(value)[1], tiles.blockOut));
-  if (!isEmpty(packed.halo)) {
-    Value pad =
-        arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
-    packed.value = linalg::FillOp::create(b, pad, packed.value).getResult(0);
-  }
+  fillHalo(packed);
   int64_t channels = 0;
   for (Value input : op.getInputs()) {
     if (channels % tiles.blockOut != 0 ||
@@ -302,7 +329,7 @@ Value PackedValues::getUnpacked(Value value) {
   auto it = all.find({value, tiles.blockOut});
   Operation *producer = value.getDefiningOp();
   if (it == all.end() || !producer ||
-      !(isAccelerated(producer) || isPackedConcat(producer)))
+      !(isAccelerated(producer) || isPackedOnHost(producer)))
     return {};
   const Packed &packed = it->second.front();
   // Where every reader, before or after the current one, can use it.

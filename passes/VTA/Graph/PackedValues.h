@@ -25,8 +25,9 @@ inline bool isAccelerated(mlir::Operation *op) {
 /// The kernel that an operator is assigned to, or null.
 mlir::StringAttr getKernel(mlir::Operation *op);
 
-/// Whether the host concatenates packed tensors as they are, without unpacking.
-bool isPackedConcat(mlir::Operation *op);
+/// Whether the host computes on packed tensors as they are, without unpacking:
+/// it concatenates them, or looks their elements up in a table.
+bool isPackedOnHost(mlir::Operation *op);
 
 /// Whether an operator only changes the shape.
 bool isReshape(mlir::Operation *op);
@@ -81,6 +82,10 @@ public:
   /// channels; fails if a tile would hold channels of two of them.
   mlir::LogicalResult createConcat(graph::ConcatOp op);
 
+  /// Makes the packed form of a table look-up of a packed tensor; fails for
+  /// tables for each channel.
+  mlir::LogicalResult createLookup(graph::LookupOp op);
+
   /// The plain form of a result, or null if there is no packed one.
   mlir::Value getUnpacked(mlir::Value value);
 
@@ -109,6 +114,8 @@ private:
   /// An empty tensor for the packed form of `value`, and which halo it has.
   Packed createDestination(mlir::Value value,
                            llvm::ArrayRef<int64_t> channelBlocks);
+  /// Writes what a destination with a halo has around it.
+  void fillHalo(Packed &packed);
   /// Gives a conversion, which the host runs, a kernel of its own.
   void assignToHost(mlir::Operation *op, const llvm::Twine &name);
 

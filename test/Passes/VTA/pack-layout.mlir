@@ -176,6 +176,26 @@ module attributes {vta.config = #vta} {
 
 // Tensors whose channels fill their tiles are concatenated as they are, into the halo that the reader wants.
 module attributes {vta.config = #vta} {
+  // The host looks up in packed tensors as they are; the pool behind it wants a border.
+  // CHECK-LABEL: @lookup
+  func.func @lookup(%x: tensor<1x16x4x4xi8>, %table: tensor<1x256xi8>) -> tensor<1x16x2x2xi8> {
+    %w = graph.constant dense<1> : tensor<16x16x1x1xi8> : tensor<16x16x1x1xi8>
+    %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "a", target = #vta>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+        : (tensor<1x16x4x4xi8>, tensor<16x16x1x1xi8>, tensor<16xi32>) -> tensor<1x16x4x4xi32>
+    // CHECK: %[[NARROW:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<1x1x4x4x1x16xi8>)
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "a", target = #vta>, pre_shift = array<i32: 6>, multiplier = array<i32: 1>, post_shift = array<i32: 0>}
+        : (tensor<1x16x4x4xi32>) -> tensor<1x16x4x4xi8>
+    // CHECK-NOT: graph.unpack
+    // CHECK: %[[FOUND:.*]] = graph.lookup %[[NARROW]], %arg1 {{.*}}kernel = "t"{{.*}} -> tensor<1x1x4x4x1x16xi8>
+    // CHECK: linalg.fill {{.*}} outs(%{{.*}} : tensor<1x1x6x6x1x16xi8>)
+    // CHECK: tensor.insert_slice %[[FOUND]] into %{{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
+    %2 = graph.lookup %1, %table {graph.packed, graph.placement = #graph.placement<kernel = "t", target = #te.host>} : (tensor<1x16x4x4xi8>, tensor<1x256xi8>) -> tensor<1x16x4x4xi8>
+    %3 = graph.max_pool %2 {graph.placement = #graph.placement<kernel = "p", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : (tensor<1x16x4x4xi8>) -> tensor<1x16x2x2xi8>
+    return %3 : tensor<1x16x2x2xi8>
+  }
+
   // CHECK-LABEL: @concat
   func.func @concat(%x: tensor<1x16x4x4xi8>) -> tensor<1x32x2x2xi8> {
     %0 = graph.max_pool %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}

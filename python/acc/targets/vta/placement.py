@@ -157,17 +157,28 @@ def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hard
 
 
 def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
-    """Whether a concatenation can join tensors of the accelerator as they are, because no tile holds two of them.
+    """Whether the host can compute `op` on tensors of the accelerator as they are.
 
-    Such a one is marked with `graph.packed`, which the pass that chooses layouts obeys.
+    A concatenation can join them if no tile holds two of them; one table for all channels does not ask where an element
+    lies. Such operators are marked with `graph.packed`, which the pass that chooses layouts obeys.
     """
-    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(ir.shape_of(op.result)) != 4:
+    if not (_joins_tiles(op, hardware, placed) or _looks_up(op, placed)):
         return False
-    whole = all(ir.shape_of(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
-    readers = (use.owner for use in op.result.uses)
-    if not whole or not placed.issuperset(op.operands):
-        return False
+    readers = [use.owner for use in op.result.uses]
     if not any(reader.name in RULES and not refuse(reader, hardware) for reader in readers):
         return False
     op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
     return True
+
+
+def _joins_tiles(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
+    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(ir.shape_of(op.result)) != 4:
+        return False
+    whole = all(ir.shape_of(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
+    return whole and placed.issuperset(op.operands)
+
+
+def _looks_up(op: ir.Operation, placed: set[ir.Value]) -> bool:
+    if op.name != "graph.lookup" or ir.shape_of(op.operands[1])[0] != 1:
+        return False
+    return op.operands[0] in placed and len(ir.shape_of(op.result)) in (2, 4)
