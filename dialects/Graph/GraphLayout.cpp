@@ -53,40 +53,73 @@ LogicalResult PackOp::inferReturnTypes(MLIRContext *,
       inferPacked(site, type.getShape(), adaptor.getTiles(), adaptor.getHalo());
   if (failed(shape))
     return failure();
+  ArrayRef<int64_t> window = adaptor.getWindow(),
+                    strides = adaptor.getStrides(),
+                    dilations = adaptor.getDilations();
+  for (ArrayRef<int64_t> sizes : {window, strides, dilations})
+    if (sizes.size() != 2 ||
+        llvm::any_of(sizes, [](int64_t size) { return size < 1; }))
+      return site.error("window, strides and dilations must be two positive "
+                        "sizes each");
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    int64_t &size = (*shape)[axis + 2];
+    int64_t rest = size - (window[axis] - 1) * dilations[axis] - 1;
+    if (rest < 0)
+      return site.error("window is larger than the input and its halo");
+    size = rest / strides[axis] + 1;
+  }
+  (*shape)[1] = ceilDivide(type.getDimSize(1) * window[0] * window[1],
+                           adaptor.getTiles()[1]);
   return inferTensor(site, *shape, type.getElementType(), types);
 }
 
-/// Writes the packed bytes, one contiguous row of the source at a time; a splat
-/// is a source whose elements are all at the same place.
-static void packBytes(ArrayRef<char> source, bool isSplat,
-                      MutableArrayRef<char> target, size_t bytes,
-                      ArrayRef<int64_t> shape, ArrayRef<int64_t> packed,
-                      ArrayRef<int64_t> halo) {
-  int64_t height = shape[2], width = shape[3], tileA = packed[4],
-          tileB = packed[5], step = tileA * tileB * bytes;
-  for (int64_t a = 0; a < shape[0]; ++a)
-    for (int64_t c = 0; c < shape[1]; ++c)
-      for (int64_t h = 0; h < height; ++h) {
-        int64_t row =
-            ((a / tileA * packed[1] + c / tileB) * packed[2] + h + halo[0]) *
-                packed[3] +
-            halo[1];
-        char *out = target.data() + row * step +
-                    (a % tileA * tileB + c % tileB) * bytes;
-        const char *in = source.data();
-        if (!isSplat)
-          in += ((a * shape[1] + c) * height + h) * width * bytes;
-        for (int64_t w = 0; w < width;
-             ++w, out += step, in += isSplat ? 0 : bytes)
-          std::memcpy(out, in, bytes);
-      }
-}
+namespace {
+/// Writes the bytes of a packed constant.
+struct Packer {
+  ArrayRef<char> source;
+  /// Elements of a splat are all at the same place.
+  bool isSplat;
+  size_t bytes;
+  ArrayRef<int64_t> shape, packed, halo, window, strides, dilations;
+
+  void write(MutableArrayRef<char> target) const {
+    for (int64_t a = 0; a < shape[0]; ++a)
+      for (int64_t c = 0; c < shape[1]; ++c)
+        for (int64_t i = 0; i < window[0]; ++i)
+          for (int64_t j = 0; j < window[1]; ++j)
+            for (int64_t u = 0; u < packed[2]; ++u) {
+              int64_t h = u * strides[0] + i * dilations[0] - halo[0];
+              if (h >= 0 && h < shape[2])
+                writeRow(target, a, c, i, j, u, h);
+            }
+  }
+
+  /// Writes row u of a tap of the window, which is row h of the source.
+  void writeRow(MutableArrayRef<char> target, int64_t a, int64_t c, int64_t i,
+                int64_t j, int64_t u, int64_t h) const {
+    int64_t tileA = packed[4], tileB = packed[5];
+    int64_t channel = (i * window[1] + j) * shape[1] + c;
+    int64_t row = (a / tileA * packed[1] + channel / tileB) * packed[2] + u;
+    int64_t lane = a % tileA * tileB + channel % tileB;
+    char *out =
+        target.data() + (row * packed[3] * tileA * tileB + lane) * bytes;
+    const char *in = source.data();
+    if (!isSplat)
+      in += ((a * shape[1] + c) * shape[2] + h) * shape[3] * bytes;
+    for (int64_t v = 0; v < packed[3]; ++v, out += tileA * tileB * bytes) {
+      int64_t w = v * strides[1] + j * dilations[1] - halo[1];
+      if (w >= 0 && w < shape[3])
+        std::memcpy(out, in + (isSplat ? 0 : w * bytes), bytes);
+    }
+  }
+};
+} // namespace
 
 OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
   auto isZero = [](int64_t size) { return size == 0; };
   bool hasHalo = !llvm::all_of(getHalo(), isZero);
   if (auto unpack = getInput().getDefiningOp<UnpackOp>())
-    if (!hasHalo && llvm::all_of(unpack.getHalo(), isZero) &&
+    if (!hasHalo && !hasWindow() && llvm::all_of(unpack.getHalo(), isZero) &&
         unpack.getInput().getType() == getType())
       return unpack.getInput();
   auto value = dyn_cast_if_present<ElementsAttr>(adaptor.getInput());
@@ -98,8 +131,9 @@ OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
     return {};
   ArrayRef<int64_t> shape = getInput().getType().getShape();
   size_t bytes = type.getElementTypeBitWidth() / 8;
-  bool isComplete = !hasHalo && type.getNumElements() ==
-                                    getInput().getType().getNumElements();
+  bool isComplete =
+      !hasHalo && !hasWindow() &&
+      type.getNumElements() == getInput().getType().getNumElements();
   if (value.isSplat() && isComplete)
     return reshapeElements(value, type.getShape());
   APInt pad(bytes * 8, static_cast<uint64_t>(int64_t(int8_t(getPadValue()))),
@@ -108,8 +142,10 @@ OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
     if (!isComplete)
       for (size_t at = 0; at < target.size(); at += bytes)
         std::memcpy(target.data() + at, pad.getRawData(), bytes);
-    packBytes(*source, value.isSplat(), target, bytes, shape, type.getShape(),
-              getHalo());
+    Packer{*source,     value.isSplat(), bytes,
+           shape,       type.getShape(), getHalo(),
+           getWindow(), getStrides(),    getDilations()}
+        .write(target);
   });
 }
 
@@ -137,7 +173,8 @@ LogicalResult UnpackOp::verify() {
 
 OpFoldResult UnpackOp::fold(FoldAdaptor) {
   if (auto pack = getInput().getDefiningOp<PackOp>())
-    if (pack.getInput().getType() == getType() && pack.getHalo() == getHalo())
+    if (!pack.hasWindow() && pack.getInput().getType() == getType() &&
+        pack.getHalo() == getHalo())
       return pack.getInput();
   return {};
 }

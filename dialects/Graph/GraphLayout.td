@@ -28,16 +28,36 @@ def Graph_PackOp : Graph_LayoutOp<"pack", [InferTypeOpAdaptor]> {
     Activations are packed by batch and channel, weights by output and input
     channel.
 
+    With `window` = [KH, KW] the elements of a window become channels before
+    they are tiled: position (u, v) of channel (i * KW + j) * B + c is that of
+    channel c at row u * strides[0] + i * dilations[0] and column v * strides[1] +
+    j * dilations[1] of the input with its halo. There are as many positions as
+    the window has places.
+
     ```mlir
     %p = graph.pack %x {halo = array<i64: 1, 1, 1, 1>, pad_value = -128 : i8,
                         tiles = array<i64: 1, 16>}
         : (tensor<1x20x8x8xi8>) -> tensor<1x2x10x10x1x16xi8>
+    %q = graph.pack %y {strides = array<i64: 2, 2>, tiles = array<i64: 1, 16>,
+                        window = array<i64: 2, 2>}
+        : (tensor<1x3x8x8xi8>) -> tensor<1x1x4x4x1x16xi8>
     ```
   }];
   let arguments = (ins Graph_PackedTensor:$input, DenseI64ArrayAttr:$tiles,
                        DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$halo,
-                       DefaultValuedAttr<I8Attr, "0">:$pad_value);
+                       DefaultValuedAttr<I8Attr, "0">:$pad_value,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$window,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilations);
   let results = (outs Graph_PackedTensor:$result);
+  let extraClassDeclaration = [{
+    /// Whether elements of a window become channels.
+    bool hasWindow() {
+      auto isOne = [](int64_t size) { return size == 1; };
+      return !llvm::all_of(getWindow(), isOne) ||
+             !llvm::all_of(getStrides(), isOne);
+    }
+  }];
 }
 
 def Graph_UnpackOp : Graph_LayoutOp<"unpack"> {

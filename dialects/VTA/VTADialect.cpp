@@ -40,6 +40,14 @@ void VTADialect::initialize() {
 
 LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
+  if (attribute.getName() == kFold) {
+    auto taps = mlir::dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
+    if (taps && taps.size() == 2 &&
+        llvm::all_of(taps.asArrayRef(), [](int64_t size) { return size > 0; }))
+      return success();
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be an array of two positive i64";
+  }
   if (attribute.getName() != ConfigAttr::kName)
     return success();
   if (!mlir::isa<ConfigAttr>(attribute.getValue()))

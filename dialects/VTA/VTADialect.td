@@ -18,6 +18,10 @@ def VTA_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let extraClassDeclaration = [{
+    /// Attribute of a convolution whose input the host packs: rows and columns
+    /// of its window that go side by side into lanes, an array of two.
+    static constexpr ::llvm::StringLiteral kFold = "vta.fold";
+
     void registerAttributes();
   }];
 }

@@ -4,7 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Packing is padding to complete tiles, splitting the tiled axes and a
-// transposition; unpacking the reverse.
+// transposition; unpacking the reverse. The elements of a window are views of
+// the padded input that lie beside each other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,6 +23,7 @@ using namespace acc::graph;
 namespace {
 
 // (A, a, B, b, H, W) split, (A, B, H, W, a, b) packed.
+constexpr int64_t kNoHalo[] = {0, 0, 0, 0};
 constexpr int64_t splitOfPacked[] = {0, 2, 4, 5, 1, 3},
                   packedOfSplit[] = {0, 4, 1, 5, 2, 3};
 
@@ -39,6 +41,29 @@ Value createTranspose(ImplicitLocOpBuilder &b, Value input,
       [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; });
 }
 
+/// The elements of the window of `op` as channels: (A, KH * KW * B, U, V).
+Value createWindows(ImplicitLocOpBuilder &b, PackOp op, Value input) {
+  ArrayRef<int64_t> shape = typeOf(input).getShape(), window = op.getWindow(),
+                    strides = op.getStrides(), dilations = op.getDilations();
+  int64_t rows = op.getType().getDimSize(2),
+          columns = op.getType().getDimSize(3);
+  SmallVector<AffineExpr, 6> d;
+  for (unsigned axis = 0; axis < 6; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  AffineMap map =
+      AffineMap::get(6, 0,
+                     {d[0], d[3], d[4] * strides[0] + d[1] * dilations[0],
+                      d[5] * strides[1] + d[2] * dilations[1]},
+                     b.getContext());
+  Value taps = createElementwise(
+      b,
+      typeOf(input).clone(
+          {shape[0], window[0], window[1], shape[1], rows, columns}),
+      input, map, [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; });
+  return createReshape(
+      b, taps, {shape[0], window[0] * window[1] * shape[1], rows, columns});
+}
+
 class PackPattern : public OpConversionPattern<PackOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -50,11 +75,19 @@ class PackPattern : public OpConversionPattern<PackOp> {
                       packed = op.getType().getShape(), halo = op.getHalo();
     auto pad = IntegerAttr::get(op.getType().getElementType(),
                                 static_cast<int8_t>(op.getPadValue()));
-    Value padded =
-        createPadded(b, adaptor.getInput(), {0, 0, halo[0], halo[1]},
-                     {packed[0] * packed[4] - shape[0],
-                      packed[1] * packed[5] - shape[1], halo[2], halo[3]},
-                     pad);
+    Value padded = adaptor.getInput();
+    int64_t channels = shape[1];
+    if (op.hasWindow()) {
+      padded = createPadded(b, padded, {0, 0, halo[0], halo[1]},
+                            {0, 0, halo[2], halo[3]}, pad);
+      padded = createWindows(b, op, padded);
+      channels = typeOf(padded).getDimSize(1);
+      halo = kNoHalo;
+    }
+    padded = createPadded(b, padded, {0, 0, halo[0], halo[1]},
+                          {packed[0] * packed[4] - shape[0],
+                           packed[1] * packed[5] - channels, halo[2], halo[3]},
+                          pad);
     Value split = createReshape(
         b, padded,
         {packed[0], packed[4], packed[1], packed[5], packed[2], packed[3]});

@@ -7,6 +7,7 @@
 
 #include "passes/VTA/Graph/ChannelBlocks.h"
 #include "passes/VTA/Graph/PackedValues.h"
+#include "passes/VTA/Graph/WindowFold.h"
 #include "passes/VTA/Passes.h"
 
 #include "dialects/Graph/Constants.h"
@@ -166,6 +167,8 @@ private:
                             "axes");
     ArrayRef<int64_t> window = shapeOf(op.getWeight()),
                       result = shapeOf(op.getResult());
+    if (auto taps = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kFold))
+      return rewriteFolded(op, taps);
     ChannelBlocks blocks = findChannelBlocks(
         op.getGroup(), shapeOf(op.getInput())[1], result[1], tiles);
     Value weight = op.getWeight();
@@ -181,6 +184,30 @@ private:
     Value acc = steps.convolution(input, createWeight(weight, shapeOf(weight)),
                                   blocks, packedResult(result, blocks), strides,
                                   op.getDilations());
+    return setBiased(op, acc, op.getBias());
+  }
+
+  /// A convolution that has part of its window among the channels.
+  LogicalResult rewriteFolded(ConvIntegerOp op, ArrayRef<int64_t> taps) {
+    ArrayRef<int64_t> window = shapeOf(op.getWeight());
+    if (op.getGroup() != 1 || taps[0] > window[2] || taps[1] > window[3])
+      return op.emitOpError("cannot fold ")
+             << taps << " taps of its window: it has group " << op.getGroup()
+             << " and a window of " << window.take_back(2);
+    WindowFold fold(op, {taps[0], taps[1]});
+    Value weight = fold.foldWeights(b, op.getWeight());
+    if (!weight)
+      return op.emitOpError("weights are not constant");
+    Value input = values.getFolded(op.getInput(), tiles.blockIn, fold,
+                                   op.getPads(), op.getPadValue());
+    SmallVector<int64_t> strides{fold.strides[0], fold.strides[1]};
+    input = skipUnread(input, shapeOf(weight), strides);
+    ArrayRef<int64_t> result = shapeOf(op.getResult());
+    ChannelBlocks blocks =
+        findChannelBlocks(/*group=*/1, shapeOf(weight)[1], result[1], tiles);
+    Value acc = steps.convolution(input, createWeight(weight, shapeOf(weight)),
+                                  blocks, packedResult(result, blocks), strides,
+                                  fold.dilations);
     return setBiased(op, acc, op.getBias());
   }
 

@@ -8,6 +8,7 @@
 #include "passes/VTA/Graph/PackedValues.h"
 
 #include "dialects/TE/TEDialect.h"
+#include "passes/VTA/Graph/WindowFold.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -135,6 +136,16 @@ std::optional<int8_t> PackedValues::getPadValue(Value value,
 // Packed forms
 //===----------------------------------------------------------------------===//
 
+Value PackedValues::getPlain(Value value) {
+  Value plain = getUnpacked(value);
+  if (!plain)
+    plain = value;
+  SmallVector<int64_t> shape = to4D(shapeOf(plain));
+  if (shapeOf(plain) != ArrayRef<int64_t>(shape))
+    plain = b.createOrFold<ReshapeOp>(typeOf(plain).clone(shape), plain);
+  return plain;
+}
+
 PackedValues::Packed PackedValues::get(Value value, int64_t tile,
                                        std::optional<int8_t> padValue) {
   value = lookThrough(value);
@@ -145,15 +156,9 @@ PackedValues::Packed PackedValues::get(Value value, int64_t tile,
   if (!padValue)
     padValue = getPadValue(value, tile).value_or(0);
   Halo halo = getHalo(value, tile, *padValue);
-  Value plain = getUnpacked(value);
-  if (!plain)
-    plain = value;
-  SmallVector<int64_t> shape = to4D(shapeOf(plain));
-  if (shapeOf(plain) != ArrayRef<int64_t>(shape))
-    plain = b.createOrFold<ReshapeOp>(typeOf(plain).clone(shape), plain);
-  Value packed =
-      b.createOrFold<PackOp>(plain, ArrayRef<int64_t>{tiles.batch, tile},
-                             ArrayRef<int64_t>(halo), *padValue);
+  Value packed = b.createOrFold<PackOp>(getPlain(value),
+                                        ArrayRef<int64_t>{tiles.batch, tile},
+                                        ArrayRef<int64_t>(halo), *padValue);
   assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
   forms.push_back({packed, halo, *padValue});
   return forms.back();
@@ -193,6 +198,31 @@ Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
   if (padValue != 0)
     return pad(slice(get(value, tile, padValue), halo), Halo{}, channelPads);
   return pad(slice(get(value, tile), rest), border, channelPads);
+}
+
+Value PackedValues::getFolded(Value value, int64_t tile, const WindowFold &fold,
+                              ArrayRef<int64_t> pads, int8_t padValue) {
+  value = lookThrough(value);
+  Value plain = getPlain(value);
+  ArrayRef<int64_t> image = shapeOf(plain).take_back(2);
+  Halo halo{pads[0], pads[1]};
+  for (unsigned axis = 0; axis < 2; ++axis)
+    halo[axis + 2] = std::max<int64_t>(
+        fold.sourceExtents[axis] - image[axis] - halo[axis], 0);
+  Value packed = b.createOrFold<PackOp>(
+      plain, ArrayRef<int64_t>{tiles.batch, tile}, ArrayRef<int64_t>(halo),
+      padValue, fold.taps, fold.steps, fold.tapDistances);
+  assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
+  // Behind the last window there may be more of the image.
+  SmallVector<int64_t> sizes(shapeOf(packed));
+  sizes[2] = fold.extents[0];
+  sizes[3] = fold.extents[1];
+  if (shapeOf(packed) == ArrayRef<int64_t>(sizes))
+    return packed;
+  return tensor::ExtractSliceOp::create(
+      b, packed, SmallVector<OpFoldResult>(6, b.getIndexAttr(0)),
+      getAsIndexOpFoldResult(b.getContext(), sizes),
+      SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
 }
 
 /// Surrounds a packed tensor with zeros.

@@ -17,6 +17,8 @@
 
 namespace acc::vta {
 
+struct WindowFold;
+
 /// The accelerator that an operator is assigned to, or null.
 ConfigAttr getAccelerator(mlir::Operation *op);
 inline bool isAccelerated(mlir::Operation *op) {
@@ -71,6 +73,11 @@ public:
                         llvm::ArrayRef<int64_t> pads, int8_t padValue,
                         std::array<int64_t, 2> channelPads = {});
 
+  /// `value` with taps of a window among its channels, in as many rows and
+  /// columns as the windows read; `pads` as for getPadded.
+  mlir::Value getFolded(mlir::Value value, int64_t tile, const WindowFold &fold,
+                        llvm::ArrayRef<int64_t> pads, int8_t padValue);
+
   /// Makes the packed form of an operator's result: `compute` writes the
   /// interior of the destination that it is given, whose blocks of channels are
   /// axes of the sizes in `channelBlocks`.
@@ -106,6 +113,8 @@ private:
   forEachReader(mlir::Value value, int64_t tile,
                 llvm::function_ref<void(const Halo &, int8_t)> callback) const;
 
+  /// `value` as an image that is not packed.
+  mlir::Value getPlain(mlir::Value value);
   Packed get(mlir::Value value, int64_t tile,
              std::optional<int8_t> padValue = std::nullopt);
   mlir::Value slice(const Packed &packed, const Halo &halo);

@@ -18,6 +18,22 @@ func.func @cancel(%x: tensor<1x2x4x4x1x16xi8>, %y: tensor<1x20x4x4xi8>) -> (tens
   return %1, %3 : tensor<1x2x4x4x1x16xi8>, tensor<1x20x4x4xi8>
 }
 
+// CHECK-LABEL: @window
+func.func @window(%x: tensor<1x3x8x9xi8>) -> tensor<1x2x4x9x1x16xi8> {
+  // CHECK: graph.pack %arg0 {halo = array<i64: 1, 1, 0, 3>, strides = array<i64: 2, 1>, tiles = array<i64: 1, 16>, window = array<i64: 2, 5>}
+  %0 = graph.pack %x {halo = array<i64: 1, 1, 0, 3>, strides = array<i64: 2, 1>, tiles = array<i64: 1, 16>, window = array<i64: 2, 5>} : (tensor<1x3x8x9xi8>) -> tensor<1x2x4x9x1x16xi8>
+  return %0 : tensor<1x2x4x9x1x16xi8>
+}
+
+// Elements of a window are channels; one column of the input is in none, and a row of the halo is in the last two.
+// CHECK-LABEL: @constant_window
+func.func @constant_window() -> tensor<1x1x1x2x1x4xi8> {
+  // CHECK: graph.constant dense<{{\[\[\[\[\[\[}}1, 2, 9, 9]], {{\[\[}}3, 4, 9, 9]]]]]]> : tensor<1x1x1x2x1x4xi8>
+  %0 = graph.constant dense<[[[[1, 2, 3, 4, 5]]]]> : tensor<1x1x1x5xi8> : tensor<1x1x1x5xi8>
+  %1 = graph.pack %0 {halo = array<i64: 0, 0, 1, 0>, pad_value = 9 : i8, strides = array<i64: 1, 2>, tiles = array<i64: 1, 4>, window = array<i64: 2, 2>} : (tensor<1x1x1x5xi8>) -> tensor<1x1x1x2x1x4xi8>
+  return %1 : tensor<1x1x1x2x1x4xi8>
+}
+
 // CHECK-LABEL: @constant
 func.func @constant() -> (tensor<1x2x1x2x1x2xi8>, tensor<1x1x3x1x1x2xi8>) {
   // CHECK-DAG: graph.constant dense<{{\[\[\[\[\[\[}}1, 3]], {{\[\[}}2, 4]]]], {{\[\[\[\[}}5, 9]], {{\[\[}}6, 9]]]]]]> : tensor<1x2x1x2x1x2xi8>
@@ -44,6 +60,24 @@ func.func @tiles(%x: tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8> {
   // expected-error @+2 {{needs two positive tiles}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.pack %x {tiles = array<i64: 0, 16>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8>
+  return %0 : tensor<1x2x4x4x1x16xi8>
+}
+
+// -----
+
+func.func @window(%x: tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8> {
+  // expected-error @+2 {{window, strides and dilations must be two positive sizes each}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.pack %x {tiles = array<i64: 1, 16>, strides = array<i64: 0, 1>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8>
+  return %0 : tensor<1x2x4x4x1x16xi8>
+}
+
+// -----
+
+func.func @large(%x: tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8> {
+  // expected-error @+2 {{window is larger than the input and its halo}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.pack %x {dilations = array<i64: 1, 2>, tiles = array<i64: 1, 16>, window = array<i64: 1, 3>, halo = array<i64: 5, 0, 0, 0>} : (tensor<1x20x4x4xi8>) -> tensor<1x2x4x4x1x16xi8>
   return %0 : tensor<1x2x4x4x1x16xi8>
 }
 

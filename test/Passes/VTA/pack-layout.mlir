@@ -272,6 +272,47 @@ module attributes {vta.config = #vta} {
 
 // -----
 
+#vta = #vta.config<log_batch = 0, log_block = 4>
+
+// CHECK-DAG: #[[WINDOW:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6, d7, d8, d9) -> (d0, d4, d2 * 3 + d5 * 2, d3 + d6, d7, d9)>
+module attributes {vta.config = #vta} {
+  // Four taps of a window of 5 x 3, of stride 2, lie side by side; the rest is a window of 3 x 2 on the grid of the stride.
+  // The host pads.
+  // CHECK-LABEL: @fold
+  func.func @fold(%x: tensor<1x3x9x9xi8>) -> tensor<1x16x3x5xi8> {
+    %w = graph.constant dense<1> : tensor<16x3x5x3xi8> : tensor<16x3x5x3xi8>
+    %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
+    // CHECK: %[[P:.*]] = graph.pack %arg0 {{.*}}halo = array<i64: 1, 1, 2, 2>, pad_value = 5 : i8, strides = array<i64: 1, 2>, tiles = array<i64: 1, 16>, window = array<i64: 2, 2>} : (tensor<1x3x9x9xi8>) -> tensor<1x1x11x6x1x16xi8>
+    // CHECK: linalg.generic {indexing_maps = [#[[WINDOW]], {{.*}} ins(%[[P]], %{{.*}} : tensor<1x1x11x6x1x16xi8>, tensor<1x1x3x2x16x16xi8>)
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, vta.fold = array<i64: 2, 2>, strides = array<i64: 3, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, pad_value = 5 : i8}
+        : (tensor<1x3x9x9xi8>, tensor<16x3x5x3xi8>, tensor<16xi32>) -> tensor<1x16x3x5xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "k", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x16x3x5xi32>) -> tensor<1x16x3x5xi8>
+    return %1 : tensor<1x16x3x5xi8>
+  }
+}
+
+// -----
+
+#vta = #vta.config<log_batch = 0, log_block = 4>
+
+module attributes {vta.config = #vta} {
+  func.func @too_many(%x: tensor<1x3x9x9xi8>) -> tensor<1x16x9x9xi32> {
+    %w = graph.constant dense<1> : tensor<16x3x1x1xi8> : tensor<16x3x1x1xi8>
+    %b = graph.constant dense<0> : tensor<16xi32> : tensor<16xi32>
+    // expected-error @+1 {{cannot fold 1, 2 taps of its window: it has group 1 and a window of 1, 1}}
+    %0 = graph.conv_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "k", target = #vta>, vta.fold = array<i64: 1, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+        : (tensor<1x3x9x9xi8>, tensor<16x3x1x1xi8>, tensor<16xi32>) -> tensor<1x16x9x9xi32>
+    return %0 : tensor<1x16x9x9xi32>
+  }
+}
+
+// -----
+
+// expected-error @+1 {{attribute "vta.fold" must be an array of two positive i64}}
+module attributes {vta.fold = array<i64: 1, 0>} {}
+
+// -----
+
 #vta = #vta.config<dialect = public>
 
 // In the dialect `public` there are neither products nor shifts to the left, only sums of a value with itself.

@@ -20,6 +20,7 @@ from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tens
 from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
 from acc.targets.vta.config import Hardware, read_config
+from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.schedule import Options as ScheduleOptions
 from acc.targets.vta.schedule import make_vta_schedules
 
@@ -120,6 +121,7 @@ class Vta(Accelerator):
 
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
+        pm.add(lambda module: choose_folds(module, self._hardware), "fold-windows")
         pm.add(vta_passes.pack_layout())
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
