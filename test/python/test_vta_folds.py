@@ -93,7 +93,8 @@ def test_native_packing_of_windows(seed: int) -> None:
     source, target = ("x".join(map(str, shape)) for shape in (x.shape, expected.shape))
     attributes = f"halo = {array(halo)}, tiles = {array(tiles)}, window = {array(window)}, strides = {array(strides)}"
     module = ir.Module.parse(
-        f"""func.func @main(%x: tensor<{source}xi8> {{graph.name = "x"}}) -> (tensor<{target}xi8> {{graph.name = "y"}}) {{
+        f"""func.func @main(%x: tensor<{source}xi8> {{graph.name = "x"}})
+            -> (tensor<{target}xi8> {{graph.name = "y"}}) {{
           %0 = graph.pack %x {{{attributes}, dilations = {array(dilations)}, pad_value = -7 : i8}}
               : (tensor<{source}xi8>) -> tensor<{target}xi8>
           return %0 : tensor<{target}xi8>

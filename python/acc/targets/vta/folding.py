@@ -1,8 +1,8 @@
 """Which part of a convolution's window goes into lanes: a decision that the layout pass obeys.
 
-The matrix unit multiplies BLOCK_IN channels at once. Where an input has fewer, and the host packs it anyway, taps of the
-window can stand side by side in its lanes: a row of them, a square, or all. That takes fewer products of tiles, and more
-bytes to load.
+The matrix unit multiplies BLOCK_IN channels at once. Where an input has fewer, and the host packs it anyway, taps of
+the window can stand side by side in its lanes: a row of them, a square, or all. That takes fewer products of tiles, and
+more bytes to load.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from acc import ir
+from acc.dialects.graph import PlacementAttr
 from acc.targets.vta.config import Hardware
 
 __all__ = ["Convolution", "choose_folds", "fold_of"]
@@ -36,10 +37,9 @@ class Convolution:
         """Reads a graph.conv_integer on images."""
         n, c, h, w = ir.shape_of(op.operands[0])
         outputs, _, rows, columns = ir.shape_of(op.operands[1])
+        *_, height, width = ir.shape_of(op.result)
         strides, dilations = (tuple(op.attributes[name].value) for name in ("strides", "dilations"))
-        return Convolution(
-            (n, c, h, w), (outputs, c, rows, columns), tuple(ir.shape_of(op.result)[2:]), strides, dilations
-        )
+        return Convolution((n, c, h, w), (outputs, c, rows, columns), (height, width), strides, dilations)
 
     def cycles(self, fold: tuple[int, int], hardware: Hardware) -> float:
         """About how long it takes with `fold` taps in lanes: products and loads overlap, but not altogether."""
@@ -82,7 +82,7 @@ def _placed(module: ir.Operation, target: str) -> Iterator[ir.Operation]:
 
 def _is_on(op: ir.Operation, target: str) -> bool:
     placement = op.attributes.get("graph.placement")
-    return placement is not None and placement.target.value == target
+    return isinstance(placement, PlacementAttr) and placement.target is not None and placement.target.value == target
 
 
 def _is_packed_by_host(value: ir.Value, target: str) -> bool:
