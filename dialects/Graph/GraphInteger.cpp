@@ -110,6 +110,19 @@ WeightedSumOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 //===----------------------------------------------------------------------===//
+// MulIntegerOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+MulIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                SmallVectorImpl<TensorShape> &results) {
+  if (failed(inferBroadcast(c, adaptor.getOperands(), results)))
+    return failure();
+  results.back().element = getI32(c);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // GlobalSumIntegerOp
 //===----------------------------------------------------------------------===//
 

@@ -97,6 +97,27 @@ def Graph_WeightedSumOp : Graph_IntegerOp<"weighted_sum"> {
   let results = (outs Graph_I32Tensor:$result);
 }
 
+def Graph_MulIntegerOp : Graph_IntegerOp<"mul_integer"> {
+  let summary = "Product of two i8 tensors, each moved by an offset";
+  let description = [{
+        result = (lhs + lhs_offset) * (rhs + rhs_offset) + offset
+
+    in 32 bits, wrapping; shapes broadcast as in numpy. Followed by
+    graph.requantize this multiplies quantized tensors.
+
+    ```mlir
+    %acc = graph.mul_integer %x, %gate {lhs_offset = 3 : i32,
+        rhs_offset = 128 : i32, offset = 64 : i32}
+        : (tensor<1x16x8x8xi8>, tensor<1x16x1x1xi8>) -> tensor<1x16x8x8xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$lhs, Graph_I8Tensor:$rhs,
+                       DefaultValuedAttr<I32Attr, "0">:$lhs_offset,
+                       DefaultValuedAttr<I32Attr, "0">:$rhs_offset,
+                       DefaultValuedAttr<I32Attr, "0">:$offset);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
 def Graph_GlobalSumIntegerOp : Graph_IntegerOp<"global_sum_integer"> {
   let summary = "Sum over all spatial axes, which become 1";
   let description = [{

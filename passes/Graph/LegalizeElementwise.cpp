@@ -42,6 +42,7 @@ private:
   FailureOr<Value> sum(ArrayRef<Operand> operands, ArrayRef<int> factors);
   FailureOr<Value> rescale(Operand operand);
   FailureOr<Value> legalizeSum(ArrayRef<int> signs);
+  FailureOr<Value> legalizeProduct(MulOp op);
   FailureOr<Value> legalizeConcat(ConcatOp op);
   FailureOr<Value> legalizeMaxPool(MaxPoolOp op);
   FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
@@ -127,6 +128,30 @@ FailureOr<Value> Legalizer::legalizeSum(ArrayRef<int> signs) {
     factors.push_back(sign);
   }
   return sum(operands, factors);
+}
+
+FailureOr<Value> Legalizer::legalizeProduct(MulOp op) {
+  FailureOr<Operand> lhs = getOperand(op.getLhs());
+  if (failed(lhs))
+    return failure();
+  FailureOr<Operand> rhs = getOperand(op.getRhs());
+  if (failed(rhs))
+    return failure();
+  Interval a = lhs->grid.centered(), b = rhs->grid.centered();
+  auto [lo, hi] =
+      std::minmax({a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi});
+  FailureOr<FixedPoint> point = deriveFixedPoint(
+      getRatio({lhs->grid.scale, rhs->grid.scale}, layer.output.scale),
+      Interval{lo, hi}, layer.output.output(), reason);
+  if (failed(point))
+    return failure();
+  auto i32 = [&](int64_t value) {
+    return builder.getI32IntegerAttr(int32_t(value));
+  };
+  Value product = MulIntegerOp::create(
+      builder, loc, lhs->integers, rhs->integers, i32(-lhs->grid.zeroPoint),
+      i32(-rhs->grid.zeroPoint), i32(point->offset[0]));
+  return makeRequantize(builder, loc, product, *point);
 }
 
 FailureOr<Value> Legalizer::legalizeConcat(ConcatOp op) {
@@ -287,6 +312,8 @@ FailureOr<Value> Legalizer::run() {
     return legalizeSum(SmallVector<int>(op->getNumOperands(), 1));
   if (isa<SubOp>(op))
     return legalizeSum({1, -1});
+  if (auto product = dyn_cast<MulOp>(op))
+    return legalizeProduct(product);
   if (auto concat = dyn_cast<ConcatOp>(op))
     return legalizeConcat(concat);
   if (auto pool = dyn_cast<MaxPoolOp>(op))
@@ -301,8 +328,8 @@ FailureOr<Value> Legalizer::run() {
 
 bool acc::graph::hasIntegerForm(Operation *op) {
   return isContraction(op) ||
-         isa<AddOp, SumOp, SubOp, ConcatOp, MaxPoolOp, GlobalAveragePoolOp,
-             AveragePoolOp, ReluOp, ClipOp>(op);
+         isa<AddOp, SumOp, SubOp, MulOp, ConcatOp, MaxPoolOp,
+             GlobalAveragePoolOp, AveragePoolOp, ReluOp, ClipOp>(op);
 }
 
 FailureOr<Value> acc::graph::legalizeElementwise(OpBuilder &builder,

@@ -91,6 +91,37 @@ struct SinkDequantize : RewritePattern {
   }
 };
 
+/// What moves quantized tensors as they are moves their integers.
+struct MoveIntegers : RewritePattern {
+  MoveIntegers(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    if (!commutesWithQuantization(op) || isa<PadOp>(op))
+      return rewriter.notifyMatchFailure(op, "does not only move data");
+    Type type = op->getResult(0).getType();
+    Type element = getElementTypeOrSelf(type);
+    std::string reason;
+    if (!isa<quant::QuantizedType>(element))
+      return rewriter.notifyMatchFailure(op, "moves numbers");
+    FailureOr<Grid> grid = getGrid(type, reason);
+    if (failed(grid))
+      return rewriter.notifyMatchFailure(op, reason);
+    for (Value operand : op->getOperands())
+      if (!isSize(operand) && (getElementTypeOrSelf(operand) != element ||
+                               matchPattern(operand, m_Constant())))
+        return rewriter.notifyMatchFailure(op, "operands differ, or fold");
+    SmallVector<Value> operands(op->getOperands());
+    for (Value &operand : operands)
+      if (!isSize(operand))
+        operand = toInteger(rewriter, op->getLoc(), operand);
+    Value moved = cloneOnIntegers(rewriter, op, operands, *grid);
+    rewriter.replaceOp(op, toQuantized(rewriter, op->getLoc(), moved, type));
+    return success();
+  }
+};
+
 /// quantize(move(x)) -> move(quantize(x))
 struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -176,7 +207,8 @@ struct RebaseDequantize : OpRewritePattern<DequantizeLinearOp> {
 } // namespace
 
 void acc::graph::populateMoveQuantizationPatterns(RewritePatternSet &patterns) {
-  patterns.add<SinkDequantize, HoistQuantize>(patterns.getContext());
+  patterns.add<SinkDequantize, MoveIntegers, HoistQuantize>(
+      patterns.getContext());
 }
 
 void acc::graph::populateRebasePatterns(RewritePatternSet &patterns) {

@@ -408,6 +408,23 @@ Value weightedSum(ImplicitLocOpBuilder &b, const ElementContext &context,
   return total;
 }
 
+Value mulInteger(ImplicitLocOpBuilder &b, const ElementContext &context,
+                 ValueRange x) {
+  auto op = cast<MulIntegerOp>(context.op);
+  auto add = [&](Value value, int32_t amount) -> Value {
+    if (amount == 0)
+      return value;
+    return arith::AddIOp::create(
+        b, value, arith::ConstantOp::create(b, b.getI32IntegerAttr(amount)));
+  };
+  auto widen = [&](Value value, int32_t amount) {
+    return add(arith::ExtSIOp::create(b, b.getI32Type(), value), amount);
+  };
+  Value product = arith::MulIOp::create(b, widen(x[0], op.getLhsOffset()),
+                                        widen(x[1], op.getRhsOffset()));
+  return add(product, op.getOffset());
+}
+
 constexpr std::pair<StringLiteral, ElementRule> rules[] = {
     ruleOf<AddOp>(addition),
     ruleOf<SubOp>(arithmetic<arith::SubFOp, arith::SubIOp>),
@@ -443,6 +460,7 @@ constexpr std::pair<StringLiteral, ElementRule> rules[] = {
     ruleOf<IsInfOp>(isInf),
     ruleOf<RebaseOp>(rebase),
     ruleOf<WeightedSumOp>(weightedSum),
+    ruleOf<MulIntegerOp>(mulInteger),
 };
 
 constexpr std::pair<StringLiteral, ElementRule> storageRules[] = {

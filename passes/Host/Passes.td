@@ -32,6 +32,37 @@ def HostShareKernels : Pass<"host-share-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+def HostSeparateUpdates : Pass<"host-separate-updates", "::acc::te::KernelOp"> {
+  let summary = "Updates in place of what others read many times write elsewhere";
+  let description = [{
+    Kernels of an accelerator update tensors in place. Where one of them runs
+    natively, an elementwise update whose result an operation reads several times
+    (it broadcasts) gets a tensor of its own to write to: fused into its reader,
+    as linalg-fuse-elementwise-ops does, it would update the same element
+    several times.
+
+    ```mlir
+    %y = linalg.generic {indexing_maps = [(d0, d1) -> (d0, d1)], ...} outs(%x : tensor<1x4xi32>) {
+    ^bb0(%out: i32):
+      %0 = arith.addi %out, %c : i32
+      linalg.yield %0 : i32
+    }
+    // read by a linalg.generic with the map (d0, d1) -> (0, d1)
+    ```
+    becomes
+    ```mlir
+    %empty = tensor.empty() : tensor<1x4xi32>
+    %y = linalg.generic {...} ins(%x : tensor<1x4xi32>) outs(%empty : tensor<1x4xi32>) {
+    ^bb0(%in: i32, %out: i32):
+      %0 = arith.addi %in, %c : i32
+      linalg.yield %0 : i32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp"> {
   let summary = "Turn convolutions and matrix products into cpu.contract";
   let description = [{

@@ -26,7 +26,8 @@ ELEMENTWISE = frozenset(
     f"graph.{name}"
     for name in (
         *("add", "sub", "mul", "div", "sum", "relu", "clip", "cast", "batch_normalization"),
-        *("rebase", "requantize", "weighted_sum", "lookup", "quantize_linear", "dequantize_linear"),
+        *("rebase", "requantize", "weighted_sum", "mul_integer", "lookup"),
+        *("quantize_linear", "dequantize_linear"),
     )
 )
 """Operators that can continue a kernel whose result they read."""

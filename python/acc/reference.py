@@ -23,6 +23,7 @@ __all__ = [
     "global_sum_integer",
     "lookup",
     "max_pool",
+    "mul_integer",
     "rebase",
     "requantize",
     "results_by_name",
@@ -93,6 +94,13 @@ def weighted_sum(*inputs: np.ndarray, multipliers: Sequence[int], bias: int = 0)
     for x, multiplier in zip(inputs, multipliers, strict=True):
         total = total + x.astype(np.int64) * multiplier
     return _wrap(np.asarray(total))
+
+
+def mul_integer(
+    lhs: np.ndarray, rhs: np.ndarray, *, lhs_offset: int = 0, rhs_offset: int = 0, offset: int = 0
+) -> np.ndarray:
+    """(lhs + lhs_offset) * (rhs + rhs_offset) + offset of int8 tensors that broadcast -> int32."""
+    return _wrap((lhs.astype(np.int64) + lhs_offset) * (rhs.astype(np.int64) + rhs_offset) + offset)
 
 
 def global_sum_integer(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
@@ -235,6 +243,7 @@ _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "gemm_integer": _direct(gemm_integer),
     "weighted_sum": _direct(weighted_sum),
     "global_sum_integer": _direct(global_sum_integer),
+    "mul_integer": _direct(mul_integer),
     "requantize": _direct(requantize),
     "lookup": _direct(lookup),
     "max_pool": _direct(max_pool),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.config import read_config
 from acc.targets.vta.schedule import Options as ScheduleOptions
 from qdq_models import QdqModel, Quantized
-from qdq_zoo import ZooModel, random_config, random_zoo
+from qdq_zoo import ZooModel, gated_network, random_config, random_zoo
 
 
 def feeds(model: onnx.ModelProto, seed: int) -> dict[str, np.ndarray]:
@@ -70,8 +70,8 @@ def _run_native(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dic
     return acc.compile(model).run(dict(inputs))
 
 
-def check_against_onnx_runtime(seed: int) -> None:
-    model = random_zoo(seed)
+def check_against_onnx_runtime(seed: int, draw: Callable[[int], onnx.ModelProto] = random_zoo) -> None:
+    model = draw(seed)
     for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, _run_native):
         if "Softmax" in agreement.layer:
             # ONNX Runtime's softmax of integers is coarser than the exact one, and its 1.0 can wrap around to 0.
@@ -103,6 +103,42 @@ def test_layers_agree_with_onnx_runtime(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(2000, 2080))
 def test_layers_agree_with_onnx_runtime_long(seed: int) -> None:
     check_against_onnx_runtime(seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gates_and_functions_on_random_hardware(seed: int, tmp_path: Path) -> None:
+    check(gated_network(seed), next(legal_configs(seed + 40)), tmp_path, seed)
+
+
+@pytest.mark.long
+@pytest.mark.circuit(one_in=8)
+@pytest.mark.parametrize("seed", range(1000, 1060))
+def test_gates_and_functions_on_random_hardware_long(seed: int, tmp_path: Path) -> None:
+    for config in itertools.islice(legal_configs(seed), 3):
+        check(gated_network(seed), config, tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_and_functions_agree_with_onnx_runtime(seed: int) -> None:
+    check_against_onnx_runtime(seed, gated_network)
+
+
+@pytest.mark.parametrize("config", [{"LOG_BLOCK": 4}, {"LOG_BATCH": 1, "LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 4}])
+def test_whole_tiles_broadcast_on_the_accelerator(config: dict[str, int], tmp_path: Path) -> None:
+    """Rows, columns, images and both operands at once; images where they are not side by side in a tile."""
+    net = ZooModel(np.random.default_rng(7))
+
+    def image(*shape: int) -> Quantized:
+        return net.conv(net.input(shape), 24, (1, 1), pads=(0, 0, 0, 0))
+
+    whole, row, column, gate = image(2, 24, 9, 7), image(2, 24, 1, 7), image(2, 24, 9, 1), image(2, 24, 1, 1)
+    other = image(1, 24, 9, 7)
+    pairs = [(whole, row), (column, whole), (whole, gate), (column, row), (whole, other)]
+    outputs = [net.binary(kind, *pair) for pair in pairs for kind in ("Add", "Mul")]
+    layers = check(net.finish(outputs), {"LOG_ACC_BUFF_SIZE": 15, "LOG_INP_BUFF_SIZE": 13, **config}, tmp_path)
+    placed = {name for layer in layers if layer.target == "vta" for name in layer.layers}
+    expected = 2 * len(pairs) - (2 if "LOG_BATCH" in config else 0)
+    assert sum(name.startswith(("add", "mul")) for name in placed) == expected
 
 
 def _few_elements(depth: int, batch: int = 0, block_in: int = 2, block_out: int = 2) -> dict[str, int]:

@@ -75,9 +75,13 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         lambda n: n.op("Softmax", n.start(1, 16)),
         "enters the integer part of the network, and leaves it at once",
     ),
-    "product": (
-        lambda n: n.qdq(n.op("Mul", n.qdq(n.conv(x := n.start())), n.qdq(n.conv(x)))),
-        "Mul has no integer form",
+    "quotient": (
+        lambda n: n.qdq(n.op("Div", n.qdq(n.conv(x := n.start())), n.qdq(n.conv(x)))),
+        "Div has no integer form",
+    ),
+    "product of sequences": (
+        lambda n: n.qdq(n.op("Mul", n.start(1, 16, 8), n.qdq(n.input(1, 16, 8, name="z")))),
+        "tensor of 3 axes, the accelerator has images and matrices",
     ),
     "swish": (
         lambda n: n.qdq(n.op("Mul", x := n.qdq(n.conv(n.start())), n.op("Sigmoid", x))),
@@ -89,15 +93,19 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "convolution times a constant": (
         lambda n: n.qdq(n.op("Mul", n.conv(n.start()), n.constant(2.0, FLOAT))),
-        "Conv: its result goes through Mul before it is quantized; Mul has no integer form",
+        "Conv: its result goes through Mul before it is quantized; Mul: an operand is not quantized",
     ),
     "sum with floats": (
         lambda n: n.qdq(n.op("Add", n.start(), n.op("Sin", n.input(1, 16, 8, 8, name="z")))),
         "an operand is not quantized",
     ),
     "sum that broadcasts": (
-        lambda n: n.qdq(n.op("Add", n.start(), n.qdq(n.input(1, 16, 1, 1, name="z")))),
-        "operands broadcast",
+        lambda n: n.qdq(n.op("Add", n.start(), n.qdq(n.input(1, 1, 8, 8, name="z")))),
+        "broadcasts channels, which are the lanes of the vector unit",
+    ),
+    "sum of two ranks": (
+        lambda n: n.qdq(n.op("Add", n.start(), n.qdq(n.input(16, 1, 1, name="z")))),
+        "broadcasts a tensor of 3 axes to 4",
     ),
     "clip on integers": (
         lambda n: n.dq(n.op("Clip", n.q(n.start()), n.constant(-3, INT8), n.constant(5, INT8))),

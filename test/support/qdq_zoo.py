@@ -70,6 +70,26 @@ class ZooModel(QdqModel):
         shape = np.broadcast_shapes(x.shape, y.shape)
         return self._quantize(value, shape, self.scale(scale), self.zero_point("min" if activation else "any"))
 
+    def function(self, x: Quantized) -> Quantized:
+        """A function of every element, written in one of the ways of exporters and quantizers."""
+        real = self.dequantize(x)
+        kind = str(self.rng.choice(["Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "silu", "times"]))
+        if kind == "silu":
+            gate = self._quantize(self._node("Sigmoid", [real]), x.shape, 1 / 256, int(np.iinfo(self.dtype).min))
+            value = self._node("Mul", [real, self.dequantize(gate)])
+        elif kind == "times":
+            factors = self.rng.uniform(-1, 1, x.shape[1] if self.rng.random() < 0.5 else 1).astype(np.float32)
+            value = self._node("Mul", [real, self._constant(factors.reshape(-1, 1, 1))])
+        else:
+            value = self._node(kind, [real])
+        magnitude = 1 / 128 if kind in ("Sigmoid", "Tanh", "HardSigmoid") else x.scale
+        return self._quantize(value, x.shape, self.scale(magnitude), self.zero_point())
+
+    def gate(self, x: Quantized) -> Quantized:
+        """Squeeze and excite: x times a function of its means."""
+        squeezed = self.global_average_pool(x)
+        return self.binary("Mul", x, self.function(self.conv(squeezed, x.shape[1], (1, 1), pads=(0, 0, 0, 0))))
+
     def rescale(self, x: Quantized, activation: str = "") -> Quantized:
         """The same numbers in another scale."""
         value = self._activation(self.dequantize(x), activation)
@@ -257,6 +277,27 @@ def inverted_residuals(seed: int) -> onnx.ModelProto:
         x = net.binary("Add", x, y) if keeps else y
     if rng.random() < 0.5:
         x = net.dense(net.flatten(net.global_average_pool(x)))
+    return net.finish([x])
+
+
+def gated_network(seed: int) -> onnx.ModelProto:
+    """Convolutions with functions behind them, gates, and sums and products of images that broadcast."""
+    rng = np.random.default_rng([seed, 4])
+    net = ZooModel(rng, signed=bool(rng.integers(2)), powers_of_two=rng.random() < 0.2)
+    height, width = (int(v) for v in rng.choice(ODD_PLANES[:10], 2))
+    x = net.input((int(rng.choice([1, 1, 2, 3])), int(rng.choice([1, 3, 16, 17, 24])), height, width))
+    for _ in range(int(rng.integers(1, 4))):
+        x = net.conv(x, int(rng.choice([1, 7, 16, 24, 33])), per_channel=bool(rng.integers(2)))
+        kind = rng.random()
+        if kind < 0.35:
+            x = net.function(x)
+        elif kind < 0.65:
+            x = net.gate(x)
+        else:
+            n, c, h, w = x.shape
+            shape = (n if rng.random() < 0.8 else 1, c, *(s if rng.random() < 0.4 else 1 for s in (h, w)))
+            y = net.conv(net.input(shape), c, (1, 1), pads=(0, 0, 0, 0))
+            x = net.binary(str(rng.choice(["Add", "Sub", "Mul"])), *((x, y) if rng.random() < 0.6 else (y, x)))
     return net.finish([x])
 
 

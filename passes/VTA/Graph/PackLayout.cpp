@@ -94,8 +94,8 @@ public:
 private:
   LogicalResult rewrite(Operation *op) {
     return TypeSwitch<Operation *, LogicalResult>(op)
-        .Case<ConvIntegerOp, GemmIntegerOp, WeightedSumOp, GlobalSumIntegerOp,
-              RequantizeOp, MaxPoolOp>(
+        .Case<ConvIntegerOp, GemmIntegerOp, WeightedSumOp, MulIntegerOp,
+              GlobalSumIntegerOp, RequantizeOp, MaxPoolOp>(
             [&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
         .Case([&](LookupOp lookup) { return values.createLookup(lookup); })
@@ -240,16 +240,29 @@ private:
     return steps.widen(values.getInterior(operand, tiles.blockOut));
   }
 
+  /// Whether what an operand has one of is one of whole tiles.
+  bool isBroadcastable(Value operand, Value result) {
+    ArrayRef<int64_t> from = shapeOf(operand), to = shapeOf(result);
+    if (from.size() != to.size() || from[1] != to[1] ||
+        (from[0] != to[0] && tiles.batch != 1))
+      return false;
+    return llvm::all_of(llvm::zip(from, to), [](auto sizes) {
+      auto [size, wanted] = sizes;
+      return size == wanted || size == 1;
+    });
+  }
+
   LogicalResult rewriteOp(WeightedSumOp op) {
     // What the kernel has computed is multiplied by the vector unit; what is
     // loaded anyway, by the matrix unit if it can.
     Value total;
+    SmallVector<Value> smaller;
     SmallVector<std::pair<Value, int32_t>> products;
     for (auto [input, multiplier] :
          llvm::zip(op.getInputs(), op.getMultipliers())) {
-      if (shapeOf(input) != shapeOf(op.getResult()))
+      if (!isBroadcastable(input, op.getResult()))
         return op.emitOpError("cannot run on the accelerator: operands "
-                              "broadcast");
+                              "broadcast within a tile");
       if (!narrowable.contains(input) && steps.canAddScaled(multiplier)) {
         products.push_back({input, multiplier});
         continue;
@@ -259,18 +272,48 @@ private:
         shift = 0;
       Value term = steps.apply(Step::Mul, getWide(input), multiplier >> shift);
       term = steps.apply(Step::ShiftLeft, term, shift);
-      total = total ? steps.applyTensor(Step::Add, total, term) : term;
+      if (shapeOf(input) != shapeOf(op.getResult()))
+        smaller.push_back(term);
+      else
+        total = total ? steps.applyTensor(Step::Add, total, term) : term;
     }
     if (total && typeOf(total).getRank() != 6)
       return op.emitOpError("cannot run on the accelerator: adds to a "
                             "convolution whose channels lie in sections");
     if (!total)
       total = steps.fill(packedResult(to4D(shapeOf(op.getResult()))), 0);
+    for (Value term : smaller)
+      total = steps.applyTensor(Step::Add, total, term);
     for (auto [input, multiplier] : products)
       total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
                               multiplier);
     accumulators[op.getResult()] = {
         total, {int32_t(op.getBias())}, std::nullopt};
+    return success();
+  }
+
+  LogicalResult rewriteOp(MulIntegerOp op) {
+    SmallVector<Value> factors;
+    for (auto [input, offset] :
+         {std::pair(op.getLhs(), int32_t(op.getLhsOffset())),
+          std::pair(op.getRhs(), int32_t(op.getRhsOffset()))}) {
+      if (!isBroadcastable(input, op.getResult()))
+        return op.emitOpError("cannot run on the accelerator: operands "
+                              "broadcast within a tile");
+      factors.push_back(steps.apply(Step::Add, getWide(input), offset));
+      if (typeOf(factors.back()).getRank() != 6)
+        return op.emitOpError("cannot run on the accelerator: multiplies a "
+                              "convolution whose channels lie in sections");
+    }
+    SmallVector<int64_t> packed = packedResult(to4D(shapeOf(op.getResult())));
+    if (shapeOf(factors.front()) != ArrayRef(packed))
+      std::swap(factors.front(), factors.back());
+    Value product = factors.front();
+    if (shapeOf(product) != ArrayRef(packed))
+      product = steps.applyTensor(Step::Add, steps.fill(packed, 0), product);
+    product = steps.applyTensor(Step::Mul, product, factors.back());
+    accumulators[op.getResult()] = {
+        product, {int32_t(op.getOffset())}, std::nullopt};
     return success();
   }
 

@@ -133,9 +133,8 @@ static Value createDiagonal(ImplicitLocOpBuilder &b, Tiles tiles,
 
 Value VTASteps::addScaled(Value acc, Value input, int32_t factor) {
   assert(canAddScaled(factor) && "the factor is no weight");
-  SmallVector<AffineExpr> at;
-  for (unsigned axis = 0; axis < 4; ++axis)
-    at.push_back(b.getAffineDimExpr(axis));
+  SmallVector<AffineExpr> at = getPlaces(acc, input);
+  at.truncate(4);
   while (factor != 0) {
     int32_t part = std::clamp<int32_t>(factor, -kMost, kMost);
     acc = product(acc, input, at, createDiagonal(b, tiles, part),

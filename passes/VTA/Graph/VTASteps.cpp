@@ -143,10 +143,21 @@ Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values,
                  });
 }
 
+SmallVector<AffineExpr> VTASteps::getPlaces(Value acc, Value operand) {
+  SmallVector<AffineExpr> places;
+  for (auto [axis, size] : llvm::enumerate(shapeOf(operand)))
+    places.push_back(size == 1 && shapeOf(acc)[axis] != 1
+                         ? b.getAffineConstantExpr(0)
+                         : b.getAffineDimExpr(axis));
+  return places;
+}
+
 Value VTASteps::applyTensor(Step step, Value acc, Value operand) {
   int64_t loops = typeOf(acc).getRank();
-  AffineMap identity = b.getMultiDimIdentityMap(loops);
-  return generic(acc, operand, {identity, identity}, getAllParallel(loops),
+  AffineMap places =
+      AffineMap::get(loops, 0, getPlaces(acc, operand), b.getContext());
+  return generic(acc, operand, {places, b.getMultiDimIdentityMap(loops)},
+                 getAllParallel(loops),
                  [&](ImplicitLocOpBuilder &inner, ValueRange x) {
                    return createStep(inner, step, x[1], x[0]);
                  });

@@ -46,15 +46,16 @@ public:
   mlir::Value apply(Step step, mlir::Value acc, int32_t value);
   /// acc = step(acc, values[channel]), or one value for all channels.
   mlir::Value apply(Step step, mlir::Value acc, llvm::ArrayRef<int32_t> values);
-  /// acc = step(acc, operand), element by element.
+  /// acc = step(acc, operand), element by element; an operand of one row,
+  /// column or image is that of all.
   mlir::Value applyTensor(Step step, mlir::Value acc, mlir::Value operand);
 
   // SideProducts.cpp
   /// acc = acc + values[channel], or one value for all channels, in the way
   /// that takes the fewest cycles.
   mlir::Value addBias(mlir::Value acc, llvm::ArrayRef<int32_t> values);
-  /// acc = acc + input * factor, with an i8 input of the shape of acc, if
-  /// canAddScaled.
+  /// acc = acc + input * factor, with an i8 input of the shape of acc or one
+  /// that broadcasts as in applyTensor, if canAddScaled.
   mlir::Value addScaled(mlir::Value acc, mlir::Value input, int32_t factor);
   bool canAddScaled(int32_t factor) const;
   /// The sum of an i8 image, if canAddScaled(1).
@@ -107,6 +108,9 @@ private:
           llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
                                          mlir::ValueRange)>
               body);
+  /// Where an operand of the shape of acc, but for sizes of 1, is read.
+  llvm::SmallVector<mlir::AffineExpr> getPlaces(mlir::Value acc,
+                                                mlir::Value operand);
   mlir::Value emptyLike(llvm::ArrayRef<int64_t> shape, mlir::Type element);
 
   mlir::ImplicitLocOpBuilder &b;

@@ -1,7 +1,7 @@
 """Nodes that stand for other nodes: calls of functions, and an If whose condition is known.
 
-The functions are the model's own and those by which the ONNX standard defines some of its operators. The
-importer expands one when it comes to it, knowing the types of its operands, and imports the body in its place.
+The functions are the model's own, those by which the ONNX standard defines some of its operators, and those that
+quantized operators of ONNX Runtime are. The importer expands one when it comes to it, knowing the types of its operands, and imports the body in its place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorPro
 from acc.errors import ModelError
 from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nodes
 from acc.frontend.problems import Problems, Unsupported
+from acc.frontend.quantized_operators import is_quantized_operator, quantized_function
 from acc.wording import is_plain
 
 # Far above what models have; functions that call each other could otherwise stand for any number of nodes.
@@ -65,7 +66,7 @@ class Expander:
 
     def is_function(self, node: Node) -> bool:
         """Whether anything defines the operator by others."""
-        return self.is_local(node) or _schema(node) is not None
+        return self.is_local(node) or is_quantized_operator(node) or _schema(node) is not None
 
     def function(self, node: Node, types: Sequence[TypeProto]) -> Body | None:
         """The body of the function that `node` calls on operands of `types`; None if there is none.
@@ -75,6 +76,9 @@ class Expander:
         local = self._graph.functions.get(_key(node.proto))
         if local is not None:
             return self._inline(node, local, f"{node.name}/", _bind(node, local))
+        if is_quantized_operator(node):
+            function = quantized_function(node)
+            return self._anonymous(node, function, _bind(node, function))
         schema = _schema(node)
         if schema is None:
             return None
@@ -85,8 +89,11 @@ class Expander:
         for name, attribute in schema.attributes.items():
             if name not in binding and attribute.default_value.name:
                 binding[name] = attribute.default_value
+        return self._anonymous(node, function, binding)
+
+    def _anonymous(self, node: Node, function: FunctionProto, binding: Mapping[str, AttributeProto]) -> Body:
+        """The body of a function whose nodes have names that nobody knows: what matters is the node they came from."""
         body = self._inline(node, function, "", binding)
-        # These nodes have names that nobody knows: what matters is the node they came from.
         return replace(body, nodes=tuple(replace(inner, name=node.name) for inner in body.nodes))
 
     def branch(self, node: Node, condition: bool) -> Body:

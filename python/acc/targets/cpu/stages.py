@@ -38,6 +38,7 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
     pm.add(te.hoist_operands())
     pm.add(upstream.canonicalize())
     pm.add(host.share_kernels())
+    pm.add(host.separate_updates())
     pm.add(choose, "schedule-cpu")
     pm.add(host.form_contractions(registers=processor.registers))
     pm.add(upstream.linalg_fuse_elementwise_ops().on("te.kernel"))

@@ -55,12 +55,25 @@ def _has_constants(op: ir.Operation, _: Hardware) -> str:
     return "" if all(_is_constant(v) for v in op.operands[1:]) else "weights or bias are not constant"
 
 
-def _has_equal_operands(op: ir.Operation, _: Hardware) -> str:
-    if any(ir.shape_of(v) != ir.shape_of(op.result) for v in op.operands):
-        return "operands broadcast"
+def _may_broadcast(op: ir.Operation, hardware: Hardware) -> str:
+    """A rule for operators of several tensors: whole tiles may be read many times, lanes of a tile may not."""
+    result = ir.shape_of(op.result)
+    for shape in map(ir.shape_of, op.operands):
+        if len(shape) != len(result):
+            return f"broadcasts a tensor of {len(shape)} axes to {len(result)}"
+        if shape[1] != result[1]:
+            return "broadcasts channels, which are the lanes of the vector unit"
+        if shape[0] != result[0] and hardware.config.batch > 1:
+            return f"broadcasts images, of which the vector unit computes {hardware.config.batch} side by side"
     if len(set(op.operands)) != len(op.operands):
-        return "adds a tensor to itself"
+        return "reads a tensor twice"
     return ""
+
+
+def _may_multiply(_: ir.Operation, hardware: Hardware) -> str:
+    if hardware.dialect != "public":
+        return ""
+    return "multiplies tensors, and the dialect 'public' has no multiplication"
 
 
 def _is_int8(op: ir.Operation, _: Hardware) -> str:
@@ -112,7 +125,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         *(_has_constants, _has_one_reader, _may_requantize),
     ),
     "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader, _may_requantize),
-    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _has_equal_operands, _has_one_reader, _may_load_int8),
+    "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_load_int8),
+    "graph.mul_integer": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_multiply),
     "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
     "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
@@ -145,7 +159,7 @@ def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hard
     """Whether a kernel that ends with `tail` may go on with `op`."""
     if tail.name == "graph.max_pool":
         return False
-    if op.name != "graph.weighted_sum":
+    if op.name not in ("graph.weighted_sum", "graph.mul_integer"):
         return True
     anchor = tail.operands[0].owner
     sections = (
