@@ -156,7 +156,7 @@ def test_operator(name: str) -> None:
     (ours,) = acc.compile(model).run(feeds).values()
     (theirs,) = _onnx_runtime(model, feeds)
     difference = np.abs(ours.astype(int) - theirs.astype(int))
-    assert difference.max() <= 1 and (difference != 0).mean() <= 0.02
+    assert difference.max() <= 1 and (difference != 0).mean() <= 0.03
 
 
 @pytest.mark.parametrize(
