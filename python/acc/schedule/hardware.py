@@ -80,7 +80,10 @@ class Hardware(Protocol):
         ...
 
     def cost(self, work: Work) -> Array:
-        """What is to be least, for every combination of tile sizes."""
+        """What is to be least, for every combination of tile sizes.
+
+        It must not fall where more is moved by more instructions: the search leaves out what cannot be cheapest.
+        """
         ...
 
     def advise(self, memory: Memory, elements: int) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from acc.schedule.footprint import Footprint, Unschedulable
 from acc.schedule.hardware import Hardware
 from acc.schedule.language import Schedule
-from acc.schedule.space import Evaluation, Space
+from acc.schedule.space import Space
 
 __all__ = ["Search", "legal_schedules", "random_schedule"]
 
@@ -36,14 +36,9 @@ class Search:
         for split_window in (False, True):
             for count in dict.fromkeys((self.vthreads, 1)):
                 space = Space(footprint, hardware, count, split_window)
-                best: tuple[int, int, Evaluation] | None = None
-                for evaluation in space.evaluations():
-                    cost = np.where(evaluation.legal, evaluation.cost, np.iinfo(np.int64).max)
-                    winner = int(cost.argmin())
-                    if best is None or int(cost[winner]) < best[0]:
-                        best = (int(cost[winner]), winner, evaluation)
+                best = space.find_cheapest()
                 if best is not None:
-                    return best[2].schedule(best[1])
+                    return best
                 reason = space.explain()
         raise Unschedulable(reason)
 

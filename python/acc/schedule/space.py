@@ -64,25 +64,6 @@ class _Box:
     instructions: Array
 
 
-class _Shared:
-    """What variants have in common, for all combinations of tile sizes: most arrays depend on a part of a variant.
-
-    It forgets everything rather than to hold more than `limit` bytes.
-    """
-
-    def __init__(self, size: int, limit: int = 64 << 20) -> None:
-        self._values: dict[Hashable, object] = {}
-        self._most = max(1, limit // max(1, 8 * size))
-
-    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """The value of a key, of at most two arrays; `make` is called if it is not known."""
-        if key not in self._values:
-            if len(self._values) >= self._most:
-                self._values.clear()
-            self._values[key] = make()
-        return cast(_T, self._values[key])
-
-
 class Grid:
     """All combinations of tile sizes, flattened: for every axis an array of sizes and of candidate numbers."""
 
@@ -97,7 +78,7 @@ class Grid:
 
     def _derive(self) -> None:
         self._boxes: dict[tuple[int, frozenset[str]], _Box] = {}
-        self.shared = _Shared(self.size)
+        self.shared: dict[Hashable, object] = {}
         self._steps: Array | None = None
         self.tile = {name: np.array(self.candidates[name], dtype=np.int64)[i] for name, i in self.number.items()}
         self.trips = {name: -(-self.extents[name] // tile) for name, tile in self.tile.items()}
@@ -257,12 +238,19 @@ class Evaluation:
     def __init__(self, grid: Grid, variant: Variant) -> None:
         self.grid, self.variant = grid, variant
         self._summed = frozenset(axis.name for axis in grid.footprint.reductions)
-        room = (variant.levels, variant.slots, variant.vthread_axis, variant.vthreads)
-        self.used = grid.shared.get(("used", *room), self._occupy)
-        self.fits = grid.shared.get(("fits", *room), self._find_room)
-        self.legal = grid.shared.get(("legal", *room), self._find_legal)
+        self.fits = self._shared("fits", self._find_room)
+        self.legal = self._shared("legal", self._find_legal)
 
-    def _occupy(self) -> Mapping[str, Array]:
+    def _shared(self, what: str, make: Callable[[], _T]) -> _T:
+        """What does not depend on the order of loops; `make` is called for the first variant that asks."""
+        variant = self.variant
+        key = (what, variant.levels, variant.slots, variant.vthread_axis, variant.vthreads)
+        if key not in self.grid.shared:
+            self.grid.shared[key] = make()
+        return cast(_T, self.grid.shared[key])
+
+    @cached_property
+    def used(self) -> Mapping[str, Array]:
         """Elements needed of every memory."""
         grid, variant = self.grid, self.variant
         used = {name: np.zeros(grid.size, dtype=np.int64) for name in _memories(grid.footprint, grid.hardware)}
@@ -292,67 +280,81 @@ class Evaluation:
     def _box(self, buffer: Buffer, level: int) -> _Box:
         return self.grid.box(buffer, self._summed if level == 0 or buffer.arg is None else frozenset())
 
-    def _repetitions(self, axes: frozenset[str], mutated: bool, level: int) -> Array:
-        """How often the same elements are read: loops that a read does not depend on, but stays inside of."""
-        grid, variant = self.grid, self.variant
+    def _repetitions(self, buffer: Buffer, level: int, trips: Mapping[str, Array]) -> Array | int:
+        """How often the same elements are read: loops that a read does not depend on, but stays inside of.
+
+        trips: how often every loop runs.
+        """
+        variant = self.variant
         loops = list(variant.order)
         if level > 0:
-            loops += [axis.name for axis in grid.footprint.reductions]
-        repeated = np.ones(grid.size, dtype=np.int64)
-        inside = np.full(grid.size, mutated)
+            loops += [axis.name for axis in self.grid.footprint.reductions]
+        repeated: Array | int = 1
+        inside: npt.NDArray[np.bool_] | bool = buffer.mutated
         for name in reversed(loops):
-            trips = grid.trips[name]
-            if name in axes:
-                inside = inside | (trips > 1)
+            count = trips[name]
+            if name in buffer.axes:
+                inside = inside | (count > 1)
                 continue
             if name == variant.vthread_axis:
-                trips = -(-trips // variant.vthreads)
-            repeated = repeated * np.where(inside, trips, 1)
+                count = -(-count // variant.vthreads)
+            repeated = repeated * np.where(inside, count, 1)
         return repeated
 
-    def _transferred(self, number: int) -> tuple[Array, Array]:
-        """Bytes and instructions of a buffer of the footprint, over the whole kernel."""
-        grid, variant = self.grid, self.variant
-        buffer, level = grid.footprint.buffers[number], variant.levels[number]
-        loops = (variant.order, variant.vthread_axis, variant.vthreads)
+    def work(self, at: npt.NDArray[np.int64], read_once: bool = False) -> Work:
+        """The transfers of all buffers, the stores of the results, and the steps, for the combinations `at`.
 
-        def transfer() -> tuple[Array, Array]:
-            box, read = self._box(buffer, level), (buffer.axes, buffer.mutated, level)
-            repeated = grid.shared.get(("repeated", *read, *loops), lambda: self._repetitions(*read))
-            return box.moved * repeated, box.instructions * repeated
-
-        return grid.shared.get(("transferred", number, level, *loops), transfer)
-
-    @cached_property
-    def work(self) -> Work:
-        """The transfers of all buffers, the stores of the results, and the steps."""
+        read_once: as if no order of loops made the kernel read anything again.
+        """
         transfers = []
-        variant, footprint = self.variant, self.grid.footprint
-        for number, buffer in enumerate(footprint.buffers):
+        grid, variant, footprint = self.grid, self.variant, self.grid.footprint
+        trips = {name: count[at] for name, count in grid.trips.items()}
+        for buffer, level, slots in zip(footprint.buffers, variant.levels, variant.slots, strict=True):
             if buffer.arg is not None:
-                exposed = variant.slots[number] == 1 and not self._is_own(buffer)
-                fill = self._box(buffer, variant.levels[number]).elements * buffer.dram_bytes
-                transfers.append(Transfer(buffer.role, *self._transferred(number), exposed, fill, buffer.anchor))
+                box = self._box(buffer, level)
+                repeated = 1 if read_once else self._repetitions(buffer, level, trips)
+                exposed = slots == 1 and not self._is_own(buffer)
+                moved, count, fill = box.moved[at], box.instructions[at], box.elements[at] * buffer.dram_bytes
+                transfers.append(
+                    Transfer(buffer.role, moved * repeated, count * repeated, exposed, fill, buffer.anchor)
+                )
         for store in footprint.stores:
-            box = self.grid.box(store, frozenset())
-            transfers.append(Transfer(store.role, box.moved, box.instructions, False, np.zeros_like(box.moved)))
+            box = grid.box(store, frozenset())
+            transfers.append(Transfer(store.role, box.moved[at], box.instructions[at], False, np.zeros_like(at)))
         results = math.prod(axis.extent for axis in footprint.parallel)
         terms = math.prod(axis.extent for axis in footprint.reductions)
-        return Work(tuple(transfers), self.grid.steps, results * (terms + footprint.steps))
+        return Work(tuple(transfers), grid.steps[at], results * (terms + footprint.steps))
 
-    @cached_property
-    def cost(self) -> Array:
-        """What the hardware says of the work."""
-        return self.grid.hardware.cost(self.work)
+    def _find_bounds(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """The legal combinations, and what each costs at least, whatever the order of loops."""
+        at = np.flatnonzero(self.legal)
+        return at, self.grid.hardware.cost(self.work(at, read_once=True))
+
+    @property
+    def bound(self) -> int:
+        """What a legal combination costs at least."""
+        return self._shared("bound", lambda: int(self._shared("bounds", self._find_bounds)[1].min()))
+
+    def find_cheapest(self, most: int) -> tuple[int, int] | None:
+        """The least cost of a legal combination, if it is at most `most`, and the first combination that has it."""
+        at, bounds = self._shared("bounds", self._find_bounds)
+        at = at[bounds <= most]
+        if not at.size:
+            return None
+        costs = self.grid.hardware.cost(self.work(at))
+        winner = int(costs.argmin())
+        return int(costs[winner]), int(at[winner])
 
     def estimate(self, index: int) -> Estimate:
         """That of one combination of tile sizes."""
+        work = self.work(np.array([index], dtype=np.int64))
         moved: dict[str, int] = {}
-        for transfer in self.work.transfers:
-            moved[transfer.role] = moved.get(transfer.role, 0) + int(transfer.bytes[index])
-        counts = sum(int(transfer.count[index]) for transfer in self.work.transfers)
+        for transfer in work.transfers:
+            moved[transfer.role] = moved.get(transfer.role, 0) + int(transfer.bytes[0])
+        counts = sum(int(transfer.count[0]) for transfer in work.transfers)
         elements = {name: int(used[index]) for name, used in self.used.items()}
-        return Estimate(int(self.cost[index]), moved, counts + int(self.work.steps[index]), elements)
+        cost = int(self.grid.hardware.cost(work)[0])
+        return Estimate(cost, moved, counts + int(work.steps[0]), elements)
 
     def schedule(self, index: int) -> Schedule:
         """The complete schedule that is one combination of tile sizes."""
@@ -408,6 +410,20 @@ class Space:
             evaluation = Evaluation(self.grid, variant)
             if evaluation.legal.any():
                 yield evaluation
+
+    def find_cheapest(self) -> Schedule | None:
+        """The schedule that costs least, the first of those if there are several; None if the space is empty."""
+        evaluations = list(self.evaluations())
+        best: tuple[int, int, int] | None = None
+        # Those that promise most come first, so that few of the others need to be looked at.
+        for number in sorted(range(len(evaluations)), key=lambda i: evaluations[i].bound):
+            evaluation = evaluations[number]
+            most = np.iinfo(np.int64).max if best is None else best[0]
+            if evaluation.bound > most:
+                break
+            if (found := evaluation.find_cheapest(int(most))) is not None:
+                best = min(filter(None, (best, (found[0], number, found[1]))))
+        return None if best is None else evaluations[best[1]].schedule(best[2])
 
     def explain(self) -> str:
         """Why the space is empty, and what to do if the hardware knows."""
