@@ -200,6 +200,27 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
+def HostForgetPrograms : Pass<"host-forget-programs", "::mlir::ModuleOp"> {
+  let summary = "Empty the programs of accelerators, which have been written";
+  let description = [{
+    Native code knows programs by their number and needs nothing of what they
+    contain; passes would walk over all instructions, one after the other. What
+    stays is an empty program of the same name.
+
+    ```mlir
+    vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops #vta.uops<[0, 0, 0]> {
+      vta.insn.load uop sram 0 dram 1[0] size [1, 1] stride 1
+      ...
+    }
+    ```
+    becomes
+    ```mlir
+    vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops #vta.uops<[0, 0, 0]> {
+    }
+    ```
+  }];
+}
+
 def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
   let summary = "Let main allocate what kernels need in a size known at run time";
   let description = [{
