@@ -80,7 +80,10 @@ def TE_ProgramLaunchOpInterface : OpInterface<"ProgramLaunchOpInterface"> {
   let methods = [
     InterfaceMethod<[{
         The symbol of the program.
-      }], "::mlir::FlatSymbolRefAttr", "getProgramSymbol">
+      }], "::mlir::FlatSymbolRefAttr", "getProgramSymbol">,
+    InterfaceMethod<[{
+        How many kernels the program is made of: each is a layer of the report.
+      }], "int64_t", "getNumKernels", (ins), [{}], [{ return 1; }]>
   ];
 }
 

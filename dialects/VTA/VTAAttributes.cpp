@@ -188,3 +188,21 @@ void UopsAttr::print(AsmPrinter &printer) const {
             << values[i + 2] << "]";
   printer << ">";
 }
+
+//===----------------------------------------------------------------------===//
+// PartAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               StringAttr, StringAttr label,
+                               DenseI64ArrayAttr buffers,
+                               DenseI64ArrayAttr offsets) {
+  if (buffers.size() != offsets.size())
+    return emitError() << "kernel " << label << " has " << buffers.size()
+                       << " buffers, but " << offsets.size() << " offsets";
+  for (auto numbers : {buffers, offsets})
+    if (llvm::any_of(numbers.asArrayRef(), [](int64_t n) { return n < 0; }))
+      return emitError() << "a buffer or an offset of kernel " << label
+                         << " is negative";
+  return success();
+}

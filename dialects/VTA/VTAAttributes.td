@@ -98,4 +98,22 @@ def VTA_UopsAttr : VTA_Attr<"Uops", "uops"> {
     AttrBuilder<(ins "::llvm::ArrayRef<::acc::vta::isa::Uop>":$uops)>];
 }
 
+def VTA_PartAttr : VTA_Attr<"Part", "part"> {
+  let summary = "A kernel that a launch runs";
+  let description = [{
+    `kernel` is the symbol that the kernel had, `label` what policies call it. Its
+    arguments lie in the buffers with the numbers `buffers`, each from the byte in
+    `offsets` on.
+
+    ```mlir
+    #vta.part<kernel = "layer1_conv1", label = "layer1/conv1", buffers = [0, 1, 2, 3], offsets = [0, 0, 0, 4096]>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::StringAttr":$kernel, "::mlir::StringAttr":$label,
+    "::mlir::DenseI64ArrayAttr":$buffers, "::mlir::DenseI64ArrayAttr":$offsets);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // ACC_DIALECTS_VTA_VTAATTRIBUTES_TD

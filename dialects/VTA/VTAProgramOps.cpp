@@ -335,6 +335,25 @@ LogicalResult ProgramOp::verifyRegions() {
 // LaunchOp
 //===----------------------------------------------------------------------===//
 
+void LaunchOp::build(OpBuilder &builder, OperationState &state,
+                     StringRef program, ValueRange operands) {
+  build(builder, state, program, operands, /*parts=*/ArrayAttr());
+}
+
+LogicalResult LaunchOp::verify() {
+  if (!getParts())
+    return success();
+  if (getParts()->empty())
+    return emitOpError() << "runs no kernels";
+  for (auto part : getParts()->getAsRange<PartAttr>())
+    for (int64_t buffer : part.getBuffers().asArrayRef())
+      if (buffer >= int64_t(getOperands().size()))
+        return emitOpError() << "has " << getOperands().size()
+                             << " buffers, but kernel " << part.getLabel()
+                             << " is given buffer " << buffer;
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto program =
       symbols.lookupNearestSymbolFrom<ProgramOp>(*this, getProgramAttr());

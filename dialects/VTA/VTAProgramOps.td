@@ -80,7 +80,9 @@ def VTA_LaunchOp : VTA_Op<"launch", [
   let summary = "Run a program on the accelerator";
   let description = [{
     The host side of a program: binds a memref to each of its buffers, runs it
-    and waits for it to finish.
+    and waits for it to finish. `parts` are the kernels that the program was
+    made of (#vta.part), in the order of their results; without them it is one,
+    of the program's name.
 
     ```mlir
     vta.launch @relu(%x) : memref<4x1x16xi8>
@@ -88,10 +90,14 @@ def VTA_LaunchOp : VTA_Op<"launch", [
   }];
   let arguments = (ins
     FlatSymbolRefAttr:$program,
-    Arg<Variadic<AnyMemRef>, "", [MemRead, MemWrite]>:$operands);
+    Arg<Variadic<AnyMemRef>, "", [MemRead, MemWrite]>:$operands,
+    OptionalAttr<TypedArrayAttrBase<VTA_PartAttr, "kernels">>:$parts);
   let assemblyFormat = [{
-    $program `(` $operands `)` attr-dict (`:` type($operands)^)?
+    $program `(` $operands `)` (`parts` $parts^)? attr-dict (`:` type($operands)^)?
   }];
+  let builders = [
+    OpBuilder<(ins "::llvm::StringRef":$program, "::mlir::ValueRange":$operands)>];
+  let hasVerifier = 1;
 }
 
 class VTA_InsnOp<string mnemonic> : VTA_Op<"insn." # mnemonic, [

@@ -145,6 +145,11 @@ private:
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case<te::LaunchOp, te::ProgramLaunchOpInterface>([&](auto launch) {
           announceLayer(op->getLoc());
+          // The runtime knows of the first kernel of a program only.
+          if (auto program = dyn_cast<te::ProgramLaunchOpInterface>(op))
+            layers += program.getNumKernels();
+          else
+            ++layers;
           LogicalResult result = call(launch);
           op->erase();
           return result;
@@ -188,7 +193,7 @@ private:
 
   /// Tells a profiler which kernel begins.
   void announceLayer(Location loc) {
-    host.call(loc, Hook::Layer, {}, host.constant(loc, 32, layers++));
+    host.call(loc, Hook::Layer, {}, host.constant(loc, 32, layers));
   }
 
   LogicalResult call(te::LaunchOp launch) {

@@ -100,6 +100,44 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     Statistic<"numUops", "uops", "Micro-ops in the tables">];
 }
 
+def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
+  let summary = "Join programs that run one after the other";
+  let description = [{
+    Launches in a row become one launch of one program, which has the
+    instructions of theirs in order, so that the accelerator need not stop in
+    between: it loads what a kernel needs while it computes the one before.
+    Operations between launches that have nothing to do with them are moved
+    ahead of them or behind them. The launch keeps which kernels it is made of
+    (`parts`).
+
+    The joined program has every allocation and argument of main as a buffer
+    once. Allocations that nobody else uses become one, in which they share room
+    if they are not in use at the same time. Micro-ops that several programs
+    have are there once. LOADs of constants at the beginning of a kernel go in
+    front of those that wait for what the kernel before it stores.
+
+    A chain ends where it would become longer than `max-instructions`. Programs
+    must have no tokens yet.
+
+    ```mlir
+    %x = memref.alloc() : memref<4x1x16xi8>
+    vta.launch @first(%a, %x) : ...
+    vta.launch @second(%x, %w, %y) : ...
+    // becomes
+    %0 = memref.alloc() : memref<64xi8>
+    vta.launch @first_chain(%a, %w, %y, %0) parts [
+        #vta.part<kernel = "first", label = "first", buffers = array<i64: 0, 3>, offsets = array<i64: 0, 0>>,
+        #vta.part<kernel = "second", label = "second", buffers = array<i64: 3, 1, 2>, offsets = array<i64: 0, 0, 0>>] : ...
+    ```
+  }];
+  let dependentDialects = ["::acc::vta::VTADialect", "::mlir::memref::MemRefDialect"];
+  let options = [
+    Option<"maxInstructions", "max-instructions", "int64_t", "1 << 20",
+           "The longest program that is made">];
+  let statistics = [
+    Statistic<"numChained", "chained", "Launches that became part of another">];
+}
+
 def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
   let summary = "Place micro-op sequences in the micro-op memory";
   let description = [{

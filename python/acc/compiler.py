@@ -116,7 +116,7 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
     accelerators, cpu = pipeline.options.accelerators, pipeline.options.cpu
     kernels = pipeline.make_kernels(graph)
     lowered = pipeline.lower(kernels)
-    layers = make_reports(kernels, lowered.programs, accelerators)
+    layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
     contents = ModelContents(
         image=lowered.image,
         inputs=graph.inputs,

@@ -30,7 +30,7 @@ from acc.partition import Placement, partition
 from acc.passes import graph as graph_passes
 from acc.passes import te, upstream
 from acc.passmanager import PassManager
-from acc.report import Launch, read_launches
+from acc.report import Launch, read_launches, read_order
 from acc.signature import read_signature
 from acc.targets.base import Accelerator, Decision, Program, Tensors
 from acc.targets.cpu import CpuOptions, stages
@@ -97,13 +97,15 @@ class Lowered:
     """What runs: the programs of accelerators, the shared object of native code, the constants that it reads, and the
     bytes of scratch memory that it wants.
 
-    metadata: what the model file says of the programs beside what they are.
+    order: the kernels in the order in which main runs them, as policies call them; empty if it is that of
+    `Kernels.launches`. metadata: what the model file says of the programs beside what they are.
     """
 
     programs: tuple[Program, ...]
     image: bytes
     constants: tuple[Constant, ...]
     workspace_bytes: int
+    order: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -273,10 +275,12 @@ class Pipeline:
         self._passes("buffers", module, lambda pm: stages.make_buffers(pm, cpu))
         programs: list[Program] = []
         metadata: dict[str, object] = {}
+        order: list[str] = []
         if accelerators:
             self._passes("instructions", module, program_passes)
             made = {accelerator.name: accelerator.programs(module) for accelerator in accelerators}
             programs = _in_order(module, made.values())
+            order = read_order(module, accelerators)
             numbers = {program.symbol: number for number, program in enumerate(programs)}
             for accelerator in accelerators:
                 described = kernels.described[accelerator.name]
@@ -289,6 +293,7 @@ class Pipeline:
             images[0],
             stages.constants(module),
             stages.workspace_bytes(module),
+            tuple(order),
             metadata,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acc.macs import Macs
@@ -24,8 +24,9 @@ class LayerReport:
     open it is None, and `macs_per` says how many there are for each product of them ({"n*height": 96}, besides a
     fixed number under ""); it is empty if the number depends on more than sizes of inputs.
     `dram_bytes` is what the accelerator's DMA moves, by memory (`out` is written, the others are read);
-    `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. Kernels on the CPU
-    have no accelerator figures, and `reason` says why they are not on the accelerator.
+    `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. `program` is the number of
+    the accelerator program that computes it, perhaps with others. Kernels on the CPU have none and no accelerator
+    figures, and `reason` says why they are not on the accelerator.
     """
 
     layers: tuple[str, ...]
@@ -39,6 +40,7 @@ class LayerReport:
     gemm_steps: int = 0
     alu_steps: int = 0
     schedule: str = ""
+    program: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -79,16 +81,31 @@ class Launch:
 
 def read_launches(module: ir.Module) -> list[Launch]:
     """The launches of a module whose kernels are outlined."""
-    launches = []
+    return [_launch(op) for op in _operations(module) if op.name == "te.launch"]
+
+
+def read_order(module: ir.Module, accelerators: Sequence[Accelerator]) -> list[str]:
+    """The kernels, as policies call them, in the order in which main runs them, of a module with programs."""
+    order: list[str] = []
+    for op in _operations(module):
+        if op.name == "te.launch":
+            order.append(_launch(op).kernel)
+        else:
+            order += next(filter(None, (accelerator.launched(op) for accelerator in accelerators)), ())
+    return order
+
+
+def _operations(module: ir.Module) -> Iterator[ir.Operation]:
     for function in module.body:
         # What compiled code calls is declared without a body.
         if function.name == "func.func" and len(function.regions[0].blocks):
-            for op in function.regions[0].blocks[0]:
-                if op.name == "te.launch":
-                    symbol = str(op.attributes["kernel"].value)
-                    kernel = op.attributes.get("label")
-                    launches.append(Launch(str(kernel.value) if kernel is not None else symbol, symbol))
-    return launches
+            yield from function.regions[0].blocks[0]
+
+
+def _launch(op: ir.Operation) -> Launch:
+    symbol = str(op.attributes["kernel"].value)
+    kernel = op.attributes.get("label")
+    return Launch(str(kernel.value) if kernel is not None else symbol, symbol)
 
 
 def report_macs(macs: Macs) -> dict[str, Any]:
@@ -100,19 +117,22 @@ def report_macs(macs: Macs) -> dict[str, Any]:
 
 
 def make_reports(
-    kernels: Kernels, programs: Sequence[Program] | None = None, accelerators: Sequence[Accelerator] = ()
+    kernels: Kernels,
+    programs: Sequence[Program] | None = None,
+    accelerators: Sequence[Accelerator] = (),
+    order: Sequence[str] = (),
 ) -> list[LayerReport]:
-    """One report per launch.
+    """One report per kernel that main runs.
 
-    programs: what was made of the kernels, with the accelerators that made them; a kernel that has none runs
-    natively. Without programs a report says what the policies decided.
+    programs: what was made of the kernels, in the order of the file, with the accelerators that made them; a kernel
+    that has none runs natively. Without programs a report says what the policies decided. order: that in which the
+    kernels run, by name, if it is no longer the one in which they were formed.
     """
     placed = {placement.kernel: placement for placement in kernels.placements}
     decided = {decision.kernel: decision for decision in kernels.decisions}
-    made = {program.symbol: program for program in programs or ()}
-    by_name = {accelerator.name: accelerator for accelerator in accelerators}
+    launches = _reordered(kernels.launches, order)
     reports = []
-    for launch in kernels.launches:
+    for launch in launches:
         placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
         schedule = decision.schedule if decision else None
         report = LayerReport(
@@ -122,13 +142,34 @@ def make_reports(
             reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
             **report_macs(placement.macs if placement else Macs()),
         )
-        program = made.get(launch.symbol)
-        if program is not None:
-            report = by_name[program.target].describe(report, program)
-        if schedule is not None and report.target != "cpu":
-            report = dataclasses.replace(report, schedule=schedule.summary())
         reports.append(report)
+    by_name = {accelerator.name: accelerator for accelerator in accelerators}
+    numbers = {symbol: n for n, program in enumerate(programs or ()) for symbol in program.kernels or (program.symbol,)}
+    rows: dict[int, list[int]] = {}
+    for row, launch in enumerate(launches):
+        if launch.symbol in numbers:
+            rows.setdefault(numbers[launch.symbol], []).append(row)
+    for number, members in rows.items():
+        program = (programs or ())[number]
+        # A program of one kernel may be launched several times.
+        groups = [members] if program.kernels else [[row] for row in members]
+        for group in groups:
+            described = by_name[program.target].describe([reports[row] for row in group], program)
+            for row, report in zip(group, described, strict=True):
+                reports[row] = dataclasses.replace(report, program=number)
+    for row, launch in enumerate(launches):
+        decision = decided.get(launch.symbol)
+        if decision is not None and decision.schedule is not None and reports[row].target != "cpu":
+            reports[row] = dataclasses.replace(reports[row], schedule=decision.schedule.summary())
     return reports
+
+
+def _reordered(launches: Sequence[Launch], order: Sequence[str]) -> list[Launch]:
+    """`launches` in the order of their kernels' names; those of the same name stay in theirs."""
+    left: dict[str, list[Launch]] = {}
+    for launch in reversed(launches):
+        left.setdefault(launch.kernel, []).append(launch)
+    return [left[name].pop() for name in order] if order else list(launches)
 
 
 def format_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:

@@ -89,6 +89,11 @@ struct LaunchModel
   FlatSymbolRefAttr getProgramSymbol(Operation *op) const {
     return mlir::cast<LaunchOp>(op).getProgramAttr();
   }
+
+  int64_t getNumKernels(Operation *op) const {
+    std::optional<ArrayAttr> parts = mlir::cast<LaunchOp>(op).getParts();
+    return parts ? int64_t(parts->size()) : 1;
+  }
 };
 
 } // namespace

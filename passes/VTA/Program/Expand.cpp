@@ -9,6 +9,8 @@
 #include "passes/VTA/Program/Emitter.h"
 #include "passes/VTA/Program/Kernels.h"
 
+#include "dialects/TE/TEDialect.h"
+
 #include "mlir/IR/SymbolTable.h"
 
 namespace acc::vta {
@@ -93,6 +95,21 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
     return replaceUses(kernel, program);
   }
 
+  /// Keeps what policies call the kernel that \p user launches.
+  static void setLabel(LaunchOp launch, Operation *user) {
+    auto named = dyn_cast<te::LaunchOp>(user);
+    if (!named || !named.getLabel())
+      return;
+    auto numbers = llvm::to_vector(llvm::seq<int64_t>(launch->getNumOperands()));
+    SmallVector<int64_t> offsets(numbers.size(), 0);
+    Builder builder(user->getContext());
+    auto part = PartAttr::get(user->getContext(), launch.getProgramAttr().getAttr(),
+                              named.getLabelAttr(),
+                              builder.getDenseI64ArrayAttr(numbers),
+                              builder.getDenseI64ArrayAttr(offsets));
+    launch.setPartsAttr(builder.getArrayAttr(part));
+  }
+
   /// Makes launches of the operations that name the kernel: their operands are
   /// its arguments, whatever they are called at the level above.
   LogicalResult replaceUses(FunctionOpInterface kernel, ProgramOp program) {
@@ -107,8 +124,9 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
                << "cannot launch kernel '" << kernel.getName() << "': expected "
                << kernel.getNumArguments() << " memrefs and no results";
       OpBuilder builder(user);
-      LaunchOp::create(builder, user->getLoc(), program.getSymName(),
-                       user->getOperands());
+      auto launch = LaunchOp::create(builder, user->getLoc(),
+                                     program.getSymName(), user->getOperands());
+      setLabel(launch, user);
       user->erase();
     }
     kernel->erase();

@@ -56,10 +56,11 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """What an accelerator runs for one kernel: the kernel's symbol, the target's name and the program's bytes.
+    """What an accelerator runs in one launch: its symbol, the target's name and the program's bytes.
 
     instruction_set: by which devices know the program; the target's name if empty. buffers: what main launches the
-    program with, in order, if its bytes do not say that themselves.
+    program with, in order, if its bytes do not say that themselves. kernels: the symbols of the kernels that it is made
+    of, if that is not one of the program's own.
     """
 
     symbol: str
@@ -67,6 +68,7 @@ class Program:
     data: bytes
     instruction_set: str = ""
     buffers: tuple[ProgramBuffer, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 class Target(ABC):
@@ -168,6 +170,13 @@ class Accelerator(Target):
         """
         return {}
 
-    def describe(self, report: LayerReport, program: Program) -> LayerReport:
-        """The report on a kernel, with what its program does."""
-        return dataclasses.replace(report, target=self.name)
+    def launched(self, op: ir.Operation) -> Sequence[str]:
+        """The kernels that `op`, an operation of main after `add_programs`, runs, as policies call them.
+
+        Nothing for what is no launch of the target's own; that of a te.launch is known anyhow.
+        """
+        return ()
+
+    def describe(self, reports: Sequence[LayerReport], program: Program) -> Sequence[LayerReport]:
+        """The reports on the kernels of a program in order, with what it does for each."""
+        return [dataclasses.replace(report, target=self.name) for report in reports]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from acc import ir
+from acc.dialects import vta
 from acc.targets.base import Tensors
 
 # Operators that convert the numbers of a tensor and nothing else.
@@ -118,10 +119,45 @@ def _is_launch(owner: ir.Operation | ir.Block) -> bool:
     return isinstance(owner, ir.Operation) and owner.name == "te.launch"
 
 
-def read_bindings(module: ir.Module) -> Iterator[tuple[str, list[tuple[int | None, int]]]]:
-    """The launches in order, of a module whose kernels are programs: the program's symbol and per buffer which constant
-    of the model it is, if any, and a number that is the same for the same memory.
+@dataclass(frozen=True)
+class Part:
+    """A kernel of a program: its symbol, what policies call it, and where its arguments lie, as numbers of buffers of
+    the program and bytes in them.
     """
+
+    symbol: str
+    label: str
+    buffers: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A launch of a program: the program's symbol, its kernels, and per buffer which constant of the model it is, if
+    any, a number that is the same for the same memory, and its type.
+    """
+
+    symbol: str
+    parts: tuple[Part, ...]
+    constants: tuple[int | None, ...]
+    memories: tuple[int, ...]
+    types: tuple[ir.Type, ...]
+
+
+def read_parts(launch: ir.Operation) -> tuple[Part, ...]:
+    """The kernels that a vta.launch runs."""
+    symbol, count = str(launch.attributes["program"].value), len(launch.operands)
+    parts = launch.attributes.get("parts")
+    if parts is None:
+        return (Part(symbol, symbol, tuple(range(count)), (0,) * count),)
+    return tuple(
+        Part(str(part.kernel.value), str(part.label.value), tuple(part.buffers.value), tuple(part.offsets.value))
+        for part in cast(Sequence[vta.PartAttr], parts.value)
+    )
+
+
+def read_bindings(module: ir.Module) -> Iterator[Binding]:
+    """The launches in order, of a module whose kernels are programs."""
     main = _main(module)
     block = main.regions[0].blocks[0]
     attributes = main.attributes["arg_attrs"].value if "arg_attrs" in main.attributes else []
@@ -132,42 +168,101 @@ def read_bindings(module: ir.Module) -> Iterator[tuple[str, list[tuple[int | Non
     for op in block:
         if op.name == "vta.launch":
             known: dict[ir.Value, int] = {}
-            buffers = [(constants.get(value), known.setdefault(value, len(known))) for value in op.operands]
-            yield str(op.attributes["program"].value), buffers
+            yield Binding(
+                str(op.attributes["program"].value),
+                read_parts(op),
+                tuple(constants.get(value) for value in op.operands),
+                tuple(known.setdefault(value, len(known)) for value in op.operands),
+                tuple(value.type for value in op.operands),
+            )
+
+
+def kernel_of(layer: str, kernels: Sequence[Sequence[str]]) -> int:
+    """Which of several kernels, given by their ONNX nodes, an instruction of that layer belongs to.
+
+    The layer of an instruction that several nodes share is their names, joined by "+".
+    """
+    for index, nodes in enumerate(kernels):
+        if layer in nodes:
+            return index
+    for index, nodes in enumerate(kernels):
+        if any(layer.startswith(f"{node}+") for node in nodes):
+            return index
+    return 0
 
 
 def describe(
-    launches: Sequence[Launch],
-    bindings: Sequence[tuple[str, list[tuple[int | None, int]]]],
-    programs: Mapping[str, int],
-    tensors: Tensors,
+    launches: Sequence[Launch], bindings: Sequence[Binding], programs: Mapping[str, int], tensors: Tensors
 ) -> list[dict[str, Any]]:
     """The metadata "launches" of a model (docs/model-format.md); `programs` has its programs' numbers by symbol."""
+    known: dict[str, list[Launch]] = {}
+    for launch in reversed(launches):
+        known.setdefault(launch.symbol, []).append(launch)
     described = []
-    for launch, (symbol, buffers) in zip(launches, bindings, strict=True):
-        assert launch.symbol == symbol
+    for binding in bindings:
+        kernels = [(known[part.symbol].pop(), part) for part in binding.parts]
+        held: list[list[tuple[Launch, int, Argument]]] = [[] for _ in binding.memories]
+        for launch, part in kernels:
+            for argument, buffer, offset in zip(launch.arguments, part.buffers, part.offsets, strict=True):
+                held[buffer].append((launch, offset, argument))
         entries = []
-        for argument, (constant, memory) in zip(launch.arguments, buffers, strict=True):
-            entry: dict[str, Any] = {"role": argument.role, "memory": memory}
+        for arguments, constant, memory, kind in zip(
+            held, binding.constants, binding.memories, binding.types, strict=True
+        ):
+            entry: dict[str, Any] = {"role": _role(arguments), "memory": memory}
             if constant is not None:
                 entry["constant"] = constant
-            entry |= {"element": argument.element, "shape": list(argument.shape)}
-            if argument.role != "constant":
-                tensor = result_of(argument.nodes, tensors)
-                entry |= {"tensor": tensor} if tensor else {}
-                entry |= {"nodes": list(argument.nodes)}
-                entry |= {"border": argument.border} if argument.border else {}
+            shaped = ir.ShapedType(kind)
+            shape = list(shaped.shape)
+            if entry["role"] == "scratch":
+                entry |= {"element": str(shaped.element_type), "shape": shape}
+                entry["tensors"] = _tensors(arguments, tensors)
+            else:
+                launch, _, argument = next((a for a in arguments if a[2].role != "input"), arguments[0])
+                entry |= _describe(argument, tensors)
+                if argument.role == "constant" and (weights := weights_of(launch.nodes, tensors)):
+                    entry["weights"] = weights
             entries.append(entry)
+        nodes = list(dict.fromkeys(node for launch, _ in kernels for node in launch.nodes))
         described.append(
             {
-                "program": programs[symbol],
-                "kernel": launch.kernel,
-                "nodes": list(launch.nodes),
-                "weights": weights_of(launch.nodes, tensors),
+                "program": programs[binding.symbol],
+                "kernels": [launch.kernel for launch, _ in kernels],
+                "nodes": nodes,
                 "buffers": entries,
             }
         )
     return described
+
+
+def _role(arguments: Sequence[tuple[Launch, int, Argument]]) -> str:
+    """That of a buffer of a chain, from its roles for the kernels, in order: written and read within, it is scratch
+    memory if others lie there too.
+    """
+    roles = [argument.role for _, _, argument in arguments]
+    if len({(offset, argument.nodes) for _, offset, argument in arguments}) > 1:
+        return "scratch"
+    if roles[0] in ("constant", "input") or len(set(roles)) == 1:
+        return "result" if roles[0] == "input" and set(roles) != {"input"} else roles[0]
+    return roles[0] if roles[0] == "result" else "output"
+
+
+def _describe(argument: Argument, tensors: Tensors) -> dict[str, Any]:
+    entry: dict[str, Any] = {"element": argument.element, "shape": list(argument.shape)}
+    if argument.role == "constant":
+        return entry
+    tensor = result_of(argument.nodes, tensors)
+    entry |= {"tensor": tensor} if tensor else {}
+    entry |= {"nodes": list(argument.nodes)}
+    return entry | ({"border": argument.border} if argument.border else {})
+
+
+def _tensors(arguments: Sequence[tuple[Launch, int, Argument]], tensors: Tensors) -> list[dict[str, Any]]:
+    """What lies where in a buffer in which tensors take turns, in the order in which they are computed."""
+    result: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
+    for _, offset, argument in arguments:
+        result.setdefault((offset, argument.nodes), {"offset": offset, **_describe(argument, tensors)})
+    return list(result.values())
 
 
 def result_of(nodes: Sequence[str], tensors: Tensors) -> str:

@@ -38,13 +38,16 @@ class VtaOptions:
 
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. fuse_residual: let a sum of two
-    tensors continue the kernel that computes one of them. schedule: how schedules are chosen, by options of the search
-    or by a policy that replaces it.
+    tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
+    program, of at most `max_instructions` instructions: longer ones would take more memory and time to compile and to
+    load than they save. schedule: how schedules are chosen, by options of the search or by a policy that replaces it.
     """
 
     config: str | os.PathLike[str] | Mapping[str, object] | None = None
     dialect: str = "acc"
     fuse_residual: bool = True
+    chain: bool = True
+    max_instructions: int = 1 << 18
     schedule: ScheduleOptions | Policy = dataclasses.field(default_factory=ScheduleOptions)
 
     def __post_init__(self) -> None:
@@ -143,16 +146,19 @@ class Vta(Accelerator):
         """See Accelerator."""
         pm.add(vta_passes.allocate_scratchpads())
         pm.add(vta_passes.expand())
+        if self.options.chain:
+            pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
         pm.add(vta_passes.cache_uops())
         pm.add(vta_passes.insert_tokens())
         pm.add(vta_passes.verify_program())
 
     def programs(self, module: ir.Module) -> Sequence[Program]:
         """See Accelerator."""
+        parts = {launch.symbol: launch.parts for launch in launches.read_bindings(module)}
         return [
-            Program(str(op.attributes["sym_name"].value), self.name, _mlir.write_program(op))
+            Program(symbol, self.name, _mlir.write_program(op), kernels=tuple(part.symbol for part in parts[symbol]))
             for op in module.body
-            if op.name == "vta.program"
+            if op.name == "vta.program" and (symbol := str(op.attributes["sym_name"].value)) in parts
         ]
 
     def describe_kernels(self, graph: Graph) -> object:
@@ -166,21 +172,33 @@ class Vta(Accelerator):
         known, tensors = cast(tuple[list[launches.Launch], Tensors], kernels)
         return {"launches": launches.describe(known, list(launches.read_bindings(module)), numbers, tensors)}
 
-    def describe(self, report: LayerReport, program: Program) -> LayerReport:
+    def launched(self, op: ir.Operation) -> Sequence[str]:
+        """See Accelerator."""
+        return [part.label for part in launches.read_parts(op)] if op.name == "vta.launch" else ()
+
+    def describe(self, reports: Sequence[LayerReport], program: Program) -> Sequence[LayerReport]:
         """See Accelerator: instructions, DRAM bytes and steps."""
-        counters = _runtime.read_program(program.data).counters()
-        dram = counters["dram_bytes"]
+        counters = _runtime.read_program(program.data).counters_by_layer()
+        groups: list[list[Mapping[str, Any]]] = [[] for _ in reports]
+        for layer, counted in counters.items():
+            groups[launches.kernel_of(layer, [report.layers for report in reports])].append(counted)
+        return [self._describe(report, group) for report, group in zip(reports, groups, strict=True)]
+
+    def _describe(self, report: LayerReport, counters: Sequence[Mapping[str, Any]]) -> LayerReport:
+        def moved(*memories: str) -> int:
+            return sum(c["dram_bytes"][memory] for c in counters for memory in memories)
+
         return dataclasses.replace(
             report,
             target=self.name,
-            instructions=sum(counters["instructions"].values()),
+            instructions=sum(sum(c["instructions"].values()) for c in counters),
             dram_bytes={
-                "inp": dram["inp"],
-                "wgt": dram["wgt"],
-                "acc": dram["acc"] + dram["acc8"],
-                "uop": dram["uop"],
-                "out": dram["out"],
+                "inp": moved("inp"),
+                "wgt": moved("wgt"),
+                "acc": moved("acc", "acc8"),
+                "uop": moved("uop"),
+                "out": moved("out"),
             },
-            gemm_steps=counters["gemm_steps"],
-            alu_steps=counters["alu_steps"],
+            gemm_steps=sum(c["gemm_steps"] for c in counters),
+            alu_steps=sum(c["alu_steps"] for c in counters),
         )

@@ -301,6 +301,23 @@ void acc::python::registerIsa(nb::module_ &m) {
           "counters", [](const Program &p) { return toDict(count(p)); },
           "Instructions, DRAM bytes and steps of one execution.")
       .def(
+          "counters_by_layer",
+          [](const Program &p) {
+            std::vector<Counters> counters(p.layers.size() + 1);
+            for (size_t i = 0; i < p.insns.size(); ++i) {
+              int32_t layer =
+                  i < p.layerOf.size() ? p.layerOf[i] : Program::kNone;
+              counters[layer == Program::kNone ? p.layers.size() : layer] +=
+                  count(p.insns[i], p.config);
+            }
+            nb::dict result;
+            for (size_t i = 0; i < p.layers.size(); ++i)
+              result[p.layers[i].c_str()] = toDict(counters[i]);
+            result[""] = toDict(counters.back());
+            return result;
+          },
+          "The same by layer; under \"\" those of instructions without one.")
+      .def(
           "insert_tokens", [](Program &p) { insertTokens(p); },
           "Replaces all dependence flags by the fewest that order every "
           "hazard.")
