@@ -54,6 +54,11 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
     buffers that are never live together share. Of a dynamic size the kernel is
     evaluated to find the largest value.
 
+    Kernels that will be one program (vta-chain-programs) `alternate`: every
+    second one has its buffers from the end of a memory on. What a kernel uses
+    first is as far from what the kernel before it uses last as it can be, so
+    that it may be loaded while that one still computes.
+
     Fails, naming kernel and buffer, if a memory cannot hold what is live.
 
     ```mlir
@@ -64,6 +69,9 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
     %acc = memref.alloc() {vta.entries = 392, vta.offset = 0} : memref<2x14x14x1x16xi32, #vta.mem<acc>>
     ```
   }];
+  let options = [
+    Option<"alternate", "alternate", "bool", "false",
+           "Place the buffers of every second kernel from the end on">];
 }
 
 def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {

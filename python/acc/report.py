@@ -25,8 +25,8 @@ class LayerReport:
     fixed number under ""); it is empty if the number depends on more than sizes of inputs.
     `dram_bytes` is what the accelerator's DMA moves, by memory (`out` is written, the others are read);
     `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. `program` is the number of
-    the accelerator program that computes it, perhaps with others. Kernels on the CPU have none and no accelerator
-    figures, and `reason` says why they are not on the accelerator.
+    the accelerator program that computes it, `part` how many kernels of that program come before it. Kernels on the CPU
+    have none and no accelerator figures, and `reason` says why they are not on the accelerator.
     """
 
     layers: tuple[str, ...]
@@ -41,6 +41,7 @@ class LayerReport:
     alu_steps: int = 0
     schedule: str = ""
     program: int | None = None
+    part: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -69,6 +70,24 @@ class LayerReport:
         path = first.rpartition("/")[0]
         shown = [name.removeprefix(f"{path}/") if path else name for name in rest[:2]]
         return " + ".join([first, *shown, *(["..."] if len(rest) > 2 else [])])
+
+
+def chain_name(kernels: Sequence[LayerReport]) -> str:
+    """What to call kernels that are one program."""
+    if len(kernels) == 1:
+        return kernels[0].name
+    return f"{kernels[0].name} ... {kernels[-1].name} ({len(kernels)} kernels)"
+
+
+def chains(layers: Iterable[LayerReport]) -> list[list[LayerReport]]:
+    """The kernels in the order in which they run, those of one program together."""
+    groups: list[list[LayerReport]] = []
+    for layer in layers:
+        if layer.part > 0:
+            groups[-1].append(layer)
+        else:
+            groups.append([layer])
+    return groups
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,8 +174,8 @@ def make_reports(
         groups = [members] if program.kernels else [[row] for row in members]
         for group in groups:
             described = by_name[program.target].describe([reports[row] for row in group], program)
-            for row, report in zip(group, described, strict=True):
-                reports[row] = dataclasses.replace(report, program=number)
+            for part, (row, report) in enumerate(zip(group, described, strict=True)):
+                reports[row] = dataclasses.replace(report, program=number, part=part)
     for row, launch in enumerate(launches):
         decision = decided.get(launch.symbol)
         if decision is not None and decision.schedule is not None and reports[row].target != "cpu":

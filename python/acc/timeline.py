@@ -97,6 +97,17 @@ def layer_cycles(run: Run) -> dict[str, int]:
     return cycles
 
 
+def layer_waits(run: Run) -> dict[str, dict[str, int]]:
+    """By layer, for how many cycles compute has nothing to do but wait for a token of load and of store."""
+    waits: dict[str, dict[str, int]] = {}
+    for piece in slices(run)["compute"]:
+        if piece.waits is not None:
+            since, until, whom = piece.waits
+            layer = waits.setdefault(run.instructions[piece.index]["layer"], {})
+            layer[whom] = layer.get(whom, 0) + until - since
+    return waits
+
+
 def _fetch(run: Run, offset: int) -> Iterator[dict[str, Any]]:
     """Slices of instructions handed out together."""
     times = [int(t) for t in run.result.get("dispatched", ())]

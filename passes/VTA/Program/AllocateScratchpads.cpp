@@ -32,16 +32,26 @@ struct Buffers {
 
 struct AllocateScratchpads
     : vta::impl::VTAAllocateScratchpadsBase<AllocateScratchpads> {
+  using VTAAllocateScratchpadsBase::VTAAllocateScratchpadsBase;
+
   void runOnOperation() override {
+    fromEnd = false;
     WalkResult result = getOperation().walk([&](FunctionOpInterface function) {
       ConfigAttr target = getTarget(function);
-      if (target && failed(allocate(function, target.getConfig())))
+      if (!target)
+        return WalkResult::skip();
+      if (failed(allocate(function, target.getConfig())))
         return WalkResult::interrupt();
+      fromEnd ^= alternate;
       return WalkResult::skip();
     });
     if (result.wasInterrupted())
       signalPassFailure();
   }
+
+  /// Whether buffers of the current kernel are placed from the end of a memory
+  /// on, not from its beginning.
+  bool fromEnd = false;
 
   /// Position of every op, and of the last one nested in it.
   DenseMap<Operation *, std::pair<unsigned, unsigned>> positions;
@@ -158,7 +168,8 @@ struct AllocateScratchpads
       return refuse(kernel, buffers, space, depth);
     Builder builder(&getContext());
     for (auto [op, piece] : llvm::zip(buffers.ops, pieces)) {
-      op->setAttr(kOffsetAttr, builder.getI64IntegerAttr(piece.offset));
+      int64_t offset = fromEnd ? depth - piece.end() : piece.offset;
+      op->setAttr(kOffsetAttr, builder.getI64IntegerAttr(offset));
       op->setAttr(kEntriesAttr, builder.getI64IntegerAttr(piece.size));
     }
     return success();

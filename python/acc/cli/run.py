@@ -86,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.executable import load
     from acc.files import replacing
-    from acc.report import format_table
+    from acc.report import chain_name, chains, format_table
 
     with load(args.model, device=devices.chosen(args), sanitize=args.sanitize, profile=args.profile) as model:
         outputs = model.run(read_inputs(args.input, model.inputs))
         statistics = model.statistics
-        names = [", ".join(layer.layers) or layer.kernel for layer in model.report()]
+        kernels = chains(model.report())
     if args.output:
         with replacing(args.output, RunError) as file:
             np.savez(file, **outputs)  # type: ignore[arg-type]
@@ -119,8 +119,12 @@ def run(args: argparse.Namespace) -> int:
     if cycles is not None:
         print(_cycles(statistics))
     if args.profile and "layer_seconds" in statistics:
-        times = [
-            [name, f"{seconds * 1e3:.3f}"] for name, seconds in zip(names, statistics["layer_seconds"], strict=False)
-        ]
+        # The runtime announces the first kernel of a program.
+        seconds = iter(statistics["layer_seconds"])
+        times = []
+        for group in kernels:
+            taken = sum(next(seconds, 0.0) for _ in group)
+            name = ", ".join(group[0].layers) or group[0].kernel
+            times.append([name if len(group) == 1 else chain_name(group), f"{taken * 1e3:.3f}"])
         print("\n" + format_table(times, ["kernel", "ms"]))
     return 0

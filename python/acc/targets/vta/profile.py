@@ -18,9 +18,9 @@ from acc.devices import TIMED, DeviceSpec, one
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
 from acc.executable import Executable, load
-from acc.report import LayerReport, format_table
+from acc.report import LayerReport, chain_name, chains, format_table
 from acc.targets.vta.programs import decode
-from acc.timeline import Run, layer_cycles
+from acc.timeline import Run, layer_cycles, layer_waits
 
 COUNTS = ("gemm_steps", "reset_steps", "alu_steps")
 
@@ -50,10 +50,14 @@ class LayerProfile:
 
 @dataclasses.dataclass(frozen=True)
 class LaunchProfile:
-    """One launch of an accelerator program, or a native kernel, which has no run."""
+    """One launch of an accelerator program, with the kernels that it is made of, or a native kernel, which has no run."""
 
-    kernel: LayerReport
+    kernels: list[LayerReport]
     run: Run | None = None
+
+    @property
+    def name(self) -> str:
+        return chain_name(self.kernels)
 
     @property
     def cycles(self) -> int:
@@ -113,9 +117,10 @@ class Profile:
         """For JSON."""
         launches = []
         for launch in self.launches:
-            entry: dict[str, Any] = {"name": launch.kernel.name, "target": launch.kernel.target}
+            first = launch.kernels[0]
+            entry: dict[str, Any] = {"name": launch.name, "target": first.target}
             if launch.run is None:
-                entry["reason"] = launch.kernel.reason
+                entry["reason"] = first.reason
             else:
                 entry |= self._figures(_sum("", launch.layers))
                 entry |= {key: launch.run.result[key] for key in ("activity", "circuit") if key in launch.run.result}
@@ -129,7 +134,10 @@ class Profile:
         }
 
     def table(self) -> str:
-        """For people: a line per launch and, if it is made of several, per ONNX layer."""
+        """For people: a line per launch and, if it is made of several, per ONNX layer.
+
+        What compute waits for is the device's account for a launch; by layer it is known of tokens only.
+        """
         waits = ("memory", "load", "store")
         header = ["layer", "cycles", "%", "GEMM %", "DRAM bytes", *(f"{who} wait %" for who in waits)]
         rows: list[list[str]] = []
@@ -142,12 +150,13 @@ class Profile:
         native = []
         for launch in self.launches:
             if launch.run is None:
-                native.append(launch.kernel)
+                native += launch.kernels
                 continue
-            row(launch.kernel.name, _sum("", launch.layers), _stalls(launch.run))
+            row(launch.name, _sum("", launch.layers), _stalls(launch.run))
             if len(launch.layers) > 1:
+                waited = layer_waits(launch.run)
                 for layer in launch.layers:
-                    row(f"  {layer.name or '(no layer)'}", layer, [""] * len(waits))
+                    row(f"  {layer.name or '(no layer)'}", layer, _layer_stalls(layer, waited.get(layer.name, {})))
         row("total", _sum("", self.layers), [""] * len(waits))
         if not any("activity" in launch.run.result for launch in self.launches if launch.run):
             kept = len(header) - len(waits)
@@ -173,6 +182,12 @@ def _stalls(run: Run) -> list[str]:
     compute = run.result["activity"]["compute"]
     cycles = [compute["memory"], *(compute["waits"].get(whom, 0) for whom in ("load", "store"))]
     return [f"{100 * count / run.cycles:.1f}" for count in cycles]
+
+
+def _layer_stalls(layer: LayerProfile, waits: Mapping[str, int]) -> list[str]:
+    """The same for a layer, but for memory."""
+    cycles = max(layer.cycles, 1)
+    return ["", *(f"{100 * waits.get(whom, 0) / cycles:.1f}" for whom in ("load", "store"))]
 
 
 def configuration(path: str | os.PathLike[str]) -> Any:
@@ -211,13 +226,16 @@ def profile(
         kernels = model.report()
     instructions = {index: program.instructions for index, program in enumerate(programs)}
     launched: dict[int, list[LaunchProfile]] = {}
+    groups: dict[int, list[LayerReport]] = {}
+    for group in chains(kernels):
+        groups[sum(map(len, groups.values()))] = group
     for record in statistics["launches"]:
-        kernel = kernels[record["layer"]] if 0 <= record["layer"] < len(kernels) else _unknown(record["program"])
-        run = Run(instructions[record["program"]], record, kernel.name)
-        launched.setdefault(record["layer"], []).append(LaunchProfile(kernel, run))
+        group = groups.get(record["layer"], [_unknown(record["program"])])
+        run = Run(instructions[record["program"]], record, chain_name(group))
+        launched.setdefault(record["layer"], []).append(LaunchProfile(group, run))
     launches = launched.pop(-1, [])
-    for index, kernel in enumerate(kernels):
-        launches += launched.get(index, [LaunchProfile(kernel)])
+    for index, group in groups.items():
+        launches += launched.get(index, [LaunchProfile(group)])
     return Profile(spec.name, config, launches)
 
 

@@ -144,7 +144,7 @@ class Vta(Accelerator):
 
     def add_programs(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add(vta_passes.allocate_scratchpads())
+        pm.add(vta_passes.allocate_scratchpads(alternate=self.options.chain))
         pm.add(vta_passes.expand())
         if self.options.chain:
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     inputs = read_inputs(args.input, read_model(args.model).inputs) if args.input else None
     result = profile.profile(args.model, device=device, inputs=inputs)
     if args.timeline is not None:
-        runs = [launch.run or f"native: {launch.kernel.name}" for launch in result.launches]
+        runs = [launch.run or f"native: {launch.name}" for launch in result.launches]
         about = {"device": device.name, "model": Path(args.model).name, "cycles": result.cycles}
         timeline.write(args.timeline, runs, {**about, "config": json.loads(config.to_json())})
     print(json.dumps(result.to_dict()) if args.json else result.table())
