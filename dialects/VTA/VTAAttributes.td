@@ -106,7 +106,7 @@ def VTA_PartAttr : VTA_Attr<"Part", "part"> {
     `offsets` on.
 
     ```mlir
-    #vta.part<kernel = "layer1_conv1", label = "layer1/conv1", buffers = [0, 1, 2, 3], offsets = [0, 0, 0, 4096]>
+    #vta.part<kernel = "conv1", label = "layer1/conv1", buffers = [0, 1, 2], offsets = [0, 0, 4096]>
     ```
   }];
   let parameters = (ins

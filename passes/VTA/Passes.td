@@ -134,8 +134,8 @@ def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
     // becomes
     %0 = memref.alloc() : memref<64xi8>
     vta.launch @first_chain(%a, %w, %y, %0) parts [
-        #vta.part<kernel = "first", label = "first", buffers = array<i64: 0, 3>, offsets = array<i64: 0, 0>>,
-        #vta.part<kernel = "second", label = "second", buffers = array<i64: 3, 1, 2>, offsets = array<i64: 0, 0, 0>>] : ...
+        #vta.part<kernel = "first", label = "first", buffers = [0, 3], offsets = [0, 0]>,
+        #vta.part<kernel = "second", label = "second", buffers = [3, 1, 2], offsets = [0, 0, 0]>] : ...
     ```
   }];
   let dependentDialects = ["::acc::vta::VTADialect", "::mlir::memref::MemRefDialect"];
@@ -170,6 +170,34 @@ def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
   let statistics = [
     Statistic<"numLoads", "uop-loads", "LOADs of micro-ops inserted">,
     Statistic<"numLoaded", "uops-loaded", "Micro-ops that they load">];
+}
+
+def VTAHoistLoads : Pass<"vta-hoist-loads", "::acc::vta::ProgramOp"> {
+  let summary = "Move LOADs ahead of what they need not wait for";
+  let description = [{
+    Instructions are fetched in order, and a module's queue holds a few. A LOAD
+    behind many instructions of compute arrives at its module late, though the
+    memory it fills may be free and the module idle. LOADs of inp and wgt
+    therefore move, in their order, ahead of instructions of other modules, up to
+    the last that reads what they overwrite. Ahead of none are more than
+    `distance` of them. Micro-ops must have their places, and there are no tokens
+    yet.
+
+    ```mlir
+    vta.insn.load inp sram 0 dram 0[0] size [1, 4] stride 4
+    vta.insn.gemm uop [0, 1] iter [2, 4] dst [1, 0] src [0, 1]
+    vta.insn.load inp sram 4 dram 0[4] size [1, 4] stride 4
+    // becomes
+    vta.insn.load inp sram 0 dram 0[0] size [1, 4] stride 4
+    vta.insn.load inp sram 4 dram 0[4] size [1, 4] stride 4
+    vta.insn.gemm uop [0, 1] iter [2, 4] dst [1, 0] src [0, 1]
+    ```
+  }];
+  let options = [
+    Option<"distance", "distance", "uint64_t", "8",
+           "How many LOADs may go ahead of an instruction">];
+  let statistics = [
+    Statistic<"numHoisted", "hoisted", "LOADs that were moved">];
 }
 
 def VTAInsertTokens : Pass<"vta-insert-tokens", "::acc::vta::ProgramOp"> {

@@ -14,6 +14,7 @@ import acc
 from acc import container
 from acc._lib import _runtime
 from acc.cli import main
+from acc.targets.vta import Vta, VtaOptions
 from qdq_models import QdqModel, random_network
 from test_quantized_zoo import feeds
 
@@ -32,15 +33,21 @@ def network() -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A compiled network, its inputs and its programs with what they read and write."""
+    """A compiled network, its inputs and its programs with what they read and write; every kernel is one."""
     path = tmp_path_factory.mktemp("extraction")
-    save(network(), path)
+    save(network(), path, chain=False)
     return path
 
 
-def save(model: onnx.ModelProto, path: pathlib.Path, config: dict[str, int] | None = None, seed: int = 1) -> None:
+def save(
+    model: onnx.ModelProto,
+    path: pathlib.Path,
+    config: dict[str, int] | None = None,
+    seed: int = 1,
+    chain: bool = True,
+) -> None:
     onnx.save(model, path / "m.onnx")
-    acc.compile(model, "vta", config).save(path / "m.so")
+    acc.compile(model, Vta(VtaOptions(config, chain=chain))).save(path / "m.so")
     np.savez(path / "x.npz", **feeds(model, seed))
     assert main(["disasm", f"{path}/m.so", "--binary", f"{path}/out", "--input", f"{path}/x.npz"]) == 0
 
@@ -73,6 +80,23 @@ def test_every_program_computes_what_it_did_in_the_model(folder: pathlib.Path, o
             got = pathlib.Path(f"{kernel}.{region['name']}")
             assert got.read_bytes() == (kernel / region["expected"]).read_bytes()
             got.unlink()
+
+
+def test_a_chain(tmp_path: pathlib.Path) -> None:
+    """Kernels in a row are one program; what only they read shares a region."""
+    save(network(), tmp_path)
+    (kernel,) = kernels(tmp_path)
+    data = memory_map(kernel)
+    assert len(data["kernels"]) == 4 and len(data["nodes"]) > 4
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    names = {name for node in graph.node for name in node.output}
+    (scratch,) = (region for region in data["regions"] if region["role"] == "scratch")
+    assert len(scratch["tensors"]) >= 2
+    for tensor in scratch["tensors"]:
+        assert tensor["tensor"] in names
+        assert tensor["offset"] + np.prod(tensor["shape"]) <= scratch["bytes"]
+    for options in ([], ["--device", "csim"]):
+        assert replay(kernel, "--check", *options) == 0
 
 
 def test_on_the_circuit(tmp_path: pathlib.Path) -> None:

@@ -116,3 +116,35 @@ vta.program @spare() {
   vta.insn.gemm uop [0, 0] spare [0, 128]
 }
 }
+
+// -----
+
+module attributes {vta.config = #vta.config<>} {
+vta.program @k(memref<4x1x16xi8, #vta.mem<dram>>) {}
+func.func @main(%x: memref<4x1x16xi8>) {
+  // expected-error @below {{has 1 buffers, but kernel "a" is given buffer 1}}
+  vta.launch @k(%x) parts [#vta.part<kernel = "a", label = "a", buffers = [1], offsets = [0]>] : memref<4x1x16xi8>
+  return
+}
+}
+
+// -----
+
+module attributes {vta.config = #vta.config<>} {
+vta.program @k() {}
+func.func @main() {
+  // expected-error @below {{runs no kernels}}
+  vta.launch @k() parts []
+  return
+}
+}
+
+// -----
+
+// expected-error @below {{kernel "a" has 2 buffers, but 1 offsets}}
+module attributes {a = #vta.part<kernel = "a", label = "a", buffers = [1, 0], offsets = [0]>} {}
+
+// -----
+
+// expected-error @below {{a buffer or an offset of kernel "a" is negative}}
+module attributes {a = #vta.part<kernel = "a", label = "a", buffers = [0], offsets = [-1]>} {}

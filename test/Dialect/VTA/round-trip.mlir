@@ -45,6 +45,8 @@ vta.program @nothing() {
 func.func @main(%x: memref<4x1x16xi8>) {
   // CHECK: vta.launch @relu(%{{.*}}) : memref<4x1x16xi8>
   vta.launch @relu(%x) : memref<4x1x16xi8>
+  // CHECK: vta.launch @relu(%{{.*}}) parts {{\[}}#vta.part<kernel = "relu", label = "layer/relu", buffers = {{\[}}0], offsets = {{\[}}64]>] : memref<4x1x16xi8>
+  vta.launch @relu(%x) parts [#vta.part<kernel = "relu", label = "layer/relu", buffers = [0], offsets = [64]>] : memref<4x1x16xi8>
   return
 }
 

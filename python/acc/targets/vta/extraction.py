@@ -31,8 +31,9 @@ PAGE = 4096
 class Region:
     """A piece of DRAM: what is where, and where the file with its contents is.
 
-    `role` is "micro-ops", "constant", "input", "output" or "result" (read and written). `file` holds its contents
-    before the run, `expected` those after it, as far as they are known. `buffers` are the program's buffers that it is.
+    `role` is "micro-ops", "constant", "input", "output", "result" (read and written) or "scratch" (of tensors that the
+    program computes and reads again, described in `tensors`, which may take turns). `file` holds its contents before the
+    run, `expected` those after it, as far as they are known. `buffers` are the program's buffers that it is.
     """
 
     name: str
@@ -48,13 +49,14 @@ class Region:
     shape: tuple[int, ...] = ()
     axes: tuple[str, ...] = ()
     border: tuple[tuple[int, int], tuple[int, int]] | None = None
+    tensors: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value not in ("", (), None)}
 
     @property
     def is_written(self) -> bool:
-        return self.role in ("output", "result")
+        return self.role in ("output", "result", "scratch")
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class _Writer:
             "version": VERSION,
             "launch": number,
             "program": self.launch["program"],
-            "kernel": self.launch["kernel"],
+            "kernels": self.launch["kernels"],
             "nodes": self.launch["nodes"],
             "config": json.loads(self.program.config.to_json()),
             "dialect": self.model.metadata.get("vta_dialect", "acc"),
@@ -216,11 +218,11 @@ class _Writer:
             roles = {entry["role"] for entry in entries}
             role = next(iter(roles)) if len(roles) == 1 else "result"
             # The one that is written knows best where it comes from.
-            entry = next((e for e in entries if e["role"] in ("output", "result")), entries[0])
+            entry = next((e for e in entries if e["role"] in ("output", "result", "scratch")), entries[0])
             memories = set().union(*(self.memories[buffer] for buffer in buffers))
             tensor = entry.get("tensor", "")
             if role == "constant":
-                tensor = self.launch["weights"] if "wgt" in memories else ""
+                tensor = entry.get("weights", "") if "wgt" in memories else ""
             region = Region(
                 name=f"{role}{buffers[0]}",
                 role=role,
@@ -231,8 +233,12 @@ class _Writer:
                 nodes=tuple(entry.get("nodes", self.launch["nodes"])),
                 element=str(NAMES.get(entry["element"], entry["element"])),
                 shape=tuple(entry["shape"]),
-                axes=_axes(entry["shape"], memories),
+                axes=() if role == "scratch" else _axes(entry["shape"], memories),
                 border=entry.get("border"),
+                tensors=tuple(
+                    {**part, "element": NAMES.get(part["element"], part["element"]), "axes": _axes(part["shape"], set())}
+                    for part in entry.get("tensors", ())
+                ),
             )
             found.append((buffers, region))
         return found

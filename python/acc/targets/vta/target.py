@@ -149,6 +149,7 @@ class Vta(Accelerator):
         if self.options.chain:
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
         pm.add(vta_passes.cache_uops())
+        pm.add(vta_passes.hoist_loads())
         pm.add(vta_passes.insert_tokens())
         pm.add(vta_passes.verify_program())
 
