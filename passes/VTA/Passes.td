@@ -108,6 +108,37 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     Statistic<"numUops", "uops", "Micro-ops in the tables">];
 }
 
+def VTAWriteBorders : Pass<"vta-write-borders", "::mlir::ModuleOp"> {
+  let summary = "Let the accelerator write the borders of buffers";
+  let description = [{
+    Where the host fills a buffer with a value and a program uses it next, that
+    program writes the value, but only to what is read before anything else is
+    written there: from at most `max-entries` accumulators that hold it. The
+    host's kernel is gone, so that programs follow each other.
+
+    ```mlir
+    te.launch @fill outs(%x : memref<1x1x4x4x1x16xi8>)
+    vta.launch @conv(%w, %x) : ... // stores rows 1 and 2 of columns 1 and 2
+    // becomes
+    vta.program @conv(...) {
+      vta.insn.gemm reset uop [0, 1] iter [1, 6] dst [0, 1]
+      vta.insn.alu add imm -128 uop [0, 1] iter [1, 6] dst [0, 1] src [0, 1]
+      vta.insn.store out sram 0 dram 1[0] size [1, 5] stride 5
+      vta.insn.store out sram 0 dram 1[7] size [1, 2] stride 2
+      vta.insn.store out sram 0 dram 1[11] size [1, 5] stride 5
+      ...
+    }
+    vta.launch @conv(%w, %x) : ...
+    ```
+  }];
+  let dependentDialects = ["::acc::vta::VTADialect"];
+  let options = [
+    Option<"maxEntries", "max-entries", "int64_t", "256",
+           "Accumulators that may hold the value">];
+  let statistics = [
+    Statistic<"numBorders", "borders", "Buffers whose border a program writes">];
+}
+
 def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
   let summary = "Join programs that run one after the other";
   let description = [{

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Passes.h"
+#include "passes/VTA/Program/Sequences.h"
 
 #include <map>
 #include <set>
@@ -47,12 +48,14 @@ public:
       place(range, start, when);
       room -= size;
       // What follows in the table was first used later on: it comes along if
-      // that costs nothing.
+      // there is room, or if what is there will be needed later still. A LOAD
+      // of its own would keep compute waiting for memory once more.
       for (auto next = uses.upper_bound(range); next != uses.end(); ++next) {
         auto [bgn, end] = next->first;
-        if (bgn != load->bgn + load->size || end - bgn > room ||
-            residents.count(next->first) ||
-            nextUse(next->first, when) == kNever)
+        uint32_t needed = nextUse(next->first, when);
+        if (bgn != load->bgn + load->size || residents.count(next->first) ||
+            needed == kNever ||
+            !extendRoom(start + load->size, end - bgn, needed, room))
           break;
         place(next->first, start + load->size, when);
         load->size += end - bgn;
@@ -113,6 +116,22 @@ private:
     }
   }
 
+  /// Makes \p room, which begins at \p from, at least \p size large by evicting
+  /// what is behind it, if that is needed after \p needed; returns whether.
+  bool extendRoom(uint32_t from, uint32_t size, uint32_t needed,
+                  uint32_t &room) {
+    while (room < size) {
+      auto block = blocks.lower_bound(from);
+      if (block == blocks.end() || block->second.nextUse <= needed)
+        return false;
+      byNextUse.erase({block->second.nextUse, block->first});
+      residents.erase(block->second.range);
+      block = blocks.erase(block);
+      room = (block == blocks.end() ? depth : block->first) - from;
+    }
+    return true;
+  }
+
   uint32_t depth;
   std::map<Range, std::vector<uint32_t>> uses;
   std::map<Range, uint32_t> residents;
@@ -152,10 +171,17 @@ struct CacheUops : vta::impl::VTACacheUopsBase<CacheUops> {
     if (fits && !body.empty())
       appendLoad({0, 0, uint32_t(program.uops.size())}, body.front().getLoc());
     Cache cache(depth);
+    std::map<uint32_t, uint32_t> runs = findRuns(program.insns);
+    auto getUnit = [&](const isa::MicroLoop &loop) -> Cache::Range {
+      Cache::Range run = *std::prev(runs.upper_bound(loop.uopBgn));
+      return run.second - run.first <= depth
+                 ? run
+                 : Cache::Range(loop.uopBgn, loop.uopEnd);
+    };
     for (auto [index, insn] : llvm::enumerate(program.insns))
       if (const isa::MicroLoop *loop = insn.loop();
           loop && loop->uopCount() > 0)
-        cache.announce({loop->uopBgn, loop->uopEnd}, index);
+        cache.announce(getUnit(*loop), index);
     for (auto [index, insnOp] : llvm::enumerate(body)) {
       isa::Instruction insn = program.insns[index];
       auto *loop = const_cast<isa::MicroLoop *>(insn.loop());
@@ -166,9 +192,10 @@ struct CacheUops : vta::impl::VTACacheUopsBase<CacheUops> {
           return signalPassFailure();
         }
         std::optional<Cache::Load> load;
-        uint32_t size = loop->uopCount();
-        loop->uopBgn = cache.use({loop->uopBgn, loop->uopEnd}, index, load);
-        loop->uopEnd = loop->uopBgn + size;
+        Cache::Range unit = getUnit(*loop);
+        uint32_t moved = cache.use(unit, index, load) - unit.first;
+        loop->uopBgn += moved;
+        loop->uopEnd += moved;
         if (load)
           appendLoad(*load, insnOp.getLoc());
       }

@@ -108,3 +108,22 @@ std::vector<isa::Uop> Sequences::makeTable(uint32_t depth) {
   }
   return table;
 }
+
+std::map<uint32_t, uint32_t>
+acc::vta::findRuns(llvm::ArrayRef<isa::Instruction> insns) {
+  std::map<uint32_t, uint32_t> longest, runs;
+  for (const isa::Instruction &insn : insns)
+    if (const isa::MicroLoop *loop = insn.loop();
+        loop && loop->uopCount() > 0) {
+      uint32_t &end = longest[loop->uopBgn];
+      end = std::max(end, loop->uopEnd);
+    }
+  uint32_t open = 0, until = 0;
+  for (auto [bgn, end] : longest) {
+    if (bgn >= until)
+      open = bgn;
+    until = std::max(until, end);
+    runs[open] = until;
+  }
+  return runs;
+}

@@ -12,6 +12,7 @@
 
 #include "llvm/ADT/ArrayRef.h"
 
+#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -48,6 +49,10 @@ private:
   /// Numbers of sequences by hash.
   std::unordered_multimap<size_t, uint32_t> byHash;
 };
+
+/// The beginnings and ends of the runs of micro-ops that instructions execute, as
+/// a whole or in parts: what is part of a longer sequence has its place with it.
+std::map<uint32_t, uint32_t> findRuns(llvm::ArrayRef<isa::Instruction> insns);
 
 } // namespace acc::vta
 

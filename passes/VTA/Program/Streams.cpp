@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Program/Streams.h"
+#include "passes/VTA/Program/Sequences.h"
 
 #include "llvm/ADT/DenseSet.h"
 
@@ -13,56 +14,39 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
-/// Adds the micro-ops that \p program executes to the table, unless they are
-/// there. Returns, for the beginning of every run of micro-ops in its own table
-/// that is used as a whole or in parts, where that run is now.
-std::map<uint32_t, uint32_t> Streams::mergeUops(ProgramOp program) {
-  // Instructions may execute parts of what others execute: such ranges stay
-  // together.
-  std::map<uint32_t, uint32_t> runs;
-  SmallVector<uint32_t> order;
-  for (Operation &op : program.getBody().front()) {
-    isa::Instruction insn = getInstruction(&op);
+/// Adds the micro-ops that instructions of \p program execute to the table,
+/// unless they are there. Returns where each run of them (findRuns) is now, by
+/// where it begins.
+std::map<uint32_t, uint32_t>
+Streams::mergeUops(ProgramOp program, ArrayRef<isa::Instruction> stream) {
+  std::map<uint32_t, uint32_t> runs = findRuns(stream), places;
+  for (const isa::Instruction &insn : stream) {
     const isa::MicroLoop *loop = insn.loop();
     if (!loop || loop->uopCount() == 0)
       continue;
-    uint32_t bgn = loop->uopBgn, end = loop->uopEnd;
-    auto next = runs.upper_bound(bgn);
-    if (next != runs.begin())
-      if (auto before = std::prev(next); before->second > bgn) {
-        bgn = before->first;
-        end = std::max(end, before->second);
-        next = runs.erase(before);
-      }
-    while (next != runs.end() && next->first < end) {
-      end = std::max(end, next->second);
-      next = runs.erase(next);
-    }
-    runs[bgn] = end;
-    order.push_back(loop->uopBgn);
-  }
-
-  std::map<uint32_t, uint32_t> places;
-  for (uint32_t first : order) {
-    auto [bgn, end] = *std::prev(runs.upper_bound(first));
-    if (places.count(bgn))
+    auto [bgn, end] = *std::prev(runs.upper_bound(loop->uopBgn));
+    auto [place, isNew] = places.try_emplace(bgn);
+    if (!isNew)
       continue;
     ArrayRef<int32_t> table = program.getUopsAttr().getValues();
     std::vector<int32_t> run = table.slice(3 * bgn, 3 * (end - bgn)).vec();
-    auto [known, isNew] = sequences.try_emplace(run, uops.size() / 3);
-    if (isNew)
+    auto [known, isUnknown] = sequences.try_emplace(run, uops.size() / 3);
+    if (isUnknown)
       uops.insert(uops.end(), run.begin(), run.end());
-    places[bgn] = known->second;
+    place->second = known->second;
   }
   return places;
 }
 
 LogicalResult Streams::append(ProgramOp program, ArrayRef<Place> places) {
   starts.push_back(insns.size());
-  std::map<uint32_t, uint32_t> runs = mergeUops(program);
-  for (Operation &op : program.getBody().front()) {
-    int32_t buffer;
-    isa::Instruction insn = getInstruction(&op, &buffer);
+  std::vector<isa::Instruction> stream;
+  std::vector<int32_t> buffers;
+  for (Operation &op : program.getBody().front())
+    stream.push_back(getInstruction(&op, &buffers.emplace_back()));
+  std::map<uint32_t, uint32_t> runs = mergeUops(program, stream);
+  for (auto [op, insn, buffer] :
+       llvm::zip(program.getBody().front(), stream, buffers)) {
     if (insn.isFinish())
       continue;
     if (auto *mem = std::get_if<isa::MemInsn>(&insn.body);
@@ -81,9 +65,9 @@ LogicalResult Streams::append(ProgramOp program, ArrayRef<Place> places) {
     if (auto *loop = const_cast<isa::MicroLoop *>(insn.loop());
         loop && loop->uopCount() > 0) {
       auto [run, place] = *std::prev(runs.upper_bound(loop->uopBgn));
-      uint32_t count = loop->uopEnd - loop->uopBgn;
-      loop->uopBgn += place - run;
-      loop->uopEnd = loop->uopBgn + count;
+      uint32_t moved = place - run;
+      loop->uopBgn += moved;
+      loop->uopEnd += moved;
     }
     insns.push_back({insn, buffer, op.getLoc()});
   }

@@ -47,7 +47,8 @@ private:
     mlir::Location location;
   };
 
-  std::map<uint32_t, uint32_t> mergeUops(ProgramOp program);
+  std::map<uint32_t, uint32_t>
+  mergeUops(ProgramOp program, llvm::ArrayRef<isa::Instruction> stream);
   void hoistLoads(llvm::MutableArrayRef<Insn> insns,
                   const llvm::DenseSet<int32_t> &stored);
 
