@@ -269,6 +269,7 @@ private:
     auto loop = [&](auto insn) {
       insn.uopBgn = uop;
       insn.uopEnd = uop + 1;
+      insn.iterOut = 1;
       insn.iterIn = count;
       insn.dstIn = 1;
       return insn;
