@@ -348,9 +348,9 @@ LogicalResult LaunchOp::verify() {
   for (auto part : getParts()->getAsRange<PartAttr>())
     for (int64_t buffer : part.getBuffers().asArrayRef())
       if (buffer >= int64_t(getOperands().size()))
-        return emitOpError() << "has " << getOperands().size()
-                             << " buffers, but kernel " << part.getLabel()
-                             << " is given buffer " << buffer;
+        return emitOpError()
+               << "has " << getOperands().size() << " buffers, but kernel "
+               << part.getLabel() << " is given buffer " << buffer;
   return success();
 }
 

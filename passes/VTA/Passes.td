@@ -121,8 +121,8 @@ def VTAWriteBorders : Pass<"vta-write-borders", "::mlir::ModuleOp"> {
     vta.launch @conv(%w, %x) : ... // stores rows 1 and 2 of columns 1 and 2
     // becomes
     vta.program @conv(...) {
-      vta.insn.gemm reset uop [0, 1] iter [1, 6] dst [0, 1]
-      vta.insn.alu add imm -128 uop [0, 1] iter [1, 6] dst [0, 1] src [0, 1]
+      vta.insn.gemm reset uop [0, 1] iter [1, 5] dst [0, 1]
+      vta.insn.alu add imm -128 uop [0, 1] iter [1, 5] dst [0, 1] src [0, 1]
       vta.insn.store out sram 0 dram 1[0] size [1, 5] stride 5
       vta.insn.store out sram 0 dram 1[7] size [1, 2] stride 2
       vta.insn.store out sram 0 dram 1[11] size [1, 5] stride 5

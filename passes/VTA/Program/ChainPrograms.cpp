@@ -11,10 +11,11 @@
 // scratchpad or on a byte of a buffer. What it does not see are bytes that two
 // buffers share. There are none: a buffer of the joined program is a whole
 // allocation or argument of main, never a view, and those that share workspace
-// later on (host-plan-memory) are not in use at the same time, while all buffers
-// of a launch are. Buffers that only the chain uses would take much room that
-// way. They are placed here, in one allocation, by the launches that use them.
-// To the tracker of hazards this is one buffer, in which it knows every byte.
+// later on (host-plan-memory) are not in use at the same time, while all
+// buffers of a launch are. Buffers that only the chain uses would take much
+// room that way. They are placed here, in one allocation, by the launches that
+// use them. To the tracker of hazards this is one buffer, in which it knows
+// every byte.
 //
 //===----------------------------------------------------------------------===//
 
@@ -111,8 +112,7 @@ struct ChainPrograms : vta::impl::VTAChainProgramsBase<ChainPrograms> {
         summarize(program);
     SmallVector<Block *> blocks;
     for (auto function : getOperation().getOps<FunctionOpInterface>())
-      if (!function.isExternal() &&
-          function.getFunctionBody().hasOneBlock())
+      if (!function.isExternal() && function.getFunctionBody().hasOneBlock())
         blocks.push_back(&function.getFunctionBody().front());
     for (Block *block : blocks)
       if (failed(chain(*block)))
@@ -189,8 +189,8 @@ private:
       Value value = effect.getValue();
       Value base = value ? getBase(value) : Value();
       // A result of anything else may be a view of whatever there is.
-      if (!base || (base.getDefiningOp() &&
-                    !base.getDefiningOp<memref::AllocOp>())) {
+      if (!base ||
+          (base.getDefiningOp() && !base.getDefiningOp<memref::AllocOp>())) {
         result.unknown = true;
         return result;
       }
@@ -270,7 +270,8 @@ private:
           piece->second.first = index;
         }
         piece->second.last = index;
-        alignment = std::max<uint64_t>(alignment, alloc.getAlignment().value_or(1));
+        alignment =
+            std::max<uint64_t>(alignment, alloc.getAlignment().value_or(1));
       }
     if (local.empty())
       return result;
@@ -335,9 +336,9 @@ private:
     }
     auto firstProgram = symbols->lookup<ProgramOp>(first.getProgram());
     OpBuilder outside(firstProgram);
-    auto program = ProgramOp::create(
-        outside, FusedLoc::get(&getContext(), locations),
-        (first.getProgram() + "_chain").str(), types);
+    auto program =
+        ProgramOp::create(outside, FusedLoc::get(&getContext(), locations),
+                          (first.getProgram() + "_chain").str(), types);
     symbols->insert(program);
     streams.write(program, chain.launches.back().getLoc());
 

@@ -100,13 +100,14 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
     auto named = dyn_cast<te::LaunchOp>(user);
     if (!named || !named.getLabel())
       return;
-    auto numbers = llvm::to_vector(llvm::seq<int64_t>(launch->getNumOperands()));
+    auto numbers =
+        llvm::to_vector(llvm::seq<int64_t>(launch->getNumOperands()));
     SmallVector<int64_t> offsets(numbers.size(), 0);
     Builder builder(user->getContext());
-    auto part = PartAttr::get(user->getContext(), launch.getProgramAttr().getAttr(),
-                              named.getLabelAttr(),
-                              builder.getDenseI64ArrayAttr(numbers),
-                              builder.getDenseI64ArrayAttr(offsets));
+    auto part = PartAttr::get(
+        user->getContext(), launch.getProgramAttr().getAttr(),
+        named.getLabelAttr(), builder.getDenseI64ArrayAttr(numbers),
+        builder.getDenseI64ArrayAttr(offsets));
     launch.setPartsAttr(builder.getArrayAttr(part));
   }
 

@@ -38,8 +38,8 @@ struct HoistLoads : vta::impl::VTAHoistLoadsBase<HoistLoads> {
     std::iota(order.begin(), order.end(), 0);
     // A LOAD goes before the instruction that has its slot.
     llvm::stable_sort(order, [&](uint32_t a, uint32_t b) {
-      return slots[a] != slots[b] ? slots[a] < slots[b]
-                                  : (slots[a] < a) > (slots[b] < b);
+      return slots[a] != slots[b]
+          ? slots[a]<slots[b] : (slots[a] < a)>(slots[b] < b);
     });
 
     SmallVector<Operation *> ops;
@@ -69,8 +69,7 @@ private:
       const isa::Instruction &insn = program.insns[i];
       if (isa::checkRanges(program.config, insn, tracker.uops(), nullptr))
         continue;
-      isa::Clock after =
-          tracker.visit(i, insn, program.bufferOfInsn(i)).after;
+      isa::Clock after = tracker.visit(i, insn, program.bufferOfInsn(i)).after;
       if (insn.module() != isa::Module::Load)
         continue;
       // Where a LOAD waits for a STORE, compute passes the word on: it would

@@ -50,8 +50,9 @@ private:
   std::unordered_multimap<size_t, uint32_t> byHash;
 };
 
-/// The beginnings and ends of the runs of micro-ops that instructions execute, as
-/// a whole or in parts: what is part of a longer sequence has its place with it.
+/// The beginnings and ends of the runs of micro-ops that instructions execute,
+/// as a whole or in parts: what is part of a longer sequence has its place with
+/// it.
 std::map<uint32_t, uint32_t> findRuns(llvm::ArrayRef<isa::Instruction> insns);
 
 } // namespace acc::vta

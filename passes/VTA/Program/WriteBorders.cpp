@@ -7,10 +7,10 @@
 //
 // The host fills a buffer with the value of its padding, then programs write
 // what is inside of the border and others read all of it. What they write and
-// read is in their STOREs and LOADs. What is read before it is written is little,
-// and the accelerator can store it on its own: the value is put into a few
-// accumulators, from which STOREs copy it wherever it is wanted, beside what
-// compute does next.
+// read is in their STOREs and LOADs. What is read before it is written is
+// little, and the accelerator can store it on its own: the value is put into a
+// few accumulators, from which STOREs copy it wherever it is wanted, beside
+// what compute does next.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,8 +83,8 @@ struct WriteBorders : vta::impl::VTAWriteBordersBase<WriteBorders> {
   }
 
 private:
-  /// The first program that uses a filled buffer, as which of its arguments, and
-  /// which elements must hold the value then.
+  /// The first program that uses a filled buffer, as which of its arguments,
+  /// and which elements must hold the value then.
   struct Border {
     ProgramOp program;
     int32_t argument = 0;
@@ -113,8 +113,8 @@ private:
     return true;
   }
 
-  /// Follows a buffer from where it is filled: nothing if a program cannot write
-  /// all that is wanted.
+  /// Follows a buffer from where it is filled: nothing if a program cannot
+  /// write all that is wanted.
   std::optional<Border> findBorder(te::LaunchOp launch, Value buffer,
                                    const isa::Config &config,
                                    SymbolTable &symbols) {
@@ -134,8 +134,8 @@ private:
       return a != b && a->isBeforeInBlock(b);
     });
 
-    int64_t bits = cast<MemRefType>(buffer.getType()).getNumElements() *
-                   config.outBits();
+    int64_t bits =
+        cast<MemRefType>(buffer.getType()).getNumElements() * config.outBits();
     int64_t unit = 8 * config.elementBytes(isa::Memory::Out);
     if (bits % unit != 0)
       return std::nullopt;
@@ -154,8 +154,8 @@ private:
         result.wanted |= written.flip();
         break;
       }
-      auto argument = int32_t(
-          llvm::find(run.getOperands(), buffer) - run.getOperands().begin());
+      auto argument = int32_t(llvm::find(run.getOperands(), buffer) -
+                              run.getOperands().begin());
       if (!result.program) {
         if (!llvm::hasSingleElement(
                 *SymbolTable::getSymbolUses(program, getOperation())))
@@ -210,7 +210,8 @@ private:
         end = wanted.size();
       int64_t size = end - begin;
       Strip *last = strips.empty() ? nullptr : &strips.back();
-      int64_t distance = last ? begin - last->begin - (last->rows - 1) * last->stride : 0;
+      int64_t distance =
+          last ? begin - last->begin - (last->rows - 1) * last->stride : 0;
       if (last && last->size == size &&
           (last->rows == 1 || last->stride == distance)) {
         last->stride = distance;
@@ -223,8 +224,8 @@ private:
     return strips;
   }
 
-  /// Where accumulators are that a program stores last, if at all: the border's
-  /// take the place of others.
+  /// Finds accumulators that the program neither loads nor stores, so that the
+  /// border's STOREs hold nothing up; failing that, some at an end.
   static int64_t findPlace(ProgramOp program, int64_t count, int64_t depth) {
     llvm::BitVector used(depth);
     for (Operation &op : program.getBody().front()) {
@@ -236,7 +237,6 @@ private:
         continue;
       used.set(mem->sramBase, mem->sramBase + mem->sramEntries());
     }
-    // The middle is where neither of two neighbours begins.
     for (int64_t from = 0; from + count <= depth; ++from) {
       int next = used.find_next(from - 1);
       if (next < 0 || next >= from + count)

@@ -32,8 +32,8 @@ class Region:
     """A piece of DRAM: what is where, and where the file with its contents is.
 
     `role` is "micro-ops", "constant", "input", "output", "result" (read and written) or "scratch" (of tensors that the
-    program computes and reads again, described in `tensors`, which may take turns). `file` holds its contents before the
-    run, `expected` those after it, as far as they are known. `buffers` are the program's buffers that it is.
+    program computes and reads again, described in `tensors`, which may take turns). `file` holds its contents before
+    the run, `expected` those after it, as far as they are known. `buffers` are the program's buffers that it is.
     """
 
     name: str
@@ -236,7 +236,11 @@ class _Writer:
                 axes=() if role == "scratch" else _axes(entry["shape"], memories),
                 border=entry.get("border"),
                 tensors=tuple(
-                    {**part, "element": NAMES.get(part["element"], part["element"]), "axes": _axes(part["shape"], set())}
+                    {
+                        **part,
+                        "element": NAMES.get(part["element"], part["element"]),
+                        "axes": _axes(part["shape"], set()),
+                    }
                     for part in entry.get("tensors", ())
                 ),
             )

@@ -50,7 +50,7 @@ class LayerProfile:
 
 @dataclasses.dataclass(frozen=True)
 class LaunchProfile:
-    """One launch of an accelerator program, with the kernels that it is made of, or a native kernel, which has no run."""
+    """One launch of an accelerator program, made of one or more kernels, or a native kernel, which has no run."""
 
     kernels: list[LayerReport]
     run: Run | None = None
