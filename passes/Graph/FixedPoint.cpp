@@ -134,7 +134,7 @@ static double getReach(Interval operand) {
   return double(std::max(std::abs(operand.lo), std::abs(operand.hi)));
 }
 
-/// Factors up to `largestFactor` for one operand or two, such that what a unit
+/// Factors up to `largestFactors` for one operand or two, such that what a unit
 /// of the sum stands for is as small, and the sum as exact, as can be. Of two
 /// operands the ratio of the factors must be near to that of the scales; among
 /// 127 fractions for each of them there is one that is off by less than 2^-12
@@ -143,20 +143,20 @@ static double getReach(Interval operand) {
 static std::optional<SmallFactors>
 findSmallFactors(ArrayRef<double> ratios, ArrayRef<Interval> operands,
                  ArrayRef<int32_t> zeroPoints, OutputGrid output,
-                 int64_t largestFactor) {
+                 ArrayRef<int64_t> largestFactors) {
   if (ratios.size() > 2)
     return std::nullopt;
   std::optional<SmallFactors> best;
   bool bestFits = false;
   // The best unit is exact for one of the operands.
   for (size_t base = 0; base != ratios.size(); ++base)
-    for (int64_t factor = 1; factor <= largestFactor; ++factor) {
+    for (int64_t factor = 1; factor <= largestFactors[base]; ++factor) {
       SmallFactors found;
       found.unit = std::abs(ratios[base]) / double(factor);
       bool isSmall = true;
       double bias = (output.zeroPoint + 0.5) / found.unit;
-      for (auto [ratio, operand, zeroPoint] :
-           llvm::zip(ratios, operands, zeroPoints)) {
+      for (auto [ratio, operand, zeroPoint, largestFactor] :
+           llvm::zip(ratios, operands, zeroPoints, largestFactors)) {
         int64_t nearest = std::llround(ratio / found.unit);
         isSmall &= nearest != 0 && std::abs(nearest) <= largestFactor;
         found.error +=
@@ -229,12 +229,16 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     return range;
   };
   WeightedSum sum;
-  // The products are those of 8-bit integers, or two of them for each operand.
-  for (int64_t largestFactor : {127, 2 * 127}) {
+  // The products are those of 8-bit integers, or two of them for an operand. An
+  // operand that is computed on the spot takes one multiplication anyway, which
+  // is the first of a residual connection as a rule.
+  constexpr int64_t one = 127, two = 2 * one;
+  for (auto [first, second] : {std::pair(one, one), std::pair(two, one),
+                               std::pair(one, two), std::pair(two, two)}) {
     if (exact || tiesLikely || reach < kNegligible)
       break;
-    auto small =
-        findSmallFactors(limited, operands, zeroPoints, output, largestFactor);
+    auto small = findSmallFactors(limited, operands, zeroPoints, output,
+                                  {first, second});
     if (!small)
       continue;
     Ties ties;

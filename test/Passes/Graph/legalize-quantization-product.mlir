@@ -10,8 +10,8 @@
 // CHECK: %[[I:.*]] = graph.storage_cast %[[A]]
 // CHECK: %[[U:.*]] = graph.storage_cast %[[B]]
 // CHECK: %[[J:.*]] = graph.rebase %[[U]]
-// CHECK: %[[P:.*]] = graph.mul_integer %[[I]], %[[J]] {lhs_offset = -3 : i32, {{.*}}rhs_offset = 121 : i32} : (tensor<1x4x3x3xi8>, tensor<1x4x1x1xi8>) -> tensor<1x4x3x3xi32>
-// CHECK: graph.requantize %[[P]] {{.*}}zero_point = -9 : i32
+// CHECK: %[[P:.*]] = graph.mul_integer %[[I]], %[[J]] {lhs_offset = -3 : i32, offset = {{.*}}rhs_offset = 121 : i32} : (tensor<1x4x3x3xi8>, tensor<1x4x1x1xi8>) -> tensor<1x4x3x3xi32>
+// CHECK: graph.requantize %[[P]] {{.*}}rounding = #graph.rounding<down>
 func.func @gate(%qa: tensor<1x4x3x3x!a>, %qb: tensor<1x4x1x1x!b>) -> tensor<1x4x3x3x!y> {
   %a = graph.dequantize_linear %qa : (tensor<1x4x3x3x!a>) -> tensor<1x4x3x3xf32>
   %b = graph.dequantize_linear %qb : (tensor<1x4x1x1x!b>) -> tensor<1x4x1x1xf32>
