@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from acc.cli.compile import add_target, add_value, parse_shape, target_options
@@ -38,6 +40,12 @@ def describe(path: str) -> dict[str, Any]:
 
     model = read_model(path)
     constants = model.metadata["constants"]
+    scratch = [
+        _bytes(buffer)
+        for launch in model.metadata.get("launches", ())
+        for buffer in launch["buffers"]
+        if buffer["role"] == "scratch"
+    ]
     known = ("inputs", "outputs", "constants", "programs", "layers", "workspace_bytes")
     return {
         "file": path,
@@ -48,10 +56,16 @@ def describe(path: str) -> dict[str, Any]:
         "constant_bytes": sum(constant["bytes"] for constant in constants),
         "stored_constant_bytes": len(model.constants),
         "workspace_bytes": model.metadata["workspace_bytes"],
+        "scratch_bytes": max(scratch, default=0),
         "programs": len(model.programs),
         "program_bytes": sum(len(program.data) for program in model.programs),
         "layers": model.metadata.get("layers", []),
     }
+
+
+def _bytes(buffer: Mapping[str, Any]) -> int:
+    """The size of a buffer as the metadata of a launch describe it."""
+    return math.prod(buffer["shape"]) * int(buffer["element"].lstrip("iuf")) // 8
 
 
 def describe_targets() -> dict[str, str]:
@@ -97,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
     if "code_bytes" in facts:
         print(f"code       {facts['code_bytes']:,} bytes")
         print(f"constants  {facts['constant_bytes']:,} bytes, {facts['stored_constant_bytes']:,} in the file")
-        print(f"workspace  {facts['workspace_bytes']:,} bytes")
+        shared = f", {facts['scratch_bytes']:,} for tensors of a chain of kernels" if facts["scratch_bytes"] else ""
+        print(f"workspace  {facts['workspace_bytes']:,} bytes{shared}")
         print(f"programs   {facts['programs']}, {facts['program_bytes']:,} bytes")
     if facts["layers"]:
         print("\n" + format_layers(LayerReport.from_dict(layer) for layer in facts["layers"]))
