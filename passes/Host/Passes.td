@@ -208,14 +208,14 @@ def HostForgetPrograms : Pass<"host-forget-programs", "::mlir::ModuleOp"> {
     stays is an empty program of the same name.
 
     ```mlir
-    vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops #vta.uops<[0, 0, 0]> {
-      vta.insn.load uop sram 0 dram 1[0] size [1, 1] stride 1
+    npu.program @relu(memref<4x1x16xi8>) {
+      npu.load ...
       ...
     }
     ```
     becomes
     ```mlir
-    vta.program @relu(memref<4x1x16xi8, #vta.mem<dram>>) cached uops #vta.uops<[0, 0, 0]> {
+    npu.program @relu(memref<4x1x16xi8>) {
     }
     ```
   }];
