@@ -63,7 +63,7 @@ def test_a_network_is_one_program(config: dict[str, int] | None, tmp_path: pathl
 def test_a_chain_ends_where_it_would_be_too_long(tmp_path: pathlib.Path) -> None:
     model = residual_blocks()
     whole = acc.compile(model, Vta())
-    short = acc.compile(model, Vta(VtaOptions(max_instructions=200)))
+    short = acc.compile(model, Vta(VtaOptions(max_instructions=40)))
     assert programs(whole) == 1 < programs(short)
     inputs = feeds(model, 5)
     for name, wanted in whole.run(inputs).items():
