@@ -107,7 +107,7 @@ def test_powers_of_two_equal_onnx_runtime_long(seed: int) -> None:
     check_powers_of_two(seed)
 
 
-NARROW = {"resnet18": "", "mobilenet_v2": "c", "shufflenet_v2": "cu"}
+NARROW = {"resnet18": "", "mobilenet_v2": "c", "shufflenet_v2": "cu", "bert": "u"}
 """Networks for every run of the tests: per channel (c) or per tensor, with uint8 (u) or int8 activations."""
 
 

@@ -30,6 +30,7 @@ from acc.schedule import (
     read_footprint,
     to_attribute,
 )
+from acc.schedule.space import Space
 from acc.targets import vta
 from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.schedule import VtaHardware
@@ -169,6 +170,29 @@ def test_policies_that_fail() -> None:
 def test_what_is_no_policy() -> None:
     with pytest.raises(acc.CompileError, match=r"VtaOptions\.schedule is .*, not int"):
         VtaOptions(schedule=3)  # type: ignore[arg-type]
+
+
+def test_the_search_finds_the_cheapest() -> None:
+    """What it leaves out by bounds would not have been cheaper, nor as cheap and earlier."""
+    seen = []
+
+    def search(footprint: Footprint, hardware: Hardware) -> Schedule:
+        space = Space(footprint, hardware, 2)
+        best, cheapest = None, np.iinfo(np.int64).max
+        for evaluation in space.evaluations():
+            at = np.flatnonzero(evaluation.legal)
+            costs = hardware.cost(evaluation.work(at))
+            if costs.min() < cheapest:
+                best, cheapest = evaluation.schedule(int(at[costs.argmin()])), costs.min()
+        found = space.find_cheapest()
+        assert found == best, footprint.name
+        if found is not None:
+            seen.append(footprint.name)
+        return Search()(footprint, hardware)
+
+    for config in (None, SMALL):
+        compile_with(search, config)
+    assert len(seen) > 2
 
 
 def test_a_policy_may_give_kernels_to_the_host() -> None:
