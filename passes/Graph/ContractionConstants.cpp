@@ -9,6 +9,8 @@
 
 #include "dialects/Graph/Constants.h"
 
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -55,11 +57,13 @@ FailureOr<Weights> acc::graph::readWeights(Value weight, int64_t axis,
   }
 
   int64_t columns = stored->size() / weights.rows;
+  int64_t inner = computeProduct(shape.drop_front(axis + 1));
   weights.values.reserve(stored->size());
   for (int64_t row = 0; row != weights.rows; ++row)
     for (int64_t column = 0; column != columns; ++column) {
-      int64_t value = axis == 0 ? (*stored)[row * columns + column]
-                                : (*stored)[column * weights.rows + row];
+      int64_t outer = column / inner;
+      int64_t value =
+          (*stored)[(outer * weights.rows + row) * inner + column % inner];
       value -= zeroPoints[zeroPoints.size() == 1 ? 0 : row];
       if (value < -128 || value > 127) {
         reason = "the weights minus their zero point do not fit int8";

@@ -28,7 +28,8 @@ struct Weights {
   }
 };
 
-/// Reads weights whose rows are at `axis`, 0 or the last of two.
+/// Reads weights whose rows are at `axis`; a row has the order of the other
+/// axes.
 mlir::FailureOr<Weights> readWeights(mlir::Value weight, int64_t axis,
                                      std::string &reason);
 

@@ -12,6 +12,7 @@
 
 #include "passes/Graph/ContractionConstants.h"
 #include "passes/Graph/Scale.h"
+#include "passes/Graph/SubpixelConvolution.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -34,6 +35,8 @@ struct Contraction {
 Contraction describe(Operation *op) {
   if (auto conv = dyn_cast<ConvOp>(op))
     return {conv.getInput(), conv.getWeight(), conv.getBias()};
+  if (auto conv = dyn_cast<ConvTransposeOp>(op))
+    return {conv.getInput(), conv.getWeight(), conv.getBias(), 1};
   if (auto gemm = dyn_cast<GemmOp>(op))
     return {gemm.getA(),
             gemm.getB(),
@@ -48,7 +51,7 @@ Contraction describe(Operation *op) {
 } // namespace
 
 bool acc::graph::isContraction(Operation *op) {
-  return isa_and_present<ConvOp, GemmOp, MatMulOp>(op);
+  return isa_and_present<ConvOp, ConvTransposeOp, GemmOp, MatMulOp>(op);
 }
 
 /// Brings the input of a matrix product into the form (M, K), of which the
@@ -103,7 +106,8 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
   if (failed(input))
     return failure();
   auto weightType = cast<RankedTensorType>(contraction.weight.getType());
-  if (!isa<ConvOp>(op) && weightType.getRank() != 2) {
+  bool isConvolution = isa<ConvOp, ConvTransposeOp>(op);
+  if (!isConvolution && weightType.getRank() != 2) {
     reason = "the weights are not a matrix";
     return failure();
   }
@@ -115,6 +119,15 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
       readWeights(contraction.weight, contraction.rowAxis, reason);
   if (failed(weights))
     return failure();
+  std::optional<SubpixelConvolution> transposed;
+  if (auto conv = dyn_cast<ConvTransposeOp>(op)) {
+    FailureOr<SubpixelConvolution> plain =
+        SubpixelConvolution::get(conv, reason);
+    if (failed(plain))
+      return failure();
+    transposed = *plain;
+    *weights = plain->splitGroups(*weights);
+  }
 
   // Everything that does not depend on the data is part of the bias.
   SmallVector<int64_t> biases(weights->rows, 0);
@@ -128,9 +141,13 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
                       ? layer.biasAdd.getRhs()
                       : layer.biasAdd.getLhs();
     use.beta = 1;
-    use.axis = isa<ConvOp>(op) ? weightType.getRank() - 2 : 0;
+    use.axis = isConvolution ? weightType.getRank() - 2 : 0;
     if (failed(addBias(other, use, *weights, biases, reason)))
       return failure();
+  }
+  if (transposed) {
+    *weights = transposed->expand(*weights);
+    biases = transposed->expand(biases);
   }
   SmallVector<Interval> ranges;
   for (int64_t row = 0; row != weights->rows; ++row) {
@@ -186,6 +203,14 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
         conv.getPadsAttr(), conv.getDilationsAttr(), conv.getGroupAttr(),
         builder.getI8IntegerAttr(int8_t(input->zeroPoint)));
     return makeRequantize(builder, loc, sum, *point);
+  }
+  if (transposed) {
+    Value weight = makeConstant(builder, loc, transposed->getWeightShape(),
+                                weights->values);
+    Value sum = transposed->createConvolution(builder, loc, integers, weight,
+                                              bias, int8_t(input->zeroPoint));
+    return transposed->interleave(builder, loc,
+                                  makeRequantize(builder, loc, sum, *point));
   }
   int64_t depth = int64_t(weights->values.size()) / weights->rows;
   FailureOr<Value> rows = makeRows(builder, loc, op, integers, depth, reason);

@@ -129,14 +129,14 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[3, 3], pads=[1, 1, 1, 1])),
         "the windows of the average differ in size",
     ),
-    "convolution in 1D": (
-        lambda n: n.qdq(n.op("Conv", n.start(1, 16, 8), n.weight(16, 16, 3))),
-        "1 spatial axis, the accelerator has 2",
+    "convolution in 3D": (
+        lambda n: n.qdq(n.op("Conv", n.start(1, 16, 4, 4, 4), n.weight(16, 16, 3, 3, 3))),
+        "3 spatial axes, the accelerator has 2",
     ),
-    "max pool in 1D": (
-        lambda n: n.qdq(n.op("MaxPool", n.start(1, 16, 8), kernel_shape=[2])),
-        "MaxPool: 1 spatial axis, the accelerator has 2; "
-        "rescaling: tensor of 3 axes, the accelerator has images and matrices",
+    "max pool in 3D": (
+        lambda n: n.qdq(n.op("MaxPool", n.start(1, 16, 4, 4, 4), kernel_shape=[2, 2, 2])),
+        "MaxPool: 3 spatial axes, the accelerator has 2; "
+        "rescaling: tensor of 5 axes, the accelerator has images and matrices",
     ),
     "softmax": (lambda n: n.op("Softmax", n.start(1, 16)), "Softmax has no integer form"),
     "convolution to floats": (lambda n: n.conv(n.start()), "its result is not quantized"),
@@ -168,10 +168,6 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     "float weights": (
         lambda n: n.qdq(n.op("Conv", n.start(), n.constant(np.ones((16, 16, 1, 1)), FLOAT))),
         "the weights are not quantized",
-    ),
-    "transposed convolution": (
-        lambda n: n.qdq(n.op("ConvTranspose", n.start(), n.weight(16, 16, 2, 2))),
-        "ConvTranspose has no integer form",
     ),
     "leaky": (
         lambda n: n.qdq(n.op("LeakyRelu", n.conv(n.start()))),

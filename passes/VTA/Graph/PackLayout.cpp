@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Graph/ChannelBlocks.h"
+#include "passes/VTA/Graph/Images.h"
 #include "passes/VTA/Graph/PackedValues.h"
 #include "passes/VTA/Graph/WindowFold.h"
 #include "passes/VTA/Passes.h"
@@ -218,7 +219,8 @@ private:
     if (Operation *producer = source.getDefiningOp();
         isa_and_present<FlattenOp, ReshapeOp>(producer))
       if (ArrayRef<int64_t> shape = shapeOf(producer->getOperand(0));
-          shape.size() == 4 && shape[0] == shapeOf(source)[0])
+          shape.size() > 2 && shape.size() <= 4 &&
+          shape[0] == shapeOf(source)[0])
         source = producer->getOperand(0);
     SmallVector<int64_t> shape = to4D(shapeOf(source));
     ArrayRef<int64_t> result = shapeOf(op.getResult());
@@ -440,6 +442,7 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
         return signalPassFailure();
       if (!*accelerator)
         continue;
+      makeImages(function.getBody().front());
       isa::Config config = accelerator->getConfig();
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut()};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;

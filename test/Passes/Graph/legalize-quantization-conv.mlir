@@ -127,3 +127,25 @@ func.func @whole_bias(%q: tensor<1x512x4x4x!large>) -> tensor<1x2x4x4x!result> {
   %y = graph.quantize_linear %c : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!result>
   return %y : tensor<1x2x4x4x!result>
 }
+
+// A transposed convolution is one for each place of an output between inputs.
+// Of 3 taps and stride 2, even outputs meet the middle one, odd outputs the
+// first and the last: a window of 2. The last output is cut off.
+// CHECK-LABEL: func.func @transposed(
+// CHECK-SAME: %[[Q:.*]]: tensor<1x1x3x!quant.uniform
+// CHECK-DAG: %[[W:.*]] = graph.constant dense<{{\[\[\[}}20, 0]], {{\[\[}}30, 10]]]> : tensor<2x1x2xi8>
+// CHECK: %[[X:.*]] = graph.storage_cast %[[Q]]
+// CHECK: %[[A:.*]] = graph.conv_integer %[[X]], %[[W]], %{{.*}} {dilations = array<i64: 1>, pad_value = -3 : i8, pads = array<i64: 0, 1>, strides = array<i64: 1>}
+// CHECK: %[[Y:.*]] = graph.requantize %[[A]]
+// CHECK: %[[S:.*]] = graph.reshape %[[Y]] : (tensor<1x2x3xi8>) -> tensor<1x1x2x1x3xi8>
+// CHECK: %[[T:.*]] = graph.transpose %[[S]] {perm = array<i64: 0, 1, 3, 4, 2>}
+// CHECK: %[[J:.*]] = graph.reshape %[[T]] : (tensor<1x1x1x3x2xi8>) -> tensor<1x1x6xi8>
+// CHECK: graph.slice %[[J]] {{.*}} -> tensor<1x1x5xi8>
+func.func @transposed(%q: tensor<1x1x3x!q>) -> tensor<1x1x5x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x1x3x!q>) -> tensor<1x1x3xf32>
+  %wq = graph.constant dense<[[[10, 20, 30]]]> : tensor<1x1x3xi8> : tensor<1x1x3x!w>
+  %w = graph.dequantize_linear %wq : (tensor<1x1x3x!w>) -> tensor<1x1x3xf32>
+  %c = graph.conv_transpose %x, %w {strides = array<i64: 2>, pads = array<i64: 1, 1>, dilations = array<i64: 1>, output_padding = array<i64: 0>} : (tensor<1x1x3xf32>, tensor<1x1x3xf32>) -> tensor<1x1x5xf32>
+  %y = graph.quantize_linear %c : (tensor<1x1x5xf32>) -> tensor<1x1x5x!y>
+  return %y : tensor<1x1x5x!y>
+}

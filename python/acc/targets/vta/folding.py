@@ -34,11 +34,11 @@ class Convolution:
 
     @staticmethod
     def of(op: ir.Operation) -> Convolution:
-        """Reads a graph.conv_integer on images."""
-        n, c, h, w = ir.shape_of(op.operands[0])
-        outputs, _, rows, columns = ir.shape_of(op.operands[1])
-        *_, height, width = ir.shape_of(op.result)
-        strides, dilations = (tuple(op.attributes[name].value) for name in ("strides", "dilations"))
+        """Reads a graph.conv_integer on images, or on signals, which are images of one column."""
+        n, c, h, w = (*ir.shape_of(op.operands[0]), 1)[:4]
+        outputs, _, rows, columns = (*ir.shape_of(op.operands[1]), 1)[:4]
+        _, _, height, width = (*ir.shape_of(op.result), 1)[:4]
+        strides, dilations = ((*op.attributes[name].value, 1)[:2] for name in ("strides", "dilations"))
         return Convolution((n, c, h, w), (outputs, c, rows, columns), (height, width), strides, dilations)
 
     def cycles(self, fold: tuple[int, int], hardware: Hardware) -> float:
@@ -103,7 +103,7 @@ RESHAPES = frozenset(f"graph.{name}" for name in ("reshape", "flatten", "squeeze
 def choose_folds(module: ir.Operation, hardware: Hardware, target: str = "vta") -> None:
     """Writes `vta.fold` on every convolution that the accelerator runs and that is cheaper so."""
     for op in _placed(module, target):
-        if op.name != "graph.conv_integer" or len(ir.shape_of(op.result)) != 4:
+        if op.name != "graph.conv_integer":
             continue
         group = op.attributes.get("group")
         if (group is not None and group.value != 1) or not _is_packed_by_host(op.operands[0], target):
