@@ -38,8 +38,8 @@ class Convolution:
         n, c, h, w = (*ir.shape_of(op.operands[0]), 1)[:4]
         outputs, _, rows, columns = (*ir.shape_of(op.operands[1]), 1)[:4]
         _, _, height, width = (*ir.shape_of(op.result), 1)[:4]
-        strides, dilations = ((*op.attributes[name].value, 1)[:2] for name in ("strides", "dilations"))
-        return Convolution((n, c, h, w), (outputs, c, rows, columns), (height, width), strides, dilations)
+        (down, right), (below, beside) = ((*op.attributes[name].value, 1)[:2] for name in ("strides", "dilations"))
+        return Convolution((n, c, h, w), (outputs, c, rows, columns), (height, width), (down, right), (below, beside))
 
     def cycles(self, fold: tuple[int, int], hardware: Hardware) -> float:
         """About how long it takes with `fold` taps in lanes: products and loads overlap, but not altogether."""
