@@ -34,7 +34,10 @@ namespace acc::graph {
 
 /// The most, in output steps, by which the number that is rounded may differ
 /// from the real result.
-constexpr double kMostError = 1.0 / 48;
+constexpr double kMostError = 1.0 / 32;
+/// The most of it that the offset may be off, which is a whole number of
+/// accumulator steps: other errors vary, this one moves all results alike.
+constexpr double kMostOffsetError = 1.0 / 128;
 
 /// The largest constant that one product of a tile of 16 lanes adds.
 constexpr int64_t kLargestConstant = 15 * 127 * 127;
@@ -66,8 +69,6 @@ public:
                std::optional<int64_t> largestBias)
       : ranges(ranges), output(output), spentError(spentError),
         largestBias(largestBias) {
-    reach = 0.5 + std::max(std::abs(output.lo - output.zeroPoint),
-                           std::abs(output.hi - output.zeroPoint));
     for (auto [scale, range] : llvm::zip(scales, ranges))
       if (getLargest(range) * scale.value >= kNegligible)
         largestScale = std::max(largestScale, scale.value);
@@ -161,15 +162,25 @@ private:
       if (!(factor >= 1 && factor < double(kHighestWord)))
         return false;
       int64_t multiplier = std::llround(factor);
+      // Results are told apart between these. The offset makes up for what the
+      // multiplier is off in the middle, so that half the distance is the most
+      // that an error is multiplied with.
+      double hi = std::min(output.hi - output.zeroPoint + 0.5,
+                           double(ranges[c].hi) * values[c]),
+             lo = std::max(output.lo - output.zeroPoint - 0.5,
+                           double(ranges[c].lo) * values[c]);
+      lo = std::min(lo, hi);
+      double deviation = double(multiplier) / factor - 1;
       double offset =
-          std::ldexp(output.zeroPoint + 0.5, pre + post) / double(multiplier);
-      // No result that is told apart is further from zero than `largest`.
-      double largest = std::min(reach, getLargest(ranges[c]) * values[c]);
-      double channelError =
-          largest * std::abs(double(multiplier) - factor) / factor +
-          values[c] * std::abs(offset - std::round(offset)) +
-          (pre ? std::ldexp(values[c], pre - 1) : 0) +
-          values[c] * double(point.getBiasError(c));
+          std::ldexp(output.zeroPoint + 0.5 - (lo + hi) / 2 * deviation,
+                     pre + post) /
+          double(multiplier);
+      double offsetError = values[c] * std::abs(offset - std::round(offset));
+      if (offsetError > kMostOffsetError)
+        return false;
+      double channelError = (hi - lo) / 2 * std::abs(deviation) + offsetError +
+                            (pre ? std::ldexp(values[c], pre - 1) : 0) +
+                            values[c] * double(point.getBiasError(c));
       error = std::max(error, channelError);
       if (error + spentError > kMostError)
         return false;
@@ -232,8 +243,6 @@ private:
   OutputGrid output;
   double spentError;
   std::optional<int64_t> largestBias;
-  /// The most that an output can be from zero before it saturates.
-  double reach = 0;
   double largestScale = 0;
   Vector<double> values;
   std::optional<Point> best;

@@ -41,12 +41,12 @@ func.func @relu(%arg: tensor<1x1x4x4xui8>) -> tensor<1x2x6x6xui8> {
   return %o : tensor<1x2x6x6xui8>
 }
 
-// Each channel has its own multiplier, or shift where that is as good;
+// Each channel has its own multiplier, which is all that differs;
 // 20 * 127 * 127 accumulators reach beyond what the result can hold, but no
 // product wraps, so that bounds behind the shift do for all channels.
 // CHECK-LABEL: func.func @per_channel(
 // CHECK: graph.conv_integer %{{.*}} pad_value = -3 : i8
-// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 13981>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 20>, pre_shift = array<i32: 2, 3>, rounding = #graph.rounding<down>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 3495, 1748>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 20>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
 func.func @per_channel(%q: tensor<1x20x4x4x!q>) -> tensor<1x2x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x20x4x4x!q>) -> tensor<1x20x4x4xf32>
   %wq = graph.constant dense<127> : tensor<2x20x1x1xi8> : tensor<2x20x1x1x!wc>

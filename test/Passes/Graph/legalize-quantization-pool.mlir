@@ -5,11 +5,11 @@
 !q2 = !quant.uniform<i8:f32, 3.125000e-02:-3>
 !y2 = !quant.uniform<i8:f32, 1.562500e-02:7>
 
-// The zero point of 49 elements, that of the result and half an output step are
-// in the offset; dividing by 49 is part of the multiplier.
+// The zero point of 49 elements is in the offset; dividing by 49 is part of the
+// multiplier. One step of the sum is too much of an output step to hold a half.
 // CHECK-LABEL: func.func @global_average_pool(
-// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 331 : i32} : (tensor<1x8x7x7xi8>) -> tensor<1x8x1x1xi32>
-// CHECK: graph.requantize %[[S]] {multiplier = array<i32: 21400>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 19>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
+// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<1x8x7x7xi8>) -> tensor<1x8x1x1xi32>
+// CHECK: graph.requantize %[[S]] {clip_hi = array<i32: 2928>, clip_lo = array<i32: -3296>, multiplier = array<i32: 21400>, post_shift = array<i32: 19>, pre_shift = array<i32: 0>, zero_point = 7 : i32}
 func.func @global_average_pool(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x1x1x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.global_average_pool %x : (tensor<1x8x7x7xf32>) -> tensor<1x8x1x1xf32>
@@ -106,7 +106,7 @@ func.func @global_average_pool_of_open_sizes(%q: tensor<?x8x?x7x!q>) -> tensor<?
 
 // Only the batch is open: the number of elements is known.
 // CHECK-LABEL: func.func @global_average_pool_of_an_open_batch(
-// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 331 : i32} : (tensor<?x8x7x7xi8>) -> tensor<?x8x1x1xi32>
+// CHECK: %[[S:.*]] = graph.global_sum_integer %{{.*}} {offset = 147 : i32} : (tensor<?x8x7x7xi8>) -> tensor<?x8x1x1xi32>
 // CHECK: graph.requantize %[[S]]
 func.func @global_average_pool_of_an_open_batch(%q: tensor<?x8x7x7x!q>) -> tensor<?x8x1x1x!y> {
   %x = graph.dequantize_linear %q : (tensor<?x8x7x7x!q>) -> tensor<?x8x7x7xf32>
