@@ -141,6 +141,19 @@ def test_whole_tiles_broadcast_on_the_accelerator(config: dict[str, int], tmp_pa
     assert sum(name.startswith(("add", "mul")) for name in placed) == expected
 
 
+def test_pools_of_whole_images(tmp_path: Path) -> None:
+    """GlobalMaxPool, ReduceMax and ReduceMean run on the accelerator, as integers."""
+    net = ZooModel(np.random.default_rng(11))
+    x = net.conv(net.input((2, 24, 9, 7)), 24)
+    outputs = [net.pool_image(net.conv(x, 17), kind) for kind in ("GlobalMaxPool", "ReduceMax", "ReduceMean")]
+    model = net.finish(outputs)
+    layers = check(model, {}, tmp_path)
+    placed = {name for layer in layers if layer.target == "vta" for name in layer.layers}
+    assert sum(name.startswith(("globalmaxpool", "reduce")) for name in placed) == len(outputs)
+    for agreement in compare_layers(model, feeds(model, 0), onnx_runtime, _run_native):
+        assert agreement.largest <= 1
+
+
 def _few_elements(depth: int, batch: int = 0, block_in: int = 2, block_out: int = 2) -> dict[str, int]:
     """A configuration whose scratchpads hold 2^depth elements each."""
     return {

@@ -85,6 +85,13 @@ class ZooModel(QdqModel):
         magnitude = 1 / 128 if kind in ("Sigmoid", "Tanh", "HardSigmoid") else x.scale
         return self._quantize(value, x.shape, self.scale(magnitude), self.zero_point())
 
+    def pool_image(self, x: Quantized, kind: str) -> Quantized:
+        """GlobalMaxPool, or ReduceMax or ReduceMean over the image, whose axes stay."""
+        attributes = {} if kind == "GlobalMaxPool" else {"axes": [-2, -1], "keepdims": 1}
+        value = self._node(kind, [self.dequantize(x)], **attributes)
+        scale = self.scale(x.scale / 2) if kind == "ReduceMean" else x.scale
+        return self._quantize(value, (*x.shape[:2], 1, 1), scale, x.zero_point)
+
     def gate(self, x: Quantized) -> Quantized:
         """Squeeze and excite: x times a function of its means."""
         squeezed = self.global_average_pool(x)

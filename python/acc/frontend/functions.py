@@ -1,7 +1,8 @@
 """Nodes that stand for other nodes: calls of functions, and an If whose condition is known.
 
 The functions are the model's own, those by which the ONNX standard defines some of its operators, and those that
-quantized operators of ONNX Runtime are. The importer expands one when it comes to it, knowing the types of its operands, and imports the body in its place.
+quantized operators of ONNX Runtime are. The importer expands one when it comes to it, knowing the types of its
+operands, and imports the body in its place.
 """
 
 from __future__ import annotations

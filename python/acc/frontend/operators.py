@@ -101,7 +101,7 @@ OPERATORS: dict[str, Operator] = {
     "AveragePool": Operator("average_pool", windows.POOL, convert=windows.convert_pool),
     "LpPool": Operator("lp_pool", windows.POOL | {"p": PLAIN}, convert=windows.convert_pool),
     "GlobalAveragePool": Operator("global_average_pool"),
-    "GlobalMaxPool": Operator("global_max_pool"),
+    "GlobalMaxPool": Operator("global_max_pool", convert=windows.convert_global_max_pool),
     "GlobalLpPool": Operator("global_lp_pool", {"p": PLAIN}),
     "MaxUnpool": Operator(
         "max_unpool",

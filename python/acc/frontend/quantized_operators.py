@@ -1,8 +1,8 @@
 """Operators of ONNX Runtime on quantized tensors, domain com.microsoft, as functions of ONNX's own.
 
-Its quantizer writes them in models of the format "QOperator", beside QLinearConv and QLinearMatMul of the standard. Each
-says in one node what the format "QDQ" says in several: dequantize the operands, compute, quantize the result. That is
-what they become here, so that everything behind the importer knows one way to say it.
+Its quantizer writes them in models of the format "QOperator", beside QLinearConv and QLinearMatMul of the standard.
+Each says in one node what the format "QDQ" says in several: dequantize the operands, compute, quantize the result. That
+is what they become here, so that everything behind the importer knows one way to say it.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from acc.frontend.call import BOOL, PLAIN, Attr, Call, Tensor, dtype_of, element
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import are_same, is_empty
 from acc.frontend.source import read_dtype
+from acc.frontend.windows import quantized_pool
 
 REDUCE = {"axes": PLAIN, "keepdims": BOOL, "noop_with_empty_axes": BOOL}
 ARG = {"axis": PLAIN, "keepdims": BOOL, "select_last_index": BOOL}
@@ -54,6 +55,11 @@ def convert_reduce(call: Call) -> list[Tensor]:
     sizes = [1 if axis in axes else size for axis, size in enumerate(shape) if keepdims or axis not in axes]
     if is_empty(shape) and all(isinstance(size, int) and size for size in sizes):
         return [_reduce_nothing(call, dtype_of(element_of(value)), sizes)]
+    pool = {"reduce_max": "max_pool", "reduce_mean": "global_average_pool"}.get(call.operator.graph)
+    if pool and keepdims and sorted(axes) == list(range(2, len(shape))):
+        pooled = quantized_pool(call, pool)
+        if pooled is not None:
+            return [pooled]
     return [call.emit(call.operator.graph, [value], axes=axes, keepdims=keepdims)]
 
 

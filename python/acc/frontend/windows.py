@@ -198,6 +198,28 @@ def convert_pool(call: Call) -> list[ir.Value]:
     return [result, call.emit("max_pool_indices", [call.storage(operand)], column_major=column_major, **attributes)]
 
 
+def convert_global_max_pool(call: Call) -> list[ir.Value]:
+    return [quantized_pool(call, "max_pool") or call.emit("global_max_pool", [call.operand(0)])]
+
+
+def quantized_pool(call: Call, kind: str) -> ir.Value | None:
+    """A pool over whole images ("max_pool" or "global_average_pool"), if operand 0 is a dequantized one.
+
+    These are the forms that become integer arithmetic. A maximum needs known sizes.
+    """
+    shape, operand = call.shape(0), call.operand(0)
+    owner = operand.owner
+    if not isinstance(owner, ir.Operation) or owner.name != "graph.dequantize_linear" or len(shape) < 3:
+        return None
+    if kind != "max_pool":
+        return call.emit(kind, [operand])
+    sizes = [size for size in shape[2:] if isinstance(size, int) and size > 0]
+    if len(sizes) != len(shape) - 2:
+        return None
+    ones, zeros = [1] * len(sizes), [0] * 2 * len(sizes)
+    return call.emit(kind, [operand], kernel_shape=sizes, strides=ones, dilations=ones, pads=zeros)
+
+
 def convert_max_unpool(call: Call) -> list[ir.Value]:
     kernel = call.integer_list("kernel_shape")
     window = _read_explicit(call, call.shape(0)[2:], kernel)
