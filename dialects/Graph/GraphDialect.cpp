@@ -37,6 +37,7 @@ std::string acc::graph::getOnnxName(StringRef operation) {
                           .Case("is_nan", "IsNaN")
                           .Case("lrn", "LRN")
                           .Case("lstm", "LSTM")
+                          .Case("matmul_integer", "MatMul")
                           .Case("mean_variance_normalization", "Normalization")
                           .Case("rms_normalization", "RMSNormalization")
                           .Case("rnn", "RNN")

@@ -84,6 +84,35 @@ GemmIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 //===----------------------------------------------------------------------===//
+// MatMulIntegerOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+MatMulIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                   SmallVectorImpl<TensorShape> &results) {
+  TensorShape aShape = c.shape(adaptor.getA()),
+              bShape = c.shape(adaptor.getB());
+  ArrayRef<AffineExpr> a = aShape.sizes, b = bShape.sizes;
+  if (a.size() < 2 || b.size() < 2)
+    return c.error("operands have ranks ", a.size(), " and ", b.size(),
+                   " but must be matrices or stacks of them");
+  AffineExpr inner = b[b.size() - 2], columns = b.back();
+  if (adaptor.getTransB())
+    std::swap(inner, columns);
+  if (failed(c.requireEqual(a.back(), inner, "sums over ", a.back(),
+                            " elements of a but ", inner, " elements of b")))
+    return failure();
+  FailureOr<SmallVector<AffineExpr>> sizes =
+      c.broadcast({a.drop_back(2), b.drop_back(2)});
+  if (failed(sizes))
+    return failure();
+  sizes->push_back(a[a.size() - 2]);
+  sizes->push_back(columns);
+  results.push_back({std::move(*sizes), getI32(c)});
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // WeightedSumOp
 //===----------------------------------------------------------------------===//
 

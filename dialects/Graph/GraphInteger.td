@@ -72,6 +72,34 @@ def Graph_GemmIntegerOp : Graph_IntegerOp<"gemm_integer"> {
   let results = (outs Graph_I32Tensor:$result);
 }
 
+def Graph_MatMulIntegerOp : Graph_IntegerOp<"matmul_integer"> {
+  let summary = "Integer product of two computed matrices";
+  let description = [{
+    a (..., M, K) i8, b (..., K, N) i8, or (..., N, K) with `transB`; leading axes
+    broadcast as in numpy:
+
+        result[..., m, n] = offset + sum over k of
+            (a[..., m, k] - a_zero_point) * (b[..., k, n] - b_zero_point)
+
+    in 32 bits, wrapping. Weights of graph.gemm_integer are constants, from which
+    the zero points of both operands are gone before a run; here nothing is known
+    of either operand, so that the operator has them.
+
+    ```mlir
+    %acc = graph.matmul_integer %q, %k {a_zero_point = 3 : i8,
+        b_zero_point = -5 : i8, transB = true}
+        : (tensor<1x12x128x64xi8>, tensor<1x12x128x64xi8>)
+        -> tensor<1x12x128x128xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I8Tensor:$a, Graph_I8Tensor:$b,
+                       DefaultValuedAttr<I8Attr, "0">:$a_zero_point,
+                       DefaultValuedAttr<I8Attr, "0">:$b_zero_point,
+                       DefaultValuedAttr<I32Attr, "0">:$offset,
+                       DefaultValuedAttr<BoolAttr, "false">:$transB);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
 def Graph_WeightedSumOp : Graph_IntegerOp<"weighted_sum"> {
   let summary = "Sum of i8 tensors, each multiplied";
   let description = [{

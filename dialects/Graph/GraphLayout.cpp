@@ -25,12 +25,22 @@ static FailureOr<SmallVector<int64_t>> inferPacked(InferenceSite site,
                                                    ArrayRef<int64_t> shape,
                                                    ArrayRef<int64_t> tiles,
                                                    ArrayRef<int64_t> halo) {
-  if (shape.size() != 4)
-    return site.error("needs a tensor with 4 axes, has ", shape.size());
+  if (shape.size() != 3 && shape.size() != 4)
+    return site.error("needs a tensor with 3 or 4 axes, has ", shape.size());
   if (tiles.size() != 2 || llvm::any_of(tiles, [](int64_t t) { return t < 1; }))
     return site.error("needs two positive tiles");
   if (halo.size() != 4 || llvm::any_of(halo, isNegative))
     return site.error("halo must be four sizes that are not negative");
+  if (shape.size() == 3 && (halo[1] != 0 || halo[3] != 0))
+    return site.error("sequences have no halo on the left or right");
+  if (shape.size() == 3)
+    return SmallVector<int64_t>{shape[0],
+                                ceilDivide(shape[2], tiles[1]),
+                                ceilDivide(shape[1], tiles[0]) + halo[0] +
+                                    halo[2],
+                                1,
+                                tiles[0],
+                                tiles[1]};
   return SmallVector<int64_t>{ceilDivide(shape[0], tiles[0]),
                               ceilDivide(shape[1], tiles[1]),
                               shape[2] + halo[0] + halo[2],
@@ -61,6 +71,12 @@ LogicalResult PackOp::inferReturnTypes(MLIRContext *,
         llvm::any_of(sizes, [](int64_t size) { return size < 1; }))
       return site.error("window, strides and dilations must be two positive "
                         "sizes each");
+  if (type.getRank() == 3) {
+    for (ArrayRef<int64_t> sizes : {window, strides, dilations})
+      if (llvm::any_of(sizes, [](int64_t size) { return size != 1; }))
+        return site.error("sequences have no window");
+    return inferTensor(site, *shape, type.getElementType(), types);
+  }
   for (unsigned axis = 0; axis < 2; ++axis) {
     int64_t &size = (*shape)[axis + 2];
     int64_t rest = size - (window[axis] - 1) * dilations[axis] - 1;
@@ -115,6 +131,25 @@ struct Packer {
 };
 } // namespace
 
+/// Writes the packed bytes of sequences, one tile's part of a position at a
+/// time.
+static void packSequences(ArrayRef<char> source, bool isSplat,
+                          MutableArrayRef<char> target, size_t bytes,
+                          ArrayRef<int64_t> shape, ArrayRef<int64_t> packed,
+                          ArrayRef<int64_t> halo) {
+  int64_t positions = packed[2] * packed[4], tile = packed[5];
+  for (int64_t n = 0; n < shape[0]; ++n)
+    for (int64_t a = 0; a < shape[1]; ++a)
+      for (int64_t c = 0; c < shape[2]; ++c) {
+        int64_t row =
+            (n * packed[1] + c / tile) * positions + halo[0] * packed[4] + a;
+        const char *in = source.data();
+        if (!isSplat)
+          in += ((n * shape[1] + a) * shape[2] + c) * bytes;
+        std::memcpy(target.data() + (row * tile + c % tile) * bytes, in, bytes);
+      }
+}
+
 OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
   auto isZero = [](int64_t size) { return size == 0; };
   bool hasHalo = !llvm::all_of(getHalo(), isZero);
@@ -142,6 +177,9 @@ OpFoldResult PackOp::fold(FoldAdaptor adaptor) {
     if (!isComplete)
       for (size_t at = 0; at < target.size(); at += bytes)
         std::memcpy(target.data() + at, pad.getRawData(), bytes);
+    if (shape.size() == 3)
+      return packSequences(*source, value.isSplat(), target, bytes, shape,
+                           type.getShape(), getHalo());
     Packer{*source,     value.isSplat(), bytes,
            shape,       type.getShape(), getHalo(),
            getWindow(), getStrides(),    getDilations()}

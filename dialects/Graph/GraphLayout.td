@@ -20,13 +20,17 @@ class Graph_LayoutOp<string mnemonic, list<Trait> traits = []>
 }
 
 def Graph_PackOp : Graph_LayoutOp<"pack", [InferTypeOpAdaptor]> {
-  let summary = "Tiles the first two of four axes, innermost";
+  let summary = "Tiles the first two of four axes, or the last two of three";
   let description = [{
-    (A, B, H, W) becomes (A / a, B / b, top + H + bottom, left + W + right, a, b)
-    for `tiles` = [a, b] and `halo` = [top, left, bottom, right]. What the input
-    does not cover, the halo as well as the incomplete tiles, holds `pad_value`.
-    Activations are packed by batch and channel, weights by output and input
-    channel.
+    An image (A, B, H, W) becomes
+    (A / a, B / b, top + H + bottom, left + W + right, a, b) for `tiles` = [a, b]
+    and `halo` = [top, left, bottom, right]. What the input does not cover, the
+    halo as well as the incomplete tiles, holds `pad_value`. Activations are
+    packed by batch and channel, weights by output and input channel.
+
+    Sequences (N, A, B), N of them with A positions, become
+    (N, B / b, top + A / a + bottom, 1, a, b): an image whose rows are the
+    positions, so that one after the other meets the same weights.
 
     With `window` = [KH, KW] the elements of a window become channels before
     they are tiled: position (u, v) of channel (i * KW + j) * B + c is that of

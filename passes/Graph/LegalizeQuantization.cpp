@@ -178,7 +178,8 @@ struct GraphLegalizeQuantization
     getOperation().walk([&](QuantizeLinearOp op) { quantizes.push_back(op); });
     for (QuantizeLinearOp op : quantizes)
       legalize(rewriter, op);
-    if (failed(rewrite(populateRebasePatterns)))
+    if (failed(rewrite(populateRebasePatterns)) ||
+        failed(rewrite(populateSinkReshapesPatterns)))
       return signalPassFailure();
     explainRest();
   }
@@ -217,9 +218,12 @@ private:
     rewriter.setInsertionPoint(op);
     FailureOr<Value> integers = legalizeByTable(rewriter, op);
     if (failed(integers) && succeeded(findLayer(op, layer, reason))) {
-      integers = isContraction(layer.anchor)
-                     ? legalizeContraction(rewriter, layer, reason)
-                     : legalizeElementwise(rewriter, layer, reason);
+      if (isProductOfActivations(layer.anchor))
+        integers = legalizeProduct(rewriter, layer, reason);
+      else if (isContraction(layer.anchor))
+        integers = legalizeContraction(rewriter, layer, reason);
+      else
+        integers = legalizeElementwise(rewriter, layer, reason);
     }
     if (failed(integers)) {
       if (!layer.anchor)

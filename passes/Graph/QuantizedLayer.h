@@ -40,6 +40,9 @@ mlir::LogicalResult findLayer(QuantizeLinearOp quantize, QuantizedLayer &layer,
 mlir::FailureOr<mlir::Value> legalizeContraction(mlir::OpBuilder &builder,
                                                  QuantizedLayer &layer,
                                                  std::string &reason);
+mlir::FailureOr<mlir::Value> legalizeProduct(mlir::OpBuilder &builder,
+                                             QuantizedLayer &layer,
+                                             std::string &reason);
 mlir::FailureOr<mlir::Value> legalizeElementwise(mlir::OpBuilder &builder,
                                                  QuantizedLayer &layer,
                                                  std::string &reason);
@@ -56,6 +59,10 @@ bool hasIntegerForm(mlir::Operation *op);
 /// Whether `op` is a convolution or matrix product.
 bool isContraction(mlir::Operation *op);
 
+/// Whether `op` multiplies two tensors neither of which is a constant matrix of
+/// weights.
+bool isProductOfActivations(mlir::Operation *op);
+
 /// The quantized tensor behind a dequantize_linear, or null.
 mlir::Value getQuantizedSource(mlir::Value value);
 
@@ -65,6 +72,9 @@ void populateMoveQuantizationPatterns(mlir::RewritePatternSet &patterns);
 
 /// Patterns that leave only int8 at quantize_linear and dequantize_linear.
 void populateRebasePatterns(mlir::RewritePatternSet &patterns);
+
+/// Patterns that move the reshape of rows to more axes behind integer sums.
+void populateSinkReshapesPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace acc::graph
 

@@ -64,6 +64,20 @@ Value createWindows(ImplicitLocOpBuilder &b, PackOp op, Value input) {
       b, taps, {shape[0], window[0] * window[1] * shape[1], rows, columns});
 }
 
+/// The elements of `input` in the order of a tensor of `shape`: at `source` in
+/// terms of the loops over that, of which -1 stands for the element 0.
+Value createMoved(ImplicitLocOpBuilder &b, Value input, ArrayRef<int64_t> shape,
+                  ArrayRef<int64_t> source) {
+  SmallVector<AffineExpr> at;
+  for (int64_t loop : source)
+    at.push_back(loop < 0 ? b.getAffineConstantExpr(0)
+                          : b.getAffineDimExpr(loop));
+  return createElementwise(
+      b, typeOf(input).clone(shape), input,
+      AffineMap::get(shape.size(), 0, at, b.getContext()),
+      [](ImplicitLocOpBuilder &, ValueRange x) { return x[0]; });
+}
+
 class PackPattern : public OpConversionPattern<PackOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -75,6 +89,17 @@ class PackPattern : public OpConversionPattern<PackOp> {
                       packed = op.getType().getShape(), halo = op.getHalo();
     auto pad = IntegerAttr::get(op.getType().getElementType(),
                                 static_cast<int8_t>(op.getPadValue()));
+    if (shape.size() == 3) {
+      int64_t above = halo[0] * packed[4];
+      Value padded = createPadded(b, adaptor.getInput(), {0, above, 0},
+                                  {0, packed[2] * packed[4] - above - shape[1],
+                                   packed[1] * packed[5] - shape[2]},
+                                  pad);
+      Value split = createReshape(
+          b, padded, {packed[0], packed[2], packed[4], packed[1], packed[5]});
+      rewriter.replaceOp(op, createMoved(b, split, packed, {0, 2, 4, 1, 5}));
+      return success();
+    }
     Value padded = adaptor.getInput();
     int64_t channels = shape[1];
     if (op.hasWindow()) {
@@ -105,6 +130,17 @@ class UnpackPattern : public OpConversionPattern<UnpackOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     ArrayRef<int64_t> shape = op.getType().getShape(),
                       packed = op.getInput().getType().getShape();
+    if (shape.size() == 3) {
+      Value moved =
+          createMoved(b, adaptor.getInput(),
+                      {packed[0], packed[2], packed[4], packed[1], packed[5]},
+                      {0, 3, 1, -1, 2, 4});
+      Value split = createReshape(
+          b, moved, {packed[0], packed[2] * packed[4], packed[1] * packed[5]});
+      rewriter.replaceOp(
+          op, slice(b, split, {0, op.getHalo()[0] * packed[4], 0}, shape));
+      return success();
+    }
     Value interior = slice(
         b, adaptor.getInput(), {0, 0, op.getHalo()[0], op.getHalo()[1], 0, 0},
         {packed[0], packed[1], shape[2], shape[3], packed[4], packed[5]});

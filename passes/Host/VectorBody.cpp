@@ -19,9 +19,9 @@ FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
   FlatView view;
   int64_t offset = 0;
   if (failed(type.getStridesAndOffset(view.strides, offset)) ||
-      ShapedType::isDynamic(offset) ||
       llvm::any_of(view.strides, ShapedType::isDynamic))
     return failure();
+  bool moves = ShapedType::isDynamic(offset);
   if (type.getRank() == 1 && view.strides[0] == 1) {
     view.memref = buffer;
     return view;
@@ -49,9 +49,15 @@ FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
     layout = StridedLayoutAttr::get(builder.getContext(), offset, {1});
   auto flat = MemRefType::get({extent}, type.getElementType(), layout,
                               type.getMemorySpace());
+  // One matrix of several starts where the loop over them says.
+  OpFoldResult start = builder.getIndexAttr(moves ? 0 : offset);
+  if (moves)
+    start = memref::ExtractStridedMetadataOp::create(builder, loc, buffer)
+                .getOffset();
   view.memref = memref::ReinterpretCastOp::create(
-      builder, loc, flat, buffer, offset, ArrayRef<int64_t>{extent},
-      ArrayRef<int64_t>{1});
+      builder, loc, flat, buffer, start,
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(extent)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
   return view;
 }
 

@@ -126,6 +126,24 @@ SmallVector<unsigned> acc::te::getOuterReductions(linalg::LinalgOp op,
   return outer;
 }
 
+linalg::LinalgOp acc::te::findAnchor(KernelOp kernel) {
+  linalg::LinalgOp anchor;
+  int64_t most = 0;
+  TargetAttrInterface target = kernel.getTargetInterface();
+  for (auto op : kernel.getBody().front().getOps<linalg::LinalgOp>()) {
+    if (getOuterReductions(op, target).empty())
+      continue;
+    int64_t work = 1;
+    for (int64_t extent : op.getStaticLoopRanges())
+      work *= ShapedType::isDynamic(extent) ? 1 : extent;
+    if (!anchor || work >= most) {
+      anchor = op;
+      most = work;
+    }
+  }
+  return anchor;
+}
+
 namespace {
 
 using Forms = SmallVector<AffineExpr>;
@@ -336,6 +354,9 @@ LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
   if (isAnchor)
     for (auto [loop, axis] : reductions)
       byLoop[loop] = axis;
+  else
+    for (unsigned loop : getOuterReductions(op, target))
+      byLoop[loop] = getAffineConstantExpr(0, context);
 
   bool isFill = isa<linalg::FillOp>(op.getOperation());
   bool widens = isOnlyCast<arith::ExtSIOp>(op),
@@ -380,19 +401,14 @@ FailureOr<Footprint> Reader::run() {
   if (auto insert = result.getDefiningOp<tensor::InsertSliceOp>())
     result = insert.getSource();
   SmallVector<linalg::LinalgOp> ops;
-  linalg::LinalgOp anchor;
   for (auto op : block.getOps<linalg::LinalgOp>()) {
     if (op->getNumResults() != 1)
       return fail("one of its operations has several results");
     ops.push_back(op);
     if (failed(checkLinear(op)))
       return failure();
-    if (getOuterReductions(op, target).empty())
-      continue;
-    if (anchor)
-      return fail("several of its operations reduce");
-    anchor = op;
   }
+  linalg::LinalgOp anchor = findAnchor(kernel);
   if (ops.empty() || result.getDefiningOp() != ops.back())
     return fail("its result is not computed by its last operation");
   for (linalg::LinalgOp op : ops)

@@ -78,6 +78,11 @@ bool isProduct(mlir::linalg::LinalgOp op, TargetAttrInterface target);
 llvm::SmallVector<unsigned> getOuterReductions(mlir::linalg::LinalgOp op,
                                                TargetAttrInterface target);
 
+/// The operation of a kernel whose reductions a schedule tiles, or null: of
+/// those that reduce over several elements, the one with the most work, and
+/// among equals the last. What others reduce is computed whole in every tile.
+mlir::linalg::LinalgOp findAnchor(KernelOp kernel);
+
 /// Whether the body of `op` is `yield cast(argument)` with the given cast, so
 /// that the operation is a transfer rather than a step.
 template <typename CastOp> bool isOnlyCast(mlir::linalg::LinalgOp op) {

@@ -38,21 +38,17 @@ static FailureOr<TilingInterface> findLast(KernelOp kernel) {
   return last;
 }
 
-/// The operation that further levels tile: the one that reduces, else `last`.
-static FailureOr<TilingInterface> findAnchor(KernelOp kernel) {
+/// Marks the operation that further levels tile, which tiling copies.
+static constexpr llvm::StringLiteral kAnchor = "te.tiled_anchor";
+
+/// The operation that further levels tile: the anchor, else the last one.
+static FailureOr<TilingInterface> findMarked(KernelOp kernel) {
   linalg::LinalgOp anchor, last;
-  TargetAttrInterface target = kernel.getTargetInterface();
-  bool ambiguous = false;
   kernel.walk([&](linalg::LinalgOp op) {
     last = op;
-    if (getOuterReductions(op, target).empty())
-      return;
-    ambiguous |= static_cast<bool>(anchor);
-    anchor = op;
+    if (op->hasAttr(kAnchor))
+      anchor = op;
   });
-  if (ambiguous)
-    return kernel.emitOpError("has several operations that reduce; only one "
-                              "can be the anchor of a schedule");
   if (!anchor)
     anchor = last;
   if (!anchor)
@@ -167,7 +163,7 @@ static LogicalResult tileFirstLevel(RewriterBase &rewriter, KernelOp kernel,
 
 static LogicalResult tileAnchor(RewriterBase &rewriter, KernelOp kernel,
                                 TileAttr tile, int64_t level) {
-  FailureOr<TilingInterface> anchor = findAnchor(kernel);
+  FailureOr<TilingInterface> anchor = findMarked(kernel);
   if (failed(anchor))
     return failure();
   auto options = makeOptions(*anchor, tile, /*reductions=*/true);
@@ -198,10 +194,13 @@ struct Tile : acc::te::impl::TeTileBase<Tile> {
             << " in its schedule, which only the host has";
         return signalPassFailure();
       }
+    if (linalg::LinalgOp anchor = findAnchor(kernel))
+      anchor->setAttr(kAnchor, UnitAttr::get(&getContext()));
     for (auto [level, tile] : llvm::enumerate(schedule.getSerialLevels()))
       if (failed(level == 0 ? tileFirstLevel(rewriter, kernel, tile)
                             : tileAnchor(rewriter, kernel, tile, level)))
         return signalPassFailure();
+    kernel.walk([](linalg::LinalgOp op) { op->removeAttr(kAnchor); });
   }
 };
 } // namespace

@@ -114,6 +114,7 @@ _COUNTS: Mapping[str, Callable[[_Shapes], Iterable[Product]]] = {
     "graph.gemm": _gemm,
     "graph.gemm_integer": _gemm_integer,
     "graph.mat_mul": _mat_mul,
+    "graph.matmul_integer": _mat_mul,
     "graph.einsum": _einsum,
     "graph.rnn": _recurrent,
     "graph.gru": _recurrent,

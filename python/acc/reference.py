@@ -22,6 +22,7 @@ __all__ = [
     "gemm_integer",
     "global_sum_integer",
     "lookup",
+    "matmul_integer",
     "max_pool",
     "mul_integer",
     "rebase",
@@ -86,6 +87,21 @@ def conv_integer(
 def gemm_integer(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """(M, K) int8, (N, K) int8, (N,) int32 -> (M, N) int32."""
     return _wrap(x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
+
+
+def matmul_integer(
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    a_zero_point: int = 0,
+    b_zero_point: int = 0,
+    offset: int = 0,
+    transB: bool = False,
+) -> np.ndarray:
+    """(..., M, K) int8, (..., K, N) int8 or (..., N, K) with `transB` -> (..., M, N) int32; leading axes broadcast."""
+    right = np.swapaxes(b, -1, -2) if transB else b
+    products = np.matmul(a.astype(np.float64) - a_zero_point, right.astype(np.float64) - b_zero_point)
+    return _wrap(products + offset)
 
 
 def weighted_sum(*inputs: np.ndarray, multipliers: Sequence[int], bias: int = 0) -> np.ndarray:
@@ -241,6 +257,7 @@ def _native(op: ir.Operation, *inputs: np.ndarray) -> np.ndarray:
 _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "conv_integer": _direct(conv_integer),
     "gemm_integer": _direct(gemm_integer),
+    "matmul_integer": _direct(matmul_integer),
     "weighted_sum": _direct(weighted_sum),
     "global_sum_integer": _direct(global_sum_integer),
     "mul_integer": _direct(mul_integer),

@@ -136,6 +136,61 @@ class QdqModel:
             self._activation(y, activation), (rows, features), self.scale(deviation / 40), self.zero_point()
         )
 
+    def rows(self, x: Quantized, features: int, per_channel: bool = False, bias: str = "") -> Quantized:
+        """MatMul of a sequence (..., depth) by weights (depth, features).
+
+        bias: "" for none, "float" in one sum with the product, or "own" for a sum that is quantized by itself.
+        """
+        depth = x.shape[-1]
+        weight, w_scales = self._weights((features, depth), per_channel)
+        y = self._node("MatMul", [self.dequantize(x), self._node("Transpose", [weight], perm=[1, 0])])
+        deviation = x.scale * float(w_scales.mean()) * 73 * 73 * np.sqrt(depth)
+        scale, shape = self.scale(deviation / 40), (*x.shape[:-1], features)
+        if bias == "float":
+            y = self._node("Add", [y, self._constant(self.rng.normal(0, deviation, features).astype(np.float32))])
+        result = self._quantize(y, shape, scale, self.zero_point())
+        return self.add_constant(result) if bias == "own" else result
+
+    def add_constant(self, x: Quantized) -> Quantized:
+        """The sum with a quantized constant for every channel, the last axis."""
+        info = np.iinfo(self.dtype)
+        values = self.rng.integers(info.min, info.max + 1, x.shape[-1]).astype(self.dtype)
+        constant = Quantized(self._constant(values), values.shape, self.scale(x.scale / 2), self.zero_point())
+        y = self._node("Add", [self.dequantize(constant), self.dequantize(x)])
+        return self._quantize(y, x.shape, self.scale(x.scale), self.zero_point())
+
+    def product(self, a: Quantized, b: Quantized) -> Quantized:
+        """MatMul of two computed tensors."""
+        y = self._node("MatMul", [self.dequantize(a), self.dequantize(b)])
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        deviation = a.scale * b.scale * 73 * 73 * np.sqrt(a.shape[-1])
+        return self._quantize(y, (*batch, a.shape[-2], b.shape[-1]), self.scale(deviation / 40), self.zero_point())
+
+    def reshape(self, x: Quantized, shape: tuple[int, ...]) -> Quantized:
+        value = self._node("Reshape", [self.dequantize(x), self._constant(np.array(shape, np.int64))])
+        return self._quantize(value, shape, x.scale, x.zero_point)
+
+    def transpose(self, x: Quantized, perm: tuple[int, ...]) -> Quantized:
+        value = self._node("Transpose", [self.dequantize(x)], perm=perm)
+        return self._quantize(value, tuple(x.shape[axis] for axis in perm), x.scale, x.zero_point)
+
+    def softmax(self, x: Quantized) -> Quantized:
+        value = self._node("Softmax", [self.dequantize(x)], axis=-1)
+        return self._quantize(value, x.shape, float(np.float32(1 / 255)), int(np.iinfo(self.dtype).min))
+
+    def attention(self, x: Quantized, heads: int, per_channel: bool = False, bias: str = "own") -> Quantized:
+        """Self-attention of sequences (batch, positions, channels) with a residual connection."""
+        batch, positions, channels = x.shape
+        parts = []
+        for perm in ((0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3)):
+            part = self.rows(x, channels, per_channel, bias)
+            taken = self.reshape(part, (batch, positions, heads, channels // heads))
+            parts.append(self.transpose(taken, perm))
+        scores = self.product(parts[0], parts[1])
+        mixed = self.product(self.softmax(scores), parts[2])
+        joined = self.reshape(self.transpose(mixed, (0, 2, 1, 3)), x.shape)
+        return self.add(self.rows(joined, channels, per_channel, bias), x)
+
     def add(self, x: Quantized, y: Quantized, activation: str = "") -> Quantized:
         value = self._activation(self._node("Add", [self.dequantize(x), self.dequantize(y)]), activation)
         zero_point = self.zero_point("min" if activation else "any")

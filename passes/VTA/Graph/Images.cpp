@@ -30,8 +30,7 @@ public:
 
   void run() {
     for (Operation &op : llvm::make_early_inc_range(block))
-      if (isAccelerated(&op) && op.getNumResults() == 1 &&
-          typeOf(op.getResult(0)).getRank() == 3)
+      if (isSignal(op))
         rewrite(op);
     for (Operation *op : llvm::reverse(reshapes))
       if (op->use_empty())
@@ -39,6 +38,18 @@ public:
   }
 
 private:
+  /// Whether the accelerator computes a signal: by a window, or from another
+  /// one. Other tensors of three axes are sequences.
+  bool isSignal(Operation &op) const {
+    if (!isAccelerated(&op) || op.getNumResults() != 1 ||
+        typeOf(op.getResult(0)).getRank() != 3)
+      return false;
+    return mlir::isa<ConvIntegerOp, MaxPoolOp, GlobalSumIntegerOp>(op) ||
+           llvm::any_of(op.getOperands(), [&](Value operand) {
+             return images.contains(operand);
+           });
+  }
+
   /// A tensor of three axes as an image.
   Value getImage(ImplicitLocOpBuilder &b, Value value) {
     if (Value image = images.lookup(value))

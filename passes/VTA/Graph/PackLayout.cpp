@@ -63,6 +63,26 @@ SmallVector<int64_t> getUsedPads(WindowOp op, ArrayRef<int64_t> kernel) {
   return pads;
 }
 
+/// The elements of a constant that is the same at all positions of sequences of
+/// `shape`, one for every channel.
+std::optional<SmallVector<int64_t>> readChannels(Value value,
+                                                 ArrayRef<int64_t> shape) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  int64_t channels = shape.back();
+  ArrayRef<int64_t> own = shapeOf(value);
+  if (!constant || shape.size() > 3 || own.empty() || own.back() != channels ||
+      typeOf(value).getNumElements() != channels)
+    return std::nullopt;
+  std::optional<ArrayRef<char>> bytes = getRawElements(constant.getValue());
+  if (!bytes)
+    return std::nullopt;
+  SmallVector<int64_t> elements;
+  for (int64_t channel = 0; channel < channels; ++channel)
+    elements.push_back(
+        int8_t((*bytes)[constant.getValue().isSplat() ? 0 : channel]));
+  return elements;
+}
+
 /// Rewrites the operators of one function that are assigned to the accelerator.
 class Rewriter {
 public:
@@ -95,8 +115,8 @@ public:
 private:
   LogicalResult rewrite(Operation *op) {
     return TypeSwitch<Operation *, LogicalResult>(op)
-        .Case<ConvIntegerOp, GemmIntegerOp, WeightedSumOp, MulIntegerOp,
-              GlobalSumIntegerOp, RequantizeOp, MaxPoolOp>(
+        .Case<ConvIntegerOp, GemmIntegerOp, MatMulIntegerOp, WeightedSumOp,
+              MulIntegerOp, GlobalSumIntegerOp, RequantizeOp, MaxPoolOp>(
             [&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
         .Case([&](LookupOp lookup) { return values.createLookup(lookup); })
@@ -106,12 +126,7 @@ private:
   }
 
   SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape) {
-    return {llvm::divideCeilSigned(shape[0], tiles.batch),
-            llvm::divideCeilSigned(shape[1], tiles.blockOut),
-            shape[2],
-            shape[3],
-            tiles.batch,
-            tiles.blockOut};
+    return values.getPackedShape(shape, tiles.blockOut);
   }
 
   SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape,
@@ -212,26 +227,69 @@ private:
     return setBiased(op, acc, op.getBias());
   }
 
-  /// A matrix product is a convolution whose window is the whole input; a
-  /// flatten in front of it disappears into the window.
+  /// A matrix product is a convolution whose window is one position of a
+  /// sequence. What flattens images in front of it disappears into a window
+  /// that is the whole image.
   LogicalResult rewriteOp(GemmIntegerOp op) {
     Value source = op.getInput();
+    ArrayRef<int64_t> result = shapeOf(op.getResult());
     if (Operation *producer = source.getDefiningOp();
         isa_and_present<FlattenOp, ReshapeOp>(producer))
       if (ArrayRef<int64_t> shape = shapeOf(producer->getOperand(0));
           shape.size() > 2 && shape.size() <= 4 &&
           shape[0] == shapeOf(source)[0])
         source = producer->getOperand(0);
-    SmallVector<int64_t> shape = to4D(shapeOf(source));
-    ArrayRef<int64_t> result = shapeOf(op.getResult());
+    SmallVector<int64_t> window{1, 1};
+    int64_t channels = shapeOf(source)[1];
+    bool isImage = shapeOf(source).size() == 4;
+    if (isImage)
+      window = llvm::to_vector(shapeOf(source).take_back(2));
     Value input = values.getInterior(source, tiles.blockIn);
-    Value weight =
-        createWeight(op.getWeight(), {result[1], shape[1], shape[2], shape[3]});
+    Value weight = createWeight(op.getWeight(),
+                                {result[1], channels, window[0], window[1]});
     ChannelBlocks blocks =
-        findChannelBlocks(/*group=*/1, shape[1], result[1], tiles);
-    Value acc = steps.convolution(input, weight, blocks,
-                                  packedResult(to4D(result)), {1, 1}, {1, 1});
+        findChannelBlocks(/*group=*/1, channels, result[1], tiles);
+    Value acc = isImage
+                    ? steps.flatten(input, weight, packedResult(result))
+                    : steps.convolution(input, weight, blocks,
+                                        packedResult(result), {1, 1}, {1, 1});
     return setBiased(op, acc, op.getBias());
+  }
+
+  LogicalResult rewriteOp(MatMulIntegerOp op) {
+    ArrayRef<int64_t> shape = shapeOf(op.getA());
+    PackedValues::Matrix weights =
+        op.getTransB()
+            ? values.getWeights(op.getB())
+            : values.getTransposedWeights(
+                  op.getB(), [&](Value tiled) { return transpose(op, tiled); });
+    PackedValues::Matrix inputs =
+        values.getInputs(op.getA(), /*mustBeZeroPadded=*/!weights.isZeroPadded);
+    int64_t depth = shape.back();
+    VTASteps::MatrixSum sum = steps.matrixProduct(
+        inputs.value, weights.value, packedResult(shapeOf(op.getResult())),
+        {int8_t(op.getAZeroPoint()), int8_t(op.getBZeroPoint()), depth,
+         int32_t(op.getOffset())});
+    // Differences have one bit more than what is stored.
+    int64_t most =
+        4 * depth + llvm::divideCeil(std::abs(int64_t(int32_t(op.getOffset()))),
+                                     int64_t(128 * 128));
+    accumulators[op.getResult()] = {sum.sum, {sum.rest}, most};
+    return success();
+  }
+
+  /// Swaps positions and channels, in a kernel of its own.
+  Value transpose(MatMulIntegerOp reader, Value tiled) {
+    PlacementAttr placement = tagger.placement;
+    StringAttr name =
+        values.makeKernelName(getKernel(reader).getValue() + ":transpose");
+    tagger.placement = PlacementAttr::get(b.getContext(), name,
+                                          placement.getTarget(), StringAttr());
+    Value acc = steps.transpose(tiled);
+    Value result = steps.narrow(
+        acc, tensor::EmptyOp::create(b, shapeOf(acc), b.getI8Type()));
+    tagger.placement = placement;
+    return result;
   }
 
   /// The i32 form of an i8 operand: what the kernel is just computing, or
@@ -260,8 +318,17 @@ private:
     Value total;
     SmallVector<Value> smaller;
     SmallVector<std::pair<Value, int32_t>> products;
+    SmallVector<int32_t> channels{int32_t(op.getBias())};
     for (auto [input, multiplier] :
          llvm::zip(op.getInputs(), op.getMultipliers())) {
+      if (std::optional<SmallVector<int64_t>> constant =
+              readChannels(input, shapeOf(op.getResult()))) {
+        if (channels.size() == 1)
+          channels.assign(constant->size(), channels.front());
+        for (auto [sum, value] : llvm::zip(channels, *constant))
+          sum = int32_t(uint32_t(sum) + uint32_t(value * multiplier));
+        continue;
+      }
       if (!isBroadcastable(input, op.getResult()))
         return op.emitOpError("cannot run on the accelerator: operands "
                               "broadcast within a tile");
@@ -283,14 +350,13 @@ private:
       return op.emitOpError("cannot run on the accelerator: adds to a "
                             "convolution whose channels lie in sections");
     if (!total)
-      total = steps.fill(packedResult(to4D(shapeOf(op.getResult()))), 0);
+      total = steps.fill(packedResult(shapeOf(op.getResult())), 0);
     for (Value term : smaller)
       total = steps.applyTensor(Step::Add, total, term);
     for (auto [input, multiplier] : products)
       total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
                               multiplier);
-    accumulators[op.getResult()] = {
-        total, {int32_t(op.getBias())}, std::nullopt};
+    accumulators[op.getResult()] = {total, channels, std::nullopt};
     return success();
   }
 
@@ -307,7 +373,7 @@ private:
         return op.emitOpError("cannot run on the accelerator: multiplies a "
                               "convolution whose channels lie in sections");
     }
-    SmallVector<int64_t> packed = packedResult(to4D(shapeOf(op.getResult())));
+    SmallVector<int64_t> packed = packedResult(shapeOf(op.getResult()));
     if (shapeOf(factors.front()) != ArrayRef(packed))
       std::swap(factors.front(), factors.back());
     Value product = factors.front();
@@ -382,7 +448,7 @@ private:
   /// still read is unpacked.
   LogicalResult eraseOriginals() {
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-      if (isReshape(&op) && op.use_empty()) {
+      if ((isReshape(&op) || mlir::isa<TransposeOp>(op)) && op.use_empty()) {
         op.erase();
         continue;
       }

@@ -52,37 +52,72 @@ void KernelTagger::notifyOperationInserted(Operation *op,
                                            OpBuilder::InsertPoint) {
   if (!placement || op->getBlock() != &block ||
       op->hasTrait<OpTrait::ConstantLike>() ||
-      mlir::isa<tensor::EmptyOp, PackOp, UnpackOp>(op) || isReshape(op))
+      mlir::isa<tensor::EmptyOp, PackOp, UnpackOp, TransposeOp>(op) ||
+      isReshape(op))
     return;
   op->setAttr(GraphDialect::kPlacement, placement);
 }
 
 /// The kernel that computes a value, or what else to name its conversions by.
-static StringRef getName(Value value) {
+StringRef acc::vta::getKernelName(Value value) {
   if (Operation *producer = value.getDefiningOp())
     if (StringAttr kernel = getKernel(producer))
       return kernel.getValue();
   return "input";
 }
 
-void PackedValues::assignToHost(Operation *op, const Twine &name) {
-  // What folds is no operation of its own.
-  if (!isa_and_present<PackOp, UnpackOp, linalg::FillOp>(op) || getKernel(op))
-    return;
+StringAttr PackedValues::makeKernelName(const Twine &name) {
   std::string unique = name.str();
   while (!kernelNames.insert(unique).second)
     unique += "_";
+  return b.getStringAttr(unique);
+}
+
+void PackedValues::assignToHost(Operation *op, const Twine &name) {
+  // What folds is no operation of its own.
+  if (!isa_and_present<PackOp, UnpackOp, TransposeOp, linalg::FillOp>(op) ||
+      getKernel(op))
+    return;
   op->setAttr(
       GraphDialect::kPlacement,
-      PlacementAttr::get(b.getContext(), b.getStringAttr(unique),
+      PlacementAttr::get(b.getContext(), makeKernelName(name),
                          acc::te::HostAttr::get(b.getContext()),
                          b.getStringAttr("converts the layout of a tensor")));
+}
+
+SmallVector<int64_t> PackedValues::getForm(ArrayRef<int64_t> shape) const {
+  bool isSequence = shape.size() == 2 || shape.size() == 3;
+  if (!isSequence)
+    return to4D(shape);
+  int64_t count = shape.size() == 3 ? shape[0] : 1;
+  ArrayRef<int64_t> matrix = shape.take_back(2);
+  if (count == 1 && matrix[0] <= tiles.batch)
+    return to4D(matrix);
+  return {count, matrix[0], matrix[1]};
+}
+
+SmallVector<int64_t> PackedValues::getPackedShape(ArrayRef<int64_t> shape,
+                                                  int64_t tile) const {
+  SmallVector<int64_t> form = getForm(shape);
+  if (form.size() == 3)
+    return {form[0],
+            llvm::divideCeilSigned(form[2], tile),
+            llvm::divideCeilSigned(form[1], tiles.batch),
+            1,
+            tiles.batch,
+            tile};
+  return {llvm::divideCeilSigned(form[0], tiles.batch),
+          llvm::divideCeilSigned(form[1], tile),
+          form[2],
+          form[3],
+          tiles.batch,
+          tile};
 }
 
 Value PackedValues::lookThrough(Value value) const {
   while (Operation *op = value.getDefiningOp()) {
     if (!isReshape(op) ||
-        to4D(shapeOf(op->getOperand(0))) != to4D(shapeOf(value)))
+        getForm(shapeOf(op->getOperand(0))) != getForm(shapeOf(value)))
       break;
     value = op->getOperand(0);
   }
@@ -137,10 +172,8 @@ std::optional<int8_t> PackedValues::getPadValue(Value value,
 //===----------------------------------------------------------------------===//
 
 Value PackedValues::getPlain(Value value) {
-  Value plain = getUnpacked(value);
-  if (!plain)
-    plain = value;
-  SmallVector<int64_t> shape = to4D(shapeOf(plain));
+  Value plain = getOnHost(value);
+  SmallVector<int64_t> shape = getForm(shapeOf(plain));
   if (shapeOf(plain) != ArrayRef<int64_t>(shape))
     plain = b.createOrFold<ReshapeOp>(typeOf(plain).clone(shape), plain);
   return plain;
@@ -149,19 +182,26 @@ Value PackedValues::getPlain(Value value) {
 PackedValues::Packed PackedValues::get(Value value, int64_t tile,
                                        std::optional<int8_t> padValue) {
   value = lookThrough(value);
-  SmallVector<Packed, 1> &forms = all[{value, tile}];
-  for (const Packed &form : forms)
+  for (const Packed &form : all[{value, tile}])
     if (!padValue || form.padValue == *padValue)
       return form;
+  auto add = [&](const Packed &packed) {
+    all[{value, tile}].push_back(packed);
+    return packed;
+  };
+  SmallVector<int64_t> shape = getForm(shapeOf(value));
+  if (shape.size() == 3)
+    if (std::optional<Packed> known = findSequences(value, tile))
+      return add(*known);
   if (!padValue)
     padValue = getPadValue(value, tile).value_or(0);
-  Halo halo = getHalo(value, tile, *padValue);
+  Halo halo =
+      shape.size() == 3 ? getTail(shape) : getHalo(value, tile, *padValue);
   Value packed = b.createOrFold<PackOp>(getPlain(value),
                                         ArrayRef<int64_t>{tiles.batch, tile},
                                         ArrayRef<int64_t>(halo), *padValue);
-  assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
-  forms.push_back({packed, halo, *padValue});
-  return forms.back();
+  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
+  return add({packed, halo, *padValue});
 }
 
 /// The part of `packed` that has `halo` around the image.
@@ -212,7 +252,7 @@ Value PackedValues::getFolded(Value value, int64_t tile, const WindowFold &fold,
   Value packed = b.createOrFold<PackOp>(
       plain, ArrayRef<int64_t>{tiles.batch, tile}, ArrayRef<int64_t>(halo),
       padValue, fold.taps, fold.steps, fold.tapDistances);
-  assignToHost(packed.getDefiningOp(), getName(value) + ":pack");
+  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
   // Behind the last window there may be more of the image.
   SmallVector<int64_t> sizes(shapeOf(packed));
   sizes[2] = fold.extents[0];
@@ -246,15 +286,16 @@ Value PackedValues::pad(Value packed, const Halo &border,
 PackedValues::Packed
 PackedValues::createDestination(Value value, ArrayRef<int64_t> channelBlocks) {
   int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
-  Halo halo = getHalo(value, tiles.blockOut, padValue);
   auto type = typeOf(value);
-  SmallVector<int64_t> shape = to4D(type.getShape());
-  SmallVector<int64_t> packedShape{
-      llvm::divideCeilSigned(shape[0], tiles.batch)};
+  SmallVector<int64_t> form = getForm(type.getShape());
+  Halo halo = form.size() == 3 ? getTail(form)
+                               : getHalo(value, tiles.blockOut, padValue);
+  SmallVector<int64_t> packed = getPackedShape(type.getShape(), tiles.blockOut),
+                       packedShape{packed.front()};
   llvm::append_range(packedShape, channelBlocks);
   llvm::append_range(packedShape,
-                     ArrayRef<int64_t>{shape[2] + halo[0] + halo[2],
-                                       shape[3] + halo[1] + halo[3],
+                     ArrayRef<int64_t>{packed[2] + halo[0] + halo[2],
+                                       packed[3] + halo[1] + halo[3],
                                        tiles.batch, tiles.blockOut});
   return {tensor::EmptyOp::create(b, packedShape, type.getElementType()), halo,
           padValue};
@@ -280,12 +321,16 @@ void PackedValues::createResult(Value value, ArrayRef<int64_t> channelBlocks,
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
-  PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
-  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
-  auto fill = linalg::FillOp::create(b, pad, packed.value);
-  assignToHost(fill, placement.getKernel().getValue() + ":halo");
-  tagger.placement = placement;
-  packed.value = fill.getResult(0);
+  // Nobody cares for what is behind the last position of a sequence.
+  if (getForm(shapeOf(value)).size() != 3) {
+    PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
+    Value pad =
+        arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+    auto fill = linalg::FillOp::create(b, pad, packed.value);
+    assignToHost(fill, placement.getKernel().getValue() + ":halo");
+    tagger.placement = placement;
+    packed.value = fill.getResult(0);
+  }
   Value interior = slice(packed, Halo{});
   auto place = interior.getDefiningOp<tensor::ExtractSliceOp>();
   packed.value = tensor::InsertSliceOp::create(
@@ -366,11 +411,11 @@ Value PackedValues::getUnpacked(Value value) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointAfterValue(packed.value);
   auto type = typeOf(value);
-  SmallVector<int64_t> shape = to4D(type.getShape());
+  SmallVector<int64_t> shape = getForm(type.getShape());
   Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
                                  ArrayRef<int64_t>(packed.halo));
-  assignToHost(plain.getDefiningOp(), getName(value) + ":unpack");
-  if (type.getRank() != 4)
+  assignToHost(plain.getDefiningOp(), getKernelName(value) + ":unpack");
+  if (type.getShape() != ArrayRef<int64_t>(shape))
     plain = ReshapeOp::create(b, type, plain);
   unpacked[value] = plain;
   return plain;

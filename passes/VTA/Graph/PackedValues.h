@@ -34,7 +34,10 @@ bool isPackedOnHost(mlir::Operation *op);
 /// Whether an operator only changes the shape.
 bool isReshape(mlir::Operation *op);
 
-/// Matrices are images of 1 x 1.
+/// The kernel that computes a value, or what else to name its conversions by.
+llvm::StringRef getKernelName(mlir::Value value);
+
+/// Images of 1 x 1 of what has fewer axes.
 llvm::SmallVector<int64_t> to4D(llvm::ArrayRef<int64_t> shape);
 
 /// Assigns what is inserted into one block to the current kernel; constants and
@@ -85,6 +88,32 @@ public:
                     llvm::function_ref<mlir::Value(mlir::Value)> compute,
                     KernelTagger &tagger);
 
+  /// The form of `shape` that decides its layout: images (N, C, H, W) and
+  /// sequences (N, positions, channels). A matrix is a sequence, or an image of
+  /// 1 x 1 if its rows are one tile, which is the same in memory.
+  llvm::SmallVector<int64_t> getForm(llvm::ArrayRef<int64_t> shape) const;
+  /// The packed shape of a tensor of `shape`, without a halo.
+  llvm::SmallVector<int64_t> getPackedShape(llvm::ArrayRef<int64_t> shape,
+                                            int64_t tile) const;
+
+  // PackedSequences.cpp
+  /// An operand of a product of matrices (rows, channels) or stacks of them.
+  struct Matrix {
+    mlir::Value value;
+    /// Whether what incomplete tiles hold behind the channels is zero.
+    bool isZeroPadded = false;
+  };
+  /// The rows of `value` as inputs, (n, blocks, rows, 1, BATCH, BLOCK_IN).
+  Matrix getInputs(mlir::Value value, bool mustBeZeroPadded);
+  /// The rows of `value` as outputs of weight tiles, (n, blocks, outputs,
+  /// BLOCK_OUT, BLOCK_IN).
+  Matrix getWeights(mlir::Value value);
+  /// The same of the columns of `value`, which `transpose` makes rows of where
+  /// they lie in the accelerator's layout: it is given weight tiles.
+  Matrix
+  getTransposedWeights(mlir::Value value,
+                       llvm::function_ref<mlir::Value(mlir::Value)> transpose);
+
   /// Makes the packed form of a concatenation of packed tensors along the
   /// channels; fails if a tile would hold channels of two of them.
   mlir::LogicalResult createConcat(graph::ConcatOp op);
@@ -92,6 +121,9 @@ public:
   /// Makes the packed form of a table look-up of a packed tensor; fails for
   /// tables for each channel.
   mlir::LogicalResult createLookup(graph::LookupOp op);
+
+  /// A name that no other kernel made here has.
+  mlir::StringAttr makeKernelName(const llvm::Twine &name);
 
   /// The plain form of a result, or null if there is no packed one.
   mlir::Value getUnpacked(mlir::Value value);
@@ -103,6 +135,24 @@ private:
     int8_t padValue;
   };
 
+  /// Positions that complete the last weight tile of sequences, which nobody
+  /// reads for what they hold.
+  Halo getTail(llvm::ArrayRef<int64_t> form) const;
+  /// The tensor whose packed form holds `value` too, because heads that are
+  /// taken apart or joined are blocks of channels, or null.
+  mlir::Value findHeads(mlir::Value value, int64_t tile) const;
+  /// The same if the accelerator computes that tensor.
+  mlir::Value findComputedHeads(mlir::Value value, int64_t tile) const;
+  /// The packed form, with its tail, of sequences whose heads are taken apart
+  /// or joined from what the accelerator computes.
+  std::optional<Packed> findSequences(mlir::Value value, int64_t tile);
+  /// Packs `plain` for one reader.
+  mlir::Value packSequences(mlir::Value plain, mlir::Value origin,
+                            int64_t tile);
+  /// `value` as the host has it.
+  mlir::Value getOnHost(mlir::Value value);
+  mlir::Value toWeights(mlir::Value packed, int64_t outputs);
+
   /// The tensor that the reshapes in front of `value` leave as it is.
   mlir::Value lookThrough(mlir::Value value) const;
   /// The largest halo with this padding that a reader wants.
@@ -113,7 +163,7 @@ private:
   forEachReader(mlir::Value value, int64_t tile,
                 llvm::function_ref<void(const Halo &, int8_t)> callback) const;
 
-  /// `value` as an image that is not packed.
+  /// The same in the form that decides its layout.
   mlir::Value getPlain(mlir::Value value);
   Packed get(mlir::Value value, int64_t tile,
              std::optional<int8_t> padValue = std::nullopt);

@@ -30,8 +30,7 @@ static constexpr int64_t kMost = 127;
 /// More products take longer than the vector unit.
 static constexpr int kMostProducts = 2;
 
-/// The body of a product: what is accumulated, and one term more.
-static Value addTerm(ImplicitLocOpBuilder &b, ValueRange x) {
+Value acc::vta::addTerm(ImplicitLocOpBuilder &b, ValueRange x) {
   Type wide = b.getI32Type();
   Value term = arith::MulIOp::create(b, arith::ExtSIOp::create(b, wide, x[0]),
                                      arith::ExtSIOp::create(b, wide, x[1]));

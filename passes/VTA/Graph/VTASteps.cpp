@@ -232,13 +232,29 @@ Value VTASteps::convolution(Value input, Value weight,
                  {map({n, first + ci, oh * strides[0] + kh * dilations[0],
                        ow * strides[1] + kw * dilations[1], row, i}),
                   map({output, ci, kh, kw, o, i}), map(result)},
-                 kinds, [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                   Type wide = inner.getI32Type();
-                   Value product = arith::MulIOp::create(
-                       inner, arith::ExtSIOp::create(inner, wide, x[0]),
-                       arith::ExtSIOp::create(inner, wide, x[1]));
-                   return arith::AddIOp::create(inner, x[2], product);
-                 });
+                 kinds, addTerm);
+}
+
+Value VTASteps::flatten(Value input, Value weight,
+                        ArrayRef<int64_t> resultShape) {
+  // The loops of the result, of what is summed, and of one instruction. One
+  // tile of images is one position, whichever axis counts it.
+  SmallVector<AffineExpr, 10> d;
+  for (unsigned axis = 0; axis < 10; ++axis)
+    d.push_back(b.getAffineDimExpr(axis));
+  AffineExpr image = d[resultShape[0] == shapeOf(input)[0] ? 0 : 2];
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(10, 0, exprs, b.getContext());
+  };
+  constexpr auto parallel = utils::IteratorType::parallel,
+                 reduction = utils::IteratorType::reduction;
+  return generic(fill(resultShape, 0), {input, weight},
+                 {map({image, d[4], d[5], d[6], d[7], d[9]}),
+                  map({d[1], d[4], d[5], d[6], d[8], d[9]}),
+                  map({d[0], d[1], d[2], d[3], d[7], d[8]})},
+                 {parallel, parallel, parallel, parallel, reduction, reduction,
+                  reduction, parallel, parallel, reduction},
+                 addTerm);
 }
 
 Value VTASteps::maxPool(Value wideInput, ArrayRef<int64_t> resultShape,

@@ -34,6 +34,9 @@ struct VectorUnit {
 
 struct ChannelBlocks;
 
+/// The body of a product: what is accumulated, x[2], and one term more.
+mlir::Value addTerm(mlir::ImplicitLocOpBuilder &b, mlir::ValueRange x);
+
 /// Emits steps on a running i32 tensor: rows of tiles by image, block of
 /// channels (two axes where they lie in sections, see ChannelBlocks), row and
 /// column.
@@ -61,6 +64,29 @@ public:
   /// The sum of an i8 image, if canAddScaled(1).
   mlir::Value globalSum(mlir::Value input);
 
+  // SequenceProducts.cpp
+  /// What the zero points of the operands of a product of `depth` terms, and
+  /// `offset`, add to it.
+  struct ZeroPoints {
+    int64_t input = 0, weight = 0, depth = 0;
+    int32_t offset = 0;
+  };
+  /// A sum of products, and what is still to be added to it.
+  struct MatrixSum {
+    mlir::Value sum;
+    int32_t rest = 0;
+  };
+  /// Multiplies computed matrices: input (n, blocks, positions, 1, BATCH,
+  /// BLOCK_IN) by weight (n, blocks, outputs, BLOCK_OUT, BLOCK_IN). The lanes
+  /// behind `depth` must be zero in one of them.
+  MatrixSum matrixProduct(mlir::Value input, mlir::Value weight,
+                          llvm::ArrayRef<int64_t> resultShape,
+                          const ZeroPoints &zero);
+  /// Swaps positions and channels of sequences given as weight tiles (n,
+  /// channels, positions, lanes, lanes); the result (n, positions, channels,
+  /// lanes / BATCH, BATCH, lanes) holds the same i8 values in i32.
+  mlir::Value transpose(mlir::Value weight);
+
   mlir::Value fill(llvm::ArrayRef<int64_t> shape, int32_t value);
   mlir::Value copy(mlir::Value acc);
   /// i8 to i32 and back.
@@ -72,6 +98,10 @@ public:
                           llvm::ArrayRef<int64_t> resultShape,
                           llvm::ArrayRef<int64_t> strides,
                           llvm::ArrayRef<int64_t> dilations);
+  /// A convolution whose window is the whole image, of images that become the
+  /// positions of a sequence.
+  mlir::Value flatten(mlir::Value input, mlir::Value weight,
+                      llvm::ArrayRef<int64_t> resultShape);
   mlir::Value maxPool(mlir::Value wideInput,
                       llvm::ArrayRef<int64_t> resultShape,
                       llvm::ArrayRef<int64_t> window,
@@ -101,6 +131,12 @@ private:
   mlir::Value product(mlir::Value acc, mlir::Value input,
                       llvm::ArrayRef<mlir::AffineExpr> inputAt,
                       mlir::Value weight, mlir::AffineExpr weightAt);
+  /// acc += input * weight, summed over blocks of lanes, the loop behind those
+  /// of the result's tiles.
+  mlir::Value sumProducts(mlir::Value acc, mlir::Value input,
+                          llvm::ArrayRef<mlir::AffineExpr> inputAt,
+                          mlir::Value weight,
+                          llvm::ArrayRef<mlir::AffineExpr> weightAt);
   mlir::Value
   generic(mlir::Value destination, mlir::ValueRange inputs,
           llvm::ArrayRef<mlir::AffineMap> maps,

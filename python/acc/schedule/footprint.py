@@ -107,8 +107,19 @@ class Footprint:
 
     @property
     def reads(self) -> dict[int, Buffer]:
-        """By argument, the buffer that it is read into."""
-        return {buffer.arg: buffer for buffer in self.buffers if buffer.arg is not None}
+        """By argument, the buffer that it is read into; of several, that of the operation that sums."""
+        return {b.arg: self.buffers[i] for i, b in zip(self.leaders, self.buffers, strict=True) if b.arg is not None}
+
+    @cached_property
+    def leaders(self) -> tuple[int, ...]:
+        """For every buffer the number of the one whose level and slots it has: an argument has one of each."""
+        first: dict[int, int] = {}
+        # Those of the sum come first.
+        for index in sorted(range(len(self.buffers)), key=lambda i: not self.buffers[i].anchor):
+            buffer = self.buffers[index]
+            if buffer.arg is not None:
+                first.setdefault(buffer.arg, index)
+        return tuple(i if b.arg is None else first[b.arg] for i, b in enumerate(self.buffers))
 
 
 def _name_axes(axes: list[_mlir.FootprintAxis]) -> list[str]:

@@ -133,7 +133,11 @@ class Grid:
                 continue
             padded = bool(buffer.padded) and buffer.padded[dim]
             low = buffer.low[dim] if padded else 0
-            moved = moved * self.transfer(form, low, buffer.extents[dim], padded, whole)
+            if buffer.sizes and not form.terms:
+                # No axis moves it: all of it is read.
+                moved = moved * (buffer.extents[dim] if padded else buffer.sizes[dim])
+            else:
+                moved = moved * self.transfer(form, low, buffer.extents[dim], padded, whole)
             for axis, _ in form.terms:
                 if axis not in whole:
                     instructions = instructions * self.trips[axis]
@@ -206,20 +210,27 @@ def _variants(footprint: Footprint, vthreads: int) -> Iterator[Variant]:
     """Orders of the parallel axes with the first (the batch) outermost, axes of virtual threads, levels, slots."""
     movable = [axis.name for axis in footprint.parallel[1:] if axis.extent > 1]
     fixed = [axis.name for axis in footprint.parallel if axis.name not in movable]
+    leaders = footprint.leaders
     choices: list[tuple[int, ...]] = []
-    for buffer in footprint.buffers:
+    for index, buffer in enumerate(footprint.buffers):
         first, last = earliest_level(buffer, footprint), latest_level(buffer, footprint)
-        choices.append((0,) if buffer.arg is None else tuple(range(first, last + 1)))
+        follows = buffer.arg is None or leaders[index] != index
+        choices.append((0,) if follows else tuple(range(first, last + 1)))
     axes: list[str | None] = [None]
     if vthreads > 1:
         axes = [axis.name for axis in footprint.parallel if axis.extent > 1]
     for axis in axes:
         # Virtual threads that share what they read cannot fill it for the next round while they compute.
-        shared = [(1, 2) if b.anchor and axis not in b.axes else (1,) for b in footprint.buffers]
+        shared = [
+            (1, 2) if b.anchor and axis not in b.axes and leaders[i] == i else (1,)
+            for i, b in enumerate(footprint.buffers)
+        ]
         for slots in itertools.product(*shared):
+            of_all = tuple(slots[leader] for leader in leaders)
             for order in itertools.permutations(movable):
                 for levels in itertools.product(*choices):
-                    yield Variant((*fixed, *order), axis, vthreads, levels, slots)
+                    of_each = tuple(levels[leader] for leader in leaders)
+                    yield Variant((*fixed, *order), axis, vthreads, of_each, of_all)
 
 
 def _memories(footprint: Footprint, hardware: Hardware) -> dict[str, Memory]:

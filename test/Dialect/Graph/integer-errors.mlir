@@ -72,6 +72,24 @@ func.func @gemm(%x: tensor<2x4xi8>, %w: tensor<4x3xi8>, %b: tensor<3xi32>) {
 
 // -----
 
+func.func @mat_mul_depth(%a: tensor<4x8xi8>, %b: tensor<5x8xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{sums over 8 elements of a but 5 elements of b}}
+  %0 = graph.matmul_integer %a, %b : (tensor<4x8xi8>, tensor<5x8xi8>) -> tensor<4x8xi32>
+  return
+}
+
+// -----
+
+func.func @mat_mul_vector(%a: tensor<8xi8>, %b: tensor<8x5xi8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{operands have ranks 1 and 2 but must be matrices or stacks of them}}
+  %0 = graph.matmul_integer %a, %b : (tensor<8xi8>, tensor<8x5xi8>) -> tensor<5xi32>
+  return
+}
+
+// -----
+
 func.func @sum_multipliers(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
   // expected-error@+1 {{needs one multiplier for each of its 2 inputs}}

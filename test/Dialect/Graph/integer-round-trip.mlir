@@ -18,6 +18,15 @@ func.func @gemm(%x: tensor<2x64xi8>, %w: tensor<10x64xi8>, %b: tensor<10xi32>) -
   return %0 : tensor<2x10xi32>
 }
 
+// CHECK-LABEL: func.func @mat_mul
+// CHECK: graph.matmul_integer %{{.*}}, %{{.*}} {a_zero_point = 3 : i8, b_zero_point = -5 : i8, offset = 7 : i32, transB = true} : (tensor<2x1x4x8xi8>, tensor<3x5x8xi8>) -> tensor<2x3x4x5xi32>
+// CHECK: graph.matmul_integer %{{.*}}, %{{.*}} : (tensor<4x8xi8>, tensor<8x5xi8>) -> tensor<4x5xi32>
+func.func @mat_mul(%a: tensor<2x1x4x8xi8>, %b: tensor<3x5x8xi8>, %c: tensor<4x8xi8>, %d: tensor<8x5xi8>) -> (tensor<2x3x4x5xi32>, tensor<4x5xi32>) {
+  %0 = graph.matmul_integer %a, %b {a_zero_point = 3 : i8, b_zero_point = -5 : i8, offset = 7 : i32, transB = true} : (tensor<2x1x4x8xi8>, tensor<3x5x8xi8>) -> tensor<2x3x4x5xi32>
+  %1 = graph.matmul_integer %c, %d : (tensor<4x8xi8>, tensor<8x5xi8>) -> tensor<4x5xi32>
+  return %0, %1 : tensor<2x3x4x5xi32>, tensor<4x5xi32>
+}
+
 // CHECK-LABEL: func.func @sum
 // CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {bias = -7 : i32, multipliers = array<i32: 4194176, -12000>} : (tensor<1x16x8x8xi8>, tensor<16x1x1xi8>) -> tensor<1x16x8x8xi32>
 // CHECK: graph.global_sum_integer %{{.*}} {offset = 384 : i32} : (tensor<1x16x8x8xi8>) -> tensor<1x16x1x1xi32>

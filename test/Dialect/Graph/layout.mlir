@@ -45,10 +45,30 @@ func.func @constant() -> (tensor<1x2x1x2x1x2xi8>, tensor<1x1x3x1x1x2xi8>) {
   return %1, %3 : tensor<1x2x1x2x1x2xi8>, tensor<1x1x3x1x1x2xi8>
 }
 
+// Sequences: positions follow each other, channels are split.
+// CHECK-LABEL: @sequences
+func.func @sequences(%x: tensor<3x20x40xi8>) -> (tensor<3x3x11x1x2x16xi8>, tensor<1x2x3x1x1x2xi8>) {
+  // CHECK-DAG: graph.pack %arg0 {halo = array<i64: 0, 0, 1, 0>, tiles = array<i64: 2, 16>} : (tensor<3x20x40xi8>) -> tensor<3x3x11x1x2x16xi8>
+  %0 = graph.pack %x {halo = array<i64: 0, 0, 1, 0>, tiles = array<i64: 2, 16>} : (tensor<3x20x40xi8>) -> tensor<3x3x11x1x2x16xi8>
+  // CHECK-DAG: graph.constant dense<{{\[\[\[\[\[\[}}1, 2]]], {{\[\[\[}}4, 5]]], {{\[\[\[}}0, 0]]]], {{\[\[\[\[}}3, 0]]], {{\[\[\[}}6, 0]]], {{\[\[\[}}0, 0]]]]]]> : tensor<1x2x3x1x1x2xi8>
+  %1 = graph.constant dense<[[[1, 2, 3], [4, 5, 6]]]> : tensor<1x2x3xi8> : tensor<1x2x3xi8>
+  %2 = graph.pack %1 {halo = array<i64: 0, 0, 1, 0>, tiles = array<i64: 1, 2>} : (tensor<1x2x3xi8>) -> tensor<1x2x3x1x1x2xi8>
+  return %0, %2 : tensor<3x3x11x1x2x16xi8>, tensor<1x2x3x1x1x2xi8>
+}
+
+// -----
+
+func.func @sequence_halo(%x: tensor<3x20x40xi8>) -> tensor<3x3x11x2x2x16xi8> {
+  // expected-error @+2 {{sequences have no halo on the left or right}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = graph.pack %x {halo = array<i64: 0, 1, 0, 0>, tiles = array<i64: 2, 16>} : (tensor<3x20x40xi8>) -> tensor<3x3x11x2x2x16xi8>
+  return %0 : tensor<3x3x11x2x2x16xi8>
+}
+
 // -----
 
 func.func @rank(%x: tensor<3x20xi8>) -> tensor<2x2x6x5x2x16xi8> {
-  // expected-error @+2 {{needs a tensor with 4 axes, has 2}}
+  // expected-error @+2 {{needs a tensor with 3 or 4 axes, has 2}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = graph.pack %x {tiles = array<i64: 2, 16>} : (tensor<3x20xi8>) -> tensor<2x2x6x5x2x16xi8>
   return %0 : tensor<2x2x6x5x2x16xi8>

@@ -54,8 +54,26 @@ func.func @unquantized_result(%q: tensor<1x2x!q>) -> tensor<1x1xf32> {
   return %g : tensor<1x1xf32>
 }
 
-// CHECK-LABEL: func.func @two_activations(
-// CHECK: graph.mat_mul %{{.*}} {graph.reason = "the weights are not constant"}
+// CHECK-LABEL: func.func @vector(
+// CHECK: graph.mat_mul %{{.*}} {graph.reason = "an operand is a vector"}
+func.func @vector(%q: tensor<2x!q>, %p: tensor<2x2x!q>) -> tensor<2x!q> {
+  %x = graph.dequantize_linear %q : (tensor<2x!q>) -> tensor<2xf32>
+  %w = graph.dequantize_linear %p : (tensor<2x2x!q>) -> tensor<2x2xf32>
+  %g = graph.mat_mul %x, %w : (tensor<2xf32>, tensor<2x2xf32>) -> tensor<2xf32>
+  %y = graph.quantize_linear %g : (tensor<2xf32>) -> tensor<2x!q>
+  return %y : tensor<2x!q>
+}
+
+// CHECK-LABEL: func.func @biased_product(
+// CHECK: graph.mat_mul %{{.*}} {graph.reason = "adds a bias to a product of two activations"}
+func.func @biased_product(%q: tensor<2x2x!q>) -> tensor<2x2x!q> {
+  %x = graph.dequantize_linear %q : (tensor<2x2x!q>) -> tensor<2x2xf32>
+  %b = graph.constant dense<1.0> : tensor<2xf32> : tensor<2xf32>
+  %g = graph.mat_mul %x, %x : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %s = graph.add %g, %b : (tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x2xf32>
+  %y = graph.quantize_linear %s : (tensor<2x2xf32>) -> tensor<2x2x!q>
+  return %y : tensor<2x2x!q>
+}
 func.func @two_activations(%q: tensor<2x2x!q>) -> tensor<2x2x!q> {
   %x = graph.dequantize_linear %q : (tensor<2x2x!q>) -> tensor<2x2xf32>
   %g = graph.mat_mul %x, %x : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>

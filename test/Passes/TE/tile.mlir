@@ -141,3 +141,70 @@ te.kernel @registers(%c: i8, %x: tensor<4xi8>) -> tensor<4xi8> attributes {
   %0 = linalg.fill ins(%c : i8) outs(%x : tensor<4xi8>) -> tensor<4xi8>
   te.return %0 : tensor<4xi8>
 }
+
+// -----
+
+#vta = #vta.config<>
+#xs = affine_map<(n, c, h, k, b, o, i) -> (n, k, h, b, i)>
+#ws = affine_map<(n, c, h, k, b, o, i) -> (n, k, c, o, i)>
+#ys = affine_map<(n, c, h, k, b, o, i) -> (n, c, h, b, o)>
+#ones = affine_map<(n, c, h, k, b, o, i) -> (k, o, i)>
+#rows = affine_map<(n, c, h, b, o) -> (n, 0, h, b, o)>
+#all = affine_map<(n, c, h, b, o) -> (n, c, h, b, o)>
+
+// Of two operations that reduce, the one with the most work is the anchor. The sum of rows, which is added to all
+// columns, is computed whole in every tile.
+// CHECK-LABEL: te.kernel @side_sum
+// CHECK: scf.for %[[C:[a-z0-9_]+]] =
+// CHECK: %[[ROWS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<1x1x8x1x2xi32>)
+// CHECK: %[[SUM:.*]] = scf.for %[[K:.*]] = {{.*}} iter_args
+// CHECK-DAG: tensor.extract_slice %{{.*}}[0, %[[K]], 0, 0, 0] [1, 1, 8, 1, 2]
+// CHECK-DAG: tensor.extract_slice %{{.*}}[0, %[[K]], 0, 0, 0] [1, 1, 2, 2, 2]
+// CHECK: } {te.loop = array<i64: 1, 3>}
+// CHECK: linalg.generic {{.*}} ins(%[[ROWS]] : tensor<1x1x8x1x2xi32>) outs(%[[SUM]]
+// CHECK: } {te.loop = array<i64: 0, 1>}
+// CHECK-NOT: te.tiled_anchor
+te.kernel @side_sum(%x: tensor<1x4x8x1x2xi8>, %w: tensor<1x4x4x2x2xi8>, %ones: tensor<4x2x2xi8>, %out: tensor<1x4x8x1x2xi8>)
+    -> tensor<1x4x8x1x2xi8> attributes {target = #vta, schedule = #te.schedule<
+      tiles = [#te.tile<sizes = [1, 2, 8]>, #te.tile<sizes = [0, 0, 0, 1]>]>} {
+  %c0 = arith.constant 0 : i32
+  %e = tensor.empty() : tensor<1x4x8x1x2xi32>
+  %zero = linalg.fill ins(%c0 : i32) outs(%e : tensor<1x4x8x1x2xi32>) -> tensor<1x4x8x1x2xi32>
+  %f = tensor.empty() : tensor<1x1x8x1x2xi32>
+  %none = linalg.fill ins(%c0 : i32) outs(%f : tensor<1x1x8x1x2xi32>) -> tensor<1x1x8x1x2xi32>
+  %side = linalg.generic {indexing_maps = [#xs, #ones, #ys],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction", "parallel", "parallel", "reduction"]}
+      ins(%x, %ones : tensor<1x4x8x1x2xi8>, tensor<4x2x2xi8>) outs(%none : tensor<1x1x8x1x2xi32>) {
+  ^bb0(%xv: i8, %wv: i8, %acc: i32):
+    %0 = arith.extsi %xv : i8 to i32
+    %1 = arith.extsi %wv : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %acc, %2 : i32
+    linalg.yield %3 : i32
+  } -> tensor<1x1x8x1x2xi32>
+  %sum = linalg.generic {indexing_maps = [#xs, #ws, #ys],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction", "parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<1x4x8x1x2xi8>, tensor<1x4x4x2x2xi8>) outs(%zero : tensor<1x4x8x1x2xi32>) {
+  ^bb0(%xv: i8, %wv: i8, %acc: i32):
+    %0 = arith.extsi %xv : i8 to i32
+    %1 = arith.extsi %wv : i8 to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %acc, %2 : i32
+    linalg.yield %3 : i32
+  } -> tensor<1x4x8x1x2xi32>
+  %both = linalg.generic {indexing_maps = [#rows, #all],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%side : tensor<1x1x8x1x2xi32>) outs(%sum : tensor<1x4x8x1x2xi32>) {
+  ^bb0(%r: i32, %acc: i32):
+    %0 = arith.addi %acc, %r : i32
+    linalg.yield %0 : i32
+  } -> tensor<1x4x8x1x2xi32>
+  %q = linalg.generic {indexing_maps = [#all, #all],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%both : tensor<1x4x8x1x2xi32>) outs(%out : tensor<1x4x8x1x2xi8>) {
+  ^bb0(%acc: i32, %o: i8):
+    %0 = arith.trunci %acc : i32 to i8
+    linalg.yield %0 : i8
+  } -> tensor<1x4x8x1x2xi8>
+  te.return %q : tensor<1x4x8x1x2xi8>
+}

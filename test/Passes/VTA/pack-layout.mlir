@@ -152,18 +152,18 @@ module attributes {vta.config = #vta} {
 
 #vta = #vta.config<log_batch = 1, log_block_in = 3, log_block_out = 4>
 
-// Tiles that differ need another layout between two layers; the batch is padded.
+// Tiles that differ need another layout between two layers; rows are completed to weight tiles.
 module attributes {vta.config = #vta} {
   // CHECK-LABEL: @tiles
   func.func @tiles(%x: tensor<3x8xi8>) -> tensor<3x8xi8> {
     %w = graph.constant dense<1> : tensor<8x8xi8> : tensor<8x8xi8>
     %b = graph.constant dense<0> : tensor<8xi32> : tensor<8xi32>
-    // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
-    // CHECK: outs(%{{.*}} : tensor<2x1x1x1x2x16xi32>)
+    // CHECK: graph.pack {{.*}} -> tensor<1x1x8x1x2x8xi8>
+    // CHECK: outs(%{{.*}} : tensor<1x1x2x1x2x16xi32>)
     %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "a", target = #vta>} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
     %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "a", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
-    // CHECK: graph.unpack {{.*}} (tensor<2x1x1x1x2x16xi8>)
-    // CHECK: graph.pack {{.*}} -> tensor<2x1x1x1x2x8xi8>
+    // CHECK: graph.unpack {{.*}} (tensor<1x1x8x1x2x16xi8>)
+    // CHECK: graph.pack {{.*}} -> tensor<1x1x8x1x2x8xi8>
     %2 = graph.gemm_integer %1, %w, %b {graph.placement = #graph.placement<kernel = "b", target = #vta>} : (tensor<3x8xi8>, tensor<8x8xi8>, tensor<8xi32>) -> tensor<3x8xi32>
     %3 = graph.requantize %2 {graph.placement = #graph.placement<kernel = "b", target = #vta>, pre_shift = array<i32: 3>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<3x8xi32>) -> tensor<3x8xi8>
     return %3 : tensor<3x8xi8>

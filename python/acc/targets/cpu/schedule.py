@@ -229,6 +229,18 @@ def _read(op: ir.Operation) -> Contraction | None:
     return None
 
 
+def _problems(op: ir.Operation, in_loop: bool = False) -> Iterator[tuple[ir.Operation, Contraction]]:
+    """The contractions in an operation, in loops only those of integers: steps of recurrent networks are none."""
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in block.operations:
+                problem = _read(inner)
+                if problem and (not in_loop or problem.element_bytes == 1):
+                    yield inner, problem
+                if inner.name == "scf.for":
+                    yield from _problems(inner, in_loop=True)
+
+
 def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
     """Writes `te.schedule` on every convolution and matrix product in a te.kernel of the host.
 
@@ -237,7 +249,7 @@ def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
-        problems = [(op, p) for op in kernel.regions[0].blocks[0].operations if (p := _read(op))]
+        problems = list(_problems(kernel))
         if not problems:
             continue
         heaviest = max((p for _, p in problems), key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1])

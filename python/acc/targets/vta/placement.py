@@ -6,6 +6,7 @@ An operator runs on the accelerator if every rule of `RULES` for it holds; the f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from acc import ir
@@ -26,6 +27,20 @@ def _attribute(op: ir.Operation, name: str, default: object = None) -> object:
 
 def _is_constant(value: ir.Value) -> bool:
     return isinstance(value.owner, ir.Operation) and value.owner.name == "graph.constant"
+
+
+def is_channel_constant(value: ir.Value, shape: list[int]) -> bool:
+    """Whether a value is a constant of sequences of `shape` (..., channels), the same at all positions."""
+    own = ir.shape_of(value)
+    last = len(shape) < 4 and bool(own) and own[-1] == shape[-1]
+    return last and _is_constant(value) and math.prod(own) == shape[-1]
+
+
+def _is_stack(op: ir.Operation, _: Hardware) -> str:
+    a, b = (ir.shape_of(v) for v in op.operands)
+    if len(a) > 3 or a[:-2] != b[:-2]:
+        return "its matrices broadcast"
+    return "" if min(*a, *b) > 0 else "a matrix is empty"
 
 
 def _is_image(op: ir.Operation, _: Hardware) -> str:
@@ -53,7 +68,7 @@ def _is_signal(values: Iterable[ir.Value]) -> bool:
 
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
-    rank = len(ir.shape_of(op.operands[0]))
+    rank = len(ir.shape_of(op.result))
     if rank in (2, 4) or (rank == 3 and _is_signal(op.operands)):
         return ""
     return f"tensor of {rank} axes, the accelerator has images and matrices"
@@ -79,7 +94,10 @@ def _has_constants(op: ir.Operation, _: Hardware) -> str:
 def _may_broadcast(op: ir.Operation, hardware: Hardware) -> str:
     """A rule for operators of several tensors: whole tiles may be read many times, lanes of a tile may not."""
     result = ir.shape_of(op.result)
-    for shape in map(ir.shape_of, op.operands):
+    moving = [v for v in op.operands if not (op.name == "graph.weighted_sum" and is_channel_constant(v, result))]
+    if not moving:
+        return "adds constants"
+    for shape in map(ir.shape_of, moving):
         if len(shape) != len(result):
             return f"broadcasts a tensor of {len(shape)} axes to {len(result)}"
         if shape[1] != result[1]:
@@ -146,6 +164,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         *(_has_constants, _has_one_reader, _may_requantize),
     ),
     "graph.gemm_integer": (_fits_widths, _fits_weight_width, _has_constants, _has_one_reader, _may_requantize),
+    "graph.matmul_integer": (_fits_widths, _fits_weight_width, _is_stack, _has_one_reader, _may_requantize),
     "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_load_int8),
     "graph.mul_integer": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_multiply),
     "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
@@ -182,13 +201,18 @@ def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hard
         return False
     if op.name not in ("graph.weighted_sum", "graph.mul_integer"):
         return True
+    shape = ir.shape_of(op.result)
+    if op.name == "graph.weighted_sum" and sum(not is_channel_constant(v, shape) for v in op.operands) < 2:
+        return True
     anchor = tail.operands[0].owner
     sections = (
         isinstance(anchor, ir.Operation)
         and anchor.name == "graph.conv_integer"
         and _may_have_sections(anchor, hardware)
     )
-    return fuse_residual and not sections
+    # The second tensor takes as many accumulators as the sum itself. The product of a sequence needs them more: with
+    # half of them it reads its inputs or its weights twice as often.
+    return fuse_residual and not sections and len(shape) == 4
 
 
 def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
