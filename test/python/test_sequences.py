@@ -56,7 +56,7 @@ def assert_near_ort(
     for output, expected in zip(session.get_outputs(), session.run(None, inputs), strict=True):
         away = np.abs(results[output.name] - expected) / steps[output.name]
         assert away.max(initial=0) < 1.01
-        assert (away < 0.5).mean() >= 0.98
+        assert (away < 0.5).mean() >= 0.96
 
 
 def draw_product(rng: np.random.Generator) -> tuple[onnx.ModelProto, Quantized]:

@@ -234,11 +234,16 @@ private:
     Value source = op.getInput();
     ArrayRef<int64_t> result = shapeOf(op.getResult());
     if (Operation *producer = source.getDefiningOp();
-        isa_and_present<FlattenOp, ReshapeOp>(producer))
-      if (ArrayRef<int64_t> shape = shapeOf(producer->getOperand(0));
-          shape.size() > 2 && shape.size() <= 4 &&
-          shape[0] == shapeOf(source)[0])
-        source = producer->getOperand(0);
+        isa_and_present<FlattenOp, ReshapeOp>(producer)) {
+      // A signal is an image of one column that has been reshaped.
+      Value flattened = producer->getOperand(0);
+      if (auto reshape = flattened.getDefiningOp<ReshapeOp>();
+          reshape && typeOf(flattened).getRank() == 3)
+        flattened = reshape.getInput();
+      if (ArrayRef<int64_t> shape = shapeOf(flattened);
+          shape.size() == 4 && shape[0] == shapeOf(source)[0])
+        source = flattened;
+    }
     SmallVector<int64_t> window{1, 1};
     int64_t channels = shapeOf(source)[1];
     bool isImage = shapeOf(source).size() == 4;

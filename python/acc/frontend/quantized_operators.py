@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from onnx import AttributeProto, FunctionProto, NodeProto, TensorProto, helper
 
@@ -39,7 +40,7 @@ class _Body:
             raise Unsupported(f"has no input {index}")
         return self.inputs[index]
 
-    def add(self, op_type: str, *inputs: str, passed: tuple[str, ...] = (), **attributes: object) -> str:
+    def add(self, op_type: str, *inputs: str, passed: tuple[str, ...] = (), **attributes: Any) -> str:
         """Appends a node; `passed` are attributes that are those of the node, if it has them."""
         name = f"v{len(self.nodes)}"
         node = helper.make_node(op_type, inputs, [name], **attributes)
@@ -48,7 +49,7 @@ class _Body:
         self.nodes.append(node)
         return name
 
-    def real(self, value: int, **attributes: object) -> str:
+    def real(self, value: int, **attributes: Any) -> str:
         """Input `value`, dequantized with the scale and the zero point behind it."""
         zero = [self.inputs[value + 2]] if self.has(value + 2) else []
         return self.add("DequantizeLinear", self.input(value), self.input(value + 1), *zero, **attributes)
@@ -157,4 +158,6 @@ def quantized_function(node: Node) -> FunctionProto:
     body = _Body(node)
     result = operator.build(body, node)
     opsets = [helper.make_opsetid("", _OPSET)]
-    return helper.make_function(DOMAIN, node.op_type, body.inputs, [result], body.nodes, opsets, operator.attributes)
+    return helper.make_function(
+        DOMAIN, node.op_type, body.inputs, [result], body.nodes, opsets, sorted(operator.attributes)
+    )
