@@ -66,13 +66,14 @@ def measure(name: str, how: Quantization, config: str | None) -> dict[str, Any]:
         row: dict[str, Any] = {"network": f"{name}{how}", "compile_seconds": seconds, "stages": stages}
         with acc.load(path) as executable:
             layers = executable.report()
-            row["arena_bytes"] = executable.metadata.get("arena_bytes")
+            row["arena_bytes"] = executable.metadata["workspace_bytes"]
         used = [index for index, layer in enumerate(layers) if not is_native(layer)]
         row |= figures(profile(path)) if used else {"cycles": 0, "gemm_utilisation": 0.0, "dram_bytes": 0}
     native = [index for index, layer in enumerate(layers) if is_native(layer)]
     macs = sum(layer.macs or 0 for layer in layers)
     row["mac_share"] = sum(layers[index].macs or 0 for index in used) / macs if macs else 1.0
-    row["programs"] = len(used)
+    row["kernels"] = len(used)
+    row["programs"] = len({layers[index].program for index in used})
     row["native_kernels"] = len(native)
     row["native_inside"] = [layers[index].name for index in native if used and used[0] < index < used[-1]]
     row["reasons"] = {layers[index].name: layers[index].reason for index in native if layers[index].reason}
@@ -98,7 +99,18 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def print_networks(rows: list[dict[str, Any]]) -> None:
-    header = ("network", "cycles", "GEMM %", "DRAM bytes", "MACs on VTA %", "programs", "native", "inside", "compile s")
+    header = (
+        "network",
+        "cycles",
+        "GEMM %",
+        "DRAM bytes",
+        "MACs on VTA %",
+        "kernels",
+        "programs",
+        "native",
+        "inside",
+        "compile s",
+    )
     header = (*header, "arena bytes")
     table = [
         [
@@ -107,11 +119,12 @@ def print_networks(rows: list[dict[str, Any]]) -> None:
             f"{100 * row['gemm_utilisation']:.1f}",
             f"{row['dram_bytes']:,}",
             f"{100 * row['mac_share']:.2f}",
+            str(row["kernels"]),
             str(row["programs"]),
             str(row["native_kernels"]),
             str(len(row["native_inside"])),
             f"{row['compile_seconds']:.2f}",
-            "" if row["arena_bytes"] is None else f"{row['arena_bytes']:,}",
+            f"{row['arena_bytes']:,}",
         ]
         for row in rows
         if "error" not in row
