@@ -32,10 +32,6 @@ namespace acc::graph {
 /// The most fraction bits with which half an output step and a zero point fit
 /// beside all that eight bits can tell apart.
 constexpr int kMostEvenBits = 22;
-/// The share of accumulators on exact ties from which on ties go to even. Of
-/// fewer ties, half of which are odd, rounding up changes one result in 512 at
-/// most, and is half as many steps.
-constexpr double kManyTies = 1.0 / 256;
 
 /// What a scale alone does not tell about ties.
 struct Ties {
@@ -90,16 +86,6 @@ double shareOfTies(llvm::ArrayRef<Scale> scales, Predicate counts) {
   return share;
 }
 
-/// The share of accumulators that fall exactly between two outputs, at scales
-/// that ONNX Runtime computes exactly as well.
-inline double shareOfExactTies(llvm::ArrayRef<Scale> scales) {
-  double share = 0;
-  for (const Scale &scale : scales)
-    if (hasExactTies(scale))
-      share += std::ldexp(1.0, -scale.shift) / double(scales.size());
-  return share;
-}
-
 /// Chooses shifts and multipliers; the clip bounds follow from them.
 template <template <typename> class Vector>
 Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
@@ -115,7 +101,7 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
 
   auto any = [](const Scale &) { return true; };
   constexpr double frequent = 1.0 / (1 << kTieBits);
-  bool exact = !ties.approximate && shareOfExactTies(scales) > kManyTies;
+  bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
   bool halfEven = exact || ties.likely || shareOfTies(scales, any) >= frequent;
   bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
   int mostShift = 0;

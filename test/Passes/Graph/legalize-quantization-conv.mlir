@@ -74,14 +74,13 @@ func.func @float_bias(%q: tensor<1x1x4x4x!q>) -> tensor<1x2x4x4x!y> {
 }
 
 // Powers of two: nothing is multiplied, every bit stays until the one shift, and
-// the bias holds half an output step and the even zero point. Where ties are few
-// they go up, and any zero point is in the bias. Channels with many ties among
-// others take the multiplier's way, exactly.
+// the bias holds half an output step and the even zero point, however few ties
+// there are. Channels with ties among others take the multiplier's way, exactly.
 // CHECK-LABEL: func.func @powers_of_two(
 // CHECK: %[[B:.*]] = graph.constant dense<[4608, 288]> : tensor<2xi32>
 // CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 10, 6>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 // CHECK-LABEL: func.func @powers_of_two_with_few_ties(
-// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 8, 10>, pre_shift = array<i32: 0>, rounding = #graph.rounding<down>}
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 8, 10>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 // CHECK-LABEL: func.func @power_of_two_among_others(
 // CHECK: graph.requantize %{{.*}} {addend = 1048576 : i32, {{.*}}multiplier = array<i32: 1, 26214>, post_shift = array<i32: 21>, pre_shift = array<i32: -15, 0>, rounding = #graph.rounding<half_even>
 func.func @powers_of_two(%q: tensor<1x20x4x4x!p>) -> tensor<1x2x4x4x!p4> {

@@ -90,11 +90,11 @@ func.func @odd_zero_point_of_another_type(%qa: tensor<1x8x!a>, %qb: tensor<1x8x!
   return %r : tensor<1x8xf32>
 }
 
-// Any number of bits: 2^-9 of one operand beside the whole of the other. Ties are
-// so few that they go up.
+// Any number of bits: 2^-9 of one operand beside the whole of the other. Ties go
+// to even however few they are.
 // CHECK-LABEL: func.func @far_apart(
 // CHECK: graph.weighted_sum %{{.*}}, %{{.*}} {bias = -507 : i32, multipliers = array<i32: 256, 1>}
-// CHECK: graph.requantize %{{.*}} {{{.*}}post_shift = array<i32: 9>, {{.*}}rounding = #graph.rounding<down>
+// CHECK: graph.requantize %{{.*}} {{{.*}}post_shift = array<i32: 9>, {{.*}}rounding = #graph.rounding<half_even>
 func.func @far_apart(%qa: tensor<1x8x!a>, %qd: tensor<1x8x!d>) -> tensor<1x8x!quant.uniform<i8:f32, 1.0>> {
   %a = graph.dequantize_linear %qa : (tensor<1x8x!a>) -> tensor<1x8xf32>
   %d = graph.dequantize_linear %qd : (tensor<1x8x!d>) -> tensor<1x8xf32>
