@@ -22,12 +22,6 @@ using namespace acc::graph;
 
 namespace {
 
-/// A tensor of the integer graph and what its integers mean.
-struct Operand {
-  Value integers;
-  Grid grid;
-};
-
 /// Writes one layer that has no weights (an element-wise operator, a pool, a
 /// concatenation or a change of scale) as operators of the integer graph.
 class Legalizer {
@@ -60,15 +54,7 @@ private:
 } // namespace
 
 FailureOr<Operand> Legalizer::getOperand(Value value) {
-  Value source = getQuantizedSource(value);
-  if (!source) {
-    reason = "an operand is not quantized";
-    return failure();
-  }
-  FailureOr<Grid> grid = getGrid(source.getType(), reason);
-  if (failed(grid))
-    return failure();
-  return Operand{toInteger(builder, loc, source), *grid};
+  return readOperand(builder, loc, value, reason);
 }
 
 /// The sum of multiples of operands, in the grid of the layer's output.

@@ -31,15 +31,10 @@ struct Factor {
 
 FailureOr<Factor> readFactor(OpBuilder &builder, Location loc, Value value,
                              bool isTransposed, std::string &reason) {
-  Value source = getQuantizedSource(value);
-  if (!source) {
-    reason = "an operand is not quantized";
+  FailureOr<Operand> operand = readOperand(builder, loc, value, reason);
+  if (failed(operand))
     return failure();
-  }
-  FailureOr<Grid> grid = getGrid(source.getType(), reason);
-  if (failed(grid))
-    return failure();
-  return Factor{toInteger(builder, loc, source), *grid, isTransposed};
+  return Factor{operand->integers, operand->grid, isTransposed};
 }
 
 SmallVector<int64_t> swapLast(ArrayRef<int64_t> perm) {

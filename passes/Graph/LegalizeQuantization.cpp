@@ -25,6 +25,19 @@ Value acc::graph::getQuantizedSource(Value value) {
   return dequantize ? dequantize.getInput() : Value();
 }
 
+FailureOr<Operand> acc::graph::readOperand(OpBuilder &builder, Location loc,
+                                           Value value, std::string &reason) {
+  Value source = getQuantizedSource(value);
+  if (!source) {
+    reason = "an operand is not quantized";
+    return failure();
+  }
+  FailureOr<Grid> grid = getGrid(source.getType(), reason);
+  if (failed(grid))
+    return failure();
+  return Operand{toInteger(builder, loc, source), *grid};
+}
+
 Location QuantizedLayer::getLoc() const {
   SmallVector<Location> locations;
   if (!isa<DequantizeLinearOp>(anchor))

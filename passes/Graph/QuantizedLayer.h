@@ -66,6 +66,18 @@ bool isProductOfActivations(mlir::Operation *op);
 /// The quantized tensor behind a dequantize_linear, or null.
 mlir::Value getQuantizedSource(mlir::Value value);
 
+/// A quantized tensor as the integers that are stored, and what they mean.
+struct Operand {
+  mlir::Value integers;
+  Grid grid;
+};
+
+/// The quantized tensor behind a dequantize_linear, or the reason why there is
+/// none.
+mlir::FailureOr<Operand> readOperand(mlir::OpBuilder &builder,
+                                     mlir::Location loc, mlir::Value value,
+                                     std::string &reason);
+
 /// Patterns that move quantize_linear up and dequantize_linear down through
 /// operators that only move data or take maxima.
 void populateMoveQuantizationPatterns(mlir::RewritePatternSet &patterns);

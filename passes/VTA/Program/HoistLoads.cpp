@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Passes.h"
+#include "passes/VTA/Program/Kernels.h"
 
 #include "acc/vta/isa/Verify.h"
 
@@ -27,11 +28,8 @@ struct HoistLoads : vta::impl::VTAHoistLoadsBase<HoistLoads> {
 
   void runOnOperation() override {
     ProgramOp op = getOperation();
-    if (op.getUops() && !op.getCached()) {
-      op.emitError() << "micro-ops of program '" << op.getSymName()
-                     << "' have no place yet; vta-cache-uops assigns one";
+    if (failed(checkCached(op)))
       return signalPassFailure();
-    }
     isa::Program program = op.getProgram();
     std::vector<uint32_t> slots = findSlots(program);
     std::vector<uint32_t> order(slots.size());

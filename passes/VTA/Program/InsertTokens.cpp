@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Passes.h"
+#include "passes/VTA/Program/Kernels.h"
 
 #include "acc/vta/isa/Verify.h"
 
@@ -23,11 +24,8 @@ namespace {
 struct InsertTokens : vta::impl::VTAInsertTokensBase<InsertTokens> {
   void runOnOperation() override {
     ProgramOp op = getOperation();
-    if (op.getUops() && !op.getCached()) {
-      op.emitError() << "micro-ops of program '" << op.getSymName()
-                     << "' have no place yet; vta-cache-uops assigns one";
+    if (failed(checkCached(op)))
       return signalPassFailure();
-    }
     isa::Program program = op.getProgram();
     if (failed(checkRanges(op, program)))
       return signalPassFailure();

@@ -27,6 +27,16 @@ inline ConfigAttr getTarget(mlir::FunctionOpInterface function) {
   return function->getAttrOfType<ConfigAttr>("target");
 }
 
+/// Emits an error if the micro-ops of a program have no place in their memory
+/// yet, so that nobody knows what its instructions read.
+inline llvm::LogicalResult checkCached(ProgramOp program) {
+  if (!program.getUops() || program.getCached())
+    return llvm::success();
+  return program.emitError()
+         << "micro-ops of program '" << program.getSymName()
+         << "' have no place yet; vta-cache-uops assigns one";
+}
+
 } // namespace acc::vta
 
 #endif // ACC_PASSES_VTA_PROGRAM_KERNELS_H
