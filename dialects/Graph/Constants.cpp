@@ -9,6 +9,7 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Matchers.h"
 
 #include <cstring>
 
@@ -51,6 +52,19 @@ std::optional<ArrayRef<char>> acc::graph::getRawElements(ElementsAttr value) {
       if (blob->getData().size() == value.getNumElements() * *bytes)
         return blob->getData();
   return std::nullopt;
+}
+
+std::optional<ConstantBytes> ConstantBytes::read(Value value) {
+  ElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)))
+    return std::nullopt;
+  std::optional<ArrayRef<char>> raw = getRawElements(elements);
+  if (!raw || getElementBytes(elements.getElementType()) != 1)
+    return std::nullopt;
+  ConstantBytes result;
+  result.bytes = *raw;
+  result.isSplat = elements.isSplat();
+  return result;
 }
 
 ElementsAttr acc::graph::reshapeElements(ElementsAttr value,

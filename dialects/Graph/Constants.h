@@ -26,6 +26,24 @@ makeElements(mlir::ShapedType type,
 /// None for values that are not stored in whole bytes (i1) or not available.
 std::optional<llvm::ArrayRef<char>> getRawElements(mlir::ElementsAttr value);
 
+/// The elements of a constant tensor of elements of one byte each, by their
+/// position.
+class ConstantBytes {
+public:
+  /// Nothing if `value` is no constant, or if its bytes are not known.
+  static std::optional<ConstantBytes> read(mlir::Value value);
+
+  char operator[](size_t position) const {
+    return bytes[isSplat ? 0 : position];
+  }
+  /// What occurs among the elements.
+  llvm::ArrayRef<char> getValues() const { return bytes; }
+
+private:
+  llvm::ArrayRef<char> bytes;
+  bool isSplat = false;
+};
+
 /// The same elements under another shape; no copy.
 mlir::ElementsAttr reshapeElements(mlir::ElementsAttr value,
                                    llvm::ArrayRef<int64_t> shape);

@@ -48,6 +48,9 @@ namespace acc::te {
 /// anywhere.
 bool isContiguous(mlir::MemRefType type);
 
+/// Whether only other processors than the host read a value.
+bool isReadElsewhereOnly(mlir::Value value);
+
 /// Teaches one-shot bufferization the operators of te.
 void registerBufferizationModels(mlir::DialectRegistry &registry);
 } // namespace acc::te

@@ -159,6 +159,19 @@ static LogicalResult verifyLaunch(LaunchOp launch, ProgramOp program) {
   return success();
 }
 
+bool LaunchOp::isElsewhere() {
+  auto kernel =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  return kernel && !kernel.isOnHost();
+}
+
+bool acc::te::isReadElsewhereOnly(Value value) {
+  return llvm::all_of(value.getUsers(), [](Operation *user) {
+    auto launch = dyn_cast<LaunchOp>(user);
+    return launch && launch.isElsewhere();
+  });
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (auto program =
           symbols.lookupNearestSymbolFrom<ProgramOp>(*this, getKernelAttr()))

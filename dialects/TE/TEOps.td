@@ -106,6 +106,8 @@ def TE_LaunchOp : TE_Op<"launch", [
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return getInitsMutable();
     }
+    /// Whether another processor than the host runs the kernel.
+    bool isElsewhere();
   }];
 }
 

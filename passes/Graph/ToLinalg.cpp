@@ -145,11 +145,33 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
                  RetypePattern<func::ReturnOp>, RetypePattern<te::ReturnOp>,
                  RetypePattern<te::LaunchOp>>(converter, context);
 
+    // Elements of less than a byte have one on the host, but not elsewhere.
+    auto isLegalElsewhere = [&](Type type) {
+      Type element = getElementTypeOrSelf(type);
+      return converter.isLegal(type) || element.isSignlessInteger();
+    };
+    auto isInKernelElsewhere = [](Operation *op) {
+      auto kernel = op->getParentOfType<te::KernelOp>();
+      return kernel && !kernel.isOnHost();
+    };
+    auto areLegalElsewhere = [&](Operation *op) {
+      return llvm::all_of(op->getOperandTypes(), isLegalElsewhere) &&
+             llvm::all_of(op->getResultTypes(), isLegalElsewhere);
+    };
     ConversionTarget target(*context);
-    target.markUnknownOpDynamicallyLegal(
-        [&](Operation *op) { return converter.isLegal(op); });
+    target.markUnknownOpDynamicallyLegal([&](Operation *op) {
+      return converter.isLegal(op) ||
+             (areLegalElsewhere(op) && isInKernelElsewhere(op));
+    });
     target.addDynamicallyLegalDialect<GraphDialect>([&](Operation *op) {
-      return isa<ConstantOp>(op) && converter.isLegal(op);
+      return isa<ConstantOp>(op) &&
+             (converter.isLegal(op) ||
+              (areLegalElsewhere(op) && !op->use_empty() &&
+               te::isReadElsewhereOnly(op->getResult(0))));
+    });
+    target.addDynamicallyLegalOp<te::LaunchOp>([&](te::LaunchOp launch) {
+      return converter.isLegal(launch) ||
+             (areLegalElsewhere(launch) && launch.isElsewhere());
     });
     auto isLegalFunction = [&](FunctionOpInterface function) {
       auto isLegal = [&](Type type) { return converter.isLegal(type); };
@@ -157,7 +179,12 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
              llvm::all_of(function.getResultTypes(), isLegal);
     };
     target.addDynamicallyLegalOp<func::FuncOp>(isLegalFunction);
-    target.addDynamicallyLegalOp<te::KernelOp>(isLegalFunction);
+    target.addDynamicallyLegalOp<te::KernelOp>([&](te::KernelOp kernel) {
+      return isLegalFunction(kernel) ||
+             (!kernel.isOnHost() &&
+              llvm::all_of(kernel.getArgumentTypes(), isLegalElsewhere) &&
+              llvm::all_of(kernel.getResultTypes(), isLegalElsewhere));
+    });
     // What cannot be lowered shows in the middle of a pattern at times.
     bool hasErrors = false;
     ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/CPU/CPUDialect.h"
+#include "dialects/Graph/Constants.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Passes.h"
 
@@ -21,6 +22,26 @@ namespace acc::host {
 } // namespace acc::host
 
 using namespace acc;
+
+/// Elements of less than a byte without gaps, the first in the lowest bits.
+/// Natively compiled code has a byte for each, other processors do not.
+static ElementsAttr closeGaps(ElementsAttr elements) {
+  unsigned width = elements.getElementType().getIntOrFloatBitWidth();
+  std::optional<ArrayRef<char>> bytes = graph::getRawElements(elements);
+  if (!bytes)
+    return elements;
+  int64_t count = elements.getNumElements(), perByte = 8 / width;
+  auto type = RankedTensorType::get(llvm::divideCeil(count, perByte),
+                                    IntegerType::get(elements.getContext(), 8));
+  return graph::makeElements(type, [&](MutableArrayRef<char> target) {
+    llvm::fill(target, 0);
+    for (int64_t i = 0; i < count; ++i) {
+      char element = (*bytes)[elements.isSplat() ? 0 : i];
+      target[i / perByte] |= (element & ((1 << width) - 1))
+                             << (i % perByte * width);
+    }
+  });
+}
 
 /// Constant tensors become arguments, so that their data stays out of the code.
 static void constantsToArguments(func::FuncOp function) {
@@ -39,6 +60,10 @@ static void constantsToArguments(func::FuncOp function) {
       op->erase();
       continue;
     }
+    Type element = data.getElementType();
+    if (element.isInteger() && element.getIntOrFloatBitWidth() < 8 &&
+        te::isReadElsewhereOnly(op->getResult(0)))
+      data = closeGaps(data);
     Value &argument = known[data];
     if (!argument || argument.getType() != op->getResult(0).getType()) {
       unsigned position = function.getNumArguments();

@@ -63,8 +63,16 @@ static std::string describe(StringRef role, unsigned number, MemRefType type) {
 Value LaunchGuard::getBytes(Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
   int64_t element = getElementBytes(type.getElementType());
-  if (type.hasStaticShape())
-    return host.constant(loc, 64, type.getNumElements() * element);
+  if (type.hasStaticShape()) {
+    // Native code computes on whole bytes (but for i1, which takes one too):
+    // elements of less are those of other processors, without gaps.
+    int64_t count = type.getNumElements();
+    unsigned bits = type.getElementTypeBitWidth();
+    return host.constant(loc, 64,
+                         bits > 1 && bits < 8
+                             ? int64_t(llvm::divideCeil(count * bits, 8))
+                             : count * element);
+  }
   Value bytes = arith::ConstantIndexOp::create(builder, loc, element);
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     bytes = builder.createOrFold<arith::MulIOp>(

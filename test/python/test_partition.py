@@ -80,13 +80,9 @@ def test_refused_kernels_go_to_the_cpu():
     [
         (
             convolution(),
-            {"LOG_WGT_WIDTH": 2, "LOG_WGT_BUFF_SIZE": 17},
-            "needs int8 weights, the configuration has 4 bits",
-        ),
-        (
-            convolution(),
             {"LOG_INP_WIDTH": 2, "LOG_INP_BUFF_SIZE": 14},
-            "needs int8 inputs and int32 accumulators, the configuration has 4 and 32 bits",
+            "needs int8 inputs, weights of at most 8 bits and int32 accumulators, "
+            "the configuration has 4, 8 and 32 bits",
         ),
         (
             """%x: tensor<1x4xf32>

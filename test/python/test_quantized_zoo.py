@@ -210,13 +210,52 @@ def test_averages_between_two_outputs_round_as_in_onnx_runtime(
     assert [agreement.equal for agreement in agreements] == [1.0]
 
 
-@pytest.mark.parametrize("widths", [{"LOG_WGT_WIDTH": 2}, {"LOG_WGT_WIDTH": 1}, {"LOG_INP_WIDTH": 2}])
-def test_narrow_elements_send_convolutions_to_the_cpu(widths: dict[str, int], tmp_path: Path) -> None:
+WIDTHS = [
+    ({"LOG_WGT_WIDTH": 2}, "4 bits (quantize them to int4)"),
+    ({"LOG_WGT_WIDTH": 1}, "2 bits (quantize them to int2)"),
+    ({"LOG_INP_WIDTH": 2}, "needs int8 inputs"),
+]
+
+
+@pytest.mark.parametrize(("widths", "wanted"), WIDTHS)
+def test_wide_numbers_on_narrow_elements_go_to_the_cpu(widths: dict[str, int], wanted: str, tmp_path: Path) -> None:
     net = ZooModel(np.random.default_rng(4))
     config = {**_few_elements(6), **widths}
     layers = check(net.build(net.conv(net.input((1, 4, 5, 5)), 8)), config, tmp_path)
     reasons = [layer.reason for layer in layers if layer.macs]
-    assert reasons and all("int8" in reason for reason in reasons)
+    assert reasons and all(wanted in reason for reason in reasons)
+
+
+def _check_narrow(seed: int, folder: Path) -> list[LayerReport]:
+    log_width = seed % 2 + 1
+    config = {**next(legal_configs(seed)), "LOG_WGT_WIDTH": log_width}
+    config.pop("LOG_INP_WIDTH", None)
+    return check(random_zoo(seed, weight_bits=1 << log_width), config, folder, seed)
+
+
+@pytest.mark.parametrize("seed", range(30, 36))
+def test_narrow_weights_on_random_hardware(seed: int, tmp_path: Path) -> None:
+    layers = _check_narrow(seed, tmp_path)
+    assert not any("bits (quantize" in layer.reason for layer in layers)
+
+
+@pytest.mark.long
+@pytest.mark.circuit(one_in=8)
+@pytest.mark.parametrize("seed", range(3000, 3060))
+def test_narrow_weights_on_random_hardware_long(seed: int, tmp_path: Path) -> None:
+    _check_narrow(seed, tmp_path)
+
+
+@pytest.mark.parametrize("block", [2, 3, 4])
+def test_int4_weights_of_a_whole_network(block: int, tmp_path: Path) -> None:
+    """Biases, residual sums, global pools and depthwise convolutions have only small constants to multiply by."""
+    net = ZooModel(np.random.default_rng(12))
+    net.weight_bits = 4
+    x = net.conv(net.input((1, 3, 11, 11)), 17, per_channel=True, activation="relu")
+    x = net.binary("Add", x, net.conv(x, 17, group=17, per_channel=True))
+    outputs = [net.dense(net.flatten(net.global_average_pool(x))), net.any_max_pool(x)]
+    layers = check(net.finish(outputs), {**_few_elements(9, 0, block, block), "LOG_WGT_WIDTH": 2}, tmp_path)
+    assert all(layer.target == "vta" for layer in layers if layer.macs)
 
 
 @pytest.mark.parametrize("scale", [2.0**-30, 1e-4, 100.0, 1e6, 1e20])

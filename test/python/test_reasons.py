@@ -197,7 +197,7 @@ def test_reasons(name: str) -> None:
 def test_widths_of_the_configuration() -> None:
     net = Net()
     model = net.model(net.qdq(net.conv(net.start())))
-    assert "needs int8 weights, the configuration has 4 bits" in reasons(
+    assert "weights reach from -127 to 121, the configuration has 4 bits (quantize them to int4)" in reasons(
         model, {"LOG_WGT_WIDTH": 2, "LOG_ACC_BUFF_SIZE": 16}
     )
 

@@ -25,6 +25,7 @@ class QdqModel:
     def __init__(self, rng: np.random.Generator, signed: bool = True, powers_of_two: bool = False) -> None:
         self.rng = rng
         self.dtype = np.dtype(np.int8 if signed else np.uint8)
+        self.weight_bits = 8
         self.powers_of_two = powers_of_two
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -70,8 +71,13 @@ class QdqModel:
         self.graph_inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         return self._quantize(name, shape, self.scale(1 / 64), self.zero_point())
 
+    def weight_values(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Random int8 weights on both sides of zero, as many values as `weight_bits` holds."""
+        most = (1 << self.weight_bits - 1) - 1
+        return self.rng.integers(-most, most + 1, shape).astype(np.int8)
+
     def _weights(self, shape: tuple[int, ...], per_channel: bool) -> tuple[str, np.ndarray]:
-        values = self.rng.integers(-127, 128, shape).astype(np.int8)
+        values = self.weight_values(shape)
         count = shape[0] if per_channel else 1
         scales = np.array([self.scale(2.0**-8) for _ in range(count)], np.float32)
         if not per_channel:

@@ -150,7 +150,7 @@ class ZooModel(QdqModel):
         if kind == 0:
             return self.gemm(x, features, per_channel, str(rng.choice(["", "relu"])))
         deviation = x.scale * 2.0**-8 * 73 * 73 * np.sqrt(depth)
-        values = rng.integers(-127, 128, (depth, features)).astype(np.int8)
+        values = self.weight_values((depth, features))
         scales = np.array([self.scale(2.0**-8) for _ in range(features if per_channel else 1)], np.float32)
         scales = scales if per_channel else scales.reshape(())
         zeros = np.zeros(scales.shape, np.int8)
@@ -197,10 +197,11 @@ def _favour(count: int, first: int) -> np.ndarray:
     return p
 
 
-def random_zoo(seed: int) -> onnx.ModelProto:
+def random_zoo(seed: int, weight_bits: int = 8) -> onnx.ModelProto:
     """A random graph: several inputs and outputs, branches that join, every operator that may be quantized."""
     rng = np.random.default_rng([seed, 1])
     net = ZooModel(rng, signed=bool(rng.integers(2)), powers_of_two=rng.random() < 0.25)
+    net.weight_bits = weight_bits
     batch = int(rng.choice([1, 2, 3, 4], p=[0.55, 0.2, 0.1, 0.15]))
     size = tuple(int(v) for v in rng.choice([1, 2, 4, 5, 7, 8, 11, 13, 14, 16, 17, 23], 2))
     images: list[Quantized] = []

@@ -101,20 +101,15 @@ ChannelBlocks acc::vta::findChannelBlocks(int64_t group, int64_t inputs,
 Value acc::vta::spreadWeights(ImplicitLocOpBuilder &b, Value weight,
                               int64_t group, const ChannelBlocks &blocks,
                               Tiles tiles) {
-  auto constant = weight.getDefiningOp<ConstantOp>();
-  std::optional<ArrayRef<char>> bytes;
-  if (constant)
-    bytes = getRawElements(constant.getValue());
+  std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
   if (!bytes)
     return {};
   auto type = typeOf(weight);
-  assert(type.getElementTypeBitWidth() == 8 && "weights are bytes");
   ArrayRef<int64_t> shape = type.getShape();
   int64_t outputs = shape[0], perIn = shape[1], taps = shape[2] * shape[3],
           rowSize = blocks.inputs * tiles.blockIn;
   auto spread = type.clone(
       {blocks.getNumOutputs() * tiles.blockOut, rowSize, shape[2], shape[3]});
-  bool isSplat = constant.getValue().isSplat();
   ElementsAttr elements =
       makeElements(spread, [&](MutableArrayRef<char> target) {
         llvm::fill(target, 0);
@@ -127,7 +122,7 @@ Value acc::vta::spreadWeights(ImplicitLocOpBuilder &b, Value weight,
               o / (outputs / group) * perIn - firstBlock * tiles.blockIn;
           char *row = target.data() + (o * rowSize + lane) * taps;
           for (int64_t i = 0; i < perIn * taps; ++i)
-            row[i] = (*bytes)[isSplat ? 0 : o * perIn * taps + i];
+            row[i] = (*bytes)[o * perIn * taps + i];
         }
       });
   return ConstantOp::create(b, spread, elements);

@@ -67,19 +67,15 @@ SmallVector<int64_t> getUsedPads(WindowOp op, ArrayRef<int64_t> kernel) {
 /// `shape`, one for every channel.
 std::optional<SmallVector<int64_t>> readChannels(Value value,
                                                  ArrayRef<int64_t> shape) {
-  auto constant = value.getDefiningOp<ConstantOp>();
   int64_t channels = shape.back();
   ArrayRef<int64_t> own = shapeOf(value);
-  if (!constant || shape.size() > 3 || own.empty() || own.back() != channels ||
+  std::optional<ConstantBytes> bytes = ConstantBytes::read(value);
+  if (!bytes || shape.size() > 3 || own.empty() || own.back() != channels ||
       typeOf(value).getNumElements() != channels)
-    return std::nullopt;
-  std::optional<ArrayRef<char>> bytes = getRawElements(constant.getValue());
-  if (!bytes)
     return std::nullopt;
   SmallVector<int64_t> elements;
   for (int64_t channel = 0; channel < channels; ++channel)
-    elements.push_back(
-        int8_t((*bytes)[constant.getValue().isSplat() ? 0 : channel]));
+    elements.push_back(int8_t((*bytes)[channel]));
   return elements;
 }
 
@@ -141,8 +137,31 @@ private:
   Value createWeight(Value weight, ArrayRef<int64_t> shape) {
     if (shapeOf(weight) != shape)
       weight = b.createOrFold<ReshapeOp>(typeOf(weight).clone(shape), weight);
-    return b.createOrFold<PackOp>(
+    Value packed = b.createOrFold<PackOp>(
         weight, ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
+    return tiles.weightBits == 8 ? packed : narrowWeights(packed);
+  }
+
+  LogicalResult refuseWeights(Operation *op) {
+    return op->emitOpError("weights are not constants of ")
+           << tiles.weightBits << " bits, which the accelerator has";
+  }
+
+  /// Constant weights in elements of the accelerator's width, which they fit;
+  /// null if they are not constant or do not fit.
+  Value narrowWeights(Value weight) {
+    std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
+    if (!bytes || !llvm::all_of(bytes->getValues(), [&](char byte) {
+          return llvm::isIntN(tiles.weightBits, int8_t(byte));
+        }))
+      return {};
+    auto type = RankedTensorType::get(shapeOf(weight),
+                                      b.getIntegerType(tiles.weightBits));
+    return ConstantOp::create(
+        b, type, makeElements(type, [&](MutableArrayRef<char> target) {
+          for (auto [index, byte] : llvm::enumerate(target))
+            byte = (*bytes)[index];
+        }));
   }
 
   /// Reads only the rows and columns that meet a window of one element, where
@@ -197,9 +216,12 @@ private:
                          op.getPadValue(), {blocks.low, blocks.high});
     SmallVector<int64_t> strides(op.getStrides());
     input = skipUnread(input, window, strides);
-    Value acc = steps.convolution(input, createWeight(weight, shapeOf(weight)),
-                                  blocks, packedResult(result, blocks), strides,
-                                  op.getDilations());
+    weight = createWeight(weight, shapeOf(weight));
+    if (!weight)
+      return refuseWeights(op);
+    Value acc =
+        steps.convolution(input, weight, blocks, packedResult(result, blocks),
+                          strides, op.getDilations());
     return setBiased(op, acc, op.getBias());
   }
 
@@ -221,9 +243,12 @@ private:
     ArrayRef<int64_t> result = shapeOf(op.getResult());
     ChannelBlocks blocks =
         findChannelBlocks(/*group=*/1, shapeOf(weight)[1], result[1], tiles);
-    Value acc = steps.convolution(input, createWeight(weight, shapeOf(weight)),
-                                  blocks, packedResult(result, blocks), strides,
-                                  fold.dilations);
+    weight = createWeight(weight, shapeOf(weight));
+    if (!weight)
+      return refuseWeights(op);
+    Value acc =
+        steps.convolution(input, weight, blocks, packedResult(result, blocks),
+                          strides, fold.dilations);
     return setBiased(op, acc, op.getBias());
   }
 
@@ -252,6 +277,8 @@ private:
     Value input = values.getInterior(source, tiles.blockIn);
     Value weight = createWeight(op.getWeight(),
                                 {result[1], channels, window[0], window[1]});
+    if (!weight)
+      return refuseWeights(op);
     ChannelBlocks blocks =
         findChannelBlocks(/*group=*/1, channels, result[1], tiles);
     Value acc = isImage
@@ -515,7 +542,8 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
         continue;
       makeImages(function.getBody().front());
       isa::Config config = accelerator->getConfig();
-      Tiles tiles{config.batch(), config.blockIn(), config.blockOut()};
+      Tiles tiles{config.batch(), config.blockIn(), config.blockOut(),
+                  unsigned(config.wgtBits())};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
       if (failed(Rewriter(function, tiles, {all, all}).run()))
         return signalPassFailure();

@@ -25,8 +25,8 @@ using namespace mlir;
 using namespace acc::graph;
 using namespace acc::vta;
 
-/// The largest magnitude of a weight that is used on both sides of zero.
-static constexpr int64_t kMost = 127;
+/// The largest magnitude of an input that is used on both sides of zero.
+static constexpr int64_t kMostInput = 127;
 /// More products take longer than the vector unit.
 static constexpr int kMostProducts = 2;
 
@@ -60,55 +60,99 @@ Value VTASteps::product(Value acc, Value input, ArrayRef<AffineExpr> inputAt,
       kinds, addTerm);
 }
 
-/// A constant of i8 elements whose values are given by their positions.
+/// A constant of elements of at most 8 bits whose values are given by their
+/// positions, a byte each.
 static Value createBytes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
+                         unsigned bits,
                          llvm::function_ref<void(MutableArrayRef<char>)> fill) {
-  auto type = RankedTensorType::get(shape, b.getI8Type());
+  auto type = RankedTensorType::get(shape, b.getIntegerType(bits));
   return ConstantOp::create(b, type, makeElements(type, fill));
 }
 
+/// A constant input tile that makes any sum of its lanes' products with weights
+/// up to a limit: the first lanes hold powers of the number of weights, whose
+/// products are the digits of a number, the others the largest input.
+namespace {
+struct Digits {
+  explicit Digits(Tiles tiles)
+      : weight(tiles.getLargestWeight()), lanes(tiles.blockIn) {
+    // The digits must reach half of the largest input on both sides of zero.
+    for (int64_t power = 1, reach = 0; reach < kMostInput / 2;) {
+      reach += power * weight;
+      powers.push_back(power);
+      power *= 2 * weight + 1;
+    }
+  }
+
+  bool isPossible() const { return int64_t(powers.size()) < lanes; }
+
+  /// The largest magnitude of a sum.
+  int64_t getMost() const {
+    return kMostInput * weight * (lanes - int64_t(powers.size())) +
+           kMostInput / 2;
+  }
+
+  int64_t getInput(int64_t lane) const {
+    return lane < int64_t(powers.size()) ? powers[lane] : kMostInput;
+  }
+
+  /// The weights of all lanes for a sum that is not beyond the largest.
+  void write(int64_t sum, char *weights) const {
+    int64_t multiples =
+        llvm::divideFloorSigned(sum + kMostInput / 2, kMostInput);
+    int64_t rest = sum - multiples * kMostInput, base = 2 * weight + 1;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      int64_t share;
+      if (lane < int64_t(powers.size())) {
+        int64_t others = llvm::divideFloorSigned(rest + weight, base);
+        share = rest - others * base;
+        rest = others;
+      } else {
+        share = std::clamp(multiples, -weight, weight);
+        multiples -= share;
+      }
+      weights[lane] = char(share);
+    }
+  }
+
+  int64_t weight, lanes;
+  SmallVector<int64_t, 5> powers;
+};
+} // namespace
+
 Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
   bool isImmediate = llvm::all_equal(values) && llvm::isInt<16>(values.front());
-  // Lane 0 of the input is 1, the others are 127: the weight of lane 0 is what
-  // is left of a value when multiples of 127 are taken from it.
-  int64_t most = kMost * kMost * (tiles.blockIn - 1) + kMost / 2;
+  Digits digits(tiles);
+  int64_t most = digits.getMost();
   int64_t largest = 0;
   for (int32_t value : values)
     largest = std::max(largest, std::abs(int64_t(value)));
   int64_t count =
-      tiles.blockIn > 1 ? llvm::divideCeil(largest, most) : kMostProducts + 1;
+      digits.isPossible() ? llvm::divideCeil(largest, most) : kMostProducts + 1;
   if (isImmediate || count > kMostProducts)
     return apply(Step::Add, acc, values);
 
-  Value ones = createBytes(
-      b, {1, tiles.batch, tiles.blockIn}, [&](MutableArrayRef<char> bytes) {
-        for (auto [index, byte] : llvm::enumerate(bytes))
-          byte = char(index % tiles.blockIn == 0 ? 1 : kMost);
-      });
+  Value input =
+      createBytes(b, {1, tiles.batch, tiles.blockIn}, /*bits=*/8,
+                  [&](MutableArrayRef<char> bytes) {
+                    for (auto [index, byte] : llvm::enumerate(bytes))
+                      byte = char(digits.getInput(index % tiles.blockIn));
+                  });
   int64_t blocks = countBlocks(acc);
   SmallVector<int64_t> rest(values.begin(), values.end());
   rest.resize(blocks * tiles.blockOut, values.size() == 1 ? values[0] : 0);
   for (int64_t i = 0; i < count; ++i) {
-    Value weight =
-        createBytes(b, {blocks, tiles.blockOut, tiles.blockIn},
-                    [&](MutableArrayRef<char> bytes) {
-                      for (auto [channel, value] : llvm::enumerate(rest)) {
-                        // What this product adds: all of it, or as much as
-                        // fits.
-                        int64_t part = std::clamp(value, -most, most);
-                        value -= part;
-                        int64_t multiples =
-                            llvm::divideFloorSigned(part + kMost / 2, kMost);
-                        char *lanes = bytes.data() + channel * tiles.blockIn;
-                        lanes[0] = char(part - multiples * kMost);
-                        for (int64_t lane = 1; lane < tiles.blockIn; ++lane) {
-                          int64_t share = std::clamp(multiples, -kMost, kMost);
-                          multiples -= share;
-                          lanes[lane] = char(share);
-                        }
-                      }
-                    });
-    acc = product(acc, ones, b.getAffineConstantExpr(0), weight,
+    Value weight = createBytes(
+        b, {blocks, tiles.blockOut, tiles.blockIn}, tiles.weightBits,
+        [&](MutableArrayRef<char> bytes) {
+          for (auto [channel, value] : llvm::enumerate(rest)) {
+            // What this product adds: all of it, or as much as fits.
+            int64_t part = std::clamp(value, -most, most);
+            value -= part;
+            digits.write(part, bytes.data() + channel * tiles.blockIn);
+          }
+        });
+    acc = product(acc, input, b.getAffineConstantExpr(0), weight,
                   getBlockIndex(acc));
   }
   return acc;
@@ -116,13 +160,13 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
 
 bool VTASteps::canAddScaled(int32_t factor) const {
   return tiles.blockIn == tiles.blockOut &&
-         std::abs(int64_t(factor)) <= kMostProducts * kMost;
+         std::abs(int64_t(factor)) <= kMostProducts * tiles.getLargestWeight();
 }
 
 /// One tile of weights with a factor on its diagonal.
 static Value createDiagonal(ImplicitLocOpBuilder &b, Tiles tiles,
                             int32_t factor) {
-  return createBytes(b, {1, tiles.blockOut, tiles.blockIn},
+  return createBytes(b, {1, tiles.blockOut, tiles.blockIn}, tiles.weightBits,
                      [&](MutableArrayRef<char> bytes) {
                        llvm::fill(bytes, 0);
                        for (int64_t lane = 0; lane < tiles.blockOut; ++lane)
@@ -134,8 +178,9 @@ Value VTASteps::addScaled(Value acc, Value input, int32_t factor) {
   assert(canAddScaled(factor) && "the factor is no weight");
   SmallVector<AffineExpr> at = getPlaces(acc, input);
   at.truncate(4);
+  auto most = int32_t(tiles.getLargestWeight());
   while (factor != 0) {
-    int32_t part = std::clamp<int32_t>(factor, -kMost, kMost);
+    int32_t part = std::clamp(factor, -most, most);
     acc = product(acc, input, at, createDiagonal(b, tiles, part),
                   b.getAffineConstantExpr(0));
     factor -= part;

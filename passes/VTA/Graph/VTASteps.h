@@ -22,9 +22,15 @@ namespace acc::vta {
 /// a negative amount there.
 enum class Step { Add, Mul, Max, Min, ShiftRight, ShiftLeft };
 
-/// The tile of the accelerator's matrix unit.
+/// The tile of the accelerator's matrix unit, and the width of its weights.
 struct Tiles {
   int64_t batch = 1, blockIn = 16, blockOut = 16;
+  unsigned weightBits = 8;
+
+  /// The largest magnitude of a weight that is used on both sides of zero.
+  int64_t getLargestWeight() const {
+    return (int64_t(1) << (weightBits - 1)) - 1;
+  }
 };
 
 /// What not every vector unit does: products, and shifts to the left.

@@ -45,16 +45,11 @@ WindowFold::WindowFold(ConvIntegerOp op, std::array<int64_t, 2> taps)
 }
 
 Value WindowFold::foldWeights(ImplicitLocOpBuilder &b, Value weight) const {
-  auto constant = weight.getDefiningOp<ConstantOp>();
-  std::optional<ArrayRef<char>> bytes;
-  if (constant)
-    bytes = getRawElements(constant.getValue());
+  std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
   if (!bytes)
     return {};
   auto type = typeOf(weight);
-  assert(type.getElementTypeBitWidth() == 8 && "weights are bytes");
   ArrayRef<int64_t> shape = type.getShape();
-  bool isSplat = constant.getValue().isSplat();
   int64_t channels = shape[1], lanes = taps[0] * taps[1] * channels;
   auto folded = type.clone({shape[0], lanes, window[0], window[1]});
   ElementsAttr elements =
@@ -69,7 +64,7 @@ Value WindowFold::foldWeights(ImplicitLocOpBuilder &b, Value weight) const {
                         row = o * lanes + tap * channels + c,
                         at = (row * window[0] + h / taps[0]) * window[1] +
                              w / taps[1];
-                target[at] = (*bytes)[isSplat ? 0 : source];
+                target[at] = (*bytes)[source];
                 ++source;
               }
       });

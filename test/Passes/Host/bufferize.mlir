@@ -1,4 +1,4 @@
-// RUN: acc-opt %s --host-bufferize --canonicalize | FileCheck %s
+// RUN: acc-opt %s --split-input-file --host-bufferize --canonicalize | FileCheck %s
 
 #vta = #vta.config<>
 #id = affine_map<(i) -> (i)>
@@ -47,4 +47,23 @@ func.func @main(%x: tensor<8xf32> {graph.name = "x"}) -> (tensor<8xf32> {graph.n
   %1 = te.launch @relu ins(%x : tensor<8xf32>) outs(%f : tensor<8xf32>) -> tensor<8xf32>
   %2 = tensor.expand_shape %1 [[0, 1]] output_shape [2, 4] : tensor<8xf32> into tensor<2x4xf32>
   return %0, %2 : tensor<8xf32>, tensor<2x4xf32>
+}
+
+// -----
+
+// Elements of less than a byte, which only another processor reads, lie without gaps: 1, -2, 3 and -1 are 0xE1, 0xF3.
+#vta = #vta.config<log_wgt_width = 2, log_wgt_buff_size = 17>
+
+te.kernel @narrow(%w: tensor<4xi4>, %out: tensor<8xi8>) -> tensor<8xi8> attributes {target = #vta} {
+  te.return %out : tensor<8xi8>
+}
+
+// CHECK-LABEL: func.func @narrow_weights(
+// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<4xi4> {cpu.constant = dense<[-31, -13]> : tensor<2xi8>}
+// CHECK: te.launch @narrow ins(%[[W]] : memref<4xi4>)
+func.func @narrow_weights() -> tensor<8xi8> {
+  %w = graph.constant dense<[1, -2, 3, -1]> : tensor<4xi4> : tensor<4xi4>
+  %e = tensor.empty() : tensor<8xi8>
+  %0 = te.launch @narrow ins(%w : tensor<4xi4>) outs(%e : tensor<8xi8>) -> tensor<8xi8>
+  return %0 : tensor<8xi8>
 }

@@ -396,3 +396,37 @@ module attributes {vta.config = #vta} {
     return %1 : tensor<1x2xi8>
   }
 }
+
+// -----
+
+#vta = #vta.config<log_batch = 0, log_block = 4, log_wgt_width = 2, log_wgt_buff_size = 17>
+
+// Weights, those of biases among them, have the accelerator's width; the inputs that biases are products with do not.
+module attributes {vta.config = #vta} {
+  // CHECK-LABEL: @narrow
+  func.func @narrow(%x: tensor<1x16xi8>) -> tensor<1x2xi8> {
+    %w = graph.constant dense<-8> : tensor<2x16xi8> : tensor<2x16xi8>
+    %b = graph.constant dense<[1, 200]> : tensor<2xi32> : tensor<2xi32>
+    // CHECK: %[[W:.*]] = graph.constant {{.*}} : tensor<1x1x1x1x16x16xi4>
+    // CHECK: linalg.generic {{.*}} ins({{.*}}, %[[W]] : tensor<1x1x1x1x1x16xi8>, tensor<1x1x1x1x16x16xi4>)
+    // CHECK: linalg.generic {{.*}} : tensor<1x1x16xi8>, tensor<1x16x16xi4>)
+    %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>} : (tensor<1x16xi8>, tensor<2x16xi8>, tensor<2xi32>) -> tensor<1x2xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: 2>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x2xi32>) -> tensor<1x2xi8>
+    return %1 : tensor<1x2xi8>
+  }
+}
+
+// -----
+
+#vta = #vta.config<log_batch = 0, log_block = 4, log_wgt_width = 2, log_wgt_buff_size = 17>
+
+module attributes {vta.config = #vta} {
+  func.func @wide(%x: tensor<1x16xi8>) -> tensor<1x2xi8> {
+    %w = graph.constant dense<8> : tensor<2x16xi8> : tensor<2x16xi8>
+    %b = graph.constant dense<0> : tensor<2xi32> : tensor<2xi32>
+    // expected-error @+1 {{weights are not constants of 4 bits}}
+    %0 = graph.gemm_integer %x, %w, %b {graph.placement = #graph.placement<kernel = "g", target = #vta>} : (tensor<1x16xi8>, tensor<2x16xi8>, tensor<2xi32>) -> tensor<1x2xi32>
+    %1 = graph.requantize %0 {graph.placement = #graph.placement<kernel = "g", target = #vta>, pre_shift = array<i32: 2>, multiplier = array<i32: 1>, post_shift = array<i32: 0>} : (tensor<1x2xi32>) -> tensor<1x2xi8>
+    return %1 : tensor<1x2xi8>
+  }
+}

@@ -48,8 +48,9 @@ class Hardware:
 
     @property
     def int8(self) -> bool:
-        """Whether inputs and weights have 8 bits and accumulators 32: what kernels are compiled for."""
-        return self.log_widths == (3, 3, 5)
+        """Whether inputs have 8 bits, accumulators 32 and weights at most 8: what kernels are compiled for."""
+        inp, wgt, acc = self.log_widths
+        return inp == 3 and wgt <= 3 and acc == 5
 
     def depth(self, memory: str) -> int:
         """Elements of the scratchpad "inp", "wgt" or "acc"."""

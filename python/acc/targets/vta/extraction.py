@@ -257,7 +257,7 @@ class _Writer:
 
 
 # Types of elements in the IR, as numpy calls them.
-NAMES = {"i8": "int8", "i32": "int32"}
+NAMES = {"i8": "int8", "i32": "int32", "i4": "int4", "i2": "int2"}
 
 
 def constant_bytes(model: Any, number: int) -> bytes:

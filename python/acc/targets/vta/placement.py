@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+
 from acc import ir
 from acc.targets.reasons import Blame, Reason, element_of, explain
 from acc.targets.vta.config import Hardware
@@ -75,16 +77,28 @@ def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
 
 
 def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
-    inp, _, acc = hardware.log_widths
-    if (inp, acc) == (3, 5):
+    if hardware.int8:
         return ""
-    return f"needs int8 inputs and int32 accumulators, the configuration has {1 << inp} and {1 << acc} bits"
+    inp, wgt, acc = (1 << width for width in hardware.log_widths)
+    return (
+        f"needs int8 inputs, weights of at most 8 bits and int32 accumulators, "
+        f"the configuration has {inp}, {wgt} and {acc} bits"
+    )
 
 
 def _fits_weight_width(op: ir.Operation, hardware: Hardware) -> str:
-    if hardware.config.wgt_bits == 8:
+    """A rule for what has its second operand as weights."""
+    bits = hardware.config.wgt_bits
+    if bits == 8:
         return ""
-    return f"needs int8 weights, the configuration has {hardware.config.wgt_bits} bits"
+    weight = op.operands[1]
+    if not _is_constant(weight):
+        return f"multiplies by a computed int8 tensor, the configuration has weights of {bits} bits"
+    values = np.asarray(weight.owner.attributes["value"].value)  # type: ignore[union-attr]
+    least, most = int(values.min(initial=0)), int(values.max(initial=0))
+    if -(1 << bits - 1) <= least and most < 1 << bits - 1:
+        return ""
+    return f"weights reach from {least} to {most}, the configuration has {bits} bits (quantize them to int{bits})"
 
 
 def _has_constants(op: ir.Operation, _: Hardware) -> str:

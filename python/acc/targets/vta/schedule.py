@@ -115,7 +115,9 @@ def _only_int8(policy: Policy) -> Policy:
 
     def decide(footprint: Footprint, hardware: Hardware) -> Schedule:
         if isinstance(hardware, VtaHardware) and not hardware.accelerator.int8:
-            raise Unschedulable("the accelerator's elements are not int8 inputs and weights with int32 accumulators")
+            raise Unschedulable(
+                "the accelerator's elements are not int8 inputs, weights of at most 8 bits and int32 accumulators"
+            )
         return policy(footprint, hardware)
 
     return decide
