@@ -4,7 +4,8 @@
 
 The networks of benchmarks/networks, quantized by ONNX Runtime, each compiled by a process of its own on one core and
 run once on the cycle model; then the convolutions C2 to C11 of ResNet-18, each alone, beside the streams that the
-public stack tuned for them. NAME is a network, or "convolutions".
+public stack tuned for them: with scales that are powers of two and ties to even, as ONNX Runtime has them, or up, as
+those streams round, and with general scales. NAME is a network, or "convolutions".
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def compile_to(path: pathlib.Path, model: onnx.ModelProto, config: str | None) -> tuple[float, dict[str, float]]:
+def compile_to(
+    path: pathlib.Path, model: onnx.ModelProto, config: str | None, ties: str = "even"
+) -> tuple[float, dict[str, float]]:
     """Seconds of processor time, and seconds by stage."""
     started = cpu_seconds()
-    compilation = compile_contents(model, target="vta", config=config)
+    compilation = compile_contents(model, target="vta", config=config, ties=ties)
     write_model(path, compilation.contents)
     return cpu_seconds() - started, dict(compilation.stages)
 
@@ -80,15 +83,19 @@ def measure(name: str, how: Quantization, config: str | None) -> dict[str, Any]:
     return row
 
 
+KINDS = {"powers of 2": (True, "even"), "ties up": (True, "up"), "general": (False, "even")}
+"""What is measured of every convolution: whether its scales are powers of two, and where ties go."""
+
+
 def measure_convolutions(config: str | None) -> list[dict[str, Any]]:
     rows = []
     for name, conv in CONVOLUTIONS.items():
         row: dict[str, Any] = {"convolution": name, "public_cycles": conv.public_cycles}
-        for kind, powers_of_two in (("power_of_two", True), ("general", False)):
+        for kind, (powers_of_two, ties) in KINDS.items():
             model, _ = quantized(conv, powers_of_two)
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "model.so")
-                compile_to(path, model, config)
+                compile_to(path, model, config, ties)
                 row[kind] = figures(profile(path))
         rows.append(row)
     return rows
@@ -141,18 +148,20 @@ def print_convolutions(rows: list[dict[str, Any]]) -> None:
     table = []
     for row in rows:
         cells = [row["convolution"], f"{row['public_cycles']:,}"]
-        for kind in ("power_of_two", "general"):
+        for kind in KINDS:
             cycles, moved = row[kind]["cycles"], row[kind]["dram_bytes"]
             cells += [f"{cycles:,}", f"{cycles / row['public_cycles']:.3f}", f"{moved:,}"]
         table.append(cells)
     means = ["geometric mean", f"{geometric_mean([row['public_cycles'] for row in rows]):,.0f}"]
-    for kind in ("power_of_two", "general"):
+    for kind in KINDS:
         cycles = [row[kind]["cycles"] for row in rows]
         ratio = geometric_mean([row[kind]["cycles"] / row["public_cycles"] for row in rows])
         moved = geometric_mean([row[kind]["dram_bytes"] for row in rows])
         means += [f"{geometric_mean(cycles):,.0f}", f"{ratio:.3f}", f"{moved:,.0f}"]
     compulsory = geometric_mean([conv.compulsory_bytes for conv in CONVOLUTIONS.values()])
-    header = ("convolution", "public cycles", *("powers of 2", "ratio", "bytes"), *("general", "ratio ", "bytes "))
+    header = ["convolution", "public cycles"]
+    for kind in KINDS:
+        header += [kind, "ratio", "bytes"]
     print(format_table([*table, means], header))
     print(f"\nDRAM bytes, geometric mean: public streams {PUBLIC_BYTES:,}, compulsory {compulsory:,.0f}")
 

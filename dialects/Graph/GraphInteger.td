@@ -174,6 +174,7 @@ def Graph_GlobalMeanIntegerOp : Graph_IntegerOp<"global_mean_integer"> {
     chooses for this number of elements, D1 * ..., where that is only known at
     run time or the sum may exceed 32 bits. Scales, zero points and bounds are
     those of the quantized tensors; the result is clamped to `lo` and `hi`.
+    With `ties_up` the pass was told to let ties go up.
 
     ```mlir
     %y = graph.global_mean_integer %x {hi = 127 : i32, input_hi = 127 : i32,
@@ -186,7 +187,8 @@ def Graph_GlobalMeanIntegerOp : Graph_IntegerOp<"global_mean_integer"> {
   let arguments = (ins Graph_I8Tensor:$input, F64Attr:$input_scale,
                        I32Attr:$input_zero_point, I32Attr:$input_lo,
                        I32Attr:$input_hi, F64Attr:$scale, I32Attr:$zero_point,
-                       I32Attr:$lo, I32Attr:$hi);
+                       I32Attr:$lo, I32Attr:$hi,
+                       DefaultValuedAttr<BoolAttr, "false">:$ties_up);
   let results = (outs Graph_I8Tensor:$result);
   let hasVerifier = 1;
 }

@@ -180,7 +180,7 @@ FailureOr<WeightedSum>
 acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
                               ArrayRef<Interval> operands,
                               ArrayRef<int32_t> zeroPoints, OutputGrid output,
-                              std::string &reason, bool zeroPointFirst) {
+                              std::string &reason, Ties ties) {
   SmallVector<double> limited(ratios);
   if (limited.size() == 1)
     limited[0] = std::copysign(std::min(std::abs(limited[0]), kLargestScale),
@@ -194,7 +194,7 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
   // Fractions with few bits make an exact sum; of powers of two, those that
   // ONNX Runtime computes exactly too count at any number of bits.
   int bits = 0, exactBits = 0;
-  bool tiesLikely = false, exact = reach >= kNegligible;
+  bool exact = reach >= kNegligible;
   SmallVector<Scale> scales = llvm::map_to_vector(
       limited, [](double ratio) { return Scale(std::abs(ratio)); });
   for (const Scale &scale : scales) {
@@ -215,8 +215,8 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
       return failure();
     }
     int64_t denominator;
-    tiesLikely = haveEvenDenominator(limited, denominator) && bits > kTieBits &&
-                 bits <= kTieBits + 15;
+    ties.likely = !ties.up && haveEvenDenominator(limited, denominator) &&
+                  bits > kTieBits && bits <= kTieBits + 15;
   }
 
   auto sumRange = [&](ArrayRef<int64_t> factors) {
@@ -235,18 +235,17 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
   constexpr int64_t one = 127, two = 2 * one;
   for (auto [first, second] : {std::pair(one, one), std::pair(two, one),
                                std::pair(one, two), std::pair(two, two)}) {
-    if (exact || tiesLikely || reach < kNegligible)
+    if (exact || ties.likely || reach < kNegligible)
       break;
     auto small = findSmallFactors(limited, operands, zeroPoints, output,
                                   {first, second});
     if (!small)
       continue;
-    Ties ties;
-    ties.zeroPointFirst = zeroPointFirst;
-    ties.approximate = true;
-    ties.spentError = small->error;
+    Ties spent = ties;
+    spent.approximate = true;
+    spent.spentError = small->error;
     FailureOr<FixedPoint> point = deriveFixedPoint(
-        small->unit, sumRange(small->factors), output, reason, ties);
+        small->unit, sumRange(small->factors), output, reason, spent);
     if (failed(point) || point->rounding != RoundingForm::Down)
       continue;
     sum.multipliers.assign(small->factors.begin(), small->factors.end());
@@ -264,9 +263,9 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     }
     sum.multipliers.push_back(int32_t(factors.back()));
   }
-  FailureOr<FixedPoint> point =
-      deriveFixedPoint(std::ldexp(1.0, -bits), sumRange(factors), output,
-                       reason, {tiesLikely, zeroPointFirst, !exact});
+  ties.approximate = !exact;
+  FailureOr<FixedPoint> point = deriveFixedPoint(
+      std::ldexp(1.0, -bits), sumRange(factors), output, reason, ties);
   if (failed(point))
     return failure();
   sum.requantize = std::move(*point);

@@ -44,12 +44,12 @@ struct WeightedSum {
 /// The parameters with which round(sum of operand * ratio) + zero point is
 /// computed. Ratios are operand scale / output scale, negative to subtract;
 /// `operands` holds the range of each operand minus its zero point, which is
-/// one of `zeroPoints`; `zeroPointFirst` is that of Ties.
+/// one of `zeroPoints`; of `ties`, only what the layer asks for counts.
 mlir::FailureOr<WeightedSum>
 deriveWeightedSum(llvm::ArrayRef<double> ratios,
                   llvm::ArrayRef<Interval> operands,
                   llvm::ArrayRef<int32_t> zeroPoints, OutputGrid output,
-                  std::string &reason, bool zeroPointFirst = false);
+                  std::string &reason, Ties ties = {});
 
 } // namespace acc::graph
 

@@ -172,7 +172,7 @@ FailureOr<Value> acc::graph::legalizeContraction(OpBuilder &builder,
       all = {std::min(all.lo, range.lo), std::max(all.hi, range.hi)};
     ranges.assign(1, all);
   }
-  Ties ties;
+  Ties ties = layer.getTies();
   ties.largestBias = 0;
   for (int64_t bias : biases)
     ties.largestBias = std::max(*ties.largestBias, std::abs(bias));

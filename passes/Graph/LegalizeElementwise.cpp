@@ -72,7 +72,7 @@ FailureOr<Value> Legalizer::sum(ArrayRef<Operand> operands,
   }
   FailureOr<WeightedSum> parameters =
       deriveWeightedSum(ratios, ranges, zeroPoints, layer.output.output(),
-                        reason, layer.isZeroPointFirst());
+                        reason, layer.getTies());
   if (failed(parameters))
     return failure();
   // Only the sum must fit 32 bits; on the way there arithmetic is modulo 2^32.
@@ -128,7 +128,7 @@ FailureOr<Value> Legalizer::legalizeProduct(MulOp op) {
       std::minmax({a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi});
   FailureOr<FixedPoint> point = deriveFixedPoint(
       getRatio({lhs->grid.scale, rhs->grid.scale}, layer.output.scale),
-      Interval{lo, hi}, layer.output.output(), reason);
+      Interval{lo, hi}, layer.output.output(), reason, layer.getTies());
   if (failed(point))
     return failure();
   auto i32 = [&](int64_t value) {
@@ -178,10 +178,8 @@ FailureOr<FixedPoint> Legalizer::deriveMean(Grid input, int64_t count,
   mean.scale /= double(weight);
   mean.offset *= weight;
   mean.range = {mean.range.lo * weight, mean.range.hi * weight};
-  Ties ties;
-  ties.zeroPointFirst = layer.isZeroPointFirst();
   FailureOr<FixedPoint> point = deriveFixedPoint(
-      mean.scale, mean.range, layer.output.output(), reason, ties);
+      mean.scale, mean.range, layer.output.output(), reason, layer.getTies());
   if (succeeded(point))
     point->offset[0] += mean.offset;
   return point;
@@ -207,7 +205,7 @@ FailureOr<Value> Legalizer::legalizeGlobalAverage(GlobalAveragePoolOp op) {
         builder, loc, operand->integers, builder.getF64FloatAttr(from.scale),
         i32(from.zeroPoint), i32(from.lo), i32(from.hi),
         builder.getF64FloatAttr(to.scale), i32(to.zeroPoint), i32(to.lo),
-        i32(to.hi)));
+        i32(to.hi), builder.getBoolAttr(layer.tiesUp)));
   }
   Value accumulator = GlobalSumIntegerOp::create(
       builder, loc, operand->integers,
@@ -252,7 +250,7 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
   Scale ratio(
       getRatio(operand->grid.scale, {layer.output.scale, double(count)}));
   bool exact = ratio.isDyadic() && Scale(operand->grid.scale).isPowerOfTwo();
-  if (ratio.ties > 0 && !exact) {
+  if (ratio.ties > 0 && !exact && !layer.tiesUp) {
     reason = "many averages lie between two outputs: float32 decides";
     return failure();
   }

@@ -153,7 +153,7 @@ FailureOr<Value> acc::graph::legalizeProduct(OpBuilder &builder,
   range.hi = depth * *llvm::max_element(ends);
   FailureOr<FixedPoint> point = deriveFixedPoint(
       getRatio({alpha, a->grid.scale, b->grid.scale}, layer.output.scale),
-      range, layer.output.output(), reason);
+      range, layer.output.output(), reason, layer.getTies());
   if (failed(point))
     return failure();
   int64_t offset = point->offset.front();

@@ -51,8 +51,12 @@ Location QuantizedLayer::getLoc() const {
   return FusedLoc::get(quantize->getContext(), locations);
 }
 
-bool QuantizedLayer::isZeroPointFirst() const {
-  return QuantizeLinearOp(quantize).getRoundingOffset().value_or(0) != 0;
+Ties QuantizedLayer::getTies() const {
+  Ties ties;
+  ties.zeroPointFirst =
+      QuantizeLinearOp(quantize).getRoundingOffset().value_or(0) != 0;
+  ties.up = tiesUp;
+  return ties;
 }
 
 /// Whether ONNX Runtime, which prefers uint8 on x86, turns an int8 tensor into
@@ -227,6 +231,7 @@ private:
 
   void legalize(IRRewriter &rewriter, QuantizeLinearOp op) {
     QuantizedLayer layer;
+    layer.tiesUp = tiesUp;
     std::string reason;
     rewriter.setInsertionPoint(op);
     FailureOr<Value> integers = legalizeByTable(rewriter, op);

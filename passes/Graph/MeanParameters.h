@@ -43,12 +43,13 @@ enum class MeanParameter : int32_t {
 } // namespace acc::graph
 
 /// One MeanParameter for the mean of `count` elements, at least one. Input and
-/// output are scales, zero points and the least and largest stored integers.
+/// output are scales, zero points and the least and largest stored integers;
+/// ties go up where `tiesUp` is not 0, else to even.
 extern "C" int64_t acc_mean_parameter(int32_t parameter, int64_t count,
                                       double inputScale, int32_t inputZeroPoint,
                                       int32_t inputLo, int32_t inputHi,
                                       double outputScale,
                                       int32_t outputZeroPoint, int32_t outputLo,
-                                      int32_t outputHi);
+                                      int32_t outputHi, int32_t tiesUp);
 
 #endif // ACC_PASSES_GRAPH_MEANPARAMETERS_H

@@ -110,7 +110,8 @@ def GraphLegalizeQuantization
     output channel. Any other chain of element-wise operators on one quantized
     tensor becomes `graph.lookup`, whose table is the chain itself on a constant
     of all 256 integers. What does not fit stays float and says why in
-    `graph.reason`.
+    `graph.reason`. What lies halfway between two integers goes to the even one,
+    as ONNX Runtime has it, or up with `ties-up`, which takes fewer steps.
 
     Before:
 
@@ -131,6 +132,9 @@ def GraphLegalizeQuantization
     ```
   }];
   let dependentDialects = ["::acc::graph::GraphDialect"];
+  let options = [
+    Option<"tiesUp", "ties-up", "bool", "false",
+           "Round what lies halfway between two integers up">];
   let statistics = [
     Statistic<"numInteger", "integer-layers", "Layers turned into integer arithmetic">,
     Statistic<"numFloat", "float-layers", "Quantized layers left to float arithmetic">

@@ -10,6 +10,7 @@
 
 #include "dialects/Graph/Graph.h"
 #include "passes/Graph/QuantizedTensors.h"
+#include "passes/Graph/Requantization.h"
 
 namespace acc::graph {
 
@@ -23,9 +24,11 @@ struct QuantizedLayer {
   llvm::SmallVector<mlir::Operation *> activations;
   /// The grid of the result, whose bounds the activations narrow.
   Grid output;
+  /// Whether ties go up, and not to even.
+  bool tiesUp = false;
 
-  /// Whether the zero point is added before ties are decided.
-  bool isZeroPointFirst() const;
+  /// What the layer asks for ties, whatever its scales are.
+  Ties getTies() const;
   /// The ONNX nodes that the layer consists of.
   mlir::Location getLoc() const;
 };

@@ -39,6 +39,8 @@ struct Ties {
   bool likely = false;
   /// They are decided after an odd zero point is added.
   bool zeroPointFirst = false;
+  /// They go up, and not to the even neighbour, which takes fewer steps.
+  bool up = false;
   /// Accumulators are rounded themselves, so that a tie among them means
   /// nothing.
   bool approximate = false;
@@ -102,8 +104,12 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
   auto any = [](const Scale &) { return true; };
   constexpr double frequent = 1.0 / (1 << kTieBits);
   bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
-  bool halfEven = exact || ties.likely || shareOfTies(scales, any) >= frequent;
+  bool tied = exact || ties.likely || shareOfTies(scales, any) >= frequent;
+  bool halfEven = tied && !ties.up;
   bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
+  // Of ties that go up, those of fractions are exact; others are as near to the
+  // real number as anything else is.
+  bool mayApproximate = ties.up ? !dyadic : !tied;
   int mostShift = 0;
   for (const Scale &scale : scales)
     mostShift = std::max(mostShift, scale.shift);
@@ -127,7 +133,7 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
     return point;
   }
   Vector<int32_t> shifts;
-  if (!ties.likely)
+  if (!ties.likely || ties.up)
     shifts = getPlainShifts<Vector>(scales, ranges);
   if (!shifts.empty()) {
     // Nothing is multiplied and nothing dropped before the one shift, so that
@@ -140,7 +146,7 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
     point.postShift = std::move(shifts);
     return point;
   }
-  if (!halfEven)
+  if (mayApproximate)
     if (auto down = RoundingDown<Vector>(scales, ranges, output,
                                          ties.spentError, ties.largestBias)
                         .choose())

@@ -338,8 +338,8 @@ private:
     Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
     func::FuncOp::create(
         b, kFunction,
-        b.getFunctionType({i32, i64, f64, i32, i32, i32, f64, i32, i32, i32},
-                          i64))
+        b.getFunctionType(
+            {i32, i64, f64, i32, i32, i32, f64, i32, i32, i32, i32}, i64))
         .setPrivate();
   }
 
@@ -358,7 +358,8 @@ private:
                           integer(op.getInputZeroPoint()),
                           integer(op.getInputLo()), integer(op.getInputHi()),
                           real(op.getScaleAttr()), integer(op.getZeroPoint()),
-                          integer(op.getLo()), integer(op.getHi())})
+                          integer(op.getLo()), integer(op.getHi()),
+                          integer(op.getTiesUp())})
         .getResult(0);
   }
 };

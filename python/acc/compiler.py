@@ -104,6 +104,7 @@ def compile_contents(
             base,
             accelerators=accelerators,
             cpu=replace(base.cpu, cpu=cpu, features=cpu_features, alignment=alignment),
+            ties=_ties(chosen, base.ties),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
         )
@@ -130,6 +131,7 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
         metadata={
             "target": _name(accelerators),
             "cpu": cpu.cpu,
+            "ties": pipeline.options.ties,
             **_metadata(accelerators),
             "layers": [layer.to_dict() for layer in layers],
             **lowered.metadata,
@@ -152,11 +154,12 @@ def describe(
     """
     chosen = resolve_targets(target, config, **target_options)
     accelerators = tuple(item for item in chosen if isinstance(item, Accelerator))
-    pipeline = Pipeline(Options(accelerators=accelerators))
+    pipeline = Pipeline(Options(accelerators=accelerators, ties=_ties(chosen)))
     graph = pipeline.import_graph(model, shapes, values)
     kernels = pipeline.make_kernels(graph)
     return {
         "target": _name(accelerators),
+        "ties": pipeline.options.ties,
         **_metadata(accelerators),
         "inputs": [info.to_dict() for info in graph.inputs],
         "outputs": [info.to_dict() for info in graph.outputs],
@@ -211,6 +214,11 @@ def _check_options(given: Mapping[str, object], named: Mapping[str, type[Target]
 
 def _name(accelerators: Sequence[Accelerator]) -> str:
     return "+".join(item.name for item in accelerators) or "cpu"
+
+
+def _ties(chosen: Sequence[Target], otherwise: str = "even") -> str:
+    """Where one half goes in the whole model: up if one of the targets wants it there."""
+    return "up" if any(item.ties == "up" for item in chosen) else otherwise
 
 
 def _metadata(accelerators: Sequence[Accelerator]) -> dict[str, Any]:

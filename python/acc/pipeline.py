@@ -46,12 +46,14 @@ class Options:
     """What is compiled for, and how.
 
     accelerators: those that may be used beside the CPU, in the order of preference. cpu: the processor of native code.
+    ties: where integer arithmetic rounds one half to on all targets, one of `acc.targets.base.TIES`.
     dump: a folder for the IR after every pass, one sub-folder per stage. progress: called with the name of every stage
     before it runs.
     """
 
     accelerators: tuple[Accelerator, ...] = ()
     cpu: CpuOptions = field(default_factory=CpuOptions)
+    ties: str = "even"
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     dump: Path | None = None
     progress: Callable[[str], None] | None = None
@@ -211,7 +213,7 @@ class Pipeline:
             pm.add(upstream.canonicalize())
             pm.add(graph_passes.fold_batch_norm().on("func.func"))
             pm.add(upstream.canonicalize())
-            pm.add(graph_passes.legalize_quantization())
+            pm.add(graph_passes.legalize_quantization(ties_up=self.options.ties == "up"))
             pm.add(upstream.canonicalize())
             pm.add(upstream.cse())
             pm.add(tables, "compute-tables")

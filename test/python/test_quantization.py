@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,6 +21,7 @@ from test_lowering import CONFIGS, lower
 from upstream_native import run_native
 
 PIPELINE = "builtin.module(canonicalize,func.func(graph-legalize-quantization),canonicalize)"
+TIES_UP = PIPELINE.replace("quantization)", "quantization{ties-up=true})")
 INTEGER_ONLY = {"dequantize_linear", "quantize_linear"}
 
 
@@ -42,14 +44,14 @@ class Parameters:
 
 @dataclasses.dataclass
 class Case:
-    """A model of one quantized operator, its inputs, and its exact result as integer times rational.
+    """A model of one quantized operator, its inputs, and its exact result as integer times rational, by where ties go.
 
     With `powers_of_two` all scales are such, and float32 computes the same.
     """
 
     model: onnx.ModelProto
     feeds: dict[str, np.ndarray]
-    exact: Callable[[], np.ndarray]
+    exact: Callable[[str], np.ndarray]
     powers_of_two: bool = False
 
 
@@ -112,7 +114,7 @@ class Builder:
             return self.node("Clip", [value, self.constant(low), self.constant(high)]), float(low), float(high)
         return value, -np.inf, np.inf
 
-    def finish(self, value: str, p: Parameters, exact: Callable[[], np.ndarray]) -> Case:
+    def finish(self, value: str, p: Parameters, exact: Callable[[str], np.ndarray]) -> Case:
         output = self.node("QuantizeLinear", [value, self.constant(p.scale), self.constant(p.dtype.type(p.zero_point))])
         result = helper.make_tensor_value_info(output, helper.np_dtype_to_tensor_dtype(p.dtype), None)
         graph = helper.make_graph(self.nodes, "case", self.inputs, [result], self.initializers)
@@ -127,10 +129,12 @@ def round_exactly(
     low: float = -np.inf,
     high: float = np.inf,
     zero_point_first: bool = False,
+    ties: str = "even",
 ) -> np.ndarray:
-    """saturate(round_half_even(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel.
+    """saturate(round(clip(total * scale)) + zero_point), rationally; `scale` is one, or one per channel.
 
-    With `zero_point_first` ties are decided after the zero point is added, as ONNX Runtime's fused operators do.
+    Ties go to even or "up". With `zero_point_first` they are decided after the zero point is added, as ONNX Runtime's
+    fused operators do.
     """
     y_scale = Fraction(float(p.scale))
     channels = np.arange(total.shape[1]).reshape(1, -1, *[1] * (total.ndim - 2)) % len(scale)
@@ -142,7 +146,10 @@ def round_exactly(
         real = max(real, Fraction(low)) if np.isfinite(low) else real
         real = min(real, Fraction(high)) if np.isfinite(high) else real
         inside, outside = (p.zero_point, 0) if zero_point_first else (0, p.zero_point)
-        return min(max(round(real / y_scale + inside) + outside, p.least), p.most)
+        rounded = round(real / y_scale + inside)
+        if ties == "up":
+            rounded = math.floor(real / y_scale + inside + Fraction(1, 2))
+        return min(max(rounded + outside, p.least), p.most)
 
     keys = [(int(value), int(channel)) for value, channel in zip(total.ravel(), channels, strict=True)]
     for key in keys:
@@ -192,9 +199,9 @@ def conv(seed: int) -> Case:
     node = b.node("Conv", inputs, kernel_shape=[k, k], strides=[s, s], dilations=[d, d], pads=pads)
     value, low, high = b.activation(node, unit * deviation)
 
-    def exact() -> np.ndarray:
+    def exact(ties: str) -> np.ndarray:
         total = reference_conv(centered(values, x), centered(weights, w), s, d, pads) + bias.reshape(-1, 1, 1)
-        return round_exactly(total, products(x, w), y, low, high)
+        return round_exactly(total, products(x, w), y, low, high, ties=ties)
 
     return b.finish(value, y, exact)
 
@@ -230,8 +237,10 @@ def gemm(seed: int, extreme: bool = False) -> Case:
     y = b.parameters(unit * (2.0 ** b.rng.uniform(-12, 36) if extreme else deviation / b.rng.uniform(10, 60)))
     value, low, high = b.activation(node, unit * deviation)
 
-    def exact() -> np.ndarray:
-        return round_exactly(centered(values, x) @ centered(weights, w).T + bias, products(x, w), y, low, high)
+    def exact(ties: str) -> np.ndarray:
+        return round_exactly(
+            centered(values, x) @ centered(weights, w).T + bias, products(x, w), y, low, high, ties=ties
+        )
 
     return b.finish(value, y, exact)
 
@@ -247,7 +256,7 @@ def combine(seed: int, op_type: str) -> Case:
     y = b.parameters(spread * 2.0 ** b.rng.uniform(-2, 3))
     value, low, high = b.activation(node, 74 * spread)
 
-    def exact() -> np.ndarray:
+    def exact(ties: str) -> np.ndarray:
         scales = [Fraction(float(p.scale)) for p in drawn]
         unit = Fraction(1, int(np.lcm.reduce([s.denominator for s in scales], dtype=object)))
         signs = [1, -1] if op_type == "Sub" else [1] * count
@@ -256,7 +265,7 @@ def combine(seed: int, op_type: str) -> Case:
             for sign, (v, _), p, s in zip(signs, operands, drawn, scales, strict=True)
         )
         plain = op_type == "Add" and np.isinf(low) and np.isinf(high)
-        return round_exactly(np.asarray(total), [unit], y, low, high, zero_point_first=plain)
+        return round_exactly(np.asarray(total), [unit], y, low, high, zero_point_first=plain, ties=ties)
 
     return b.finish(value, y, exact)
 
@@ -268,8 +277,8 @@ def rescale(seed: int, extreme: bool = False) -> Case:
     value, low, high = b.activation(name, 7.4)
     y = b.parameters(0.1 * 2.0 ** (b.rng.uniform(-20, 12) if extreme else b.rng.uniform(-3, 3)))
 
-    def exact() -> np.ndarray:
-        return round_exactly(centered(values, x), [Fraction(float(x.scale))], y, low, high)
+    def exact(ties: str) -> np.ndarray:
+        return round_exactly(centered(values, x), [Fraction(float(x.scale))], y, low, high, ties=ties)
 
     return b.finish(value, y, exact)
 
@@ -282,9 +291,9 @@ def global_average_pool(seed: int) -> Case:
     y = b.parameters(0.1 * 2.0 ** b.rng.uniform(-3, 0))
     node = b.node("GlobalAveragePool", [name])
 
-    def exact() -> np.ndarray:
+    def exact(ties: str) -> np.ndarray:
         total = centered(values, x).sum(axis=(2, 3), keepdims=True)
-        return round_exactly(total, [Fraction(float(x.scale)) / (size[0] * size[1])], y)
+        return round_exactly(total, [Fraction(float(x.scale)) / (size[0] * size[1])], y, ties=ties)
 
     return b.finish(node, y, exact)
 
@@ -300,10 +309,10 @@ def average_pool(seed: int) -> Case:
         y = dataclasses.replace(y, zero_point=y.zero_point // 2 * 2)
     node = b.node("AveragePool", [name], kernel_shape=[k, k], strides=[stride, stride])
 
-    def exact() -> np.ndarray:
+    def exact(ties: str) -> np.ndarray:
         ones = np.broadcast_to(np.eye(4, dtype=np.int64)[:, :, None, None], (4, 4, k, k))
         total = reference_conv(centered(values, x), ones, stride, 1, [0, 0, 0, 0])
-        return round_exactly(total, [Fraction(float(x.scale)) / (k * k)], y, zero_point_first=True)
+        return round_exactly(total, [Fraction(float(x.scale)) / (k * k)], y, zero_point_first=True, ties=ties)
 
     return b.finish(node, y, exact)
 
@@ -315,9 +324,9 @@ def concat(seed: int) -> Case:
     node = b.node("Concat", [name for _, name in operands], axis=1)
     y = b.parameters(0.1)
 
-    def exact() -> np.ndarray:
+    def exact(ties: str) -> np.ndarray:
         parts = [
-            round_exactly(centered(v, p), [Fraction(float(p.scale))], y)
+            round_exactly(centered(v, p), [Fraction(float(p.scale))], y, ties=ties)
             for (v, _), p in zip(operands, drawn, strict=True)
         ]
         return np.concatenate(parts, axis=1)
@@ -340,11 +349,11 @@ CASES: dict[str, Callable[[int], Case]] = {
 }
 
 
-def run_integers(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> np.ndarray:
+def run_integers(model: onnx.ModelProto, feeds: dict[str, np.ndarray], pipeline: str = PIPELINE) -> np.ndarray:
     """The result of the legalized graph, which must not contain anything but integer operators."""
     module = acc.import_onnx(model)
     with module.context:
-        PassManager.parse(PIPELINE).run(module)
+        PassManager.parse(pipeline).run(module)
         (function,) = (op for op in module.body.operations if op.name == "func.func")
         names = {op.name.removeprefix("graph.") for op in function.regions[0].blocks[0]}
         assert not names & INTEGER_ONLY, f"not legalized: {function}"
@@ -366,7 +375,7 @@ def check(kind: str, seed: int) -> None:
     actual = run_integers(case.model, case.feeds)
     expected = next(iter(onnx_runtime(case.model, case.feeds).values()))
     least = EXACT.get(kind, 0.98) if case.powers_of_two else 0.98
-    for name, other in [("exact", case.exact()), ("ONNX Runtime", expected)]:
+    for name, other in [("exact", case.exact("even")), ("ONNX Runtime", expected)]:
         equal, largest = agreement(actual, other)
         assert largest <= 1 and equal >= least, f"{kind} {seed} against {name}: {equal:.4f} equal, difference {largest}"
 
@@ -384,6 +393,23 @@ def test_integers_agree_long(kind: str, seed: int) -> None:
     check(kind, seed)
 
 
+@pytest.mark.parametrize("kind", EXACT)
+def test_ties_go_up_where_they_are_told_to(kind: str) -> None:
+    """Of scales that are powers of two, all of them, and nothing else moves."""
+    found = [CASES[kind](seed) for seed in range(12)]
+    cases = [case for case in found if case.powers_of_two]
+    assert cases
+    for case in cases:
+        np.testing.assert_array_equal(run_integers(case.model, case.feeds, TIES_UP), case.exact("up"))
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_other_scales_stay_within_one_step_with_ties_up(kind: str) -> None:
+    case = CASES[kind](3)
+    equal, largest = agreement(run_integers(case.model, case.feeds, TIES_UP), case.exact("even"))
+    assert largest <= 1 and equal >= 0.9
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_product_wraps(seed: int) -> None:
     """Inputs with which the accumulators of all channels reach both ends of their ranges."""
@@ -397,7 +423,7 @@ def test_no_product_wraps(seed: int) -> None:
     for row, channel in enumerate(range(signs.shape[0])):
         values[row] = np.where(signs[channel], limits.max, limits.min)
         values[row + signs.shape[0]] = np.where(signs[channel], limits.min, limits.max)
-    _, largest = agreement(run_integers(case.model, case.feeds), case.exact())
+    _, largest = agreement(run_integers(case.model, case.feeds), case.exact("even"))
     assert largest <= 1, f"seed {seed}"
 
 
@@ -411,7 +437,7 @@ def requantization_of(scale: float, output: float, weights: np.ndarray, per_chan
     scales = Parameters(w if per_channel else np.float32(scale), 0, np.dtype(np.int8))
     node = b.node("Gemm", [name, b.dequantize(b.constant(weights), scales)], transB=1)
     y = Parameters(np.float32(output), -3, np.dtype(np.int8))
-    module = acc.import_onnx(b.finish(node, y, lambda: np.empty(0)).model)
+    module = acc.import_onnx(b.finish(node, y, lambda ties: np.empty(0)).model)
     with module.context:
         PassManager.parse(PIPELINE).run(module)
         (function,) = (op for op in module.body.operations if op.name == "func.func")
@@ -455,7 +481,7 @@ def test_four_bit_weights(signed: bool) -> None:
     b.initializers.append(helper.make_tensor("z", kind, (7,), np.full(7, 0 if signed else 8)))
     scales = b.constant(b.scale(0.02, 7))
     weights = b.node("DequantizeLinear", ["w", scales, "z"], axis=1)
-    case = b.finish(b.node("MatMul", [name, weights]), y, lambda: np.empty(0))
+    case = b.finish(b.node("MatMul", [name, weights]), y, lambda ties: np.empty(0))
     case.model.opset_import[0].version, case.model.ir_version = 21, 10
     actual = run_integers(case.model, case.feeds)
     equal, largest = agreement(actual, next(iter(onnx_runtime(case.model, case.feeds).values())))

@@ -48,12 +48,14 @@ int64_t acc_mean_parameter(int32_t parameter, int64_t count, double inputScale,
                            int32_t inputZeroPoint, int32_t inputLo,
                            int32_t inputHi, double outputScale,
                            int32_t outputZeroPoint, int32_t outputLo,
-                           int32_t outputHi) {
+                           int32_t outputHi, int32_t tiesUp) {
   MeanScale mean = getMeanScale(inputScale, inputZeroPoint, inputLo, inputHi,
                                 outputScale, count);
   Scale scale(std::min(mean.scale, kLargestScale));
+  Ties ties;
+  ties.up = tiesUp != 0;
   auto point = chooseParameters<Single>(
-      scale, mean.range, {outputZeroPoint, outputLo, outputHi}, {});
+      scale, mean.range, {outputZeroPoint, outputLo, outputHi}, ties);
   auto amount = [](int32_t shift) { return int64_t(std::clamp(shift, 0, 63)); };
   switch (MeanParameter(parameter)) {
   case MeanParameter::Offset:

@@ -105,6 +105,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     dialect = f", dialect {facts['vta_dialect']}" if facts.get("vta_dialect", "acc") != "acc" else ""
     print(f"model      {facts['file']} (target {facts.get('target', 'cpu')}{dialect})")
+    if facts.get("ties") == "up":
+        print(
+            "rounding   one half up: results may differ from ONNX Runtime's, which has ties to even, by one step there"
+        )
     for key in ("inputs", "outputs"):
         for item in facts[key]:
             print(f"{key[:-1]:9}  {item['name']}: {TensorInfo.from_dict(item)}")

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from acc import ir
+from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.targets.reasons import Reason
@@ -23,13 +24,23 @@ if TYPE_CHECKING:
     from acc.pipeline import Graph
     from acc.schedule import Estimate
 
-__all__ = ["Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors"]
+__all__ = ["TIES", "Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors", "check_ties"]
 
 Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
 """The operator of each ONNX node, by its name, and the names of its inputs and outputs."""
 
 MIN_ALIGNMENT = 64
 """Every buffer starts at a multiple of this: a cache line, and the widest vectors."""
+
+TIES = ("even", "up")
+"""Where integer arithmetic rounds what lies halfway between two integers: to the even one, as ONNX Runtime does, or up,
+which takes fewer steps."""
+
+
+def check_ties(ties: str) -> None:
+    """Raises CompileError for what is not one of `TIES`."""
+    if ties not in TIES:
+        raise CompileError(f"ties do not go '{ties}': choose one of {', '.join(TIES)}")
 
 
 class ScheduleSummary(Protocol):
@@ -93,6 +104,11 @@ class Target(ABC):
     def alignment(self) -> int:
         """Bytes that every buffer which it reads or writes is aligned to, a power of two."""
         return MIN_ALIGNMENT
+
+    @property
+    def ties(self) -> str:
+        """Which of `TIES` it wants; "up" of one target is up for the whole model, so that all of them agree."""
+        return "even"
 
     @property
     def metadata(self) -> dict[str, Any]:

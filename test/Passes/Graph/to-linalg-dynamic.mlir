@@ -102,7 +102,7 @@ te.kernel @open_weights(%x: tensor<2x4x9xf32>, %w: tensor<?x4x3xf32>, %o: tensor
 // CHECK: %[[MEAN:.*]] = tensor.expand_shape %[[SUM]]
 // CHECK: linalg.generic {{.*}} ins(%[[MEAN]] : tensor<?x3x1x1xi64>)
 // CHECK: arith.addi %{{.*}}, %[[OFFSET]]
-// CHECK: func.func private @acc_mean_parameter(i32, i64, f64, i32, i32, i32, f64, i32, i32, i32) -> i64
+// CHECK: func.func private @acc_mean_parameter(i32, i64, f64, i32, i32, i32, f64, i32, i32, i32, i32) -> i64
 te.kernel @global_mean(%x: tensor<?x3x?x7xi8>, %o: tensor<?x3x1x1xi8>) -> tensor<?x3x1x1xi8> attributes {target = #te.host} {
   %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<?x3x?x7xi8>) -> tensor<?x3x1x1xi8>
   te.return %0 : tensor<?x3x1x1xi8>

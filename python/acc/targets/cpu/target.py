@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from acc import _mlir
 from acc.errors import CompileError
-from acc.targets.base import MIN_ALIGNMENT, Target
+from acc.targets.base import MIN_ALIGNMENT, Target, check_ties
 
 __all__ = ["Cpu", "CpuOptions"]
 
@@ -63,10 +63,21 @@ class Cpu(Target):
 
     name: ClassVar[str] = "cpu"
     title: ClassVar[str] = "native code"
+    takes: ClassVar[Mapping[str, str]] = {"ties": "the rounding of ties"}
 
     options: CpuOptions = field(default_factory=CpuOptions)
+    rounding_of_ties: str = "even"
+
+    def __post_init__(self) -> None:
+        """Raises CompileError for a rounding of ties that there is not."""
+        check_ties(self.rounding_of_ties)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Cpu:
         """See Target; the processor is an option of `acc.compile` itself, because every compilation has native code."""
-        return cls()
+        return cls(rounding_of_ties=options.get("ties", "even"))
+
+    @property
+    def ties(self) -> str:
+        """See Target."""
+        return self.rounding_of_ties

@@ -16,7 +16,7 @@ from acc.passes import vta as vta_passes
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.schedule import Policy
-from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors
+from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors, check_ties
 from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
 from acc.targets.vta.config import Hardware, read_config
@@ -37,7 +37,8 @@ class VtaOptions:
     """How the accelerator is used.
 
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
-    "acc", everything, or "public", what the public hardware designs agree on. fuse_residual: let a sum of two
+    "acc", everything, or "public", what the public hardware designs agree on. ties: where one half goes, to "even"
+    as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). fuse_residual: let a sum of two
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
     program, of at most `max_instructions` instructions: longer ones would take more memory and time to compile and to
     load than they save. schedule: how schedules are chosen, by options of the search or by a policy that replaces it.
@@ -45,13 +46,15 @@ class VtaOptions:
 
     config: str | os.PathLike[str] | Mapping[str, object] | None = None
     dialect: str = "acc"
+    ties: str = "even"
     fuse_residual: bool = True
     chain: bool = True
     max_instructions: int = 1 << 18
     schedule: ScheduleOptions | Policy = dataclasses.field(default_factory=ScheduleOptions)
 
     def __post_init__(self) -> None:
-        """Raises CompileError for a dialect that there is not, and for a schedule that is no policy."""
+        """Raises CompileError for a dialect or a rounding that there is not, and for a schedule that is no policy."""
+        check_ties(self.ties)
         if self.dialect not in DIALECTS:
             raise CompileError(
                 f"there is no dialect '{self.dialect}' of the accelerator's instructions: choose one of "
@@ -73,6 +76,7 @@ class Vta(Accelerator):
     takes: ClassVar[Mapping[str, str]] = {
         "config": "a hardware configuration",
         "vta_dialect": "a dialect of the accelerator's instructions",
+        "ties": "the rounding of ties",
     }
     wants_tensors: ClassVar[bool] = True
 
@@ -81,7 +85,8 @@ class Vta(Accelerator):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Vta:
         """See Target."""
-        return cls(VtaOptions(options.get("config"), options.get("vta_dialect", "acc")))
+        dialect, ties = options.get("vta_dialect", "acc"), options.get("ties", "even")
+        return cls(VtaOptions(options.get("config"), dialect, ties))
 
     @cached_property
     def config(self) -> dict[str, object]:
@@ -92,6 +97,11 @@ class Vta(Accelerator):
     def alignment(self) -> int:
         """Addresses count elements, so every buffer must start at a multiple of the largest."""
         return max(MIN_ALIGNMENT, self._hardware.config.alignment)
+
+    @property
+    def ties(self) -> str:
+        """See Target."""
+        return self.options.ties
 
     @property
     def metadata(self) -> dict[str, Any]:
