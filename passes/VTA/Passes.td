@@ -203,6 +203,39 @@ def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
     Statistic<"numLoaded", "uops-loaded", "Micro-ops that they load">];
 }
 
+def VTASplitLoads : Pass<"vta-split-loads", "::acc::vta::ProgramOp"> {
+  let summary = "Load first what is multiplied with first";
+  let description = [{
+    A LOAD of weights for several GEMMs lets the first of them wait for all of it.
+    Where that would be longer than what it takes to load them in parts, each
+    part is loaded in front of the GEMM that reads it first. Nothing of that
+    counts while there is enough to compute meanwhile: steps of compute between
+    the last instruction that a LOAD waits for and its first reader, at one cycle
+    each, are compared with the LOADs between them. Micro-ops must have their
+    places, and there are no tokens yet.
+
+    ```mlir
+    vta.insn.load wgt sram 0 dram 1[0] size [1, 576] stride 576
+    vta.insn.load inp sram 0 dram 0[0] size [16, 16] stride 30
+    vta.insn.gemm uop [0, 9] iter [196, 1] dst [1, 0] src [1, 0]
+    vta.insn.gemm uop [9, 18] iter [196, 1] dst [1, 0] src [1, 0]
+    // becomes, if the micro-ops read weights from 0 and from 288 on
+    vta.insn.load inp sram 0 dram 0[0] size [16, 16] stride 30
+    vta.insn.load wgt sram 0 dram 1[0] size [1, 288] stride 288
+    vta.insn.gemm uop [0, 9] iter [196, 1] dst [1, 0] src [1, 0]
+    vta.insn.load wgt sram 288 dram 1[288] size [1, 288] stride 288
+    vta.insn.gemm uop [9, 18] iter [196, 1] dst [1, 0] src [1, 0]
+    ```
+  }];
+  let options = [
+    Option<"portBytes", "port-bytes", "uint64_t", "8",
+           "Bytes that memory delivers in a cycle">,
+    Option<"loadCycles", "load-cycles", "uint64_t", "16",
+           "Cycles that a LOAD takes besides">];
+  let statistics = [
+    Statistic<"numParts", "parts", "LOADs made of others">];
+}
+
 def VTAHoistLoads : Pass<"vta-hoist-loads", "::acc::vta::ProgramOp"> {
   let summary = "Move LOADs ahead of what they need not wait for";
   let description = [{

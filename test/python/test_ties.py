@@ -22,7 +22,7 @@ def run(model: onnx.ModelProto, x: dict[str, np.ndarray], target: str | Vta, **o
         return next(iter(exe.run(x).values()))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_targets_agree_with_ties_up(seed: int) -> None:
     for model in (power_of_two_network(seed), random_network(seed)):
         x = feeds(model, seed)

@@ -21,8 +21,8 @@ from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
 from acc.targets.vta.config import Hardware, read_config
 from acc.targets.vta.folding import choose_folds
+from acc.targets.vta.schedule import PORT_BYTES, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
-from acc.targets.vta.schedule import make_vta_schedules
 
 if TYPE_CHECKING:
     from acc.pipeline import Graph
@@ -160,6 +160,7 @@ class Vta(Accelerator):
             pm.add(vta_passes.write_borders())
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
         pm.add(vta_passes.cache_uops())
+        pm.add(vta_passes.split_loads(port_bytes=PORT_BYTES))
         pm.add(vta_passes.hoist_loads())
         pm.add(vta_passes.insert_tokens())
         pm.add(vta_passes.verify_program())
