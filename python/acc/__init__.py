@@ -12,6 +12,7 @@ from acc.errors import (
     ConfigWarning,
     ModelError,
     ModelFileError,
+    ModelWarning,
     NeedsShape,
     NeedsValue,
     RunError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from acc.devices import Device
     from acc.executable import Executable, load
     from acc.frontend import import_onnx
+    from acc.quantization import quantize
 
 __version__ = "0.1.0"
 
@@ -32,6 +34,7 @@ _LAZY = {
     "Executable": "acc.executable",
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
+    "quantize": "acc.quantization",
 }
 
 __all__ = [
@@ -43,12 +46,14 @@ __all__ = [
     "Executable",
     "ModelError",
     "ModelFileError",
+    "ModelWarning",
     "NeedsShape",
     "NeedsValue",
     "RunError",
     "compile",
     "import_onnx",
     "load",
+    "quantize",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 import onnx
 
-from acc import targets
+from acc import ir, targets
 from acc.container import ModelContents, Program
-from acc.errors import CompileError
+from acc.errors import CompileError, ModelWarning
 from acc.executable import Executable
 from acc.frontend.specialize import Values
 from acc.pipeline import Graph, Options, Pipeline, Shapes
@@ -20,6 +21,12 @@ from acc.report import LayerReport, make_reports
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Target
 
 __all__ = ["Compilation", "compile", "compile_contents", "compile_graph", "describe", "resolve_targets"]
+
+_QUANTIZED = frozenset(
+    f"graph.{name}"
+    for name in ("quantize_linear", "dequantize_linear", "requantize", "lookup", "storage_cast", "rebase")
+)
+"""Operators one of which every quantized model has, legalized or not."""
 
 Model = str | os.PathLike[str] | onnx.ModelProto
 TargetChoice = str | Target | Sequence[str | Target]
@@ -115,6 +122,13 @@ def compile_contents(
 def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
     """Compiles what `Pipeline.import_graph` or `Pipeline.simplify` made; its module becomes something else."""
     accelerators, cpu = pipeline.options.accelerators, pipeline.options.cpu
+    if accelerators and not _is_quantized(graph):
+        warnings.warn(
+            f"nothing of the model runs on '{_name(accelerators)}', since it computes in floating point: "
+            "`acc quantize` makes a model of integers of it",
+            ModelWarning,
+            stacklevel=2,
+        )
     kernels = pipeline.make_kernels(graph)
     lowered = pipeline.lower(kernels)
     layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
@@ -210,6 +224,17 @@ def _check_options(given: Mapping[str, object], named: Mapping[str, type[Target]
             raise CompileError(f"no target has an option '{option}': there are {', '.join(offered)}")
         what = next(takes[option] for takes in known.values() if option in takes)
         raise CompileError(f"{what} is for target {' or '.join(takers)}, not for {asked}")
+
+
+def _is_quantized(graph: Graph) -> bool:
+    """Whether anything in a model is quantized or computed with quantized numbers, or nothing is computed."""
+    operations = [op for function in graph.module.body.operations for op in _inner(function)]
+    return any(op.name in _QUANTIZED for op in operations) or not operations
+
+
+def _inner(function: ir.Operation) -> list[ir.Operation]:
+    blocks = function.regions[0].blocks if function.name == "func.func" else ()
+    return [op for block in blocks for op in block.operations if op.name not in ("func.return", "graph.constant")]
 
 
 def _name(accelerators: Sequence[Accelerator]) -> str:

@@ -52,6 +52,10 @@ class ConfigWarning(UserWarning):
     """A `vta_config.json` says something that acc does not follow, such as the keys of other tools."""
 
 
+class ModelWarning(UserWarning):
+    """A model compiles, but not to what its user can have wanted."""
+
+
 class CompileError(AccError):
     """A model was imported but cannot be compiled for the target."""
 

@@ -94,6 +94,15 @@ def read_bytes(path: str | os.PathLike[str], error: type[AccError] = AccError, w
         raise error(f"cannot read {named}: {failure.strerror or failure}") from None
 
 
+def check_writable(path: str | os.PathLike[str], error: type[AccError] = AccError) -> None:
+    """Raises `error` if a file `path` could not be written for want of a folder or of permission: before long work."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise error(f"cannot write '{path}': there is no folder '{folder}'")
+    if not os.access(folder, os.W_OK):
+        raise error(f"cannot write '{path}': no permission to write in '{folder}'")
+
+
 def check_new_folder(path: str | os.PathLike[str], error: type[AccError] = AccError) -> None:
     """Raises `error` if there is something at `path` other than an empty folder."""
     target = Path(path)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from acc import __version__, targets
-from acc.errors import AccError, ConfigWarning, Fault
+from acc.errors import AccError, ConfigWarning, Fault, ModelWarning
 from acc.interruptible import insistent, leave
 
 
@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 an error, 130 interrupted by Ctrl-C)."""
     try:
         with insistent(), warnings.catch_warnings():
-            warnings.simplefilter("always", ConfigWarning)
+            for category in (ConfigWarning, ModelWarning):
+                warnings.simplefilter("always", category)
             warnings.showwarning = _warning_printer(warnings.showwarning)
             args = _parser().parse_args(argv)
             code = int(args.run(args) or 0)
@@ -88,7 +89,7 @@ def _warning_printer(other: Callable[..., None]) -> Callable[..., None]:
     """Prints what concerns the user's files as one line; `other` prints what concerns Python code."""
 
     def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-        if issubclass(category, ConfigWarning):
+        if issubclass(category, ConfigWarning | ModelWarning):
             print(f"acc: warning: {message}", file=sys.stderr)
         else:
             other(message, category, *rest)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from acc import targets
-from acc.errors import AccError
 
 
 def register(subparsers: Any) -> None:
@@ -138,12 +135,9 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.compiler import compile_contents
     from acc.container import write_model
+    from acc.files import check_writable
 
-    folder = Path(args.output).parent
-    if not folder.is_dir():
-        raise AccError(f"cannot write '{args.output}': there is no folder '{folder}'")
-    if not os.access(folder, os.W_OK):
-        raise AccError(f"cannot write '{args.output}': no permission to write in '{folder}'")
+    check_writable(args.output)
     started = time.perf_counter()
     progress = Progress()
     try:

@@ -1,0 +1,143 @@
+"""`acc quantize`: a float ONNX model and samples to a quantized ONNX model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import stat
+import sys
+import time
+from typing import Any
+
+METHODS = ("fold-batch-norm", "equalize", "smooth", "correct-bias")
+
+
+def register(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "quantize",
+        help="quantize a float ONNX model",
+        description="Makes a quantized model of a float ONNX model: standard ONNX with QuantizeLinear and "
+        "DequantizeLinear, activations of 8 bits and weights of 8 or 4. Samples say which numbers its tensors hold. "
+        "Prints what stays in float, and why.",
+        epilog="Ctrl-C leaves the state of the calibration in OUTPUT.calibration; the same command goes on from there.",
+    )
+    parser.add_argument("model", metavar="model.onnx", help="the float model")
+    parser.add_argument("-o", "--output", required=True, metavar="model_q.onnx", help="where the result goes")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DATA",
+        help="samples: an .npz file with an array per input, whose first axis counts them (.npy for one input); a "
+        "folder of .npz or .npy files, each a sample; or module:function, a Python function that returns an iterable "
+        "of dictionaries with an array per input",
+    )
+    parser.add_argument("--max-samples", type=int, metavar="N", help="use no more than N samples")
+    parser.add_argument("--weights", metavar="int8|int4", help="what weights become (default: int8)")
+    parser.add_argument(
+        "--block",
+        type=int,
+        metavar="N",
+        help="weights along the inputs that share a scale, of int4 (default: 32; 0: all)",
+    )
+    parser.add_argument("--per-tensor", action="store_true", help="one scale for all weights of a layer")
+    parser.add_argument("--activations", metavar="int8|uint8", help="what activations become (default: int8)")
+    parser.add_argument("--symmetric", action="store_true", help="zero point 0 for all activations")
+    parser.add_argument(
+        "--ranges",
+        metavar="METHOD",
+        help="how ranges of activations are found: auto (default: least error of the layers' outputs), minmax, "
+        "percentile, entropy, mse",
+    )
+    parser.add_argument("--percentile", type=float, metavar="P", help="for --ranges percentile (default: 99.99)")
+    parser.add_argument("--round-weights", metavar="nearest|gptq", help="default: nearest; gptq for int4")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=METHODS,
+        metavar="METHOD",
+        help=f"leave out a method: {', '.join(METHODS)}; may be repeated",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a node, or all nodes of an operator, that stays in float; may be repeated",
+    )
+    parser.add_argument(
+        "--float-outputs", action="store_true", help="leave layers in float that nothing but outputs are made of"
+    )
+    parser.add_argument("--json", action="store_true", help="print layers, tensors and what stays in float as JSON")
+    parser.set_defaults(run=run)
+
+
+class Progress:
+    """Shows the stage and the samples on standard error, on a terminal only."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stderr.isatty()
+        self.started = self.printed = time.monotonic()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if self.shown and (now - self.printed > 0.1 or done == total):
+            of = f" of {total}" if total is not None else ""
+            print(
+                f"\r\x1b[K{stage}: sample {done}{of}, {now - self.started:.0f} s", end="", file=sys.stderr, flush=True
+            )
+            self.printed = now
+
+    def finish(self) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """The choices that the command line makes, by the names of QuantizeOptions."""
+    names = ("weights", "block", "activations", "ranges", "percentile", "round_weights", "max_samples")
+    choices = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    choices |= {name.replace("-", "_"): False for name in args.without}
+    if args.per_tensor:
+        choices["per_channel"] = False
+    if args.symmetric:
+        choices["symmetric"] = True
+    return choices | {"exclude": tuple(args.exclude), "float_outputs": args.float_outputs}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; raises AccError on bad input."""
+    from acc.files import check_writable
+    from acc.quantization import QuantizeError, quantize
+    from acc.quantization.options import make_options
+
+    check_writable(args.output, QuantizeError)
+    options = make_options(**chosen(args))
+    started = time.perf_counter()
+    progress = Progress()
+    # What is no file, such as a pipe, has no place beside it.
+    has_place = not os.path.exists(args.output) or stat.S_ISREG(os.stat(args.output).st_mode)
+    state = f"{args.output}.calibration" if has_place else None
+    try:
+        result = quantize(args.model, args.data, options, state=state, progress=progress)
+        result.save(args.output)
+    finally:
+        progress.finish()
+    seconds = time.perf_counter() - started
+    for note in result.notes:
+        print(f"acc: warning: {note}", file=sys.stderr)
+    if args.json:
+        print(json.dumps({"output": args.output, "seconds": seconds, **result.to_dict()}))
+        return 0
+    reasons: dict[str, list[str]] = {}
+    for name, reason in result.left_in_float:
+        reasons.setdefault(reason, []).append(name)
+    if reasons:
+        from acc.wording import listing
+
+        print("in float:")
+        for reason, names in reasons.items():
+            print(f"  {reason}: {listing(names, 4)}")
+    return 0

@@ -1,0 +1,399 @@
+"""What the tensors of a model look like: one pass over the samples, on acc's own native code.
+
+Of every tensor a histogram is kept whose bins are as wide as a power of two and widen as larger numbers come, so that
+what is counted does not depend on the order of the samples; and of every channel the range, the mean and the mean
+square. Ranges are those of all elements; of large tensors, histograms are of every n-th. Memory does not depend on
+the number of samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import math
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+
+from acc.compiler import compile
+from acc.container import TensorInfo
+from acc.dtypes import BY_ONNX
+from acc.errors import NeedsShape
+from acc.executable import Executable
+from acc.files import replacing
+from acc.interruptible import deferred
+from acc.layerwise import expose
+from acc.quantization.data import Sample, Samples
+from acc.quantization.model import FloatModel
+from acc.quantization.options import QuantizeError
+
+__all__ = ["BINS", "Progress", "Runner", "State", "Statistics", "Watch", "calibrate", "input_infos"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is done, how many samples are done and how many there are, None if that is not known."""
+
+BINS = 4096
+"""Bins of a histogram, half of them for negative numbers."""
+
+_HALF = BINS // 2
+
+SAMPLED = 1 << 16
+"""Elements of a tensor of one sample that a histogram counts."""
+
+_SAVED_EVERY = 20.0
+"""Seconds between two states on the disk."""
+
+_FIRST_EXPONENT = -140
+
+_STEPS = [p for p in range(3, 5000, 2) if all(p % q for q in range(3, int(p**0.5) + 1, 2))]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is to be known of a tensor.
+
+    axis: the axis of its channels; None if it has none. importance: per channel, how much an error counts; None if
+    all count alike.
+    """
+
+    axis: int | None = None
+    importance: np.ndarray | None = None
+
+
+@dataclass
+class Statistics:
+    """What was seen of a tensor.
+
+    Attributes:
+        low, high: the range of all elements.
+        elements: how many there were.
+        bins: the weight of the numbers in [i - BINS / 2, i + 1 - BINS / 2) * 2 ** exponent, float64 (BINS,).
+        exponent: see there.
+        zeros: the weight of the zeros, which is also in the bins.
+        minima, maxima, sums, squares: of every channel, float64 (channels,).
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    elements: int = 0
+    bins: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
+    exponent: int = _FIRST_EXPONENT
+    zeros: float = 0.0
+    minima: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    maxima: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sums: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    squares: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def width(self) -> float:
+        """Of a bin."""
+        return math.ldexp(1.0, self.exponent)
+
+    @property
+    def centers(self) -> np.ndarray:
+        """The middles of the bins, float64 (BINS,)."""
+        return (np.arange(BINS) - _HALF + 0.5) * self.width
+
+    @property
+    def means(self) -> np.ndarray:
+        """Of the channels."""
+        return self.sums * len(self.sums) / max(self.elements, 1)
+
+    @property
+    def mean_squares(self) -> np.ndarray:
+        """Of the channels."""
+        return self.squares * len(self.squares) / max(self.elements, 1)
+
+    @property
+    def magnitudes(self) -> np.ndarray:
+        """The largest absolute value of every channel."""
+        return np.maximum(np.abs(self.minima), np.abs(self.maxima))
+
+    def add(self, array: np.ndarray, watch: Watch) -> None:
+        """Takes one more array into account; finite numbers only."""
+        axis = watch.axis if watch.axis is not None and array.ndim else None
+        outer, channels, inner = _fold(array.shape, axis)
+        parts = np.ascontiguousarray(array).reshape(outer, channels, inner)
+        over = (0, 2)
+        minima, maxima = parts.min(over), parts.max(over)
+        if not (np.isfinite(minima).all() and np.isfinite(maxima).all()):
+            raise FloatingPointError
+        sums, squares = parts.sum(over, dtype=np.float64), np.einsum("ocn,ocn->c", parts, parts).astype(np.float64)
+        if self.elements == 0 or len(self.sums) != channels:
+            if self.elements:
+                raise QuantizeError("the number of channels differs from sample to sample")
+            self.minima, self.maxima = minima.astype(np.float64), maxima.astype(np.float64)
+            self.sums, self.squares = sums, squares
+        else:
+            self.minima, self.maxima = np.minimum(self.minima, minima), np.maximum(self.maxima, maxima)
+            self.sums, self.squares = self.sums + sums, self.squares + squares
+        self.low, self.high = float(self.minima.min()), float(self.maxima.max())
+        self.elements += parts.size
+        self._count(parts, watch.importance)
+
+    def _count(self, parts: np.ndarray, importance: np.ndarray | None) -> None:
+        _, channels, inner = parts.shape
+        step = _step(parts.size, parts.shape)
+        values = parts.reshape(-1)[::step]
+        weights = None
+        if importance is not None:
+            weights = importance[np.arange(0, parts.size, step) // inner % channels]
+        needed = _exponent(max(abs(self.low), abs(self.high)))
+        if needed > self.exponent:
+            self._widen(needed)
+        places = np.floor(
+            values * np.float64(1 / self.width) if self.exponent < -120 else values * np.float32(1 / self.width)
+        )
+        places = np.clip(places.astype(np.int64) + _HALF, 0, BINS - 1)
+        self.bins += np.bincount(places, weights, BINS)
+        zero = values == 0
+        self.zeros += float(zero.sum() if weights is None else weights[zero].sum())
+
+    def _widen(self, exponent: int) -> None:
+        """Makes bins so wide that neighbours become one."""
+        doublings = exponent - self.exponent
+        bins = self.bins
+        for _ in range(min(doublings, 12)):
+            # Pairs meet at even places, seen from zero, which lies between bins.
+            negative, positive = bins[:_HALF], bins[_HALF:]
+            negative, positive = (half.reshape(-1, 2).sum(1) for half in (negative, positive))
+            empty = np.zeros(_HALF // 2)
+            bins = np.concatenate([empty, negative, positive, empty])
+        self.bins, self.exponent = bins, exponent
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it, for a file."""
+        numbers = np.array([self.low, self.high, self.elements, self.exponent, self.zeros])
+        return {
+            "numbers": numbers, "bins": self.bins, "minima": self.minima, "maxima": self.maxima, "sums": self.sums,
+            "squares": self.squares,
+        }  # fmt: skip
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Statistics:
+        low, high, elements, exponent, zeros = arrays["numbers"].tolist()
+        rest = {name: arrays[name].copy() for name in ("bins", "minima", "maxima", "sums", "squares")}
+        return Statistics(low, high, int(elements), exponent=int(exponent), zeros=zeros, **rest)
+
+
+def _fold(shape: Sequence[int], axis: int | None) -> tuple[int, int, int]:
+    """The shape with the axes before and behind that of the channels taken together."""
+    if axis is None or not -len(shape) <= axis < len(shape):
+        return 1, 1, math.prod(shape)
+    axis %= len(shape)
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+
+
+def _step(size: int, shape: Sequence[int]) -> int:
+    """How far apart counted elements are: a prime that divides no size, so that all channels have their turn."""
+    if size <= SAMPLED:
+        return 1
+    least = -(-size // SAMPLED)
+    return next((p for p in _STEPS if p >= least and all(s % p for s in shape if s > 1)), 1)
+
+
+def _exponent(largest: float) -> int:
+    """The exponent of the width of bins that hold numbers up to `largest`."""
+    if largest == 0:
+        return _FIRST_EXPONENT
+    return max(math.frexp(largest)[1] - (_HALF.bit_length() - 1), _FIRST_EXPONENT)
+
+
+def input_infos(model: onnx.ModelProto) -> list[TensorInfo]:
+    """The inputs of a model; sizes that it leaves open have a name or are "?". Raises QuantizeError for no tensors."""
+    infos = []
+    for value in model.graph.input:
+        tensor = value.type.tensor_type
+        if not value.type.HasField("tensor_type") or tensor.elem_type not in BY_ONNX:
+            raise QuantizeError(f"input '{value.name}' is no tensor of numbers")
+        shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in tensor.shape.dim)
+        infos.append(TensorInfo(value.name, BY_ONNX[tensor.elem_type].name, shape))
+    return infos
+
+
+class Runner:
+    """Runs a model natively and returns some of its tensors; compiled for the sizes of a sample where it must be."""
+
+    def __init__(self, model: onnx.ModelProto, tensors: Sequence[str]) -> None:
+        self._inputs = {value.name for value in model.graph.input}
+        self._tensors = [name for name in tensors if name not in self._inputs]
+        self._model = expose(model, self._tensors)
+        self._needs_shapes = False
+        self._compiled: dict[Any, Executable] = {}
+        self.read = list(tensors)
+
+    def run(self, sample: Sample) -> dict[str, np.ndarray]:
+        """The tensors for this sample, by name."""
+        values: Mapping[str, np.ndarray] = {}
+        if self._tensors:
+            values = self._executable(sample).run(sample)
+        return {name: sample[name] if name in self._inputs else values[name] for name in self.read}
+
+    def _executable(self, sample: Sample) -> Executable:
+        shapes = {name: array.shape for name, array in sample.items()}
+        if not self._needs_shapes:
+            try:
+                if None not in self._compiled:
+                    self._compiled[None] = compile(self._model)
+                return self._compiled[None]
+            except NeedsShape:
+                self._needs_shapes = True
+        key = tuple(shapes.items())
+        if key not in self._compiled:
+            # Sequences of many lengths would otherwise fill the memory with code.
+            if len(self._compiled) >= 8:
+                self._compiled.pop(next(iter(self._compiled)))
+            self._compiled[key] = compile(self._model, shapes=shapes)
+        return self._compiled[key]
+
+
+@dataclass
+class State:
+    """The state of a calibration in a file, from which it goes on after it was interrupted.
+
+    path: the file. key: says what is calibrated; a state of another key is refused.
+    """
+
+    path: str
+    key: str
+
+    def load(self) -> tuple[int, str, dict[str, Statistics]] | None:
+        """The number of samples that are done, their digest, and the statistics; None if there is no file."""
+        if not os.path.exists(self.path):
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            header = json.loads(str(arrays.pop("header")))
+            grouped: dict[str, dict[str, np.ndarray]] = {}
+            for name, array in arrays.items():
+                number, _, part = name.partition(".")
+                grouped.setdefault(header["tensors"][int(number)], {})[part] = array
+            statistics = {name: Statistics.from_arrays(parts) for name, parts in grouped.items()}
+            done, digest, key = int(header["done"]), str(header["digest"]), str(header["key"])
+        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+            raise QuantizeError(
+                f"'{self.path}' is no state of a calibration ({error}); delete it to begin anew"
+            ) from None
+        if key != self.key:
+            raise QuantizeError(_refusal(self, "of another model or with other options"))
+        return done, digest, statistics
+
+    def save(self, done: int, digest: str, statistics: Mapping[str, Statistics]) -> None:
+        names = list(statistics)
+        header = json.dumps({"key": self.key, "done": done, "digest": digest, "tensors": names})
+        arrays = {
+            f"{number}.{part}": array
+            for number, name in enumerate(names)
+            for part, array in statistics[name].to_arrays().items()
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, header=np.array(header), **arrays)  # type: ignore[arg-type]
+        with replacing(self.path, QuantizeError, sync=False) as file:
+            file.write(buffer.getbuffer())
+
+    def remove(self) -> None:
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+def calibrate(
+    model: FloatModel,
+    watched: Mapping[str, Watch],
+    samples: Samples,
+    *,
+    limit: int,
+    progress: Progress | None = None,
+    stage: str = "calibrating",
+    state: State | None = None,
+) -> tuple[dict[str, Statistics], int]:
+    """The statistics of the tensors `watched`, and from how many samples they are, of at most `limit`.
+
+    Raises QuantizeError if there are no samples, if one is not what the model takes, or if a tensor is not finite for
+    one; what compiling and running a model raise.
+    """
+    statistics = {name: Statistics() for name in watched}
+    runner = Runner(model.build(), list(watched))
+    total = None if samples.count is None else min(samples.count, limit)
+    done, digest = 0, hashlib.blake2b(digest_size=16)
+    resumed = state.load() if state else None
+    saved = time.monotonic()
+    try:
+        for sample in itertools.islice(_guarded(samples), limit):
+            seen = digest.copy()
+            if state:
+                _digest(seen, sample)
+            if resumed and done < resumed[0]:
+                done, digest = done + 1, seen
+                if done == resumed[0]:
+                    if digest.hexdigest() != resumed[1]:
+                        raise QuantizeError(_refusal(state, "with other data"))
+                    statistics = resumed[2]
+                continue
+            values = runner.run(sample)
+            # Ctrl-C waits until all tensors have the sample: what is saved is whole.
+            with deferred():
+                for name, watch in watched.items():
+                    try:
+                        statistics[name].add(values[name], watch)
+                    except FloatingPointError:
+                        raise QuantizeError(_not_finite(model, name, values[name], done)) from None
+                done, digest = done + 1, seen
+            if progress:
+                progress(stage, done, total)
+            if state and time.monotonic() - saved > _SAVED_EVERY:
+                state.save(done, digest.hexdigest(), statistics)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if state and done and not (resumed and done < resumed[0]):
+            state.save(done, digest.hexdigest(), statistics)
+        raise
+    if done == 0:
+        raise QuantizeError(f"{samples.where} holds no samples")
+    if resumed and done < resumed[0]:
+        raise QuantizeError(_refusal(state, "with more samples"))
+    return statistics, done
+
+
+def _refusal(state: State | None, why: str) -> str:
+    return f"'{state.path if state else ''}' is the state of a calibration {why}; delete it to begin anew"
+
+
+def _guarded(samples: Samples) -> Iterator[Sample]:
+    """The samples; what the user's code raises on the way becomes a QuantizeError that says where."""
+    from acc.errors import AccError
+
+    source = iter(samples)
+    number = 0
+    while True:
+        try:
+            sample = next(source)
+        except StopIteration:
+            return
+        except AccError:
+            raise
+        except Exception as error:
+            raise QuantizeError(f"{samples.where} raises {type(error).__name__} at sample {number}: {error}") from error
+        yield sample
+        number += 1
+
+
+def _digest(digest: Any, sample: Sample) -> None:
+    for name in sorted(sample):
+        digest.update(f"{name}{sample[name].shape}{sample[name].dtype}".encode())
+        digest.update(np.ascontiguousarray(sample[name]).data)
+
+
+def _not_finite(model: FloatModel, name: str, array: np.ndarray, number: int) -> str:
+    kind = "NaN" if np.isnan(array).any() else "infinite numbers"
+    node = model.producers.get(name)
+    place = f"node '{node.name}' ({node.op_type}) computes" if node else f"input '{name}' holds"
+    return f"{place} {kind} for sample {number}: what has no range cannot be quantized; exclude it, or mend the sample"

@@ -1,0 +1,120 @@
+"""How a model is quantized: one frozen object of choices, checked when it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from acc.errors import AccError
+
+__all__ = ["ACTIVATIONS", "MAX_SAMPLES", "RANGES", "ROUNDINGS", "WEIGHTS", "QuantizeError", "QuantizeOptions"]
+
+
+class QuantizeError(AccError):
+    """A model cannot be quantized as asked: its data, its operators or the options do not allow it."""
+
+
+WEIGHTS = ("int8", "int4")
+ACTIVATIONS = ("int8", "uint8")
+RANGES = ("auto", "minmax", "percentile", "entropy", "mse")
+ROUNDINGS = ("nearest", "gptq")
+
+MAX_SAMPLES = 1 << 24
+"""More samples than this are taken for a generator that does not end."""
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """The choices of `acc.quantize`. Raises QuantizeError for values that mean nothing.
+
+    Attributes:
+        weights: "int8", or "int4" for convolutions and matrix products with constant weights.
+        block: elements along the input axis that share a scale, of int4 weights of matrix products. 0 is one scale
+            for each output channel; so is a number that no part of the axis is a multiple of.
+        per_channel: whether int8 weights have a scale for each output channel, instead of one.
+        activations: "int8" or "uint8".
+        symmetric: whether activations have zero point 0 (128 of uint8); None leaves it to the range.
+        ranges: how the range of an activation is found. "minmax" is all that was seen. "percentile" leaves out the
+            part of 1 - `percentile` / 100 at either end. "entropy" is the range whose histogram loses the least
+            information (Migacz, 8-bit inference with TensorRT, 2017). "mse" has the least mean square error. "auto"
+            has the least error of what the readers of the tensor make of it.
+        percentile: for `ranges="percentile"`.
+        fold_batch_norm: normalizations per channel become part of the convolution before them.
+        equalize: channels of a tensor between two layers are scaled alike (cross-layer equalisation).
+        smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
+        correct_bias: biases make up for the mean error that quantized weights cause.
+        round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
+            others. None is "gptq" for int4 and "nearest" otherwise.
+        exclude: names of nodes, or types of operators, that stay in float.
+        float_outputs: leave layers in float of which nothing but outputs of the model and float operators are made.
+        max_samples: no more samples than this are used.
+    """
+
+    weights: str = "int8"
+    block: int = 32
+    per_channel: bool = True
+    activations: str = "int8"
+    symmetric: bool | None = None
+    ranges: str = "auto"
+    percentile: float = 99.99
+    fold_batch_norm: bool = True
+    equalize: bool = True
+    smooth: bool = True
+    correct_bias: bool = True
+    round_weights: str | None = None
+    exclude: tuple[str, ...] = ()
+    float_outputs: bool = False
+    max_samples: int = MAX_SAMPLES
+
+    def __post_init__(self) -> None:
+        _check_choice("weights", self.weights, WEIGHTS)
+        _check_choice("activations", self.activations, ACTIVATIONS)
+        _check_choice("ranges", self.ranges, RANGES)
+        if self.round_weights is not None:
+            _check_choice("round_weights", self.round_weights, ROUNDINGS)
+        if self.symmetric not in (None, True, False):
+            raise QuantizeError(f"symmetric is True, False or None, not {self.symmetric!r}")
+        for name in ("per_channel", "fold_batch_norm", "equalize", "smooth", "correct_bias", "float_outputs"):
+            if not isinstance(getattr(self, name), bool):
+                raise QuantizeError(f"{name} is True or False, not {getattr(self, name)!r}")
+        if not _is_integer(self.block) or not 0 <= self.block <= 1 << 16:
+            raise QuantizeError(f"block is a number of elements such as 32, or 0, not {self.block!r}")
+        if not isinstance(self.percentile, int | float) or not 50 < self.percentile <= 100:
+            raise QuantizeError(f"percentile is a number between 50 and 100, not {self.percentile!r}")
+        if not _is_integer(self.max_samples) or self.max_samples < 1:
+            raise QuantizeError(f"max_samples is a positive number, not {self.max_samples!r}")
+        if isinstance(self.exclude, str) or not all(isinstance(name, str) for name in self.exclude):
+            raise QuantizeError(f"exclude is a list of names of nodes or types of operators, not {self.exclude!r}")
+        object.__setattr__(self, "exclude", tuple(self.exclude))
+
+    @property
+    def rounding(self) -> str:
+        """How weights are rounded, one of ROUNDINGS."""
+        return self.round_weights or ("gptq" if self.weights == "int4" else "nearest")
+
+    @property
+    def weight_bits(self) -> int:
+        return 4 if self.weights == "int4" else 8
+
+    def to_dict(self) -> dict[str, Any]:
+        """The choices by name, JSON-compatible."""
+        return dataclasses.asdict(self) | {"exclude": list(self.exclude)}
+
+
+def make_options(**given: Any) -> QuantizeOptions:
+    """The options of these names; raises QuantizeError for a name that is none."""
+    known = [field.name for field in dataclasses.fields(QuantizeOptions)]
+    for name in given:
+        if name not in known:
+            raise QuantizeError(f"there is no option '{name}': there are {', '.join(known)}")
+    return QuantizeOptions(**given)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise QuantizeError(f"{name} is one of {', '.join(choices)}, not {value!r}")

@@ -1,0 +1,341 @@
+"""`acc.quantize`: a float model and samples to a quantized model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+
+from acc.files import replacing
+from acc.quantization.calibration import Progress, State, Statistics, Watch, calibrate, input_infos
+from acc.quantization.data import Data, open_samples
+from acc.quantization.functions import function_of
+from acc.quantization.importance import watch
+from acc.quantization.methods.correct_bias import correct_bias
+from acc.quantization.methods.fold_batch_norm import fold_batch_norm
+from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, prepare, read_model
+from acc.quantization.options import QuantizeError, QuantizeOptions, make_options
+from acc.quantization.placement import Layer, Placement, place
+from acc.quantization.qdq import fit_biases, write_qdq
+from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid
+from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows, round_to
+from acc.wording import listing
+
+__all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """What is known of a quantized tensor: the range seen, the range chosen, and the share of numbers beyond it.
+
+    name: of the tensor in the float model, and of what is quantized in the quantized one.
+    """
+
+    name: str
+    seen: tuple[float, float]
+    range: tuple[float, float]
+    scale: float
+    zero_point: int
+    clipped: float
+    statistics: Statistics = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """A layer that became integer arithmetic.
+
+    Attributes:
+        name, op_type: of its node.
+        nodes: names of all nodes that it consists of.
+        inputs, output: the tensors that it reads and makes; facts of them are in `Quantized.tensors`.
+        weight: the weights before quantization, float32 in rows of an output each; None if there are none.
+        quantized_weight: the same rows, as what the integers stand for.
+        weight_bits: of an integer.
+    """
+
+    name: str
+    op_type: str
+    nodes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    output: str
+    weight: np.ndarray | None = field(default=None, repr=False)
+    quantized_weight: np.ndarray | None = field(default=None, repr=False)
+    weight_bits: int | None = None
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized model and what is known of it.
+
+    Attributes:
+        model: standard ONNX with QuantizeLinear and DequantizeLinear.
+        float_model: the float model in the form that was quantized: normalizations folded, channels equalised. Its
+            tensors have the names that `layers` and `tensors` use; in `model`, NAME_quantized holds the integers of
+            NAME.
+        options: how it was made.
+        layers: those that became integer arithmetic, in execution order.
+        tensors: the quantized activations by name.
+        left_in_float: names of nodes that stay in float, and the reasons.
+        samples: how many it was calibrated with.
+        notes: what a user may want to know: constant tensors, methods that did not apply.
+    """
+
+    model: onnx.ModelProto
+    float_model: onnx.ModelProto
+    options: QuantizeOptions
+    layers: tuple[LayerFacts, ...]
+    tensors: dict[str, TensorFacts]
+    left_in_float: tuple[tuple[str, str], ...]
+    samples: int
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of it, JSON-compatible; not the model."""
+        return {
+            "options": self.options.to_dict(),
+            "samples": self.samples,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "op_type": layer.op_type,
+                    "nodes": list(layer.nodes),
+                    "inputs": list(layer.inputs),
+                    "output": layer.output,
+                    "weight_bits": layer.weight_bits,
+                }
+                for layer in self.layers
+            ],
+            "tensors": [
+                {
+                    "name": tensor.name,
+                    "seen": list(tensor.seen),
+                    "range": list(tensor.range),
+                    "scale": tensor.scale,
+                    "zero_point": tensor.zero_point,
+                    "clipped": tensor.clipped,
+                }
+                for tensor in self.tensors.values()
+            ],
+            "left_in_float": [{"name": name, "reason": reason} for name, reason in self.left_in_float],
+            "notes": list(self.notes),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model, whole or not at all; raises QuantizeError if it cannot be written."""
+        try:
+            data = self.model.SerializeToString()
+        except Exception as error:
+            raise QuantizeError(f"cannot write '{os.fspath(path)}': {error}") from error
+        with replacing(path, QuantizeError) as file:
+            file.write(data)
+
+
+def quantize(
+    model: str | os.PathLike[str] | onnx.ModelProto,
+    data: Data,
+    options: QuantizeOptions | None = None,
+    *,
+    state: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> Quantized:
+    """Quantizes a float model: activations to 8 bits, weights to 8 or 4.
+
+    model: a file or a ModelProto. data: samples to calibrate with, see `acc.quantization.data.open_samples`. options,
+    or
+    choices by name: see QuantizeOptions. state: a file that holds the state of the calibration while it runs; if it
+    is there already, the calibration goes on from it. It is removed when the calibration is over. progress: called
+    with a stage, how many samples are done, and how many there are (None if unknown).
+
+    Raises QuantizeError if the model, the data and the options do not fit each other, ModelError if the model is none
+    or acc cannot run it.
+    """
+    if options is not None and choices:
+        raise QuantizeError(f"options are given as an object or by name, not both: '{next(iter(choices))}'")
+    chosen = options if options is not None else make_options(**choices)
+    return _Quantizer(model, data, chosen, progress, state).run()
+
+
+class _Quantizer:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | onnx.ModelProto,
+        data: Data,
+        options: QuantizeOptions,
+        progress: Progress | None,
+        state: str | os.PathLike[str] | None,
+    ) -> None:
+        self.options, self.progress = options, progress
+        proto = read_model(model)
+        self.model: FloatModel = prepare(proto, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
+        self.samples = open_samples(data, input_infos(self.model.proto))
+        self.state = None if state is None else State(os.fspath(state), self._key())
+        self.notes: list[str] = []
+
+    def _key(self) -> str:
+        digest = hashlib.sha256(json.dumps(self.options.to_dict(), sort_keys=True).encode())
+        digest.update(self.model.build().SerializeToString(deterministic=True))
+        return digest.hexdigest()
+
+    def run(self) -> Quantized:
+        options, model = self.options, self.model
+        self._check_excluded()
+        fold_batch_norm(model, into_layers=options.fold_batch_norm)
+        placement = place(model, options)
+        if not placement.layers:
+            raise QuantizeError(f"nothing in the model can be quantized: {_reasons(placement)}")
+        watched = {root: watch(model, placement, root) for root in placement.roots}
+        watched = self._scale_channels(placement, watched)
+        statistics, count = calibrate(
+            model, watched, self.samples, limit=options.max_samples, progress=self.progress, state=self.state
+        )
+        grids = self._grids(placement, statistics)
+        weights = self._weights(placement, statistics, watched, grids)
+        float_model = onnx.ModelProto()
+        float_model.CopyFrom(model.build())
+        quantized = write_qdq(model, placement, grids, weights)
+        result = Quantized(
+            quantized,
+            float_model,
+            options,
+            tuple(self._layer_facts(layer, weights.get(layer.name)) for layer in placement.layers),
+            self._tensor_facts(placement, grids, statistics),
+            tuple((node.name, f"{node.op_type}: {reason}") for node, reason in placement.float_nodes),
+            count,
+            tuple(self.notes),
+        )
+        if self.state:
+            self.state.remove()
+        return result
+
+    def _check_excluded(self) -> None:
+        names = {node.name for node in self.model.nodes} | {node.op_type for node in self.model.nodes}
+        for name in self.options.exclude:
+            if name not in names:
+                raise QuantizeError(f"cannot exclude '{name}': the model has no node and no operator of that name")
+
+    def _scale_channels(self, placement: Placement, watched: dict[str, Watch]) -> dict[str, Watch]:
+        return watched
+
+    def _grids(self, placement: Placement, statistics: dict[str, Statistics]) -> dict[str, Grid]:
+        options = self.options
+        roots: dict[str, Grid] = {}
+        constant = []
+        for root in placement.roots:
+            seen = statistics[root]
+            function = function_of(self.model, placement, root) if options.ranges == "auto" else None
+            symmetric = bool(options.symmetric)
+            low, high = find_range(
+                seen, options.ranges, percentile=options.percentile, symmetric=symmetric, function=function
+            )
+            roots[root] = make_grid(low, high, options.activations, symmetric=symmetric)
+            if seen.low == seen.high:
+                constant.append(f"'{root}' ({seen.low:g})")
+        if constant:
+            self.notes.append(f"tensors that were constant for all samples: {listing(constant)}")
+        return {
+            name: roots[root] if factor == 1 else roots[root].scaled(factor)
+            for name, (root, factor) in placement.tensors.items()
+        }
+
+    def _weights(
+        self,
+        placement: Placement,
+        statistics: dict[str, Statistics],
+        watched: dict[str, Watch],
+        grids: dict[str, Grid],
+    ) -> dict[str, QuantizedWeight]:
+        model, options = self.model, self.options
+        weights: dict[str, QuantizedWeight] = {}
+        for layer in placement.layers:
+            if layer.weight is None:
+                continue
+            array = model.constants[layer.weight]
+            form = WeightForm.of(layer.node, array.shape)
+            inputs = int(form.groups * (form.channel.max(initial=-1) + 1))
+            seen = self._channels(placement, statistics, layer.inputs[0], inputs)
+            quantized = quantize_rows(
+                layer,
+                array,
+                None if seen is None else seen[1],
+                bits=options.weight_bits,
+                block=options.block,
+                per_channel=options.per_channel,
+            )
+            if options.correct_bias and seen is not None:
+                correct_bias(model, layer, quantized, seen[0])
+            bias = None if layer.bias is None else model.constants[layer.bias]
+            if fit_biases(layer, quantized, bias, grids[layer.inputs[0]]):
+                quantized = round_to(form.rows(array), form, quantized.scales, quantized.block, quantized.bits)
+            weights[layer.name] = quantized
+        return weights
+
+    def _channels(
+        self, placement: Placement, statistics: dict[str, Statistics], name: str, channels: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Means and mean squares of the channels that weights meet, if the tensor's statistics are of them."""
+        root, factor = placement.tensors[name]
+        seen = statistics[root]
+        if len(seen.sums) != channels or (
+            channels > 1 and name != root and not _keeps_channels(self.model, placement, name)
+        ):
+            return None
+        return seen.means * factor, seen.mean_squares * factor**2
+
+    def _layer_facts(self, layer: Layer, weight: QuantizedWeight | None) -> LayerFacts:
+        nodes = (layer.name, *(node.name for node in layer.chain))
+        kind = layer.node.op_type
+        if weight is None or layer.weight is None:
+            return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output)
+        rows = weight.form.rows(self.model.constants[layer.weight])
+        return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output, rows, weight.real, weight.bits)
+
+    def _tensor_facts(
+        self, placement: Placement, grids: dict[str, Grid], statistics: dict[str, Statistics]
+    ) -> dict[str, TensorFacts]:
+        facts = {}
+        for name, (root, factor) in placement.tensors.items():
+            grid, seen = grids[name], statistics[root]
+            facts[name] = TensorFacts(
+                name,
+                (seen.low * factor, seen.high * factor),
+                (grid.low, grid.high),
+                grid.scale,
+                grid.zero_point,
+                clipped_share(seen, grid.low / factor, grid.high / factor),
+                seen,
+            )
+        return facts
+
+
+def _keeps_channels(model: FloatModel, placement: Placement, name: str) -> bool:
+    """Whether a tensor has the channels of the one whose scale it has, moved over space alone."""
+    while True:
+        root = placement.tensors[name][0]
+        if name == root:
+            return True
+        node = model.producers.get(name)
+        if node is None or node.op_type not in (
+            "MaxPool",
+            "GlobalMaxPool",
+            "Resize",
+            "Upsample",
+            "Pad",
+            "Identity",
+            "Mul",
+            "Div",
+        ):
+            return False
+        name = next(other for other in node.input if other and other not in model.constants)
+        if name not in placement.tensors:
+            return False
+
+
+def _reasons(placement: Placement) -> str:
+    told = dict.fromkeys(f"{node.name} ({node.op_type}): {reason}" for node, reason in placement.float_nodes)
+    return listing(list(told), 4) or "it has no operators"

@@ -1,0 +1,265 @@
+"""From what was seen of a tensor to the range that 256 integers stand for.
+
+A range that is narrower than what was seen has smaller steps, and cuts some numbers off. How much of that is best
+depends on
+how errors count: each method here is one answer. All of them are functions of the histogram alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from acc.quantization.calibration import BINS, Statistics
+
+__all__ = ["Grid", "clipped_share", "find_range", "make_grid", "quantize_array"]
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+_CANDIDATES = 48
+"""Ends of a range that are tried, on either side."""
+
+_WORTH = 0.98
+"""Ranges that cut off what was seen must be better by this factor: other samples may have larger numbers still."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the integers of a tensor stand for: scale * (q - zero_point), q from lo to hi.
+
+    low, high: the range that the scale was made for.
+    """
+
+    scale: float
+    zero_point: int
+    dtype: str
+    low: float
+    high: float
+
+    @property
+    def lo(self) -> int:
+        return int(np.iinfo(self.dtype).min)
+
+    @property
+    def hi(self) -> int:
+        return int(np.iinfo(self.dtype).max)
+
+    def scaled(self, factor: float) -> Grid:
+        """The grid of a multiple of the tensor."""
+        scale = float(np.float32(np.float32(self.scale) * np.float32(factor)))
+        return Grid(scale, self.zero_point, self.dtype, self.low * factor, self.high * factor)
+
+    def round(self, values: np.ndarray) -> np.ndarray:
+        """The numbers nearest to `values` that integers stand for."""
+        q = np.clip(np.rint(values / self.scale) + self.zero_point, self.lo, self.hi)
+        return (q - self.zero_point) * self.scale
+
+
+def make_grid(low: float, high: float, dtype: str, *, symmetric: bool = False) -> Grid:
+    """The grid of a range, which is widened to hold zero: zero has an integer of its own.
+
+    symmetric: the zero point is the middle of the integers.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    info = np.iinfo(dtype)
+    middle = (int(info.min) + int(info.max) + 1) // 2
+    if symmetric:
+        reach = max(-low, high)
+        scale, zero = reach / 127, middle
+    else:
+        scale = (high - low) / 255
+        zero = 0
+    # Below, products of two scales would leave what float32 holds.
+    scale = float(np.float32(scale)) if scale > 1e-18 else 0.0
+    if scale == 0.0:
+        return Grid(1.0, middle if low < 0 or symmetric else int(info.min), dtype, low, high)
+    if not symmetric:
+        zero = int(np.clip(round(int(info.min) - low / scale), info.min, info.max))
+    return Grid(scale, zero, dtype, low, high)
+
+
+def quantize_array(values: np.ndarray, grid: Grid) -> np.ndarray:
+    """The integers of an array, as QuantizeLinear computes them."""
+    q = np.rint(values.astype(np.float32) / np.float32(grid.scale)) + grid.zero_point
+    return np.clip(q, grid.lo, grid.hi).astype(grid.dtype)
+
+
+def find_range(
+    statistics: Statistics,
+    method: str,
+    *,
+    percentile: float = 99.99,
+    symmetric: bool = False,
+    function: Function | None = None,
+) -> tuple[float, float]:
+    """The range of a tensor by one of RANGES.
+
+    function: of "auto", what alone is made of the tensor, element by element; errors are those of its results.
+    """
+    low, high = statistics.low, statistics.high
+    if not low < high or method == "minmax":
+        return low, high
+    if symmetric:
+        low, high = -max(-low, high), max(-low, high)
+    if method == "percentile":
+        return _percentile(statistics, percentile)
+    if method == "entropy":
+        return _entropy(statistics)
+    if method == "auto" and function is not None:
+        return _least_error_of(statistics, low, high, function, symmetric)
+    return _least_error(statistics, low, high, symmetric)
+
+
+def clipped_share(statistics: Statistics, low: float, high: float) -> float:
+    """The share of the numbers seen that lie more than a bin beyond a range."""
+    total = statistics.bins.sum()
+    centers, half = statistics.centers, statistics.width / 2
+    outside = (centers + half < low) | (centers - half > high)
+    return float(statistics.bins[outside].sum() / total) if total else 0.0
+
+
+def _percentile(statistics: Statistics, percentile: float) -> tuple[float, float]:
+    shares = np.cumsum(statistics.bins)
+    total = shares[-1]
+    left = (1 - percentile / 100) * total
+    edges = (np.arange(BINS + 1) - BINS // 2) * statistics.width
+    # Left and right of these edges lies no more than the share that is left out.
+    below = int(np.searchsorted(shares, left, "right"))
+    above = int(np.searchsorted(shares, total - left, "left")) + 1
+    low, high = max(edges[below], statistics.low), min(edges[min(above, BINS)], statistics.high)
+    return float(low), float(high)
+
+
+def _entropy(statistics: Statistics) -> tuple[float, float]:
+    """The reach whose histogram, with 128 levels of magnitude, tells the least from the whole one (Migacz, 2017)."""
+    half = BINS // 2
+    magnitudes = statistics.bins[half:] + statistics.bins[:half][::-1]
+    top = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
+    one_sided = statistics.low >= 0 or statistics.high <= 0
+    levels = 255 if one_sided else 128
+    if top <= levels:
+        return statistics.low, statistics.high
+    best, reach = np.inf, top
+    for end in range(levels, top + 1, max(1, (top - levels) // 256)):
+        reference = magnitudes[:end].copy()
+        reference[-1] += magnitudes[end:].sum()
+        # The same counts as the levels tell them: the mean of what falls on one, where anything does.
+        level = np.arange(end) * levels // end
+        full = magnitudes[:end] > 0
+        totals = np.bincount(level, magnitudes[:end], levels)
+        numbers = np.bincount(level[full], minlength=levels)
+        seen = np.where(full, (totals / np.maximum(numbers, 1))[level], 0)
+        divergence = _divergence(reference, seen)
+        if divergence < best:
+            best, reach = divergence, end
+    limit = reach * statistics.width
+    return max(statistics.low, -limit), min(statistics.high, limit)
+
+
+def _divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Kullback and Leibler's, of histograms; what has no place in q counts as nearly nothing."""
+    p, q = p / p.sum(), q / max(q.sum(), 1e-300)
+    at = p > 0
+    return float(np.sum(p[at] * np.log(p[at] / np.maximum(q[at], 1e-12))))
+
+
+class _Tails:
+    """Sums over what lies beyond an edge of a bin, by the number of the edge."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        x, weight = statistics.centers, statistics.bins
+        self.edges = (np.arange(BINS + 1) - BINS // 2) * statistics.width
+        moments = [np.concatenate([[0.0], np.cumsum(weight * x**k)]) for k in range(3)]
+        self._below = moments
+        self._above = [m[-1] - m for m in moments]
+
+    def below(self, edge: np.ndarray) -> np.ndarray:
+        """The squares of how far numbers lie below edges."""
+        n, s, q = (m[edge] for m in self._below)
+        limit = self.edges[edge]
+        return np.maximum(n * limit**2 - 2 * s * limit + q, 0)
+
+    def above(self, edge: np.ndarray) -> np.ndarray:
+        n, s, q = (m[edge] for m in self._above)
+        limit = self.edges[edge]
+        return np.maximum(n * limit**2 - 2 * s * limit + q, 0)
+
+
+def _ends(statistics: Statistics, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of bins where a range may begin and end; the first of each is the range itself."""
+    width, half = statistics.width, BINS // 2
+    first = int(np.clip(np.floor(low / width) + half, 0, half)) if low < 0 else half
+    last = int(np.clip(np.ceil(high / width) + half, half, BINS)) if high > 0 else half
+    # Finer where it is narrow: a range may be a hundredth of what was seen.
+    shares = np.concatenate([np.linspace(1, 0.5, _CANDIDATES // 2), np.geomspace(0.49, 0.01, _CANDIDATES // 2)])
+    lows = np.unique(np.rint(half - (half - first) * shares).astype(int))
+    highs = np.unique(np.rint(half + (last - half) * shares).astype(int))[::-1]
+    return lows, highs
+
+
+def _least_error(statistics: Statistics, low: float, high: float, symmetric: bool) -> tuple[float, float]:
+    """The range of the least square error, each number counted with its weight.
+
+    Within the range, a number is anywhere between two steps of the grid: its square error is a twelfth of a step's
+    square. Zeros have no error.
+    """
+    tails = _Tails(statistics)
+    lows, highs = _ends(statistics, low, high)
+    number = statistics.bins.sum() - statistics.zeros
+    if symmetric:
+        lows = BINS - highs
+        step = (tails.edges[highs] - tails.edges[lows]) / 254
+        errors = number * step**2 / 12 + tails.below(lows) + tails.above(highs)
+        best = int(np.argmin(errors))
+        kept = errors[best] < _WORTH * errors[0]
+        return _limit(tails.edges, lows[best], highs[best], low, high) if kept else (low, high)
+    step = (tails.edges[highs][None] - tails.edges[lows][:, None]) / 255
+    errors = number * step**2 / 12 + tails.below(lows)[:, None] + tails.above(highs)[None]
+    row, column = np.unravel_index(np.argmin(errors), errors.shape)
+    if not errors[row, column] < _WORTH * errors[0, 0]:
+        return low, high
+    return _limit(tails.edges, lows[row], highs[column], low, high)
+
+
+def _limit(edges: np.ndarray, first: int, last: int, low: float, high: float) -> tuple[float, float]:
+    """The range between two edges, but no more than the range that was seen."""
+    return max(float(edges[first]), min(low, 0.0)), min(float(edges[last]), max(high, 0.0))
+
+
+def _least_error_of(
+    statistics: Statistics, low: float, high: float, function: Function, symmetric: bool
+) -> tuple[float, float]:
+    """The range of the least square error of `function` of the numbers."""
+    full = statistics.bins > 0
+    # Some numbers of every bin, so that steps narrower than a bin count.
+    inside = (np.arange(4) + 0.5) / 4 - 0.5
+    x = (statistics.centers[full][:, None] + inside * statistics.width).reshape(-1)
+    weight = np.repeat(statistics.bins[full], 4) / 4
+    exact = function(x)
+    if not np.isfinite(exact).all():
+        return _least_error(statistics, low, high, symmetric)
+    lows, highs = _ends(statistics, low, high)
+    edges = (np.arange(BINS + 1) - BINS // 2) * statistics.width
+
+    def error(first: int, last: int) -> float:
+        grid = make_grid(float(edges[first]), float(edges[last]), "int8", symmetric=symmetric)
+        difference = function(grid.round(x)) - exact
+        return float(np.dot(weight, difference * difference))
+
+    first, last = int(lows[0]), int(highs[0])
+    whole = best = error(first, last)
+    for _ in range(2):
+        before = first, last
+        for candidate in lows:
+            found = error(int(candidate), last)
+            if found < best * (1 - 1e-9):
+                best, first = found, int(candidate)
+        for candidate in highs:
+            found = error(first, int(candidate))
+            if found < best * (1 - 1e-9):
+                best, last = found, int(candidate)
+        if (first, last) == before:
+            break
+    return _limit(edges, first, last, low, high) if best < _WORTH * whole else (low, high)
