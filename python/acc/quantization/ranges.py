@@ -21,6 +21,9 @@ Function = Callable[[np.ndarray], np.ndarray]
 _CANDIDATES = 48
 """Ends of a range that are tried, on either side."""
 
+_COUNTS = 32
+"""Numbers per bin, on average, without which a histogram says nothing about information."""
+
 _WORTH = 0.98
 """Ranges that cut off what was seen must be better by this factor: other samples may have larger numbers still."""
 
@@ -136,10 +139,17 @@ def _entropy(statistics: Statistics) -> tuple[float, float]:
     """The reach whose histogram, with 128 levels of magnitude, tells the least from the whole one (Migacz, 2017)."""
     half = BINS // 2
     magnitudes = statistics.bins[half:] + statistics.bins[:half][::-1]
-    top = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
+    # Zeros are exact whatever the range is.
+    magnitudes[0] -= min(statistics.zeros, magnitudes[0])
     one_sided = statistics.low >= 0 or statistics.high <= 0
     levels = 255 if one_sided else 128
-    if top <= levels:
+    width, total = statistics.width, magnitudes.sum()
+    top = int(np.flatnonzero(magnitudes).max(initial=0)) + 1
+    # The shape of a histogram of few numbers is chance.
+    while top > 2 * levels and total < _COUNTS * top:
+        magnitudes = magnitudes.reshape(-1, 2).sum(1)
+        top, width = (top + 1) // 2, width * 2
+    if top <= levels or total < _COUNTS * top:
         return statistics.low, statistics.high
     best, reach = np.inf, top
     for end in range(levels, top + 1, max(1, (top - levels) // 256)):
@@ -154,7 +164,7 @@ def _entropy(statistics: Statistics) -> tuple[float, float]:
         divergence = _divergence(reference, seen)
         if divergence < best:
             best, reach = divergence, end
-    limit = reach * statistics.width
+    limit = reach * width
     return max(statistics.low, -limit), min(statistics.high, limit)
 
 
