@@ -11,8 +11,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Want networks that PyTorch has exported: see their own documentation.
-APART = ("run", "torch_models", "transformers")
+# Want networks that PyTorch has exported, or gigabytes of other quantizers: see their own documentation.
+APART = ("run", "torch_models", "transformers", "quantization")
 
 
 def main() -> int:
