@@ -1,0 +1,238 @@
+"""What is compared: a model file, or recorded tensors, and what runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from acc.container import TensorInfo
+from acc.errors import AccError, ModelError, NeedsShape, NeedsValue
+
+__all__ = ["CompareError", "Run", "Side", "parse_side"]
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Mapping[str, np.ndarray]], Arrays]
+
+ONNX_RUNTIME = "onnxruntime"
+OPTIMIZED = "optimized"
+
+
+class CompareError(AccError):
+    """Two sides cannot be compared: one cannot be run as asked, or they have nothing in common."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        text: as the user wrote it.
+        path: an ONNX model, a compiled model (.so), or tensors that were recorded (.npz, samples first).
+        runtime: of an ONNX model, "onnxruntime", or names of targets separated by commas.
+        detail: what runs a target's programs, as `acc.devices` reads it; of ONNX Runtime, "optimized" or nothing.
+        options: for targets: config, shapes, values and options of their own, see `acc.compile`.
+    """
+
+    text: str
+    path: Path
+    runtime: str = ""
+    detail: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_onnx(self) -> bool:
+        return self.path.suffix not in (".so", ".npz")
+
+    @property
+    def is_recorded(self) -> bool:
+        return self.path.suffix == ".npz"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether acc computes it, so that integers are the same everywhere."""
+        return not self.is_recorded and self.runtime != ONNX_RUNTIME
+
+    def read_model(self) -> onnx.ModelProto:
+        """The ONNX model with all of its data; raises ModelError if it is none."""
+        from acc.frontend.source import load_model
+
+        load_model(self.path)  # Says what is wrong with the file.
+        try:
+            return onnx.load(self.path)
+        except Exception as error:
+            raise ModelError(f"{self.path}: cannot be read: {_first_line(error)}") from error
+
+    def load(self, model: onnx.ModelProto) -> Run:
+        """What runs an ONNX model, which may be a part of this side's own, as this side does.
+
+        Raises CompareError without ONNX Runtime, or for what it refuses; what `acc.compile` raises.
+        """
+        return _onnx_runtime(model, self) if self.runtime == ONNX_RUNTIME else _Compiled(model, self)
+
+    def load_compiled(self) -> Any:
+        """The compiled model of this side, an Executable."""
+        from acc.executable import load
+
+        return load(self.path, device=self.detail or None)
+
+    def read_recorded(self) -> Arrays:
+        """The recorded tensors by name, samples first."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except OSError as error:
+            raise CompareError(f"cannot read '{self.path}': {error.strerror or error}") from None
+        except (ValueError, EOFError, zipfile.BadZipFile, AttributeError):
+            raise CompareError(
+                f"'{self.path}' holds no recorded tensors: acc compare --record writes such files"
+            ) from None
+
+
+def parse_side(text: str, **options: Any) -> Side:
+    """The side that a text such as "model.onnx@TARGET:DEVICE" stands for; raises CompareError.
+
+    Behind the @ stands what runs an ONNX model ("cpu" without): onnxruntime, or names of targets and, behind a colon,
+    the device. Behind that of a compiled model stands the device alone.
+    """
+    from acc import devices
+
+    file, separator, how = text.rpartition("@")
+    if not separator or os.path.exists(text):
+        file, how = text, ""
+    path = Path(file)
+    if not path.is_file():
+        raise CompareError(f"cannot read '{path}': {'it is a directory' if path.is_dir() else 'there is no such file'}")
+    if path.suffix == ".npz":
+        if how:
+            raise CompareError(f"'{text}': nothing runs recorded tensors")
+        return Side(text, path)
+    if path.suffix == ".so":
+        devices.specs(how or None)
+        return Side(text, path, detail=how)
+    runtime, _, detail = (how or "cpu").partition(":")
+    if runtime == ONNX_RUNTIME:
+        if detail not in ("", OPTIMIZED):
+            raise CompareError(f"'{text}': {ONNX_RUNTIME} has no choice '{detail}', only '{OPTIMIZED}'")
+        return Side(text, path, runtime, detail)
+    devices.specs(detail or None)
+    side = Side(text, path, runtime, detail, {key: value for key, value in options.items() if value})
+    _targets(side)
+    return side
+
+
+def _targets(side: Side) -> tuple[list[str], dict[str, Any]]:
+    """The targets of a side and their options; raises what `resolve_targets` does."""
+    from acc import targets
+    from acc.compiler import resolve_targets
+
+    names = side.runtime.split(",")
+    options = {key: value for key, value in side.options.items() if key not in ("shapes", "values")}
+    # A configuration is for both sides; native code has none.
+    taken = {option for name in names for option in targets.find(name).takes}
+    options = {key: value for key, value in options.items() if key in taken}
+    resolve_targets(names, **options)
+    return names, options
+
+
+def _onnx_runtime(model: onnx.ModelProto, side: Side) -> Run:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise CompareError(f"'{side.text}' needs the package onnxruntime: pip install onnxruntime") from None
+    from acc.layerwise import onnx_runtime_options
+
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            onnx_runtime_options(as_written=side.detail != OPTIMIZED),
+            providers=["CPUExecutionProvider"],
+        )
+    except Exception as error:
+        raise CompareError(f"ONNX Runtime does not load '{side.path}': {_first_line(error)}") from error
+    names = [output.name for output in session.get_outputs()]
+
+    def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
+        try:
+            results = session.run(names, dict(feeds))
+        except Exception as error:
+            raise CompareError(f"ONNX Runtime fails at '{side.path}': {_first_line(error)}") from error
+        # Sequences and the like have no difference that could be stated.
+        return {
+            name: result
+            for name, result in zip(names, results, strict=True)
+            if isinstance(result, np.ndarray | np.generic)
+        }
+
+    return run
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+class _Compiled:
+    """Runs a model with acc. It is compiled at the first run, for the sizes and values that it turns out to need."""
+
+    def __init__(self, model: onnx.ModelProto, side: Side) -> None:
+        self._model, self._side = model, side
+        self._shapes: set[str] = set()
+        self._values: set[str] = set()
+        self._made: dict[Any, Any] = {}
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        while True:
+            shapes = {name: feeds[name].shape for name in sorted(self._shapes)}
+            values = {name: feeds[name] for name in sorted(self._values)}
+            key = (tuple(shapes.items()), tuple((name, value.tobytes()) for name, value in values.items()))
+            try:
+                executable = self._made.get(key) or self._compile(shapes, values)
+            except NeedsShape as error:
+                if self._is_known(error.inputs, self._shapes) and self._is_known(error.values, self._values):
+                    raise
+                continue
+            except NeedsValue as error:
+                if self._is_known(error.inputs, self._values):
+                    raise
+                continue
+            self._made = {key: executable}
+            return executable.run({name: array for name, array in feeds.items() if name not in self._values})
+
+    @staticmethod
+    def _is_known(names: tuple[str, ...], known: set[str]) -> bool:
+        before = len(known)
+        known.update(names)
+        return len(known) == before
+
+    def _compile(self, shapes: dict[str, Any], values: dict[str, np.ndarray]) -> Any:
+        from acc.compiler import compile_contents
+        from acc.executable import Executable
+
+        names, options = _targets(self._side)
+        given = {key: dict(self._side.options.get(key) or {}) for key in ("shapes", "values")}
+        contents = compile_contents(
+            self._model,
+            names,
+            shapes={**given["shapes"], **shapes} or None,
+            values={**given["values"], **values} or None,
+            **options,
+        ).contents
+        return Executable.from_contents(contents, device=self._side.detail or None)
+
+
+def as_run(inputs: tuple[TensorInfo, ...] | list[TensorInfo], sample: Mapping[str, Any]) -> Arrays:
+    """The arrays of a sample with the batch axis that a run takes, where only that is missing."""
+    arrays = {}
+    for info in inputs:
+        array = np.asarray(sample[info.name])
+        if array.ndim + 1 == len(info.shape) and (info.shape[0] == 1 or not isinstance(info.shape[0], int)):
+            array = array[None]
+        arrays[info.name] = array
+    return arrays
