@@ -7,16 +7,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import onnx
 
 from acc import ir, targets
+from acc.arena import Arena, check_fits, measure, scratch_bytes
 from acc.container import ModelContents, Program
 from acc.errors import CompileError, ModelWarning
 from acc.executable import Executable
 from acc.frontend.specialize import Values
-from acc.pipeline import Graph, Options, Pipeline, Shapes
+from acc.pipeline import Graph, Kernels, Lowered, Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Target
 
@@ -132,6 +133,7 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
     kernels = pipeline.make_kernels(graph)
     lowered = pipeline.lower(kernels)
     layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
+    arena = _measure(pipeline, graph, kernels, lowered) if lowered.programs else None
     contents = ModelContents(
         image=lowered.image,
         inputs=graph.inputs,
@@ -148,10 +150,29 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
             "ties": pipeline.options.ties,
             **_metadata(accelerators),
             "layers": [layer.to_dict() for layer in layers],
+            **({"arena": arena.to_dict()} if arena else {}),
             **lowered.metadata,
         },
     )
     return Compilation(contents, tuple(layers), tuple((s.name, s.seconds) for s in pipeline.stages))
+
+
+def _measure(pipeline: Pipeline, graph: Graph, kernels: Kernels, lowered: Lowered) -> Arena:
+    """The memory that a model with programs takes; raises CompileError if an accelerator has less."""
+    by_name = {item.name: item for item in pipeline.options.accelerators}
+    launches = cast(Sequence[Mapping[str, Any]], lowered.metadata.get("launches", ()))
+    arena = measure(
+        lowered.constants,
+        (*graph.inputs, *graph.outputs),
+        [by_name[program.target].program_bytes(program) for program in lowered.programs],
+        lowered.workspace_bytes,
+        scratch_bytes(launches),
+        pipeline.options.cpu.alignment,
+    )
+    for name in dict.fromkeys(program.target for program in lowered.programs):
+        if (limit := by_name[name].memory_limit()) is not None:
+            check_fits(arena, kernels.moment, *limit)
+    return arena
 
 
 def describe(

@@ -20,6 +20,7 @@ from pathlib import Path
 import onnx
 
 from acc import ir
+from acc.arena import Moment, find_largest_moment
 from acc.container import Constant, TensorInfo
 from acc.errors import AccError, CompileError, Fault, MLIRError
 from acc.frontend import import_onnx
@@ -84,7 +85,8 @@ class Graph:
 class Kernels:
     """A model as te.kernels: what the policies decided, and the launches of main in order.
 
-    described: what every accelerator, by name, wants to remember of its kernels until they are programs.
+    described: what every accelerator, by name, wants to remember of its kernels until they are programs. moment: when
+    most of the computed tensors are in memory, of a model for accelerators.
     """
 
     module: ir.Module
@@ -92,6 +94,7 @@ class Kernels:
     decisions: tuple[Decision, ...]
     launches: tuple[Launch, ...]
     described: Mapping[str, object] = field(default_factory=dict)
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,7 @@ class Pipeline:
             tuple(decisions),
             tuple(read_launches(graph.module)),
             {accelerator.name: accelerator.describe_kernels(graph) for accelerator in accelerators},
+            find_largest_moment(graph.module) if accelerators else None,
         )
 
     def lower(self, kernels: Kernels) -> Lowered:

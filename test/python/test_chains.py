@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import numpy as np
@@ -9,7 +10,9 @@ import onnx
 import pytest
 
 import acc
+from acc.arena import Arena, Moment, check_fits
 from acc.cli import main
+from acc.errors import CompileError
 from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.profile import profile
 from qdq_models import QdqModel, random_network
@@ -88,3 +91,38 @@ def test_reports_speak_of_the_chain(tmp_path: pathlib.Path, capsys: pytest.Captu
     assert "kernels)" in table and "fill borders" not in table
     assert main(["info", f"{tmp_path}/m.so"]) == 0
     assert "for tensors of a chain of kernels" in capsys.readouterr().out
+
+
+def test_the_memory_of_a_model_is_known_and_limited(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = random_network(3)
+    onnx.save(model, tmp_path / "m.onnx")
+    command = ["compile", f"{tmp_path}/m.onnx", "-o", f"{tmp_path}/m.so", "--target", "vta"]
+    assert main(command) == 0
+    assert main(["info", f"{tmp_path}/m.so", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    arena = facts["arena"]
+    assert arena["total"] == sum(arena[kind] for kind in ("constants", "inputs_and_outputs", "programs", "workspace"))
+    assert arena["workspace"] >= facts["workspace_bytes"] >= arena["scratch"] == facts["scratch_bytes"]
+    instructions = sum(layer["instructions"] for layer in facts["layers"])
+    assert arena["programs"] >= 16 * instructions
+    assert main(["info", f"{tmp_path}/m.so"]) == 0
+    assert f"{arena['total']:,} bytes on the accelerator" in capsys.readouterr().out
+    # One byte less than what it takes is too little, and nothing is written then.
+    (tmp_path / "m.so").unlink()
+    assert main([*command, "--option", f"dram={arena['total']}"]) == 0
+    (tmp_path / "m.so").unlink()
+    assert main([*command, "--option", f"dram={arena['total'] - 1}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "bytes of the accelerator's memory" in said and "is computed: '" in said
+    assert not (tmp_path / "m.so").exists()
+    for wrong in ("0", "-4", "64M"):
+        assert main([*command, "--option", f"dram={wrong}"]) == 2
+        assert "bytes" in capsys.readouterr().err
+
+
+def test_what_instructions_reach_is_a_limit_too() -> None:
+    limit, why = Vta(VtaOptions()).memory_limit()
+    # The smallest elements are micro-ops, of four bytes.
+    assert limit == 4 << 32 and "instructions reach" in why
+    with pytest.raises(CompileError, match=r"needs 60 bytes .*30 of constants, 20 of programs.*'a' 7 bytes"):
+        check_fits(Arena(30, 0, 20, 10, 0), Moment("b", (("a", 7), ("c", 3))), 59, "there are 59")

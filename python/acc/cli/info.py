@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from acc.cli.compile import add_target, add_value, parse_shape, target_options
@@ -36,16 +34,11 @@ def register(subparsers: Any) -> None:
 
 def describe(path: str) -> dict[str, Any]:
     """What is known about a compiled model; raises ModelFileError."""
+    from acc.arena import scratch_bytes
     from acc.container import read_model
 
     model = read_model(path)
     constants = model.metadata["constants"]
-    scratch = [
-        _bytes(buffer)
-        for launch in model.metadata.get("launches", ())
-        for buffer in launch["buffers"]
-        if buffer["role"] == "scratch"
-    ]
     known = ("inputs", "outputs", "constants", "programs", "layers", "workspace_bytes")
     return {
         "file": path,
@@ -56,16 +49,20 @@ def describe(path: str) -> dict[str, Any]:
         "constant_bytes": sum(constant["bytes"] for constant in constants),
         "stored_constant_bytes": len(model.constants),
         "workspace_bytes": model.metadata["workspace_bytes"],
-        "scratch_bytes": max(scratch, default=0),
+        "scratch_bytes": scratch_bytes(model.metadata.get("launches", ())),
         "programs": len(model.programs),
         "program_bytes": sum(len(program.data) for program in model.programs),
         "layers": model.metadata.get("layers", []),
     }
 
 
-def _bytes(buffer: Mapping[str, Any]) -> int:
-    """The size of a buffer as the metadata of a launch describe it."""
-    return math.prod(buffer["shape"]) * int(buffer["element"].lstrip("iuf")) // 8
+def _format_arena(arena: dict[str, int]) -> str:
+    """What the accelerator's memory holds, in one line."""
+    kinds = ("constants", "inputs_and_outputs", "programs", "workspace")
+    parts = [f"{arena[kind]:,} {kind.replace('_', ' ')}" for kind in kinds]
+    if arena["scratch"]:
+        parts[-1] += f" ({arena['scratch']:,} for tensors of a chain)"
+    return f"{arena['total']:,} bytes on the accelerator: {', '.join(parts)}"
 
 
 def describe_targets() -> dict[str, str]:
@@ -118,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         shared = f", {facts['scratch_bytes']:,} for tensors of a chain of kernels" if facts["scratch_bytes"] else ""
         print(f"workspace  {facts['workspace_bytes']:,} bytes{shared}")
         print(f"programs   {facts['programs']}, {facts['program_bytes']:,} bytes")
+    if "arena" in facts:
+        print(f"memory     {_format_arena(facts['arena'])}")
     if facts["layers"]:
         print("\n" + format_layers(LayerReport.from_dict(layer) for layer in facts["layers"]))
     return 0
