@@ -70,6 +70,23 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--float-outputs", action="store_true", help="leave layers in float that nothing but outputs are made of"
     )
+    parser.add_argument(
+        "--accuracy",
+        metavar="BOUND",
+        help="'drop <= 0.3 %%', 'accuracy >= 75 %%' or 'sqnr >= 30 dB': leave layers in float, or their weights in "
+        "int8, as far as it takes to keep that, in the fastest way",
+    )
+    parser.add_argument(
+        "--eval",
+        metavar="MODULE:FUNCTION",
+        help="what accuracy is: a Python function that is given a function from inputs to outputs (dictionaries of "
+        "arrays by name) and returns a number",
+    )
+    parser.add_argument(
+        "--sensitivity", action="store_true", help="measure and print the loss that each layer causes alone"
+    )
+    parser.add_argument("--target", default="cpu", metavar="NAME", help="what cycles are counted for (default: cpu)")
+    parser.add_argument("--config", metavar="FILE", help="the hardware configuration of the target")
     parser.add_argument("--json", action="store_true", help="print layers, tensors and what stays in float as JSON")
     parser.set_defaults(run=run)
 
@@ -111,17 +128,23 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.files import check_writable
     from acc.quantization import QuantizeError, quantize
+    from acc.quantization.data import load_function
     from acc.quantization.options import make_options
 
     check_writable(args.output, QuantizeError)
     options = make_options(**chosen(args))
+    evaluate = load_function(args.eval) if args.eval else None
     started = time.perf_counter()
     progress = Progress()
     # What is no file, such as a pipe, has no place beside it.
     has_place = not os.path.exists(args.output) or stat.S_ISREG(os.stat(args.output).st_mode)
     state = f"{args.output}.calibration" if has_place else None
     try:
-        result = quantize(args.model, args.data, options, state=state, progress=progress)
+        result = quantize(
+            *(args.model, args.data, options),
+            **{"state": state, "progress": progress, "accuracy": args.accuracy, "evaluate": evaluate},
+            **{"sensitivity": args.sensitivity, "target": args.target.split(","), "config": args.config},
+        )
         result.save(args.output)
     finally:
         progress.finish()
@@ -131,6 +154,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"output": args.output, "seconds": seconds, **result.to_dict()}))
         return 0
+    if result.search:
+        print(result.search.table())
     reasons: dict[str, list[str]] = {}
     for name, reason in result.left_in_float:
         reasons.setdefault(reason, []).append(name)

@@ -46,6 +46,7 @@ class QuantizeOptions:
         correct_bias: biases make up for the mean error that quantized weights cause.
         round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
             others. None is "gptq" for int4 and "nearest" otherwise.
+        wide: names of nodes whose weights are int8 where others are int4.
         exclude: names of nodes, or types of operators, that stay in float.
         float_outputs: leave layers in float of which nothing but outputs of the model and float operators are made.
         max_samples: no more samples than this are used.
@@ -63,6 +64,7 @@ class QuantizeOptions:
     smooth: bool = True
     correct_bias: bool = True
     round_weights: str | None = None
+    wide: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     float_outputs: bool = False
     max_samples: int = MAX_SAMPLES
@@ -84,22 +86,24 @@ class QuantizeOptions:
             raise QuantizeError(f"percentile is a number between 50 and 100, not {self.percentile!r}")
         if not _is_integer(self.max_samples) or self.max_samples < 1:
             raise QuantizeError(f"max_samples is a positive number, not {self.max_samples!r}")
-        if isinstance(self.exclude, str) or not all(isinstance(name, str) for name in self.exclude):
-            raise QuantizeError(f"exclude is a list of names of nodes or types of operators, not {self.exclude!r}")
-        object.__setattr__(self, "exclude", tuple(self.exclude))
+        for field in ("exclude", "wide"):
+            names = getattr(self, field)
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise QuantizeError(f"{field} is a list of names of nodes or types of operators, not {names!r}")
+            object.__setattr__(self, field, tuple(names))
 
     @property
     def rounding(self) -> str:
         """How weights are rounded, one of ROUNDINGS."""
         return self.round_weights or ("gptq" if self.weights == "int4" else "nearest")
 
-    @property
-    def weight_bits(self) -> int:
-        return 4 if self.weights == "int4" else 8
+    def weight_bits(self, layer: str) -> int:
+        """The width of the weights of a layer, by the name of its node."""
+        return 4 if self.weights == "int4" and layer not in self.wide else 8
 
     def to_dict(self) -> dict[str, Any]:
         """The choices by name, JSON-compatible."""
-        return dataclasses.asdict(self) | {"exclude": list(self.exclude)}
+        return dataclasses.asdict(self) | {"exclude": list(self.exclude), "wide": list(self.wide)}
 
 
 def make_options(**given: Any) -> QuantizeOptions:

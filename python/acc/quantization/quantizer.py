@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -26,6 +27,10 @@ from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid
 from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows, round_to
 from acc.wording import listing
 
+if TYPE_CHECKING:
+    from acc.compiler import Config, TargetChoice
+    from acc.quantization.precision import Evaluate, Search
+
 __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
 
 
@@ -33,7 +38,8 @@ __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
 class TensorFacts:
     """What is known of a quantized tensor: the range seen, the range chosen, and the share of numbers beyond it.
 
-    name: of the tensor in the float model, and of what is quantized in the quantized one.
+    name: of the tensor in the float model, and of what is quantized in the quantized one. is_root: whether the
+    statistics are its own, and not those of a tensor that it is a part or a multiple of.
     """
 
     name: str
@@ -43,6 +49,7 @@ class TensorFacts:
     zero_point: int
     clipped: float
     statistics: Statistics = field(repr=False)
+    is_root: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Quantized:
         tensors: the quantized activations by name.
         left_in_float: names of nodes that stay in float, and the reasons.
         samples: how many it was calibrated with.
+        search: what was measured to choose the precision of layers; None if nothing was.
         notes: what a user may want to know: constant tensors, methods that did not apply.
     """
 
@@ -93,6 +101,7 @@ class Quantized:
     left_in_float: tuple[tuple[str, str], ...]
     samples: int
     notes: tuple[str, ...] = ()
+    search: Search | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of it, JSON-compatible; not the model."""
@@ -123,6 +132,7 @@ class Quantized:
             ],
             "left_in_float": [{"name": name, "reason": reason} for name, reason in self.left_in_float],
             "notes": list(self.notes),
+            "search": self.search.to_dict() if self.search else None,
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -142,6 +152,12 @@ def quantize(
     *,
     state: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    statistics: Mapping[str, Statistics] | None = None,
+    accuracy: str | None = None,
+    evaluate: Evaluate | None = None,
+    sensitivity: bool = False,
+    target: TargetChoice = "cpu",
+    config: Config | None = None,
     **choices: Any,
 ) -> Quantized:
     """Quantizes a float model: activations to 8 bits, weights to 8 or 4.
@@ -150,7 +166,14 @@ def quantize(
     or
     choices by name: see QuantizeOptions. state: a file that holds the state of the calibration while it runs; if it
     is there already, the calibration goes on from it. It is removed when the calibration is over. progress: called
-    with a stage, how many samples are done, and how many there are (None if unknown).
+    with a stage, how many samples are done, and how many there are (None if unknown). statistics: those of tensors that
+    are known from an earlier calibration with the same samples, by name.
+
+    accuracy: a bound such as "drop <= 0.3 %", "accuracy >= 75 %" or "sqnr >= 30 dB": layers stay in float, or get int8
+    weights instead of int4 ones, as far as it takes to keep it, and the fastest such choice is returned. evaluate: what
+    accuracy is, a function that is given a function from inputs to outputs, both dictionaries of arrays by name, and
+    returns a number. sensitivity: measure the loss that each layer causes alone. target, config: what cycles are
+    counted for, as in `acc.compile`. See `acc.quantization.precision`; `Quantized.search` has what was measured.
 
     Raises QuantizeError if the model, the data and the options do not fit each other, ModelError if the model is none
     or acc cannot run it.
@@ -158,7 +181,15 @@ def quantize(
     if options is not None and choices:
         raise QuantizeError(f"options are given as an object or by name, not both: '{next(iter(choices))}'")
     chosen = options if options is not None else make_options(**choices)
-    return _Quantizer(model, data, chosen, progress, state).run()
+    if accuracy is not None or sensitivity:
+        from acc.quantization.precision import Bound, search
+
+        bound = Bound.parse(accuracy) if accuracy is not None else None
+        return search(
+            *(model, data, chosen, bound),
+            **{"evaluate": evaluate, "target": target, "config": config, "state": state, "progress": progress},
+        )
+    return _Quantizer(model, data, chosen, progress, state, statistics or {}).run()
 
 
 class _Quantizer:
@@ -169,8 +200,9 @@ class _Quantizer:
         options: QuantizeOptions,
         progress: Progress | None,
         state: str | os.PathLike[str] | None,
+        statistics: Mapping[str, Statistics],
     ) -> None:
-        self.options, self.progress = options, progress
+        self.options, self.progress, self.known = options, progress, statistics
         proto = read_model(model)
         self.model: FloatModel = prepare(proto, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
         self.samples = open_samples(data, input_infos(self.model.proto))
@@ -191,13 +223,18 @@ class _Quantizer:
             raise QuantizeError(f"nothing in the model can be quantized: {_reasons(placement)}")
         watched = {root: watch(model, placement, root) for root in placement.roots}
         watched = self._scale_channels(placement, watched)
-        statistics, count = calibrate(
-            model, watched, self.samples, limit=options.max_samples, progress=self.progress, state=self.state
-        )
+        statistics, count = {name: self.known[name] for name in watched if name in self.known}, 0
+        unknown = {name: how for name, how in watched.items() if name not in statistics}
+        if unknown:
+            counted, count = calibrate(
+                model, unknown, self.samples, limit=options.max_samples, progress=self.progress, state=self.state
+            )
+            statistics |= counted
         grids = self._grids(placement, statistics)
-        weights = self._weights(placement, statistics, watched, grids)
+        # Quantizing weights corrects biases, which is no matter of the float model.
         float_model = onnx.ModelProto()
         float_model.CopyFrom(model.build())
+        weights = self._weights(placement, statistics, watched, grids)
         quantized = write_qdq(model, placement, grids, weights)
         result = Quantized(
             quantized,
@@ -263,7 +300,7 @@ class _Quantizer:
                 layer,
                 array,
                 None if seen is None else seen[1],
-                bits=options.weight_bits,
+                bits=options.weight_bits(layer.name),
                 block=options.block,
                 per_channel=options.per_channel,
             )
@@ -309,6 +346,7 @@ class _Quantizer:
                 grid.zero_point,
                 clipped_share(seen, grid.low / factor, grid.high / factor),
                 seen,
+                name == root,
             )
         return facts
 

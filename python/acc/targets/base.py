@@ -9,6 +9,7 @@ its own room no module knows which targets exist.
 from __future__ import annotations
 
 import dataclasses
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -131,6 +132,13 @@ class Accelerator(Target):
     def prepare(self, module: ir.Module) -> None:
         """Writes what the passes must know of the target on the module, before anything is placed."""
 
+    def count_cycles(self, path: str | os.PathLike[str]) -> Mapping[str, int]:
+        """The cycles that a compiled model takes on it, by ONNX layer; empty if it has no notion of time.
+
+        Raises RunError if the model leaves sizes open, or has no programs for it.
+        """
+        return {}
+
     @abstractmethod
     def refuse(self, op: ir.Operation) -> Reason:
         """Why the target cannot run `op`, an operator of the graph dialect; an empty reason if it can.
@@ -192,6 +200,14 @@ class Accelerator(Target):
         Nothing for what is no launch of the target's own; that of a te.launch is known anyhow.
         """
         return ()
+
+    def memory_limit(self) -> tuple[int, str] | None:
+        """The bytes of memory that a model may take, and why no more in words behind "but"; None if nobody knows."""
+        return None
+
+    def program_bytes(self, program: Program) -> int:
+        """What a program takes of the target's memory, with all that comes with it."""
+        return len(program.data)
 
     def describe(self, reports: Sequence[LayerReport], program: Program) -> Sequence[LayerReport]:
         """The reports on the kernels of a program in order, with what it does for each."""

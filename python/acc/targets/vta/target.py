@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Vta", "VtaOptions"]
 
 DIALECTS = ("acc", "public")
+INSTRUCTION_BYTES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class VtaOptions:
 
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. ties: where one half goes, to "even"
-    as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). fuse_residual: let a sum of two
+    as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). dram: the bytes of the accelerator's memory;
+    None is all that its instructions reach. fuse_residual: let a sum of two
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
     program, of at most `max_instructions` instructions: longer ones would take more memory and time to compile and to
     load than they save. schedule: how schedules are chosen, by options of the search or by a policy that replaces it.
@@ -47,6 +49,7 @@ class VtaOptions:
     config: str | os.PathLike[str] | Mapping[str, object] | None = None
     dialect: str = "acc"
     ties: str = "even"
+    dram: int | None = None
     fuse_residual: bool = True
     chain: bool = True
     max_instructions: int = 1 << 18
@@ -55,6 +58,8 @@ class VtaOptions:
     def __post_init__(self) -> None:
         """Raises CompileError for a dialect or a rounding that there is not, and for a schedule that is no policy."""
         check_ties(self.ties)
+        if self.dram is not None and self.dram < 1:
+            raise CompileError(f"the accelerator's memory has {self.dram} bytes: dram is a positive number of bytes")
         if self.dialect not in DIALECTS:
             raise CompileError(
                 f"there is no dialect '{self.dialect}' of the accelerator's instructions: choose one of "
@@ -77,6 +82,7 @@ class Vta(Accelerator):
         "config": "a hardware configuration",
         "vta_dialect": "a dialect of the accelerator's instructions",
         "ties": "the rounding of ties",
+        "dram": "the size of the accelerator's memory",
     }
     wants_tensors: ClassVar[bool] = True
 
@@ -85,8 +91,13 @@ class Vta(Accelerator):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Vta:
         """See Target."""
+        dram = options.get("dram")
+        try:
+            dram = None if dram is None else int(dram)
+        except (TypeError, ValueError):
+            raise CompileError(f"dram is a number of bytes, not '{dram}'") from None
         dialect, ties = options.get("vta_dialect", "acc"), options.get("ties", "even")
-        return cls(VtaOptions(options.get("config"), dialect, ties))
+        return cls(VtaOptions(options.get("config"), dialect, ties, dram))
 
     @cached_property
     def config(self) -> dict[str, object]:
@@ -119,6 +130,12 @@ class Vta(Accelerator):
     @cached_property
     def _hardware(self) -> Hardware:
         return Hardware.from_keys(self.config, self.options.dialect)
+
+    def count_cycles(self, path: str | os.PathLike[str]) -> Mapping[str, int]:
+        """See Accelerator: as the cycle model of the circuit counts them."""
+        from acc.targets.vta.profile import profile
+
+        return {layer.name: layer.cycles for layer in profile(path).layers}
 
     def refuse(self, op: ir.Operation) -> Reason:
         """See Accelerator; the rules are those of `placement.RULES`."""
@@ -188,6 +205,19 @@ class Vta(Accelerator):
     def launched(self, op: ir.Operation) -> Sequence[str]:
         """See Accelerator."""
         return [part.label for part in launches.read_parts(op)] if op.name == "vta.launch" else ()
+
+    def memory_limit(self) -> tuple[int, str] | None:
+        """See Accelerator: instructions have 32 bits for the number of an element."""
+        sizes = (self._hardware.config.element_bytes(memory) for memory in ("uop", "wgt", "inp", "acc", "out"))
+        reach = min(sizes) << 32
+        if self.options.dram is not None and self.options.dram < reach:
+            return self.options.dram, f"there are {self.options.dram:,} (dram)"
+        return reach, f"its instructions reach {reach:,}"
+
+    def program_bytes(self, program: Program) -> int:
+        """See Accelerator: instructions and micro-ops."""
+        decoded = _runtime.read_program(program.data)
+        return INSTRUCTION_BYTES * len(decoded) + len(decoded.uops)
 
     def describe(self, reports: Sequence[LayerReport], program: Program) -> Sequence[LayerReport]:
         """See Accelerator: instructions, DRAM bytes and steps."""
