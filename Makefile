@@ -12,7 +12,7 @@ test: ## every test that CI runs
 	@scripts/test.sh
 
 test-long: ## the slower sweeps too
-	@scripts/setup.sh test
+	@ACC_TEST_LONG=1 scripts/setup.sh test
 	@ACC_TEST_LONG=1 scripts/test.sh
 
 build: ## set up and build, nothing more

@@ -87,6 +87,12 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--target", default="cpu", metavar="NAME", help="what cycles are counted for (default: cpu)")
     parser.add_argument("--config", metavar="FILE", help="the hardware configuration of the target")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what became of every layer, and what would help, to this file: .html (a page with plots), .json or "
+        ".txt",
+    )
     parser.add_argument("--json", action="store_true", help="print layers, tensors and what stays in float as JSON")
     parser.set_defaults(run=run)
 
@@ -130,8 +136,12 @@ def run(args: argparse.Namespace) -> int:
     from acc.quantization import QuantizeError, quantize
     from acc.quantization.data import load_function
     from acc.quantization.options import make_options
+    from acc.quantization.report import check_report, make_report, write_report
 
     check_writable(args.output, QuantizeError)
+    if args.report is not None:
+        check_report(args.report)
+        check_writable(args.report, QuantizeError)
     options = make_options(**chosen(args))
     evaluate = load_function(args.eval) if args.eval else None
     started = time.perf_counter()
@@ -146,6 +156,8 @@ def run(args: argparse.Namespace) -> int:
             **{"sensitivity": args.sensitivity, "target": args.target.split(","), "config": args.config},
         )
         result.save(args.output)
+        if args.report is not None:
+            write_report(make_report(result, args.data), args.report, os.path.basename(args.model))
     finally:
         progress.finish()
     seconds = time.perf_counter() - started

@@ -17,7 +17,7 @@ from acc.layerwise import Layer, all_layers, cut_out, expose, take_apart
 from acc.quantization.data import Data, open_samples
 from acc.wording import listing
 
-__all__ = ["Comparison", "Criteria", "Piece", "Row", "compare"]
+__all__ = ["Comparison", "Criteria", "Piece", "Row", "compare", "decibels", "next_tensors", "own_ratio"]
 
 MAX_SAMPLES = 16
 
@@ -81,7 +81,7 @@ class _Difference:
         self.largest, self.relative = max(self.largest, largest), max(self.relative, furthest)
         x, y = np.where(finite, x, 0.0), np.where(finite, y, 0.0)
         signal, noise = float((x * x).sum()), math.inf if (~finite & ~same).any() else float(((x - y) ** 2).sum())
-        self.noisiest = min(self.noisiest, (_decibels(signal, noise), sample))
+        self.noisiest = min(self.noisiest, (decibels(signal, noise), sample))
         self.signal += signal
         self.noise += noise
         self.other += float((y * y).sum())
@@ -90,7 +90,7 @@ class _Difference:
     @property
     def sqnr(self) -> float:
         """In dB; infinite where nothing differs."""
-        return _decibels(self.signal, self.noise)
+        return decibels(self.signal, self.noise)
 
     @property
     def cosine(self) -> float:
@@ -98,7 +98,7 @@ class _Difference:
         return self.product / lengths if lengths else float(self.signal == self.other)
 
 
-def _decibels(signal: float, noise: float) -> float:
+def decibels(signal: float, noise: float) -> float:
     if noise == 0:
         return math.inf
     return -math.inf if signal == 0 or noise == math.inf else 10 * math.log10(signal / noise)
@@ -523,7 +523,7 @@ def _by_tensors(
         count += 1
     model = models[0] if models[0] is not None else models[1]
     makers = _makers(models, (a, b))
-    readers = _common_readers(model, set(found)) if model is not None else {}
+    readers = next_tensors(model, set(found)) if model is not None else {}
     by_ratio = models[0] is not None and models[1] is not None
     steps = _steps(criteria, *sides)
     ratio = {name: item.sqnr for name, item in found.items()}
@@ -534,7 +534,7 @@ def _by_tensors(
     rows = []
     for name, item in found.items():
         before = min((ratio[source] for source in sources.get(name, ())), default=math.inf)
-        own = _own_ratio(before, ratio[name]) if by_ratio else None
+        own = own_ratio(before, ratio[name]) if by_ratio else None
         row = _row(makers.get(name, name), name, item, steps, criteria, by_ratio=by_ratio, own=own)
         # What all readers make up for, such as channels that are scaled alike in two layers, is no error.
         after = [ratio[result] for result in readers.get(name, ())]
@@ -595,11 +595,13 @@ def _cut_by_name(
     return piece(_least(1, max(1, len(before) - len(given) + 1), is_enough))
 
 
-def _own_ratio(before: float, after: float) -> float | None:
+def own_ratio(before: float, after: float) -> float | None:
     """The signal-to-noise ratio of noise that comes on top: powers of noise add up, in parts of the signal's."""
     if not after < before or after == -math.inf:
         return None
-    return -10 * math.log10(10 ** (-after / 10) - 10 ** (-before / 10))
+    own = -10 * math.log10(10 ** (-after / 10) - 10 ** (-before / 10))
+    # Beyond, it is rounding of the sums.
+    return own if own < 100 else None
 
 
 def _makers(models: Sequence[onnx.ModelProto | None], sides: Sequence[_Tensors]) -> dict[str, str]:
@@ -615,7 +617,7 @@ def _makers(models: Sequence[onnx.ModelProto | None], sides: Sequence[_Tensors])
     return names
 
 
-def _common_readers(model: onnx.ModelProto, names: set[str]) -> dict[str, list[str]]:
+def next_tensors(model: onnx.ModelProto, names: set[str]) -> dict[str, list[str]]:
     """Of every tensor of `names`, the next ones of `names` that are computed from it."""
     constants = {item.name for item in model.graph.initializer}
     # Which of the names a tensor is made of, going through what is not one of them.

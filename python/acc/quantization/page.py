@@ -1,0 +1,306 @@
+"""The report of a quantization as one HTML file: no script, nothing from elsewhere, readable on a phone.
+
+Plots are SVG in the page. Each has a fixed coordinate system and is as wide as its column; colours follow the reader's
+light or dark scheme.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Sequence
+
+from acc.quantization.report import SPREAD, Histogram, LayerReport, Report, ratio
+
+__all__ = ["to_html"]
+
+GOOD, FAIR = 30.0, 20.0
+"""From which signal-to-noise ratio on, in dB, a layer is shown as good, and as fair."""
+
+TOP = 60.0
+"""The ratio at the upper end of plots, in dB."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --ground: #ffffff; --card: #f4f6f8; --line: #d5dae0;
+  --good: #2f7d4f; --fair: #b07a10; --bad: #c4372b; --mark: #2563c9; --fill: #9db9e8; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --dim: #9aa4af; --ground: #14171b; --card: #1d2227;
+  --line: #363d45; --good: #5fbd85; --fair: #e0ad4a; --bad: #f07b70; --mark: #7aa8f5; --fill: #3c5a8f; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 68rem; padding: 1rem; background: var(--ground); color: var(--ink);
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p, ul { margin: .4rem 0; } ul { padding-left: 1.2rem; }
+.dim, figcaption { color: var(--dim); font-size: .875rem; }
+.card { background: var(--card); border-radius: .5rem; padding: .75rem 1rem; margin: .5rem 0; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
+th { color: var(--dim); font-weight: 600; }
+a { color: var(--mark); }
+.good { color: var(--good); } .fair { color: var(--fair); } .bad { color: var(--bad); }
+.overview svg { min-width: 34rem; } code { white-space: nowrap; font-size: .9em; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); gap: .75rem; }
+figure { margin: 0; } svg { display: block; width: 100%; height: auto; }
+svg text { fill: var(--dim); font: 11px system-ui, sans-serif; }
+.bar { fill: var(--fill); } .hot { fill: var(--bad); } .peak { fill: var(--mark); }
+.axis { stroke: var(--line); fill: none; }
+.range { stroke: var(--mark); fill: none; stroke-dasharray: 4 3; }
+.curve { stroke: var(--mark); fill: none; stroke-width: 1.5; }
+svg .good { fill: var(--good); } svg .fair { fill: var(--fair); } svg .bad { fill: var(--bad); }
+details { border-bottom: 1px solid var(--line); padding: .3rem 0; }
+summary { cursor: pointer; padding: .3rem 0; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: .5rem 0; font-size: .875rem; }
+dt { color: var(--dim); } dd { margin: 0; }
+"""
+
+
+def to_html(report: Report, title: str) -> str:
+    """The page, a whole document. title: what was quantized, such as the name of its file."""
+    shown = [layer for layer in report.layers if layer.is_shown]
+    parts = [
+        f"<h1>Quantization of {_text(title)}</h1>",
+        *(f"<p>{_text(sentence)}</p>" for sentence in report.summary),
+        *(f"<p class='dim'>{_text(note[:1].upper() + note[1:])}.</p>" for note in report.notes),
+        _advice(shown),
+        "<h2>Noise, layer by layer</h2>",
+        _overview(shown),
+        _table(shown),
+        "<h2>Every layer</h2>",
+        *(_details(index, layer) for index, layer in enumerate(shown)),
+        _in_float(report),
+        _options(report),
+    ]
+    return (
+        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        f"<title>Quantization of {_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(filter(None, parts))
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value), quote=True)
+
+
+def _grade(value: float | None) -> str:
+    if value is None or value >= GOOD:
+        return "good"
+    return "fair" if value >= FAIR else "bad"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _advice(layers: Sequence[LayerReport]) -> str:
+    """The sentences, each with a link to its layer."""
+    items = [
+        f"<li>{_linked(layer.sentence, layer.name, index)}</li>" for index, layer in enumerate(layers) if layer.sentence
+    ]
+    if not items:
+        return ""
+    return f"<h2>What would help</h2>\n<div class='card'><ul>{''.join(items)}</ul></div>"
+
+
+def _linked(sentence: str, name: str, index: int) -> str:
+    return f"<a href='#layer{index}'>{_text(name)}</a>{_marked(sentence.removeprefix(name))}"
+
+
+def _marked(sentence: str) -> str:
+    """A sentence with the options of the command line in it set as code."""
+    return re.sub(r"--[a-z-]+( (minmax|mse|gptq|percentile)\b)?", r"<code>\g<0></code>", _text(sentence))
+
+
+def _overview(layers: Sequence[LayerReport]) -> str:
+    """The ratio along the network as a curve, and of each layer its own as a dot."""
+    width, height, left, bottom = 640, 230, 34, 18
+    measured = [(index, layer) for index, layer in enumerate(layers) if layer.sqnr is not None]
+    if not measured:
+        return ""
+    step = (width - left - 8) / max(1, len(layers) - 1)
+
+    def place(index: int, value: float) -> tuple[float, float]:
+        clamped = min(max(value, 0.0), TOP)
+        return left + index * step, 8 + (height - bottom - 8) * (1 - clamped / TOP)
+
+    def path() -> str:
+        points = (place(index, layer.sqnr or 0.0) for index, layer in measured)
+        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+    lines = []
+    for value in range(0, int(TOP) + 1, 10):
+        _, y = place(0, value)
+        lines.append(f"<line class='axis' x1='{left}' y1='{y:.1f}' x2='{width}' y2='{y:.1f}'/>")
+        lines.append(f"<text x='{left - 5}' y='{y + 4:.1f}' text-anchor='end'>{value}</text>")
+    dots = []
+    for index, layer in enumerate(layers):
+        if layer.own is None:
+            continue
+        x, y = place(index, layer.own)
+        label = f"{layer.name}: {ratio(layer.own)} dB of its own"
+        dots.append(
+            f"<a href='#layer{index}'><circle class='{_grade(layer.own)}' cx='{x:.1f}' cy='{y:.1f}' r='3.5'>"
+            f"<title>{_text(label)}</title></circle></a>"
+        )
+    return (
+        f"<figure class='card'><div class='wide overview'><svg viewBox='0 0 {width} {height}' role='img' "
+        f"aria-label='Signal-to-noise ratio by layer'>{''.join(lines)}<path class='curve' d='{path()}'/>{''.join(dots)}"
+        f"<text x='{left}' y='{height - 3}'>first layer</text>"
+        f"<text x='{width - 2}' y='{height - 3}' text-anchor='end'>last layer</text></svg></div>"
+        "<figcaption>Signal-to-noise ratio in dB, more is better. The curve is that of the layers' outputs, with the "
+        "noise of all layers before them. A dot is what a layer would have if what it reads were exact: the lowest "
+        "dots are where noise comes from.</figcaption></figure>"
+    )
+
+
+def _table(layers: Sequence[LayerReport]) -> str:
+    header = ("layer", "SQNR dB", "own dB", "cosine", "clipped", "range used", "worst channel", "ties")
+    rows = []
+    for index, layer in enumerate(layers):
+        worst = "" if layer.worst_channel is None else f"{layer.worst_channel}: {ratio(layer.worst_sqnr)} dB"
+        cells = (
+            f"<a href='#layer{index}'>{_text(layer.name)}</a> <span class='dim'>{_text(layer.op_type)}</span>",
+            f"<span class='{_grade(layer.sqnr)}'>{ratio(layer.sqnr)}</span>",
+            f"<span class='{_grade(layer.own)}'>{ratio(layer.own)}</span>",
+            "" if layer.cosine is None else f"{layer.cosine:.5f}",
+            f"{100 * layer.clipped:.3f} %",
+            f"{100 * layer.used:.0f} %",
+            worst,
+            "" if layer.ties is None else f"{100 * layer.ties:.1f} %",
+        )
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    head = "".join(f"<th>{name}</th>" for name in header)
+    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
+def _details(index: int, layer: LayerReport) -> str:
+    facts = [
+        ("seen", f"{_number(layer.seen[0])} to {_number(layer.seen[1])}"),
+        ("integers stand for", f"{_number(layer.range[0])} to {_number(layer.range[1])}"),
+        ("cut off", f"{100 * layer.clipped:.3f} % of the numbers"),
+        ("99.9 % of the numbers are in", f"{100 * layer.dense:.0f} % of the range"),
+    ]
+    if layer.spread is not None:
+        facts.append(("widest channel", f"{layer.widest}, {layer.spread:.1f} times the median"))
+    if layer.worst_channel is not None:
+        facts.append(("worst channel", f"{layer.worst_channel}, {ratio(layer.worst_sqnr)} dB"))
+    if layer.weight_sqnr is not None:
+        facts.append(("weights", f"{layer.weight_bits} bits, {ratio(layer.weight_sqnr)} dB"))
+    if layer.weight_spread is not None:
+        facts.append(("largest weights", f"channel {layer.weight_widest}, {layer.weight_spread:.1f} times the median"))
+    if layer.outlier is not None:
+        facts.append(
+            ("weight outlier", f"{layer.outlier:.1f} times the root mean square, in channel {layer.outlier_channel}")
+        )
+    if layer.ties is not None:
+        facts.append(("requantization ties", f"{100 * layer.ties:.1f} % expected"))
+    listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts)
+    plots = [
+        _histogram(layer.histogram, layer.range),
+        _bars(layer.channels, layer.widest, layer.spread, "Largest numbers by channel of the output"),
+        _bars(layer.weight_channels, layer.weight_widest, layer.weight_spread, "Largest weights by output channel"),
+    ]
+    sentence = f"<p>{_marked(layer.sentence)}</p>" if layer.sentence else ""
+    noise = f"<span class='{_grade(layer.sqnr)}'>{ratio(layer.sqnr)} dB</span>" if layer.sqnr is not None else ""
+    return (
+        f"<details id='layer{index}'{' open' if layer.sentence else ''}><summary><b>{_text(layer.name)}</b> "
+        f"<span class='dim'>{_text(layer.op_type)}</span> {noise}</summary>{sentence}<dl>{listed}</dl>"
+        f"<div class='plots'>{''.join(filter(None, plots))}</div></details>"
+    )
+
+
+_WIDTH, _HEIGHT, _FLOOR = 320, 120, 100
+
+
+def _figure(body: str, caption: str) -> str:
+    return (
+        f"<figure class='card'><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='{_text(caption)}'>{body}"
+        f"<line class='axis' x1='0' y1='{_FLOOR}' x2='{_WIDTH}' y2='{_FLOOR}'/></svg>"
+        f"<figcaption>{_text(caption)}</figcaption></figure>"
+    )
+
+
+def _histogram(histogram: Histogram | None, limits: tuple[float, float]) -> str:
+    """Shares on a scale of logarithms, over six decades, with the ends of the range as lines."""
+    if histogram is None:
+        return ""
+    low, high = min(histogram.low, limits[0]), max(histogram.high, limits[1])
+    if not high > low:
+        return ""
+
+    def place(value: float) -> float:
+        return 4 + (_WIDTH - 8) * (value - low) / (high - low)
+
+    size = (histogram.high - histogram.low) / len(histogram.shares)
+    bars = []
+    for index, share in enumerate(histogram.shares):
+        if share <= 0:
+            continue
+        height = max(1.0, (_FLOOR - 6) * (1 + math.log10(share) / 6))
+        start = histogram.low + index * size
+        left, right = place(start), place(start + size)
+        is_out = start + size <= limits[0] or start >= limits[1]
+        bars.append(
+            f"<rect class='{'hot' if is_out else 'bar'}' x='{left:.1f}' y='{_FLOOR - height:.1f}' "
+            f"width='{max(0.5, right - left - 0.4):.1f}' height='{height:.1f}'/>"
+        )
+    ends = [
+        f"<line class='range' x1='{place(limit):.1f}' y1='2' x2='{place(limit):.1f}' y2='{_FLOOR}'/>"
+        for limit in limits
+    ]
+    labels = (
+        f"<text x='2' y='{_HEIGHT - 5}'>{_number(low)}</text>"
+        f"<text x='{_WIDTH - 2}' y='{_HEIGHT - 5}' text-anchor='end'>{_number(high)}</text>"
+    )
+    return _figure(
+        "".join([*bars, *ends, labels]), "Numbers of the output (logarithmic), and the range of the integers"
+    )
+
+
+def _bars(values: Sequence[float], widest: int | None, spread: float | None, caption: str) -> str:
+    """A bar for each channel; the widest is marked if every channel has its bar, and more so if it is far wider."""
+    largest = max(values, default=0.0)
+    if largest <= 0:
+        return ""
+    step = (_WIDTH - 8) / len(values)
+    marked = widest if widest is not None and widest < len(values) and values[widest] == largest else None
+    mark = "hot" if spread is not None and spread >= SPREAD else "peak"
+    bars = [
+        f"<rect class='{mark if index == marked else 'bar'}' x='{4 + index * step:.1f}' "
+        f"y='{_FLOOR - (_FLOOR - 8) * value / largest:.1f}' width='{max(0.5, step * 0.85):.1f}' "
+        f"height='{(_FLOOR - 8) * value / largest:.1f}'/>"
+        for index, value in enumerate(values)
+    ]
+    labels = f"<text x='2' y='{_HEIGHT - 5}'>0 to {_number(largest)}</text>" + (
+        f"<text x='{_WIDTH - 2}' y='{_HEIGHT - 5}' text-anchor='end'>largest: {marked}</text>"
+        if marked is not None
+        else ""
+    )
+    return _figure("".join(bars) + labels, caption)
+
+
+def _in_float(report: Report) -> str:
+    if not report.left_in_float:
+        return ""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in report.left_in_float:
+        reasons.setdefault(reason, []).append(name)
+    items = "".join(
+        f"<li>{_text(reason)} <span class='dim'>{_text(', '.join(names))}</span></li>"
+        for reason, names in reasons.items()
+    )
+    return f"<h2>In float</h2><ul>{items}</ul>"
+
+
+def _options(report: Report) -> str:
+    items = "".join(
+        f"<dt>{_text(name)}</dt><dd>{_text('default' if value is None else value)}</dd>"
+        for name, value in report.options.items()
+    )
+    return (
+        f"<h2>How it was made</h2><dl><dt>calibrated on</dt><dd>{report.calibrated} samples</dd>"
+        f"<dt>noise measured on</dt><dd>{report.measured} samples</dd>{items}</dl>"
+    )
