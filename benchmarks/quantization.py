@@ -55,14 +55,18 @@ def environment(name: str) -> pathlib.Path:
     return python
 
 
-def in_environment(python: pathlib.Path, *arguments: object, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Runs a program with acc's sources and those of the benchmarks in reach."""
+def in_environment(
+    python: pathlib.Path, *arguments: object, folder: pathlib.Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program with acc's sources and those of the benchmarks in reach; in a folder, keeps what it prints."""
     paths = os.pathsep.join(str(ROOT / part) for part in ("python", "benchmarks", "demo"))
     return subprocess.run(
         [str(python), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": paths},
+        # Some leave files where they are.
+        cwd=folder,
         check=False,
-        capture_output=capture,
+        capture_output=folder is not None,
         text=True,
     )
 
@@ -72,10 +76,11 @@ def quantize(method: str, weights: str, folder: pathlib.Path) -> dict[str, Any]:
     from quantization_tasks.methods import METHODS
 
     output = folder / f"{method}-{weights}.onnx"
-    output.unlink(missing_ok=True)
+    for old in (output, folder / f"{output.name}_data"):
+        old.unlink(missing_ok=True)
     files = (folder / "model.onnx", folder / "calibration.npz", output)
     run = in_environment(
-        environment(METHODS[method].environment), HERE / "methods.py", method, weights, *files, capture=True
+        environment(METHODS[method].environment), HERE / "methods.py", method, weights, *files, folder=folder
     )
     (folder / f"{method}-{weights}.log").write_text(run.stdout + run.stderr)
     if run.returncode or not output.exists():

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
+import onnxruntime
 
 __all__ = ["TASKS", "Run", "Task", "fix_sizes", "load", "package_folder", "with_own_constants"]
 
@@ -61,7 +62,7 @@ def package_folder(name: str) -> pathlib.Path:
 
 
 def fix_sizes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
-    """The model with inputs of these shapes, and the shapes of everything else inferred from them."""
+    """The model with inputs of these shapes, and the shapes of everything else as they follow from them."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for value in fixed.graph.input:
@@ -71,8 +72,19 @@ def fix_sizes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> on
                 value.type.tensor_type.shape.dim.add().dim_value = size
     # What is known of other tensors was known for open sizes.
     del fixed.graph.value_info[:]
-    for value in fixed.graph.output:
-        value.type.tensor_type.ClearField("shape")
+    feeds = {
+        value.name: np.zeros(
+            [dim.dim_value for dim in value.type.tensor_type.shape.dim],
+            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
+        )
+        for value in fixed.graph.input
+    }
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for value, result in zip(fixed.graph.output, session.run(None, feeds), strict=True):
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        for size in np.asarray(result).shape:
+            dims.add().dim_value = size
     return onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)
 
 

@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -243,6 +244,7 @@ def main() -> None:
         except Exception:
             if not per_channel:
                 raise
+            traceback.print_exc()
             continue
         note = {} if per_channel else {"note": "weights per tensor: what becomes of it per channel does not run"}
         print("\n" + json.dumps(row | note))
