@@ -22,7 +22,7 @@ from acc.frontend.source import load_model
 from acc.quantization.options import QuantizeError
 from acc.wording import listing
 
-__all__ = ["FloatModel", "Reader", "attribute", "prepare", "read_model"]
+__all__ = ["FloatModel", "Reader", "attribute", "check", "prepare", "read_model"]
 
 MIN_OPSET = 13
 """From which on QuantizeLinear and DequantizeLinear have an axis."""
@@ -164,10 +164,21 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPro
         except Exception as error:
             raise ModelError(f"{source}: cannot be read: {_first_line(error)}") from error
     try:
-        onnx.checker.check_model(copy)
+        check(copy)
     except Exception as error:
         raise ModelError(f"{source}: is not a valid ONNX model: {_first_line(error)}") from None
     return copy
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Raises what ONNX's checker finds wrong, but that outputs have no shape, which no runtime minds."""
+    known = onnx.ModelProto()
+    known.CopyFrom(model)
+    for value in known.graph.output:
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            value.type.tensor_type.shape.SetInParent()
+            value.type.tensor_type.elem_type = value.type.tensor_type.elem_type or TensorProto.FLOAT
+    onnx.checker.check_model(known)
 
 
 def prepare(model: onnx.ModelProto, opset: int = MIN_OPSET) -> FloatModel:

@@ -33,7 +33,8 @@ class QuantizeOptions:
         block: elements along the input axis that share a scale, of int4 weights of matrix products. 0 is one scale
             for each output channel; so is a number that no part of the axis is a multiple of.
         per_channel: whether int8 weights have a scale for each output channel, instead of one.
-        activations: "int8" or "uint8".
+        activations: "int8" or "uint8". None is "uint8" with int4 weights, since ONNX Runtime 1.32 makes invalid models
+            of int8 ones in operator sets from 21 on, and "int8" otherwise.
         symmetric: whether activations have zero point 0 (128 of uint8); None leaves it to the range.
         ranges: how the range of an activation is found. "minmax" is all that was seen. "percentile" leaves out the
             part of 1 - `percentile` / 100 at either end. "entropy" is the range whose histogram loses the least
@@ -55,7 +56,7 @@ class QuantizeOptions:
     weights: str = "int8"
     block: int = 32
     per_channel: bool = True
-    activations: str = "int8"
+    activations: str | None = None
     symmetric: bool | None = None
     ranges: str = "auto"
     percentile: float = 99.99
@@ -71,7 +72,8 @@ class QuantizeOptions:
 
     def __post_init__(self) -> None:
         _check_choice("weights", self.weights, WEIGHTS)
-        _check_choice("activations", self.activations, ACTIVATIONS)
+        if self.activations is not None:
+            _check_choice("activations", self.activations, ACTIVATIONS)
         _check_choice("ranges", self.ranges, RANGES)
         if self.round_weights is not None:
             _check_choice("round_weights", self.round_weights, ROUNDINGS)
@@ -100,6 +102,11 @@ class QuantizeOptions:
     def weight_bits(self, layer: str) -> int:
         """The width of the weights of a layer, by the name of its node."""
         return 4 if self.weights == "int4" and layer not in self.wide else 8
+
+    @property
+    def activation_type(self) -> str:
+        """What activations become, one of ACTIVATIONS."""
+        return self.activations or ("uint8" if self.weights == "int4" else "int8")
 
     def to_dict(self) -> dict[str, Any]:
         """The choices by name, JSON-compatible."""

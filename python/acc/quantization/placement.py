@@ -411,6 +411,8 @@ class _Placer:
             if layer.role is Role.MOVE:
                 for name in self._results(layer.node):
                     roots[name] = roots[layer.inputs[0]]
+        for layer in layers:
+            self._decide_behind_pool(layer, roots)
         self._scale_multiples(names, roots)
         for layer in reversed(layers):
             if layer.role is Role.CONCAT and not layer.chain:
@@ -420,6 +422,18 @@ class _Placer:
         for index, node in enumerate(self.model.nodes):
             order.update(dict.fromkeys(node.output, index))
         return {name: roots[name] for name in sorted(roots, key=lambda name: order[name])}
+
+    def _decide_behind_pool(self, layer: Layer, roots: dict[str, tuple[str, float]]) -> None:
+        """Of what nothing but a maximum reads, only the numbers that win matter: the range is that of the maxima."""
+        if layer.node.op_type not in ("MaxPool", "GlobalMaxPool") or layer.chain:
+            return
+        operand, output = layer.inputs[0], layer.output
+        alone = self.model.only_reader(operand) is layer.node and roots[operand] == (operand, 1.0)
+        if not alone or operand not in self.source.values():
+            return
+        for name, (root, factor) in list(roots.items()):
+            if root == operand:
+                roots[name] = (output, factor)
 
     def _scale_multiples(self, names: dict[str, None], roots: dict[str, tuple[str, float]]) -> None:
         """Tensors that are a quantized one times a positive constant get its scale times that: nothing is rounded."""

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from acc.quantization.model import FloatModel, attribute
+from acc.quantization.model import FloatModel, attribute, check
 from acc.quantization.options import QuantizeError
 from acc.quantization.placement import Layer, Placement, Role
 from acc.quantization.ranges import Grid, make_grid, quantize_array
@@ -249,7 +249,7 @@ class _Writer:
         result.producer_name = "acc"
         result.metadata_props.extend(source.metadata_props)
         try:
-            onnx.checker.check_model(result)
+            check(result)
         except Exception as error:
             raise QuantizeError(f"the quantized model is not valid: {str(error).strip().splitlines()[0]}") from error
         return result

@@ -19,11 +19,13 @@ from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
 from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
+from acc.quantization.methods.gptq import round_columns
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, prepare, read_model
 from acc.quantization.options import QuantizeError, QuantizeOptions, make_options
-from acc.quantization.placement import Layer, Placement, place
+from acc.quantization.placement import Layer, Placement, Role, place
+from acc.quantization.products import collect
 from acc.quantization.qdq import fit_biases, write_qdq
-from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid
+from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
 from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows, round_to
 from acc.wording import listing
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from acc.quantization.precision import Evaluate, Search
 
 __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
+
+SECOND_PASS = 128
+"""Samples that methods see which go through the samples once more."""
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,8 @@ class _Quantizer:
         options = self.options
         roots: dict[str, Grid] = {}
         constant = []
+        # What comes out of sums has no bounds of its own, as inputs and functions have.
+        unbounded = {layer.output for layer in placement.layers if layer.role in (Role.ANCHOR, Role.SUM)}
         for root in placement.roots:
             seen = statistics[root]
             function = function_of(self.model, placement, root) if options.ranges == "auto" else None
@@ -270,7 +277,9 @@ class _Quantizer:
             low, high = find_range(
                 seen, options.ranges, percentile=options.percentile, symmetric=symmetric, function=function
             )
-            roots[root] = make_grid(low, high, options.activations, symmetric=symmetric)
+            if options.ranges == "auto" and root in unbounded:
+                low, high = widened(seen, low, high)
+            roots[root] = make_grid(low, high, options.activation_type, symmetric=symmetric)
             if seen.low == seen.high:
                 constant.append(f"'{root}' ({seen.low:g})")
         if constant:
@@ -289,38 +298,49 @@ class _Quantizer:
     ) -> dict[str, QuantizedWeight]:
         model, options = self.model, self.options
         weights: dict[str, QuantizedWeight] = {}
-        for layer in placement.layers:
-            if layer.weight is None:
-                continue
-            array = model.constants[layer.weight]
-            form = WeightForm.of(layer.node, array.shape)
-            inputs = int(form.groups * (form.channel.max(initial=-1) + 1))
-            seen = self._channels(placement, statistics, layer.inputs[0], inputs)
-            quantized = quantize_rows(
+        weighted = [layer for layer in placement.layers if layer.weight is not None]
+        seen = {layer.name: self._channels(placement, statistics, layer) for layer in weighted}
+        for layer in weighted:
+            found = seen[layer.name]
+            weights[layer.name] = quantize_rows(
                 layer,
-                array,
-                None if seen is None else seen[1],
+                model.constants[layer.weight or ""],
+                None if found is None else found[1],
                 bits=options.weight_bits(layer.name),
                 block=options.block,
                 per_channel=options.per_channel,
             )
-            if options.correct_bias and seen is not None:
-                correct_bias(model, layer, quantized, seen[0])
-            bias = None if layer.bias is None else model.constants[layer.bias]
-            if fit_biases(layer, quantized, bias, grids[layer.inputs[0]]):
-                quantized = round_to(form.rows(array), form, quantized.scales, quantized.block, quantized.bits)
-            weights[layer.name] = quantized
+            self._fit(layer, weights, grids)
+        if options.rounding == "gptq":
+            limit = min(options.max_samples, SECOND_PASS)
+            for layer, products in collect(model, weighted, self.samples, limit, self.progress):
+                weight = weights[layer.name]
+                rows = weight.form.rows(model.constants[layer.weight or ""])
+                weight.values = round_columns(rows, weight, products)
+        for layer in weighted:
+            found = seen[layer.name]
+            if options.correct_bias and found is not None and correct_bias(model, layer, weights[layer.name], found[0]):
+                self._fit(layer, weights, grids)
         return weights
 
+    def _fit(self, layer: Layer, weights: dict[str, QuantizedWeight], grids: dict[str, Grid]) -> None:
+        """Widens the scales of weights so that the bias fits, and rounds them again if they were too narrow."""
+        weight, bias = weights[layer.name], None if layer.bias is None else self.model.constants[layer.bias]
+        if fit_biases(layer, weight, bias, grids[layer.inputs[0]]):
+            rows = weight.form.rows(self.model.constants[layer.weight or ""])
+            weights[layer.name] = round_to(rows, weight.form, weight.scales, weight.block, weight.bits)
+
     def _channels(
-        self, placement: Placement, statistics: dict[str, Statistics], name: str, channels: int
+        self, placement: Placement, statistics: dict[str, Statistics], layer: Layer
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Means and mean squares of the channels that weights meet, if the tensor's statistics are of them."""
+        name = layer.inputs[0]
         root, factor = placement.tensors[name]
         seen = statistics[root]
-        if len(seen.sums) != channels or (
-            channels > 1 and name != root and not _keeps_channels(self.model, placement, name)
-        ):
+        form = WeightForm.of(layer.node, self.model.constants[layer.weight or ""].shape)
+        channels = int(form.groups * (form.channel.max(initial=-1) + 1))
+        kept = name == root or channels == 1 or _keeps_channels(self.model, placement, name)
+        if len(seen.sums) != channels or not kept:
             return None
         return seen.means * factor, seen.mean_squares * factor**2
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from acc.quantization.calibration import BINS, Statistics
 
-__all__ = ["Grid", "clipped_share", "find_range", "make_grid", "quantize_array"]
+__all__ = ["Grid", "clipped_share", "find_range", "make_grid", "quantize_array", "widened"]
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -23,6 +23,13 @@ _CANDIDATES = 48
 
 _COUNTS = 32
 """Numbers per bin, on average, without which a histogram says nothing about information."""
+
+_COHERENT = 8.0
+"""How many times the square error of a number that is cut off counts. Rounding errors go either way and cancel in sums;
+what is cut off is always too small, is many numbers of the same place or channel, and is what maxima are made of."""
+
+_FEW = 4.3
+"""Deviations from the mean within which a range should hold normal numbers: those that 10,000 of them reach."""
 
 _WORTH = 0.98
 """Ranges that cut off what was seen must be better by this factor: other samples may have larger numbers still."""
@@ -112,7 +119,15 @@ def find_range(
         return _entropy(statistics)
     if method == "auto" and function is not None:
         return _least_error_of(statistics, low, high, function, symmetric)
-    return _least_error(statistics, low, high, symmetric)
+    return _least_error(statistics, low, high, symmetric, _COHERENT if method == "auto" else 1.0)
+
+
+def widened(statistics: Statistics, low: float, high: float) -> tuple[float, float]:
+    """The range with a margin where little was seen: a hundred other numbers have other extremes."""
+    if statistics.elements < 2:
+        return low, high
+    margin = min(max(_FEW / np.sqrt(2 * np.log(statistics.elements)), 1.0), 1.5)
+    return float(low * margin), float(high * margin)
 
 
 def clipped_share(statistics: Statistics, low: float, high: float) -> float:
@@ -209,8 +224,10 @@ def _ends(statistics: Statistics, low: float, high: float) -> tuple[np.ndarray, 
     return lows, highs
 
 
-def _least_error(statistics: Statistics, low: float, high: float, symmetric: bool) -> tuple[float, float]:
-    """The range of the least square error, each number counted with its weight.
+def _least_error(
+    statistics: Statistics, low: float, high: float, symmetric: bool, coherent: float = 1.0
+) -> tuple[float, float]:
+    """The range of the least square error, each number counted with its weight; what is cut off, times `coherent`.
 
     Within the range, a number is anywhere between two steps of the grid: its square error is a twelfth of a step's
     square. Zeros have no error.
@@ -221,12 +238,12 @@ def _least_error(statistics: Statistics, low: float, high: float, symmetric: boo
     if symmetric:
         lows = BINS - highs
         step = (tails.edges[highs] - tails.edges[lows]) / 254
-        errors = number * step**2 / 12 + tails.below(lows) + tails.above(highs)
+        errors = number * step**2 / 12 + coherent * (tails.below(lows) + tails.above(highs))
         best = int(np.argmin(errors))
         kept = errors[best] < _WORTH * errors[0]
         return _limit(tails.edges, lows[best], highs[best], low, high) if kept else (low, high)
     step = (tails.edges[highs][None] - tails.edges[lows][:, None]) / 255
-    errors = number * step**2 / 12 + tails.below(lows)[:, None] + tails.above(highs)[None]
+    errors = number * step**2 / 12 + coherent * (tails.below(lows)[:, None] + tails.above(highs)[None])
     row, column = np.unravel_index(np.argmin(errors), errors.shape)
     if not errors[row, column] < _WORTH * errors[0, 0]:
         return low, high
@@ -249,14 +266,15 @@ def _least_error_of(
     weight = np.repeat(statistics.bins[full], 4) / 4
     exact = function(x)
     if not np.isfinite(exact).all():
-        return _least_error(statistics, low, high, symmetric)
+        return _least_error(statistics, low, high, symmetric, _COHERENT)
     lows, highs = _ends(statistics, low, high)
     edges = (np.arange(BINS + 1) - BINS // 2) * statistics.width
 
     def error(first: int, last: int) -> float:
         grid = make_grid(float(edges[first]), float(edges[last]), "int8", symmetric=symmetric)
         difference = function(grid.round(x)) - exact
-        return float(np.dot(weight, difference * difference))
+        outside = (x < edges[first]) | (x > edges[last])
+        return float(np.dot(np.where(outside, _COHERENT, 1.0) * weight, difference * difference))
 
     first, last = int(lows[0]), int(highs[0])
     whole = best = error(first, last)

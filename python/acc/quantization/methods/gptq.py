@@ -1,0 +1,78 @@
+"""GPTQ: weights are rounded so that the errors of one make up for those of others.
+
+Frantar, Ashkboos, Hoefler and Alistarh, GPTQ: Accurate post-training quantization for generative pre-trained
+transformers, 2022. The error of a layer's outputs is (w - w') H (w - w')' with H = E[x x'], x what a row of weights
+meets. Columns are rounded one after the other; the error of each is taken to those that are still to come, in closed
+form: with U the upper Cholesky factor of the inverse of H, column i's error over U[i, i], times U[i, i + 1:], is
+subtracted from them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from acc.quantization.weights import QuantizedWeight, largest
+
+__all__ = ["round_columns"]
+
+_DAMPING = 0.01
+"""Part of the mean of the diagonal that is added to it: directions that the samples have not."""
+
+_TOGETHER = 128
+"""Columns whose errors are taken to those behind them at once."""
+
+
+def round_columns(rows: np.ndarray, weight: QuantizedWeight, products: np.ndarray) -> np.ndarray:
+    """The integers int8 (outputs, columns) for the scales of `weight`.
+
+    rows: the weights, float32 (outputs, columns). products: E[x x'] of the columns, (groups, columns, columns); rows
+    are groups one after the other.
+    """
+    integers = np.empty(rows.shape, np.int8)
+    outputs = len(rows) // len(products)
+    scales = np.broadcast_to(np.repeat(weight.scales, weight.block or rows.shape[1], axis=1), rows.shape)
+    for group, product in enumerate(products):
+        at = slice(group * outputs, (group + 1) * outputs)
+        integers[at] = _round_group(rows[at], scales[at], product, largest(weight.bits))
+    return integers
+
+
+def _round_group(rows: np.ndarray, scales: np.ndarray, products: np.ndarray, top: int) -> np.ndarray:
+    factor = _factor(products)
+    # Columns that matter most come first: what they leave can be made up for by many others.
+    order = np.argsort(-np.diag(products), kind="stable")
+    if factor is None:
+        return np.clip(np.rint(rows / scales), -top, top).astype(np.int8)
+    factor = _factor(products[np.ix_(order, order)])
+    assert factor is not None
+    left, scales = rows[:, order].astype(np.float32), scales[:, order]
+    rounded = np.empty(rows.shape, np.int8)
+    columns = rows.shape[1]
+    for begin in range(0, columns, _TOGETHER):
+        end = min(begin + _TOGETHER, columns)
+        part, errors = left[:, begin:end], np.empty((len(rows), end - begin), np.float32)
+        for i in range(end - begin):
+            column = begin + i
+            q = np.clip(np.rint(part[:, i] / scales[:, column]), -top, top)
+            rounded[:, column] = q.astype(np.int8)
+            errors[:, i] = (part[:, i] - q * scales[:, column]) / factor[column, column]
+            part[:, i + 1 :] -= np.outer(errors[:, i], factor[column, column + 1 : end])
+        left[:, end:] -= errors @ factor[begin:end, end:]
+    result = np.empty_like(rounded)
+    result[:, order] = rounded
+    return result
+
+
+def _factor(products: np.ndarray) -> np.ndarray | None:
+    """The upper Cholesky factor of the inverse, float32; None if nothing was seen."""
+    matrix = products.astype(np.float64)
+    diagonal = np.diag(matrix)
+    mean = diagonal.mean()
+    if not mean > 0 or not np.isfinite(mean):
+        return None
+    matrix = matrix + np.diag(np.where(diagonal > 0, 0, mean) + _DAMPING * mean)
+    inverse = np.linalg.inv(matrix)
+    try:
+        return np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32)
+    except np.linalg.LinAlgError:
+        return None
