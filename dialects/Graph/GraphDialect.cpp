@@ -161,8 +161,11 @@ LogicalResult GraphDialect::verifyOperationAttribute(Operation *op,
   if (name == kReason)
     return expect(isa<StringAttr>(value), "a string");
   if (name == kPacked)
-    return expect(isa<UnitAttr>(value) && isa<ConcatOp, LookupOp>(op),
-                  "a unit of a graph.concat or a graph.lookup");
+    return expect(
+        isa<UnitAttr>(value) &&
+            isa<ConcatOp, LookupOp, SliceOp, GatherOp, TransposeOp>(op),
+        "a unit of a graph.concat, graph.lookup, graph.slice, "
+        "graph.gather or graph.transpose");
   if (name == kTensors)
     return expect(isa<ArrayAttr>(value) && isa<ModuleOp>(op),
                   "an array of a module");

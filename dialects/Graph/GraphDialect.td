@@ -24,8 +24,8 @@ def Graph_Dialect : Dialect {
   let hasRegionResultAttrVerify = 1;
   let extraClassDeclaration = [{
     /// Attributes of operators: where it is computed, a #graph.placement; why it
-    /// is not computed in integers, a string; and, of a concatenation or a
-    /// look-up, that it reads tensors in the layout of an accelerator, a unit.
+    /// is not computed in integers, a string; and, of a look-up or of what moves
+    /// channels, that it reads tensors in the layout of an accelerator, a unit.
     static constexpr ::llvm::StringLiteral kPlacement = "graph.placement";
     static constexpr ::llvm::StringLiteral kReason = "graph.reason";
     static constexpr ::llvm::StringLiteral kPacked = "graph.packed";

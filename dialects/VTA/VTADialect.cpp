@@ -48,6 +48,12 @@ LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
     return op->emitError() << "attribute " << attribute.getName()
                            << " must be an array of two positive i64";
   }
+  if (attribute.getName() == kLanes) {
+    if (mlir::isa<DenseI64ArrayAttr>(attribute.getValue()))
+      return success();
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be an array of i64";
+  }
   if (attribute.getName() != ConfigAttr::kName)
     return success();
   if (!mlir::isa<ConfigAttr>(attribute.getValue()))

@@ -26,11 +26,25 @@ bool commutesWithQuantization(Operation *op) {
     return pad.getMode() != PadMode::Constant ||
            pad.getConstantValue().isZero();
   return isa_and_present<FlattenOp, ReshapeOp, SqueezeOp, UnsqueezeOp,
-                         TransposeOp, ConcatOp, MaxPoolOp>(op);
+                         TransposeOp, SliceOp, ConcatOp, MaxPoolOp>(op);
 }
 
 /// Whether an operand is no data but a size that only a run knows.
 bool isSize(Value operand) { return operand.getType().isIndex(); }
+
+/// Whether dequantize_linear will sink to `value`, through operators that only
+/// move one tensor.
+bool isQuantizedBehindMoves(Value value) {
+  while (!getQuantizedSource(value)) {
+    Operation *move = value.getDefiningOp();
+    if (!commutesWithQuantization(move) ||
+        llvm::count_if(move->getOperands(),
+                       [](Value operand) { return !isSize(operand); }) != 1)
+      return false;
+    value = move->getOperand(0);
+  }
+  return true;
+}
 
 /// A copy of `op` on tensors of i8 that mean what `grid` says.
 Value cloneOnIntegers(RewriterBase &rewriter, Operation *op,
@@ -132,7 +146,7 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
     if (!commutesWithQuantization(move) || !move->hasOneUse())
       return rewriter.notifyMatchFailure(op, "nothing to move through");
     if (llvm::all_of(move->getOperands(), [](Value operand) {
-          return isSize(operand) || getQuantizedSource(operand);
+          return isSize(operand) || isQuantizedBehindMoves(operand);
         }))
       return rewriter.notifyMatchFailure(op, "operands are quantized already");
     std::string reason;

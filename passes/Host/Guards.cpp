@@ -35,10 +35,11 @@ Value acc::host::getAddress(OpBuilder &builder, Location loc,
 //===----------------------------------------------------------------------===//
 
 /// The buffer that a view is a part of: an argument of main, a piece of the
-/// workspace, or what the runtime allocated.
+/// workspace (which several buffers may share), or what the runtime allocated.
 static Value getWhole(Value buffer) {
   while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>()) {
-    if (isa<memref::ViewOp>(view))
+    if (isa<memref::ViewOp>(view) &&
+        !view.getViewSource().getDefiningOp<memref::ViewOp>())
       break;
     buffer = view.getViewSource();
   }

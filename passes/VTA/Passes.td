@@ -139,6 +139,39 @@ def VTAWriteBorders : Pass<"vta-write-borders", "::mlir::ModuleOp"> {
     Statistic<"numBorders", "borders", "Buffers whose border a program writes">];
 }
 
+def VTAJoinBuffers : Pass<"vta-join-buffers", "::mlir::ModuleOp"> {
+  let summary = "Compute the operands of concatenations where the result lies";
+  let description = [{
+    Takes away kernels of the host that copy whole buffers to places of their
+    own in another, each in one piece: the buffers become views of one
+    allocation, which is the result. What is copied must be an allocation that
+    nobody writes afterwards and that no other concatenation wants, and only
+    kernels and programs may use it. Programs get such views as a whole
+    allocation and an offset, by vta-chain-programs.
+
+    ```mlir
+    %a = memref.alloc() : memref<1x1x4x4x1x16xi8>
+    vta.launch @first(%x, %a) : ...
+    %b = memref.alloc() : memref<1x2x4x4x1x16xi8>
+    vta.launch @second(%x, %b) : ...
+    %c = memref.alloc() : memref<1x3x4x4x1x16xi8>
+    te.launch @concat ins(%a, %b : ...) outs(%c : ...)
+    // becomes
+    %0 = memref.alloc() : memref<768xi8>
+    %a = memref.view %0[%c0][] : memref<768xi8> to memref<1x1x4x4x1x16xi8>
+    vta.launch @first(%x, %a) : ...
+    %b = memref.view %0[%c256][] : memref<768xi8> to memref<1x2x4x4x1x16xi8>
+    vta.launch @second(%x, %b) : ...
+    %c = memref.view %0[%c0][] : memref<768xi8> to memref<1x3x4x4x1x16xi8>
+    ```
+  }];
+  let dependentDialects = [
+    "::acc::vta::VTADialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numJoined", "joined", "Concatenations that are gone">];
+}
+
 def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
   let summary = "Join programs that run one after the other";
   let description = [{

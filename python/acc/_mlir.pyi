@@ -765,6 +765,9 @@ def _pop_defaults() -> None: ...
 def is_free(operation: Operation) -> bool:
     """Whether an operator of the graph dialect costs nothing at run time and belongs to no kernel."""
 
+def find_channel_move(value: Value) -> tuple[Value, list[int]] | None:
+    """The images that `value` has its channels from, and which of them, if they are only chosen or permuted."""
+
 def onnx_name(operation: str) -> str:
     """What ONNX calls an operator of the graph dialect, for messages."""
 

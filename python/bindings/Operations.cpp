@@ -8,7 +8,10 @@
 #include "Bindings.h"
 #include "IO.h"
 
+#include "dialects/Graph/ChannelMoves.h"
 #include "dialects/Graph/GraphDialect.h"
+
+#include <nanobind/stl/pair.h>
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
@@ -588,6 +591,20 @@ void acc::python::bindOperations(nb::module_ &m) {
       "is_free", [](const OpRef &op) { return acc::graph::isFree(op->get()); },
       nb::arg("operation"),
       "Whether an operator of the graph dialect costs nothing at run time.");
+  m.def(
+      "find_channel_move",
+      [](const Value &value)
+          -> std::optional<std::pair<nb::object, std::vector<int64_t>>> {
+        auto move = acc::graph::findChannelMove(value.value);
+        if (!move)
+          return std::nullopt;
+        return std::pair(
+            wrap(value.owner, move->source),
+            std::vector<int64_t>(move->channels.begin(), move->channels.end()));
+      },
+      nb::arg("value"),
+      "The tensor of images that `value` has its channels from, and which of "
+      "them, if an operator only chooses or permutes channels.");
   nb::enum_<WalkOrder>(m, "WalkOrder")
       .value("PRE_ORDER", WalkOrder::PreOrder)
       .value("POST_ORDER", WalkOrder::PostOrder);

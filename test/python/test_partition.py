@@ -131,11 +131,11 @@ def concatenation(channels: int) -> ir.Module:
     )
 
 
-@pytest.mark.parametrize(("channels", "packed"), [(32, True), (24, False)])
-def test_concatenations_keep_whole_tiles(channels: int, packed: bool):
+@pytest.mark.parametrize("channels", [1, 24, 32])
+def test_concatenations_keep_the_layout(channels: int):
     module = concatenation(channels)
     placements = partition(module, [Vta()])
     assert [p.target for p in placements] == ["vta", "vta", "cpu", "vta"]
     block = module.body.operations[0].regions[0].blocks[0]
     concat = next(op for op in block if op.name == "graph.concat")
-    assert ("graph.packed" in concat.attributes) == packed
+    assert "graph.packed" in concat.attributes

@@ -27,102 +27,149 @@ using namespace acc::vta;
 
 namespace {
 
-/// Channels of a convolution and how they lie in groups and blocks.
-struct Channels {
-  int64_t group, inputs, outputs;
-  Tiles tiles;
-
-  int64_t inputsOfGroup() const { return inputs / group; }
-  int64_t outputsOfGroup() const { return outputs / group; }
-
-  /// The first and the last input block that an output block needs.
-  std::pair<int64_t, int64_t> getInputs(int64_t outputBlock) const {
-    int64_t first = outputBlock * tiles.blockOut,
-            last = std::min(first + tiles.blockOut, outputs) - 1;
-    int64_t begin = first / outputsOfGroup() * inputsOfGroup(),
-            end = (last / outputsOfGroup() + 1) * inputsOfGroup();
-    return {begin / tiles.blockIn, (end - 1) / tiles.blockIn};
+/// The input blocks that output blocks of a convolution need.
+class NeededBlocks {
+public:
+  NeededBlocks(const ConvolutionChannels &channels, Tiles tiles)
+      : numInputs(channels.inputLanes.size() / tiles.blockIn) {
+    SmallVector<int64_t> places =
+        channels.inputLanes.getPlaces(channels.inputs);
+    int64_t perIn = channels.inputsOfGroup();
+    SmallVector<Range> ofGroup(channels.group);
+    for (auto [input, lane] : llvm::enumerate(places))
+      ofGroup[input / perIn].add(lane / tiles.blockIn);
+    ofOutput.resize(channels.outputLanes.size() / tiles.blockOut);
+    for (auto [lane, output] : llvm::enumerate(channels.outputLanes.get())) {
+      if (output == Lanes::kNone)
+        continue;
+      const Range &needed = ofGroup[output / channels.outputsOfGroup()];
+      ofOutput[lane / tiles.blockOut].add(needed.first);
+      ofOutput[lane / tiles.blockOut].add(needed.last);
+    }
   }
+
+  int64_t getNumOutputs() const { return ofOutput.size(); }
+
+  /// The first block that an output block needs.
+  int64_t getFirst(int64_t block) const {
+    return ofOutput[block].isEmpty() ? 0 : ofOutput[block].first;
+  }
+
+  /// The blocks with given strides: as many inputs as every output block needs.
+  ChannelBlocks makeBlocks(int64_t sections, int64_t sectionStride,
+                           int64_t slope) const {
+    ChannelBlocks blocks;
+    blocks.sections = sections;
+    blocks.outputs = getNumOutputs() / sections;
+    blocks.sectionStride = sectionStride;
+    blocks.slope = slope;
+    Range around;
+    for (auto [block, needed] : llvm::enumerate(ofOutput)) {
+      if (needed.isEmpty())
+        continue;
+      int64_t place = int64_t(block) / blocks.outputs * sectionStride +
+                      int64_t(block) % blocks.outputs * slope;
+      around.add(needed.first - place);
+      around.add(needed.last - place);
+    }
+    int64_t low = std::min<int64_t>(around.isEmpty() ? 0 : around.first, 0),
+            high = around.isEmpty() ? 0 : around.last;
+    // Products begin where the first block is that one of them needs.
+    high = std::max(high, low);
+    blocks.inputs = high - low + 1;
+    blocks.low = -low;
+    int64_t end = (sections - 1) * sectionStride +
+                  (blocks.outputs - 1) * slope + high + 1;
+    blocks.high = std::max<int64_t>(end - numInputs, 0);
+    return blocks;
+  }
+
+private:
+  struct Range {
+    int64_t first = 0, last = -1;
+
+    bool isEmpty() const { return last < first; }
+    void add(int64_t block) {
+      first = isEmpty() ? block : std::min(first, block);
+      last = std::max(last, block);
+    }
+  };
+
+  int64_t numInputs;
+  SmallVector<Range> ofOutput;
 };
-
-/// The blocks with given strides: as many inputs as every output block needs.
-ChannelBlocks makeBlocks(const Channels &channels, int64_t sections,
-                         int64_t sectionStride, int64_t slope) {
-  ChannelBlocks blocks;
-  int64_t all =
-      llvm::divideCeilSigned(channels.outputs, channels.tiles.blockOut);
-  blocks.sections = sections;
-  blocks.outputs = all / sections;
-  blocks.sectionStride = sectionStride;
-  blocks.slope = slope;
-  int64_t low = 0, high = 0;
-  for (int64_t block = 0; block < all; ++block) {
-    int64_t place =
-        block / blocks.outputs * sectionStride + block % blocks.outputs * slope;
-    auto [first, last] = channels.getInputs(block);
-    low = std::min(low, first - place);
-    high = std::max(high, last - place);
-  }
-  blocks.inputs = high - low + 1;
-  blocks.low = -low;
-  int64_t end =
-      (sections - 1) * sectionStride + (blocks.outputs - 1) * slope + high + 1;
-  blocks.high = std::max<int64_t>(
-      end - llvm::divideCeilSigned(channels.inputs, channels.tiles.blockIn), 0);
-  return blocks;
-}
 
 } // namespace
 
-ChannelBlocks acc::vta::findChannelBlocks(int64_t group, int64_t inputs,
-                                          int64_t outputs, Tiles tiles) {
-  Channels channels{group, inputs, outputs, tiles};
-  int64_t perIn = channels.inputsOfGroup(), perOut = channels.outputsOfGroup();
+ChannelBlocks acc::vta::findChannelBlocks(const ConvolutionChannels &channels,
+                                          Tiles tiles, bool anySections) {
+  NeededBlocks needed(channels, tiles);
+  int64_t group = channels.group, perIn = channels.inputsOfGroup(),
+          perOut = channels.outputsOfGroup();
   SmallVector<int64_t, 2> slopes{0};
   if (group > 1 && perIn * tiles.blockOut % (perOut * tiles.blockIn) == 0)
     slopes.push_back(perIn * tiles.blockOut / (perOut * tiles.blockIn));
-  ChannelBlocks best = makeBlocks(channels, 1, 0, 0);
+  ChannelBlocks best = needed.makeBlocks(1, 0, 0);
   auto consider = [&](const ChannelBlocks &blocks) {
     if (blocks.inputs < best.inputs)
       best = blocks;
   };
   for (int64_t slope : slopes)
-    consider(makeBlocks(channels, 1, 0, slope));
+    consider(needed.makeBlocks(1, 0, slope));
+  if (anySections) {
+    int64_t all = needed.getNumOutputs();
+    for (int64_t sections = 2; sections <= all; ++sections) {
+      int64_t stride = all % sections == 0 ? needed.getFirst(all / sections) -
+                                                 needed.getFirst(0)
+                                           : -1;
+      for (int64_t slope : slopes)
+        if (stride >= 0)
+          consider(needed.makeBlocks(sections, stride, slope));
+    }
+    return best;
+  }
   // The fewest groups that begin and end with blocks.
   int64_t merged = std::lcm(tiles.blockIn / std::gcd(tiles.blockIn, perIn),
                             tiles.blockOut / std::gcd(tiles.blockOut, perOut));
-  if (group % merged == 0)
+  if (group % merged == 0 && channels.inputLanes.areInOrder() &&
+      channels.outputLanes.areInOrder())
     for (int64_t slope : slopes)
-      consider(makeBlocks(channels, group / merged,
-                          merged * perIn / tiles.blockIn, slope));
+      consider(needed.makeBlocks(group / merged, merged * perIn / tiles.blockIn,
+                                 slope));
   return best;
 }
 
 Value acc::vta::spreadWeights(ImplicitLocOpBuilder &b, Value weight,
-                              int64_t group, const ChannelBlocks &blocks,
-                              Tiles tiles) {
+                              const ConvolutionChannels &channels,
+                              const ChannelBlocks &blocks, Tiles tiles) {
   std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
   if (!bytes)
     return {};
   auto type = typeOf(weight);
   ArrayRef<int64_t> shape = type.getShape();
-  int64_t outputs = shape[0], perIn = shape[1], taps = shape[2] * shape[3],
+  int64_t perIn = shape[1], taps = shape[2] * shape[3],
           rowSize = blocks.inputs * tiles.blockIn;
   auto spread = type.clone(
       {blocks.getNumOutputs() * tiles.blockOut, rowSize, shape[2], shape[3]});
+  SmallVector<int64_t> places = channels.inputLanes.getPlaces(channels.inputs);
   ElementsAttr elements =
       makeElements(spread, [&](MutableArrayRef<char> target) {
         llvm::fill(target, 0);
-        for (int64_t o = 0; o < outputs; ++o) {
-          int64_t block = o / tiles.blockOut;
+        for (auto [lane, o] : llvm::enumerate(channels.outputLanes.get())) {
+          if (o == Lanes::kNone)
+            continue;
+          int64_t block = int64_t(lane) / tiles.blockOut;
           int64_t firstBlock = block / blocks.outputs * blocks.sectionStride +
                                block % blocks.outputs * blocks.slope -
                                blocks.low;
-          int64_t lane =
-              o / (outputs / group) * perIn - firstBlock * tiles.blockIn;
-          char *row = target.data() + (o * rowSize + lane) * taps;
-          for (int64_t i = 0; i < perIn * taps; ++i)
-            row[i] = (*bytes)[o * perIn * taps + i];
+          char *row = target.data() + int64_t(lane) * rowSize * taps;
+          for (int64_t i = 0; i < perIn; ++i) {
+            int64_t input = o / channels.outputsOfGroup() * perIn + i,
+                    at = places[input] - firstBlock * tiles.blockIn;
+            for (int64_t tap = 0; tap < taps; ++tap)
+              row[at * taps + tap] =
+                  (*bytes)[(o * perIn + i) * taps + tap];
+          }
         }
       });
   return ConstantOp::create(b, spread, elements);

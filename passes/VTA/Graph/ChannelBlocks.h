@@ -8,6 +8,7 @@
 #ifndef ACC_PASSES_VTA_GRAPH_CHANNELBLOCKS_H
 #define ACC_PASSES_VTA_GRAPH_CHANNELBLOCKS_H
 
+#include "passes/VTA/Graph/Lanes.h"
 #include "passes/VTA/Graph/VTASteps.h"
 
 namespace acc::vta {
@@ -27,17 +28,28 @@ struct ChannelBlocks {
   int64_t getNumOutputs() const { return sections * outputs; }
 };
 
-/// Finds the blocks of a convolution from `inputs` to `outputs` channels that
-/// needs the fewest products of tiles. What several sections compute fills
-/// their output blocks completely.
-ChannelBlocks findChannelBlocks(int64_t group, int64_t inputs, int64_t outputs,
-                                Tiles tiles);
+/// The channels of a convolution: `group` groups of equal numbers of `inputs`
+/// and `outputs`, in the lanes that they have.
+struct ConvolutionChannels {
+  int64_t group, inputs, outputs;
+  const Lanes &inputLanes, &outputLanes;
+
+  int64_t inputsOfGroup() const { return inputs / group; }
+  int64_t outputsOfGroup() const { return outputs / group; }
+};
+
+/// Finds the blocks of a convolution that needs the fewest products of tiles.
+/// What several sections compute fills their output blocks completely; there is
+/// one section where channels do not lie in order, unless `anySections`.
+ChannelBlocks findChannelBlocks(const ConvolutionChannels &channels,
+                                Tiles tiles, bool anySections = false);
 
 /// Puts the weights (O, I / group, KH, KW) where `blocks` says they meet their
 /// inputs: (output blocks * blockOut, input blocks * blockIn, KH, KW), zero
 /// elsewhere. Null if `weight` is no constant that can be read.
 mlir::Value spreadWeights(mlir::ImplicitLocOpBuilder &builder,
-                          mlir::Value weight, int64_t group,
+                          mlir::Value weight,
+                          const ConvolutionChannels &channels,
                           const ChannelBlocks &blocks, Tiles tiles);
 
 } // namespace acc::vta

@@ -82,10 +82,11 @@ std::optional<SmallVector<int64_t>> readChannels(Value value,
 /// Rewrites the operators of one function that are assigned to the accelerator.
 class Rewriter {
 public:
-  Rewriter(func::FuncOp function, Tiles tiles, VectorUnit unit)
+  Rewriter(func::FuncOp function, Tiles tiles, VectorUnit unit,
+           ConfigAttr accelerator)
       : block(function.getBody().front()), tagger(block),
         b(function.getLoc(), function.getContext()), tiles(tiles),
-        steps(b, tiles, unit), values(b, tiles) {
+        steps(b, tiles, unit), values(b, tiles, steps, tagger, accelerator) {
     b.setListener(&tagger);
   }
 
@@ -123,6 +124,13 @@ private:
 
   SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape) {
     return values.getPackedShape(shape, tiles.blockOut);
+  }
+
+  SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape,
+                                    const Lanes &lanes) {
+    SmallVector<int64_t> packed = packedResult(shape);
+    packed[1] = lanes.size() / tiles.blockOut;
+    return packed;
   }
 
   SmallVector<int64_t> packedResult(ArrayRef<int64_t> shape,
@@ -185,15 +193,51 @@ private:
         getAsIndexOpFoldResult(b.getContext(), steps));
   }
 
-  LogicalResult setBiased(Operation *op, Value acc, Value bias) {
+  /// The lanes of the result of an operator with constant weights: in order,
+  /// unless the policy has chosen others.
+  FailureOr<Lanes> getResultLanes(Operation *op) {
+    int64_t channels = shapeOf(op->getResult(0))[1];
+    auto chosen = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kLanes);
+    if (!chosen)
+      return Lanes::inOrder(channels, tiles.blockOut);
+    Lanes lanes(llvm::to_vector(chosen.asArrayRef()));
+    if (lanes.size() == 0 || lanes.size() % tiles.blockOut != 0 ||
+        !lanes.hold(channels))
+      return op->emitOpError("has ")
+             << VTADialect::kLanes << ", which must hold each of " << channels
+             << " channels once in whole blocks of " << tiles.blockOut;
+    return lanes;
+  }
+
+  LogicalResult setBiased(Operation *op, Value acc, const Lanes &lanes,
+                          Value bias) {
     std::optional<SmallVector<int32_t>> vector = readVector(bias);
     if (!vector)
       return op->emitOpError("bias is not a constant");
     int64_t depth = 1;
     for (int64_t size : shapeOf(op->getOperand(1)).drop_front())
       depth *= size;
-    accumulators[op->getResult(0)] = {acc, *vector, depth};
+    accumulators[op->getResult(0)] = {acc, *vector, depth, lanes};
     return success();
+  }
+
+  /// The constant weights of a convolution or a matrix product as images, in
+  /// tiles that meet the lanes of its inputs and outputs; null if they cannot
+  /// be read.
+  Value createWeight(Value weight, ArrayRef<int64_t> shape,
+                     const ConvolutionChannels &channels,
+                     const ChannelBlocks &blocks) {
+    bool isInOrder =
+        channels.inputLanes == Lanes::inOrder(channels.inputs, tiles.blockIn) &&
+        channels.outputLanes ==
+            Lanes::inOrder(channels.outputs, tiles.blockOut);
+    if (channels.group > 1 || !isInOrder) {
+      if (shapeOf(weight) != shape)
+        weight = b.createOrFold<ReshapeOp>(typeOf(weight).clone(shape), weight);
+      weight = spreadWeights(b, weight, channels, blocks, tiles);
+      return weight ? createWeight(weight, shapeOf(weight)) : Value();
+    }
+    return createWeight(weight, shape);
   }
 
   LogicalResult rewriteOp(ConvIntegerOp op) {
@@ -204,25 +248,27 @@ private:
                       result = shapeOf(op.getResult());
     if (auto taps = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kFold))
       return rewriteFolded(op, taps);
-    ChannelBlocks blocks = findChannelBlocks(
-        op.getGroup(), shapeOf(op.getInput())[1], result[1], tiles);
-    Value weight = op.getWeight();
-    if (op.getGroup() > 1)
-      weight = spreadWeights(b, weight, op.getGroup(), blocks, tiles);
-    if (!weight)
-      return op.emitOpError("weights are not constant");
-    Value input =
-        values.getPadded(op.getInput(), tiles.blockIn, getUsedPads(op, window),
-                         op.getPadValue(), {blocks.low, blocks.high});
+    FailureOr<Lanes> outputs = getResultLanes(op);
+    if (failed(outputs))
+      return failure();
+    SmallVector<int64_t> pads = getUsedPads(op, window);
+    const Lanes &inputs =
+        values.getLanes(op.getInput(), tiles.blockIn, pads, op.getPadValue());
+    ConvolutionChannels channels{int64_t(op.getGroup()),
+                                 shapeOf(op.getInput())[1], result[1], inputs,
+                                 *outputs};
+    ChannelBlocks blocks = findChannelBlocks(channels, tiles);
+    Value input = values.getPadded(op.getInput(), tiles.blockIn, pads,
+                                   op.getPadValue(), {blocks.low, blocks.high});
     SmallVector<int64_t> strides(op.getStrides());
     input = skipUnread(input, window, strides);
-    weight = createWeight(weight, shapeOf(weight));
+    Value weight = createWeight(op.getWeight(), window, channels, blocks);
     if (!weight)
       return refuseWeights(op);
     Value acc =
         steps.convolution(input, weight, blocks, packedResult(result, blocks),
                           strides, op.getDilations());
-    return setBiased(op, acc, op.getBias());
+    return setBiased(op, acc, *outputs, op.getBias());
   }
 
   /// A convolution that has part of its window among the channels.
@@ -241,15 +287,20 @@ private:
     SmallVector<int64_t> strides{fold.strides[0], fold.strides[1]};
     input = skipUnread(input, shapeOf(weight), strides);
     ArrayRef<int64_t> result = shapeOf(op.getResult());
-    ChannelBlocks blocks =
-        findChannelBlocks(/*group=*/1, shapeOf(weight)[1], result[1], tiles);
-    weight = createWeight(weight, shapeOf(weight));
+    FailureOr<Lanes> outputs = getResultLanes(op);
+    if (failed(outputs))
+      return failure();
+    Lanes inputs = Lanes::inOrder(shapeOf(weight)[1], tiles.blockIn);
+    ConvolutionChannels channels{/*group=*/1, shapeOf(weight)[1], result[1],
+                                 inputs, *outputs};
+    ChannelBlocks blocks = findChannelBlocks(channels, tiles);
+    weight = createWeight(weight, shapeOf(weight), channels, blocks);
     if (!weight)
       return refuseWeights(op);
     Value acc =
         steps.convolution(input, weight, blocks, packedResult(result, blocks),
                           strides, fold.dilations);
-    return setBiased(op, acc, op.getBias());
+    return setBiased(op, acc, *outputs, op.getBias());
   }
 
   /// A matrix product is a convolution whose window is one position of a
@@ -274,18 +325,23 @@ private:
     bool isImage = shapeOf(source).size() == 4;
     if (isImage)
       window = llvm::to_vector(shapeOf(source).take_back(2));
+    FailureOr<Lanes> outputs = getResultLanes(op);
+    if (failed(outputs))
+      return failure();
+    ConvolutionChannels lanes{/*group=*/1, channels, result[1],
+                              values.getLanes(source, tiles.blockIn), *outputs};
+    ChannelBlocks blocks = findChannelBlocks(lanes, tiles);
     Value input = values.getInterior(source, tiles.blockIn);
     Value weight = createWeight(op.getWeight(),
-                                {result[1], channels, window[0], window[1]});
+                                {result[1], channels, window[0], window[1]},
+                                lanes, blocks);
     if (!weight)
       return refuseWeights(op);
-    ChannelBlocks blocks =
-        findChannelBlocks(/*group=*/1, channels, result[1], tiles);
     Value acc = isImage
                     ? steps.flatten(input, weight, packedResult(result))
                     : steps.convolution(input, weight, blocks,
                                         packedResult(result), {1, 1}, {1, 1});
-    return setBiased(op, acc, op.getBias());
+    return setBiased(op, acc, *outputs, op.getBias());
   }
 
   LogicalResult rewriteOp(MatMulIntegerOp op) {
@@ -306,7 +362,12 @@ private:
     int64_t most =
         4 * depth + llvm::divideCeil(std::abs(int64_t(int32_t(op.getOffset()))),
                                      int64_t(128 * 128));
-    accumulators[op.getResult()] = {sum.sum, {sum.rest}, most};
+    ArrayRef<int64_t> result = shapeOf(op.getResult());
+    accumulators[op.getResult()] = {
+        sum.sum,
+        {sum.rest},
+        most,
+        Lanes::inOrder(result.back(), tiles.blockOut)};
     return success();
   }
 
@@ -325,11 +386,21 @@ private:
   }
 
   /// The i32 form of an i8 operand: what the kernel is just computing, or
-  /// loaded.
-  Value getWide(Value operand) {
-    if (Value acc = narrowable.lookup(operand))
-      return acc;
-    return steps.widen(values.getInterior(operand, tiles.blockOut));
+  /// loaded, in the lanes that its channels have in the kernel.
+  Value getWide(Value operand, const Lanes &lanes) {
+    auto known = narrowable.find(operand);
+    if (known != narrowable.end())
+      return known->second.acc;
+    return steps.widen(values.getInterior(operand, tiles.blockOut, &lanes));
+  }
+
+  /// The lanes in which a kernel computes with some operands: those of what it
+  /// has computed already, or of the first that it loads.
+  Lanes getKernelLanes(ValueRange operands) {
+    for (Value operand : operands)
+      if (auto known = narrowable.find(operand); known != narrowable.end())
+        return known->second.lanes;
+    return values.getLanes(operands.front(), tiles.blockOut);
   }
 
   /// Whether what an operand has one of is one of whole tiles.
@@ -351,6 +422,13 @@ private:
     SmallVector<Value> smaller;
     SmallVector<std::pair<Value, int32_t>> products;
     SmallVector<int32_t> channels{int32_t(op.getBias())};
+    SmallVector<Value> tensors =
+        llvm::filter_to_vector(op.getInputs(), [&](Value input) {
+          return !readChannels(input, shapeOf(op.getResult()));
+        });
+    Lanes lanes =
+        getKernelLanes(tensors.empty() ? op.getInputs() : ValueRange(tensors));
+    steps.setLanes(lanes);
     for (auto [input, multiplier] :
          llvm::zip(op.getInputs(), op.getMultipliers())) {
       if (std::optional<SmallVector<int64_t>> constant =
@@ -371,7 +449,8 @@ private:
       int shift = multiplier ? llvm::countr_zero(uint32_t(multiplier)) : 0;
       if (llvm::isInt<16>(multiplier))
         shift = 0;
-      Value term = steps.apply(Step::Mul, getWide(input), multiplier >> shift);
+      Value term =
+          steps.apply(Step::Mul, getWide(input, lanes), multiplier >> shift);
       term = steps.apply(Step::ShiftLeft, term, shift);
       if (shapeOf(input) != shapeOf(op.getResult()))
         smaller.push_back(term);
@@ -382,30 +461,32 @@ private:
       return op.emitOpError("cannot run on the accelerator: adds to a "
                             "convolution whose channels lie in sections");
     if (!total)
-      total = steps.fill(packedResult(shapeOf(op.getResult())), 0);
+      total = steps.fill(packedResult(shapeOf(op.getResult()), lanes), 0);
     for (Value term : smaller)
       total = steps.applyTensor(Step::Add, total, term);
     for (auto [input, multiplier] : products)
-      total = steps.addScaled(total, values.getInterior(input, tiles.blockIn),
-                              multiplier);
-    accumulators[op.getResult()] = {total, channels, std::nullopt};
+      total = steps.addScaled(
+          total, values.getInterior(input, tiles.blockIn, &lanes), multiplier);
+    accumulators[op.getResult()] = {total, channels, std::nullopt, lanes};
     return success();
   }
 
   LogicalResult rewriteOp(MulIntegerOp op) {
     SmallVector<Value> factors;
+    Lanes lanes = getKernelLanes({op.getLhs(), op.getRhs()});
+    steps.setLanes(lanes);
     for (auto [input, offset] :
          {std::pair(op.getLhs(), int32_t(op.getLhsOffset())),
           std::pair(op.getRhs(), int32_t(op.getRhsOffset()))}) {
       if (!isBroadcastable(input, op.getResult()))
         return op.emitOpError("cannot run on the accelerator: operands "
                               "broadcast within a tile");
-      factors.push_back(steps.apply(Step::Add, getWide(input), offset));
+      factors.push_back(steps.apply(Step::Add, getWide(input, lanes), offset));
       if (typeOf(factors.back()).getRank() != 6)
         return op.emitOpError("cannot run on the accelerator: multiplies a "
                               "convolution whose channels lie in sections");
     }
-    SmallVector<int64_t> packed = packedResult(shapeOf(op.getResult()));
+    SmallVector<int64_t> packed = packedResult(shapeOf(op.getResult()), lanes);
     if (shapeOf(factors.front()) != ArrayRef(packed))
       std::swap(factors.front(), factors.back());
     Value product = factors.front();
@@ -413,7 +494,7 @@ private:
       product = steps.applyTensor(Step::Add, steps.fill(packed, 0), product);
     product = steps.applyTensor(Step::Mul, product, factors.back());
     accumulators[op.getResult()] = {
-        product, {int32_t(op.getOffset())}, std::nullopt};
+        product, {int32_t(op.getOffset())}, std::nullopt, lanes};
     return success();
   }
 
@@ -421,12 +502,14 @@ private:
     if (shapeOf(op.getInput()).size() != 4)
       return op.emitOpError("cannot run on the accelerator: not two spatial "
                             "axes");
+    Lanes lanes = values.getLanes(op.getInput(), tiles.blockOut);
+    steps.setLanes(lanes);
     Value sum =
         steps.canAddScaled(1)
             ? steps.globalSum(values.getInterior(op.getInput(), tiles.blockIn))
-            : steps.globalSumWide(getWide(op.getInput()));
+            : steps.globalSumWide(getWide(op.getInput(), lanes));
     accumulators[op.getResult()] = {
-        sum, {int32_t(op.getOffset())}, std::nullopt};
+        sum, {int32_t(op.getOffset())}, std::nullopt, lanes};
     return success();
   }
 
@@ -436,13 +519,15 @@ private:
       return op.emitOpError("cannot run on the accelerator: not i8 with two "
                             "spatial axes");
     // Padding never wins against the least value.
-    Value input = values.getPadded(op.getInput(), tiles.blockOut,
-                                   getUsedPads(op, op.getKernelShape()),
+    SmallVector<int64_t> pads = getUsedPads(op, op.getKernelShape());
+    Lanes lanes = values.getLanes(op.getInput(), tiles.blockOut, pads,
+                                  /*padValue=*/-128);
+    Value input = values.getPadded(op.getInput(), tiles.blockOut, pads,
                                    /*padValue=*/-128);
     Value acc =
-        steps.maxPool(steps.widen(input), packedResult(type.getShape()),
+        steps.maxPool(steps.widen(input), packedResult(type.getShape(), lanes),
                       op.getKernelShape(), op.getStrides(), op.getDilations());
-    return finish(op, acc);
+    return finish(op, acc, lanes);
   }
 
   LogicalResult rewriteOp(RequantizeOp op) {
@@ -451,18 +536,19 @@ private:
       return op.emitOpError("reads an accumulator that no operator of the "
                             "accelerator computes");
     const Accumulator &acc = known->second;
-    return finish(op,
-                  steps.requantize(op, acc.sum, acc.bias, acc.cannotWrap()));
+    steps.setLanes(acc.lanes);
+    return finish(op, steps.requantize(op, acc.sum, acc.bias, acc.cannotWrap()),
+                  acc.lanes);
   }
 
   /// Makes the i8 result of `op` from the values in `acc`, which fit i8.
-  LogicalResult finish(Operation *op, Value acc) {
+  LogicalResult finish(Operation *op, Value acc, const Lanes &lanes) {
     Value result = op->getResult(0);
     auto isInside = [&](Operation *user) {
       return isAccelerated(user) && getKernel(user) == getKernel(op);
     };
     if (llvm::all_of(result.getUsers(), isInside)) {
-      narrowable[result] = acc;
+      narrowable[result] = {acc, lanes};
       return success();
     }
     if (llvm::any_of(result.getUsers(), isInside) ||
@@ -470,9 +556,8 @@ private:
       return op->emitOpError("kernel '")
              << getKernel(op).getValue() << "' has a second result";
     values.createResult(
-        result, shapeOf(acc).drop_front().drop_back(4),
-        [&](Value destination) { return steps.narrow(acc, destination); },
-        tagger);
+        result, lanes, shapeOf(acc).drop_front().drop_back(4),
+        [&](Value destination) { return steps.narrow(acc, destination); });
     return success();
   }
 
@@ -480,7 +565,9 @@ private:
   /// still read is unpacked.
   LogicalResult eraseOriginals() {
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-      if ((isReshape(&op) || mlir::isa<TransposeOp>(op)) && op.use_empty()) {
+      // What the host reads of moved channels it moves itself.
+      if ((isReshape(&op) || isPackedMove(&op) || mlir::isa<TransposeOp>(op)) &&
+          op.use_empty()) {
         op.erase();
         continue;
       }
@@ -515,6 +602,7 @@ private:
     Value sum;
     SmallVector<int32_t> bias;
     std::optional<int64_t> depth;
+    Lanes lanes;
 
     bool cannotWrap() const {
       int64_t largest = 0;
@@ -526,7 +614,11 @@ private:
   /// By the operator result: i32 tensors, and those of which it is known that
   /// they fit i8.
   DenseMap<Value, Accumulator> accumulators;
-  DenseMap<Value, Value> narrowable;
+  struct Narrowable {
+    Value acc;
+    Lanes lanes;
+  };
+  DenseMap<Value, Narrowable> narrowable;
   DenseSet<StringAttr> finished;
 };
 
@@ -545,7 +637,7 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut(),
                   unsigned(config.wgtBits())};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
-      if (failed(Rewriter(function, tiles, {all, all}).run()))
+      if (failed(Rewriter(function, tiles, {all, all}, *accelerator).run()))
         return signalPassFailure();
     }
   }

@@ -117,6 +117,7 @@ std::optional<PackedValues::Packed> PackedValues::findSequences(Value value,
     return std::nullopt;
   packed.value = b.createOrFold<ReshapeOp>(typeOf(packed.value).clone(shape),
                                            packed.value);
+  packed.lanes = getOrder(value, tile);
   return packed;
 }
 
@@ -145,8 +146,10 @@ static bool isPackedByHost(Value packed) {
 PackedValues::Matrix PackedValues::getInputs(Value value,
                                              bool mustBeZeroPadded) {
   Packed packed = get(value, tiles.blockIn);
-  bool isComplete = shapeOf(value).back() % tiles.blockIn == 0;
-  if (isComplete || !mustBeZeroPadded || isPackedByHost(packed.value))
+  bool isComplete = shapeOf(value).back() % tiles.blockIn == 0,
+       isInOrder = packed.lanes == getOrder(value, tiles.blockIn);
+  if (isInOrder &&
+      (isComplete || !mustBeZeroPadded || isPackedByHost(packed.value)))
     return {slice(packed, Halo{}), isComplete || isPackedByHost(packed.value)};
   packed.value =
       packSequences(getOnHost(lookThrough(value)), value, tiles.blockIn);

@@ -32,6 +32,11 @@ bool acc::vta::isPackedOnHost(Operation *op) {
          op->hasAttr(GraphDialect::kPacked);
 }
 
+bool acc::vta::isPackedMove(Operation *op) {
+  return isa_and_present<SliceOp, GatherOp, TransposeOp>(op) &&
+         !isAccelerated(op) && op->hasAttr(GraphDialect::kPacked);
+}
+
 StringAttr acc::vta::getKernel(Operation *op) {
   PlacementAttr placement = getPlacement(op);
   return placement ? placement.getKernel() : StringAttr();
@@ -75,7 +80,8 @@ StringAttr PackedValues::makeKernelName(const Twine &name) {
 
 void PackedValues::assignToHost(Operation *op, const Twine &name) {
   // What folds is no operation of its own.
-  if (!isa_and_present<PackOp, UnpackOp, TransposeOp, linalg::FillOp>(op) ||
+  if (!isa_and_present<PackOp, UnpackOp, GatherOp, TransposeOp, linalg::FillOp>(
+          op) ||
       getKernel(op))
     return;
   op->setAttr(
@@ -128,12 +134,27 @@ Value PackedValues::lookThrough(Value value) const {
 // What readers want
 //===----------------------------------------------------------------------===//
 
-void PackedValues::forEachReader(
-    Value value, int64_t tile,
-    llvm::function_ref<void(const Halo &, int8_t)> callback) const {
+void PackedValues::forEachReader(Value value, int64_t tile,
+                                 ReaderCallback callback) const {
+  forEachMember(findRoot(value), [&](Value member) {
+    forEachOwnReader(member, tile, callback);
+  });
+}
+
+void PackedValues::forEachOwnReader(Value value, int64_t tile,
+                                    ReaderCallback callback) const {
   for (Operation *user : value.getUsers()) {
     if (isReshape(user) && lookThrough(user->getResult(0)) == value)
-      forEachReader(user->getResult(0), tile, callback);
+      forEachOwnReader(user->getResult(0), tile, callback);
+    // A shuffle of channels begins with a reshape.
+    if (isReshape(user))
+      for (Operation *transpose : user->getResult(0).getUsers())
+        if (isPackedMove(transpose))
+          for (Operation *end : transpose->getResult(0).getUsers())
+            if (isReshape(end))
+              forEachOwnReader(end->getResult(0), tile, callback);
+    if (isPackedMove(user) && !mlir::isa<TransposeOp>(user))
+      forEachOwnReader(user->getResult(0), tile, callback);
     if (!isAccelerated(user))
       continue;
     auto visit = [&](ArrayRef<int64_t> pads, int8_t padValue, int64_t wanted) {
@@ -179,36 +200,59 @@ Value PackedValues::getPlain(Value value) {
   return plain;
 }
 
-PackedValues::Packed PackedValues::get(Value value, int64_t tile,
-                                       std::optional<int8_t> padValue) {
+Lanes PackedValues::getOrder(Value value, int64_t tile) const {
+  SmallVector<int64_t> form = getForm(shapeOf(value));
+  return Lanes::inOrder(form.size() == 3 ? form[2] : form[1], tile);
+}
+
+const PackedValues::Packed &PackedValues::get(Value value, int64_t tile,
+                                              std::optional<int8_t> padValue) {
   value = lookThrough(value);
-  for (const Packed &form : all[{value, tile}])
-    if (!padValue || form.padValue == *padValue)
-      return form;
-  auto add = [&](const Packed &packed) {
-    all[{value, tile}].push_back(packed);
-    return packed;
+  const Packed *other = nullptr;
+  for (const std::unique_ptr<Packed> &form : all[{value, tile}]) {
+    if (!padValue || form->padValue == *padValue)
+      return *form;
+    other = form.get();
+  }
+  auto add = [&](Packed packed) -> const Packed & {
+    auto &forms = all[{value, tile}];
+    forms.push_back(std::make_unique<Packed>(std::move(packed)));
+    return *forms.back();
   };
   SmallVector<int64_t> shape = getForm(shapeOf(value));
   if (shape.size() == 3)
     if (std::optional<Packed> known = findSequences(value, tile))
       return add(*known);
+  std::optional<ChannelMove> move = findMove(value);
+  if (move && tile == tiles.blockOut)
+    return add(view(get(move->source, tile, padValue), move->channels, tile));
   if (!padValue)
     padValue = getPadValue(value, tile).value_or(0);
   Halo halo =
       shape.size() == 3 ? getTail(shape) : getHalo(value, tile, *padValue);
+  Operation *producer = value.getDefiningOp();
+  bool isComputed =
+      producer && (isAccelerated(producer) || isPackedOnHost(producer));
+  if (other && isComputed && shape.size() == 4 && tile == tiles.blockOut)
+    return add(copy(*other, value, other->lanes, halo, *padValue));
   Value packed = b.createOrFold<PackOp>(getPlain(value),
                                         ArrayRef<int64_t>{tiles.batch, tile},
                                         ArrayRef<int64_t>(halo), *padValue);
   assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
-  return add({packed, halo, *padValue});
+  return add({packed, halo, *padValue, getOrder(value, tile)});
 }
 
 /// The part of `packed` that has `halo` around the image.
 Value PackedValues::slice(const Packed &packed, const Halo &halo) {
-  if (packed.halo == halo)
-    return packed.value;
   SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(sizes.size(), 0);
+  int64_t blocks = packed.lanes.size() / sizes.back();
+  bool isWhole = sizes.size() != 6 || blocks == sizes[1];
+  if (packed.halo == halo && isWhole)
+    return packed.value;
+  if (!isWhole) {
+    offsets[1] = packed.firstBlock;
+    sizes[1] = blocks;
+  }
   // Rows and columns are the last axes in front of the tiles.
   for (unsigned axis = 0, rows = sizes.size() - 4; axis < 2; ++axis) {
     offsets[rows + axis] = packed.halo[axis] - halo[axis];
@@ -221,23 +265,53 @@ Value PackedValues::slice(const Packed &packed, const Halo &halo) {
       SmallVector<OpFoldResult>(sizes.size(), b.getIndexAttr(1)));
 }
 
-Value PackedValues::getInterior(Value value, int64_t tile) {
-  return slice(get(value, tile), Halo{});
+/// Pads as rows and columns that are added, and those that are cut off.
+static std::pair<Halo, Halo> splitPads(ArrayRef<int64_t> pads) {
+  Halo border{}, rest{};
+  for (auto [wanted, outside, inside] : llvm::zip(pads, border, rest)) {
+    outside = std::max<int64_t>(wanted, 0);
+    inside = std::min<int64_t>(wanted, 0);
+  }
+  return {border, rest};
+}
+
+const PackedValues::Packed &PackedValues::select(Value value, int64_t tile,
+                                                 ArrayRef<int64_t> pads,
+                                                 int8_t padValue) {
+  bool isPadded = !isEmpty(splitPads(pads).first) && padValue != 0;
+  return isPadded ? get(value, tile, padValue) : get(value, tile);
+}
+
+const Lanes &PackedValues::getLanes(Value value, int64_t tile,
+                                    ArrayRef<int64_t> pads, int8_t padValue) {
+  return select(value, tile, pads, padValue).lanes;
+}
+
+Value PackedValues::getInterior(Value value, int64_t tile,
+                                const Lanes *wanted) {
+  const Packed &packed = get(value, tile);
+  if (!wanted || packed.lanes == *wanted)
+    return slice(packed, Halo{});
+  value = lookThrough(value);
+  for (const std::unique_ptr<Packed> &form : all[{value, tile}])
+    if (form->lanes == *wanted)
+      return slice(*form, Halo{});
+  Packed copied = copy(packed, value, *wanted, Halo{}, /*padValue=*/0);
+  auto &forms = all[{value, tile}];
+  forms.push_back(std::make_unique<Packed>(std::move(copied)));
+  return slice(*forms.back(), Halo{});
 }
 
 Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
                               int8_t padValue,
                               std::array<int64_t, 2> channelPads) {
-  Halo halo{pads[0], pads[1], pads[2], pads[3]}, border{}, rest{};
-  for (auto [wanted, outside, inside] : llvm::zip(halo, border, rest)) {
-    outside = std::max<int64_t>(wanted, 0);
-    inside = std::min<int64_t>(wanted, 0);
+  const Packed &packed = select(value, tile, pads, padValue);
+  auto [border, rest] = splitPads(pads);
+  if (isEmpty(border) || padValue != 0) {
+    Halo halo{pads[0], pads[1], pads[2], pads[3]};
+    return pad(slice(packed, halo), Halo{}, channelPads);
   }
-  if (isEmpty(border))
-    return pad(slice(get(value, tile), halo), Halo{}, channelPads);
-  if (padValue != 0)
-    return pad(slice(get(value, tile, padValue), halo), Halo{}, channelPads);
-  return pad(slice(get(value, tile), rest), border, channelPads);
+  return pad(slice(packed, rest), border, channelPads);
 }
 
 Value PackedValues::getFolded(Value value, int64_t tile, const WindowFold &fold,
@@ -283,22 +357,26 @@ Value PackedValues::pad(Value packed, const Halo &border,
       getAsIndexOpFoldResult(b.getContext(), high), zero);
 }
 
-PackedValues::Packed
-PackedValues::createDestination(Value value, ArrayRef<int64_t> channelBlocks) {
-  int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
+Value PackedValues::createEmpty(Value value, ArrayRef<int64_t> channelBlocks,
+                                const Halo &halo) {
   auto type = typeOf(value);
-  SmallVector<int64_t> form = getForm(type.getShape());
+  SmallVector<int64_t> packed = getPackedShape(type.getShape(), tiles.blockOut),
+                       shape{packed.front()};
+  llvm::append_range(shape, channelBlocks);
+  llvm::append_range(shape, ArrayRef<int64_t>{packed[2] + halo[0] + halo[2],
+                                              packed[3] + halo[1] + halo[3],
+                                              tiles.batch, tiles.blockOut});
+  return tensor::EmptyOp::create(b, shape, type.getElementType());
+}
+
+PackedValues::Packed
+PackedValues::createDestination(Value value, const Lanes &lanes,
+                                ArrayRef<int64_t> channelBlocks) {
+  int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
+  SmallVector<int64_t> form = getForm(shapeOf(value));
   Halo halo = form.size() == 3 ? getTail(form)
                                : getHalo(value, tiles.blockOut, padValue);
-  SmallVector<int64_t> packed = getPackedShape(type.getShape(), tiles.blockOut),
-                       packedShape{packed.front()};
-  llvm::append_range(packedShape, channelBlocks);
-  llvm::append_range(packedShape,
-                     ArrayRef<int64_t>{packed[2] + halo[0] + halo[2],
-                                       packed[3] + halo[1] + halo[3],
-                                       tiles.batch, tiles.blockOut});
-  return {tensor::EmptyOp::create(b, packedShape, type.getElementType()), halo,
-          padValue};
+  return {createEmpty(value, channelBlocks, halo), halo, padValue, lanes};
 }
 
 /// The packed tensor with one axis of channel blocks.
@@ -311,18 +389,24 @@ static Value joinSections(ImplicitLocOpBuilder &b, Value packed) {
   return ReshapeOp::create(b, typeOf(packed).clone(shape), packed);
 }
 
-void PackedValues::createResult(Value value, ArrayRef<int64_t> channelBlocks,
-                                llvm::function_ref<Value(Value)> compute,
-                                KernelTagger &tagger) {
-  Packed packed = createDestination(value, channelBlocks);
+void PackedValues::createResult(Value value, const Lanes &lanes,
+                                ArrayRef<int64_t> channelBlocks,
+                                llvm::function_ref<Value(Value)> compute) {
+  Packed packed = createDestination(value, lanes, channelBlocks);
+  // Nobody cares for what is behind the last position of a sequence.
+  write(packed, getForm(shapeOf(value)).size() != 3, compute);
+  all[{value, tiles.blockOut}].push_back(
+      std::make_unique<Packed>(std::move(packed)));
+}
+
+void PackedValues::write(Packed &packed, bool hasBorder,
+                         llvm::function_ref<Value(Value)> compute) {
   if (isEmpty(packed.halo)) {
     packed.value = joinSections(b, compute(packed.value));
-    all[{value, tiles.blockOut}] = {packed};
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
-  // Nobody cares for what is behind the last position of a sequence.
-  if (getForm(shapeOf(value)).size() != 3) {
+  if (hasBorder) {
     PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
     Value pad =
         arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
@@ -331,13 +415,21 @@ void PackedValues::createResult(Value value, ArrayRef<int64_t> channelBlocks,
     tagger.placement = placement;
     packed.value = fill.getResult(0);
   }
-  Value interior = slice(packed, Halo{});
-  auto place = interior.getDefiningOp<tensor::ExtractSliceOp>();
+  SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(sizes.size(), 0);
+  for (unsigned axis = 0, rows = sizes.size() - 4; axis < 2; ++axis) {
+    offsets[rows + axis] = packed.halo[axis];
+    sizes[rows + axis] -= packed.halo[axis] + packed.halo[axis + 2];
+  }
+  SmallVector<OpFoldResult> begin =
+                                getAsIndexOpFoldResult(b.getContext(), offsets),
+                            extent =
+                                getAsIndexOpFoldResult(b.getContext(), sizes),
+                            steps(sizes.size(), b.getIndexAttr(1));
+  Value interior =
+      tensor::ExtractSliceOp::create(b, packed.value, begin, extent, steps);
   packed.value = tensor::InsertSliceOp::create(
-      b, compute(interior), packed.value, place.getMixedOffsets(),
-      place.getMixedSizes(), place.getMixedStrides());
+      b, compute(interior), packed.value, begin, extent, steps);
   packed.value = joinSections(b, packed.value);
-  all[{value, tiles.blockOut}] = {packed};
 }
 
 void PackedValues::fillHalo(Packed &packed) {
@@ -349,13 +441,15 @@ void PackedValues::fillHalo(Packed &packed) {
 
 LogicalResult PackedValues::createLookup(LookupOp op) {
   Value value = op.getResult(), input = lookThrough(op.getInput());
-  if (shapeOf(op.getTable())[0] != 1 || !all.contains({input, tiles.blockOut}))
+  bool isPacked = findMove(input) || all.contains({input, tiles.blockOut});
+  if (shapeOf(op.getTable())[0] != 1 || !isPacked)
     return op.emitOpError("cannot look up in a packed tensor: the input is not "
                           "packed, or the table is one of each channel");
   Value interior = getInterior(input, tiles.blockOut);
   Value result =
       LookupOp::create(b, interior.getType(), interior, op.getTable());
-  Packed packed = createDestination(value, shapeOf(interior)[1]);
+  Packed packed = createDestination(value, getLanes(input, tiles.blockOut),
+                                    shapeOf(interior)[1]);
   if (isEmpty(packed.halo)) {
     packed.value = result;
   } else {
@@ -367,56 +461,7 @@ LogicalResult PackedValues::createLookup(LookupOp op) {
         getAsIndexOpFoldResult(b.getContext(), shapeOf(result)),
         SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
   }
-  all[{value, tiles.blockOut}] = {packed};
+  all[{value, tiles.blockOut}].push_back(
+      std::make_unique<Packed>(std::move(packed)));
   return success();
-}
-
-LogicalResult PackedValues::createConcat(ConcatOp op) {
-  Value value = op.getResult();
-  Packed packed = createDestination(
-      value, llvm::divideCeilSigned(shapeOf(value)[1], tiles.blockOut));
-  fillHalo(packed);
-  int64_t channels = 0;
-  for (Value input : op.getInputs()) {
-    if (channels % tiles.blockOut != 0 ||
-        !all.contains({input, tiles.blockOut}))
-      return op.emitOpError(
-                 "cannot concatenate packed tensors: input starts at "
-                 "channel ")
-             << channels << " or is not packed";
-    Value interior = getInterior(input, tiles.blockOut);
-    SmallVector<int64_t> offsets{
-        0, channels / tiles.blockOut, packed.halo[0], packed.halo[1], 0, 0};
-    packed.value = tensor::InsertSliceOp::create(
-        b, interior, packed.value,
-        getAsIndexOpFoldResult(b.getContext(), offsets),
-        getAsIndexOpFoldResult(b.getContext(), shapeOf(interior)),
-        SmallVector<OpFoldResult>(6, b.getIndexAttr(1)));
-    channels += shapeOf(input)[1];
-  }
-  all[{value, tiles.blockOut}] = {packed};
-  return success();
-}
-
-Value PackedValues::getUnpacked(Value value) {
-  if (Value plain = unpacked.lookup(value))
-    return plain;
-  auto it = all.find({value, tiles.blockOut});
-  Operation *producer = value.getDefiningOp();
-  if (it == all.end() || !producer ||
-      !(isAccelerated(producer) || isPackedOnHost(producer)))
-    return {};
-  const Packed &packed = it->second.front();
-  // Where every reader, before or after the current one, can use it.
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointAfterValue(packed.value);
-  auto type = typeOf(value);
-  SmallVector<int64_t> shape = getForm(type.getShape());
-  Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
-                                 ArrayRef<int64_t>(packed.halo));
-  assignToHost(plain.getDefiningOp(), getKernelName(value) + ":unpack");
-  if (type.getShape() != ArrayRef<int64_t>(shape))
-    plain = ReshapeOp::create(b, type, plain);
-  unpacked[value] = plain;
-  return plain;
 }

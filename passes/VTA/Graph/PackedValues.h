@@ -8,7 +8,9 @@
 #ifndef ACC_PASSES_VTA_GRAPH_PACKEDVALUES_H
 #define ACC_PASSES_VTA_GRAPH_PACKEDVALUES_H
 
+#include "dialects/Graph/ChannelMoves.h"
 #include "dialects/VTA/VTADialect.h"
+#include "passes/VTA/Graph/Lanes.h"
 #include "passes/VTA/Graph/VTASteps.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -30,6 +32,10 @@ mlir::StringAttr getKernel(mlir::Operation *op);
 /// Whether the host computes on packed tensors as they are, without unpacking:
 /// it concatenates them, or looks their elements up in a table.
 bool isPackedOnHost(mlir::Operation *op);
+
+/// Whether an operator chooses or permutes channels of a packed tensor, which
+/// then lie where they did.
+bool isPackedMove(mlir::Operation *op);
 
 /// Whether an operator only changes the shape.
 bool isReshape(mlir::Operation *op);
@@ -60,14 +66,23 @@ using Halo = std::array<int64_t, 4>;
 /// accelerator reads or writes.
 ///
 /// A tensor has a halo if a reader pads it with anything but zero, which the
-/// DMA cannot; all readers with the same padding share the largest.
+/// DMA cannot; all readers with the same padding share the largest. Tensors
+/// that are joined by a concatenation lie in one memory and have one halo.
 class PackedValues {
 public:
-  PackedValues(mlir::ImplicitLocOpBuilder &builder, Tiles tiles)
-      : b(builder), tiles(tiles) {}
+  /// `accelerator` computes copies of tensors in another order of channels.
+  PackedValues(mlir::ImplicitLocOpBuilder &builder, Tiles tiles,
+               VTASteps &steps, KernelTagger &tagger, ConfigAttr accelerator)
+      : b(builder), tiles(tiles), steps(steps), tagger(tagger),
+        accelerator(accelerator) {}
 
-  /// `value` without a halo.
-  mlir::Value getInterior(mlir::Value value, int64_t tile);
+  /// The lanes of `value` in the form that getInterior and getPadded choose.
+  const Lanes &getLanes(mlir::Value value, int64_t tile,
+                        llvm::ArrayRef<int64_t> pads = {}, int8_t padValue = 0);
+
+  /// `value` without a halo; with its channels in the lanes `wanted`, if given.
+  mlir::Value getInterior(mlir::Value value, int64_t tile,
+                          const Lanes *wanted = nullptr);
 
   /// `value` padded as an operator asks for it (ONNX order: top, left, bottom,
   /// right); negative pads cut off rows or columns. `channelPads` are blocks of
@@ -84,9 +99,9 @@ public:
   /// Makes the packed form of an operator's result: `compute` writes the
   /// interior of the destination that it is given, whose blocks of channels are
   /// axes of the sizes in `channelBlocks`.
-  void createResult(mlir::Value value, llvm::ArrayRef<int64_t> channelBlocks,
-                    llvm::function_ref<mlir::Value(mlir::Value)> compute,
-                    KernelTagger &tagger);
+  void createResult(mlir::Value value, const Lanes &lanes,
+                    llvm::ArrayRef<int64_t> channelBlocks,
+                    llvm::function_ref<mlir::Value(mlir::Value)> compute);
 
   /// The form of `shape` that decides its layout: images (N, C, H, W) and
   /// sequences (N, positions, channels). A matrix is a sequence, or an image of
@@ -114,8 +129,9 @@ public:
   getTransposedWeights(mlir::Value value,
                        llvm::function_ref<mlir::Value(mlir::Value)> transpose);
 
-  /// Makes the packed form of a concatenation of packed tensors along the
-  /// channels; fails if a tile would hold channels of two of them.
+  // PackedChannels.cpp
+  /// Makes the packed form of a concatenation along the channels, in whose
+  /// memory its operands lie one after the other, each in whole blocks.
   mlir::LogicalResult createConcat(graph::ConcatOp op);
 
   /// Makes the packed form of a table look-up of a packed tensor; fails for
@@ -133,7 +149,35 @@ private:
     mlir::Value value;
     Halo halo;
     int8_t padValue;
+    Lanes lanes;
+    /// The block of `value` that the lanes begin with.
+    int64_t firstBlock = 0;
   };
+
+  // PackedChannels.cpp
+  /// How a value moves channels of a tensor in the accelerator's layout.
+  std::optional<graph::ChannelMove> findMove(mlir::Value value) const;
+  /// The tensor in whose memory `value` lies if nothing is joined: what moves
+  /// of channels lead back to.
+  mlir::Value findBase(mlir::Value value) const;
+  /// The concatenation in whose memory a base lies, or null.
+  graph::ConcatOp findJoin(mlir::Value base) const;
+  /// The outermost tensor in whose memory `value` lies.
+  mlir::Value findRoot(mlir::Value value) const;
+  /// Calls back for all bases in the memory of a root.
+  void forEachMember(mlir::Value root,
+                     llvm::function_ref<void(mlir::Value)> callback) const;
+  Packed view(Packed packed, llvm::ArrayRef<int64_t> channels,
+              int64_t tile) const;
+  /// A copy of the packed form of `value` with other lanes or another halo, by
+  /// the accelerator if it can, else by the host.
+  Packed copy(const Packed &from, mlir::Value value, const Lanes &lanes,
+              const Halo &halo, int8_t padValue);
+  Packed copyOnHost(mlir::Value value, const Lanes &lanes, const Halo &halo,
+                    int8_t padValue);
+  mlir::Value unpack(const Packed &packed, mlir::Value value);
+  /// The lanes of `value` if its channels lie in order.
+  Lanes getOrder(mlir::Value value, int64_t tile) const;
 
   /// Positions that complete the last weight tile of sequences, which nobody
   /// reads for what they hold.
@@ -155,24 +199,37 @@ private:
 
   /// The tensor that the reshapes in front of `value` leave as it is.
   mlir::Value lookThrough(mlir::Value value) const;
+  /// The packed form that a reader with these pads reads.
+  const Packed &select(mlir::Value value, int64_t tile,
+                       llvm::ArrayRef<int64_t> pads, int8_t padValue);
   /// The largest halo with this padding that a reader wants.
   Halo getHalo(mlir::Value value, int64_t tile, int8_t padValue) const;
   /// The padding of the first reader that needs a halo.
   std::optional<int8_t> getPadValue(mlir::Value value, int64_t tile) const;
-  void
-  forEachReader(mlir::Value value, int64_t tile,
-                llvm::function_ref<void(const Halo &, int8_t)> callback) const;
+  using ReaderCallback = llvm::function_ref<void(const Halo &, int8_t)>;
+  /// Calls back for the readers of all tensors in the memory of `value`.
+  void forEachReader(mlir::Value value, int64_t tile,
+                     ReaderCallback callback) const;
+  void forEachOwnReader(mlir::Value value, int64_t tile,
+                        ReaderCallback callback) const;
 
   /// The same in the form that decides its layout.
   mlir::Value getPlain(mlir::Value value);
-  Packed get(mlir::Value value, int64_t tile,
-             std::optional<int8_t> padValue = std::nullopt);
+  const Packed &get(mlir::Value value, int64_t tile,
+                    std::optional<int8_t> padValue = std::nullopt);
   mlir::Value slice(const Packed &packed, const Halo &halo);
   mlir::Value pad(mlir::Value packed, const Halo &border,
                   std::array<int64_t, 2> channelPads);
-  /// An empty tensor for the packed form of `value`, and which halo it has.
-  Packed createDestination(mlir::Value value,
+  /// An empty tensor for the packed form of `value` as its readers want it.
+  Packed createDestination(mlir::Value value, const Lanes &lanes,
                            llvm::ArrayRef<int64_t> channelBlocks);
+  mlir::Value createEmpty(mlir::Value value,
+                          llvm::ArrayRef<int64_t> channelBlocks,
+                          const Halo &halo);
+  /// Lets a kernel write the interior of a destination, whose border the host
+  /// fills before.
+  void write(Packed &packed, bool hasBorder,
+             llvm::function_ref<mlir::Value(mlir::Value)> compute);
   /// Writes what a destination with a halo has around it.
   void fillHalo(Packed &packed);
   /// Gives a conversion, which the host runs, a kernel of its own.
@@ -180,8 +237,14 @@ private:
 
   mlir::ImplicitLocOpBuilder &b;
   Tiles tiles;
-  llvm::DenseMap<std::pair<mlir::Value, int64_t>, llvm::SmallVector<Packed, 1>>
+  VTASteps &steps;
+  KernelTagger &tagger;
+  ConfigAttr accelerator;
+  /// Forms never move, so that they can be referred to.
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>,
+                 llvm::SmallVector<std::unique_ptr<Packed>, 1>>
       all;
+  mutable llvm::DenseMap<mlir::Value, mlir::Operation *> joins;
   llvm::DenseMap<mlir::Value, mlir::Value> unpacked;
   llvm::StringSet<> kernelNames;
 };

@@ -139,8 +139,8 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
                       byte = char(digits.getInput(index % tiles.blockIn));
                   });
   int64_t blocks = countBlocks(acc);
-  SmallVector<int64_t> rest(values.begin(), values.end());
-  rest.resize(blocks * tiles.blockOut, values.size() == 1 ? values[0] : 0);
+  SmallVector<int32_t> ofLanes = toLanes(acc, values);
+  SmallVector<int64_t> rest(ofLanes.begin(), ofLanes.end());
   for (int64_t i = 0; i < count; ++i) {
     Value weight = createBytes(
         b, {blocks, tiles.blockOut, tiles.blockIn}, tiles.weightBits,

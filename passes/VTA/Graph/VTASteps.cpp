@@ -98,12 +98,11 @@ Value VTASteps::apply(Step step, Value acc, ArrayRef<int32_t> values) {
   if (step == Step::Mul && llvm::all_of(values, [](int32_t v) { return !v; }))
     return apply(Step::Max, apply(Step::Min, acc, 0), 0);
   if (!llvm::all_equal(values))
-    return applyVector(step, acc, values, countBlocks(acc) * tiles.blockOut);
+    return applyVector(step, acc, toLanes(acc, values));
   // What an instruction cannot hold is loaded once, for all channels.
   if (!llvm::isInt<16>(values.front()))
     return applyVector(step, acc,
-                       SmallVector<int32_t>(tiles.blockOut, values.front()),
-                       tiles.blockOut);
+                       SmallVector<int32_t>(tiles.blockOut, values.front()));
   int64_t loops = typeOf(acc).getRank();
   return generic(acc, {}, b.getMultiDimIdentityMap(loops),
                  getAllParallel(loops),
@@ -114,18 +113,29 @@ Value VTASteps::apply(Step step, Value acc, ArrayRef<int32_t> values) {
                  });
 }
 
-Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values,
-                            int64_t channels) {
+SmallVector<int32_t> VTASteps::toLanes(Value acc,
+                                       ArrayRef<int32_t> values) const {
+  int64_t count = countBlocks(acc) * tiles.blockOut;
+  SmallVector<int32_t> result(count, values.size() == 1 ? values.front() : 0);
+  if (values.size() == 1)
+    return result;
+  assert(lanes.size() == count && "lanes of another tensor");
+  for (auto [value, channel] : llvm::zip(result, lanes.get()))
+    if (channel != Lanes::kNone)
+      value = values[channel];
+  return result;
+}
+
+Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values) {
+  int64_t channels = values.size();
   auto type = RankedTensorType::get(
       {channels / tiles.blockOut, tiles.batch, tiles.blockOut}, b.getI32Type());
   ElementsAttr elements = makeElements(type, [&](MutableArrayRef<char> bytes) {
     auto *out = reinterpret_cast<int32_t *>(bytes.data());
     for (int64_t block = 0; block < channels; block += tiles.blockOut)
       for (int64_t row = 0; row < tiles.batch; ++row)
-        for (int64_t lane = 0; lane < tiles.blockOut; ++lane) {
-          int64_t channel = block + lane;
-          *out++ = channel < int64_t(values.size()) ? values[channel] : 0;
-        }
+        for (int64_t lane = 0; lane < tiles.blockOut; ++lane)
+          *out++ = values[block + lane];
   });
   Value vector = ConstantOp::create(b, type, elements);
   int64_t loops = typeOf(acc).getRank();

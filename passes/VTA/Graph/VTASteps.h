@@ -13,6 +13,7 @@
 
 #include "dialects/Graph/Graph.h"
 #include "passes/Graph/TensorTypes.h"
+#include "passes/VTA/Graph/Lanes.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -50,6 +51,10 @@ class VTASteps {
 public:
   VTASteps(mlir::ImplicitLocOpBuilder &builder, Tiles tiles, VectorUnit unit)
       : b(builder), tiles(tiles), unit(unit) {}
+
+  /// Values of channels are given in the order of the channels. From now on
+  /// accumulators have them in these lanes.
+  void setLanes(const Lanes &newLanes) { lanes = newLanes; }
 
   /// acc = step(acc, value).
   mlir::Value apply(Step step, mlir::Value acc, int32_t value);
@@ -130,8 +135,11 @@ private:
   mlir::Value multiplyByPower(mlir::Value acc, int32_t times);
   /// (acc - ((acc >> shift) & 1)) >> shift, with the shift of every channel.
   mlir::Value shiftHalfEven(mlir::Value acc, llvm::ArrayRef<int32_t> shifts);
+  /// One value for every lane of `acc`.
+  llvm::SmallVector<int32_t> toLanes(mlir::Value acc,
+                                     llvm::ArrayRef<int32_t> values) const;
   mlir::Value applyVector(Step step, mlir::Value acc,
-                          llvm::ArrayRef<int32_t> values, int64_t channels);
+                          llvm::ArrayRef<int32_t> values);
   /// acc = acc + input * weight, for every tile of acc the product of one input
   /// and one weight tile at these positions.
   mlir::Value product(mlir::Value acc, mlir::Value input,
@@ -158,6 +166,7 @@ private:
   mlir::ImplicitLocOpBuilder &b;
   Tiles tiles;
   VectorUnit unit;
+  Lanes lanes;
 };
 
 } // namespace acc::vta

@@ -15,12 +15,14 @@
 // buffers of a launch are. Buffers that only the chain uses would take much
 // room that way. They are placed here, in one allocation, by the launches that
 // use them. To the tracker of hazards this is one buffer, in which it knows
-// every byte.
+// every byte. Buffers that vta-join-buffers has made parts of one allocation
+// are parts of one buffer, too.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Support/Placement.h"
 #include "passes/VTA/Passes.h"
+#include "passes/VTA/Program/Buffers.h"
 #include "passes/VTA/Program/Streams.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -36,35 +38,12 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
-/// The allocation or argument that a buffer is a view of, from its first byte
-/// on; null if that is not known.
-static Value getRoot(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (mlir::isa<memref::AllocOp>(op))
-      return value;
-    if (!mlir::isa<memref::CastOp, memref::CollapseShapeOp,
-                   memref::ExpandShapeOp>(op))
-      return {};
-    value = op->getOperand(0);
-  }
-  return value;
-}
-
 /// The allocation or argument that a buffer is a view of, wherever the view
 /// begins.
 static Value getBase(Value value) {
   while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
     value = view.getViewSource();
   return value;
-}
-
-static std::optional<int64_t> getBytes(Value buffer) {
-  auto type = dyn_cast<MemRefType>(buffer.getType());
-  if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity() ||
-      !type.getElementType().isSignlessInteger())
-    return std::nullopt;
-  return llvm::divideCeilSigned(
-      type.getNumElements() * type.getElementTypeBitWidth(), 8);
 }
 
 namespace {
@@ -156,7 +135,7 @@ private:
   /// Whether the buffers of a launch are known well enough.
   bool canChain(LaunchOp launch) const {
     return lookup(launch) && llvm::all_of(launch.getOperands(), [](Value v) {
-             Value root = getRoot(v);
+             Value root = findPlace(v).root;
              return root && getBytes(root);
            });
   }
@@ -256,7 +235,7 @@ private:
     uint64_t alignment = 1;
     for (auto [index, launch] : llvm::enumerate(chain.launches))
       for (Value operand : launch.getOperands()) {
-        Value root = getRoot(operand);
+        Value root = findPlace(operand).root;
         auto alloc = root.getDefiningOp<memref::AllocOp>();
         if (!alloc || !isInside(root, inside)) {
           auto number = int32_t(result.operands.size());
@@ -292,7 +271,12 @@ private:
   }
 
   LogicalResult join(Chain &chain) {
-    if (chain.launches.size() < 2)
+    // A launch alone stays as it is, unless it must address a part of a buffer.
+    if (chain.launches.empty() ||
+        (chain.launches.size() == 1 &&
+         llvm::all_of(chain.launches.front().getOperands(), [](Value operand) {
+           return findPlace(operand).offset == 0;
+         })))
       return success();
     ConfigAttr config = ConfigAttr::lookup(getOperation());
     LaunchOp first = chain.launches.front();
@@ -307,7 +291,9 @@ private:
       SmallVector<Streams::Place> places;
       SmallVector<int64_t> numbers, offsets;
       for (Value operand : launch.getOperands()) {
-        places.push_back(buffers.places.at(getRoot(operand)));
+        auto [root, offset] = findPlace(operand);
+        places.push_back(buffers.places.at(root));
+        places.back().offset += offset;
         numbers.push_back(places.back().buffer);
         offsets.push_back(places.back().offset);
       }

@@ -33,7 +33,7 @@ func.func @reason(%x: tensor<4xf32>) -> tensor<4xf32> {
 // -----
 
 func.func @packed(%x: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @+1 {{has the attribute 'graph.packed' = unit, which must be a unit of a graph.concat or a graph.lookup}}
+  // expected-error @+1 {{has the attribute 'graph.packed' = unit, which must be a unit of a graph.concat, graph.lookup, graph.slice, graph.gather or graph.transpose}}
   %0 = graph.relu %x {graph.packed} : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }

@@ -174,7 +174,7 @@ module attributes {vta.config = #vta} {
 
 #vta = #vta.config<log_batch = 0, log_block = 4>
 
-// Tensors whose channels fill their tiles are concatenated as they are, into the halo that the reader wants.
+// What the host computes on packed tensors.
 module attributes {vta.config = #vta} {
   // The host looks up in packed tensors as they are; the pool behind it wants a border.
   // CHECK-LABEL: @lookup
@@ -194,22 +194,6 @@ module attributes {vta.config = #vta} {
     %3 = graph.max_pool %2 {graph.placement = #graph.placement<kernel = "p", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
         : (tensor<1x16x4x4xi8>) -> tensor<1x16x2x2xi8>
     return %3 : tensor<1x16x2x2xi8>
-  }
-
-  // CHECK-LABEL: @concat
-  func.func @concat(%x: tensor<1x16x4x4xi8>) -> tensor<1x32x2x2xi8> {
-    %0 = graph.max_pool %x {graph.placement = #graph.placement<kernel = "a", target = #vta>, kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
-        : (tensor<1x16x4x4xi8>) -> tensor<1x16x4x4xi8>
-    // CHECK-NOT: graph.unpack
-    // CHECK: linalg.fill {graph.placement = #graph.placement<kernel = "c", target = #te.host>} {{.*}} tensor<1x2x6x6x1x16xi8>
-    // CHECK: tensor.insert_slice {{.*}}[0, 0, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16] {{.*}} {graph.placement = #graph.placement<kernel = "c", target = #te.host>}
-    // CHECK: tensor.insert_slice {{.*}}[0, 1, 1, 1, 0, 0] [1, 1, 4, 4, 1, 16]
-    // CHECK-NOT: graph.pack
-    %1 = graph.concat %0, %0 {graph.placement = #graph.placement<kernel = "c", target = #te.host>, graph.packed, axis = 1 : i64} : (tensor<1x16x4x4xi8>, tensor<1x16x4x4xi8>) -> tensor<1x32x4x4xi8>
-    // CHECK: graph.unpack
-    %2 = graph.max_pool %1 {graph.placement = #graph.placement<kernel = "b", target = #vta>, kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
-        : (tensor<1x32x4x4xi8>) -> tensor<1x32x2x2xi8>
-    return %2 : tensor<1x32x2x2xi8>
   }
 }
 

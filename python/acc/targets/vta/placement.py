@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from acc import ir
+from acc._mlir import find_channel_move
 from acc.targets.reasons import Blame, Reason, element_of, explain
 from acc.targets.vta.config import Hardware
 
@@ -230,28 +231,69 @@ def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hard
 
 
 def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
-    """Whether the host can compute `op` on tensors of the accelerator as they are.
+    """Whether `op`, which the host would run, keeps tensors of the accelerator as they are.
 
-    A concatenation can join them if no tile holds two of them; one table for all channels does not ask where an element
-    lies. Such operators are marked with `graph.packed`, which the pass that chooses layouts obeys.
+    What chooses or permutes channels is no kernel at all then, and a concatenation of channels is none where its
+    operands can be computed side by side; one table for all channels does not ask where an element lies, so that the
+    host can look up in it. Such operators are marked with `graph.packed`, which the pass that chooses layouts obeys.
     """
-    if not (_joins_tiles(op, hardware, placed) or _looks_up(op, placed)):
+    if not (_joins_channels(op, placed) or _moves_channels(op, placed) or _looks_up(op, placed)):
         return False
-    readers = [use.owner for use in op.result.uses]
-    if not any(reader.name in RULES and not refuse(reader, hardware) for reader in readers):
+    if not _is_read_packed(op.result):
         return False
     op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
     return True
 
 
-def _joins_tiles(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> bool:
-    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or len(ir.shape_of(op.result)) != 4:
+def _is_in_layout(value: ir.Value, placed: set[ir.Value]) -> bool:
+    """Whether the accelerator computes a tensor, or the host in its layout, or moves of channels make it of such."""
+    if value in placed:
+        return True
+    owner = value.owner
+    if not isinstance(owner, ir.Operation) or owner.name != "graph.reshape":
         return False
-    whole = all(ir.shape_of(v)[1] % hardware.config.block_out == 0 for v in op.operands[:-1])
-    return whole and placed.issuperset(op.operands)
+    # The end of a shuffle, if the transpose in the middle of it is marked.
+    move = find_channel_move(value) if owner.operands[0] in placed else None
+    return move is not None and _is_in_layout(move[0], placed)
+
+
+def _is_read_packed(value: ir.Value) -> bool:
+    """Whether an operator that may run on the accelerator reads a value, be it behind moves of channels."""
+    for use in value.uses:
+        reader = use.owner
+        if reader.name in RULES and element_of(reader).kind != "float":
+            return True
+        if reader.name in (*_MOVES, "graph.concat", "graph.reshape") and _is_read_packed(reader.result):
+            return True
+    return False
+
+
+def _makes_int8_images(op: ir.Operation) -> bool:
+    return len(ir.shape_of(op.result)) == 4 and element_of(op).name == "int8"
+
+
+def _joins_channels(op: ir.Operation, placed: set[ir.Value]) -> bool:
+    if op.name != "graph.concat" or _attribute(op, "axis") != 1 or not _makes_int8_images(op):
+        return False
+    return any(_is_in_layout(value, placed) for value in op.operands)
+
+
+_MOVES = ("graph.slice", "graph.gather", "graph.transpose")
+
+
+def _moves_channels(op: ir.Operation, placed: set[ir.Value]) -> bool:
+    if op.name not in _MOVES:
+        return False
+    # The shuffle that a transpose is the middle of ends with a reshape.
+    ends = [use.owner for use in op.result.uses] if op.name == "graph.transpose" else [op]
+    for end in ends:
+        move = find_channel_move(end.result) if len(end.results) == 1 else None
+        if move is None or not _makes_int8_images(end) or not _is_in_layout(move[0], placed):
+            return False
+    return bool(ends)
 
 
 def _looks_up(op: ir.Operation, placed: set[ir.Value]) -> bool:
     if op.name != "graph.lookup" or ir.shape_of(op.operands[1])[0] != 1:
         return False
-    return op.operands[0] in placed and len(ir.shape_of(op.result)) in (2, 4)
+    return _is_in_layout(op.operands[0], placed) and len(ir.shape_of(op.result)) in (2, 4)

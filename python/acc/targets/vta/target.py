@@ -175,6 +175,7 @@ class Vta(Accelerator):
         pm.add(vta_passes.expand())
         if self.options.chain:
             pm.add(vta_passes.write_borders())
+            pm.add(vta_passes.join_buffers())
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
         pm.add(vta_passes.cache_uops())
         pm.add(vta_passes.split_loads(port_bytes=PORT_BYTES))

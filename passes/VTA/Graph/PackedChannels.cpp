@@ -1,0 +1,257 @@
+//===- PackedChannels.cpp - Channels that are joined, chosen or permuted --===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What chooses or permutes channels is another name for the lanes of a tensor,
+// and readers follow with their constants. A concatenation is a kernel that
+// puts its operands side by side, each in whole blocks of lanes.
+// vta-join-buffers takes it away where its operands can be computed there at
+// once, which needs operands that have the halo of the result and lie in no
+// other concatenation. Others are copied: a product with weights that are zero
+// and one, in any order of channels.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/VTA/Graph/ChannelBlocks.h"
+#include "passes/VTA/Graph/PackedValues.h"
+
+#include "dialects/Graph/Constants.h"
+#include "dialects/TE/TEDialect.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace acc::graph;
+using namespace acc::vta;
+
+std::optional<ChannelMove> PackedValues::findMove(Value value) const {
+  Operation *op = value.getDefiningOp();
+  if (auto reshape = dyn_cast_if_present<ReshapeOp>(op))
+    op = reshape.getInput().getDefiningOp();
+  if (!isPackedMove(op))
+    return std::nullopt;
+  return findChannelMove(value);
+}
+
+Value PackedValues::findBase(Value value) const {
+  value = lookThrough(value);
+  while (std::optional<ChannelMove> move = findMove(value))
+    value = lookThrough(move->source);
+  return value;
+}
+
+ConcatOp PackedValues::findJoin(Value base) const {
+  auto [known, isNew] = joins.try_emplace(base, nullptr);
+  if (!isNew)
+    return cast_or_null<ConcatOp>(known->second);
+  ConcatOp first;
+  // All names of all channels of the tensor.
+  SmallVector<Value> names{base};
+  auto addName = [&](Value value) {
+    if (lookThrough(value) == value && shapeOf(value).size() == 4 &&
+        shapeOf(value)[1] == shapeOf(base)[1])
+      names.push_back(value);
+  };
+  while (!names.empty())
+    for (Operation *user : names.pop_back_val().getUsers()) {
+      if (auto concat = dyn_cast<ConcatOp>(user);
+          concat && isPackedOnHost(user)) {
+        if (!first || user->isBeforeInBlock(first))
+          first = concat;
+      } else if (isPackedMove(user) && !mlir::isa<TransposeOp>(user)) {
+        addName(user->getResult(0));
+      } else if (isReshape(user)) {
+        for (Operation *transpose : user->getResult(0).getUsers())
+          if (isPackedMove(transpose))
+            for (Operation *end : transpose->getResult(0).getUsers())
+              if (isReshape(end) && findMove(end->getResult(0)))
+                addName(end->getResult(0));
+      }
+    }
+  joins[base] = first;
+  return first;
+}
+
+Value PackedValues::findRoot(Value value) const {
+  Value base = findBase(value);
+  while (ConcatOp join = findJoin(base))
+    base = join.getResult();
+  return base;
+}
+
+void PackedValues::forEachMember(
+    Value root, llvm::function_ref<void(Value)> callback) const {
+  callback(root);
+  auto concat = root.getDefiningOp<ConcatOp>();
+  if (!concat || !isPackedOnHost(concat))
+    return;
+  for (Value input : concat.getInputs())
+    if (Value base = findBase(input); findJoin(base) == concat)
+      forEachMember(base, callback);
+}
+
+PackedValues::Packed PackedValues::view(Packed packed,
+                                        ArrayRef<int64_t> channels,
+                                        int64_t tile) const {
+  Lanes lanes = packed.lanes.rename(channels);
+  auto [first, count] = lanes.getUsedBlocks(tile);
+  packed.firstBlock += first;
+  packed.lanes = lanes.slice(first, count, tile);
+  return packed;
+}
+
+PackedValues::Packed PackedValues::copy(const Packed &from, Value value,
+                                        const Lanes &lanes, const Halo &halo,
+                                        int8_t padValue) {
+  if (tiles.blockIn != tiles.blockOut || accelerator.getConfig().wgtBits() != 8)
+    return copyOnHost(value, lanes, halo, padValue);
+  PlacementAttr placement = tagger.placement;
+  StringAttr name = makeKernelName(getKernelName(value) + ":channels");
+  tagger.placement =
+      PlacementAttr::get(b.getContext(), name, accelerator, StringAttr());
+  // A convolution of each channel by itself, with ones.
+  int64_t count = shapeOf(value)[1];
+  auto type = RankedTensorType::get({count, 1, 1, 1}, b.getI8Type());
+  Value ones = ConstantOp::create(
+      b, type, makeElements(type, [](MutableArrayRef<char> bytes) {
+        llvm::fill(bytes, 1);
+      }));
+  ConvolutionChannels channels{count, count, count, from.lanes, lanes};
+  ChannelBlocks blocks =
+      findChannelBlocks(channels, tiles, /*anySections=*/true);
+  Value weight =
+      b.createOrFold<PackOp>(spreadWeights(b, ones, channels, blocks, tiles),
+                             ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
+  Value input = pad(slice(from, Halo{}), Halo{}, {blocks.low, blocks.high});
+  SmallVector<int64_t> shape = getPackedShape(shapeOf(value), tiles.blockOut),
+                       counts{blocks.outputs};
+  if (blocks.sections > 1)
+    counts.insert(counts.begin(), blocks.sections);
+  shape.erase(shape.begin() + 1);
+  shape.insert(shape.begin() + 1, counts.begin(), counts.end());
+  Value acc = steps.convolution(input, weight, blocks, shape, {1, 1}, {1, 1});
+  Packed result{createEmpty(value, counts, halo), halo, padValue, lanes};
+  write(result, /*hasBorder=*/true,
+        [&](Value target) { return steps.narrow(acc, target); });
+  tagger.placement = placement;
+  return result;
+}
+
+PackedValues::Packed PackedValues::copyOnHost(Value value, const Lanes &lanes,
+                                              const Halo &halo,
+                                              int8_t padValue) {
+  PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
+  Value plain = getPlain(value);
+  // Lanes that nobody reads hold any channel.
+  SmallVector<int64_t> order;
+  for (int64_t channel : lanes.get())
+    order.push_back(std::max<int64_t>(channel, 0));
+  auto indices = RankedTensorType::get(int64_t(order.size()), b.getI64Type());
+  Value gathered = GatherOp::create(
+      b, plain,
+      ConstantOp::create(b, indices,
+                         DenseElementsAttr::get(indices, ArrayRef(order))),
+      /*axis=*/1);
+  Value packed = PackOp::create(b, gathered,
+                                ArrayRef<int64_t>{tiles.batch, tiles.blockOut},
+                                ArrayRef<int64_t>(halo), padValue);
+  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
+  gathered.getDefiningOp()->setAttr(GraphDialect::kPlacement,
+                                    getPlacement(packed.getDefiningOp()));
+  tagger.placement = placement;
+  return {packed, halo, padValue, lanes};
+}
+
+LogicalResult PackedValues::createConcat(ConcatOp op) {
+  Value value = op.getResult();
+  int64_t tile = tiles.blockOut;
+  if (shapeOf(value).size() != 4 || op.getAxis() != 1)
+    return op.emitOpError("cannot concatenate packed tensors: not images along "
+                          "their channels");
+  int8_t padValue = getPadValue(value, tile).value_or(0);
+  Halo halo = getHalo(value, tile, padValue);
+  Lanes lanes;
+  SmallVector<Value> parts;
+  int64_t channels = 0;
+  for (Value input : op.getInputs()) {
+    Value base = findBase(input);
+    const Packed &known = get(input, tile);
+    bool isBorder =
+        known.halo == halo && (halo == Halo{} || known.padValue == padValue);
+    bool isAlone =
+        findJoin(base) == op &&
+        llvm::none_of(parts, [&](Value part) { return part == known.value; });
+    Packed part = known;
+    if (!isAlone || !isBorder ||
+        known.lanes.size() != shapeOf(known.value)[1] * tile)
+      part = copy(known, input, known.lanes.compact(tile), halo, padValue);
+    parts.push_back(part.value);
+    lanes.append(part.lanes, channels);
+    channels += shapeOf(input)[1];
+  }
+  Value joined = createEmpty(value, lanes.size() / tile, halo);
+  int64_t block = 0;
+  for (Value part : parts) {
+    SmallVector<OpFoldResult> offsets(6, b.getIndexAttr(0)),
+        steps(6, b.getIndexAttr(1));
+    offsets[1] = b.getIndexAttr(block);
+    joined = tensor::InsertSliceOp::create(
+        b, part, joined, offsets,
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(part)), steps);
+    block += shapeOf(part)[1];
+  }
+  all[{value, tile}].push_back(std::make_unique<Packed>(
+      Packed{joined, halo, padValue, std::move(lanes)}));
+  return success();
+}
+
+Value PackedValues::unpack(const Packed &packed, Value value) {
+  auto type = typeOf(value);
+  SmallVector<int64_t> shape = getForm(type.getShape());
+  if (packed.lanes.areInOrder() &&
+      packed.lanes.size() == shapeOf(packed.value)[1] * tiles.blockOut) {
+    Value plain = UnpackOp::create(b, type.clone(shape), packed.value,
+                                   ArrayRef<int64_t>(packed.halo));
+    assignToHost(plain.getDefiningOp(), getKernelName(value) + ":unpack");
+    return plain;
+  }
+  SmallVector<int64_t> all(shape);
+  all[1] = shapeOf(packed.value)[1] * tiles.blockOut;
+  Value plain = UnpackOp::create(b, type.clone(all), packed.value,
+                                 ArrayRef<int64_t>(packed.halo));
+  assignToHost(plain.getDefiningOp(), getKernelName(value) + ":unpack");
+  SmallVector<int64_t> places = packed.lanes.getPlaces(shape[1]);
+  for (int64_t &place : places)
+    place += packed.firstBlock * tiles.blockOut;
+  auto indices = RankedTensorType::get(shape[1], b.getI64Type());
+  Value chosen = GatherOp::create(
+      b, plain,
+      ConstantOp::create(b, indices,
+                         DenseElementsAttr::get(indices, ArrayRef(places))),
+      /*axis=*/1);
+  chosen.getDefiningOp()->setAttr(GraphDialect::kPlacement,
+                                  getPlacement(plain.getDefiningOp()));
+  return chosen;
+}
+
+Value PackedValues::getUnpacked(Value value) {
+  if (Value plain = unpacked.lookup(value))
+    return plain;
+  auto it = all.find({value, tiles.blockOut});
+  Operation *producer = value.getDefiningOp();
+  if (it == all.end() || it->second.empty() || !producer ||
+      !(isAccelerated(producer) || isPackedOnHost(producer)))
+    return {};
+  const Packed &packed = *it->second.front();
+  // Where every reader, before or after the current one, can use it.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(packed.value);
+  Value plain = unpack(packed, value);
+  if (shapeOf(plain) != shapeOf(value))
+    plain = ReshapeOp::create(b, typeOf(value), plain);
+  unpacked[value] = plain;
+  return plain;
+}

@@ -1,0 +1,28 @@
+//===- Buffers.h - Where buffers of main lie --------------------*- C++ -*-===//
+//
+// Part of acc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ACC_PASSES_VTA_PROGRAM_BUFFERS_H
+#define ACC_PASSES_VTA_PROGRAM_BUFFERS_H
+
+#include "mlir/IR/Value.h"
+
+namespace acc::vta {
+
+/// The allocation or argument that a buffer is a part of, and the byte that it
+/// begins with; the root is null if that is not known.
+struct BufferPlace {
+  mlir::Value root;
+  int64_t offset = 0;
+};
+BufferPlace findPlace(mlir::Value buffer);
+
+/// The size of a buffer of integers without gaps, if it is known.
+std::optional<int64_t> getBytes(mlir::Value buffer);
+
+} // namespace acc::vta
+
+#endif // ACC_PASSES_VTA_PROGRAM_BUFFERS_H
