@@ -21,8 +21,10 @@ def VTA_Dialect : Dialect {
     /// Attribute of a convolution whose input the host packs: rows and columns
     /// of its window that go side by side into lanes, an array of two.
     static constexpr ::llvm::StringLiteral kFold = "vta.fold";
-    /// Attribute of a convolution or a matrix product with constant weights: the
-    /// channel that every lane of its result holds, -1 for none, an array.
+    /// Attribute of what may write its channels in any order (a convolution or a
+    /// matrix product with constant weights, a multiple of one tensor, and those
+    /// operands of a concatenation that are copied): the channel that every lane
+    /// of its result holds, -1 for none, an array.
     static constexpr ::llvm::StringLiteral kLanes = "vta.lanes";
 
     void registerAttributes();

@@ -8,8 +8,9 @@ import pytest
 
 import acc
 from acc.report import LayerReport
+from acc.targets.vta.lanes import Read, order_of
 from channel_networks import ChannelNetwork, channel_network
-from test_quantized_zoo import feeds
+from test_quantized_zoo import check_against_onnx_runtime, feeds
 
 CONFIGS: dict[str, dict[str, int] | None] = {
     "default": None,
@@ -77,3 +78,20 @@ def test_outputs_in_the_middle() -> None:
     x = net.shuffle(net.concat([net.conv(net.input((1, 16, 5, 5)), c) for c in (7, 17)]))
     parts = net.split(x)
     check(net.build(x, *parts, *(net.conv(part, 3) for part in parts)), None, 6)
+
+
+@pytest.mark.parametrize("seed", (0, 3, 9))
+def test_layers_agree_with_onnx_runtime(seed: int) -> None:
+    check_against_onnx_runtime(seed, channel_network)
+
+
+def test_channels_that_are_read_together_lie_together() -> None:
+    even = np.arange(58) % 2 == 0
+    lanes = order_of(58, [Read(even, 10.0), Read(~even, 10.0)], 1.0, 16)
+    assert sorted(lanes[lanes >= 0].tolist()) == list(range(58))
+    assert all(read.blocks(lanes, 16) == 2 for read in (Read(even, 1.0), Read(~even, 1.0)))
+    # Beside another operand of a concatenation, the channels that are read with some of its own are next to it.
+    behind = order_of(58, [Read(even, 10.0, before=True)], 1.0, 16)
+    assert set(behind[:32]) - {-1} == set(np.flatnonzero(even))
+    # A tensor that is read as a whole keeps its order, and does not grow.
+    assert order_of(20, [Read(np.ones(20, bool), 5.0)], 1.0, 16).tolist() == [*range(20), *[-1] * 12]

@@ -167,8 +167,7 @@ Value acc::vta::spreadWeights(ImplicitLocOpBuilder &b, Value weight,
             int64_t input = o / channels.outputsOfGroup() * perIn + i,
                     at = places[input] - firstBlock * tiles.blockIn;
             for (int64_t tap = 0; tap < taps; ++tap)
-              row[at * taps + tap] =
-                  (*bytes)[(o * perIn + i) * taps + tap];
+              row[at * taps + tap] = (*bytes)[(o * perIn + i) * taps + tap];
           }
         }
       });

@@ -75,6 +75,19 @@ Lanes Lanes::slice(int64_t first, int64_t count, int64_t tile) const {
   return Lanes(llvm::to_vector(get().slice(first * tile, count * tile)));
 }
 
+Lanes Lanes::take(int64_t first, int64_t count, int64_t tile) const {
+  Lanes result;
+  for (int64_t begin = 0; begin + tile <= size(); begin += tile) {
+    ArrayRef<int64_t> block = get().slice(begin, tile);
+    if (llvm::any_of(block, [&](int64_t channel) {
+          return channel >= first && channel < first + count;
+        }))
+      for (int64_t channel : block)
+        result.channels.push_back(channel == kNone ? kNone : channel - first);
+  }
+  return result;
+}
+
 std::pair<int64_t, int64_t> Lanes::getUsedBlocks(int64_t tile) const {
   int64_t first = size() / tile, last = -1;
   for (auto [lane, channel] : llvm::enumerate(channels))

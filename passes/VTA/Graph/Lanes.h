@@ -46,6 +46,9 @@ public:
   Lanes compact(int64_t tile) const;
   /// Those of the blocks from `first` on.
   Lanes slice(int64_t first, int64_t count, int64_t tile) const;
+  /// Those of the blocks that hold any of `count` channels from `first` on,
+  /// which are counted from 0 then.
+  Lanes take(int64_t first, int64_t count, int64_t tile) const;
   /// The blocks of `tile` lanes that hold channels: the first and how many.
   std::pair<int64_t, int64_t> getUsedBlocks(int64_t tile) const;
   /// Adds lanes of a tensor whose first channel is channel `offset` of this.

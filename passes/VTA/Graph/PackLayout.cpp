@@ -426,6 +426,8 @@ private:
         llvm::filter_to_vector(op.getInputs(), [&](Value input) {
           return !readChannels(input, shapeOf(op.getResult()));
         });
+    if (op->hasAttr(VTADialect::kLanes))
+      return rearrange(op);
     Lanes lanes =
         getKernelLanes(tensors.empty() ? op.getInputs() : ValueRange(tensors));
     steps.setLanes(lanes);
@@ -468,6 +470,32 @@ private:
       total = steps.addScaled(
           total, values.getInterior(input, tiles.blockIn, &lanes), multiplier);
     accumulators[op.getResult()] = {total, channels, std::nullopt, lanes};
+    return success();
+  }
+
+  /// A multiple of one tensor whose channels go into other lanes: a product
+  /// with a matrix that has the factor where a channel goes.
+  LogicalResult rearrange(WeightedSumOp op) {
+    FailureOr<Lanes> lanes = getResultLanes(op);
+    if (failed(lanes))
+      return failure();
+    int32_t factor = op.getMultipliers().front();
+    if (op.getInputs().size() != 1 || shapeOf(op.getResult()).size() != 4 ||
+        typeOf(op.getInputs()[0]) !=
+            typeOf(op.getResult()).clone(b.getI8Type()) ||
+        narrowable.contains(op.getInputs()[0]) || !values.canMultiply(factor))
+      return op.emitOpError("has ")
+             << VTADialect::kLanes
+             << ", but is no multiple of one tensor that the matrix unit makes";
+    // Nothing is added to channels that lie in sections.
+    bool isLast = true;
+    for (Operation *requantize : op.getResult().getUsers())
+      for (Operation *reader : requantize->getResult(0).getUsers())
+        isLast = isLast && getKernel(reader) != getKernel(op);
+    Value total =
+        values.getMultiplied(op.getInputs()[0], *lanes, int8_t(factor), isLast);
+    accumulators[op.getResult()] = {
+        total, {int32_t(op.getBias())}, std::nullopt, *lanes};
     return success();
   }
 

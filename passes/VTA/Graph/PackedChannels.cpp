@@ -112,32 +112,49 @@ PackedValues::Packed PackedValues::copy(const Packed &from, Value value,
   StringAttr name = makeKernelName(getKernelName(value) + ":channels");
   tagger.placement =
       PlacementAttr::get(b.getContext(), name, accelerator, StringAttr());
-  // A convolution of each channel by itself, with ones.
-  int64_t count = shapeOf(value)[1];
-  auto type = RankedTensorType::get({count, 1, 1, 1}, b.getI8Type());
-  Value ones = ConstantOp::create(
-      b, type, makeElements(type, [](MutableArrayRef<char> bytes) {
-        llvm::fill(bytes, 1);
-      }));
-  ConvolutionChannels channels{count, count, count, from.lanes, lanes};
-  ChannelBlocks blocks =
-      findChannelBlocks(channels, tiles, /*anySections=*/true);
-  Value weight =
-      b.createOrFold<PackOp>(spreadWeights(b, ones, channels, blocks, tiles),
-                             ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
-  Value input = pad(slice(from, Halo{}), Halo{}, {blocks.low, blocks.high});
-  SmallVector<int64_t> shape = getPackedShape(shapeOf(value), tiles.blockOut),
-                       counts{blocks.outputs};
-  if (blocks.sections > 1)
-    counts.insert(counts.begin(), blocks.sections);
-  shape.erase(shape.begin() + 1);
-  shape.insert(shape.begin() + 1, counts.begin(), counts.end());
-  Value acc = steps.convolution(input, weight, blocks, shape, {1, 1}, {1, 1});
-  Packed result{createEmpty(value, counts, halo), halo, padValue, lanes};
+  Value acc = multiply(from, value, lanes, /*factor=*/1, /*anySections=*/true);
+  Packed result{
+      createEmpty(value, shapeOf(acc).drop_front().drop_back(4), halo), halo,
+      padValue, lanes};
   write(result, /*hasBorder=*/true,
         [&](Value target) { return steps.narrow(acc, target); });
   tagger.placement = placement;
   return result;
+}
+
+Value PackedValues::multiply(const Packed &from, Value value,
+                             const Lanes &lanes, int8_t factor,
+                             bool anySections) {
+  // A convolution of each channel by itself.
+  int64_t count = shapeOf(value)[1];
+  auto type = RankedTensorType::get({count, 1, 1, 1}, b.getI8Type());
+  Value factors = ConstantOp::create(
+      b, type, makeElements(type, [&](MutableArrayRef<char> bytes) {
+        llvm::fill(bytes, char(factor));
+      }));
+  ConvolutionChannels channels{count, count, count, from.lanes, lanes};
+  ChannelBlocks blocks = findChannelBlocks(channels, tiles, anySections);
+  Value weight =
+      b.createOrFold<PackOp>(spreadWeights(b, factors, channels, blocks, tiles),
+                             ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
+  Value input = pad(slice(from, Halo{}), Halo{}, {blocks.low, blocks.high});
+  SmallVector<int64_t> shape = getPackedShape(shapeOf(value), tiles.blockOut);
+  shape[1] = blocks.outputs;
+  if (blocks.sections > 1)
+    shape.insert(shape.begin() + 1, blocks.sections);
+  return steps.convolution(input, weight, blocks, shape, {1, 1}, {1, 1});
+}
+
+bool PackedValues::canMultiply(int32_t factor) const {
+  return tiles.blockIn == tiles.blockOut &&
+         accelerator.getConfig().wgtBits() == 8 && llvm::isInt<8>(factor);
+}
+
+Value PackedValues::getMultiplied(Value value, const Lanes &lanes,
+                                  int8_t factor, bool anySections) {
+  value = lookThrough(value);
+  return multiply(get(value, tiles.blockOut), value, lanes, factor,
+                  anySections);
 }
 
 PackedValues::Packed PackedValues::copyOnHost(Value value, const Lanes &lanes,
@@ -173,10 +190,22 @@ LogicalResult PackedValues::createConcat(ConcatOp op) {
                           "their channels");
   int8_t padValue = getPadValue(value, tile).value_or(0);
   Halo halo = getHalo(value, tile, padValue);
-  Lanes lanes;
+  Lanes lanes, chosen;
+  if (auto attribute = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kLanes))
+    chosen = Lanes(llvm::to_vector(attribute.asArrayRef()));
   SmallVector<Value> parts;
   int64_t channels = 0;
   for (Value input : op.getInputs()) {
+    // The policy may say in which order copies have their channels.
+    Lanes wanted;
+    if (chosen.size() > 0) {
+      wanted = chosen.take(channels, shapeOf(input)[1], tile);
+      if (!wanted.hold(shapeOf(input)[1]))
+        return op.emitOpError("has ")
+               << VTADialect::kLanes << ", which must hold the "
+               << shapeOf(input)[1] << " channels from " << channels
+               << " on once, in whole blocks of " << tile;
+    }
     Value base = findBase(input);
     const Packed &known = get(input, tile);
     bool isBorder =
@@ -187,7 +216,9 @@ LogicalResult PackedValues::createConcat(ConcatOp op) {
     Packed part = known;
     if (!isAlone || !isBorder ||
         known.lanes.size() != shapeOf(known.value)[1] * tile)
-      part = copy(known, input, known.lanes.compact(tile), halo, padValue);
+      part = copy(known, lookThrough(input),
+                  wanted.size() > 0 ? wanted : known.lanes.compact(tile), halo,
+                  padValue);
     parts.push_back(part.value);
     lanes.append(part.lanes, channels);
     channels += shapeOf(input)[1];

@@ -130,6 +130,12 @@ public:
                        llvm::function_ref<mlir::Value(mlir::Value)> transpose);
 
   // PackedChannels.cpp
+  /// The i8 elements of `value` times a factor, in i32 and in other lanes, if
+  /// canMultiply; blocks may lie in sections.
+  mlir::Value getMultiplied(mlir::Value value, const Lanes &lanes,
+                            int8_t factor, bool anySections);
+  bool canMultiply(int32_t factor) const;
+
   /// Makes the packed form of a concatenation along the channels, in whose
   /// memory its operands lie one after the other, each in whole blocks.
   mlir::LogicalResult createConcat(graph::ConcatOp op);
@@ -173,6 +179,8 @@ private:
   /// the accelerator if it can, else by the host.
   Packed copy(const Packed &from, mlir::Value value, const Lanes &lanes,
               const Halo &halo, int8_t padValue);
+  mlir::Value multiply(const Packed &from, mlir::Value value,
+                       const Lanes &lanes, int8_t factor, bool anySections);
   Packed copyOnHost(mlir::Value value, const Lanes &lanes, const Halo &halo,
                     int8_t padValue);
   mlir::Value unpack(const Packed &packed, mlir::Value value);

@@ -16,7 +16,7 @@ from acc import ir
 from acc.dialects.graph import PlacementAttr
 from acc.targets.vta.config import Hardware
 
-__all__ = ["Convolution", "choose_folds", "fold_of"]
+__all__ = ["Convolution", "choose_folds", "fold_of", "is_on", "operations_of"]
 
 FOLD = "vta.fold"
 """The attribute of a convolution that has the rows and columns of its window that are folded."""
@@ -72,15 +72,15 @@ def fold_of(convolution: Convolution, hardware: Hardware) -> tuple[int, int]:
     return min(candidates, key=lambda fold: (convolution.cycles(fold, hardware), fold[0] * fold[1]))
 
 
-def _placed(module: ir.Operation, target: str) -> Iterator[ir.Operation]:
+def operations_of(module: ir.Operation) -> Iterator[list[ir.Operation]]:
+    """The operations of every function of a module."""
     for function in module.regions[0].blocks[0]:
         if function.name == "func.func" and len(function.regions[0].blocks):
-            for op in function.regions[0].blocks[0].operations:
-                if _is_on(op, target):
-                    yield op
+            yield list(function.regions[0].blocks[0].operations)
 
 
-def _is_on(op: ir.Operation, target: str) -> bool:
+def is_on(op: ir.Operation, target: str) -> bool:
+    """Whether an operator is placed on a target."""
     placement = op.attributes.get("graph.placement")
     return isinstance(placement, PlacementAttr) and placement.target is not None and placement.target.value == target
 
@@ -94,7 +94,7 @@ def _is_packed_by_host(value: ir.Value, target: str) -> bool:
         return False
     if owner.name in RESHAPES:
         return _is_packed_by_host(owner.operands[0], target)
-    return not _is_on(owner, target)
+    return not is_on(owner, target)
 
 
 RESHAPES = frozenset(f"graph.{name}" for name in ("reshape", "flatten", "squeeze", "unsqueeze"))
@@ -102,8 +102,8 @@ RESHAPES = frozenset(f"graph.{name}" for name in ("reshape", "flatten", "squeeze
 
 def choose_folds(module: ir.Operation, hardware: Hardware, target: str = "vta") -> None:
     """Writes `vta.fold` on every convolution that the accelerator runs and that is cheaper so."""
-    for op in _placed(module, target):
-        if op.name != "graph.conv_integer":
+    for op in itertools.chain.from_iterable(operations_of(module)):
+        if op.name != "graph.conv_integer" or not is_on(op, target):
             continue
         group = op.attributes.get("group")
         if (group is not None and group.value != 1) or not _is_packed_by_host(op.operands[0], target):

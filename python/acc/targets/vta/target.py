@@ -21,6 +21,7 @@ from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
 from acc.targets.vta.config import Hardware, read_config
 from acc.targets.vta.folding import choose_folds
+from acc.targets.vta.lanes import choose_lanes
 from acc.targets.vta.schedule import PORT_BYTES, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
 
@@ -152,6 +153,7 @@ class Vta(Accelerator):
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
         pm.add(lambda module: choose_folds(module, self._hardware), "fold-windows")
+        pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
         pm.add(vta_passes.pack_layout())
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
