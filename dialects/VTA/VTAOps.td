@@ -12,5 +12,6 @@ include "dialects/VTA/VTADialect.td"
 include "dialects/VTA/VTAAttributes.td"
 include "dialects/VTA/VTAProgramOps.td"
 include "dialects/VTA/VTAStructuredOps.td"
+include "dialects/VTA/VTATensorOps.td"
 
 #endif // ACC_DIALECTS_VTA_VTAOPS_TD

@@ -25,6 +25,11 @@ bool commutesWithQuantization(Operation *op) {
   if (auto pad = dyn_cast_if_present<PadOp>(op))
     return pad.getMode() != PadMode::Constant ||
            pad.getConstantValue().isZero();
+  // What is beyond the image is a number of its own there.
+  if (auto resize = dyn_cast_if_present<ResizeOp>(op))
+    return resize.getMode() == ResizeMode::Nearest &&
+           resize.getCoordinateTransformationMode() !=
+               CoordinateMode::TfCropAndResize;
   return isa_and_present<FlattenOp, ReshapeOp, SqueezeOp, UnsqueezeOp,
                          TransposeOp, SliceOp, ConcatOp, MaxPoolOp>(op);
 }
@@ -145,6 +150,8 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
     Operation *move = op.getInput().getDefiningOp();
     if (!commutesWithQuantization(move) || !move->hasOneUse())
       return rewriter.notifyMatchFailure(op, "nothing to move through");
+    if (isa<SliceOp>(move))
+      return rewriter.notifyMatchFailure(op, "quantizes the part that is left");
     if (llvm::all_of(move->getOperands(), [](Value operand) {
           return isSize(operand) || isQuantizedBehindMoves(operand);
         }))

@@ -10,6 +10,43 @@
 
 include "mlir/Pass/PassBase.td"
 
+def VTAAssemble : Pass<"vta-assemble", "::mlir::ModuleOp"> {
+  let summary = "Make addresses of what moves images over space";
+  let description = [{
+    Operators whose `graph.placement` has a `#vta.config` as its target, and that
+    move rows and columns of images, become vta.assemble and slices: graph.pad
+    in any mode, graph.resize that repeats pixels, graph.concat along rows or
+    columns, and the graph.transpose that puts channels into rows and columns
+    between two reshapes (a transposed convolution, a depth to space).
+
+    Of the last of these, what a convolution computes for it alone is computed
+    phase by phase: every phase is a convolution with a part of the outputs and
+    with the taps that have weights, which stores to where the phase lies. Else
+    the channels of a phase must follow each other, and are copied.
+
+    A slice is read from where it lies. Readers that cannot, because they pad it
+    with something else than zeros, get a copy.
+
+    ```mlir
+    #conv = #graph.placement<kernel = "up", target = #vta_config>
+    #move = #graph.placement<kernel = "up_1", target = #vta_config>
+    %a = graph.conv_integer %x, %w, %b {graph.placement = #conv, ...} : ... -> tensor<1x64x8x8xi32>
+    %q = graph.requantize %a {graph.placement = #conv, ...}
+    %s = graph.reshape %q : (tensor<1x64x8x8xi8>) -> tensor<1x2x2x16x8x8xi8>
+    %t = graph.transpose %s {graph.placement = #move, perm = array<i64: 0, 3, 4, 1, 5, 2>}
+    %y = graph.reshape %t : ... -> tensor<1x16x16x16xi8>
+    ```
+    becomes
+    ```mlir
+    %a0 = graph.conv_integer %x, %w0, %b0 {...} : ... -> tensor<1x16x8x8xi32>
+    %q0 = graph.requantize %a0 {...} // and three more
+    %y = vta.assemble %q0, %q1, %q2, %q3 {columns = array<i64: 0, 1, 0, 1>,
+        rows = array<i64: 0, 0, 1, 1>, steps = array<i64: 2, 2>, ...}
+        {graph.placement = #move} : ... -> tensor<1x16x16x16xi8>
+    ```
+  }];
+}
+
 def VTAPackLayout : Pass<"vta-pack-layout", "::mlir::ModuleOp"> {
   let summary = "Rewrite the accelerator's operators on its tiled layout";
   let description = [{

@@ -117,6 +117,9 @@ private:
             [&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
         .Case([&](LookupOp lookup) { return values.createLookup(lookup); })
+        .Case([&](AssembleOp op) { return values.createAssembly(op); })
+        // Readers load a slice from where it lies.
+        .Case([](SliceOp) { return success(); })
         .Default([](Operation *other) {
           return other->emitOpError("cannot run on the accelerator");
         });
@@ -601,7 +604,9 @@ private:
       }
       bool isOriginal =
           isPackedOnHost(&op) ||
-          (isAccelerated(&op) && op.getDialect()->getNamespace() == "graph");
+          (isAccelerated(&op) &&
+           (op.getDialect()->getNamespace() == "graph" ||
+            mlir::isa<AssembleOp>(op)));
       if (!isOriginal)
         continue;
       if (!op.use_empty()) {

@@ -19,8 +19,6 @@ using namespace mlir;
 using namespace acc::graph;
 using namespace acc::vta;
 
-static bool isEmpty(const Halo &halo) { return halo == Halo{}; }
-
 ConfigAttr acc::vta::getAccelerator(Operation *op) {
   PlacementAttr placement = getPlacement(op);
   return placement ? dyn_cast_if_present<ConfigAttr>(placement.getTarget())
@@ -278,6 +276,8 @@ static std::pair<Halo, Halo> splitPads(ArrayRef<int64_t> pads) {
 const PackedValues::Packed &PackedValues::select(Value value, int64_t tile,
                                                  ArrayRef<int64_t> pads,
                                                  int8_t padValue) {
+  if (SliceOp slice = getView(value))
+    return select(slice.getInput(), tile, {}, 0);
   bool isPadded = !isEmpty(splitPads(pads).first) && padValue != 0;
   return isPadded ? get(value, tile, padValue) : get(value, tile);
 }
@@ -289,6 +289,8 @@ const Lanes &PackedValues::getLanes(Value value, int64_t tile,
 
 Value PackedValues::getInterior(Value value, int64_t tile,
                                 const Lanes *wanted) {
+  if (Value part = getViewed(value, tile, wanted))
+    return part;
   const Packed &packed = get(value, tile);
   if (!wanted || packed.lanes == *wanted)
     return slice(packed, Halo{});
@@ -305,8 +307,13 @@ Value PackedValues::getInterior(Value value, int64_t tile,
 Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
                               int8_t padValue,
                               std::array<int64_t, 2> channelPads) {
-  const Packed &packed = select(value, tile, pads, padValue);
   auto [border, rest] = splitPads(pads);
+  if (Value part = getViewed(value, tile)) {
+    Packed cut{part, Halo{}, 0,
+               Lanes::inOrder(shapeOf(part)[1] * tile, tile)};
+    return pad(slice(cut, rest), border, channelPads);
+  }
+  const Packed &packed = select(value, tile, pads, padValue);
   if (isEmpty(border) || padValue != 0) {
     Halo halo{pads[0], pads[1], pads[2], pads[3]};
     return pad(slice(packed, halo), Halo{}, channelPads);
@@ -371,8 +378,10 @@ Value PackedValues::createEmpty(Value value, ArrayRef<int64_t> channelBlocks,
 
 PackedValues::Packed
 PackedValues::createDestination(Value value, const Lanes &lanes,
-                                ArrayRef<int64_t> channelBlocks) {
-  int8_t padValue = getPadValue(value, tiles.blockOut).value_or(0);
+                                ArrayRef<int64_t> channelBlocks,
+                                std::optional<int8_t> wanted) {
+  int8_t padValue =
+      wanted ? *wanted : getPadValue(value, tiles.blockOut).value_or(0);
   SmallVector<int64_t> form = getForm(shapeOf(value));
   Halo halo = form.size() == 3 ? getTail(form)
                                : getHalo(value, tiles.blockOut, padValue);
@@ -392,6 +401,8 @@ static Value joinSections(ImplicitLocOpBuilder &b, Value packed) {
 void PackedValues::createResult(Value value, const Lanes &lanes,
                                 ArrayRef<int64_t> channelBlocks,
                                 llvm::function_ref<Value(Value)> compute) {
+  if (storePart(value, lanes, channelBlocks, compute))
+    return;
   Packed packed = createDestination(value, lanes, channelBlocks);
   // Nobody cares for what is behind the last position of a sequence.
   write(packed, getForm(shapeOf(value)).size() != 3, compute);

@@ -61,6 +61,7 @@ struct KernelTagger : mlir::OpBuilder::Listener {
 /// Rows and columns around an image, as in graph.pack: top, left, bottom,
 /// right.
 using Halo = std::array<int64_t, 4>;
+inline bool isEmpty(const Halo &halo) { return halo == Halo{}; }
 
 /// Decides and remembers the packed form of every i8 tensor that the
 /// accelerator reads or writes.
@@ -128,6 +129,11 @@ public:
   Matrix
   getTransposedWeights(mlir::Value value,
                        llvm::function_ref<mlir::Value(mlir::Value)> transpose);
+
+  // PackedAssemblies.cpp
+  /// Makes the packed form of what is put together: inputs that are not stored
+  /// to their places yet are copied, each by a kernel of its own.
+  mlir::LogicalResult createAssembly(AssembleOp op);
 
   // PackedChannels.cpp
   /// The i8 elements of `value` times a factor, in i32 and in other lanes, if
@@ -228,9 +234,11 @@ private:
   mlir::Value slice(const Packed &packed, const Halo &halo);
   mlir::Value pad(mlir::Value packed, const Halo &border,
                   std::array<int64_t, 2> channelPads);
-  /// An empty tensor for the packed form of `value` as its readers want it.
+  /// An empty tensor for the packed form of `value` as its readers want it, or
+  /// only those that pad with `padValue`.
   Packed createDestination(mlir::Value value, const Lanes &lanes,
-                           llvm::ArrayRef<int64_t> channelBlocks);
+                           llvm::ArrayRef<int64_t> channelBlocks,
+                           std::optional<int8_t> padValue = std::nullopt);
   mlir::Value createEmpty(mlir::Value value,
                           llvm::ArrayRef<int64_t> channelBlocks,
                           const Halo &halo);
@@ -238,6 +246,26 @@ private:
   /// fills before.
   void write(Packed &packed, bool hasBorder,
              llvm::function_ref<mlir::Value(mlir::Value)> compute);
+
+  // PackedAssemblies.cpp
+  /// The slice of which `value` is the result, if its readers load it from
+  /// where it lies.
+  static graph::SliceOp getView(mlir::Value value);
+  /// The part of a packed image that such a slice is, or null if `value` is
+  /// none.
+  mlir::Value getViewed(mlir::Value value, int64_t tile,
+                        const Lanes *wanted = nullptr);
+  /// The buffer of what is put together, as it is so far; of these lanes if
+  /// there is none yet.
+  Packed &getAssembly(AssembleOp op, const Lanes &lanes);
+  /// Lets `compute` write input `index` to its place.
+  void writePart(AssembleOp op, unsigned index, Packed &packed,
+                 llvm::function_ref<mlir::Value(mlir::Value)> compute);
+  /// Stores a result to its place in the one image that is put together from
+  /// it; false if there is none.
+  bool storePart(mlir::Value value, const Lanes &lanes,
+                 llvm::ArrayRef<int64_t> channelBlocks,
+                 llvm::function_ref<mlir::Value(mlir::Value)> compute);
   /// Writes what a destination with a halo has around it.
   void fillHalo(Packed &packed);
   /// Gives a conversion, which the host runs, a kernel of its own.
@@ -254,6 +282,9 @@ private:
       all;
   mutable llvm::DenseMap<mlir::Value, mlir::Operation *> joins;
   llvm::DenseMap<mlir::Value, mlir::Value> unpacked;
+  llvm::DenseMap<mlir::Operation *, std::unique_ptr<Packed>> assemblies;
+  /// Inputs of them that have been stored to their places.
+  llvm::DenseSet<mlir::Value> stored;
   llvm::StringSet<> kernelNames;
 };
 

@@ -14,6 +14,7 @@ import numpy as np
 from acc import ir
 from acc._mlir import find_channel_move
 from acc.targets.reasons import Blame, Reason, element_of, explain
+from acc.targets.vta import movement
 from acc.targets.vta.config import Hardware
 
 __all__ = ["RULES", "can_continue", "keep_layout", "refuse"]
@@ -173,6 +174,49 @@ def _has_no_table(_: ir.Operation, __: Hardware) -> str:
     return "computed by a table of 256 entries, which the vector unit does not have"
 
 
+def _is_laid_out(value: ir.Value, hardware: Hardware) -> bool:
+    """Whether a tensor is in the accelerator's layout, because it computes it or the host keeps it so."""
+    owner = value.owner
+    if not isinstance(owner, ir.Operation):
+        return False
+    if owner.name == "graph.reshape" and len(ir.shape_of(value)) == 4:
+        # The last of the operators that put channels into rows and columns.
+        turned = owner.operands[0].owner
+        return isinstance(turned, ir.Operation) and turned.name == "graph.transpose" and not refuse(turned, hardware)
+    if owner.name == "graph.requantize":
+        return all(
+            isinstance(v.owner, ir.Operation) and v.owner.name in RULES and not refuse(v.owner, hardware)
+            for v in owner.operands
+        )
+    return "graph.packed" in owner.attributes or (owner.name in RULES and not refuse(owner, hardware))
+
+
+def _moves_what_is_laid_out(op: ir.Operation, hardware: Hardware) -> str:
+    """A rule for what moves data: it stands between what the accelerator computes and what it reads."""
+    if not all(_is_laid_out(v, hardware) for v in movement.sources_of(op)):
+        return "moves data that the CPU has"
+    for use in movement.result_of(op).uses:
+        reader = use.owner
+        if reader.name in ("graph.concat", "graph.lookup") or movement.is_move(reader, hardware):
+            return ""
+        if reader.name == "graph.reshape" and len(reader.result.uses) == 1:
+            reader = reader.result.uses[0].owner
+            if reader.name == "graph.transpose" and movement.is_move(reader, hardware):
+                return ""
+        if reader.name in RULES and reader.name not in movement.MOVES and not refuse(reader, hardware):
+            return ""
+    return "moves data to the CPU"
+
+
+def _may_copy(op: ir.Operation, hardware: Hardware) -> str:
+    """A rule for what moves data that is not stored where it is wanted by what computes it."""
+    if op.name == "graph.transpose":
+        interleave = movement.Interleave.of(op)
+        if interleave is not None and interleave.has_phases_of_convolution():
+            return ""
+    return _may_load_int8(op, hardware)
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.conv_integer": (
         *(_fits_widths, _fits_weight_width, _is_image),
@@ -186,13 +230,14 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
     "graph.lookup": (_has_no_table,),
+    **dict.fromkeys(movement.MOVES, (movement.why_not, _fits_widths, _may_copy, _moves_what_is_laid_out)),
 }
 """What the accelerator runs, and under which conditions."""
 
 
 def refuse(op: ir.Operation, hardware: Hardware) -> Reason:
     """Why the accelerator cannot run `op`, leaving aside what it depends on; an empty reason if it can."""
-    if op.name not in RULES:
+    if op.name not in RULES or (op.name in movement.MOVES and element_of(op).name != "int8"):
         return explain(op)
     text = next(filter(None, (rule(op, hardware) for rule in RULES[op.name])), "")
     return Reason(text, Blame.RULE) if text else Reason()
@@ -212,7 +257,7 @@ def _may_have_sections(op: ir.Operation, hardware: Hardware) -> bool:
 
 def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hardware: Hardware) -> bool:
     """Whether a kernel that ends with `tail` may go on with `op`."""
-    if tail.name == "graph.max_pool":
+    if tail.name == "graph.max_pool" or tail.name in movement.MOVES:
         return False
     if op.name not in ("graph.weighted_sum", "graph.mul_integer"):
         return True
@@ -239,7 +284,7 @@ def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> 
     """
     if not (_joins_channels(op, placed) or _moves_channels(op, placed) or _looks_up(op, placed)):
         return False
-    if not _is_read_packed(op.result):
+    if not _is_read_packed(op.result, hardware):
         return False
     op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
     return True
@@ -257,13 +302,16 @@ def _is_in_layout(value: ir.Value, placed: set[ir.Value]) -> bool:
     return move is not None and _is_in_layout(move[0], placed)
 
 
-def _is_read_packed(value: ir.Value) -> bool:
+def _is_read_packed(value: ir.Value, hardware: Hardware) -> bool:
     """Whether an operator that may run on the accelerator reads a value, be it behind moves of channels."""
     for use in value.uses:
         reader = use.owner
-        if reader.name in RULES and element_of(reader).kind != "float":
+        if reader.name in movement.MOVES:
+            if element_of(reader).name == "int8" and movement.is_move(reader, hardware):
+                return True
+        elif reader.name in RULES and element_of(reader).kind != "float":
             return True
-        if reader.name in (*_MOVES, "graph.concat", "graph.reshape") and _is_read_packed(reader.result):
+        if reader.name in (*_MOVES, "graph.concat", "graph.reshape") and _is_read_packed(reader.result, hardware):
             return True
     return False
 

@@ -152,6 +152,7 @@ class Vta(Accelerator):
 
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
+        pm.add(vta_passes.assemble())
         pm.add(lambda module: choose_folds(module, self._hardware), "fold-windows")
         pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
         pm.add(vta_passes.pack_layout())
