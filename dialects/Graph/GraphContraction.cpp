@@ -76,23 +76,13 @@ struct FoldPadIntoConv : OpRewritePattern<ConvOp> {
       return rewriter.notifyMatchFailure(conv, "input is not padded");
     if (pad.getMode() != PadMode::Constant || !pad.getConstantValue().isZero())
       return rewriter.notifyMatchFailure(conv, "padding is not zero");
-    size_t rank = pad.getInput().getType().getRank();
-    ArrayRef<int64_t> begin = pad.getPads().take_front(rank);
-    ArrayRef<int64_t> end = pad.getPads().drop_front(rank);
-    if (begin[0] || begin[1] || end[0] || end[1])
-      return rewriter.notifyMatchFailure(conv, "batch or channels are padded");
-    if (llvm::any_of(pad.getPads(), [](int64_t size) { return size < 0; }))
-      return rewriter.notifyMatchFailure(conv, "the padding crops");
-
-    SmallVector<int64_t> pads(conv.getPads());
-    for (size_t axis = 2; axis < rank; ++axis) {
-      pads[axis - 2] += begin[axis];
-      pads[axis - 2 + rank - 2] += end[axis];
-    }
+    std::optional<SmallVector<int64_t>> pads = addPads(pad, conv.getPads());
+    if (!pads)
+      return rewriter.notifyMatchFailure(conv, "pads no space, or crops");
     Location loc = FusedLoc::get(getContext(), {pad.getLoc(), conv.getLoc()});
     rewriter.modifyOpInPlace(conv, [&] {
       conv.getInputMutable().assign(pad.getInput());
-      conv.setPads(pads);
+      conv.setPads(*pads);
       conv->setLoc(loc);
     });
     return success();

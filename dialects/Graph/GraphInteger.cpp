@@ -7,9 +7,11 @@
 
 #include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/Constants.h"
+#include "dialects/Graph/GraphMovement.h"
 
 #include "mlir/Dialect/Traits.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -61,6 +63,42 @@ ConvIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   results.push_back({{input[0], weight[0]}, getI32(c)});
   llvm::append_range(results.back().sizes, *spatial);
   return success();
+}
+
+namespace {
+
+/// Padding in front of a convolution becomes its own if both pad with the same
+/// number.
+struct FoldPadIntoConvInteger : OpRewritePattern<ConvIntegerOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ConvIntegerOp conv,
+                                PatternRewriter &rewriter) const override {
+    auto pad = conv.getInput().getDefiningOp<PadOp>();
+    if (!pad || pad.getMode() != PadMode::Constant)
+      return rewriter.notifyMatchFailure(conv, "input has no border");
+    auto value = int8_t(pad.getConstantValue().convertToDouble());
+    bool padsItself =
+        llvm::any_of(conv.getPads(), [](int64_t size) { return size != 0; });
+    if (padsItself && value != int8_t(conv.getPadValue()))
+      return rewriter.notifyMatchFailure(conv, "pads with another number");
+    std::optional<SmallVector<int64_t>> pads = addPads(pad, conv.getPads());
+    if (!pads)
+      return rewriter.notifyMatchFailure(conv, "pads no space, or crops");
+    rewriter.modifyOpInPlace(conv, [&] {
+      conv.getInputMutable().assign(pad.getInput());
+      conv.setPads(*pads);
+      conv.setPadValue(value);
+    });
+    return success();
+  }
+};
+
+} // namespace
+
+void ConvIntegerOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                                MLIRContext *context) {
+  patterns.add<FoldPadIntoConvInteger>(context);
 }
 
 //===----------------------------------------------------------------------===//

@@ -51,6 +51,7 @@ def Graph_ConvIntegerOp : Graph_IntegerOp<"conv_integer"> {
                        DefaultValuedAttr<I64Attr, "1">:$group,
                        DefaultValuedAttr<I8Attr, "0">:$pad_value);
   let results = (outs Graph_I32Tensor:$result);
+  let hasCanonicalizer = 1;
 }
 
 def Graph_GemmIntegerOp : Graph_IntegerOp<"gemm_integer"> {

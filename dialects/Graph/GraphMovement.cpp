@@ -391,6 +391,23 @@ LogicalResult PadOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   return success();
 }
 
+std::optional<SmallVector<int64_t>>
+acc::graph::addPads(PadOp pad, ArrayRef<int64_t> pads) {
+  size_t rank = pad.getInput().getType().getRank(), spatial = rank - 2;
+  ArrayRef<int64_t> begin = pad.getPads().take_front(rank),
+                    end = pad.getPads().drop_front(rank);
+  if (rank < 3 || pads.size() != 2 * spatial || begin[0] || begin[1] ||
+      end[0] || end[1] ||
+      llvm::any_of(pad.getPads(), [](int64_t size) { return size < 0; }))
+    return std::nullopt;
+  SmallVector<int64_t> sum(pads);
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    sum[axis] += begin[axis + 2];
+    sum[axis + spatial] += end[axis + 2];
+  }
+  return sum;
+}
+
 OpFoldResult PadOp::fold(FoldAdaptor) {
   return llvm::all_of(getPads(), [](int64_t size) { return size == 0; })
              ? getInput()

@@ -6,7 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/GraphPooling.h"
+#include "dialects/Graph/GraphMovement.h"
 #include "dialects/Graph/Windows.h"
+
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace acc::graph;
@@ -83,6 +86,43 @@ MaxPoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
   return inferPool(c, adaptor.getInput(), adaptor.getKernelShape(),
                    adaptor.getStrides(), adaptor.getPads(),
                    adaptor.getDilations(), results);
+}
+
+namespace {
+
+/// A border of the least number, which never wins, becomes the pool's own, as
+/// long as every window still meets the image.
+struct FoldPadIntoMaxPool : OpRewritePattern<MaxPoolOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MaxPoolOp pool,
+                                PatternRewriter &rewriter) const override {
+    auto pad = pool.getInput().getDefiningOp<PadOp>();
+    if (!pad || pad.getMode() != PadMode::Constant ||
+        !getElementTypeOrSelf(pad.getType()).isSignlessInteger(8) ||
+        pad.getConstantValue().convertToDouble() != -128)
+      return rewriter.notifyMatchFailure(pool, "no border that never wins");
+    std::optional<SmallVector<int64_t>> pads = addPads(pad, pool.getPads());
+    if (!pads)
+      return rewriter.notifyMatchFailure(pool, "pads no space, or crops");
+    size_t spatial = pool.getKernelShape().size();
+    for (auto [axis, size] : llvm::enumerate(*pads))
+      if (size > (pool.getKernelShape()[axis % spatial] - 1) *
+                     pool.getDilations()[axis % spatial])
+        return rewriter.notifyMatchFailure(pool, "a window would be empty");
+    rewriter.modifyOpInPlace(pool, [&] {
+      pool.getInputMutable().assign(pad.getInput());
+      pool.setPads(*pads);
+    });
+    return success();
+  }
+};
+
+} // namespace
+
+void MaxPoolOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                            MLIRContext *context) {
+  patterns.add<FoldPadIntoMaxPool>(context);
 }
 
 LogicalResult

@@ -20,6 +20,7 @@ def Graph_MaxPoolOp : Graph_ShapedOp<"max_pool"> {
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations);
   let results = (outs Graph_AnyTensor:$result);
+  let hasCanonicalizer = 1;
 }
 
 def Graph_AveragePoolOp : Graph_ShapedOp<"average_pool"> {

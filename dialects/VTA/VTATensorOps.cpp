@@ -32,8 +32,7 @@ LogicalResult AssembleOp::verify() {
     int64_t channel = getChannels()[index];
     if (ShapedType::isDynamicShape(shape))
       return emitOpError("input ") << index << " has an open size";
-    if (shape[0] != result[0] || channel < 0 ||
-        channel + result[1] > shape[1])
+    if (shape[0] != result[0] || channel < 0 || channel + result[1] > shape[1])
       return emitOpError("input ")
              << index << " has not the result's images or channels";
     for (auto [first, size, step, most] :

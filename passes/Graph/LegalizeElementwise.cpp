@@ -306,6 +306,8 @@ FailureOr<Value> Legalizer::run() {
     return legalizeGlobalAverage(pool);
   if (auto pool = dyn_cast<AveragePoolOp>(op))
     return legalizeAverage(pool);
+  if (isa<ResizeOp>(op))
+    return legalizeResize(builder, layer, reason);
   reason = getOnnxName(op->getName().getStringRef()) + " has no integer form";
   return failure();
 }

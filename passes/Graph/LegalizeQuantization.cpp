@@ -89,24 +89,18 @@ static bool isFused(QuantizeLinearOp quantize) {
   });
 }
 
-/// The stored integer of a real number, as graph.quantize_linear computes it.
-static int32_t quantize(double real, const Grid &grid) {
-  double scaled = std::nearbyint(float(real) / float(grid.scale));
-  return int32_t(std::clamp<double>(scaled + grid.zeroPoint, grid.lo, grid.hi));
-}
-
 /// Narrows the bounds of `grid`, which hold for what comes behind it, to what
 /// passes through `activation`.
 static void applyActivation(Operation *activation, Grid &grid) {
   int32_t lo = grid.lo, hi = grid.hi;
   if (isa<ReluOp>(activation)) {
-    lo = std::max(lo, quantize(0, grid));
+    lo = std::max(lo, grid.quantize(0));
   } else {
     auto clip = cast<ClipOp>(activation);
     if (clip.getMin())
-      lo = std::max(lo, quantize(clip.getMin()->convertToDouble(), grid));
+      lo = std::max(lo, grid.quantize(clip.getMin()->convertToDouble()));
     if (clip.getMax())
-      hi = std::min(hi, quantize(clip.getMax()->convertToDouble(), grid));
+      hi = std::min(hi, grid.quantize(clip.getMax()->convertToDouble()));
   }
   // ONNX applies the upper bound last: it wins over a lower bound above it.
   // What follows has narrowed the grid already and wins over both.

@@ -19,6 +19,14 @@ using namespace acc::graph;
 
 namespace {
 
+/// Whether an operator surrounds a tensor with a number of its own, which
+/// quantizes to an integer but need not be what that integer stands for.
+bool padsWithNumber(Operation *op) {
+  auto pad = dyn_cast_if_present<PadOp>(op);
+  return pad && pad.getMode() == PadMode::Constant &&
+         !pad.getConstantValue().isZero() && !pad.getConstantValue().isNaN();
+}
+
 /// Whether quantizing before or after `op` makes no difference, if all its
 /// operands are quantized alike.
 bool commutesWithQuantization(Operation *op) {
@@ -60,7 +68,8 @@ Value cloneOnIntegers(RewriterBase &rewriter, Operation *op,
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   copy->getResult(0).setType(type.clone(rewriter.getI8Type()));
   if (auto pad = dyn_cast<PadOp>(copy))
-    pad.setConstantValue(APFloat(double(grid.zeroPoint)));
+    pad.setConstantValue(APFloat(
+        double(grid.quantize(pad.getConstantValue().convertToDouble()))));
   return copy->getResult(0);
 }
 
@@ -148,11 +157,12 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
   LogicalResult matchAndRewrite(QuantizeLinearOp op,
                                 PatternRewriter &rewriter) const override {
     Operation *move = op.getInput().getDefiningOp();
-    if (!commutesWithQuantization(move) || !move->hasOneUse())
+    bool isNumber = padsWithNumber(move);
+    if (!(isNumber || commutesWithQuantization(move)) || !move->hasOneUse())
       return rewriter.notifyMatchFailure(op, "nothing to move through");
     if (isa<SliceOp>(move))
       return rewriter.notifyMatchFailure(op, "quantizes the part that is left");
-    if (llvm::all_of(move->getOperands(), [](Value operand) {
+    if (!isNumber && llvm::all_of(move->getOperands(), [](Value operand) {
           return isSize(operand) || isQuantizedBehindMoves(operand);
         }))
       return rewriter.notifyMatchFailure(op, "operands are quantized already");

@@ -50,6 +50,10 @@ mlir::FailureOr<mlir::Value> legalizeElementwise(mlir::OpBuilder &builder,
                                                  QuantizedLayer &layer,
                                                  std::string &reason);
 
+mlir::FailureOr<mlir::Value> legalizeResize(mlir::OpBuilder &builder,
+                                            QuantizedLayer &layer,
+                                            std::string &reason);
+
 /// Builds the layer as a table, if what is quantized depends on one quantized
 /// tensor element by element; fails otherwise, having built nothing. What only
 /// rescales is left to arithmetic.

@@ -62,6 +62,11 @@ Value acc::graph::toInteger(OpBuilder &builder, Location loc, Value quantized) {
                                         storage);
 }
 
+int32_t Grid::quantize(double real) const {
+  double scaled = std::nearbyint(float(real) / float(scale));
+  return int32_t(std::clamp<double>(scaled + zeroPoint, lo, hi));
+}
+
 Value acc::graph::toQuantized(OpBuilder &builder, Location loc, Value integer,
                               Type type) {
   auto element =

@@ -30,6 +30,8 @@ struct Grid {
   /// The range of an integer minus the zero point.
   Interval centered() const { return {lo - zeroPoint, hi - zeroPoint}; }
   OutputGrid output() const { return {zeroPoint, lo, hi}; }
+  /// The integer of a real number, as graph.quantize_linear computes it.
+  int32_t quantize(double real) const;
 };
 
 /// The grid of a tensor of an 8-bit type quantized per tensor; else the reason

@@ -113,14 +113,40 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "resize on integers": (
         lambda n: n.dq(n.op("Resize", n.q(n.start()), "", n.constant([1, 1, 2, 2], FLOAT), mode="nearest")),
-        "Resize on int8, which the accelerator does not have",
+        "moves data to the CPU",
+    ),
+    "resize that interpolates": (
+        lambda n: n.dq(n.op("Resize", n.q(n.start()), "", n.constant([1, 1, 2, 2], FLOAT), mode="cubic")),
+        "interpolates (cubic), which has an integer form for whole factors and linear weights of 8 bits only",
+    ),
+    "resize by other factors": (
+        lambda n: n.dq(n.op("Resize", n.q(n.start()), "", n.constant([1, 1, 1.5, 1], FLOAT), mode="nearest")),
+        "makes 12 of 8 rows or columns: only whole factors repeat all alike",
+    ),
+    "resize that repeats unevenly": (
+        lambda n: n.dq(
+            n.op(
+                *("Resize", n.q(n.start()), "", n.constant([1, 1, 2, 2], FLOAT)),
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="ceil",
+            )
+        ),
+        "does not repeat every pixel equally often (coordinate_transformation_mode, nearest_mode)",
+    ),
+    "slice of channels": (
+        lambda n: n.dq(n.op("Slice", n.q(n.start()), n.constant([0]), n.constant([4]), n.constant([1]))),
+        "takes images or channels apart, which are lanes and blocks of a tile",
     ),
     "slice on integers": (
         lambda n: n.dq(n.op("Slice", n.q(n.start()), n.constant([0]), n.constant([4]), n.constant([2]))),
-        "moves data",
+        "moves data to the CPU",
     ),
     "gather on integers": (lambda n: n.dq(n.op("Gather", n.q(n.start()), n.constant([0, 2]), axis=2)), "moves data"),
-    "transpose": (lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])), "moves data"),
+    "transpose": (
+        lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])),
+        "moves channels, which are the lanes of a tile",
+    ),
     "average pool with ties": (
         lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[2, 2])),
         "many averages lie between two outputs: float32 decides",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -13,9 +14,7 @@ from qdq_models import QdqModel, Quantized
 class MovingModel(QdqModel):
     """Layers between which images move."""
 
-    def pad(
-        self, x: Quantized, pads: tuple[int, int, int, int], value: float | None = None, mode: str = "constant"
-    ) -> Quantized:
+    def pad(self, x: Quantized, pads: Sequence[int], value: float | None = None, mode: str = "constant") -> Quantized:
         """Rows and columns before (top, left) and behind (bottom, right), negative ones cut off."""
         inputs = [self.dequantize(x), self._constant(np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))]
         if value is not None:
@@ -24,7 +23,7 @@ class MovingModel(QdqModel):
         shape = (n, c, h + pads[0] + pads[2], w + pads[1] + pads[3])
         return self._quantize(self._node("Pad", inputs, mode=mode), shape, x.scale, x.zero_point)
 
-    def slice(self, x: Quantized, starts: tuple[int, int], ends: tuple[int, int], steps: tuple[int, int]) -> Quantized:
+    def slice(self, x: Quantized, starts: Sequence[int], ends: Sequence[int], steps: Sequence[int]) -> Quantized:
         """Rows and columns."""
         inputs = [self.dequantize(x)]
         inputs += [self._constant(np.array(numbers, np.int64)) for numbers in (starts, ends, (2, 3), steps)]
@@ -42,7 +41,7 @@ class MovingModel(QdqModel):
     def resize(
         self,
         x: Quantized,
-        factors: tuple[int, int],
+        factors: Sequence[int],
         mode: str = "nearest",
         coordinates: str = "asymmetric",
         nearest: str = "floor",
@@ -70,20 +69,18 @@ class MovingModel(QdqModel):
         self,
         x: Quantized,
         channels: int,
-        kernel: tuple[int, int] = (2, 2),
-        strides: tuple[int, int] = (2, 2),
-        pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-        extra: tuple[int, int] = (0, 0),
-        dilations: tuple[int, int] = (1, 1),
+        kernel: Sequence[int] = (2, 2),
+        strides: Sequence[int] = (2, 2),
+        pads: Sequence[int] = (0, 0, 0, 0),
+        extra: Sequence[int] = (0, 0),
+        dilations: Sequence[int] = (1, 1),
         group: int = 1,
         activation: str = "",
     ) -> Quantized:
         n, c, h, w = x.shape
         values = self.rng.integers(-127, 128, (c, channels // group, *kernel)).astype(np.int8)
-        w_scale = np.float32(self.scale(2.0**-8))
-        weight = self._node(
-            "DequantizeLinear", [self._constant(v) for v in (values, w_scale, np.array(0, np.int8))]
-        )
+        w_scale = np.array(self.scale(2.0**-8), np.float32)
+        weight = self._node("DequantizeLinear", [self._constant(v) for v in (values, w_scale, np.array(0, np.int8))])
         inputs = [self.dequantize(x), weight, self._bias(channels, x.scale, w_scale)]
         value = self._node(
             "ConvTranspose",
@@ -139,7 +136,7 @@ def random_moves(seed: int) -> onnx.ModelProto:
 
 def _compute(net: MovingModel, x: Quantized) -> Quantized:
     rng, kind = net.rng, net.rng.integers(5)
-    n, c, h, w = x.shape
+    c, h, w = x.shape[1:]
     if kind == 0:
         return net.conv(x, c, activation="relu")
     if kind == 1:
@@ -153,7 +150,7 @@ def _compute(net: MovingModel, x: Quantized) -> Quantized:
 
 def _move(net: MovingModel, x: Quantized) -> Quantized:
     rng = net.rng
-    n, c, h, w = x.shape
+    c, h, w = x.shape[1:]
     kind = str(rng.choice(["pad", "border", "crop", "stride", "split", "nearest", "linear", "join", "up", "depth"]))
     if kind == "pad":
         value = None if rng.random() < 0.5 else float(rng.normal(0, 1))

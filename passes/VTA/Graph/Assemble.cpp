@@ -79,10 +79,10 @@ Value Assembler::cut(ImplicitLocOpBuilder &b, Operation *op, Value image,
     return image;
   sizes[2] = rows.size;
   sizes[3] = columns.size;
-  auto slice = SliceOp::create(
-      b, typeOf(image).clone(sizes), image, ValueRange(),
-      ArrayRef<int64_t>{0, 0, rows.source, columns.source}, sizes,
-      ArrayRef<int64_t>{1, 1, 1, 1});
+  auto slice =
+      SliceOp::create(b, typeOf(image).clone(sizes), image, ValueRange(),
+                      ArrayRef<int64_t>{0, 0, rows.source, columns.source},
+                      sizes, ArrayRef<int64_t>{1, 1, 1, 1});
   slice->setAttr(GraphDialect::kPlacement, getPlacement(op));
   return slice;
 }
@@ -98,8 +98,8 @@ Value Assembler::assemble(ImplicitLocOpBuilder &b, Operation *op,
     columns.push_back(part.column);
     channels.push_back(part.channel);
   }
-  auto result = AssembleOp::create(b, type, inputs, rows, columns, channels,
-                                   steps, fill);
+  auto result =
+      AssembleOp::create(b, type, inputs, rows, columns, channels, steps, fill);
   result->setAttr(GraphDialect::kPlacement, getPlacement(op));
   return result;
 }
@@ -158,7 +158,8 @@ LogicalResult Assembler::rewritePad(PadOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   SmallVector<Part> parts;
   for (const Run &rows : findRuns(op.getMode(), shape[2], pads[2], pads[6]))
-    for (const Run &columns : findRuns(op.getMode(), shape[3], pads[3], pads[7]))
+    for (const Run &columns :
+         findRuns(op.getMode(), shape[3], pads[3], pads[7]))
       parts.push_back({cut(b, op, op.getInput(), rows, columns), rows.place,
                        columns.place});
   op.replaceAllUsesWith(
@@ -246,9 +247,9 @@ LogicalResult Assembler::rewriteInterleave(TransposeOp op) {
         return op.emitOpError("cannot run on the accelerator: the channels of "
                               "a phase do not follow each other");
       ImplicitLocOpBuilder b(op.getLoc(), phases->result);
-      parts.push_back({cut(b, op, phases->source, {0, rows, 0},
-                           {0, columns, 0}),
-                       row, column, *channel});
+      parts.push_back(
+          {cut(b, op, phases->source, {0, rows, 0}, {0, columns, 0}), row,
+           column, *channel});
     }
   ImplicitLocOpBuilder b(op.getLoc(), phases->result);
   phases->result->getResult(0).replaceAllUsesWith(
@@ -266,8 +267,8 @@ LogicalResult Assembler::rewriteInterleave(TransposeOp op) {
 static bool canReadInPlace(SliceOp slice, Operation *user) {
   if (!isAccelerated(user))
     return false;
-  bool isStrided = llvm::any_of(slice.getSteps(),
-                                [](int64_t step) { return step != 1; });
+  bool isStrided =
+      llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; });
   auto hasBorder = [](ArrayRef<int64_t> pads) {
     return llvm::any_of(pads, [](int64_t pad) { return pad > 0; });
   };
@@ -282,9 +283,8 @@ static bool canReadInPlace(SliceOp slice, Operation *user) {
 
 /// Gives readers that cannot read a slice from where it lies a copy.
 void Assembler::copyWhereWanted(SliceOp op) {
-  if (llvm::all_of(op->getUsers(), [&](Operation *user) {
-        return canReadInPlace(op, user);
-      }))
+  if (llvm::all_of(op->getUsers(),
+                   [&](Operation *user) { return canReadInPlace(op, user); }))
     return;
   ImplicitLocOpBuilder b(op.getLoc(), op->getContext());
   b.setInsertionPointAfter(op);

@@ -604,9 +604,8 @@ private:
       }
       bool isOriginal =
           isPackedOnHost(&op) ||
-          (isAccelerated(&op) &&
-           (op.getDialect()->getNamespace() == "graph" ||
-            mlir::isa<AssembleOp>(op)));
+          (isAccelerated(&op) && (op.getDialect()->getNamespace() == "graph" ||
+                                  mlir::isa<AssembleOp>(op)));
       if (!isOriginal)
         continue;
       if (!op.use_empty()) {

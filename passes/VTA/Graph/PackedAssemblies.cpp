@@ -50,9 +50,9 @@ PackedValues::Packed &PackedValues::getAssembly(AssembleOp op,
     return *known->second;
   bool isCovered = op.isCovered();
   int8_t fillValue = op.getFill();
-  Packed packed = createDestination(
-      op.getResult(), lanes, lanes.size() / tiles.blockOut,
-      isCovered ? std::nullopt : std::optional(fillValue));
+  Packed packed =
+      createDestination(op.getResult(), lanes, lanes.size() / tiles.blockOut,
+                        isCovered ? std::nullopt : std::optional(fillValue));
   if (!isCovered || !isEmpty(packed.halo)) {
     PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
     Value value = arith::ConstantOp::create(
@@ -82,9 +82,8 @@ void PackedValues::writePart(AssembleOp op, unsigned index, Packed &packed,
   };
   Value place = tensor::ExtractSliceOp::create(b, packed.value, at(offsets),
                                                at(sizes), at(strides));
-  packed.value =
-      tensor::InsertSliceOp::create(b, compute(place), packed.value,
-                                    at(offsets), at(sizes), at(strides));
+  packed.value = tensor::InsertSliceOp::create(
+      b, compute(place), packed.value, at(offsets), at(sizes), at(strides));
 }
 
 /// The one input that `value` is of a vta.assemble, if nobody else reads it.
@@ -133,11 +132,10 @@ LogicalResult PackedValues::createAssembly(AssembleOp op) {
                            placement.getTarget(), placement.getReason());
     // In whichever lanes an image has its channels, others are put beside it.
     bool isWhole = shapeOf(input)[1] == shape[1];
-    Packed &packed =
-        getAssembly(op, isWhole ? Lanes(getLanes(input, tile))
-                                : Lanes::inOrder(shape[1], tile));
-    Lanes wanted = isWhole ? packed.lanes
-                           : Lanes::inOrder(shapeOf(input)[1], tile);
+    Packed &packed = getAssembly(op, isWhole ? Lanes(getLanes(input, tile))
+                                             : Lanes::inOrder(shape[1], tile));
+    Lanes wanted =
+        isWhole ? packed.lanes : Lanes::inOrder(shapeOf(input)[1], tile);
     Value source = getInterior(input, tile, &wanted);
     SmallVector<int64_t> sizes(shapeOf(source)), offsets(6, 0);
     sizes[1] = packed.lanes.size() / tile;

@@ -89,8 +89,8 @@ std::optional<Phases> Phases::find(TransposeOp transpose) {
   }
   phases.result = join;
   // A slice that only cuts off what is last.
-  auto slice = join->hasOneUse() ? dyn_cast<SliceOp>(*join->user_begin())
-                                 : SliceOp();
+  auto slice =
+      join->hasOneUse() ? dyn_cast<SliceOp>(*join->user_begin()) : SliceOp();
   if (slice && isAccelerated(slice) &&
       llvm::all_of(slice.getStarts(), [](int64_t at) { return at == 0; }) &&
       llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; }) &&
@@ -176,8 +176,7 @@ struct Taps {
 template <typename T>
 static Value createConstant(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
                             ArrayRef<T> values) {
-  auto type =
-      RankedTensorType::get(shape, b.getIntegerType(8 * sizeof(T)));
+  auto type = RankedTensorType::get(shape, b.getIntegerType(8 * sizeof(T)));
   return ConstantOp::create(
       b, type, makeElements(type, [&](MutableArrayRef<char> bytes) {
         std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -199,40 +198,77 @@ Value Phases::createConvolution(int64_t row, int64_t column) const {
                    kw];
   };
 
-  // The box of taps that have weights. It begins within the padding, and what
-  // is not read behind its last position becomes taps of zero.
+  // The box of taps that have weights, of which negative padding is a slice of
+  // the image. Where there is other padding too, the box begins within it, and
+  // what is not read behind its last position becomes taps of zero.
   std::array<Taps, 2> taps{Taps{shape[2], 0, 0, 0}, Taps{shape[3], 0, 0, 0}};
   for (int64_t output : all)
-    for (int64_t input = 0; input < shape[1]; ++input)
+    for (int64_t channel = 0; channel < shape[1]; ++channel)
       for (int64_t kh = 0; kh < shape[2]; ++kh)
         for (int64_t kw = 0; kw < shape[3]; ++kw)
-          if (weightAt(output, input, kh, kw) != 0)
+          if (weightAt(output, channel, kh, kw) != 0)
             for (auto [axis, at] : {std::pair(0, kh), std::pair(1, kw)}) {
               taps[axis].begin = std::min(taps[axis].begin, at);
               taps[axis].end = std::max(taps[axis].end, at + 1);
             }
-  for (unsigned axis = 0; axis < 2; ++axis) {
-    auto &[begin, end, low, high] = taps[axis];
-    int64_t padded = conv.getPads()[axis];
-    begin = std::min(begin, padded);
-    low = padded - begin;
-    int64_t extent = getExtent(axis, axis == 0 ? row : column);
-    end = std::max({end, begin + 1, image[axis] + low - extent + 1 + begin});
-    high = extent - 1 + end - begin - image[axis] - low;
-  }
+  auto fit = [&](bool extend) {
+    for (unsigned axis = 0; axis < 2; ++axis) {
+      auto &[begin, end, low, high] = taps[axis];
+      int64_t pad = conv.getPads()[axis],
+              extent = getExtent(axis, axis == 0 ? row : column);
+      if (extend)
+        begin = std::min(begin, pad);
+      begin = std::min(begin, shape[axis + 2] - 1);
+      end = std::max(end, begin + 1);
+      low = pad - begin;
+      high = extent - 1 + end - begin - image[axis] - low;
+      if (extend && high < 0)
+        end -= std::exchange(high, 0);
+    }
+  };
+  fit(/*extend=*/false);
+  bool isPadded = llvm::any_of(
+      taps, [](const Taps &axis) { return axis.low > 0 || axis.high > 0; });
+  Value input = conv.getInput();
+  if (isPadded)
+    fit(/*extend=*/true);
 
   SmallVector<int8_t> bytes;
   SmallVector<int32_t> biases;
   Elements<int32_t> bias(conv.getBias());
   for (int64_t output : all) {
     biases.push_back(bias[output]);
-    for (int64_t input = 0; input < shape[1]; ++input)
+    for (int64_t channel = 0; channel < shape[1]; ++channel)
       for (int64_t kh = taps[0].begin; kh < taps[0].end; ++kh)
         for (int64_t kw = taps[1].begin; kw < taps[1].end; ++kw)
-          bytes.push_back(weightAt(output, input, kh, kw));
+          bytes.push_back(weightAt(output, channel, kh, kw));
+  }
+  // The first phase is the kernel that all of them were.
+  PlacementAttr placement = getPlacement(conv);
+  if (row != 0 || column != 0) {
+    std::string name = (placement.getKernel().getValue() + ":" + Twine(row) +
+                        ":" + Twine(column))
+                           .str();
+    placement =
+        PlacementAttr::get(b.getContext(), b.getStringAttr(name),
+                           placement.getTarget(), placement.getReason());
+  }
+  if (!isPadded &&
+      (taps[0].low || taps[0].high || taps[1].low || taps[1].high)) {
+    SmallVector<int64_t> sizes(shapeOf(input)), starts(4, 0);
+    for (unsigned axis = 0; axis < 2; ++axis) {
+      sizes[axis + 2] += taps[axis].low + taps[axis].high;
+      starts[axis + 2] = -taps[axis].low;
+      taps[axis].low = taps[axis].high = 0;
+    }
+    auto slice =
+        SliceOp::create(b, typeOf(input).clone(sizes), input, ValueRange(),
+                        starts, sizes, ArrayRef<int64_t>{1, 1, 1, 1});
+    slice->setAttr(GraphDialect::kPlacement, placement);
+    input = slice;
   }
   auto sum = ConvIntegerOp::create(
-      b, conv.getInput(),
+      b, input,
       createConstant<int8_t>(b,
                              {int64_t(all.size()), shape[1],
                               taps[0].end - taps[0].begin,
@@ -243,18 +279,6 @@ Value Phases::createConvolution(int64_t row, int64_t column) const {
       b.getDenseI64ArrayAttr(
           {taps[0].low, taps[1].low, taps[0].high, taps[1].high}),
       conv.getDilationsAttr(), conv.getGroupAttr(), conv.getPadValueAttr());
-
-  // The first phase is the kernel that all of them were.
-  PlacementAttr placement = getPlacement(conv);
-  if (row != 0 || column != 0) {
-    std::string name =
-        (placement.getKernel().getValue() + ":" + Twine(row) + ":" +
-         Twine(column))
-            .str();
-    placement = PlacementAttr::get(b.getContext(), b.getStringAttr(name),
-                                   placement.getTarget(),
-                                   placement.getReason());
-  }
   sum->setAttr(GraphDialect::kPlacement, placement);
   b.setLoc(narrow.getLoc());
   auto result = mlir::cast<RequantizeOp>(b.clone(*narrow));
@@ -270,8 +294,7 @@ Value Phases::createConvolution(int64_t row, int64_t column) const {
   select(narrow.getPreShift(), Set(&RequantizeOp::setPreShift));
   select(narrow.getMultiplier(), Set(&RequantizeOp::setMultiplier));
   select(narrow.getPostShift(), Set(&RequantizeOp::setPostShift));
-  using SetOptional =
-      void (RequantizeOp::*)(std::optional<ArrayRef<int32_t>>);
+  using SetOptional = void (RequantizeOp::*)(std::optional<ArrayRef<int32_t>>);
   select(narrow.getClipLo(), SetOptional(&RequantizeOp::setClipLo));
   select(narrow.getClipHi(), SetOptional(&RequantizeOp::setClipHi));
   result.getInputMutable().assign(sum);

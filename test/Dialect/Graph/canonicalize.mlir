@@ -109,3 +109,26 @@ func.func @pad_kept(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x
   %1 = graph.conv %0, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>} : (tensor<1x1x10xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
   return %1 : tensor<1x1x8xf32>
 }
+
+// Borders of the number that a convolution of integers pads with, and of the
+// least number in front of a maximum.
+// CHECK-LABEL: func @integer_pads(
+func.func @integer_pads(%x: tensor<1x1x4x4xi8>, %w: tensor<1x1x3x3xi8>, %b: tensor<1xi32>) -> (tensor<1x1x5x4xi32>, tensor<1x1x3x2xi32>, tensor<1x1x6x4xi32>, tensor<1x1x4x4xi8>, tensor<1x1x5x4xi8>) {
+  // CHECK: %[[P:.*]] = graph.pad
+  %p = graph.pad %x {constant_value = -3.0 : f64, pads = array<i64: 0, 0, 1, 0, 0, 0, 0, 0>} : (tensor<1x1x4x4xi8>) -> tensor<1x1x5x4xi8>
+  // CHECK: graph.conv_integer %arg0, {{.*}}pad_value = -3 : i8, pads = array<i64: 2, 1, 1, 1>
+  %0 = graph.conv_integer %p, %w, %b {dilations = array<i64: 1, 1>, pad_value = -3 : i8, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>} : (tensor<1x1x5x4xi8>, tensor<1x1x3x3xi8>, tensor<1xi32>) -> tensor<1x1x5x4xi32>
+  // A convolution that does not pad takes any number.
+  // CHECK: graph.conv_integer %arg0, {{.*}}pad_value = -3 : i8, pads = array<i64: 1, 0, 0, 0>
+  %1 = graph.conv_integer %p, %w, %b {dilations = array<i64: 1, 1>, pad_value = 5 : i8, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x5x4xi8>, tensor<1x1x3x3xi8>, tensor<1xi32>) -> tensor<1x1x3x2xi32>
+  // CHECK: graph.conv_integer %[[P]], {{.*}}pad_value = 5 : i8
+  %2 = graph.conv_integer %p, %w, %b {dilations = array<i64: 1, 1>, pad_value = 5 : i8, pads = array<i64: 2, 1, 1, 1>, strides = array<i64: 1, 1>} : (tensor<1x1x5x4xi8>, tensor<1x1x3x3xi8>, tensor<1xi32>) -> tensor<1x1x6x4xi32>
+  // CHECK: %[[Q:.*]] = graph.pad
+  %q = graph.pad %x {constant_value = -128.0 : f64, pads = array<i64: 0, 0, 1, 1, 0, 0, 0, 0>} : (tensor<1x1x4x4xi8>) -> tensor<1x1x5x5xi8>
+  // CHECK: graph.max_pool %arg0 {{.*}}pads = array<i64: 1, 1, 0, 0>
+  %3 = graph.max_pool %q {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x5x5xi8>) -> tensor<1x1x4x4xi8>
+  // No window may be empty.
+  // CHECK: graph.max_pool %[[Q]]
+  %4 = graph.max_pool %q {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 1, 2>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x5x5xi8>) -> tensor<1x1x5x4xi8>
+  return %0, %1, %2, %3, %4 : tensor<1x1x5x4xi32>, tensor<1x1x3x2xi32>, tensor<1x1x6x4xi32>, tensor<1x1x4x4xi8>, tensor<1x1x5x4xi8>
+}

@@ -101,3 +101,35 @@ func.func @operand(%a: memref<4x1x16xi32, #vta.mem<acc>>) {
       maps [affine_map<(d0) -> (d0)>]
   return
 }
+
+// -----
+
+func.func @beyond(%x: tensor<1x8x2x2xi8>) -> tensor<1x8x3x4xi8> {
+  // expected-error@+1 {{input 1 lies beyond the result}}
+  %y = vta.assemble %x, %x {channels = array<i64: 0, 0>, columns = array<i64: 0, 1>, rows = array<i64: 0, 1>, steps = array<i64: 2, 2>} : (tensor<1x8x2x2xi8>, tensor<1x8x2x2xi8>) -> tensor<1x8x3x4xi8>
+  return %y : tensor<1x8x3x4xi8>
+}
+
+// -----
+
+func.func @channels(%x: tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8> {
+  // expected-error@+1 {{input 0 has not the result's images or channels}}
+  %y = vta.assemble %x {channels = array<i64: 4>, columns = array<i64: 0>, rows = array<i64: 0>, steps = array<i64: 1, 1>} : (tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8>
+  return %y : tensor<1x8x2x2xi8>
+}
+
+// -----
+
+func.func @places(%x: tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8> {
+  // expected-error@+1 {{needs a row, a column and a channel for each of its 1 inputs}}
+  %y = vta.assemble %x {channels = array<i64: 0>, columns = array<i64: 0>, rows = array<i64>, steps = array<i64: 1, 1>} : (tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8>
+  return %y : tensor<1x8x2x2xi8>
+}
+
+// -----
+
+func.func @steps(%x: tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8> {
+  // expected-error@+1 {{needs two positive steps, has [1, 0]}}
+  %y = vta.assemble %x {channels = array<i64: 0>, columns = array<i64: 0>, rows = array<i64: 0>, steps = array<i64: 1, 0>} : (tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8>
+  return %y : tensor<1x8x2x2xi8>
+}

@@ -79,3 +79,28 @@ func.func @unknown_size(%x: tensor<?xf32>, %n: index) -> tensor<2x?x!h> {
   %y = graph.quantize_linear %r : (tensor<2x?xf32>) -> tensor<2x?x!h>
   return %y : tensor<2x?x!h>
 }
+
+// Another number quantizes to an integer, here 0.5 / 0.02 - 3; so may less than
+// none.
+// CHECK-LABEL: func.func @pad_with_numbers(
+// CHECK: graph.pad %{{.*}} {constant_value = 2.200000e+01 : f64, pads = array<i64: 0, 1, 0, 1>} : (tensor<1x4xi8>) -> tensor<1x6xi8>
+// CHECK: graph.pad %{{.*}} {constant_value = -1.280000e+02 : f64
+func.func @pad_with_numbers(%q: tensor<1x4x!q>) -> (tensor<1x6x!q>, tensor<1x6x!q>) {
+  %x = graph.dequantize_linear %q : (tensor<1x4x!q>) -> tensor<1x4xf32>
+  %f = graph.pad %x {constant_value = 0.5 : f64, pads = array<i64: 0, 1, 0, 1>} : (tensor<1x4xf32>) -> tensor<1x6xf32>
+  %y = graph.quantize_linear %f : (tensor<1x6xf32>) -> tensor<1x6x!q>
+  %g = graph.pad %x {constant_value = 0xFFF0000000000000 : f64, pads = array<i64: 0, 1, 0, 1>} : (tensor<1x4xf32>) -> tensor<1x6xf32>
+  %z = graph.quantize_linear %g : (tensor<1x6xf32>) -> tensor<1x6x!q>
+  return %y, %z : tensor<1x6x!q>, tensor<1x6x!q>
+}
+
+// CHECK-LABEL: func.func @nearest(
+// CHECK: graph.resize %{{.*}} : (tensor<1x1x2x2xi8>) -> tensor<1x1x4x4xi8>
+// CHECK: graph.slice %{{.*}} : (tensor<1x1x4x4xi8>) -> tensor<1x1x2x4xi8>
+func.func @nearest(%q: tensor<1x1x2x2x!q>) -> tensor<1x1x2x4x!q> {
+  %x = graph.dequantize_linear %q : (tensor<1x1x2x2x!q>) -> tensor<1x1x2x2xf32>
+  %f = graph.resize %x {axes = array<i64: 2, 3>, mode = #graph.resize_mode<nearest>, static_sizes = array<i64: 4, 4>} : (tensor<1x1x2x2xf32>) -> tensor<1x1x4x4xf32>
+  %s = graph.slice %f {sizes = array<i64: 1, 1, 2, 4>, starts = array<i64: 0, 0, 0, 0>, steps = array<i64: 1, 1, 2, 1>} : (tensor<1x1x4x4xf32>) -> tensor<1x1x2x4xf32>
+  %y = graph.quantize_linear %s : (tensor<1x1x2x4xf32>) -> tensor<1x1x2x4x!q>
+  return %y : tensor<1x1x2x4x!q>
+}

@@ -105,7 +105,7 @@ def _resize(op: ir.Operation, _: Hardware) -> str:
     scales = _attribute(op, "scales")
     for axis in (2, 3):
         if result[axis] % shape[axis]:
-            return f"makes {result[axis]} of {shape[axis]} rows or columns: only whole factors repeat each of them alike"
+            return f"makes {result[axis]} of {shape[axis]} rows or columns: only whole factors repeat all alike"
         factors.append(result[axis] // shape[axis])
         if axis not in axes:
             continue
