@@ -229,8 +229,8 @@ def test_options_are_an_object_or_by_name() -> None:
 
 
 def stop_at(count: int):
-    def progress(_: str, done: int, __: int | None) -> None:
-        if done == count:
+    def progress(stage: str, done: int, _: int | None) -> None:
+        if stage == "calibrating" and done == count:
             raise KeyboardInterrupt
 
     return progress

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-METHODS = ("fold-batch-norm", "equalize", "smooth", "correct-bias")
+METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias")
 
 
 def register(subparsers: Any) -> None:

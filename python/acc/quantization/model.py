@@ -70,6 +70,7 @@ class FloatModel:
     producers: dict[str, onnx.NodeProto] = field(default_factory=dict)
     readers: dict[str, list[Reader]] = field(default_factory=dict)
     captured: set[str] = field(default_factory=set)
+    added: dict[str, list[onnx.NodeProto]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> Any:
@@ -96,6 +97,10 @@ class FloatModel:
                 self.captured |= set(_names_read(graph))
         self.readers = dict(readers)
 
+    def add_after(self, node: onnx.NodeProto, new: onnx.NodeProto) -> None:
+        """Puts a node behind another one at the next `infer`; until then nodes stay where they are."""
+        self.added.setdefault(node.name, []).append(new)
+
     def read_by(self, name: str) -> list[Reader]:
         return self.readers.get(name, [])
 
@@ -105,7 +110,8 @@ class FloatModel:
 
     def fresh(self, name: str) -> str:
         """A tensor's name that is not used yet, near to `name`."""
-        taken = self.constants.keys() | self.producers.keys() | {value.name for value in self.proto.graph.input}
+        new = {output for nodes in self.added.values() for node in nodes for output in node.output}
+        taken = new | self.constants.keys() | self.producers.keys() | {value.name for value in self.proto.graph.input}
         candidate, count = name, 0
         while candidate in taken:
             count += 1
@@ -207,8 +213,13 @@ def prepare(model: onnx.ModelProto, opset: int = MIN_OPSET) -> FloatModel:
 
 
 def infer(model: FloatModel) -> None:
-    """Types and shapes of all tensors, as far as ONNX's inference knows them; and `refresh`."""
+    """Nodes that were added, types and shapes of all tensors, as far as ONNX's inference knows them; and `refresh`."""
     graph = model.proto.graph
+    if model.added:
+        nodes = [new for node in graph.node for new in (node, *model.added.get(node.name, ()))]
+        model.added = {}
+        del graph.node[:]
+        graph.node.extend(nodes)
     # Weights decide no shapes: inference need not be given their data.
     small = onnx.ModelProto()
     small.CopyFrom(_without_initializers(model.proto))

@@ -43,6 +43,8 @@ class QuantizeOptions:
         percentile: for `ranges="percentile"`.
         fold_batch_norm: normalizations per channel become part of the convolution before them.
         equalize: channels of a tensor between two layers are scaled alike (cross-layer equalisation).
+        rescale_outputs: channels of what a layer makes are scaled alike where only float operators read it, and back
+            there.
         smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
         correct_bias: biases make up for the mean error that quantized weights cause.
         round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
@@ -63,6 +65,7 @@ class QuantizeOptions:
     fold_batch_norm: bool = True
     equalize: bool = True
     smooth: bool = True
+    rescale_outputs: bool = True
     correct_bias: bool = True
     round_weights: str | None = None
     wide: tuple[str, ...] = ()
@@ -79,7 +82,15 @@ class QuantizeOptions:
             _check_choice("round_weights", self.round_weights, ROUNDINGS)
         if self.symmetric not in (None, True, False):
             raise QuantizeError(f"symmetric is True, False or None, not {self.symmetric!r}")
-        for name in ("per_channel", "fold_batch_norm", "equalize", "smooth", "correct_bias", "float_outputs"):
+        for name in (
+            "per_channel",
+            "fold_batch_norm",
+            "equalize",
+            "smooth",
+            "rescale_outputs",
+            "correct_bias",
+            "float_outputs",
+        ):
             if not isinstance(getattr(self, name), bool):
                 raise QuantizeError(f"{name} is True or False, not {getattr(self, name)!r}")
         if not _is_integer(self.block) or not 0 <= self.block <= 1 << 16:

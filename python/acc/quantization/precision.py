@@ -250,7 +250,7 @@ class _Variants:
         self.full, self.data = full, data
         self.anchors = [layer for layer in full.layers if layer.op_type in ANCHORS]
         # Channels are scaled alike already, and what was counted is of the scaled ones.
-        self.options = dataclasses.replace(options, equalize=False, smooth=False)
+        self.options = dataclasses.replace(options, equalize=False, smooth=False, rescale_outputs=False)
         self.statistics = {name: tensor.statistics for name, tensor in full.tensors.items() if tensor.is_root}
 
     def make(self, raised: Mapping[str, str]) -> Quantized | None:

@@ -17,10 +17,11 @@ from acc.quantization.calibration import Progress, State, Statistics, Watch, cal
 from acc.quantization.data import Data, open_samples
 from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
+from acc.quantization.methods import equalize, rescale_outputs, smooth
 from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
 from acc.quantization.methods.gptq import round_columns
-from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, prepare, read_model
+from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model
 from acc.quantization.options import QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
 from acc.quantization.products import collect
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from acc.quantization.precision import Evaluate, Search
 
 __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
+
+FIRST_LOOK = 16
+"""Samples that tell how large channels are, before what is scaled for that is calibrated."""
 
 SECOND_PASS = 128
 """Samples that methods see which go through the samples once more."""
@@ -226,8 +230,10 @@ class _Quantizer:
         placement = place(model, options)
         if not placement.layers:
             raise QuantizeError(f"nothing in the model can be quantized: {_reasons(placement)}")
+        if self._scale_channels(placement):
+            infer(model)
+            placement = place(model, options)
         watched = {root: watch(model, placement, root) for root in placement.roots}
-        watched = self._scale_channels(placement, watched)
         statistics, count = {name: self.known[name] for name in watched if name in self.known}, 0
         unknown = {name: how for name, how in watched.items() if name not in statistics}
         if unknown:
@@ -261,8 +267,32 @@ class _Quantizer:
             if name not in names:
                 raise QuantizeError(f"cannot exclude '{name}': the model has no node and no operator of that name")
 
-    def _scale_channels(self, placement: Placement, watched: dict[str, Watch]) -> dict[str, Watch]:
-        return watched
+    def _scale_channels(self, placement: Placement) -> int:
+        """Makes channels alike where options want it; returns of how many tensors."""
+        model, options = self.model, self.options
+        wanted: dict[str, Watch] = {}
+        if options.equalize:
+            wanted |= {name: watch(model, placement, name) for name in equalize.pairs(model, placement)}
+        if options.smooth:
+            wanted |= {name: watch(model, placement, name) for name in smooth.tensors(model, placement)}
+        if options.rescale_outputs and options.per_channel:
+            for name, layer in rescale_outputs.tensors(model, placement).items():
+                wanted[name] = Watch(1 if layer.node.op_type == "Conv" else (model.rank(name) or 1) - 1)
+        if not wanted:
+            return 0
+        wanted = {name: Watch(found.axis) for name, found in wanted.items()}
+        limit = min(options.max_samples, FIRST_LOOK)
+        seen, _ = calibrate(
+            model, wanted, self.samples, limit=limit, progress=self.progress, stage="looking at channels"
+        )
+        changed = 0
+        if options.rescale_outputs and options.per_channel:
+            changed += rescale_outputs.rescale_outputs(model, placement, seen)
+        if options.smooth:
+            changed += smooth.smooth(model, placement, seen, options)
+        if options.equalize:
+            changed += equalize.equalize(model, placement, seen, options)
+        return changed
 
     def _grids(self, placement: Placement, statistics: dict[str, Statistics]) -> dict[str, Grid]:
         options = self.options

@@ -38,13 +38,11 @@ def round_columns(rows: np.ndarray, weight: QuantizedWeight, products: np.ndarra
 
 
 def _round_group(rows: np.ndarray, scales: np.ndarray, products: np.ndarray, top: int) -> np.ndarray:
-    factor = _factor(products)
     # Columns that matter most come first: what they leave can be made up for by many others.
     order = np.argsort(-np.diag(products), kind="stable")
+    factor = _factor(products[np.ix_(order, order)])
     if factor is None:
         return np.clip(np.rint(rows / scales), -top, top).astype(np.int8)
-    factor = _factor(products[np.ix_(order, order)])
-    assert factor is not None
     left, scales = rows[:, order].astype(np.float32), scales[:, order]
     rounded = np.empty(rows.shape, np.int8)
     columns = rows.shape[1]

@@ -1,0 +1,65 @@
+"""Scales for each channel of what a layer makes, where nothing but float operators reads it.
+
+A quantized activation has one scale. Where one channel of a projection's output is a hundred times as large as the
+others, as in the residual stream of transformers, these lose all they have. Weights have a scale for each output
+anyway, so channels can be made alike in the layer at no loss; what reads them in float multiplies them back, by a
+constant for each channel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import helper
+
+from acc.quantization.calibration import Statistics
+from acc.quantization.methods.channel_scales import can_multiply_rows, multiply_rows
+from acc.quantization.model import FloatModel
+from acc.quantization.placement import Layer, Placement
+
+__all__ = ["rescale_outputs", "tensors"]
+
+_WORTH = 0.5
+"""What the square error must come to, at least, for a product that nothing else needs."""
+
+_LEAST = 1e-4
+
+
+def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:
+    """The outputs of layers with weights that only float operators read, by name."""
+    integers = {layer.name for layer in placement.layers} | {node.name for node in placement.functions}
+    found = {}
+    for layer in placement.layers:
+        name = layer.output
+        if layer.weight is None or name in model.outputs or name in model.captured:
+            continue
+        readers = model.read_by(name)
+        if readers and not any(reader.node.name in integers for reader in readers):
+            found[name] = layer
+    return found
+
+
+def rescale_outputs(model: FloatModel, placement: Placement, statistics: dict[str, Statistics]) -> int:
+    """Makes channels alike wherever it pays; returns of how many layers. statistics: of the outputs of `tensors`."""
+    changed = 0
+    for name, layer in tensors(model, placement).items():
+        seen = statistics.get(name)
+        if seen is None or not can_multiply_rows(model, layer, len(seen.sums)):
+            continue
+        largest = seen.magnitudes.max(initial=0)
+        if not largest > 0:
+            continue
+        factors = np.maximum(seen.magnitudes, largest * _LEAST) / largest
+        low, high = (seen.minima / factors).min(initial=0), (seen.maxima / factors).max(initial=0)
+        before = (max(seen.high, 0.0) - min(seen.low, 0.0)) ** 2
+        if not float(np.mean(((high - low) * factors) ** 2)) < _WORTH * before:
+            continue
+        multiply_rows(model, layer, 1 / factors)
+        end = layer.chain[-1] if layer.chain else layer.node
+        rank = model.rank(name) or 1
+        along = (-1, *[1] * (rank - 2)) if layer.node.op_type == "Conv" else (-1,)
+        constant, alike = model.fresh(f"{name}_channels"), model.fresh(f"{name}_alike")
+        model.set(constant, factors.astype(np.float32).reshape(along))
+        end.output[0] = alike
+        model.add_after(end, helper.make_node("Mul", [alike, constant], [name], name=f"{name}/Mul"))
+        changed += 1
+    return changed
