@@ -16,6 +16,7 @@ from acc import ir
 from acc._mlir import Sizes, is_free
 from acc.dialects import graph, te
 from acc.macs import Macs, count_macs
+from acc.saturation import pairs_can_saturate
 from acc.targets.base import Accelerator
 from acc.targets.reasons import ENTERS, Blame, Reason, element_of, title_of
 from acc.wording import listing
@@ -48,13 +49,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Placement:
-    """One kernel: its name, target, ONNX nodes, multiply-accumulates and, if kept from the accelerator, why."""
+    """One kernel: its name, target, ONNX nodes, multiply-accumulates and, if kept from the accelerator, why.
+
+    saturates: see `acc.saturation.pairs_can_saturate`.
+    """
 
     kernel: str
     target: str
     layers: tuple[str, ...]
     reason: str = ""
     macs: Macs = field(default_factory=Macs)
+    saturates: bool | None = None
 
 
 class _Kernel:
@@ -205,5 +210,7 @@ def _write(kernels: list[_Kernel], targets: Mapping[str, ir.Attribute], sizes: S
         for op in kernel.ops:
             op.attributes["graph.placement"] = placed
         macs = sum((count_macs(op, sizes) for op in kernel.ops), Macs())
-        placements.append(Placement(name, kernel.target, kernel.layers, reason, macs))
+        known = [known for op in kernel.ops if (known := pairs_can_saturate(op)) is not None]
+        saturates = any(known) if known else None
+        placements.append(Placement(name, kernel.target, kernel.layers, reason, macs, saturates))
     return placements

@@ -26,7 +26,8 @@ class LayerReport:
     `dram_bytes` is what the accelerator's DMA moves, by memory (`out` is written, the others are read);
     `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. `program` is the number of
     the accelerator program that computes it, `part` how many kernels of that program come before it. Kernels on the CPU
-    have none and no accelerator figures, and `reason` says why they are not on the accelerator.
+    have none and no accelerator figures, and `reason` says why they are not on the accelerator. `saturates` is, of sums
+    of 8-bit products, whether instructions that add two of them in 16 bits can saturate (`acc.saturation`).
     """
 
     layers: tuple[str, ...]
@@ -42,6 +43,7 @@ class LayerReport:
     schedule: str = ""
     program: int | None = None
     part: int = 0
+    saturates: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -159,6 +161,7 @@ def make_reports(
             kernel=launch.kernel,
             target=placement.target if placement and schedule and programs is None else "cpu",
             reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
+            saturates=placement.saturates if placement else None,
             **report_macs(placement.macs if placement else Macs()),
         )
         reports.append(report)
@@ -236,7 +239,24 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
     if any(layer.macs is None for layer in layers):
         text += "\n\nMACs for each run: names are sizes that are open"
         text += ", ? depends on more than these." if "?" in rows[-1][2] else "."
+    integers = [layer for layer in layers if layer.saturates is not None]
+    if integers:
+        text += f"\n\n{_format_saturation(integers)}"
     reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]
     if reasons:
         text += "\n\nOn the CPU because:\n" + "\n".join(reasons)
     return text
+
+
+def _format_saturation(layers: Sequence[LayerReport]) -> str:
+    """What is known of layers that add products of 8-bit numbers."""
+    from acc.wording import listing
+
+    unsafe = [layer.name for layer in layers if layer.saturates]
+    text = f"Integers: acc adds in 32 bits, with the same results on every processor. Of {len(layers)} layers, "
+    if not unsafe:
+        return f"{text}none can saturate where a runtime adds pairs of products in 16 bits (x86 without VNNI)."
+    return (
+        f"{text}{len(unsafe)} can saturate where a runtime adds pairs of products in 16 bits (x86 without VNNI), and "
+        f"have other results there: {listing(unsafe, 4)}."
+    )

@@ -121,7 +121,7 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "resize by other factors": (
         lambda n: n.dq(n.op("Resize", n.q(n.start()), "", n.constant([1, 1, 1.5, 1], FLOAT), mode="nearest")),
-        "makes 12 of 8 rows or columns: only whole factors repeat each of them alike",
+        "makes 12 of 8 rows or columns: only whole factors repeat all alike",
     ),
     "resize that repeats unevenly": (
         lambda n: n.dq(
