@@ -73,6 +73,14 @@ def test_a_tensor_in_two_concatenations_is_copied_by_the_accelerator() -> None:
     assert not check(net.build(net.conv(c, 8), net.conv(d, 8)), None, 5)
 
 
+def test_images_of_a_batch_are_joined_by_the_accelerator() -> None:
+    # Two tiles of one image each, whose operands lie in two pieces.
+    net = ChannelNetwork(np.random.default_rng(7))
+    x = net.conv(net.input((2, 3, 6, 5)), 7, activation="relu")
+    x = net.shuffle(net.concat([net.conv(x, 17), net.max_pool(x, 3, 1, 1), x]))
+    assert not check(net.build(net.conv(x, 9, strides=(2, 2))), None, 7)
+
+
 def test_outputs_in_the_middle() -> None:
     net = ChannelNetwork(np.random.default_rng(6))
     x = net.shuffle(net.concat([net.conv(net.input((1, 16, 5, 5)), c) for c in (7, 17)]))

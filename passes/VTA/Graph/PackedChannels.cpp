@@ -182,6 +182,21 @@ PackedValues::Packed PackedValues::copyOnHost(Value value, const Lanes &lanes,
   return {packed, halo, padValue, lanes};
 }
 
+FailureOr<Lanes> PackedValues::getWantedLanes(ConcatOp op, int64_t first,
+                                              int64_t channels) const {
+  auto chosen = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kLanes);
+  if (!chosen)
+    return Lanes();
+  Lanes all(llvm::to_vector(chosen.asArrayRef())),
+      wanted = all.take(first, channels, tiles.blockOut);
+  if (!wanted.hold(channels))
+    return op.emitOpError("has ")
+           << VTADialect::kLanes << ", which must hold the " << channels
+           << " channels from " << first << " on once, in whole blocks of "
+           << tiles.blockOut;
+  return wanted;
+}
+
 LogicalResult PackedValues::createConcat(ConcatOp op) {
   Value value = op.getResult();
   int64_t tile = tiles.blockOut;
@@ -190,53 +205,90 @@ LogicalResult PackedValues::createConcat(ConcatOp op) {
                           "their channels");
   int8_t padValue = getPadValue(value, tile).value_or(0);
   Halo halo = getHalo(value, tile, padValue);
-  Lanes lanes, chosen;
-  if (auto attribute = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kLanes))
-    chosen = Lanes(llvm::to_vector(attribute.asArrayRef()));
-  SmallVector<Value> parts;
+  // Operands lie in one piece if there is one tile of images; else the
+  // accelerator copies them all.
+  bool isInPieces =
+      getPackedShape(shapeOf(value), tile)[0] > 1 && canMultiply(1);
+  Lanes lanes;
+  SmallVector<Packed> parts;
   int64_t channels = 0;
   for (Value input : op.getInputs()) {
-    // The policy may say in which order copies have their channels.
-    Lanes wanted;
-    if (chosen.size() > 0) {
-      wanted = chosen.take(channels, shapeOf(input)[1], tile);
-      if (!wanted.hold(shapeOf(input)[1]))
-        return op.emitOpError("has ")
-               << VTADialect::kLanes << ", which must hold the "
-               << shapeOf(input)[1] << " channels from " << channels
-               << " on once, in whole blocks of " << tile;
-    }
-    Value base = findBase(input);
-    const Packed &known = get(input, tile);
+    FailureOr<Lanes> wanted = getWantedLanes(op, channels, shapeOf(input)[1]);
+    if (failed(wanted))
+      return failure();
+    Packed part = get(input, tile);
     bool isBorder =
-        known.halo == halo && (halo == Halo{} || known.padValue == padValue);
-    bool isAlone =
-        findJoin(base) == op &&
-        llvm::none_of(parts, [&](Value part) { return part == known.value; });
-    Packed part = known;
-    if (!isAlone || !isBorder ||
-        known.lanes.size() != shapeOf(known.value)[1] * tile)
-      part = copy(known, lookThrough(input),
-                  wanted.size() > 0 ? wanted : known.lanes.compact(tile), halo,
-                  padValue);
-    parts.push_back(part.value);
-    lanes.append(part.lanes, channels);
+        part.halo == halo && (halo == Halo{} || part.padValue == padValue);
+    bool isAlone = findJoin(findBase(input)) == op &&
+                   part.lanes.size() == shapeOf(part.value)[1] * tile &&
+                   llvm::none_of(parts, [&](const Packed &other) {
+                     return other.value == part.value;
+                   });
+    Lanes order = part.lanes;
+    if (!isAlone)
+      order = wanted->size() > 0 ? *wanted : part.lanes.compact(tile);
+    if (!isInPieces && !(isAlone && isBorder))
+      part = copy(part, lookThrough(input), order, halo, padValue);
+    parts.push_back(std::move(part));
+    lanes.append(order, channels);
     channels += shapeOf(input)[1];
   }
-  Value joined = createEmpty(value, lanes.size() / tile, halo);
+  Packed joined{createEmpty(value, lanes.size() / tile, halo), halo, padValue,
+                std::move(lanes)};
+  if (isInPieces)
+    joinCopies(joined, op, parts);
+  else
+    joinParts(joined, parts);
+  all[{value, tile}].push_back(std::make_unique<Packed>(std::move(joined)));
+  return success();
+}
+
+/// Puts packed tensors, borders included, into the blocks of another.
+void PackedValues::joinParts(Packed &joined, ArrayRef<Packed> parts) {
   int64_t block = 0;
-  for (Value part : parts) {
+  for (const Packed &part : parts) {
     SmallVector<OpFoldResult> offsets(6, b.getIndexAttr(0)),
         steps(6, b.getIndexAttr(1));
     offsets[1] = b.getIndexAttr(block);
-    joined = tensor::InsertSliceOp::create(
-        b, part, joined, offsets,
-        getAsIndexOpFoldResult(b.getContext(), shapeOf(part)), steps);
-    block += shapeOf(part)[1];
+    joined.value = tensor::InsertSliceOp::create(
+        b, part.value, joined.value, offsets,
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(part.value)), steps);
+    block += shapeOf(part.value)[1];
   }
-  all[{value, tile}].push_back(std::make_unique<Packed>(
-      Packed{joined, halo, padValue, std::move(lanes)}));
-  return success();
+}
+
+/// The same by kernels of the accelerator, each of which writes the interior of
+/// the blocks of one operand.
+void PackedValues::joinCopies(Packed &joined, ConcatOp op,
+                              ArrayRef<Packed> parts) {
+  PlacementAttr placement = tagger.placement;
+  if (joined.halo != Halo{})
+    fillBorder(joined, getKernelName(op.getResult()));
+  int64_t channels = 0, block = 0;
+  for (auto [input, part] : llvm::zip(op.getInputs(), parts)) {
+    int64_t count = shapeOf(input)[1];
+    Lanes order = joined.lanes.take(channels, count, tiles.blockOut);
+    StringAttr name =
+        makeKernelName(getKernelName(op.getResult()) + ":channels");
+    tagger.placement =
+        PlacementAttr::get(b.getContext(), name, accelerator, StringAttr());
+    Value acc = multiply(part, lookThrough(input), order, /*factor=*/1,
+                         /*anySections=*/false);
+    SmallVector<int64_t> sizes(shapeOf(acc));
+    SmallVector<OpFoldResult> offsets = getAsIndexOpFoldResult(
+        b.getContext(), {0, block, joined.halo[0], joined.halo[1], 0, 0});
+    SmallVector<OpFoldResult> extent =
+                                  getAsIndexOpFoldResult(b.getContext(), sizes),
+                              steps(6, b.getIndexAttr(1));
+    Value place =
+        tensor::ExtractSliceOp::create(b, joined.value, offsets, extent, steps);
+    joined.value =
+        tensor::InsertSliceOp::create(b, this->steps.narrow(acc, place),
+                                      joined.value, offsets, extent, steps);
+    channels += count;
+    block += order.size() / tiles.blockOut;
+  }
+  tagger.placement = placement;
 }
 
 Value PackedValues::unpack(const Packed &packed, Value value) {

@@ -410,6 +410,15 @@ void PackedValues::createResult(Value value, const Lanes &lanes,
       std::make_unique<Packed>(std::move(packed)));
 }
 
+void PackedValues::fillBorder(Packed &packed, StringRef kernel) {
+  PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
+  Value pad = arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
+  auto fill = linalg::FillOp::create(b, pad, packed.value);
+  assignToHost(fill, kernel + ":halo");
+  tagger.placement = placement;
+  packed.value = fill.getResult(0);
+}
+
 void PackedValues::write(Packed &packed, bool hasBorder,
                          llvm::function_ref<Value(Value)> compute) {
   if (isEmpty(packed.halo)) {
@@ -417,15 +426,8 @@ void PackedValues::write(Packed &packed, bool hasBorder,
     return;
   }
   // The kernel writes the interior of a buffer whose border is already there.
-  if (hasBorder) {
-    PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
-    Value pad =
-        arith::ConstantOp::create(b, b.getI8IntegerAttr(packed.padValue));
-    auto fill = linalg::FillOp::create(b, pad, packed.value);
-    assignToHost(fill, placement.getKernel().getValue() + ":halo");
-    tagger.placement = placement;
-    packed.value = fill.getResult(0);
-  }
+  if (hasBorder)
+    fillBorder(packed, tagger.placement.getKernel().getValue());
   SmallVector<int64_t> sizes(shapeOf(packed.value)), offsets(sizes.size(), 0);
   for (unsigned axis = 0, rows = sizes.size() - 4; axis < 2; ++axis) {
     offsets[rows + axis] = packed.halo[axis];

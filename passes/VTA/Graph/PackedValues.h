@@ -189,6 +189,13 @@ private:
                        const Lanes &lanes, int8_t factor, bool anySections);
   Packed copyOnHost(mlir::Value value, const Lanes &lanes, const Halo &halo,
                     int8_t padValue);
+  /// The lanes that the policy wants for an operand of a concatenation, if it
+  /// is copied; empty if it says nothing.
+  mlir::FailureOr<Lanes> getWantedLanes(graph::ConcatOp op, int64_t first,
+                                        int64_t channels) const;
+  void joinParts(Packed &joined, llvm::ArrayRef<Packed> parts);
+  void joinCopies(Packed &joined, graph::ConcatOp op,
+                  llvm::ArrayRef<Packed> parts);
   mlir::Value unpack(const Packed &packed, mlir::Value value);
   /// The lanes of `value` if its channels lie in order.
   Lanes getOrder(mlir::Value value, int64_t tile) const;
@@ -242,6 +249,8 @@ private:
   mlir::Value createEmpty(mlir::Value value,
                           llvm::ArrayRef<int64_t> channelBlocks,
                           const Halo &halo);
+  /// Fills a destination with the value of its border, by the host.
+  void fillBorder(Packed &packed, llvm::StringRef kernel);
   /// Lets a kernel write the interior of a destination, whose border the host
   /// fills before.
   void write(Packed &packed, bool hasBorder,
