@@ -284,13 +284,17 @@ def Graph_LookupOp : Graph_IntegerOp<"lookup"> {
     between quantized tensors. graph-legalize-quantization makes the table of
     the chain itself, applied to a constant of all 256 integers, and the compiler
     computes it with native code; so the results are those of the chain.
+    `input_scale` and `input_zero_point` say which real numbers the integers of
+    the input are, for who looks for another way to compute the table.
 
     ```mlir
     %y = graph.lookup %x, %table
         : (tensor<1x16x8x8xi8>, tensor<1x256xi8>) -> tensor<1x16x8x8xi8>
     ```
   }];
-  let arguments = (ins Graph_I8Tensor:$input, Graph_I8Tensor:$table);
+  let arguments = (ins Graph_I8Tensor:$input, Graph_I8Tensor:$table,
+                       OptionalAttr<F64Attr>:$input_scale,
+                       OptionalAttr<I32Attr>:$input_zero_point);
   let results = (outs Graph_I8Tensor:$result);
 }
 

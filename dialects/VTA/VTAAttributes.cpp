@@ -206,3 +206,68 @@ LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          << " is negative";
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// StepAttr, ActivationAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult StepAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               AluKind op, DenseI64ArrayAttr values) {
+  if (values.empty())
+    return emitError() << "a step needs a value";
+  for (int64_t value : values.asArrayRef())
+    if (op == AluKind::Shr ? value < 0 || value > 31 : !llvm::isInt<32>(value))
+      return emitError() << "a step of '" << stringifyAluKind(op)
+                         << "' cannot have the value " << value;
+  return success();
+}
+
+/// What the vector unit computes of two values, in 32 bits that wrap.
+static int32_t evaluate(AluKind op, int32_t a, int32_t b) {
+  switch (op) {
+  case AluKind::Min:
+    return std::min(a, b);
+  case AluKind::Max:
+    return std::max(a, b);
+  case AluKind::Add:
+    return int32_t(uint32_t(a) + uint32_t(b));
+  case AluKind::Shr:
+    return a >> b;
+  case AluKind::Mul:
+    return int32_t(uint32_t(a) * uint32_t(b));
+  }
+  llvm_unreachable("all operations are handled");
+}
+
+int32_t StepAttr::evaluate(int32_t value, int64_t channel) const {
+  ArrayRef<int64_t> values = getValues();
+  return ::evaluate(getOp(), value,
+                    int32_t(values[values.size() == 1 ? 0 : channel]));
+}
+
+LogicalResult
+ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                       ArrayAttr before, ArrayAttr left, ArrayAttr right,
+                       AluKind join, ArrayAttr after) {
+  for (ArrayAttr steps : {before, left, right, after})
+    if (!llvm::all_of(steps, llvm::IsaPred<StepAttr>))
+      return emitError() << "an activation consists of #vta.step";
+  if (right.empty() && !left.empty())
+    return emitError() << "an activation joins nothing with the steps on the "
+                          "left";
+  if (join == AluKind::Shr)
+    return emitError() << "an activation cannot join by a shift";
+  return success();
+}
+
+int32_t ActivationAttr::evaluate(int32_t value, int64_t channel) const {
+  auto apply = [&](ArrayAttr steps, int32_t running) {
+    for (auto step : steps.getAsRange<StepAttr>())
+      running = step.evaluate(running, channel);
+    return running;
+  };
+  int32_t x = apply(getBefore(), value);
+  if (!getRight().empty())
+    x = ::evaluate(getJoin(), apply(getLeft(), x), apply(getRight(), x));
+  return apply(getAfter(), x);
+}

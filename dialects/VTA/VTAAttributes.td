@@ -116,4 +116,52 @@ def VTA_PartAttr : VTA_Attr<"Part", "part"> {
   let genVerifyDecl = 1;
 }
 
+def VTA_StepAttr : VTA_Attr<"Step", "step"> {
+  let summary = "An operation of the vector unit with a constant";
+  let description = [{
+    Changes a running value: `value = op(value, values[channel])`, or with one
+    value for all channels.
+
+    ```mlir
+    #vta.step<op = shr, values = [12]>
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<VTA_AluKind>:$op, "::mlir::DenseI64ArrayAttr":$values);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// What becomes of a value in that channel, in 32 bits.
+    int32_t evaluate(int32_t value, int64_t channel) const;
+  }];
+}
+
+def VTA_ActivationAttr : VTA_Attr<"Activation", "activation"> {
+  let summary = "A function of i8 as steps of the vector unit";
+  let description = [{
+    Stands for the table of a graph.lookup, as its attribute `vta.activation`:
+
+        x = before(input)
+        y = join(left(x), right(x)) or, without steps in `right`, y = x
+        result = after(y)
+
+    A policy finds the steps; vta-pack-layout refuses those that do not give the
+    table's entry for every input.
+
+    ```mlir
+    // max(x, x / 8)
+    #vta.activation<before = [], left = [], right = [#vta.step<op = shr, values = [3]>], join = max, after = []>
+    ```
+  }];
+  let parameters = (ins
+    "::mlir::ArrayAttr":$before, "::mlir::ArrayAttr":$left,
+    "::mlir::ArrayAttr":$right, EnumParameter<VTA_AluKind>:$join,
+    "::mlir::ArrayAttr":$after);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int32_t evaluate(int32_t value, int64_t channel) const;
+  }];
+}
+
 #endif // ACC_DIALECTS_VTA_VTAATTRIBUTES_TD

@@ -54,6 +54,10 @@ LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
     return op->emitError() << "attribute " << attribute.getName()
                            << " must be an array of i64";
   }
+  if (attribute.getName() == kActivation &&
+      !mlir::isa<ActivationAttr>(attribute.getValue()))
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be a #vta.activation";
   if (attribute.getName() != ConfigAttr::kName)
     return success();
   if (!mlir::isa<ConfigAttr>(attribute.getValue()))

@@ -26,6 +26,8 @@ def VTA_Dialect : Dialect {
     /// operands of a concatenation that are copied): the channel that every lane
     /// of its result holds, -1 for none, an array.
     static constexpr ::llvm::StringLiteral kLanes = "vta.lanes";
+    /// The steps that compute a graph.lookup, a #vta.activation.
+    static constexpr ::llvm::StringLiteral kActivation = "vta.activation";
 
     void registerAttributes();
   }];

@@ -251,7 +251,22 @@ Value TableFunction::build(OpBuilder &builder) {
     input = RebaseOp::create(builder, loc,
                              RankedTensorType::get(shape, builder.getI8Type()),
                              source);
-  return LookupOp::create(builder, fused, input, table);
+  // What the bytes stand for, where the first operator reads them.
+  FloatAttr scale;
+  IntegerAttr zeroPoint;
+  for (auto op : operators) {
+    auto dequantize = dyn_cast<DequantizeLinearOp>(op);
+    if (!dequantize || stripCasts(dequantize.getInput()) != source)
+      continue;
+    std::string reason;
+    if (FailureOr<Grid> grid = getGrid(dequantize.getInput().getType(), reason);
+        succeeded(grid)) {
+      scale = builder.getF64FloatAttr(grid->scale);
+      zeroPoint = builder.getI32IntegerAttr(grid->zeroPoint);
+    }
+    break;
+  }
+  return LookupOp::create(builder, fused, input, table, scale, zeroPoint);
 }
 
 FailureOr<Value> acc::graph::legalizeByTable(OpBuilder &builder,

@@ -40,6 +40,10 @@ CLOSED = frozenset(f"graph.{name}" for name in ("softmax", "lrn", "pad", "transp
 """Operators that nothing is fused to."""
 
 
+FOLLOWING = {"graph.requantize": "accumulator", "graph.lookup": "input"}
+"""Operators that stay where what they read is computed, and what that is: a table costs the host nothing else."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How kernels are formed. `refused` maps names of ONNX nodes that must run on the CPU to the reason."""
@@ -132,11 +136,10 @@ def _place(
     refused = Reason(next((options.refused[n] for n in op.location.names if n in options.refused), ""), Blame.RULE)
     for accelerator in accelerators:
         reason = accelerator.refuse(op) or refused
-        if not reason and op.name == "graph.requantize" and (anchor is None or anchor.target != accelerator.name):
-            # A requantization stays with the accumulator that it reads.
+        if not reason and op.name in FOLLOWING and (anchor is None or anchor.target != accelerator.name):
             text = "reads an input"
             if anchor is not None:
-                text = anchor.reason or f"its accumulator is computed on {anchor.target}"
+                text = anchor.reason or f"its {FOLLOWING[op.name]} is computed on {anchor.target}"
             reason = Reason(text, Blame.BORDER)
         if not reason:
             return accelerator.name, reason

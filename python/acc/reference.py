@@ -262,7 +262,8 @@ _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "global_sum_integer": _direct(global_sum_integer),
     "mul_integer": _direct(mul_integer),
     "requantize": _direct(requantize),
-    "lookup": _direct(lookup),
+    # The other attributes say what the table was made of.
+    "lookup": lambda op, x, table: lookup(x, table),
     "max_pool": _direct(max_pool),
     "rebase": lambda op, x: rebase(x),
     "storage_cast": lambda op, x: x,

@@ -202,6 +202,11 @@ class QdqModel:
         zero_point = self.zero_point("min" if activation else "any")
         return self._quantize(value, x.shape, self.scale(x.scale + y.scale), zero_point)
 
+    def function(self, x: Quantized, op_type: str, *constants: np.ndarray, **attributes: object) -> Quantized:
+        """An operator that computes every element by itself, and does not make it much larger."""
+        value = self._node(op_type, [self.dequantize(x), *map(self._constant, constants)], **attributes)
+        return self._quantize(value, x.shape, self.scale(x.scale), self.zero_point())
+
     def max_pool(self, x: Quantized, kernel: int, stride: int, pad: int) -> Quantized:
         value = self._node(
             "MaxPool", [self.dequantize(x)], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4

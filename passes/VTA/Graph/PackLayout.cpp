@@ -116,7 +116,10 @@ private:
               MulIntegerOp, GlobalSumIntegerOp, RequantizeOp, MaxPoolOp>(
             [&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
-        .Case([&](LookupOp lookup) { return values.createLookup(lookup); })
+        .Case([&](LookupOp lookup) {
+          return isAccelerated(lookup) ? rewriteOp(lookup)
+                                       : values.createLookup(lookup);
+        })
         .Case([&](AssembleOp op) { return values.createAssembly(op); })
         // Readers load a slice from where it lies.
         .Case([](SliceOp) { return success(); })
@@ -570,6 +573,28 @@ private:
     steps.setLanes(acc.lanes);
     return finish(op, steps.requantize(op, acc.sum, acc.bias, acc.cannotWrap()),
                   acc.lanes);
+  }
+
+  /// A table that a policy knows steps for.
+  LogicalResult rewriteOp(LookupOp op) {
+    auto how = op->getAttrOfType<ActivationAttr>(VTADialect::kActivation);
+    std::optional<ConstantBytes> bytes = ConstantBytes::read(op.getTable());
+    if (!how || !bytes)
+      return op.emitOpError("cannot run on the accelerator without ")
+             << VTADialect::kActivation << " for a constant table";
+    for (int64_t row = 0, rows = shapeOf(op.getTable())[0]; row < rows; ++row)
+      for (int32_t value = -128; value < 128; ++value) {
+        int8_t entry = (*bytes)[row * 256 + value + 128];
+        if (how.evaluate(value, row) != entry)
+          return op.emitOpError("has a ")
+                 << VTADialect::kActivation << " that computes "
+                 << how.evaluate(value, row) << " from " << value
+                 << ", its table has " << int32_t(entry);
+      }
+    Lanes lanes = getKernelLanes(op.getInput());
+    steps.setLanes(lanes);
+    return finish(op, steps.activate(how, getWide(op.getInput(), lanes)),
+                  lanes);
   }
 
   /// Makes the i8 result of `op` from the values in `acc`, which fit i8.

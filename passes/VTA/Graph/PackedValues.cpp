@@ -460,7 +460,8 @@ LogicalResult PackedValues::createLookup(LookupOp op) {
                           "packed, or the table is one of each channel");
   Value interior = getInterior(input, tiles.blockOut);
   Value result =
-      LookupOp::create(b, interior.getType(), interior, op.getTable());
+      LookupOp::create(b, interior.getType(), interior, op.getTable(),
+                       op.getInputScaleAttr(), op.getInputZeroPointAttr());
   Packed packed = createDestination(value, getLanes(input, tiles.blockOut),
                                     shapeOf(interior)[1]);
   if (isEmpty(packed.halo)) {

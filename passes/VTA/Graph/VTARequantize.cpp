@@ -137,3 +137,37 @@ Value VTASteps::requantize(RequantizeOp op, Value acc, ArrayRef<int32_t> bias,
     acc = apply(Step::Min, acc, *high);
   return acc;
 }
+
+static Step getStep(AluKind kind) {
+  switch (kind) {
+  case AluKind::Min:
+    return Step::Min;
+  case AluKind::Max:
+    return Step::Max;
+  case AluKind::Add:
+    return Step::Add;
+  case AluKind::Shr:
+    return Step::ShiftRight;
+  case AluKind::Mul:
+    return Step::Mul;
+  }
+  llvm_unreachable("all operations are handled");
+}
+
+Value VTASteps::applyAll(ArrayAttr steps, Value acc) {
+  for (auto step : steps.getAsRange<StepAttr>()) {
+    SmallVector<int32_t> values(step.getValues().asArrayRef());
+    acc = apply(getStep(step.getOp()), acc, values);
+  }
+  return acc;
+}
+
+Value VTASteps::activate(ActivationAttr how, Value acc) {
+  acc = applyAll(how.getBefore(), acc);
+  if (!how.getRight().empty()) {
+    Value right = applyAll(how.getRight(), copy(acc));
+    acc = applyTensor(getStep(how.getJoin()), applyAll(how.getLeft(), acc),
+                      right);
+  }
+  return applyAll(how.getAfter(), acc);
+}

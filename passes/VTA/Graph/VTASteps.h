@@ -12,6 +12,7 @@
 #define ACC_PASSES_VTA_GRAPH_VTASTEPS_H
 
 #include "dialects/Graph/Graph.h"
+#include "dialects/VTA/VTADialect.h"
 #include "passes/Graph/TensorTypes.h"
 #include "passes/VTA/Graph/Lanes.h"
 
@@ -126,7 +127,12 @@ public:
   mlir::Value requantize(graph::RequantizeOp op, mlir::Value acc,
                          llvm::ArrayRef<int32_t> bias, bool fits);
 
+  // VTARequantize.cpp
+  /// The steps of `how`, on values that fit i8; so does the result.
+  mlir::Value activate(ActivationAttr how, mlir::Value acc);
+
 private:
+  mlir::Value applyAll(mlir::ArrayAttr steps, mlir::Value acc);
   /// The number of blocks of channels in a packed tensor, and which one the
   /// loops over its axes are at.
   static int64_t countBlocks(mlir::Value packed);

@@ -16,7 +16,7 @@
 // CHECK: %[[Q:.*]] = graph.quantize_linear %[[A]]
 // CHECK: %[[TABLE:.*]] = graph.storage_cast %[[Q]]
 // CHECK: %[[I:.*]] = graph.storage_cast %[[X]]
-// CHECK: %[[Y:.*]] = graph.lookup %[[I]], %[[TABLE]] : (tensor<2x3xi8>, tensor<1x256xi8>) -> tensor<2x3xi8>
+// CHECK: %[[Y:.*]] = graph.lookup %[[I]], %[[TABLE]] {input_scale = 5.000000e-02 : f64, input_zero_point = 3 : i32} : (tensor<2x3xi8>, tensor<1x256xi8>) -> tensor<2x3xi8>
 // CHECK: graph.storage_cast %[[Y]]
 func.func @chain(%q: tensor<2x3x!x>) -> tensor<2x3x!y> {
   %x = graph.dequantize_linear %q : (tensor<2x3x!x>) -> tensor<2x3xf32>
@@ -77,7 +77,7 @@ func.func @unsigned(%q: tensor<4x!u>) -> tensor<4x!y> {
 // CHECK-LABEL: func.func @per_channel(
 // CHECK: %[[SLOPES:.*]] = graph.constant dense<{{.*}}> : tensor<3x1xf32>
 // CHECK: graph.p_relu %{{.*}}, %[[SLOPES]] : (tensor<1x256xf32>, tensor<3x1xf32>) -> tensor<3x256xf32>
-// CHECK: graph.lookup %{{.*}} : (tensor<2x3x4xi8>, tensor<3x256xi8>) -> tensor<2x3x4xi8>
+// CHECK: graph.lookup %{{.*}} {input_scale = {{.*}}} : (tensor<2x3x4xi8>, tensor<3x256xi8>) -> tensor<2x3x4xi8>
 func.func @per_channel(%q: tensor<2x3x4x!x>) -> tensor<2x3x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<2x3x4x!x>) -> tensor<2x3x4xf32>
   %c = graph.constant dense<[[0.1], [0.2], [-0.3]]> : tensor<3x1xf32> : tensor<3x1xf32>

@@ -15,6 +15,7 @@ from acc import ir
 from acc._mlir import find_channel_move
 from acc.targets.reasons import Blame, Reason, element_of, explain
 from acc.targets.vta import movement
+from acc.targets.vta.activations import find_activation
 from acc.targets.vta.config import Hardware
 
 __all__ = ["RULES", "can_continue", "keep_layout", "refuse"]
@@ -170,8 +171,12 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
     return ""
 
 
-def _has_no_table(_: ir.Operation, __: Hardware) -> str:
-    return "computed by a table of 256 entries, which the vector unit does not have"
+def _is_few_steps(op: ir.Operation, hardware: Hardware) -> str:
+    """A rule for tables: integers may compute what is one between real numbers."""
+    reason = "computed by a table of 256 entries, which the vector unit does not have"
+    if hardware.dialect == "public":
+        return f"{reason}, and the dialect 'public' has no multiplication"
+    return "" if find_activation(op) is not None else reason
 
 
 def _is_laid_out(value: ir.Value, hardware: Hardware) -> bool:
@@ -229,7 +234,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
     "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
-    "graph.lookup": (_has_no_table,),
+    "graph.lookup": (_is_few_steps, _fits_widths, _is_image_or_matrix),
     **dict.fromkeys(movement.MOVES, (movement.why_not, _fits_widths, _may_copy, _moves_what_is_laid_out)),
 }
 """What the accelerator runs, and under which conditions."""

@@ -19,6 +19,7 @@ from acc.schedule import Policy
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors, check_ties
 from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement
+from acc.targets.vta.activations import choose_activations
 from acc.targets.vta.config import Hardware, read_config
 from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
@@ -155,6 +156,7 @@ class Vta(Accelerator):
         pm.add(vta_passes.assemble())
         pm.add(lambda module: choose_folds(module, self._hardware), "fold-windows")
         pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
+        pm.add(choose_activations, "choose-activations")
         pm.add(vta_passes.pack_layout())
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
