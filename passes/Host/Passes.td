@@ -181,7 +181,9 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     `te.schedule` by its levels of kind `vector` and `register`; an operation
     without one is decided on by VectorNest::decide: the longest loop with
     contiguous results, or else the longest reduction, in partial results that are
-    joined at the end. Sizes may be unknown. What is left over is left for
+    joined at the end. Sizes may be unknown. Reads of a table of 256 bytes at a
+    byte become shuffles of registers that hold it, if there is an instruction for
+    that (`lookup`). What is left over is left for
     convert-linalg-to-loops.
 
     ```mlir
@@ -194,10 +196,12 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     ```
   }];
   let options = [
-    Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Size of a vector register in bytes">
+    Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Size of a vector register in bytes">,
+    Option<"lookup", "lookup", "std::string", "", "Instruction that looks up bytes: pshufb, vpermi2b, or none">
   ];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 def HostForgetPrograms : Pass<"host-forget-programs", "::mlir::ModuleOp"> {

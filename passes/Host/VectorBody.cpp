@@ -7,6 +7,9 @@
 
 #include "passes/Host/VectorBody.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -67,8 +70,37 @@ static bool mayTrap(Operation &op) {
              arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op);
 }
 
-bool acc::host::isVectorizable(Block &body) {
-  return llvm::all_of(body.without_terminator(), [](Operation &op) {
+SmallVector<ByteTable> acc::host::findTables(Block &body) {
+  SmallVector<ByteTable> tables;
+  for (auto load : body.getOps<memref::LoadOp>()) {
+    MemRefType type = load.getMemRefType();
+    if (type.getRank() != 2 || !type.hasStaticShape() ||
+        type.getDimSize(1) != 256 || !type.getElementType().isInteger(8))
+      continue;
+    auto cast = load.getIndices()[1].getDefiningOp<arith::IndexCastUIOp>();
+    if (!cast || !cast.getIn().getType().isInteger(8))
+      continue;
+    ByteTable table{load, cast.getIn(), std::nullopt};
+    if (auto loop = load.getIndices()[0].getDefiningOp<linalg::IndexOp>())
+      table.axis = int64_t(loop.getDim());
+    else if (getConstantIntValue(load.getIndices()[0]) != 0)
+      continue;
+    tables.push_back(table);
+  }
+  return tables;
+}
+
+bool acc::host::isVectorizable(Block &body, ArrayRef<ByteTable> tables) {
+  auto isTable = [&](Operation *op) {
+    return llvm::any_of(
+        tables, [&](const ByteTable &table) { return table.load == op; });
+  };
+  return llvm::all_of(body.without_terminator(), [&](Operation &op) {
+    if (isTable(&op))
+      return true;
+    // What only says where in a table to look is not computed.
+    if (isa<linalg::IndexOp>(op))
+      return llvm::all_of(op.getUsers(), isTable);
     return op.getNumRegions() == 0 && op.getNumResults() == 1 && !mayTrap(op) &&
            (op.hasTrait<OpTrait::ConstantLike>() ||
             OpTrait::hasElementwiseMappableTraits(&op)) &&
@@ -80,9 +112,95 @@ bool acc::host::isVectorElement(Type type) {
   return type.isIntOrFloat() && !type.isInteger(1);
 }
 
+bool ByteLookup::isKnown(StringRef instruction) {
+  return instruction == "pshufb" || instruction == "vpermi2b";
+}
+
+ByteLookup::ByteLookup(OpBuilder &builder, Location loc, StringRef instruction,
+                       int64_t lanes, Value memref, Value offset)
+    : loc(loc), permutes(instruction == "vpermi2b"), lanes(lanes),
+      width(permutes ? 64 : std::max<int64_t>(lanes, 16)) {
+  int64_t size = permutes ? 64 : 16;
+  IndexBuilder index(builder, loc);
+  auto type = VectorType::get(size, builder.getI8Type());
+  SmallVector<int64_t> repeated;
+  for (int64_t lane = 0; lane < width; ++lane)
+    repeated.push_back(lane % size);
+  Value before;
+  for (int64_t at = 0; at < 256; at += size) {
+    Value part = vector::LoadOp::create(builder, loc, type, memref,
+                                        ValueRange{index.add(offset, at)});
+    Value changed = part;
+    if (!permutes && at % 128 != 0)
+      changed = arith::XOrIOp::create(builder, loc, part, before);
+    if (width != size)
+      changed =
+          vector::ShuffleOp::create(builder, loc, changed, changed, repeated);
+    parts.push_back(changed);
+    before = part;
+  }
+}
+
+Value ByteLookup::shuffle(OpBuilder &builder, StringRef name,
+                          ValueRange operands) const {
+  return LLVM::CallIntrinsicOp::create(
+             builder, loc, VectorType::get(width, builder.getI8Type()),
+             builder.getStringAttr(name), operands)
+      .getResults();
+}
+
+Value ByteLookup::get(OpBuilder &builder, Value positions) const {
+  auto type = VectorType::get(width, builder.getI8Type());
+  auto splat = [&](int8_t value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(type, value));
+  };
+  auto resize = [&](Value vector, int64_t from, int64_t to) -> Value {
+    SmallVector<int64_t> picks;
+    for (int64_t lane = 0; lane < to; ++lane)
+      picks.push_back(lane % from);
+    return from == to
+               ? vector
+               : vector::ShuffleOp::create(builder, loc, vector, vector, picks)
+                     .getResult();
+  };
+  Value x = resize(positions, lanes, width), result;
+  if (permutes) {
+    constexpr StringLiteral name = "llvm.x86.avx512.vpermi2var.qi.512";
+    Value low = shuffle(builder, name, {parts[0], x, parts[1]}),
+          high = shuffle(builder, name, {parts[2], x, parts[3]});
+    Value isHigh = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::slt, x, splat(0));
+    result = arith::SelectOp::create(builder, loc, isHigh, high, low);
+  } else {
+    StringRef name = width == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                     : width == 32 ? "llvm.x86.avx2.pshuf.b"
+                                   : "llvm.x86.ssse3.pshuf.b.128";
+    // A shuffle by a negative number is 0, and else looks at four bits. What
+    // all positions from 16 k on add is what part k differs by from the one
+    // before.
+    for (int64_t half : {0, 8}) {
+      Value at =
+          half ? arith::XOrIOp::create(builder, loc, x, splat(-128)).getResult()
+               : x;
+      for (int64_t k = 0; k < 8; ++k) {
+        if (k)
+          at = LLVM::SSubSat::create(builder, loc, type, at, splat(16));
+        Value part = shuffle(builder, name, {parts[half + k], at});
+        result =
+            result
+                ? arith::XOrIOp::create(builder, loc, result, part).getResult()
+                : part;
+      }
+    }
+  }
+  return resize(result, width, lanes);
+}
+
 SmallVector<Value> acc::host::vectorizeBody(OpBuilder &builder, Block &body,
-                                            ValueRange arguments,
-                                            int64_t lanes) {
+                                            ValueRange arguments, int64_t lanes,
+                                            ArrayRef<ByteTable> tables,
+                                            ArrayRef<ByteLookup> lookups) {
   IRMapping mapping;
   mapping.map(body.getArguments(), arguments);
   auto lookup = [&](Value value) {
@@ -96,6 +214,16 @@ SmallVector<Value> acc::host::vectorizeBody(OpBuilder &builder, Block &body,
     return splat;
   };
   for (Operation &op : body.without_terminator()) {
+    const auto *table = llvm::find_if(
+        tables, [&](const ByteTable &known) { return known.load == &op; });
+    if (table != tables.end()) {
+      mapping.map(op.getResult(0), lookups[table - tables.begin()].get(
+                                       builder, lookup(table->position)));
+      continue;
+    }
+    if (isa<linalg::IndexOp, arith::IndexCastUIOp>(op) &&
+        llvm::all_of(op.getUsers(), llvm::IsaPred<memref::LoadOp>))
+      continue;
     if (op.hasTrait<OpTrait::ConstantLike>()) {
       Operation *constant = builder.clone(op);
       mapping.map(op.getResult(0),

@@ -11,6 +11,8 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Builders.h"
 
+#include <optional>
+
 namespace acc::host {
 
 /// A statically strided buffer as one dimension, to be indexed by the sum of
@@ -24,20 +26,60 @@ struct FlatView {
 mlir::FailureOr<FlatView> flatten(mlir::OpBuilder &builder, mlir::Location loc,
                                   mlir::Value buffer);
 
+/// A table of 256 bytes that a scalar function reads at a byte: one, or one for
+/// every iteration of the loop `axis` of the operation that has the function.
+struct ByteTable {
+  mlir::Operation *load;
+  /// The position in the table, an i8 that counts from 0 to 255.
+  mlir::Value position;
+  std::optional<int64_t> axis;
+};
+
+/// The tables of a scalar function.
+llvm::SmallVector<ByteTable> findTables(mlir::Block &body);
+
 /// Whether every operation of the scalar function can be applied to vectors,
 /// some lanes of which may hold anything.
-bool isVectorizable(mlir::Block &body);
+bool isVectorizable(mlir::Block &body, llvm::ArrayRef<ByteTable> tables = {});
+
+/// Looks up vectors of bytes in one table by shuffles of registers.
+class ByteLookup {
+public:
+  /// The instructions that there are for it.
+  static bool isKnown(llvm::StringRef instruction);
+
+  /// Loads the table, 256 bytes from `offset` on.
+  ByteLookup(mlir::OpBuilder &builder, mlir::Location loc,
+             llvm::StringRef instruction, int64_t lanes, mlir::Value memref,
+             mlir::Value offset);
+
+  /// The entry at every position.
+  mlir::Value get(mlir::OpBuilder &builder, mlir::Value positions) const;
+
+private:
+  mlir::Value shuffle(mlir::OpBuilder &builder, llvm::StringRef name,
+                      mlir::ValueRange operands) const;
+
+  mlir::Location loc;
+  bool permutes;
+  int64_t lanes, width;
+  /// Of `vpermi2b`, the quarters of the table. Of `pshufb`, sixteenths, each
+  /// but the first of a half combined with the one before by "exclusive or".
+  llvm::SmallVector<mlir::Value> parts;
+};
 
 /// Whether vectors of elements are in memory what the elements are: those of
 /// single bits are not.
 bool isVectorElement(mlir::Type type);
 
 /// Clones a scalar function onto vectors of `lanes` elements. `arguments` are
-/// vectors; the operands of the terminator are returned, as vectors.
-llvm::SmallVector<mlir::Value> vectorizeBody(mlir::OpBuilder &builder,
-                                             mlir::Block &body,
-                                             mlir::ValueRange arguments,
-                                             int64_t lanes);
+/// vectors; the operands of the terminator are returned, as vectors. `lookups`
+/// are those of `tables`.
+llvm::SmallVector<mlir::Value>
+vectorizeBody(mlir::OpBuilder &builder, mlir::Block &body,
+              mlir::ValueRange arguments, int64_t lanes,
+              llvm::ArrayRef<ByteTable> tables = {},
+              llvm::ArrayRef<ByteLookup> lookups = {});
 
 /// Index arithmetic that folds constants as it goes.
 class IndexBuilder {

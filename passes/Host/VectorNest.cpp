@@ -195,6 +195,28 @@ bool VectorNest::addOperand(OpBuilder &builder, OpOperand &operand) {
   return true;
 }
 
+/// The tables stand behind the operands: a loop moves from one to the next, or
+/// stays.
+bool VectorNest::addTables(OpBuilder &builder) {
+  for (const ByteTable &table : tables) {
+    FailureOr<FlatView> view =
+        flatten(builder, op.getLoc(), table.load->getOperand(0));
+    if (failed(view) || view->strides[1] != 1)
+      return false;
+    for (auto [axis, loop] : llvm::enumerate(loops))
+      loop.steps.push_back(
+          {table.axis == int64_t(axis) ? view->strides[0] : 0, {}});
+    tableViews.push_back(*view);
+  }
+  return true;
+}
+
+/// Whether all iterations of a loop read the same tables.
+bool VectorNest::keepsTables(const VectorLoop &loop) const {
+  return llvm::all_of(ArrayRef(loop.steps).drop_front(operands.size()),
+                      [](const Product &step) { return step.isZero(); });
+}
+
 /// Drops loops of one iteration and joins those that walk on where the next
 /// inner one ends.
 void VectorNest::coalesce() {
@@ -226,7 +248,7 @@ Operation *acc::host::findCombiner(linalg::LinalgOp op, OpOperand *init) {
 }
 
 bool VectorNest::canReduce(const VectorLoop &loop) {
-  if (!loop.reduction)
+  if (!loop.reduction || !keepsTables(loop))
     return false;
   for (auto [operand, step] : llvm::zip(operands, loop.steps)) {
     if (op.isDpsInit(operand.operand)) {
@@ -242,7 +264,7 @@ bool VectorNest::canReduce(const VectorLoop &loop) {
 
 /// Whether neighbouring iterations write, and read, neighbouring elements.
 bool VectorNest::isContiguous(const VectorLoop &loop) {
-  bool contiguous = !loop.reduction;
+  bool contiguous = !loop.reduction && keepsTables(loop);
   for (auto [operand, step] : llvm::zip(operands, loop.steps))
     contiguous &= step.sizes.empty() &&
                   (op.isDpsInit(operand.operand)
@@ -358,7 +380,8 @@ bool VectorNest::decide() {
 
 FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                                          linalg::LinalgOp op,
-                                         int64_t vectorBytes) {
+                                         int64_t vectorBytes,
+                                         StringRef lookupInstruction) {
   Block &body = *op.getBlock();
   auto schedule = op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
   auto fail = [&]() -> LogicalResult {
@@ -366,9 +389,12 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
                                      "in vectors")
                     : failure();
   };
-  if (!op.hasPureBufferSemantics() || !isVectorizable(body))
-    return fail();
   VectorNest nest(op);
+  nest.lookupInstruction = lookupInstruction;
+  if (!lookupInstruction.empty())
+    nest.tables = findTables(body);
+  if (!op.hasPureBufferSemantics() || !isVectorizable(body, nest.tables))
+    return fail();
   if (!nest.addLoops(builder))
     return fail();
   unsigned widest = 8;
@@ -378,6 +404,8 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
     widest =
         std::max(widest, nest.operands.back().element.getIntOrFloatBitWidth());
   }
+  if (!nest.addTables(builder))
+    return fail();
   for (Operation &inner : body.without_terminator())
     if (inner.getResult(0).getType().isIntOrFloat())
       widest = std::max(widest,

@@ -54,15 +54,22 @@ struct VectorOperand {
 class VectorNest {
 public:
   /// Obeys the op's `te.schedule`, or decides without one; `vectorBytes` is the
-  /// size of a register. Fails when no loop can be vectorized, with an error if
+  /// size of a register, `lookupInstruction` what shuffles bytes, if anything
+  /// does (ByteLookup). Fails when no loop can be vectorized, with an error if
   /// the op has a schedule.
   static mlir::FailureOr<VectorNest> create(mlir::OpBuilder &builder,
                                             mlir::linalg::LinalgOp op,
-                                            int64_t vectorBytes);
+                                            int64_t vectorBytes,
+                                            llvm::StringRef lookupInstruction);
 
   mlir::linalg::LinalgOp op;
   llvm::SmallVector<VectorLoop> loops;
   llvm::SmallVector<VectorOperand> operands;
+  /// The tables that the body reads, as one dimension each, and where in it
+  /// they begin. Loops have their steps behind those of the operands.
+  llvm::SmallVector<ByteTable> tables;
+  llvm::SmallVector<FlatView> tableViews;
+  llvm::StringRef lookupInstruction;
   /// What the numbers in products stand for.
   llvm::SmallVector<mlir::Value> sizes;
   size_t vectorLoop = 0;
@@ -81,6 +88,8 @@ private:
                      llvm::SmallVectorImpl<Product> &strides);
   bool flattenSlice(mlir::OpBuilder &builder, VectorOperand &entry,
                     llvm::SmallVectorImpl<Product> &strides);
+  bool addTables(mlir::OpBuilder &builder);
+  bool keepsTables(const VectorLoop &loop) const;
   void coalesce();
   bool isContiguous(const VectorLoop &loop);
   bool canReduce(const VectorLoop &loop);

@@ -43,6 +43,8 @@ public:
     Offsets start;
     for (const VectorOperand &operand : nest.operands)
       start.push_back(index.constant(operand.offset));
+    for (size_t table = 0; table < nest.tables.size(); ++table)
+      start.push_back(index.constant(0));
     walk(0, start);
   }
 
@@ -73,6 +75,7 @@ private:
   void walk(size_t depth, Offsets offsets) {
     bool reduces = nest.loops[nest.vectorLoop].reduction;
     if (depth == parallels.size()) {
+      loadTables(offsets);
       if (reduces)
         return emitReduced(offsets);
       index.chunks(extents[nest.vectorLoop], lanes, {},
@@ -87,6 +90,15 @@ private:
       return walk(depth + 1, offsets);
     index.loop(extents[loop],
                [&](Value iv) { walk(depth + 1, advance(offsets, loop, iv)); });
+  }
+
+  /// Tables are in registers while vectors are looked up in them.
+  void loadTables(ArrayRef<Value> offsets) {
+    lookups.clear();
+    for (auto [view, offset] :
+         llvm::zip(nest.tableViews, offsets.drop_front(nest.operands.size())))
+      lookups.emplace_back(builder, loc, nest.lookupInstruction, lanes,
+                           view.memref, offset);
   }
 
   /// All rows of one vector of results, several at a time.
@@ -199,8 +211,9 @@ private:
         else
           arguments.push_back(load(i, offsets[i], valid));
       }
-      llvm::append_range(
-          results, vectorizeBody(builder, *op.getBlock(), arguments, lanes));
+      llvm::append_range(results,
+                         vectorizeBody(builder, *op.getBlock(), arguments,
+                                       lanes, nest.tables, lookups));
       if (r == 0)
         first = arguments;
     }
@@ -316,6 +329,7 @@ private:
   /// Null where an operand stays where it is.
   SmallVector<SmallVector<Value>> loopSteps;
   SmallVector<size_t> parallels, reductions, inits;
+  SmallVector<ByteLookup> lookups;
 };
 
 } // namespace

@@ -26,6 +26,11 @@ struct VectorizeLinalgPass
   using HostVectorizeLinalgBase::HostVectorizeLinalgBase;
 
   void runOnOperation() override {
+    if (!lookup.empty() && !ByteLookup::isKnown(lookup)) {
+      emitError(getOperation().getLoc(), "no instruction '")
+          << lookup << "' looks up bytes: there are pshufb and vpermi2b";
+      return signalPassFailure();
+    }
     SmallVector<memref::CopyOp> copies;
     getOperation().walk([&](memref::CopyOp op) { copies.push_back(op); });
     for (memref::CopyOp op : copies) {
@@ -38,7 +43,8 @@ struct VectorizeLinalgPass
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     for (linalg::LinalgOp op : ops) {
       OpBuilder builder(op);
-      FailureOr<VectorNest> nest = VectorNest::create(builder, op, vectorBytes);
+      FailureOr<VectorNest> nest =
+          VectorNest::create(builder, op, vectorBytes, lookup);
       if (failed(nest)) {
         if (op->hasAttr(te::TEDialect::kSchedule))
           return signalPassFailure();

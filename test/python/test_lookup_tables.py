@@ -14,6 +14,7 @@ import acc
 from acc import ir, reference
 from acc.errors import MLIRError
 from acc.pipeline import Options, Pipeline
+from native_levels import runnable
 
 CHANNELS = 3
 
@@ -225,3 +226,43 @@ def test_verifier(table: str, reason: str) -> None:
     }}"""
     with pytest.raises(MLIRError, match=reason):
         ir.Module.parse(text, ir.Context())
+
+
+def table_model(op_type: str, shape: tuple[int, ...], seed: int, **attributes: object) -> onnx.ModelProto:
+    """A function of every int8 that is a table, of one for each channel with PRelu."""
+    rng = np.random.default_rng(seed)
+    constants = {
+        "x_scale": np.float32(0.031),
+        "y_scale": np.float32(0.017),
+        "x_zero": np.int8(7),
+        "y_zero": np.int8(-9),
+    }
+    inputs = ["real"]
+    if op_type == "PRelu":
+        constants["slope"] = rng.normal(0.2, 0.4, (shape[1], *[1] * (len(shape) - 2))).astype(np.float32)
+        inputs.append("slope")
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["real"]),
+        helper.make_node(op_type, inputs, ["result"], **attributes),
+        helper.make_node("QuantizeLinear", ["result", "y_scale", "y_zero"], ["y"]),
+    ]
+    infos = [helper.make_tensor_value_info(name, TensorProto.INT8, shape) for name in ("x", "y")]
+    weights = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "table", infos[:1], infos[1:], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("cpu", runnable()[1:])
+def test_registers_hold_what_memory_does(cpu: str) -> None:
+    """Every byte at every place of a vector, rests of all lengths, and a table for each channel."""
+    rng = np.random.default_rng(4)
+    bytes_of = np.arange(-128, 128).astype(np.int8)
+    shapes = [("Sigmoid", (n,)) for n in (1, 2, 15, 17, 31, 33, 63, 65, 100, 127, 129, 256)]
+    shapes += [("PRelu", shape) for shape in ((2, 3, 5, 17), (1, 7, 70), (3, 1, 4, 64), (40, 13))]
+    for op_type, shape in shapes:
+        model = table_model(op_type, shape, 3)
+        count = int(np.prod(shape))
+        with acc.compile(model, cpu="x86-64") as plain, acc.compile(model, cpu=cpu) as wide:
+            for _ in range(3):
+                x = {"x": rng.permutation(np.resize(bytes_of, -(-count // 256) * 256))[:count].reshape(shape)}
+                np.testing.assert_array_equal(wide.run(x)["y"], plain.run(x)["y"], err_msg=f"{op_type} {shape}")

@@ -26,23 +26,26 @@ class Processor:
     """What the model knows of a processor.
 
     vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
-    pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "".
+    pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "". bytes: the one that looks up
+    bytes in registers, or "".
     """
 
     vector_bytes: int = 64
     registers: int = 32
     l2_bytes: int = 1 << 20
     pairs: str = ""
+    bytes: str = ""
 
     @staticmethod
     def from_features(features: Sequence[str]) -> Processor:
         """Reads LLVM's feature names."""
+        shuffle = "pshufb" if "ssse3" in features else ""
         if "avx512f" in features and "avx512bw" in features:
-            return Processor(64, 32, pairs="pmaddwd")
+            return Processor(64, 32, pairs="pmaddwd", bytes="vpermi2b" if "avx512vbmi" in features else shuffle)
         if "avx2" in features:
-            return Processor(32, 16, 1 << 19, pairs="pmaddwd")
+            return Processor(32, 16, 1 << 19, pairs="pmaddwd", bytes=shuffle)
         if "sse2" in features:
-            return Processor(16, 16, 1 << 18, pairs="pmaddwd")
+            return Processor(16, 16, 1 << 18, pairs="pmaddwd", bytes=shuffle)
         return Processor(16, 32, 1 << 18)
 
 

@@ -56,10 +56,10 @@ def make_buffers(pm: PassManager, options: CpuOptions) -> None:
 
 def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model."""
-    vector_bytes = Processor.from_features(options.all_features()).vector_bytes
+    processor = Processor.from_features(options.all_features())
     pm.add(host.forget_programs())
     pm.add(host.lower_contractions())
-    pm.add(host.vectorize_linalg(vector_bytes=vector_bytes))
+    pm.add(host.vectorize_linalg(vector_bytes=processor.vector_bytes, lookup=processor.bytes))
     pm.add(upstream.convert_linalg_to_loops().on("te.kernel"))
     pm.add(host.hoist_allocations())
     pm.add(host.plan_memory(alignment=options.alignment, guard_bytes=options.guard_bytes))
