@@ -309,8 +309,7 @@ Value PackedValues::getPadded(Value value, int64_t tile, ArrayRef<int64_t> pads,
                               std::array<int64_t, 2> channelPads) {
   auto [border, rest] = splitPads(pads);
   if (Value part = getViewed(value, tile)) {
-    Packed cut{part, Halo{}, 0,
-               Lanes::inOrder(shapeOf(part)[1] * tile, tile)};
+    Packed cut{part, Halo{}, 0, Lanes::inOrder(shapeOf(part)[1] * tile, tile)};
     return pad(slice(cut, rest), border, channelPads);
   }
   const Packed &packed = select(value, tile, pads, padValue);
