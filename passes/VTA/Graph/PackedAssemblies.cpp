@@ -49,19 +49,11 @@ PackedValues::Packed &PackedValues::getAssembly(AssembleOp op,
   if (!isNew)
     return *known->second;
   bool isCovered = op.isCovered();
-  int8_t fillValue = op.getFill();
-  Packed packed =
-      createDestination(op.getResult(), lanes, lanes.size() / tiles.blockOut,
-                        isCovered ? std::nullopt : std::optional(fillValue));
-  if (!isCovered || !isEmpty(packed.halo)) {
-    PlacementAttr placement = std::exchange(tagger.placement, PlacementAttr());
-    Value value = arith::ConstantOp::create(
-        b, b.getI8IntegerAttr(isCovered ? packed.padValue : fillValue));
-    auto fill = linalg::FillOp::create(b, value, packed.value);
-    assignToHost(fill, getKernel(op).getValue() + ":halo");
-    packed.value = fill.getResult(0);
-    tagger.placement = placement;
-  }
+  Packed packed = createDestination(
+      op.getResult(), lanes, lanes.size() / tiles.blockOut,
+      isCovered ? std::nullopt : std::optional(int8_t(op.getFill())));
+  if (!isCovered || !isEmpty(packed.halo))
+    fillBorder(packed, getKernel(op).getValue());
   known->second = std::make_unique<Packed>(std::move(packed));
   return *known->second;
 }
