@@ -178,6 +178,9 @@ EXAMPLES = {
     vta.ConfigAttr: "#vta.config<log_batch = 1, log_block_in = 3>",
     vta.UopsAttr: "#vta.uops<[0, 0, 0], [0, 1, 9]>",
     vta.PartAttr: '#vta.part<kernel = "conv1", label = "layer1/conv1", buffers = [0, 2], offsets = [0, 4096]>',
+    vta.StepAttr: "#vta.step<op = shr, values = [3, 4]>",
+    vta.ActivationAttr: "#vta.activation<before = [], left = [#vta.step<op = add, values = [1]>],"
+    " right = [#vta.step<op = mul, values = [-2]>], join = max, after = [#vta.step<op = shr, values = [1]>]>",
 }
 
 
