@@ -559,7 +559,9 @@ def _sentence(layer: LayerReport, result: Quantized, readers: Sequence[str], lou
         if layer.weight_bits is not None and layer.weight_bits < 8:
             helps = f"8 bits for this layer, a smaller --block, or {helps}"
         return f"{layer.name}: {what}; {helps} would help"
-    if layer.clipped >= CLIPPED:
+    # What a function behind it makes nothing of may well be cut off.
+    harms = layer.lasting is None or layer.sqnr is None or layer.lasting < layer.sqnr + 3
+    if layer.clipped >= CLIPPED and harms:
         return (
             f"{layer.name}: {100 * layer.clipped:.1f} % of its numbers are cut off at [{layer.range[0]:.3g}, "
             f"{layer.range[1]:.3g}], they reach [{layer.seen[0]:.3g}, {layer.seen[1]:.3g}]; --ranges minmax keeps them"
@@ -570,6 +572,8 @@ def _sentence(layer: LayerReport, result: Quantized, readers: Sequence[str], lou
             f"{layer.name}: 99.9 % of its numbers are within {100 * layer.dense:.0f} % of the range, the rest takes "
             f"the integers from them; --ranges mse or percentile, or {exclude}, would help"
         )
+    if layer.used <= 0.5 and options.symmetric:
+        return f"{layer.name}: its numbers are of one sign and use half of a symmetric range; all of it without --symmetric"
     if layer.used <= 0.5:
         return (
             f"{layer.name}: its numbers use {100 * layer.used:.0f} % of the range, which it shares with other tensors "
