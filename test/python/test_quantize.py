@@ -272,3 +272,91 @@ def test_functions_of_the_model_are_expanded() -> None:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     model = helper.make_model(graph, opset_imports=opsets, functions=[function], ir_version=8)
     assert len(quantize(model, images(9, (8,))).layers) == 1
+
+
+def test_sums_and_products_per_channel_become_part_of_the_layer() -> None:
+    net = FloatNetwork((1, 4, 8, 8))
+    y = net.add("Identity", [net.conv("x", 4, 8, bias=False)])
+    y = net.add("Add", [y, net.constant(net.rng.normal(0, 1, (1, 8, 1, 1)).astype(np.float32))])
+    y = net.add("Div", [net.add("Mul", [net.constant(np.float32(2)), y]), net.constant(np.float32(3))])
+    y = net.batch_norm(net.add("Sub", [y, net.vector(1)]), 8)
+    model = net.build(net.conv(y, 8, 4))
+    result = quantize(model, images(24, (4, 8, 8)))
+    assert [layer.op_type for layer in result.layers] == ["Conv", "Conv"]
+    assert len(result.tensors) == 3
+    x = images(1, (4, 8, 8), seed=2)
+    assert sqnr(onnx_runtime(model, x), onnx_runtime(result.model, x)) > 28
+    np.testing.assert_allclose(onnx_runtime(result.float_model, x), onnx_runtime(model, x), rtol=1e-4, atol=1e-4)
+
+
+def test_shapes_that_are_computed_of_known_sizes() -> None:
+    net = FloatNetwork((2, 3, 8))
+    parts = [net.add("Gather", [net.add("Shape", ["x"]), net.constant(np.array([i], np.int64))]) for i in (0, 1)]
+    shape = net.add("Concat", [*parts, net.constant(np.array([2, 4], np.int64))], axis=0)
+    y = net.add("Transpose", [net.add("Reshape", [net.linear("x", 8, 8), shape])], perm=[0, 2, 1, 3])
+    model = net.build(net.add("MatMul", [y, net.add("Transpose", [y], perm=[0, 1, 3, 2])]))
+    result = quantize(model, images(8, (3, 8)))
+    assert sorted(layer.op_type for layer in result.layers if layer.op_type == "MatMul") == ["MatMul", "MatMul"]
+
+
+def outlying(seed: int = 0) -> onnx.ModelProto:
+    """What transformers have: channels of a normalization and of a residual that are a hundred times the others."""
+    net = FloatNetwork((1, 8, 32), seed)
+    scale = np.ones(32, np.float32)
+    scale[[3, 17]] = 60
+    x = net.add("LayerNormalization", ["x", net.constant(scale), net.vector(32)], axis=-1)
+    y = net.add("Relu", [net.linear(x, 32, 64)])
+    weight = net.rng.normal(0, 0.1, (64, 32)).astype(np.float32)
+    weight[:, 5] *= 200
+    y = net.add("Add", [net.add("MatMul", [y, net.constant(weight)]), net.vector(32)])
+    z = net.add("LayerNormalization", [y, net.vector(32, 0.1, 1.0), net.vector(32)], axis=-1)
+    return net.build(net.add("Mul", [z, net.constant((np.arange(32) != 5).astype(np.float32))]))
+
+
+def test_outlying_channels() -> None:
+    """Smoothing helps before the first product, scales per channel behind the second; the float model is the same."""
+    model, x = outlying(), images(1, (8, 32), seed=9)
+    exact = onnx_runtime(model, x)
+    found = {}
+    for smooth in (False, True):
+        for rescale in (False, True):
+            result = quantize(model, images(64, (8, 32)), smooth=smooth, rescale_outputs=rescale)
+            np.testing.assert_allclose(onnx_runtime(result.float_model, x), exact, rtol=1e-3, atol=1e-3)
+            found[smooth, rescale] = sqnr(exact, onnx_runtime(result.model, x))
+    assert found[True, True] > found[False, True] + 3 and found[True, True] > found[True, False] + 3, found
+    assert found[True, True] > 30, found
+
+
+def test_equalisation_between_layers() -> None:
+    """Channels of very different size between two layers cost little, depthwise ones in between included."""
+    net = FloatNetwork((1, 4, 8, 8))
+    y = net.add("Relu", [net.conv("x", 4, 16)])
+    factors = (10.0 ** np.linspace(-1.5, 1.5, 16)).astype(np.float32)
+    net.constants["c0"] *= factors[:, None, None, None]
+    net.constants["c1"] *= factors
+    z = net.add("Relu", [net.conv(y, 16, 16, group=16, bias=False)])
+    model = net.build(net.conv(z, 16, 4))
+    net.constants["c3"] /= factors[None, :, None, None]
+    model = net.build(model.graph.output[0].name)
+    x = images(1, (4, 8, 8), seed=5)
+    exact = onnx_runtime(model, x)
+    without, result = (quantize(model, images(32, (4, 8, 8)), equalize=equalize) for equalize in (False, True))
+    np.testing.assert_allclose(onnx_runtime(result.float_model, x), exact, rtol=1e-3, atol=1e-4)
+    assert sqnr(exact, onnx_runtime(result.model, x)) > sqnr(exact, onnx_runtime(without.model, x)) + 10
+
+
+def test_gptq_makes_less_of_an_error_than_rounding_to_nearest() -> None:
+    """On inputs that go together, as they do everywhere; in convolutions with groups, strides and paddings too."""
+    net = FloatNetwork((1, 6, 9, 9))
+    weight, bias = net.weight(8, 3, 3, 3), net.vector(8)
+    attributes = {"kernel_shape": [3, 3], "strides": [2, 1], "pads": [1, 0, 0, 2], "group": 2}
+    model = net.build(net.add("Conv", ["x", weight, bias], **attributes))
+    mix = np.random.default_rng(8).normal(0, 1, (6, 2))
+    samples = np.einsum("ck,nkhw->nchw", mix, images(64, (2, 9, 9), seed=3)) + 0.1 * images(64, (6, 9, 9))
+    samples = samples.astype(np.float32)
+    exact = np.concatenate([onnx_runtime(model, x[None]) for x in samples])
+    found = []
+    for rounding in ("nearest", "gptq"):
+        result = quantize(model, samples, weights="int4", round_weights=rounding)
+        found.append(sqnr(exact, np.concatenate([onnx_runtime(result.model, x[None]) for x in samples])))
+    assert found[1] > found[0] + 1.5, found

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,6 +23,9 @@ import acc
 from acc.cli import main
 from acc.quantization.page import to_html
 from acc.quantization.report import LayerReport, Report, make_report
+
+# Without the methods that even out the very things that are reported.
+PLAIN: dict[str, Any] = {"equalize": False, "smooth": False, "rescale_outputs": False}
 
 
 def network(weights: list[np.ndarray], bias: np.ndarray | None = None) -> onnx.ModelProto:
@@ -58,9 +62,9 @@ def images(channels: int, count: int = 8) -> np.ndarray:
     return np.random.default_rng(1).normal(0, 1, (count, channels, 8, 8)).astype(np.float32)
 
 
-def report(layers: list[np.ndarray], **choices: object) -> Report:
+def report(layers: list[np.ndarray], **choices: Any) -> Report:
     x = images(layers[0].shape[1])
-    return make_report(acc.quantize(network(layers), {"x": x}, **choices), {"x": x})
+    return make_report(acc.quantize(network(layers), {"x": x}, **PLAIN, **choices), {"x": x})
 
 
 def layer(found: Report, name: str) -> LayerReport:
@@ -73,7 +77,7 @@ def uneven() -> Report:
     first, second, third = drawn(3, 24, 17, 5)
     first[12] *= 40
     second[:, 12] /= 40
-    return report([first, second, third], equalize=False)
+    return report([first, second, third])
 
 
 def test_measures() -> None:
@@ -119,7 +123,7 @@ def test_an_outlier_among_weights() -> None:
 def test_numbers_beyond_the_range_and_rare_ones() -> None:
     weights = drawn(3, 24, 5)
     x = images(3)
-    result = acc.quantize(network(weights), {"x": x}, ranges="minmax")
+    result = acc.quantize(network(weights), {"x": x}, ranges="minmax", **PLAIN)
     name = result.layers[0].output
     facts = result.tensors[name]
     cut = {**result.tensors, name: dataclasses.replace(facts, range=(0.0, facts.range[1] / 3), clipped=0.02)}
@@ -127,7 +131,7 @@ def test_numbers_beyond_the_range_and_rare_ones() -> None:
     assert "2.0 % of its numbers are cut off" in found.sentence or (found.own or 99) > 40
     x = images(3, 40)
     x[0, :, 0, 0] = 400
-    rare = layer(make_report(acc.quantize(network(weights), {"x": x}, ranges="minmax"), {"x": x[1:]}), "conv0")
+    rare = layer(make_report(acc.quantize(network(weights), {"x": x}, ranges="minmax", **PLAIN), {"x": x[1:]}), "conv0")
     assert rare.dense < 0.1 and "99.9 % of its numbers are within" in rare.sentence
 
 
@@ -141,7 +145,7 @@ def test_constant_outputs_and_exact_layers() -> None:
 
 def test_ties_of_powers_of_two() -> None:
     x = images(3)
-    result = acc.quantize(network([np.eye(3), *drawn(3, 4, 5)]), {"x": x}, symmetric=True)
+    result = acc.quantize(network([np.eye(3), *drawn(3, 4, 5)]), {"x": x}, symmetric=True, **PLAIN)
     # Weights of an identity have a scale of 1 / 127; with 127 of them, requantization divides by 4.
     source, output = result.layers[0].inputs[0], result.layers[0].output
     scale = next(

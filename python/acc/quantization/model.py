@@ -41,6 +41,9 @@ _QUANTIZED = (
     "DynamicQuantizeLinear",
     "MatMulNBits",
 )
+_MAX_ROUNDS = 8
+"""How often shapes that depend on shapes are computed."""
+
 _RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 
 
@@ -206,9 +209,19 @@ def prepare(model: onnx.ModelProto, opset: int = MIN_OPSET) -> FloatModel:
     if graph.sparse_initializer:
         raise QuantizeError("the model has sparse initializers, which cannot be quantized")
     ready.constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    recorded = list(graph.value_info)
+    _drop_identities(ready)
     _fold_constants(ready)
     _name_nodes(ready)
     infer(ready)
+    for _ in range(_MAX_ROUNDS):
+        # What exporters compute of sizes that are known decides on shapes that inference does not see.
+        if not _fold_shapes(ready):
+            break
+        _fold_constants(ready)
+        infer(ready)
+    for info in recorded:
+        _record(ready, info, known=False)
     return ready
 
 
@@ -235,16 +248,60 @@ def infer(model: FloatModel) -> None:
     except Exception as error:
         raise ModelError(f"shapes cannot be inferred: {_first_line(error)}") from error
     for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
-        if not info.type.HasField("tensor_type"):
-            continue
-        model.types[info.name] = info.type.tensor_type.elem_type
-        if info.type.tensor_type.HasField("shape"):
-            model.shapes[info.name] = tuple(
-                dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
-                for dim in info.type.tensor_type.shape.dim
-            )
+        _record(model, info, known=True)
     del graph.value_info[:]
     model.refresh()
+
+
+def _record(model: FloatModel, info: onnx.ValueInfoProto, known: bool) -> None:
+    """Takes over what a declaration says of a tensor; if it is not `known`, only what nothing else says."""
+    if not info.type.HasField("tensor_type"):
+        return
+    tensor = info.type.tensor_type
+    if known or info.name not in model.types:
+        model.types[info.name] = tensor.elem_type
+    if tensor.HasField("shape") and (known or info.name not in model.shapes):
+        model.shapes[info.name] = tuple(
+            dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim
+        )
+
+
+def _drop_identities(model: FloatModel) -> None:
+    """Takes out what does nothing, and has its readers read what it reads."""
+    outputs = set(model.outputs)
+    captured = {name for node in model.nodes for graph in _subgraphs(node) for name in _names_read(graph)}
+    same: dict[str, str] = {}
+    kept: list[onnx.NodeProto] = []
+    for node in model.nodes:
+        for position, name in enumerate(node.input):
+            if name in same:
+                node.input[position] = same[name]
+        nothing = node.op_type == "Identity" or (node.op_type == "Dropout" and len(node.input) < 3)
+        taken = {name for name in node.output if name} & (outputs | captured)
+        if node.domain in ("", "ai.onnx") and nothing and not taken and not any(node.output[1:]):
+            same[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    del model.nodes[:]
+    model.nodes.extend(kept)
+
+
+def _fold_shapes(model: FloatModel) -> int:
+    """Computes Shape nodes of tensors all of whose sizes are known; returns how many."""
+    outputs, kept, folded = set(model.outputs), [], 0
+    for node in model.nodes:
+        shape = model.shapes.get(node.input[0]) if node.op_type == "Shape" else None
+        sizes = [size for size in shape or () if isinstance(size, int)]
+        if shape is None or len(sizes) < len(shape) or node.output[0] in outputs:
+            kept.append(node)
+            continue
+        begin, end = attribute(node, "start", 0), attribute(node, "end", None)
+        model.constants[node.output[0]] = np.array(sizes[begin:end], np.int64)
+        folded += 1
+    if folded:
+        del model.nodes[:]
+        model.nodes.extend(kept)
+    return folded
 
 
 def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
