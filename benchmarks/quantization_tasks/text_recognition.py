@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from quantization_tasks import Run, Task, fix_sizes, package_folder
 
 HEIGHT, WIDTH = 48, 320
-CALIBRATION, TEST = 32, 250
+CALIBRATION, TEST = 32, 600
 FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono"),
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "cmr10", "cmss10", "cmtt10"),

@@ -87,11 +87,14 @@ def split_layers(model: onnx.ModelProto) -> list[Layer]:
     return layers
 
 
+_TRANSPARENT = ("DequantizeLinear", "Identity")
+
+
 def all_layers(model: onnx.ModelProto) -> list[Layer]:
     """Those of `split_layers`, and of what is in none of them every node for itself, in topological order.
 
     A node with several outputs is as many layers. What is no tensor, such as a sequence, is part of the layers that
-    read it; so are dequantizations and what is computed of constants alone.
+    read it; so are dequantizations, identities and what is computed of constants alone.
     """
     graph = model.graph
     constants = {item.name for item in graph.initializer}
@@ -112,7 +115,7 @@ def all_layers(model: onnx.ModelProto) -> list[Layer]:
     leaving = {item.name for item in graph.output}
     for index, node in enumerate(graph.node):
         for name in node.output:
-            is_own = index not in inside and (node.op_type != "DequantizeLinear" or name in leaving)
+            is_own = index not in inside and (node.op_type not in _TRANSPARENT or name in leaving)
             if is_own and name in active and name in wanted and name not in no_tensors and name not in ends:
                 values.add(name)
                 singles.append((name, index))

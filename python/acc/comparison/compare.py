@@ -314,7 +314,8 @@ def _fits(pieces: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> bool:
 
 
 def _layer_name(layer: Layer) -> str:
-    return f"{layer.name} ({', '.join(layer.op_types)})"
+    shown = [*layer.op_types[:3], *([f"{len(layer.op_types) - 3} more"] if len(layer.op_types) > 3 else [])]
+    return f"{layer.name} ({', '.join(shown)})"
 
 
 def _cut(a: Side, b: Side, model: onnx.ModelProto, layers: Sequence[Layer], values: Arrays) -> Piece:
