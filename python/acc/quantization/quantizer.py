@@ -230,7 +230,8 @@ class _Quantizer:
         placement = place(model, options)
         if not placement.layers:
             raise QuantizeError(f"nothing in the model can be quantized: {_reasons(placement)}")
-        if self._scale_channels(placement):
+        # A model of which statistics are known has been through this.
+        if not self.known and self._scale_channels(placement):
             infer(model)
             placement = place(model, options)
         watched = {root: watch(model, placement, root) for root in placement.roots}

@@ -573,7 +573,7 @@ def _sentence(layer: LayerReport, result: Quantized, readers: Sequence[str], lou
             f"the integers from them; --ranges mse or percentile, or {exclude}, would help"
         )
     if layer.used <= 0.5 and options.symmetric:
-        return f"{layer.name}: its numbers are of one sign and use half of a symmetric range; all of it without --symmetric"
+        return f"{layer.name}: its numbers are of one sign and use half of the range; without --symmetric, all of it"
     if layer.used <= 0.5:
         return (
             f"{layer.name}: its numbers use {100 * layer.used:.0f} % of the range, which it shares with other tensors "

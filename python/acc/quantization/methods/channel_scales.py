@@ -58,23 +58,23 @@ def balance(
     for layer in readers:
         form = form_of(model, layer)
         rows = form.rows(model.constants[layer.weight or ""])
-        matrices.append((form, np.abs(rows)))
-    weights = _floored(np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows in matrices]))
+        matrices.append((form, np.abs(rows), largest(options.weight_bits(layer.name))))
+    weights = _floored(np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows, _ in matrices]))
     if weights is None:
         return None
-    energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows in matrices], axis=0)
+    energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows, _ in matrices], axis=0)
 
     def error(scales: np.ndarray) -> float:
         low, high = (seen.minima / scales).min(initial=0), (seen.maxima / scales).max(initial=0)
         found = ((high - low) / 255) ** 2 * float(np.sum(energies * scales**2))
-        for form, rows in matrices:
+        for form, rows, steps in matrices:
             columns = form.per_column(scales)
             power = form.per_column(squares / scales**2).sum(1)
             parts = rows.reshape(len(columns), -1, rows.shape[1])
             reach = (parts * columns[:, None]).max(2)
             if not options.per_channel and options.weights == "int8":
                 reach = np.full_like(reach, reach.max())
-            found += float(np.sum((reach / largest(options.weight_bits)) ** 2 * power[:, None]))
+            found += float(np.sum((reach / steps) ** 2 * power[:, None]))
         return found
 
     before = error(np.ones_like(inputs))
