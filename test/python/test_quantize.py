@@ -360,3 +360,32 @@ def test_gptq_makes_less_of_an_error_than_rounding_to_nearest() -> None:
         result = quantize(model, samples, weights="int4", round_weights=rounding)
         found.append(sqnr(exact, np.concatenate([onnx_runtime(result.model, x[None]) for x in samples])))
     assert found[1] > found[0] + 1.5, found
+
+
+def test_a_residual_stream_is_scaled_as_a_whole() -> None:
+    """Sums, pools and gates hand the numbers of channels on from layer to layer."""
+    net = FloatNetwork((1, 4, 8, 8))
+    factors = (10.0 ** np.linspace(-1, 1, 16)).astype(np.float32)
+
+    def branch(x: str, inputs: int) -> str:
+        y = net.conv(x, inputs, 16)
+        weight, bias = net.nodes[-1].input[1:]
+        net.constants[weight] *= factors[:, None, None, None]
+        net.constants[bias] *= factors
+        return y
+
+    def divided(x: str, outputs: int) -> str:
+        y = net.conv(x, 16, outputs)
+        net.constants[net.nodes[-1].input[1]] /= factors[None, :, None, None]
+        return y
+
+    x = branch("x", 4)
+    gate = net.add("HardSigmoid", [divided(net.add("GlobalAveragePool", [x]), 16)])
+    x = net.add("Mul", [x, gate])
+    x = net.add("Add", [branch(net.add("Relu", [divided(x, 8)]), 8), x])
+    model = net.build(divided(net.add("Relu", [x]), 4))
+    x = images(1, (4, 8, 8), seed=5)
+    exact = onnx_runtime(model, x)
+    without, result = (quantize(model, images(64, (4, 8, 8)), equalize=equalize) for equalize in (False, True))
+    np.testing.assert_allclose(onnx_runtime(result.float_model, x), exact, rtol=1e-3, atol=1e-4)
+    assert sqnr(exact, onnx_runtime(result.model, x)) > sqnr(exact, onnx_runtime(without.model, x)) + 6

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
 
-FIRST_LOOK = 16
+FIRST_LOOK = 64
 """Samples that tell how large channels are, before what is scaled for that is calibrated."""
 
 SECOND_PASS = 128
@@ -273,7 +273,9 @@ class _Quantizer:
         model, options = self.model, self.options
         wanted: dict[str, Watch] = {}
         if options.equalize:
-            wanted |= {name: watch(model, placement, name) for name in equalize.pairs(model, placement)}
+            for group in equalize.groups(model, placement):
+                axis = 1 if group.makers[0].node.op_type == "Conv" else -1
+                wanted |= dict.fromkeys(group.tensors, Watch(axis))
         if options.smooth:
             wanted |= {name: watch(model, placement, name) for name in smooth.tensors(model, placement)}
         if options.rescale_outputs and options.per_channel:

@@ -24,9 +24,10 @@ _CANDIDATES = 48
 _COUNTS = 32
 """Numbers per bin, on average, without which a histogram says nothing about information."""
 
-_COHERENT = 8.0
+_COHERENT = 1000.0
 """How many times the square error of a number that is cut off counts. Rounding errors go either way and cancel in sums;
-what is cut off is always too small, is many numbers of the same place or channel, and is what maxima are made of."""
+what is cut off is always too small, is many numbers of the same place or channel, and is what maxima are made of. Of
+1, 8, 100 and 1000, this one lost the least on tasks with ground truth."""
 
 _FEW = 4.3
 """Deviations from the mean within which a range should hold normal numbers: those that 10,000 of them reach."""

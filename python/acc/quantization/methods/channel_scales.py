@@ -5,6 +5,7 @@ that make channels alike. Nothing of what the float model computes changes but b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -15,14 +16,14 @@ from acc.quantization.options import QuantizeOptions
 from acc.quantization.placement import Layer
 from acc.quantization.weights import WeightForm, largest
 
-__all__ = ["balance", "form_of", "multiply_columns", "multiply_rows", "reads_channels"]
+__all__ = ["Reading", "balance", "can_multiply_rows", "form_of", "multiply_columns", "multiply_rows", "reads_channels"]
 
 _EXPONENTS = (0.25, 0.35, 0.5, 0.65, 0.75, 1.0)
 
 _WORTH = 0.9
 """What a change must bring the error to, at least, to be made."""
 
-_LEAST = 1e-4
+_LEAST = 0.02
 """The smallest magnitude of a channel, in parts of the largest: what was never seen is not zero elsewhere."""
 
 
@@ -41,50 +42,85 @@ def reads_channels(model: FloatModel, layer: Layer, channels: int) -> bool:
     return form.groups * (int(form.channel.max(initial=-1)) + 1) == channels
 
 
-def balance(
-    model: FloatModel, readers: Sequence[Layer], seen: Statistics, options: QuantizeOptions
-) -> np.ndarray | None:
-    """The numbers by which to divide the channels of a tensor that `readers` alone read as integers; None for none.
+@dataclass(frozen=True)
+class Reading:
+    """A tensor whose channels can be scaled: what was seen of it, and the layers with weights that read it.
+
+    whole: whether others read it as it is, such as sums, to which all channels matter alike.
+    """
+
+    seen: Statistics
+    layers: Sequence[Layer]
+    whole: bool = False
+
+
+def balance(model: FloatModel, readings: Sequence[Reading], options: QuantizeOptions) -> np.ndarray | None:
+    """The numbers by which to divide the channels of tensors, the same for all of them; None for none.
 
     As in SmoothQuant, they are |x|^a / |w|^(1 - a) of the largest inputs and weights of a channel. Of several a, that
     is taken for which the errors of the outputs that rounded inputs and rounded weights cause are the least in sum,
     if errors are independent.
     """
-    inputs = _floored(seen.magnitudes)
-    if inputs is None:
+    found = [_Balance(model, reading, options) for reading in readings]
+    weights = [item.weights for item in found if item.weights is not None]
+    reaches = [magnitudes for item in found if (magnitudes := _floored(item.seen.magnitudes)) is not None]
+    if not weights or len(reaches) < len(found):
         return None
-    squares = seen.mean_squares
-    matrices = []
-    for layer in readers:
-        form = form_of(model, layer)
-        rows = form.rows(model.constants[layer.weight or ""])
-        matrices.append((form, np.abs(rows), largest(options.weight_bits(layer.name))))
-    weights = _floored(np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows, _ in matrices]))
-    if weights is None:
+    # Of several tensors, channels count as the part of the largest one that they are.
+    inputs = np.maximum.reduce([reach / reach.max() for reach in reaches])
+    largest_weights = _floored(np.maximum.reduce([weight / weight.max() for weight in weights if weight.max() > 0]))
+    if largest_weights is None:
         return None
-    energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows, _ in matrices], axis=0)
 
-    def error(scales: np.ndarray) -> float:
+    before = np.array([item.error(np.ones_like(inputs)) for item in found])
+    if not (before > 0).all():
+        return None
+    tried = [inputs**a / largest_weights ** (1 - a) for a in _EXPONENTS]
+    # Readers count alike, whatever the size of what they make.
+    errors = [float(np.mean(np.array([item.error(scales) for item in found]) / before)) for scales in tried]
+    best = int(np.argmin(errors))
+    if not errors[best] < _WORTH:
+        return None
+    scales = tried[best]
+    return scales / np.exp(np.log(scales).mean())
+
+
+class _Balance:
+    """The errors that a tensor and the weights that it meets cause, as a function of the scales of channels."""
+
+    def __init__(self, model: FloatModel, reading: Reading, options: QuantizeOptions) -> None:
+        self.seen, self.options = reading.seen, options
+        self.matrices = []
+        for layer in reading.layers:
+            form = form_of(model, layer)
+            self.matrices.append((form, np.abs(form.rows(model.constants[layer.weight or ""]))))
+        self.weights: np.ndarray | None = None
+        self.energies = np.zeros(len(self.seen.sums))
+        if self.matrices:
+            self.weights = np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows in self.matrices])
+            self.energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows in self.matrices], axis=0)
+        if reading.whole or not self.matrices:
+            self.energies = self.energies + max(float(self.energies.mean()), 1e-30)
+
+    def error(self, scales: np.ndarray) -> float:
+        """Of what is made of the tensor, but for a factor."""
+        seen, options = self.seen, self.options
         low, high = (seen.minima / scales).min(initial=0), (seen.maxima / scales).max(initial=0)
+<<<<<<< HEAD
         found = ((high - low) / 255) ** 2 * float(np.sum(energies * scales**2))
         for form, rows, steps in matrices:
+=======
+        found = ((high - low) / 255) ** 2 * float(np.sum(self.energies * scales**2))
+        for form, rows in self.matrices:
+>>>>>>> 7c506ca (acc quantize: groups of tensors that sums, pools and gates connect are equalised as a whole; ranges hardly cut anything off)
             columns = form.per_column(scales)
-            power = form.per_column(squares / scales**2).sum(1)
+            power = form.per_column(seen.mean_squares / scales**2).sum(1)
             parts = rows.reshape(len(columns), -1, rows.shape[1])
             reach = (parts * columns[:, None]).max(2)
             if not options.per_channel and options.weights == "int8":
                 reach = np.full_like(reach, reach.max())
             found += float(np.sum((reach / steps) ** 2 * power[:, None]))
         return found
-
-    before = error(np.ones_like(inputs))
-    tried = [inputs**a / weights ** (1 - a) for a in _EXPONENTS]
-    errors = [error(scales) for scales in tried]
-    best = int(np.argmin(errors))
-    if not errors[best] < _WORTH * before:
-        return None
-    scales = tried[best]
-    return scales / np.exp(np.log(scales).mean())
 
 
 def _floored(magnitudes: np.ndarray) -> np.ndarray | None:

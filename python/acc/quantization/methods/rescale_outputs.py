@@ -21,7 +21,7 @@ __all__ = ["rescale_outputs", "tensors"]
 _WORTH = 0.5
 """What the square error must come to, at least, for a product that nothing else needs."""
 
-_LEAST = 1e-4
+_LEAST = 0.02
 
 
 def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:

@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 
 from acc.quantization.calibration import Statistics
-from acc.quantization.methods.channel_scales import balance, multiply_columns, reads_channels
+from acc.quantization.methods.channel_scales import Reading, balance, multiply_columns, reads_channels
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.options import QuantizeOptions
 from acc.quantization.placement import Layer, Placement
@@ -49,7 +49,7 @@ def smooth(model: FloatModel, placement: Placement, statistics: dict[str, Statis
         seen = statistics.get(name)
         if seen is None or not all(reads_channels(model, layer, len(seen.sums)) for layer in readers):
             continue
-        scales = balance(model, readers, seen, options)
+        scales = balance(model, [Reading(seen, readers)], options)
         if scales is None:
             continue
         for layer in readers:
