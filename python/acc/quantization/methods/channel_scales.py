@@ -93,12 +93,13 @@ class _Balance:
         self.matrices = []
         for layer in reading.layers:
             form = form_of(model, layer)
-            self.matrices.append((form, np.abs(form.rows(model.constants[layer.weight or ""]))))
+            rows = np.abs(form.rows(model.constants[layer.weight or ""]))
+            self.matrices.append((form, rows, largest(options.weight_bits(layer.name))))
         self.weights: np.ndarray | None = None
         self.energies = np.zeros(len(self.seen.sums))
         if self.matrices:
-            self.weights = np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows in self.matrices])
-            self.energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows in self.matrices], axis=0)
+            self.weights = np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows, _ in self.matrices])
+            self.energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows, _ in self.matrices], axis=0)
         if reading.whole or not self.matrices:
             self.energies = self.energies + max(float(self.energies.mean()), 1e-30)
 
@@ -106,13 +107,8 @@ class _Balance:
         """Of what is made of the tensor, but for a factor."""
         seen, options = self.seen, self.options
         low, high = (seen.minima / scales).min(initial=0), (seen.maxima / scales).max(initial=0)
-<<<<<<< HEAD
-        found = ((high - low) / 255) ** 2 * float(np.sum(energies * scales**2))
-        for form, rows, steps in matrices:
-=======
         found = ((high - low) / 255) ** 2 * float(np.sum(self.energies * scales**2))
-        for form, rows in self.matrices:
->>>>>>> 7c506ca (acc quantize: groups of tensors that sums, pools and gates connect are equalised as a whole; ranges hardly cut anything off)
+        for form, rows, steps in self.matrices:
             columns = form.per_column(scales)
             power = form.per_column(seen.mean_squares / scales**2).sum(1)
             parts = rows.reshape(len(columns), -1, rows.shape[1])
