@@ -9,6 +9,7 @@ constant for each channel.
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from onnx import helper
 
 from acc.quantization.calibration import Statistics
@@ -25,7 +26,11 @@ _LEAST = 0.02
 
 
 def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:
-    """The outputs of layers with weights that only float operators read, by name."""
+    """The outputs of layers with weights that only float operators read, by name, where sums or normalizations do.
+
+    Those are the same features for every sample. Channels of a classifier are classes: one that the samples at hand do
+    not show would be cut off when it comes.
+    """
     integers = {layer.name for layer in placement.layers} | {node.name for node in placement.functions}
     found = {}
     for layer in placement.layers:
@@ -33,9 +38,16 @@ def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:
         if layer.weight is None or name in model.outputs or name in model.captured:
             continue
         readers = model.read_by(name)
-        if readers and not any(reader.node.name in integers for reader in readers):
+        if any(reader.node.name in integers for reader in readers):
+            continue
+        if any(_is_sum(model, reader.node) or reader.node.op_type == "LayerNormalization" for reader in readers):
             found[name] = layer
     return found
+
+
+def _is_sum(model: FloatModel, node: onnx.NodeProto) -> bool:
+    """Whether a node adds two computed tensors."""
+    return node.op_type == "Add" and not any(name in model.constants for name in node.input)
 
 
 def rescale_outputs(model: FloatModel, placement: Placement, statistics: dict[str, Statistics]) -> int:
