@@ -6,7 +6,7 @@ import numpy as np
 
 from acc.quantization.calibration import Watch
 from acc.quantization.model import FloatModel
-from acc.quantization.placement import Layer, Placement, Role
+from acc.quantization.placement import Layer, Placement
 from acc.quantization.weights import WeightForm
 
 __all__ = ["energies", "watch"]
@@ -56,7 +56,3 @@ def energies(model: FloatModel, layer: Layer) -> np.ndarray:
     squares = (rows**2).reshape(form.groups, -1, rows.shape[1]).sum(1)
     channels = int(form.channel.max()) + 1
     return np.stack([np.bincount(form.channel, group, channels) for group in squares]).reshape(-1)
-
-
-def is_weighted(layer: Layer) -> bool:
-    return layer.role is Role.ANCHOR and layer.weight is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -424,8 +424,3 @@ def _name_nodes(model: FloatModel) -> None:
             name = f"{base}_{count}"
         node.name = name
         taken.add(name)
-
-
-def float_inputs(model: FloatModel, names: Iterable[str]) -> list[str]:
-    """Those of `names` that are computed, or inputs of the model, and hold float32 numbers."""
-    return [name for name in names if name and name not in model.constants and model.is_float(name)]

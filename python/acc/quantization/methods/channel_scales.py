@@ -16,7 +16,16 @@ from acc.quantization.options import QuantizeOptions
 from acc.quantization.placement import Layer
 from acc.quantization.weights import WeightForm, largest
 
-__all__ = ["Reading", "balance", "can_multiply_rows", "form_of", "multiply_columns", "multiply_rows", "reads_channels"]
+__all__ = [
+    "Reading",
+    "balance",
+    "can_multiply_rows",
+    "floored",
+    "form_of",
+    "multiply_columns",
+    "multiply_rows",
+    "reads_channels",
+]
 
 _EXPONENTS = (0.25, 0.35, 0.5, 0.65, 0.75, 1.0)
 
@@ -63,12 +72,12 @@ def balance(model: FloatModel, readings: Sequence[Reading], options: QuantizeOpt
     """
     found = [_Balance(model, reading, options) for reading in readings]
     weights = [item.weights for item in found if item.weights is not None]
-    reaches = [magnitudes for item in found if (magnitudes := _floored(item.seen.magnitudes)) is not None]
+    reaches = [magnitudes for item in found if (magnitudes := floored(item.seen.magnitudes)) is not None]
     if not weights or len(reaches) < len(found):
         return None
     # Of several tensors, channels count as the part of the largest one that they are.
     inputs = np.maximum.reduce([reach / reach.max() for reach in reaches])
-    largest_weights = _floored(np.maximum.reduce([weight / weight.max() for weight in weights if weight.max() > 0]))
+    largest_weights = floored(np.maximum.reduce([weight / weight.max() for weight in weights if weight.max() > 0]))
     if largest_weights is None:
         return None
 
@@ -119,7 +128,7 @@ class _Balance:
         return found
 
 
-def _floored(magnitudes: np.ndarray) -> np.ndarray | None:
+def floored(magnitudes: np.ndarray) -> np.ndarray | None:
     """Magnitudes none of which is nearly zero; None if all are, or if there are none."""
     top = magnitudes.max(initial=0)
     return np.maximum(magnitudes, top * _LEAST) if top > 0 and np.isfinite(top) else None

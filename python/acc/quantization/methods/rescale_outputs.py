@@ -13,7 +13,7 @@ import onnx
 from onnx import helper
 
 from acc.quantization.calibration import Statistics
-from acc.quantization.methods.channel_scales import can_multiply_rows, multiply_rows
+from acc.quantization.methods.channel_scales import can_multiply_rows, floored, multiply_rows
 from acc.quantization.model import FloatModel
 from acc.quantization.placement import Layer, Placement
 
@@ -21,8 +21,6 @@ __all__ = ["rescale_outputs", "tensors"]
 
 _WORTH = 0.5
 """What the square error must come to, at least, for a product that nothing else needs."""
-
-_LEAST = 0.02
 
 
 def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:
@@ -57,10 +55,10 @@ def rescale_outputs(model: FloatModel, placement: Placement, statistics: dict[st
         seen = statistics.get(name)
         if seen is None or not can_multiply_rows(model, layer, len(seen.sums)):
             continue
-        largest = seen.magnitudes.max(initial=0)
-        if not largest > 0:
+        reach = floored(seen.magnitudes)
+        if reach is None:
             continue
-        factors = np.maximum(seen.magnitudes, largest * _LEAST) / largest
+        factors = reach / reach.max()
         low, high = (seen.minima / factors).min(initial=0), (seen.maxima / factors).max(initial=0)
         before = (max(seen.high, 0.0) - min(seen.low, 0.0)) ** 2
         if not float(np.mean(((high - low) * factors) ** 2)) < _WORTH * before:
