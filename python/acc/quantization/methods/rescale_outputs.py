@@ -19,6 +19,9 @@ from acc.quantization.placement import Layer, Placement
 
 __all__ = ["rescale_outputs", "tensors"]
 
+_USUAL = 0.9
+"""The share of the channels that have one scale."""
+
 _WORTH = 0.5
 """What the square error must come to, at least, for a product that nothing else needs."""
 
@@ -58,6 +61,9 @@ def rescale_outputs(model: FloatModel, placement: Placement, statistics: dict[st
         reach = floored(seen.magnitudes)
         if reach is None:
             continue
+        # Only channels that stand out get a scale of their own: the others may be as large for other samples, as are
+        # the scores of classes that calibration has hardly seen.
+        reach = np.maximum(reach, np.quantile(reach, _USUAL))
         factors = reach / reach.max()
         low, high = (seen.minima / factors).min(initial=0), (seen.maxima / factors).max(initial=0)
         before = (max(seen.high, 0.0) - min(seen.low, 0.0)) ** 2
