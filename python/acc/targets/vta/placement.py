@@ -260,12 +260,30 @@ def _may_have_sections(op: ir.Operation, hardware: Hardware) -> bool:
     return group > 1 and bool(block_out % outputs or block_out // outputs * inputs % block_in)
 
 
+def _read_by_sums(tail: ir.Operation) -> set[ir.Value]:
+    """What sums and products of the kernel that ends with `tail` read, and may be loading into accumulators."""
+    found: set[ir.Value] = set()
+    pending = [tail]
+    while pending:
+        op = pending.pop()
+        if op.name in ("graph.weighted_sum", "graph.mul_integer"):
+            found.update(op.operands)
+        elif op.name not in ("graph.requantize", "graph.lookup"):
+            continue
+        owners = (value.owner for value in op.operands if len(value.uses) == 1)
+        pending.extend(owner for owner in owners if isinstance(owner, ir.Operation))
+    return found
+
+
 def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hardware: Hardware) -> bool:
     """Whether a kernel that ends with `tail` may go on with `op`."""
     if tail.name == "graph.max_pool" or tail.name in movement.MOVES:
         return False
     if op.name not in ("graph.weighted_sum", "graph.mul_integer"):
         return True
+    if not _read_by_sums(tail).isdisjoint(op.operands):
+        # Steps change the accumulators that a tensor is loaded into, and it is loaded once for all of them.
+        return False
     shape = ir.shape_of(op.result)
     if op.name == "graph.weighted_sum" and sum(not is_channel_constant(v, shape) for v in op.operands) < 2:
         return True
