@@ -11,11 +11,36 @@ import secrets
 import shutil
 import stat
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from acc.errors import AccError
+
+
+def load_arrays(
+    path: str | os.PathLike[str], error: type[AccError], *, mapped: bool = False
+) -> dict[str, np.ndarray] | np.ndarray:
+    """The arrays of an .npz file by name, or the one of an .npy file; mapped: leave the latter's numbers in the file.
+
+    Raises `error` naming the path if it cannot be read, or holds something else than arrays of numbers.
+    """
+    try:
+        data = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+        if isinstance(data, np.ndarray):
+            return data
+        with data:
+            return {name: data[name] for name in data.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as wrong:
+        # numpy takes what it does not know for pickled objects, and proposes to trust it.
+        reason = "it holds no arrays of numbers" if "pickle" in str(wrong) else str(wrong)
+        raise error(f"'{path}' is not an .npz or .npy file: {reason}") from None
+    except OSError as wrong:
+        raise error(f"cannot read '{path}': {wrong.strerror or wrong}") from None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ reference computed for its inputs, so a difference of more than one quantization
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,29 @@ def _quantizes(node: onnx.NodeProto) -> bool:
     return node.op_type in ("QuantizeLinear", "QGemm") or node.op_type.startswith("QLinear")
 
 
+def _walk_back(
+    end: int, values: Container[str], reads: Callable[[int], Iterable[str]], producer: Mapping[str, int]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The nodes that compute what node `end` makes of `values`, in order, and which of these they read.
+
+    reads: the names that a node reads. producer: the node that computes a name.
+    """
+    members: set[int] = set()
+    sources: dict[str, None] = {}
+    pending = [end]
+    while pending:
+        index = pending.pop()
+        if index in members:
+            continue
+        members.add(index)
+        for name in reads(index):
+            if name in values:
+                sources[name] = None
+            elif name in producer:
+                pending.append(producer[name])
+    return tuple(sorted(members)), tuple(sources)
+
+
 def split_layers(model: onnx.ModelProto) -> list[Layer]:
     """The layers of a QDQ or QOperator model, in topological order.
 
@@ -59,28 +82,17 @@ def split_layers(model: onnx.ModelProto) -> list[Layer]:
     ends = {n.output[0]: i for i, n in enumerate(graph.node) if _quantizes(n) and n.input[0] not in constants}
 
     layers = []
+    values = graph_inputs | set(ends)
     for output, end in ends.items():
-        members: set[int] = set()
-        sources: dict[str, None] = {}
-        pending = [end]
-        while pending:
-            index = pending.pop()
-            if index in members:
-                continue
-            members.add(index)
-            for name in graph.node[index].input:
-                if name in ends or name in graph_inputs:
-                    sources[name] = None
-                elif name in producer:
-                    pending.append(producer[name])
-        nodes = [graph.node[index] for index in sorted(members)]
+        members, sources = _walk_back(end, values, lambda index: graph.node[index].input, producer)
+        nodes = [graph.node[index] for index in members]
         inner = [n for n in nodes if n.op_type not in ("QuantizeLinear", "DequantizeLinear")]
         layers.append(
             Layer(
                 name=inner[0].name if inner else graph.node[end].name,
                 op_types=tuple(n.op_type for n in inner) or ("QuantizeLinear",),
-                nodes=tuple(sorted(members)),
-                inputs=tuple(sources),
+                nodes=members,
+                inputs=sources,
                 output=output,
             )
         )
@@ -121,23 +133,9 @@ def all_layers(model: onnx.ModelProto) -> list[Layer]:
                 singles.append((name, index))
     layers = [(layer.nodes[-1], layer) for layer in quantized]
     for output, end in singles:
-        members: set[int] = set()
-        sources: dict[str, None] = {}
-        pending = [end]
-        while pending:
-            index = pending.pop()
-            if index in members:
-                continue
-            members.add(index)
-            for name in _reads(graph.node[index]):
-                if name in values:
-                    sources[name] = None
-                elif name in producer:
-                    pending.append(producer[name])
+        members, sources = _walk_back(end, values, lambda index: _reads(graph.node[index]), producer)
         node = graph.node[end]
-        layers.append(
-            (end, Layer(node.name or output, (node.op_type,), tuple(sorted(members)), tuple(sources), output))
-        )
+        layers.append((end, Layer(node.name or output, (node.op_type,), members, sources, output)))
     return [layer for _, layer in sorted(layers, key=lambda item: item[0])]
 
 

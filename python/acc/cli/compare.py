@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acc.cli.compile import parse_option, parse_shape
+from acc.cli.compile import add_option, parse_shape
 
 if TYPE_CHECKING:
     from acc.comparison import Comparison, Row
@@ -62,14 +62,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--extract", metavar="DIR", help="write the smallest part that diverges to this new folder")
     parser.add_argument("--record", metavar="FILE", help="write the tensors of the first side to this .npz file")
     parser.add_argument("--config", metavar="FILE", help="the hardware configuration of targets (default: their own)")
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        type=parse_option,
-        metavar="NAME=VALUE",
-        help="any other option of a target; may be repeated",
-    )
+    add_option(parser)
     parser.add_argument(
         "--shape",
         action="append",

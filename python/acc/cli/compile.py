@@ -52,6 +52,11 @@ def add_target(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--config", metavar="FILE", help="the hardware configuration (default: the target's own)")
     for flag in targets.flags():
         parser.add_argument(f"--{flag.name.replace('_', '-')}", metavar=flag.metavar, help=flag.help)
+    add_option(parser)
+
+
+def add_option(parser: Any) -> None:
+    """Declares --option, for what targets have no option of the command line for."""
     parser.add_argument(
         "--option",
         action="append",

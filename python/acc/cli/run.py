@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from acc.container import TensorInfo
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
+from acc.files import load_arrays
 from acc.hardware import devices
 
 
@@ -36,20 +35,12 @@ def register(subparsers: Any) -> None:
 
 
 def _read_inputs(path: str, names: list[str]) -> dict[str, np.ndarray]:
-    try:
-        data = np.load(path, allow_pickle=False)
-        if isinstance(data, np.ndarray):
-            if len(names) != 1:
-                raise RunError(f"'{path}' holds one array, but the model has {len(names)} inputs: use an .npz file")
-            return {names[0]: data}
-        with data:
-            return {name: data[name] for name in data.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        # numpy takes what it does not know for pickled objects, and proposes to trust it.
-        reason = "it holds no arrays of numbers" if "pickle" in str(error) else str(error)
-        raise RunError(f"'{path}' is not an .npz or .npy file: {reason}") from None
-    except OSError as error:
-        raise RunError(f"cannot read '{path}': {error.strerror or error}") from None
+    data = load_arrays(path, RunError)
+    if not isinstance(data, np.ndarray):
+        return data
+    if len(names) != 1:
+        raise RunError(f"'{path}' holds one array, but the model has {len(names)} inputs: use an .npz file")
+    return {names[0]: data}
 
 
 def _name_type(array: np.ndarray, name: str) -> np.ndarray:

@@ -11,8 +11,6 @@ import importlib
 import inspect
 import os
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 from acc.container import TensorInfo
 from acc.dtypes import BY_NAME
 from acc.errors import AccError
+from acc.files import load_arrays
 from acc.quantization.options import QuantizeError
 
 __all__ = ["Data", "Sample", "Samples", "load_function", "open_samples"]
@@ -183,18 +182,8 @@ def _of_path(path: Path, inputs: Sequence[TensorInfo]) -> Samples:
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray] | np.ndarray:
-    try:
-        # Arrays of an .npy file stay in the file until they are used.
-        data = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        if isinstance(data, np.ndarray):
-            return data
-        with data:
-            return {name: data[name] for name in data.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        reason = "it holds no arrays of numbers" if "pickle" in str(error) else str(error)
-        raise QuantizeError(f"'{path}' is not an .npz or .npy file: {reason}") from None
-    except OSError as error:
-        raise QuantizeError(f"cannot read '{path}': {error.strerror or error}") from None
+    # Arrays of an .npy file stay in the file until they are used.
+    return load_arrays(path, QuantizeError, mapped=path.suffix == ".npy")
 
 
 def _of_arrays(given: Mapping[str, Any], inputs: Sequence[TensorInfo], where: str) -> Samples:

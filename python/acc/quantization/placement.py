@@ -24,7 +24,7 @@ import onnx
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.options import QuantizeOptions
 
-__all__ = ["Layer", "Placement", "Role", "place", "weight_position"]
+__all__ = ["ANCHORS", "Layer", "Placement", "Role", "place", "weight_position"]
 
 
 class Role(enum.Enum):
@@ -59,7 +59,8 @@ _UNARY = {
 }  # fmt: skip
 _WITH_CONSTANTS = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu", "Clip", "Relu", "Sum"}
 
-_ANCHORS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+ANCHORS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+"""Operators that everything else is quantized for."""
 
 _SCALINGS = ("Mul", "Div")
 
@@ -208,7 +209,7 @@ class _Placer:
         if not all(model.is_float(name) for name in computed) or not model.is_float(node.output[0]):
             kinds = {model.types.get(name) for name in (*computed, node.output[0])}
             return "its element types are not known" if None in kinds else "it does not compute in float32"
-        if kind in _ANCHORS:
+        if kind in ANCHORS:
             return self._anchor_role(node)
         known = [self.source.get(name) for name in computed]
         if None in known:
@@ -270,7 +271,7 @@ class _Placer:
         pending, seen = list(node.output), set()
         while pending:
             for reader in self.model.read_by(pending.pop()):
-                if reader.node.op_type in _ANCHORS:
+                if reader.node.op_type in ANCHORS:
                     return False
                 if reader.node.name not in seen:
                     seen.add(reader.node.name)
@@ -318,7 +319,7 @@ class _Placer:
             after = model.only_reader(end.output[0])
             if after is None or after.name in self.options.exclude or after.op_type in self.options.exclude:
                 break
-            if after.op_type == "Add" and node.op_type in _ANCHORS and end is node and self._adds_bias(node, after):
+            if after.op_type == "Add" and node.op_type in ANCHORS and end is node and self._adds_bias(node, after):
                 other = after.input[1] if after.input[0] == end.output[0] else after.input[0]
                 self.biases[node.name] = other
             elif (
