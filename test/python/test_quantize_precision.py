@@ -126,3 +126,10 @@ def test_what_nothing_keeps_names_the_layers(samples: np.ndarray) -> None:
 def test_evaluations_that_do_not_evaluate(evaluate, message: str, samples: np.ndarray) -> None:
     with pytest.raises(QuantizeError, match=message):
         acc.quantize(str(MODEL), samples[:4], accuracy="drop <= 1 %", evaluate=evaluate)
+
+
+def test_choices_that_nothing_obeys(samples: np.ndarray) -> None:
+    with pytest.raises(QuantizeError, match="nothing is evaluated without a bound"):
+        acc.quantize(str(MODEL), samples[:2], evaluate=lambda run: 1.0)
+    with pytest.raises(QuantizeError, match="cannot widen the weights of 'nowhere'"):
+        acc.quantize(str(MODEL), samples[:2], weights="int4", wide=("nowhere",))

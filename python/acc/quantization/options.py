@@ -8,11 +8,24 @@ from typing import Any
 
 from acc.errors import AccError
 
-__all__ = ["ACTIVATIONS", "MAX_SAMPLES", "RANGES", "ROUNDINGS", "WEIGHTS", "QuantizeError", "QuantizeOptions"]
+__all__ = [
+    "ACTIVATIONS",
+    "MAX_SAMPLES",
+    "RANGES",
+    "ROUNDINGS",
+    "WEIGHTS",
+    "NothingToQuantize",
+    "QuantizeError",
+    "QuantizeOptions",
+]
 
 
 class QuantizeError(AccError):
     """A model cannot be quantized as asked: its data, its operators or the options do not allow it."""
+
+
+class NothingToQuantize(QuantizeError):
+    """No layer of a model can be integer arithmetic."""
 
 
 WEIGHTS = ("int8", "int4")

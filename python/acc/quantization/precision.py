@@ -28,12 +28,13 @@ from acc.container import write_model
 from acc.errors import AccError
 from acc.quantization.calibration import Progress, Runner, input_infos
 from acc.quantization.data import Data, Sample, open_samples
-from acc.quantization.options import QuantizeError, QuantizeOptions
+from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions
+from acc.quantization.placement import ANCHORS
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
 from acc.targets.base import Accelerator
 from acc.wording import listing
 
-__all__ = ["Bound", "Evaluate", "LayerCost", "Point", "Search", "measure_layers", "search"]
+__all__ = ["Bound", "Evaluate", "LayerCost", "Point", "Search", "search"]
 
 Evaluate = Callable[[Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]], float]
 """A user's measure of accuracy: it is given a function that runs the model, from arrays by the names of inputs to
@@ -48,8 +49,6 @@ accelerator's. A Cortex-A9 with 650 MHz does about as many in a cycle of 100 MHz
 
 PORT_BYTES = 8
 """Bytes of weights that are loaded in a cycle: what int8 weights cost more than int4 ones."""
-
-ANCHORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,6 @@ class Score:
     sqnr: float
     accuracy: float | None = None
 
-    @property
-    def noise(self) -> float:
-        """The power of the error as a part of that of the outputs."""
-        return 10 ** (-self.sqnr / 10)
-
 
 @dataclass(frozen=True)
 class LayerCost:
@@ -121,6 +115,11 @@ class LayerCost:
     cycles: float
     float_cycles: float
     accuracy: float | None = None
+
+    @property
+    def noise(self) -> float:
+        """The power of the error as a part of that of the outputs."""
+        return 10 ** (-self.sqnr / 10)
 
 
 @dataclass(frozen=True)
@@ -273,7 +272,7 @@ class _Variants:
             raised[layer.name] = precision
         try:
             return self.make(raised)
-        except QuantizeError:
+        except NothingToQuantize:
             # Alone it has nothing to compute on: it only continues what others have quantized.
             return None
 
@@ -308,7 +307,7 @@ def _cycles(
     return inner, outer
 
 
-def measure_layers(
+def _measure_layers(
     variants: _Variants,
     judge: _Judge,
     times: tuple[Mapping[str, float], Mapping[str, float]],
@@ -368,10 +367,9 @@ def _path(costs: Sequence[LayerCost]) -> list[_Move]:
         own: list[_Move] = []
         for index, cost in enumerate(ladder):
             after = ladder[index + 1] if index + 1 < len(ladder) else None
-            noise = 10 ** (-cost.sqnr / 10)
-            rest = 10 ** (-after.sqnr / 10) if after else 0.0
+            rest = after.noise if after else 0.0
             spent = (after.cycles if after else cost.float_cycles) - cost.cycles
-            own.append(_Move(name, after.precision if after else "float", noise - rest, max(spent, 0.0)))
+            own.append(_Move(name, after.precision if after else "float", cost.noise - rest, max(spent, 0.0)))
             while len(own) > 1 and own[-1].worth >= own[-2].worth:
                 last, first = own.pop(), own.pop()
                 own.append(_Move(name, last.to, first.gain + last.gain, first.cycles + last.cycles))
@@ -420,7 +418,7 @@ def search(
             cycles = sum(_cycles(full, target, config)[0].get(layer.name, 0.0) for layer in variants.anchors)
             point = Point({}, cycles, score.sqnr, score.accuracy, True)
             return dataclasses.replace(full, search=Search(bound, (), (point,), judge.float_accuracy))
-    costs = measure_layers(variants, judge, _cycles(full, target, config), progress)
+    costs = _measure_layers(variants, judge, _cycles(full, target, config), progress)
     if bound is None:
         return dataclasses.replace(full, search=Search(None, costs, (), judge.float_accuracy))
     moves = _path(costs)

@@ -22,7 +22,7 @@ from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
 from acc.quantization.methods.gptq import round_columns
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model
-from acc.quantization.options import QuantizeError, QuantizeOptions, make_options
+from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
 from acc.quantization.products import collect
 from acc.quantization.qdq import fit_biases, write_qdq
@@ -190,6 +190,8 @@ def quantize(
     if options is not None and choices:
         raise QuantizeError(f"options are given as an object or by name, not both: '{next(iter(choices))}'")
     chosen = options if options is not None else make_options(**choices)
+    if evaluate is not None and accuracy is None and not sensitivity:
+        raise QuantizeError("nothing is evaluated without a bound on accuracy or a measure of sensitivity")
     if accuracy is not None or sensitivity:
         from acc.quantization.precision import Bound, search
 
@@ -225,11 +227,11 @@ class _Quantizer:
 
     def run(self) -> Quantized:
         options, model = self.options, self.model
-        self._check_excluded()
+        self._check_names()
         fold_batch_norm(model, into_layers=options.fold_batch_norm)
         placement = place(model, options)
         if not placement.layers:
-            raise QuantizeError(f"nothing in the model can be quantized: {_reasons(placement)}")
+            raise NothingToQuantize(f"nothing in the model can be quantized: {_reasons(placement)}")
         # A model of which statistics are known has been through this.
         if not self.known and self._scale_channels(placement):
             infer(model)
@@ -262,11 +264,14 @@ class _Quantizer:
             self.state.remove()
         return result
 
-    def _check_excluded(self) -> None:
+    def _check_names(self) -> None:
         names = {node.name for node in self.model.nodes} | {node.op_type for node in self.model.nodes}
         for name in self.options.exclude:
             if name not in names:
                 raise QuantizeError(f"cannot exclude '{name}': the model has no node and no operator of that name")
+        for name in self.options.wide:
+            if name not in names:
+                raise QuantizeError(f"cannot widen the weights of '{name}': the model has no node of that name")
 
     def _scale_channels(self, placement: Placement) -> int:
         """Makes channels alike where options want it; returns of how many tensors."""
