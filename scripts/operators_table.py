@@ -23,8 +23,9 @@ import onnx
 from onnx import TensorProto, defs, helper
 
 import acc
+from acc.frontend.defined import DEFINED
 from acc.frontend.model import MIN_OPSET
-from acc.frontend.operators import OPERATORS
+from acc.frontend.operators import DOMAINS, OPERATORS
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "operators.md"
@@ -239,6 +240,16 @@ def make_table() -> str:
             f"| {row.name} | {row.opsets} | {row.how} | {show_types(row.types)} | {notes} |".replace("  ", " ")
         )
     lines += ["", "## Refused by name", "", ", ".join(row.name for row in rows if not row.how) + ".", ""]
+    lines += [
+        "## Operators of other domains",
+        "",
+        "As they stand for operators of the standard, or have a form of their own:",
+        "",
+    ]
+    others = {(domain, name) for domain, table in DOMAINS.items() for name in table} | set(DEFINED)
+    for domain in sorted({domain for domain, _ in others if domain}):
+        lines.append(f"- {domain}: {', '.join(sorted(name for other, name in others if other == domain))}.")
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """Nodes that stand for other nodes: calls of functions, and an If whose condition is known.
 
-The functions are the model's own, those by which the ONNX standard defines some of its operators, and those that
-quantized operators of ONNX Runtime are. The importer expands one when it comes to it, knowing the types of its
-operands, and imports the body in its place.
+The functions are the model's own, those by which the ONNX standard defines some of its operators, and those by which
+acc defines operators of other domains (`acc.frontend.defined`). The importer expands one when it comes to it, knowing
+the types of its operands, and imports the body in its place.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, defs, helper
 
 from acc.errors import ModelError
+from acc.frontend.defined import DEFINED
+from acc.frontend.definitions import Operand
 from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nodes
 from acc.frontend.problems import Problems, Unsupported
-from acc.frontend.quantized_operators import is_quantized_operator, quantized_function
 from acc.wording import is_plain
 
 # Far above what models have; functions that call each other could otherwise stand for any number of nodes.
@@ -67,19 +68,21 @@ class Expander:
 
     def is_function(self, node: Node) -> bool:
         """Whether anything defines the operator by others."""
-        return self.is_local(node) or is_quantized_operator(node) or _schema(node) is not None
+        return self.is_local(node) or (node.domain, node.op_type) in DEFINED or _schema(node) is not None
 
-    def function(self, node: Node, types: Sequence[TypeProto]) -> Body | None:
-        """The body of the function that `node` calls on operands of `types`; None if there is none.
+    def function(self, node: Node, types: Sequence[TypeProto], known: Sequence[Operand]) -> Body | None:
+        """The body of the function that `node` calls; None if there is none.
+
+        types: those of its operands. known: the elements of those operands that are constants.
 
         Raises Unsupported if the function is malformed.
         """
         local = self._graph.functions.get(_key(node.proto))
         if local is not None:
             return self._inline(node, local, f"{node.name}/", _bind(node, local))
-        if is_quantized_operator(node):
-            function = quantized_function(node)
-            return self._anonymous(node, function, _bind(node, function))
+        definition = DEFINED.get((node.domain, node.op_type))
+        if definition is not None:
+            return self._anonymous(node, definition.function(node, types, known), {})
         schema = _schema(node)
         if schema is None:
             return None

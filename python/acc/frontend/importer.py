@@ -382,11 +382,10 @@ class _Importer:
         found: list[Body | None] = []
 
         def define() -> None:
-            found.append(self.expander.function(node, [self._type(self._look(name)) for name in node.inputs]))
+            found.append(self._function(node, {name: self._look(name) for name in node.inputs if name}))
 
         def attempt(_: Emitter, operands: Mapping[str, Tensor | None]) -> None:
-            types = [self._type(operands[name] if name else None) for name in node.inputs]
-            if self.expander.function(node, types) is None:
+            if self._function(node, operands) is None:
                 raise Unsupported(_undefined(node, operands))
 
         if not self._guarded(node, define, attempt):
@@ -401,6 +400,12 @@ class _Importer:
         operands = {name: self._look(name) for name in node.inputs if name}
         self._add_refused(node, Refusal(_undefined(node, operands)), attempt)
         return True
+
+    def _function(self, node: Node, operands: Mapping[str, Tensor | None]) -> Body | None:
+        """The body of the function that a node calls on operands that are given by name."""
+        given = [operands[name] if name else None for name in node.inputs]
+        known = [array if isinstance(array, np.ndarray) and not is_symbolic(array) else None for array in given]
+        return self.expander.function(node, [self._type(tensor) for tensor in given], known)
 
     def _look_up(self, name: str) -> Tensor | None:
         """What can be known of a value."""

@@ -1,0 +1,21 @@
+"""The operators that acc defines by ONNX's own, by domain and name."""
+
+from __future__ import annotations
+
+from acc.frontend.attention_operators import ATTENTION_OPERATORS
+from acc.frontend.definitions import Definition
+from acc.frontend.fused_operators import FUSED_OPERATORS
+from acc.frontend.quantized_operators import QUANTIZED_OPERATORS
+
+__all__ = ["DEFINED"]
+
+MICROSOFT = "com.microsoft"
+"""The domain of ONNX Runtime's operators."""
+
+DEFINED: dict[tuple[str, str], Definition] = {
+    (MICROSOFT, name): definition
+    for table in (QUANTIZED_OPERATORS, FUSED_OPERATORS, ATTENTION_OPERATORS)
+    for name, definition in table.items()
+}
+# ONNX Runtime has it in the default domain, though the standard does not.
+DEFINED["", "SimplifiedLayerNormalization"] = FUSED_OPERATORS["SimplifiedLayerNormalization"]
