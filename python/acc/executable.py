@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,12 +24,23 @@ from acc.files import replacing
 from acc.interruptible import interruptible
 from acc.report import LayerReport
 
+ALIGNMENT = 64
+"""Bytes of which the memory of a tensor is a multiple where code need not copy it."""
+
 SHORT = 0.1
 """Seconds for which Ctrl-C may wait, which saves short runs the making of a thread."""
 
 
 def _dtype(name: str) -> np.dtype:
     return BY_NAME[name].dtype
+
+
+def empty_aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """An array that native code works on where it is: one that is not as aligned as it likes is copied."""
+    count = math.prod(shape) * dtype.itemsize
+    memory = np.empty(count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
 
 
 class Executable:
@@ -116,7 +127,7 @@ class Executable:
             raise RunError(f"the model has no input '{extra[0]}': its inputs are {_names(self.inputs)}")
         try:
             results = [
-                None if info.fixed_shape is None else np.empty(info.fixed_shape, _dtype(info.dtype))
+                None if info.fixed_shape is None else empty_aligned(info.fixed_shape, _dtype(info.dtype))
                 for info in self.outputs
             ]
         except MemoryError as error:

@@ -168,9 +168,14 @@ def expose(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """The model with the tensors `names` as its outputs."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
-    del exposed.graph.output[:]
-    exposed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    return exposed
+    return expose_in(exposed, names)
+
+
+def expose_in(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """As `expose`, but changes the model itself."""
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    return model
 
 
 def _computed(name: str) -> str:

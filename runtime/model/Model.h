@@ -128,8 +128,13 @@ private:
   void *placeOutput(int32_t index, const int64_t *dims, size_t rank);
   int32_t checkGuards();
   void setShapes(const int64_t *const *dims);
+  bool isUsable(const void *memory) const;
   std::vector<void *> takeInputs(const void *const *inputs);
-  void giveOutputs();
+  std::vector<void *> askForOutputs();
+  std::vector<void *> chooseOutputs(const std::vector<void *> &wanted,
+                                    const std::vector<void *> &inputs) const;
+  void giveOutputs(const std::vector<void *> &made,
+                   std::vector<void *> &wanted);
 
   const ModelOptions options;
   const Metadata metadata;

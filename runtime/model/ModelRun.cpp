@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -214,16 +215,25 @@ void Model::setShapes(const int64_t *const *dims) {
   }
 }
 
-/// Inputs of fixed size are copied to where the accelerator reaches them;
-/// others are read where they are, if that is as aligned as the code likes it
-/// and need not have guards.
+/// Whether code can work on this memory of the caller as it does on the
+/// model's own.
+bool Model::isUsable(const void *memory) const {
+  return memory && !metadata.guardBytes &&
+         reinterpret_cast<uintptr_t>(memory) % metadata.alignment == 0;
+}
+
+/// Inputs of fixed size are copied to where the accelerator reaches them, if
+/// there is one; others are read where they are, if that is as aligned as the
+/// code likes it and need not have guards.
 std::vector<void *> Model::takeInputs(const void *const *inputs) {
   std::vector<void *> pointers = arena.inputs;
   for (size_t i = 0; i < pointers.size(); ++i) {
     const TensorInfo &info = metadata.inputs[i];
     const void *given = inputs ? inputs[i] : nullptr;
     if (pointers[i]) {
-      if (given && given != pointers[i])
+      if (programs.empty() && isUsable(given))
+        pointers[i] = const_cast<void *>(given);
+      else if (given && given != pointers[i])
         std::memcpy(pointers[i], given, info.bytes);
       continue;
     }
@@ -235,8 +245,7 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
                        "input '" + info.name + "' of shape " +
                            info.shapeText() + " has no memory of its own");
     pointers[i] = const_cast<void *>(given);
-    if (!metadata.guardBytes &&
-        reinterpret_cast<uintptr_t>(given) % metadata.alignment == 0)
+    if (isUsable(given))
       continue;
     pointers[i] =
         allocate(info.elementBytes(), shapes[i].data(), shapes[i].size());
@@ -247,25 +256,71 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
   return pointers;
 }
 
-/// Hands over the outputs of fixed size, which are in the arena, and those that
-/// were not placed in memory of the caller because of their guards.
-void Model::giveOutputs() {
-  for (size_t i = 0; i < arena.outputs.size(); ++i) {
-    bool isFixed = arena.outputs[i] != nullptr;
-    if (!isFixed && !metadata.guardBytes)
+/// Where the caller wants the outputs of fixed size; null for what has a
+/// place of the model's own, or no fixed size.
+std::vector<void *> Model::askForOutputs() {
+  std::vector<void *> wanted(arena.outputs.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (!arena.outputs[i])
       continue;
     const TensorInfo &info = metadata.outputs[i];
-    if (isFixed)
-      results[i] = {info.dims, info.bytes, arena.outputs[i]};
-    void *to = request->outputs ? request->outputs[i] : nullptr;
+    wanted[i] = request->outputs ? request->outputs[i] : nullptr;
     if (request->output) {
-      acc_tensor_info now = result(i);
-      to = request->output(request->user, static_cast<int32_t>(i), &now);
+      acc_tensor_info now = describe(info, info.dims, info.bytes);
+      wanted[i] = request->output(request->user, static_cast<int32_t>(i), &now);
     }
-    if (to && to != results[i].memory)
-      std::memcpy(to, results[i].memory, results[i].bytes);
-    if (to && !isFixed)
-      results[i].memory = to;
+  }
+  return wanted;
+}
+
+/// Outputs of fixed size are made where the accelerator reaches them, if there
+/// is one, and else where the caller wants them, unless something else lies
+/// there.
+std::vector<void *>
+Model::chooseOutputs(const std::vector<void *> &wanted,
+                     const std::vector<void *> &inputs) const {
+  std::vector<void *> pointers = arena.outputs;
+  if (!programs.empty())
+    return pointers;
+  std::map<uintptr_t, uintptr_t> taken;
+  auto take = [&](const void *memory, uint64_t bytes) {
+    auto begin = reinterpret_cast<uintptr_t>(memory);
+    auto after = taken.lower_bound(begin);
+    bool isFree = after == taken.end() || after->first >= begin + bytes;
+    if (after != taken.begin())
+      isFree &= std::prev(after)->second <= begin;
+    uintptr_t &end = taken[begin];
+    end = std::max<uintptr_t>(end, begin + bytes);
+    return isFree;
+  };
+  for (size_t i = 0; i < inputs.size(); ++i)
+    take(inputs[i], *metadata.inputs[i].bytesOf(shapes[i].data()));
+  for (size_t i = 0; i < pointers.size(); ++i)
+    if (pointers[i] && isUsable(wanted[i]) &&
+        take(wanted[i], metadata.outputs[i].bytes))
+      pointers[i] = wanted[i];
+  return pointers;
+}
+
+/// Hands over the outputs of fixed size, which lie at \p made, and those that
+/// were not placed in memory of the caller because of their guards.
+void Model::giveOutputs(const std::vector<void *> &made,
+                        std::vector<void *> &wanted) {
+  for (size_t i = 0; i < made.size(); ++i) {
+    bool isFixed = made[i] != nullptr;
+    if (isFixed)
+      results[i] = {metadata.outputs[i].dims, metadata.outputs[i].bytes,
+                    made[i]};
+    else if (!metadata.guardBytes)
+      continue;
+    else if (request->output) {
+      acc_tensor_info now = result(i);
+      wanted[i] = request->output(request->user, static_cast<int32_t>(i), &now);
+    }
+    if (wanted[i] && wanted[i] != results[i].memory)
+      std::memcpy(wanted[i], results[i].memory, results[i].bytes);
+    if (wanted[i] && !isFixed)
+      results[i].memory = wanted[i];
   }
 }
 
@@ -284,6 +339,8 @@ void Model::run(const RunRequest &wanted) {
   }
   setShapes(wanted.dims);
   std::vector<void *> pointers = takeInputs(wanted.inputs);
+  std::vector<void *> asked = askForOutputs();
+  std::vector<void *> made = chooseOutputs(asked, pointers);
   for (LoadedProgram &program : programs)
     program.clear();
   launches.clear();
@@ -291,9 +348,8 @@ void Model::run(const RunRequest &wanted) {
   currentLayer = -1;
 
   double start = now();
-  int32_t code =
-      image.entry(&Hooks::kTable, this, pointers.data(), arena.outputs.data(),
-                  arena.constants.data(), arena.workspace);
+  int32_t code = image.entry(&Hooks::kTable, this, pointers.data(), made.data(),
+                             arena.constants.data(), arena.workspace);
   beginLayer(-1);
   runSeconds = now() - start;
   if (code || !failure.empty())
@@ -302,7 +358,7 @@ void Model::run(const RunRequest &wanted) {
                          ? "the model failed with code " + std::to_string(code)
                          : failure);
   ++runs;
-  giveOutputs();
+  giveOutputs(made, asked);
 }
 
 void Model::beginLayer(int32_t layer) {

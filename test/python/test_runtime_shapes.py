@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import acc
+from float_networks import FloatNetwork
 from native_te import compile_te
 from test_native_dynamic import TEXT
 
@@ -67,4 +68,40 @@ def test_sizes_are_given_and_asked_for(library: ctypes.CDLL, tmp_path: Path) -> 
     for first, second in (((2, 3), (1, 4)), ((-1, 3), (-1, 4)), ((1 << 50, 1), (1 << 50, 4)), ((2, 3), (2, 5))):
         assert run(first, second) == ERROR_ARGUMENT
     assert run((2, 1), (2, 4)) == ERROR_RUN and library.acc_last_error() == b"batch must not exceed n"
+    library.acc_model_free(model)
+
+
+@pytest.mark.parametrize("place", ["apart", "odd", "on the input", "across the input", "own"])
+def test_memory_of_the_caller(library: ctypes.CDLL, tmp_path: Path, place: str) -> None:
+    """Native code works in memory of the caller where it can; where that lies makes no difference to the results."""
+    network = FloatNetwork((3, 32))
+    one = network.constant(np.ones(32, np.float32))
+    results = network.add("Softmax", [network.add("Add", ["x", one])]), network.add("Identity", ["x"])
+    path = tmp_path / "model.so"
+    acc.compile(network.build(*results)).save(path)
+    model = ctypes.c_void_p()
+    assert library.acc_model_load(str(path).encode(), None, ctypes.byref(model)) == OK
+    memory = np.zeros(4096, np.uint8)
+    start = -memory.ctypes.data % 64
+    x = np.random.default_rng(0).normal(0, 1, (3, 32)).astype(np.float32)
+    bytes_ = x.nbytes
+
+    def at(offset: int) -> np.ndarray:
+        return memory[start + offset : start + offset + bytes_].view(np.float32).reshape(3, 32)
+
+    offset = {"apart": 1024, "odd": 1028, "on the input": 0, "across the input": 64 * 3, "own": 1024}[place]
+    at(0)[...] = x
+    inputs = (ctypes.c_void_p * 1)(at(0).ctypes.data)
+    second = at(2048)
+    outputs = (ctypes.c_void_p * 2)(None if place == "own" else at(offset).ctypes.data, second.ctypes.data)
+    assert library.acc_model_run(model, inputs, outputs) == OK
+    info = TensorInfo()
+    assert library.acc_model_result(model, 0, ctypes.byref(info)) == OK and info.bytes == bytes_
+    data = library.acc_model_output_data(model, 0)
+    found = np.ctypeslib.as_array(ctypes.cast(data, ctypes.POINTER(ctypes.c_float)), (3, 32))
+    exponents = np.exp(x + 1)
+    np.testing.assert_allclose(found, exponents / exponents.sum(1, keepdims=True), rtol=1e-5)
+    if place != "own":
+        np.testing.assert_array_equal(at(offset), found)
+    np.testing.assert_array_equal(second, x)
     library.acc_model_free(model)

@@ -8,6 +8,9 @@ the number of samples.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import hashlib
 import io
 import itertools
@@ -26,16 +29,16 @@ import onnx
 from acc.compiler import compile
 from acc.container import TensorInfo
 from acc.dtypes import BY_ONNX
-from acc.errors import NeedsShape
+from acc.errors import ModelError, NeedsShape
 from acc.executable import Executable
 from acc.files import replacing
 from acc.interruptible import deferred
-from acc.layerwise import expose
+from acc.layerwise import expose, expose_in
 from acc.quantization.data import Sample, Samples
-from acc.quantization.model import FloatModel
+from acc.quantization.model import FloatModel, aligned
 from acc.quantization.options import QuantizeError
 
-__all__ = ["BINS", "Progress", "Runner", "State", "Statistics", "Watch", "calibrate", "input_infos"]
+__all__ = ["BINS", "Programs", "Progress", "Runner", "State", "Statistics", "Watch", "calibrate", "input_infos"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is done, how many samples are done and how many there are, None if that is not known."""
@@ -219,40 +222,133 @@ def input_infos(model: onnx.ModelProto) -> list[TensorInfo]:
     return infos
 
 
+_NUMBERS = {
+    "Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "PRelu", "LayerNormalization",
+    "InstanceNormalization", "GroupNormalization",
+}  # fmt: skip
+"""Operators whose operands are numbers to compute with, whatever they are: nothing is decided by them."""
+
+
+class Programs:
+    """Native code of float models, by what is run and for which sizes.
+
+    Weights are inputs of the code. So compiling needs no memory for them, and models that differ in weights alone, as
+    before and after channels are scaled, share it. What has not been used for longest is dropped.
+    """
+
+    def __init__(self, most: int = 8) -> None:
+        self._most = most
+        self._made: dict[Any, Executable] = {}
+
+    def get(self, key: Any, make: Callable[[], Executable]) -> Executable:
+        made = self._made.pop(key, None)
+        if made is None:
+            # Sequences of many lengths would otherwise fill the memory with code.
+            while len(self._made) >= self._most:
+                self._made.pop(next(iter(self._made))).close()
+            made = make()
+            give_back()
+        self._made[key] = made
+        return made
+
+    def close(self) -> None:
+        """Frees the memory of all code."""
+        while self._made:
+            self._made.popitem()[1].close()
+
+
+def give_back() -> None:
+    """Gives memory that is free back to the system, of which compiling needs much for a moment."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Runner:
     """Runs a model natively and returns some of its tensors; compiled for the sizes of a sample where it must be."""
 
-    def __init__(self, model: onnx.ModelProto, tensors: Sequence[str]) -> None:
-        self._inputs = {value.name for value in model.graph.input}
-        self._tensors = [name for name in tensors if name not in self._inputs]
-        self._model = expose(model, self._tensors)
-        self._needs_shapes = False
-        self._compiled: dict[Any, Executable] = {}
+    def __init__(
+        self,
+        model: onnx.ModelProto | FloatModel,
+        tensors: Sequence[str],
+        *,
+        programs: Programs | None = None,
+        more: Sequence[str] = (),
+    ) -> None:
+        """programs: those of other runners of the same model. more: tensors that these return."""
+        proto = model.proto if isinstance(model, FloatModel) else model
+        self._inputs = {value.name for value in proto.graph.input}
         self.read = list(tensors)
+        self._model = model
+        self._tensors = sorted({*tensors, *more} - self._inputs)
+        self._needs_shapes = False
+        self._programs = programs or Programs()
+        self._weights: dict[str, np.ndarray] = {}
+        self._key, self._proto = b"", onnx.ModelProto()
+        self._prepare(weights=isinstance(model, FloatModel))
+
+    def _prepare(self, *, weights: bool) -> None:
+        """Makes what is compiled; weights: whether they are inputs of it."""
+        if isinstance(self._model, onnx.ModelProto):
+            self._proto, self._weights = expose(self._model, self._tensors), {}
+        else:
+            outline = self._model.outline(_weights(self._model) if weights else ())
+            # Names say nothing of what is computed, and change with what is done to the weights.
+            prefix = "weight"
+            while any(name.startswith(prefix) for node in self._model.nodes for name in node.input):
+                prefix += "_"
+            names = {name: f"{prefix}{number}" for number, name in enumerate(outline.constants)}
+            for name, value in outline.constants.items():
+                self._model.constants[name] = aligned(value)
+            self._weights = {new: self._model.constants[name] for name, new in names.items()}
+            self._proto = _renamed(expose_in(outline.proto, self._tensors), names)
+        self._key = hashlib.sha256(self._proto.SerializeToString(deterministic=True)).digest()
 
     def run(self, sample: Sample) -> dict[str, np.ndarray]:
         """The tensors for this sample, by name."""
         values: Mapping[str, np.ndarray] = {}
-        if self._tensors:
-            values = self._executable(sample).run(sample)
+        if any(name not in self._inputs for name in self.read):
+            executable = self._executable(sample)
+            values = executable.run({**sample, **self._weights})
         return {name: sample[name] if name in self._inputs else values[name] for name in self.read}
 
     def _executable(self, sample: Sample) -> Executable:
-        shapes = {name: array.shape for name, array in sample.items()}
-        if not self._needs_shapes:
+        while True:
+            shapes = {name: array.shape for name, array in sample.items()} if self._needs_shapes else None
             try:
-                if None not in self._compiled:
-                    self._compiled[None] = compile(self._model)
-                return self._compiled[None]
+                return self._programs.get(
+                    (self._key, *(shapes or {}).items()), functools.partial(compile, self._proto, shapes=shapes)
+                )
             except NeedsShape:
+                if self._needs_shapes:
+                    raise
                 self._needs_shapes = True
-        key = tuple(shapes.items())
-        if key not in self._compiled:
-            # Sequences of many lengths would otherwise fill the memory with code.
-            if len(self._compiled) >= 8:
-                self._compiled.pop(next(iter(self._compiled)))
-            self._compiled[key] = compile(self._model, shapes=shapes)
-        return self._compiled[key]
+            except ModelError:
+                # Some operators want to know what they read.
+                if not self._weights:
+                    raise
+                self._prepare(weights=False)
+
+
+def _weights(model: FloatModel) -> list[str]:
+    """The constants that are numbers to compute with, but for single ones, in the order in which they are read."""
+    found: dict[str, bool] = {}
+    for node in model.nodes:
+        for name in node.input:
+            value = model.constants.get(name)
+            if value is not None and value.dtype == np.float32 and value.size > 1:
+                found[name] = found.get(name, True) and node.op_type in _NUMBERS
+    return [name for name, is_weight in found.items() if is_weight]
+
+
+def _renamed(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:
+    """Gives inputs of the graph other names."""
+    for value in model.graph.input:
+        value.name = names.get(value.name, value.name)
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            if name in names:
+                node.input[position] = names[name]
+    return model
 
 
 @dataclass
@@ -314,14 +410,18 @@ def calibrate(
     progress: Progress | None = None,
     stage: str = "calibrating",
     state: State | None = None,
+    programs: Programs | None = None,
+    more: Sequence[str] = (),
 ) -> tuple[dict[str, Statistics], int]:
     """The statistics of the tensors `watched`, and from how many samples they are, of at most `limit`.
+
+    programs, more: see Runner.
 
     Raises QuantizeError if there are no samples, if one is not what the model takes, or if a tensor is not finite for
     one; what compiling and running a model raise.
     """
     statistics = {name: Statistics() for name in watched}
-    runner = Runner(model.build(), list(watched))
+    runner = Runner(model, list(watched), programs=programs, more=more)
     total = None if samples.count is None else min(samples.count, limit)
     done, digest = 0, hashlib.blake2b(digest_size=16)
     resumed = state.load() if state else None
@@ -347,6 +447,8 @@ def calibrate(
                     except FloatingPointError:
                         raise QuantizeError(_not_finite(model, name, values[name], done)) from None
                 done, digest = done + 1, seen
+            # The next run makes them anew.
+            del values
             if progress:
                 progress(stage, done, total)
             if state and time.monotonic() - saved > _SAVED_EVERY:
@@ -356,6 +458,7 @@ def calibrate(
         if state and done and not (resumed and done < resumed[0]):
             state.save(done, digest.hexdigest(), statistics)
         raise
+    give_back()
     if done == 0:
         raise QuantizeError(f"{samples.where} holds no samples")
     if resumed and done < resumed[0]:

@@ -6,23 +6,28 @@ with names, everything that depends on constants alone computed, and shapes infe
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import Message
 from onnx import AttributeProto, TensorProto, helper, inliner, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
 from acc.errors import ModelError
-from acc.frontend.source import load_model
+from acc.executable import ALIGNMENT, empty_aligned
+from acc.frontend.problems import Unsupported
+from acc.frontend.source import Storage, load_model, read_tensor
 from acc.quantization.options import QuantizeError
 from acc.wording import listing
 
-__all__ = ["FloatModel", "Reader", "attribute", "check", "prepare", "read_model"]
+__all__ = ["FloatModel", "Outline", "Reader", "attribute", "check", "prepare", "read_model"]
 
 MIN_OPSET = 13
 """From which on QuantizeLinear and DequantizeLinear have an axis."""
@@ -41,6 +46,12 @@ _QUANTIZED = (
     "DynamicQuantizeLinear",
     "MatMulNBits",
 )
+_PAGES = 16 << 20
+"""Bytes of a model's file that are in memory at once while it is read."""
+
+_LARGE = 1024
+"""Elements of a constant beyond which it decides on nothing but numbers."""
+
 _MAX_ROUNDS = 8
 """How often shapes that depend on shapes are computed."""
 
@@ -55,13 +66,26 @@ class Reader:
     position: int
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A model some of whose constants are inputs, and these inputs by name. So it can be handled, compiled for example,
+    without their elements, and what was made of it is that of all models that only have other ones.
+    """
+
+    proto: onnx.ModelProto
+    constants: Mapping[str, np.ndarray]
+
+
 @dataclass
 class FloatModel:
     """A model under preparation. `refresh` must be called after nodes changed; constants may be changed by `set`.
 
+    There is one copy of the weights, however many models are made of it.
+
     Attributes:
-        proto: the model. Its nodes are in execution order and have names of their own.
-        constants: initializers by name.
+        proto: the model without initializers. Once it is prepared, its nodes are in execution order and have names of
+            their own.
+        constants: initializers by name. Arrays are replaced, never written to.
         types: element type (a number of TensorProto.DataType) by tensor.
         shapes: sizes by tensor, as far as they are known; a size is a number, or a name, or None.
     """
@@ -111,6 +135,12 @@ class FloatModel:
         """Gives a constant another value, or makes a new one."""
         self.constants[name] = value
 
+    def replace(self, name: str, new: str, value: np.ndarray) -> None:
+        """Makes a constant that the only reader of another one, if it has no more, is about to read instead of it."""
+        if len(self.read_by(name)) <= 1 and name not in self.captured and name not in self.outputs:
+            self.constants.pop(name, None)
+        self.constants[new] = value
+
     def fresh(self, name: str) -> str:
         """A tensor's name that is not used yet, near to `name`."""
         new = {output for nodes in self.added.values() for node in nodes for output in node.output}
@@ -138,17 +168,58 @@ class FloatModel:
             return None
         return readers[0].node
 
+    def used(self) -> set[str]:
+        """The names of all tensors that something reads."""
+        return {name for node in self.nodes for name in node.input} | self.captured | set(self.outputs)
+
     def build(self) -> onnx.ModelProto:
-        """The model with its constants as initializers; the nodes are shared."""
-        used = {name for node in self.nodes for name in node.input} | self.captured | set(self.outputs)
-        graph = self.proto.graph
-        del graph.initializer[:]
-        graph.initializer.extend(
-            numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name)
-            for name, value in self.constants.items()
-            if name in used
-        )
-        return self.proto
+        """The model with its constants as initializers: a copy, with all of its weights."""
+        built = onnx.ModelProto()
+        built.CopyFrom(self.proto)
+        used = self.used()
+        for name, value in self.constants.items():
+            if name in used:
+                add_initializer(built.graph, name, value)
+        return built
+
+    def outline(self, inputs: Iterable[str]) -> Outline:
+        """The model with these constants as inputs behind its own, in this order, as far as something reads them."""
+        small = onnx.ModelProto()
+        small.CopyFrom(self.proto)
+        used = self.used()
+        kept_out = self.captured | set(self.outputs)
+        given = {name: self.constants[name] for name in inputs if name in used and name not in kept_out}
+        small.graph.input.extend(_declare(name, value) for name, value in given.items())
+        for name, value in self.constants.items():
+            if name in used and name not in given:
+                add_initializer(small.graph, name, value)
+        return Outline(small, given)
+
+    def with_large_as_inputs(self) -> onnx.ModelProto:
+        """The model for what looks at its structure alone: all large constants are inputs."""
+        small = onnx.ModelProto()
+        small.CopyFrom(self.proto)
+        # Before, all initializers were inputs.
+        small.ir_version = max(small.ir_version, 4)
+        for name, value in self.constants.items():
+            if value.size > _LARGE:
+                small.graph.input.append(_declare(name, value))
+            else:
+                add_initializer(small.graph, name, value)
+        return small
+
+    def snapshot(self) -> FloatModel:
+        """The model as it is now; what is done to this one, or that one, does not show in the other."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        copy = FloatModel(proto, dict(self.constants), dict(self.types), dict(self.shapes))
+        copy.refresh()
+        return copy
+
+
+def add_initializer(graph: onnx.GraphProto, name: str, value: np.ndarray) -> None:
+    """Gives a graph a constant."""
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name))
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
@@ -159,30 +230,64 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     return default
 
 
-def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model with all of its data; raises ModelError if it is none."""
+def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> FloatModel:
+    """A copy of the model with all of its data, not prepared yet; raises ModelError if it is none."""
     if isinstance(model, onnx.ModelProto):
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        source = "the model"
+        source, given, storage = "the model", model, Storage()
     else:
         source = os.fspath(model)
-        load_model(source)  # Says what is wrong with the file.
+        given, storage = load_model(source)
+    read = FloatModel(_without_initializers(given))
+    if given.graph.sparse_initializer:
+        raise QuantizeError("the model has sparse initializers, which cannot be quantized")
+    unread = 0
+    for item in given.graph.initializer:
+        if item.name in read.constants:
+            raise ModelError(f"{source}: is not a valid ONNX model: initializer '{item.name}' is there twice")
         try:
-            copy = onnx.load(source)
-        except Exception as error:
-            raise ModelError(f"{source}: cannot be read: {_first_line(error)}") from error
+            value = read_tensor(item, storage)
+        except Unsupported as error:
+            raise ModelError(f"{source}: initializer '{item.name}' {error}") from None
+        read.constants[item.name] = aligned(value)
+        # The file's pages are given back, a part of it after the other.
+        unread += value.nbytes
+        if unread > _PAGES and item.name in storage.detached:
+            _give_back(storage.detached[item.name])
+            unread = 0
+    _drop_inputs(read)
     try:
-        check(copy)
+        check(read.with_large_as_inputs())
     except Exception as error:
         raise ModelError(f"{source}: is not a valid ONNX model: {_first_line(error)}") from None
+    return read
+
+
+def aligned(value: np.ndarray) -> np.ndarray:
+    """The array, or a copy, where native code reads it without making one of its own."""
+    if value.flags.c_contiguous and value.ctypes.data % ALIGNMENT == 0 and value.flags.owndata:
+        return value
+    copy = empty_aligned(value.shape, value.dtype)
+    copy[...] = value
     return copy
 
 
+def _give_back(view: memoryview) -> None:
+    """Drops what is in memory of a mapped file."""
+    if isinstance(view.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        view.obj.madvise(mmap.MADV_DONTNEED)
+
+
 def check(model: onnx.ModelProto) -> None:
-    """Raises what ONNX's checker finds wrong, but that outputs have no shape, which no runtime minds."""
-    known = onnx.ModelProto()
-    known.CopyFrom(model)
+    """Raises what ONNX's checker finds wrong, but that outputs have no shape, which no runtime minds.
+
+    The elements of large constants, which it would copy, are no matter of it.
+    """
+    known = _without_initializers(model)
+    for item in model.graph.initializer:
+        if math.prod(item.dims) > _LARGE:
+            known.graph.input.append(helper.make_tensor_value_info(item.name, item.data_type, item.dims))
+        else:
+            known.graph.initializer.append(item)
     for value in known.graph.output:
         if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
             value.type.tensor_type.shape.SetInParent()
@@ -190,39 +295,30 @@ def check(model: onnx.ModelProto) -> None:
     onnx.checker.check_model(known)
 
 
-def prepare(model: onnx.ModelProto, opset: int = MIN_OPSET) -> FloatModel:
+def prepare(model: FloatModel, opset: int = MIN_OPSET) -> FloatModel:
     """Makes `model`, which becomes part of the result, ready.
 
     opset: the operator set that it must have at least. Raises QuantizeError for a model that is quantized already, or
     that cannot be brought to the operator set.
     """
-    _refuse_quantized(model)
-    if model.functions:
-        model = inliner.inline_local_functions(model)
-    model = _upgrade(model, opset)
-    graph = model.graph
-    stored = {item.name for item in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in stored]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    ready = FloatModel(model)
-    if graph.sparse_initializer:
-        raise QuantizeError("the model has sparse initializers, which cannot be quantized")
-    ready.constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-    recorded = list(graph.value_info)
-    _drop_identities(ready)
-    _fold_constants(ready)
-    _name_nodes(ready)
-    infer(ready)
+    _refuse_quantized(model.proto)
+    if model.proto.functions:
+        _change(model, inliner.inline_local_functions)
+    _upgrade(model, opset)
+    recorded = list(model.proto.graph.value_info)
+    _drop_identities(model)
+    _fold_constants(model)
+    _name_nodes(model)
+    infer(model)
     for _ in range(_MAX_ROUNDS):
         # What exporters compute of sizes that are known decides on shapes that inference does not see.
-        if not _fold_shapes(ready):
+        if not _fold_shapes(model):
             break
-        _fold_constants(ready)
-        infer(ready)
+        _fold_constants(model)
+        infer(model)
     for info in recorded:
-        _record(ready, info, known=False)
-    return ready
+        _record(model, info, known=False)
+    return model
 
 
 def infer(model: FloatModel) -> None:
@@ -233,23 +329,14 @@ def infer(model: FloatModel) -> None:
         model.added = {}
         del graph.node[:]
         graph.node.extend(nodes)
-    # Weights decide no shapes: inference need not be given their data.
-    small = onnx.ModelProto()
-    small.CopyFrom(_without_initializers(model.proto))
-    for name, value in model.constants.items():
-        if value.size <= 1024:
-            small.graph.initializer.append(numpy_helper.from_array(value, name))
-        else:
-            small.graph.input.append(
-                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-            )
+    del graph.value_info[:]
     try:
-        inferred = onnx.shape_inference.infer_shapes(small, data_prop=True)
+        # Weights decide no shapes: inference need not be given their data.
+        inferred = onnx.shape_inference.infer_shapes(model.with_large_as_inputs(), data_prop=True)
     except Exception as error:
         raise ModelError(f"shapes cannot be inferred: {_first_line(error)}") from error
     for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         _record(model, info, known=True)
-    del graph.value_info[:]
     model.refresh()
 
 
@@ -305,12 +392,19 @@ def _fold_shapes(model: FloatModel) -> int:
 
 
 def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model whose graph has no initializers and no recorded shapes."""
-    graph = onnx.GraphProto(name=model.graph.name)
-    graph.node.extend(model.graph.node)
-    graph.input.extend(model.graph.input)
-    graph.output.extend(model.graph.output)
-    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    """A copy of the model whose graph has no initializers, made without copying them."""
+    copy = onnx.ModelProto()
+    for whole, part, left_out in ((model, copy, "graph"), (model.graph, copy.graph, "initializer")):
+        for entry, value in whole.ListFields():
+            if entry.name == left_out:
+                continue
+            if isinstance(value, Message):
+                getattr(part, entry.name).CopyFrom(value)
+            elif isinstance(value, str | bytes | int):
+                setattr(part, entry.name, value)
+            else:
+                getattr(part, entry.name).extend(value)
+    return copy
 
 
 def _first_line(error: Exception) -> str:
@@ -352,20 +446,36 @@ def _names_read(graph: onnx.GraphProto) -> Iterator[str]:
         yield value.name
 
 
-def _upgrade(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
+def _upgrade(model: FloatModel, opset: int) -> None:
+    version = next((entry.version for entry in model.proto.opset_import if entry.domain in ("", "ai.onnx")), None)
     if version is None:
         raise QuantizeError("the model uses no operators of ONNX, so that nothing in it can be quantized")
     if version < opset:
         try:
-            model = version_converter.convert_version(model, opset)
+            _change(model, lambda whole: version_converter.convert_version(whole, opset))
         except Exception as error:
             raise QuantizeError(
                 f"the model is of operator set {version}, and cannot be brought to {opset}, which it needs to be "
                 f"quantized: {_first_line(error)}"
             ) from None
-    model.ir_version = max(model.ir_version, helper.find_min_ir_version_for(list(model.opset_import), True))
-    return model
+    proto = model.proto
+    proto.ir_version = max(proto.ir_version, helper.find_min_ir_version_for(list(proto.opset_import), True))
+
+
+def _change(model: FloatModel, change: Callable[[onnx.ModelProto], onnx.ModelProto]) -> None:
+    """Makes of the model what a function makes of it that only looks at the elements of small constants."""
+    changed = change(model.with_large_as_inputs())
+    model.proto = _without_initializers(changed)
+    large = {name: value for name, value in model.constants.items() if value.size > _LARGE}
+    model.constants = large | {item.name: aligned(numpy_helper.to_array(item)) for item in changed.graph.initializer}
+    _drop_inputs(model)
+
+
+def _drop_inputs(model: FloatModel) -> None:
+    """Takes those inputs out that constants are the values of."""
+    inputs = [value for value in model.proto.graph.input if value.name not in model.constants]
+    del model.proto.graph.input[:]
+    model.proto.graph.input.extend(inputs)
 
 
 def _fold_constants(model: FloatModel) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from acc.quantization.calibration import Progress, Runner
+from acc.quantization.calibration import Programs, Progress, Runner
 from acc.quantization.data import Samples
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.placement import Layer
@@ -26,7 +26,12 @@ _ROWS_PER_COLUMN = 6
 
 
 def collect(
-    model: FloatModel, layers: Sequence[Layer], samples: Samples, limit: int, progress: Progress | None = None
+    model: FloatModel,
+    layers: Sequence[Layer],
+    samples: Samples,
+    limit: int,
+    progress: Progress | None = None,
+    programs: Programs | None = None,
 ) -> Iterator[tuple[Layer, np.ndarray]]:
     """E[x x'] (groups, columns, columns), float32, of every layer, in passes over at most `limit` samples."""
     forms = {layer.name: WeightForm.of(layer.node, model.constants[layer.weight or ""].shape) for layer in layers}
@@ -37,7 +42,7 @@ def collect(
         while wanted and (not taken or memory + sizes[wanted[0].name] <= _MEMORY):
             memory += sizes[wanted[0].name]
             taken.append(wanted.pop(0))
-        yield from _collect_some(model, taken, forms, samples, limit, progress)
+        yield from _collect_some(model, taken, forms, samples, limit, progress, programs)
 
 
 def _is_collectable(layer: Layer, form: WeightForm) -> bool:
@@ -51,10 +56,11 @@ def _collect_some(
     samples: Samples,
     limit: int,
     progress: Progress | None,
+    programs: Programs | None,
 ) -> Iterator[tuple[Layer, np.ndarray]]:
     sums: dict[str, np.ndarray] = {}
     counts = dict.fromkeys((layer.name for layer in layers), 0)
-    runner = Runner(model.build(), list(dict.fromkeys(layer.inputs[0] for layer in layers)))
+    runner = Runner(model, list(dict.fromkeys(layer.inputs[0] for layer in layers)), programs=programs)
     total = limit if samples.count is None else min(limit, samples.count)
     for number, sample in enumerate(itertools.islice(samples, limit)):
         values = runner.run(sample)
@@ -69,6 +75,7 @@ def _collect_some(
             product = np.matmul(found.transpose(0, 2, 1), found)
             sums[layer.name] = sums[layer.name] + product if layer.name in sums else product
             counts[layer.name] += found.shape[1]
+        del values
         if progress:
             progress("rounding weights", number + 1, total)
     for layer in layers:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from acc.quantization.model import FloatModel, attribute, check
+from acc.quantization.model import FloatModel, add_initializer, attribute, check
 from acc.quantization.options import QuantizeError
 from acc.quantization.placement import Layer, Placement, Role
 from acc.quantization.ranges import Grid, make_grid, quantize_array
@@ -65,6 +66,10 @@ def write_qdq(
     return _Writer(model, placement, grids, weights).run()
 
 
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest()
+
+
 class _Writer:
     def __init__(
         self,
@@ -75,7 +80,7 @@ class _Writer:
     ) -> None:
         self.model, self.placement, self.grids, self.weights = model, placement, grids, weights
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, onnx.TensorProto] = {}
+        self.initializers: dict[str, np.ndarray | onnx.TensorProto] = {}
         self.made: dict[tuple[object, ...], str] = {}
         self.taken = set(model.constants) | set(model.producers) | {value.name for value in model.proto.graph.input}
         # What reads of a quantized tensor are replaced by: for layers, and for other nodes.
@@ -122,10 +127,10 @@ class _Writer:
 
     def _constant(self, wanted: str, array: np.ndarray, key: object = None) -> str:
         """An initializer; those of the same key and elements are one."""
-        identity = (key or wanted, array.dtype.name, array.shape, array.tobytes())
+        identity = (key or wanted, array.dtype.name, array.shape, _digest(array))
         if identity not in self.made:
             self.made[identity] = name = self._name(wanted)
-            self.initializers[name] = numpy_helper.from_array(array, name)
+            self.initializers[name] = array
         return self.made[identity]
 
     def _parameters(self, name: str, grid: Grid) -> list[str]:
@@ -190,7 +195,7 @@ class _Writer:
             scales, axis = weight.scales.reshape(-1), form.axis
         if scales.size == 1:
             scales = scales.reshape(())
-        key = (name, weight.bits, values.tobytes(), scales.tobytes())
+        key = (name, weight.bits, _digest(values), _digest(scales))
         if key in self.made:
             return self.made[key]
         dtype = "int8" if weight.bits == 8 else "int4"
@@ -208,7 +213,7 @@ class _Writer:
 
     def _integers(self, wanted: str, values: np.ndarray, dtype: str) -> str:
         if dtype == "int8":
-            return self._constant(wanted, values.astype(np.int8))
+            return self._constant(wanted, values.astype(np.int8, copy=False))
         name = self._name(wanted)
         flat = values.reshape(-1).astype(np.int8)
         # Two of them in a byte, the first in its low half.
@@ -232,20 +237,27 @@ class _Writer:
     def _build(self) -> onnx.ModelProto:
         source = self.model.proto
         used = {name for node in self.nodes for name in node.input} | self.model.captured | set(self.model.outputs)
-        kept = [
-            numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name)
-            for name, value in self.model.constants.items()
-            if name in used
-        ]
-        graph = helper.make_graph(
-            self.nodes,
-            source.graph.name or "quantized",
-            list(source.graph.input),
-            list(source.graph.output),
-            [*kept, *(tensor for name, tensor in self.initializers.items() if name in used)],
-            doc_string=source.graph.doc_string,
+        result = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                source.graph.name or "quantized",
+                list(source.graph.input),
+                list(source.graph.output),
+                doc_string=source.graph.doc_string,
+            ),
+            opset_imports=list(source.opset_import),
+            ir_version=source.ir_version,
         )
-        result = helper.make_model(graph, opset_imports=list(source.opset_import), ir_version=source.ir_version)
+        for name, value in self.model.constants.items():
+            if name in used:
+                add_initializer(result.graph, name, value)
+        for name, value in self.initializers.items():
+            if name not in used:
+                continue
+            if isinstance(value, np.ndarray):
+                add_initializer(result.graph, name, value)
+            else:
+                result.graph.initializer.append(value)
         result.producer_name = "acc"
         result.metadata_props.extend(source.metadata_props)
         try:

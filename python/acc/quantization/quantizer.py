@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 
 from acc.files import replacing
-from acc.quantization.calibration import Progress, State, Statistics, Watch, calibrate, input_infos
+from acc.quantization.calibration import Programs, Progress, State, Statistics, Watch, calibrate, input_infos
 from acc.quantization.data import Data, open_samples
 from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
@@ -69,9 +70,7 @@ class LayerFacts:
         name, op_type: of its node.
         nodes: names of all nodes that it consists of.
         inputs, output: the tensors that it reads and makes; facts of them are in `Quantized.tensors`.
-        weight: the weights before quantization, float32 in rows of an output each; None if there are none.
-        quantized_weight: the same rows, as what the integers stand for.
-        weight_bits: of an integer.
+        weights: float and integer ones; None if there are none.
     """
 
     name: str
@@ -79,9 +78,22 @@ class LayerFacts:
     nodes: tuple[str, ...]
     inputs: tuple[str, ...]
     output: str
-    weight: np.ndarray | None = field(default=None, repr=False)
-    quantized_weight: np.ndarray | None = field(default=None, repr=False)
-    weight_bits: int | None = None
+    weights: tuple[np.ndarray, QuantizedWeight] | None = field(default=None, repr=False)
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """The weights before quantization, float32 in rows of an output each."""
+        return self.weights[1].form.rows(self.weights[0]) if self.weights else None
+
+    @property
+    def quantized_weight(self) -> np.ndarray | None:
+        """The same rows, as what the integers stand for."""
+        return self.weights[1].real if self.weights else None
+
+    @property
+    def weight_bits(self) -> int | None:
+        """Of an integer."""
+        return self.weights[1].bits if self.weights else None
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Quantized:
 
     Attributes:
         model: standard ONNX with QuantizeLinear and DequantizeLinear.
-        float_model: the float model in the form that was quantized: normalizations folded, channels equalised. Its
+        source: the float model in the form that was quantized: normalizations folded, channels equalised. Its
             tensors have the names that `layers` and `tensors` use; in `model`, NAME_quantized holds the integers of
             NAME.
         options: how it was made.
@@ -103,7 +115,7 @@ class Quantized:
     """
 
     model: onnx.ModelProto
-    float_model: onnx.ModelProto
+    source: FloatModel = field(repr=False)
     options: QuantizeOptions
     layers: tuple[LayerFacts, ...]
     tensors: dict[str, TensorFacts]
@@ -111,6 +123,11 @@ class Quantized:
     samples: int
     notes: tuple[str, ...] = ()
     search: Search | None = None
+
+    @cached_property
+    def float_model(self) -> onnx.ModelProto:
+        """The float model of `source`, with weights of its own."""
+        return self.source.build()
 
     def to_dict(self) -> dict[str, Any]:
         """What is known of it, JSON-compatible; not the model."""
@@ -214,15 +231,21 @@ class _Quantizer:
         statistics: Mapping[str, Statistics],
     ) -> None:
         self.options, self.progress, self.known = options, progress, statistics
-        proto = read_model(model)
-        self.model: FloatModel = prepare(proto, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
+        read = model.snapshot() if isinstance(model, FloatModel) else read_model(model)
+        self.model = prepare(read, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
+        self.programs = Programs()
         self.samples = open_samples(data, input_infos(self.model.proto))
         self.state = None if state is None else State(os.fspath(state), self._key())
         self.notes: list[str] = []
+        # Tensors of which code returns more than roots, so that it need not be compiled again.
+        self.looked_at: list[str] = []
 
     def _key(self) -> str:
         digest = hashlib.sha256(json.dumps(self.options.to_dict(), sort_keys=True).encode())
-        digest.update(self.model.build().SerializeToString(deterministic=True))
+        digest.update(self.model.proto.SerializeToString(deterministic=True))
+        for name, value in self.model.constants.items():
+            digest.update(f"{name}{value.shape}{value.dtype}".encode())
+            digest.update(np.ascontiguousarray(value).data.cast("B") if value.size else b"")
         return digest.hexdigest()
 
     def run(self) -> Quantized:
@@ -233,26 +256,38 @@ class _Quantizer:
         if not placement.layers:
             raise NothingToQuantize(f"nothing in the model can be quantized: {_reasons(placement)}")
         # A model of which statistics are known has been through this.
+        nodes = len(model.nodes)
         if not self.known and self._scale_channels(placement):
             infer(model)
             placement = place(model, options)
+            if len(model.nodes) > nodes:
+                # What was compiled is of another model.
+                self.programs.close()
+                self.looked_at = []
         watched = {root: watch(model, placement, root) for root in placement.roots}
         statistics, count = {name: self.known[name] for name in watched if name in self.known}, 0
         unknown = {name: how for name, how in watched.items() if name not in statistics}
         if unknown:
             counted, count = calibrate(
-                model, unknown, self.samples, limit=options.max_samples, progress=self.progress, state=self.state
+                model,
+                unknown,
+                self.samples,
+                limit=options.max_samples,
+                progress=self.progress,
+                state=self.state,
+                programs=self.programs,
+                more=self.looked_at,
             )
             statistics |= counted
         grids = self._grids(placement, statistics)
         # Quantizing weights corrects biases, which is no matter of the float model.
-        float_model = onnx.ModelProto()
-        float_model.CopyFrom(model.build())
+        source = model.snapshot()
         weights = self._weights(placement, statistics, watched, grids)
+        self.programs.close()
         quantized = write_qdq(model, placement, grids, weights)
         result = Quantized(
             quantized,
-            float_model,
+            source,
             options,
             tuple(self._layer_facts(layer, weights.get(layer.name)) for layer in placement.layers),
             self._tensor_facts(placement, grids, statistics),
@@ -291,8 +326,16 @@ class _Quantizer:
         wanted = {name: Watch(found.axis) for name, found in wanted.items()}
         limit = min(options.max_samples, FIRST_LOOK)
         seen, _ = calibrate(
-            model, wanted, self.samples, limit=limit, progress=self.progress, stage="looking at channels"
+            model,
+            wanted,
+            self.samples,
+            limit=limit,
+            progress=self.progress,
+            stage="looking at channels",
+            programs=self.programs,
+            more=placement.roots,
         )
+        self.looked_at = [name for name in wanted if name not in placement.roots]
         changed = 0
         if options.rescale_outputs and options.per_channel:
             changed += rescale_outputs.rescale_outputs(model, placement, seen)
@@ -351,7 +394,7 @@ class _Quantizer:
             self._fit(layer, weights, grids)
         if options.rounding == "gptq":
             limit = min(options.max_samples, SECOND_PASS)
-            for layer, products in collect(model, weighted, self.samples, limit, self.progress):
+            for layer, products in collect(model, weighted, self.samples, limit, self.progress, self.programs):
                 weight = weights[layer.name]
                 rows = weight.form.rows(model.constants[layer.weight or ""])
                 weight.values = round_columns(rows, weight, products)
@@ -387,8 +430,8 @@ class _Quantizer:
         kind = layer.node.op_type
         if weight is None or layer.weight is None:
             return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output)
-        rows = weight.form.rows(self.model.constants[layer.weight])
-        return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output, rows, weight.real, weight.bits)
+        weights = (self.model.constants[layer.weight], weight)
+        return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output, weights)
 
     def _tensor_facts(
         self, placement: Placement, grids: dict[str, Grid], statistics: dict[str, Statistics]

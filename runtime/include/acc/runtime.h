@@ -75,8 +75,8 @@ typedef struct acc_tensor_info {
   size_t bytes;
 } acc_tensor_info;
 
-/// Says where an output goes whose sizes are now known; null leaves it in the
-/// model's own memory.
+/// Says where an output goes, as soon as its sizes are known; null leaves it in
+/// the model's own memory.
 typedef void *acc_output_fn(void *user, int32_t index,
                             const acc_tensor_info *info);
 
@@ -135,13 +135,15 @@ const char *acc_model_output_symbol(const acc_model *model, int32_t index,
 
 /// The model's own memory of an input or output, 64-byte aligned. Inputs whose
 /// sizes are not fixed have none (null); outputs have it from one run to the
-/// next.
+/// next. A run that is given other memory need not use it.
 void *acc_model_input_data(acc_model *model, int32_t index);
 void *acc_model_output_data(acc_model *model, int32_t index);
 
 /// Runs the model once, if the sizes of its inputs are fixed. The arrays hold a
 /// pointer per input and output; a null array or pointer stands for the model's
-/// own memory of it.
+/// own memory of it. Native code works on memory that is aligned as the model's
+/// own is without copying it: the inputs must not change during the run, and
+/// what a run that fails leaves in the outputs means nothing.
 acc_status acc_model_run(acc_model *model, const void *const *inputs,
                          void *const *outputs);
 

@@ -187,5 +187,5 @@ def _replace(model: FloatModel, node: onnx.NodeProto, position: int, value: np.n
     old = node.input[position]
     base = old if old.endswith("_scaled") else f"{old}_scaled"
     name = old if old == base and len(model.read_by(old)) <= 1 else model.fresh(base)
-    model.set(name, value)
+    model.replace(old, name, value)
     node.input[position] = name

@@ -127,8 +127,8 @@ def _scale_layer(model: FloatModel, node: onnx.NodeProto, factor: np.ndarray, of
     names = [f"{node.name}/folded_{what}" for what in ("weight", "bias")]
     # What is folded once more takes the place of what was.
     names = [name if name in node.input else model.fresh(name) for name in names]
-    model.set(names[0], weight.astype(np.float32))
-    model.set(names[1], (bias * factor + offset).astype(np.float32))
+    model.replace(node.input[1], names[0], weight.astype(np.float32))
+    model.replace(node.input[2] if has_bias else "", names[1], (bias * factor + offset).astype(np.float32))
     inputs = [node.input[0], *names]
     del node.input[:]
     node.input.extend(inputs)
