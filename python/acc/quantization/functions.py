@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import helper
-from onnx.reference import ReferenceEvaluator
 
 from acc.quantization.model import FloatModel
 from acc.quantization.placement import Placement
@@ -20,7 +19,7 @@ from acc.quantization.placement import Placement
 __all__ = ["function_of"]
 
 
-def _run(evaluator: ReferenceEvaluator, name: str, values: np.ndarray) -> Any:
+def _run(evaluator: Any, name: str, values: np.ndarray) -> Any:
     return next(iter(evaluator.run(None, {name: values.astype(np.float32)})))
 
 
@@ -54,6 +53,9 @@ def function_of(model: FloatModel, placement: Placement, root: str) -> Callable[
         inner.update(node.output)
     if len(results) != 1 or not nodes:
         return None
+    # It takes long to import, and many models have no functions.
+    from onnx.reference import ReferenceEvaluator
+
     result = next(iter(results))
     graph = helper.make_graph(
         nodes,

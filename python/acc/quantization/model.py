@@ -18,10 +18,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import Message
 from onnx import AttributeProto, TensorProto, helper, inliner, numpy_helper, version_converter
-from onnx.reference import ReferenceEvaluator
 
 from acc.errors import ModelError
-from acc.executable import ALIGNMENT, empty_aligned
+from acc.executable import ALIGNMENT, address, empty_aligned
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import Storage, load_model, read_tensor
 from acc.quantization.options import QuantizeError
@@ -264,7 +263,7 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> FloatModel:
 
 def aligned(value: np.ndarray) -> np.ndarray:
     """The array, or a copy, where native code reads it without making one of its own."""
-    if value.flags.c_contiguous and value.ctypes.data % ALIGNMENT == 0 and value.flags.owndata:
+    if value.flags.c_contiguous and address(value) % ALIGNMENT == 0 and value.flags.owndata:
         return value
     copy = empty_aligned(value.shape, value.dtype)
     copy[...] = value
@@ -499,6 +498,9 @@ def _fold(model: FloatModel, node: onnx.NodeProto) -> list[np.ndarray] | None:
         return None
     if not all(name in model.constants for name in names):
         return None
+    # It takes long to import, and mostly nothing is to be computed.
+    from onnx.reference import ReferenceEvaluator
+
     opsets = [entry for entry in model.proto.opset_import if entry.domain in ("", "ai.onnx")]
     graph = helper.make_graph(
         [node],

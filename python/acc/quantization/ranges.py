@@ -270,25 +270,41 @@ def _least_error_of(
         return _least_error(statistics, low, high, symmetric, _COHERENT)
     lows, highs = _ends(statistics, low, high)
     edges = (np.arange(BINS + 1) - BINS // 2) * statistics.width
+    # The square error of what becomes one result is made of sums up to its ends: x ascends.
+    sums = [np.concatenate([[0.0], np.cumsum(weight * exact**k)]) for k in range(3)]
 
-    def error(first: int, last: int) -> float:
-        grid = make_grid(float(edges[first]), float(edges[last]), "int8", symmetric=symmetric)
-        difference = function(grid.round(x)) - exact
-        outside = (x < edges[first]) | (x > edges[last])
-        return float(np.dot(np.where(outside, _COHERENT, 1.0) * weight, difference * difference))
+    def square_errors(results: np.ndarray, begin: np.ndarray, end: np.ndarray) -> float:
+        """Of the numbers from `begin` to `end` if these are the results."""
+        n, s, q = (total[end] - total[begin] for total in sums)
+        return float(np.sum(np.maximum(n * results**2 - 2 * s * results + q, 0)))
+
+    def errors(pairs: list[tuple[int, int]]) -> np.ndarray:
+        """Of ranges between two edges of bins."""
+        grids = [make_grid(float(edges[i]), float(edges[j]), "int8", symmetric=symmetric) for i, j in pairs]
+        levels = np.stack([(np.arange(grid.lo, grid.hi + 1) - grid.zero_point) * grid.scale for grid in grids])
+        results = function(levels.reshape(-1)).reshape(levels.shape)
+        found = []
+        for (i, j), grid, level, result in zip(pairs, grids, levels, results, strict=True):
+            cuts = np.searchsorted(x, level[:-1] + grid.scale / 2)
+            ends = 0, int(np.searchsorted(x, edges[i])), int(np.searchsorted(x, edges[j], "right")), len(x)
+            total = 0.0
+            for part, factor in enumerate((_COHERENT, 1.0, _COHERENT)):
+                inner = np.clip(cuts, ends[part], ends[part + 1])
+                begin, end = np.append(ends[part], inner), np.append(inner, ends[part + 1])
+                total += factor * square_errors(result, begin, end)
+            found.append(total)
+        return np.array(found)
 
     first, last = int(lows[0]), int(highs[0])
-    whole = best = error(first, last)
+    whole = best = float(errors([(first, last)])[0])
     for _ in range(2):
         before = first, last
-        for candidate in lows:
-            found = error(int(candidate), last)
-            if found < best * (1 - 1e-9):
-                best, first = found, int(candidate)
-        for candidate in highs:
-            found = error(first, int(candidate))
-            if found < best * (1 - 1e-9):
-                best, last = found, int(candidate)
+        for ends, at in ((lows, 0), (highs, 1)):
+            pairs = [(int(end), last) if at == 0 else (first, int(end)) for end in ends]
+            found = errors(pairs)
+            least = int(np.argmin(found))
+            if found[least] < best * (1 - 1e-9):
+                best, (first, last) = float(found[least]), pairs[least]
         if (first, last) == before:
             break
     return _limit(edges, first, last, low, high) if best < _WORTH * whole else (low, high)
