@@ -41,6 +41,7 @@ std::string acc::graph::getOnnxName(StringRef operation) {
                           .Case("mean_variance_normalization", "Normalization")
                           .Case("rms_normalization", "RMSNormalization")
                           .Case("rnn", "RNN")
+                          .Case("scale_integer", "AveragePool")
                           .Case("scatter_nd", "ScatterND")
                           .Case("weighted_sum", "Add")
                           .Default("");

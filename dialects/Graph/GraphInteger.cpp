@@ -190,6 +190,29 @@ MulIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 //===----------------------------------------------------------------------===//
+// ScaleIntegerOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+ScaleIntegerOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
+                                  SmallVectorImpl<TensorShape> &results) {
+  TensorShape input = c.shape(adaptor.getInput());
+  for (Value factor : adaptor.getFactors()) {
+    TensorShape shape = c.shape(factor);
+    if (shape.rank() != input.rank())
+      return c.error("a factor has ", shape.rank(), " axes, but the input has ",
+                     input.rank());
+    for (auto [own, size] : llvm::zip(shape.sizes, input.sizes))
+      if (getKnownSize(own) != 1 &&
+          failed(c.requireEqual(own, size, "factor ", ArrayRef(shape.sizes),
+                                " does not fit input ", ArrayRef(input.sizes))))
+        return failure();
+  }
+  results.push_back(std::move(input));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // GlobalSumIntegerOp
 //===----------------------------------------------------------------------===//
 

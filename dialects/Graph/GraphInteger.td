@@ -147,6 +147,27 @@ def Graph_MulIntegerOp : Graph_IntegerOp<"mul_integer"> {
   let results = (outs Graph_I32Tensor:$result);
 }
 
+def Graph_ScaleIntegerOp : Graph_IntegerOp<"scale_integer"> {
+  let summary = "Accumulators times numbers that depend on the position";
+  let description = [{
+        result = offset + input * factors[0] * factors[1]...
+
+    in 32 bits, wrapping. A factor has as many axes as the input, and along
+    each of them the input's size or one. Between the sums of windows and
+    graph.requantize this makes means of windows that differ in size: the factor
+    of a position is a common multiple of all sizes, divided by its own.
+
+    ```mlir
+    %acc = graph.scale_integer %sum, %rows, %columns {offset = 700 : i32}
+        : (tensor<1x16x8x8xi32>, tensor<1x1x8x1xi32>, tensor<1x1x1x8xi32>)
+        -> tensor<1x16x8x8xi32>
+    ```
+  }];
+  let arguments = (ins Graph_I32Tensor:$input, Variadic<Graph_I32Tensor>:$factors,
+                       DefaultValuedAttr<I32Attr, "0">:$offset);
+  let results = (outs Graph_I32Tensor:$result);
+}
+
 def Graph_GlobalSumIntegerOp : Graph_IntegerOp<"global_sum_integer"> {
   let summary = "Sum over all spatial axes, which become 1";
   let description = [{

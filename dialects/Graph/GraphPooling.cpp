@@ -133,6 +133,31 @@ AveragePoolOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                    adaptor.getDilations(), results);
 }
 
+SmallVector<int64_t> AveragePoolOp::countElements(unsigned axis) {
+  size_t spatial = getKernelShape().size();
+  int64_t taps = getKernelShape()[axis], before = getPads()[axis];
+  if (getCountIncludePad() || (before == 0 && getPads()[axis + spatial] == 0))
+    return {taps};
+  int64_t size = getInput().getType().getDimSize(axis + 2),
+          positions = getType().getDimSize(axis + 2);
+  if (ShapedType::isDynamic(size) || ShapedType::isDynamic(positions))
+    return {};
+  SmallVector<int64_t> counts;
+  for (int64_t position = 0; position < positions; ++position) {
+    int64_t count = 0;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      int64_t index =
+          position * getStrides()[axis] + tap * getDilations()[axis] - before;
+      count += index >= 0 && index < size;
+    }
+    // The sum of nothing is zero, whatever it is divided by.
+    counts.push_back(std::max<int64_t>(count, 1));
+  }
+  if (llvm::all_equal(counts))
+    counts.assign(1, counts.empty() ? taps : counts.front());
+  return counts;
+}
+
 LogicalResult
 MaxPoolIndicesOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
                                     SmallVectorImpl<TensorShape> &results) {

@@ -35,6 +35,12 @@ def Graph_AveragePoolOp : Graph_ShapedOp<"average_pool"> {
                        DenseI64ArrayAttr:$dilations,
                        DefaultValuedAttr<BoolAttr, "false">:$count_include_pad);
   let results = (outs Graph_FloatTensor:$result);
+  let moreDeclarations = [{
+    /// By how many elements along a spatial axis windows divide: a number for
+    /// each position, or one where all are alike; none where only a run knows
+    /// where the input ends. The divisor is the product over the axes.
+    llvm::SmallVector<int64_t> countElements(unsigned axis);
+  }];
 }
 
 def Graph_GlobalAveragePoolOp : Graph_ShapedOp<"global_average_pool"> {

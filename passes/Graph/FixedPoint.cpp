@@ -217,6 +217,7 @@ acc::graph::deriveWeightedSum(ArrayRef<double> ratios,
     int64_t denominator;
     ties.likely = !ties.up && haveEvenDenominator(limited, denominator) &&
                   bits > kTieBits && bits <= kTieBits + 15;
+    ties.fits = ties.likely;
   }
 
   auto sumRange = [&](ArrayRef<int64_t> factors) {

@@ -17,8 +17,19 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <map>
+#include <numeric>
+
 using namespace mlir;
 using namespace acc::graph;
+
+/// Weights of an average pool that make a step of its accumulators small.
+static constexpr int32_t kFineWeight = 64;
+/// The most elements by which sums of windows are divided: as many of 8 bits,
+/// less a zero point, leave room in 32 bits for what rounding adds.
+static constexpr int64_t kMostMultiple = int64_t(1) << 22;
+/// The largest window of which kMostMultiple is near enough to a multiple.
+static constexpr int64_t kMostTableSize = kMostMultiple >> 11;
 
 namespace {
 
@@ -40,7 +51,21 @@ private:
   FailureOr<Value> legalizeConcat(ConcatOp op);
   FailureOr<Value> legalizeMaxPool(MaxPoolOp op);
   FailureOr<Value> legalizeGlobalAverage(GlobalAveragePoolOp op);
+  /// A constant by which accumulators are multiplied, in their axes.
+  struct PositionFactors {
+    SmallVector<int64_t> shape;
+    SmallVector<int32_t> values;
+  };
+  /// What the windows of an average pool become.
+  struct WindowScale {
+    int32_t weight = 1;
+    int64_t bias = 0;
+    /// None if all windows are of one size.
+    SmallVector<PositionFactors> factors;
+    FixedPoint requantize;
+  };
   FailureOr<Value> legalizeAverage(AveragePoolOp op);
+  FailureOr<WindowScale> scaleWindows(AveragePoolOp op, const Grid &input);
   Value reshapeLeading(Value tensor, ArrayRef<OpFoldResult> leading);
   FailureOr<FixedPoint> deriveMean(Grid input, int64_t count,
                                    int64_t weight = 1);
@@ -213,15 +238,15 @@ FailureOr<Value> Legalizer::legalizeGlobalAverage(GlobalAveragePoolOp op) {
   return makeRequantize(builder, loc, accumulator, *point);
 }
 
-/// A mean over windows of one size is a convolution of each channel with ones.
+/// A mean over windows is a convolution of each channel with ones. Where
+/// windows differ in size, because padding does not count, sums are multiplied
+/// by what makes all divisors one.
 FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
-  bool padded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad; });
-  if (padded && !op.getCountIncludePad()) {
-    reason = "the windows of the average differ in size";
-    return failure();
-  }
   FailureOr<Operand> operand = getOperand(op.getInput());
   if (failed(operand))
+    return failure();
+  FailureOr<WindowScale> windows = scaleWindows(op, operand->grid);
+  if (failed(windows))
     return failure();
   // Channels whose number only a run knows are images of their own.
   Value integers = operand->integers;
@@ -245,31 +270,142 @@ FailureOr<Value> Legalizer::legalizeAverage(AveragePoolOp op) {
     shape.push_back(size);
     count *= size;
   }
-  // Sums of float32 decide ties by their own rounding errors, unless they are
-  // exact.
-  Scale ratio(
-      getRatio(operand->grid.scale, {layer.output.scale, double(count)}));
-  bool exact = ratio.isDyadic() && Scale(operand->grid.scale).isPowerOfTwo();
-  if (ratio.ties > 0 && !exact && !layer.tiesUp) {
-    reason = "many averages lie between two outputs: float32 decides";
-    return failure();
-  }
-  // Weights of more than one make a step of the accumulator so small that it
-  // holds what rounding needs; exact ties would be lost.
-  int8_t weight = !ratio.isDyadic() && count < (1 << 16) ? 64 : 1;
-  FailureOr<FixedPoint> point = deriveMean(operand->grid, count, weight);
-  if (failed(point))
-    return failure();
-  SmallVector<int8_t> weights(channels * count, weight);
-  SmallVector<int32_t> bias(channels, int32_t(point->offset[0]));
-  auto accumulator = ConvIntegerOp::create(
+  SmallVector<int8_t> weights(channels * count, int8_t(windows->weight));
+  SmallVector<int32_t> bias(channels, int32_t(windows->bias));
+  Value accumulator = ConvIntegerOp::create(
       builder, loc, integers, makeConstant(builder, loc, shape, weights),
       makeConstant(builder, loc, channels, bias), op.getStridesAttr(),
       op.getPadsAttr(), op.getDilationsAttr(),
       builder.getI64IntegerAttr(channels),
       builder.getI8IntegerAttr(int8_t(operand->grid.zeroPoint)));
-  Value result = makeRequantize(builder, loc, accumulator, *point);
+  if (!windows->factors.empty()) {
+    SmallVector<Value> factors;
+    for (const PositionFactors &each : windows->factors)
+      factors.push_back(
+          makeConstant(builder, loc, each.shape, ArrayRef(each.values)));
+    accumulator =
+        ScaleIntegerOp::create(builder, loc, accumulator, factors,
+                               int32_t(windows->requantize.offset[0]));
+  }
+  Value result = makeRequantize(builder, loc, accumulator, windows->requantize);
   return isOpen ? reshapeLeading(result, leading) : result;
+}
+
+/// Chooses the weight of an average pool's convolution, its bias, and by what
+/// the sums of windows of different sizes are multiplied.
+FailureOr<Legalizer::WindowScale> Legalizer::scaleWindows(AveragePoolOp op,
+                                                          const Grid &input) {
+  size_t spatial = op.getKernelShape().size();
+  int64_t taps = 1, common = 1;
+  SmallVector<SmallVector<int64_t>> counts;
+  SmallVector<int64_t> multiples;
+  // How large windows are, and at what share of the positions.
+  std::map<int64_t, double> sizes{{1, 1.0}};
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    taps *= op.getKernelShape()[axis];
+    counts.push_back(op.countElements(axis));
+    if (counts.back().empty()) {
+      reason = "its padding does not count, and only a run knows where the "
+               "images end";
+      return failure();
+    }
+    std::map<int64_t, double> products;
+    int64_t multiple = 1;
+    for (int64_t count : counts.back()) {
+      for (auto [size, share] : sizes)
+        products[size * count] += share / double(counts.back().size());
+      // By how much it is beyond the limit does not matter.
+      multiple = std::min(std::lcm(multiple, count), kMostMultiple + 1);
+    }
+    sizes = std::move(products);
+    multiples.push_back(multiple);
+    common = std::min(common * multiple, kMostMultiple + 1);
+  }
+  int64_t largest = sizes.rbegin()->first;
+  auto getScale = [&](int64_t size) {
+    return Scale(getRatio(input.scale, {layer.output.scale, double(size)}));
+  };
+  double share = 0;
+  for (auto [size, part] : sizes)
+    share += part * getScale(size).ties;
+  bool isTied = share >= kFrequentTies && !layer.tiesUp;
+
+  WindowScale windows;
+  if (sizes.size() == 1) {
+    // Weights of more than one make a step of the accumulator so small that it
+    // holds what rounding needs; exact ties would be lost.
+    if (!isTied && !getScale(largest).isDyadic() && largest < (1 << 16))
+      windows.weight = kFineWeight;
+    FailureOr<FixedPoint> point = deriveMean(input, largest, windows.weight);
+    if (failed(point))
+      return failure();
+    // Padding that does not count is the zero point nevertheless.
+    windows.bias = point->offset[0] -
+                   (taps - largest) * input.zeroPoint * int64_t(windows.weight);
+    windows.requantize = std::move(*point);
+    return windows;
+  }
+
+  Ties ties = layer.getTies();
+  // By how many elements all sums will be divided: a common multiple of the
+  // sizes, which factors along single axes make, or what is near to one.
+  int64_t total = common;
+  if (common > kMostMultiple) {
+    total = kMostMultiple;
+    if (largest > kMostTableSize) {
+      reason = "its windows are of many sizes, up to " +
+               std::to_string(largest) +
+               " elements, which no factors of 32 bits make alike";
+      return failure();
+    }
+    ties.approximate = true;
+    ties.spentError = std::min(256.0, 255 * input.scale / layer.output.scale) *
+                      double(largest) / double(2 * total);
+    PositionFactors table{SmallVector<int64_t>(spatial + 2, 1), {1}};
+    for (auto [axis, along] : llvm::enumerate(counts)) {
+      SmallVector<int32_t> products;
+      for (int32_t size : table.values)
+        for (int64_t count : along)
+          products.push_back(int32_t(size * count));
+      table.values = std::move(products);
+      table.shape[axis + 2] = along.size();
+    }
+    for (int32_t &value : table.values)
+      value = int32_t((2 * total + value) / (2 * value));
+    windows.factors.push_back(std::move(table));
+  } else {
+    // Fine steps, as above.
+    int64_t fine = 1;
+    if (!isTied && !getScale(total).isDyadic())
+      while (total * fine < kFineWeight * largest &&
+             total * fine * 2 <= kMostMultiple)
+        fine *= 2;
+    total *= fine;
+    for (auto [axis, along] : llvm::enumerate(counts)) {
+      if (along.size() == 1)
+        continue;
+      PositionFactors factors{SmallVector<int64_t>(spatial + 2, 1), {}};
+      factors.shape[axis + 2] = along.size();
+      for (int64_t count : along)
+        factors.values.push_back(int32_t(multiples[axis] / count * fine));
+      windows.factors.push_back(std::move(factors));
+      fine = 1;
+    }
+  }
+  // A rounded factor makes some sums a little larger than those of `total`
+  // elements.
+  int64_t reach = total + largest / 2;
+  ties.likely = isTied && !getScale(total).isDyadic();
+  FailureOr<FixedPoint> point = deriveFixedPoint(
+      getRatio(input.scale, {layer.output.scale, double(total)}),
+      Interval{(input.lo - input.zeroPoint) * reach,
+               (input.hi - input.zeroPoint) * reach},
+      layer.output.output(), reason, ties);
+  if (failed(point))
+    return failure();
+  windows.bias = -taps * input.zeroPoint;
+  windows.requantize = std::move(*point);
+  return windows;
 }
 
 /// `tensor` with other sizes in front of its spatial axes.

@@ -33,10 +33,17 @@ namespace acc::graph {
 /// beside all that eight bits can tell apart.
 constexpr int kMostEvenBits = 22;
 
+/// The share of accumulators that lie between two outputs from which on it
+/// counts how ties are decided.
+constexpr double kFrequentTies = 1.0 / (1 << kTieBits);
+
 /// What a scale alone does not tell about ties.
 struct Ties {
   /// They are frequent although the scale is not one that makes them so.
   bool likely = false;
+  /// Accumulators are so small that all results fit 32 bits before they
+  /// saturate.
+  bool fits = false;
   /// They are decided after an odd zero point is added.
   bool zeroPointFirst = false;
   /// They go up, and not to the even neighbour, which takes fewer steps.
@@ -102,9 +109,8 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
   point.offset.assign(channels, 0);
 
   auto any = [](const Scale &) { return true; };
-  constexpr double frequent = 1.0 / (1 << kTieBits);
   bool exact = !ties.approximate && llvm::any_of(scales, hasExactTies);
-  bool tied = exact || ties.likely || shareOfTies(scales, any) >= frequent;
+  bool tied = exact || ties.likely || shareOfTies(scales, any) >= kFrequentTies;
   bool halfEven = tied && !ties.up;
   bool dyadic = llvm::all_of(scales, [](auto &s) { return s.isDyadic(); });
   // Of ties that go up, those of fractions are exact; others are as near to the
@@ -171,9 +177,8 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
   fraction = std::min(fraction, most);
   if (halfEven) {
     point.rounding = RoundingForm::HalfEven;
-    // A sum fits 32 bits as it is; clamping the result instead of the sum
-    // keeps the bounds small.
-    point.clipsLast = ties.likely;
+    // Clamping the result instead of the sum keeps the bounds small.
+    point.clipsLast = ties.fits;
     // Near-ties become ties when all but a few bits behind the point are
     // rounded away, which exact ones with more bits do not survive.
     auto isNear = [](const Scale &scale) { return !scale.isDyadic(); };
@@ -181,7 +186,7 @@ Requantization<Vector> chooseShifts(llvm::ArrayRef<Scale> scales,
                          return hasExactTies(scale) && scale.shift > kTieBits;
                        });
     if (ties.likely ||
-        (!hasDeepTies && shareOfTies(scales, isNear) >= frequent)) {
+        (!hasDeepTies && shareOfTies(scales, isNear) >= kFrequentTies)) {
       point.midShift = std::clamp(fraction - kTieBits, 0, 15);
       fraction = std::min(fraction, kTieBits + point.midShift);
     } else {
@@ -211,8 +216,11 @@ template <template <typename> class Vector>
 void addZeroPointFirst(Requantization<Vector> &point,
                        llvm::ArrayRef<Interval> ranges, const Ties &ties) {
   bool halfEven = point.rounding == RoundingForm::HalfEven;
-  if (halfEven && point.addend && !point.midShift && ties.zeroPointFirst) {
-    point.addend += point.zeroPoint * (1 << point.postShift.front());
+  // Where results saturate first there is room for it behind the product.
+  if (halfEven && point.addend && (!point.midShift || !point.clipsLast) &&
+      ties.zeroPointFirst) {
+    point.addend +=
+        point.zeroPoint * (1 << (point.postShift.front() + point.midShift));
     point.zeroPoint = 0;
   }
   if (!point.isShift ||

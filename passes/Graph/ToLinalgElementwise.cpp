@@ -425,6 +425,18 @@ Value mulInteger(ImplicitLocOpBuilder &b, const ElementContext &context,
   return add(product, op.getOffset());
 }
 
+Value scaleInteger(ImplicitLocOpBuilder &b, const ElementContext &context,
+                   ValueRange x) {
+  Value product = x.front();
+  for (Value factor : x.drop_front())
+    product = arith::MulIOp::create(b, product, factor);
+  int32_t offset = cast<ScaleIntegerOp>(context.op).getOffset();
+  if (offset == 0)
+    return product;
+  return arith::AddIOp::create(
+      b, product, arith::ConstantOp::create(b, b.getI32IntegerAttr(offset)));
+}
+
 constexpr std::pair<StringLiteral, ElementRule> rules[] = {
     ruleOf<AddOp>(addition),
     ruleOf<SubOp>(arithmetic<arith::SubFOp, arith::SubIOp>),
@@ -461,6 +473,7 @@ constexpr std::pair<StringLiteral, ElementRule> rules[] = {
     ruleOf<RebaseOp>(rebase),
     ruleOf<WeightedSumOp>(weightedSum),
     ruleOf<MulIntegerOp>(mulInteger),
+    ruleOf<ScaleIntegerOp>(scaleInteger),
 };
 
 constexpr std::pair<StringLiteral, ElementRule> storageRules[] = {

@@ -50,61 +50,58 @@ class AveragePoolPattern : public OpConversionPattern<AveragePoolOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value sums = createSumPool(b, adaptor.getInput(), windowOf(op),
                                getTypedSizes(b, op, adaptor.getOperands()));
-    bool isStatic =
-        typeOf(adaptor.getInput()).hasStaticShape() || op.getCountIncludePad();
-    Value means = isStatic ? divideByCounts(b, op, sums)
-                           : divideByComputed(b, op, adaptor.getInput(), sums);
+    std::optional<Counts> counts = countElements(op);
+    Value means = counts ? divideByCounts(b, *counts, sums)
+                         : divideByComputed(b, op, adaptor.getInput(), sums);
     rewriter.replaceOp(
         op, convertElements(b, means, op.getType().getElementType()));
     return success();
   }
 
+  /// How many elements the sums count: a number for each position along each
+  /// axis, or one where all are alike.
+  using Counts = SmallVector<SmallVector<int64_t>>;
+
+  /// The counts, or none where they depend on sizes that are not known.
+  static std::optional<Counts> countElements(AveragePoolOp op) {
+    Counts counts;
+    for (size_t axis = 0; axis < op.getKernelShape().size(); ++axis) {
+      counts.push_back(op.countElements(axis));
+      if (counts.back().empty())
+        return std::nullopt;
+    }
+    return counts;
+  }
+
   /// Divides each sum by the number of elements that it counts.
-  static Value divideByCounts(ImplicitLocOpBuilder &b, AveragePoolOp op,
+  static Value divideByCounts(ImplicitLocOpBuilder &b, const Counts &counts,
                               Value sums) {
     RankedTensorType type = typeOf(sums);
-    ArrayRef<int64_t> input = typeOf(op.getInput()).getShape().drop_front(2);
-    ArrayRef<int64_t> output = type.getShape().drop_front(2);
     Type element = type.getElementType();
-    if (op.getCountIncludePad()) {
-      int64_t taps = ShapedType::getNumElements(op.getKernelShape());
-      return createMapped(
-          b, sums, element,
-          [&](ImplicitLocOpBuilder &, Scalar x) { return x / double(taps); });
-    }
+    SmallVector<int64_t> shape;
     SmallVector<double> divisors{1.0};
-    for (size_t axis = 0; axis < output.size(); ++axis) {
+    for (ArrayRef<int64_t> axis : counts) {
       SmallVector<double> next;
       for (double divisor : divisors)
-        for (int64_t position = 0; position < output[axis]; ++position)
-          next.push_back(divisor * countTaps(op, axis, position, input[axis]));
+        for (int64_t count : axis)
+          next.push_back(divisor * double(count));
       divisors = std::move(next);
+      shape.push_back(axis.size());
     }
-    if (llvm::all_equal(divisors))
+    if (divisors.size() == 1)
       return createMapped(
           b, sums, element,
           [&](ImplicitLocOpBuilder &, Scalar x) { return x / divisors[0]; });
     SmallVector<Attribute> values;
     for (double divisor : divisors)
       values.push_back(FloatAttr::get(element, divisor));
-    Value counts = arith::ConstantOp::create(
-        b, DenseElementsAttr::get(type.clone(output), values));
+    Value table = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type.clone(shape), values));
     return createElementwise(
-        b, type, {sums, counts},
+        b, type, {sums, table},
         [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
           return arith::DivFOp::create(inner, x[0], x[1]);
         });
-  }
-
-  static int64_t countTaps(AveragePoolOp op, size_t axis, int64_t position,
-                           int64_t size) {
-    int64_t taps = op.getKernelShape()[axis], count = 0;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      int64_t index = position * op.getStrides()[axis] +
-                      tap * op.getDilations()[axis] - op.getPads()[axis];
-      count += index >= 0 && index < size;
-    }
-    return std::max<int64_t>(count, 1);
   }
 
   /// The same where the number depends on sizes that are not known.

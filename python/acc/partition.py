@@ -27,7 +27,7 @@ ELEMENTWISE = frozenset(
     f"graph.{name}"
     for name in (
         *("add", "sub", "mul", "div", "sum", "relu", "clip", "cast", "batch_normalization"),
-        *("rebase", "requantize", "weighted_sum", "mul_integer", "lookup"),
+        *("rebase", "requantize", "weighted_sum", "mul_integer", "scale_integer", "lookup"),
         *("quantize_linear", "dequantize_linear"),
     )
 )
@@ -40,7 +40,7 @@ CLOSED = frozenset(f"graph.{name}" for name in ("softmax", "lrn", "pad", "transp
 """Operators that nothing is fused to."""
 
 
-FOLLOWING = {"graph.requantize": "accumulator", "graph.lookup": "input"}
+FOLLOWING = {"graph.requantize": "accumulator", "graph.scale_integer": "accumulator", "graph.lookup": "input"}
 """Operators that stay where what they read is computed, and what that is: a table costs the host nothing else."""
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "rebase",
     "requantize",
     "results_by_name",
+    "scale_integer",
     "weighted_sum",
 ]
 
@@ -117,6 +118,13 @@ def mul_integer(
 ) -> np.ndarray:
     """(lhs + lhs_offset) * (rhs + rhs_offset) + offset of int8 tensors that broadcast -> int32."""
     return _wrap((lhs.astype(np.int64) + lhs_offset) * (rhs.astype(np.int64) + rhs_offset) + offset)
+
+
+def scale_integer(acc: np.ndarray, *factors: np.ndarray, offset: int = 0) -> np.ndarray:
+    """offset + acc * every factor; int32, factors broadcast to the shape of acc -> int32."""
+    for factor in factors:
+        acc = _wrap(acc.astype(np.int64) * factor)
+    return _wrap(acc.astype(np.int64) + offset)
 
 
 def global_sum_integer(x: np.ndarray, *, offset: int = 0) -> np.ndarray:
@@ -261,6 +269,7 @@ _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "weighted_sum": _direct(weighted_sum),
     "global_sum_integer": _direct(global_sum_integer),
     "mul_integer": _direct(mul_integer),
+    "scale_integer": _direct(scale_integer),
     "requantize": _direct(requantize),
     # The other attributes say what the table was made of.
     "lookup": lambda op, x, table: lookup(x, table),

@@ -147,13 +147,9 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])),
         "moves channels, which are the lanes of a tile",
     ),
-    "average pool with ties": (
-        lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[2, 2])),
-        "many averages lie between two outputs: float32 decides",
-    ),
-    "average pool with borders": (
-        lambda n: n.qdq(n.op("AveragePool", n.start(), kernel_shape=[3, 3], pads=[1, 1, 1, 1])),
-        "the windows of the average differ in size",
+    "average pool of many sizes": (
+        lambda n: n.qdq(n.op("AveragePool", n.start(1, 16, 60, 60), kernel_shape=[47, 47], pads=[23] * 4)),
+        "its windows are of many sizes, up to 2209 elements, which no factors of 32 bits make alike",
     ),
     "convolution in 3D": (
         lambda n: n.qdq(n.op("Conv", n.start(1, 16, 4, 4, 4), n.weight(16, 16, 3, 3, 3))),

@@ -113,8 +113,8 @@ private:
   LogicalResult rewrite(Operation *op) {
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case<ConvIntegerOp, GemmIntegerOp, MatMulIntegerOp, WeightedSumOp,
-              MulIntegerOp, GlobalSumIntegerOp, RequantizeOp, MaxPoolOp>(
-            [&](auto typed) { return rewriteOp(typed); })
+              MulIntegerOp, ScaleIntegerOp, GlobalSumIntegerOp, RequantizeOp,
+              MaxPoolOp>([&](auto typed) { return rewriteOp(typed); })
         .Case([&](ConcatOp concat) { return values.createConcat(concat); })
         .Case([&](LookupOp lookup) {
           return isAccelerated(lookup) ? rewriteOp(lookup)
@@ -529,6 +529,29 @@ private:
     product = steps.applyTensor(Step::Mul, product, factors.back());
     accumulators[op.getResult()] = {
         product, {int32_t(op.getOffset())}, std::nullopt, lanes};
+    return success();
+  }
+
+  /// Positions of an image have factors of their own, all channels the same.
+  LogicalResult rewriteOp(ScaleIntegerOp op) {
+    auto known = accumulators.find(op.getInput());
+    if (known == accumulators.end() || shapeOf(op.getResult()).size() != 4)
+      return op.emitOpError("cannot run on the accelerator: scales no sum of "
+                            "images that it computes");
+    Accumulator acc = known->second;
+    steps.setLanes(acc.lanes);
+    Value product = steps.addBias(acc.sum, acc.bias);
+    for (Value factors : op.getFactors()) {
+      ArrayRef<int64_t> shape = shapeOf(factors);
+      std::optional<SmallVector<int32_t>> values = readVector(factors);
+      if (!values || shape[0] != 1 || shape[1] != 1)
+        return op.emitOpError("cannot run on the accelerator: factors are no "
+                              "constants of rows and columns");
+      product = steps.applyPositions(Step::Mul, product, *values,
+                                     {shape[2], shape[3]});
+    }
+    accumulators[op.getResult()] = {
+        product, {int32_t(op.getOffset())}, std::nullopt, acc.lanes};
     return success();
   }
 

@@ -126,6 +126,34 @@ SmallVector<int32_t> VTASteps::toLanes(Value acc,
   return result;
 }
 
+Value VTASteps::applyPositions(Step step, Value acc, ArrayRef<int32_t> values,
+                               std::array<int64_t, 2> sizes) {
+  if (isNeutral(step, values))
+    return acc;
+  // A tile for every position, all of whose elements are alike.
+  auto type = RankedTensorType::get(
+      {sizes[0], sizes[1], tiles.batch, tiles.blockOut}, b.getI32Type());
+  ElementsAttr elements = makeElements(type, [&](MutableArrayRef<char> bytes) {
+    auto *out = reinterpret_cast<int32_t *>(bytes.data());
+    for (int32_t value : values)
+      out = std::fill_n(out, tiles.batch * tiles.blockOut, value);
+  });
+  Value vector = ConstantOp::create(b, type, elements);
+  // Rows and columns are the last axes in front of the tile.
+  int64_t loops = typeOf(acc).getRank();
+  SmallVector<AffineExpr, 4> places;
+  for (int64_t axis = 0; axis < 4; ++axis)
+    places.push_back(axis < 2 && sizes[axis] == 1
+                         ? b.getAffineConstantExpr(0)
+                         : b.getAffineDimExpr(loops - 4 + axis));
+  AffineMap map = AffineMap::get(loops, 0, places, b.getContext());
+  return generic(acc, vector, {map, b.getMultiDimIdentityMap(loops)},
+                 getAllParallel(loops),
+                 [&](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return createStep(inner, step, x[1], x[0]);
+                 });
+}
+
 Value VTASteps::applyVector(Step step, Value acc, ArrayRef<int32_t> values) {
   int64_t channels = values.size();
   auto type = RankedTensorType::get(

@@ -61,6 +61,11 @@ public:
   mlir::Value apply(Step step, mlir::Value acc, int32_t value);
   /// acc = step(acc, values[channel]), or one value for all channels.
   mlir::Value apply(Step step, mlir::Value acc, llvm::ArrayRef<int32_t> values);
+  /// acc = step(acc, values[row, column]); `sizes` are the rows and columns
+  /// that have values of their own, one where all are alike.
+  mlir::Value applyPositions(Step step, mlir::Value acc,
+                             llvm::ArrayRef<int32_t> values,
+                             std::array<int64_t, 2> sizes);
   /// acc = step(acc, operand), element by element; an operand of one row,
   /// column or image is that of all.
   mlir::Value applyTensor(Step step, mlir::Value acc, mlir::Value operand);

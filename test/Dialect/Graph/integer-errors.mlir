@@ -90,6 +90,24 @@ func.func @mat_mul_vector(%a: tensor<8xi8>, %b: tensor<8x5xi8>) {
 
 // -----
 
+func.func @scale_axes(%acc: tensor<1x3x8x9xi32>, %factor: tensor<8x1xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{a factor has 2 axes, but the input has 4}}
+  %0 = graph.scale_integer %acc, %factor : (tensor<1x3x8x9xi32>, tensor<8x1xi32>) -> tensor<1x3x8x9xi32>
+  return
+}
+
+// -----
+
+func.func @scale_sizes(%acc: tensor<1x3x8x9xi32>, %factor: tensor<1x1x9x1xi32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{factor [1, 1, 9, 1] does not fit input [1, 3, 8, 9]}}
+  %0 = graph.scale_integer %acc, %factor : (tensor<1x3x8x9xi32>, tensor<1x1x9x1xi32>) -> tensor<1x3x8x9xi32>
+  return
+}
+
+// -----
+
 func.func @sum_multipliers(%a: tensor<2x4xi8>, %b: tensor<2x4xi8>) {
   // expected-error@+2 {{failed to infer returned types}}
   // expected-error@+1 {{needs one multiplier for each of its 2 inputs}}

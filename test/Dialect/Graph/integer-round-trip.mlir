@@ -38,6 +38,15 @@ func.func @sum(%a: tensor<1x16x8x8xi8>, %b: tensor<16x1x1xi8>) -> (tensor<1x16x8
   return %0, %1, %2 : tensor<1x16x8x8xi32>, tensor<1x16x1x1xi32>, tensor<1x16x1x1xi32>
 }
 
+// CHECK-LABEL: func.func @scale
+// CHECK: graph.scale_integer %{{.*}}, %{{.*}}, %{{.*}} {offset = 7 : i32} : (tensor<1x3x8x9xi32>, tensor<1x1x8x1xi32>, tensor<1x1x1x9xi32>) -> tensor<1x3x8x9xi32>
+// CHECK: graph.scale_integer %{{.*}}, %{{.*}} : (tensor<1x3x8x9xi32>, tensor<1x1x8x1xi32>) -> tensor<1x3x8x9xi32>
+func.func @scale(%acc: tensor<1x3x8x9xi32>, %a: tensor<1x1x8x1xi32>, %b: tensor<1x1x1x9xi32>) -> (tensor<1x3x8x9xi32>, tensor<1x3x8x9xi32>) {
+  %0 = graph.scale_integer %acc, %a, %b {offset = 7 : i32} : (tensor<1x3x8x9xi32>, tensor<1x1x8x1xi32>, tensor<1x1x1x9xi32>) -> tensor<1x3x8x9xi32>
+  %1 = graph.scale_integer %acc, %a : (tensor<1x3x8x9xi32>, tensor<1x1x8x1xi32>) -> tensor<1x3x8x9xi32>
+  return %0, %1 : tensor<1x3x8x9xi32>, tensor<1x3x8x9xi32>
+}
+
 // CHECK-LABEL: func.func @requantize
 // CHECK: graph.requantize %{{.*}} {clip_hi = array<i32: 91220>, clip_lo = array<i32: -91577>, multiplier = array<i32: 23437>, post_shift = array<i32: 21>, pre_shift = array<i32: 2>, zero_point = 3 : i32}
 // CHECK: graph.requantize %{{.*}} {addend = 68 : i32, mid_shift = 3 : i32, multiplier = array<i32: 1, 2, 3>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 4, 5, 6>, pre_shift = array<i32: 0, -1, 4>, rounding = #graph.rounding<half_even>}

@@ -43,15 +43,58 @@ func.func @average_pool_without_ties(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x3x3x!
   return %y : tensor<1x8x3x3x!y>
 }
 
-// Ties are left to float32, which rounds the sum with the zero point.
+// Where a quarter of all results lie halfway, they go to even, behind the zero
+// point: as most of ONNX Runtime's sums of float32 do.
 // CHECK-LABEL: func.func @average_pool_with_ties(
-// CHECK: graph.average_pool {{.*}}graph.reason = "many averages lie between two outputs: float32 decides"
-// CHECK: graph.quantize_linear %{{.*}} {rounding_offset = 7 : i32}
+// CHECK-DAG: graph.constant dense<27> : tensor<8xi32>
+// CHECK-DAG: graph.constant dense<1> : tensor<8x1x2x2xi8>
+// CHECK: graph.requantize %{{.*}} {multiplier = array<i32: 1>, out_hi = 127 : i32, out_lo = -128 : i32, post_shift = array<i32: 1>, pre_shift = array<i32: 0>, rounding = #graph.rounding<half_even>}
 func.func @average_pool_with_ties(%q: tensor<1x8x7x7x!q>) -> tensor<1x8x4x4x!y> {
   %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
   %p = graph.average_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 0, 0>, dilations = array<i64: 1, 1>, count_include_pad = true} : (tensor<1x8x7x7xf32>) -> tensor<1x8x4x4xf32>
   %y = graph.quantize_linear %p : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4x!y>
   return %y : tensor<1x8x4x4x!y>
+}
+
+// Windows of 4, 6 and 9 elements: sums are multiplied to be those of 36. One
+// column of padding less, and windows along that axis do not differ.
+// CHECK-LABEL: func.func @average_pool_with_borders(
+// CHECK-DAG: %[[ROWS:.*]] = graph.constant dense<{{\[\[\[\[}}3], [2], [2], [2], [2], [2], [3]]]]> : tensor<1x1x7x1xi32>
+// CHECK-DAG: %[[COLUMNS:.*]] = graph.constant dense<{{\[\[\[\[}}3, 2, 2, 3]]]]> : tensor<1x1x1x4xi32>
+// CHECK-DAG: %[[W:.*]] = graph.constant dense<1> : tensor<8x1x3x3xi8>
+// CHECK-DAG: %[[B:.*]] = graph.constant dense<27> : tensor<8xi32>
+// CHECK: %[[SUM:.*]] = graph.conv_integer %{{.*}}, %[[W]], %[[B]] {{.*}}pad_value = -3 : i8
+// CHECK: %[[SCALED:.*]] = graph.scale_integer %[[SUM]], %[[ROWS]], %[[COLUMNS]] : (tensor<1x8x7x4xi32>, tensor<1x1x7x1xi32>, tensor<1x1x1x4xi32>) -> tensor<1x8x7x4xi32>
+// CHECK: graph.requantize %[[SCALED]] {{.*}}rounding = #graph.rounding<half_even>
+// CHECK: graph.scale_integer %{{.*}}, %{{.*}} : (tensor<1x8x7x3xi32>, tensor<1x1x7x1xi32>) -> tensor<1x8x7x3xi32>
+func.func @average_pool_with_borders(%q: tensor<1x8x7x7x!q>) -> (tensor<1x8x7x4x!q>, tensor<1x8x7x3x!q>) {
+  %x = graph.dequantize_linear %q : (tensor<1x8x7x7x!q>) -> tensor<1x8x7x7xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 1, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x8x7x7xf32>) -> tensor<1x8x7x4xf32>
+  %y = graph.quantize_linear %p : (tensor<1x8x7x4xf32>) -> tensor<1x8x7x4x!q>
+  %p2 = graph.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 1, 2>, pads = array<i64: 1, 0, 1, 0>, dilations = array<i64: 1, 1>} : (tensor<1x8x7x7xf32>) -> tensor<1x8x7x3xf32>
+  %y2 = graph.quantize_linear %p2 : (tensor<1x8x7x3xf32>) -> tensor<1x8x7x3x!q>
+  return %y, %y2 : tensor<1x8x7x4x!q>, tensor<1x8x7x3x!q>
+}
+
+// A common multiple of 6 to 11 along both axes does not fit: one factor for
+// every position.
+// CHECK-LABEL: func.func @average_pool_of_many_sizes(
+// CHECK: graph.scale_integer %{{.*}}, %{{.*}} {offset = {{.*}}} : (tensor<1x8x20x20xi32>, tensor<1x1x20x20xi32>) -> tensor<1x8x20x20xi32>
+func.func @average_pool_of_many_sizes(%q: tensor<1x8x20x20x!q>) -> tensor<1x8x20x20x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x8x20x20x!q>) -> tensor<1x8x20x20xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 11, 11>, strides = array<i64: 1, 1>, pads = array<i64: 5, 5, 5, 5>, dilations = array<i64: 1, 1>} : (tensor<1x8x20x20xf32>) -> tensor<1x8x20x20xf32>
+  %y = graph.quantize_linear %p : (tensor<1x8x20x20xf32>) -> tensor<1x8x20x20x!y>
+  return %y : tensor<1x8x20x20x!y>
+}
+
+// CHECK-LABEL: func.func @average_pool_whose_images_end_anywhere(
+// CHECK: graph.average_pool {{.*}}graph.reason = "its padding does not count, and only a run knows where the images end"
+// CHECK: graph.quantize_linear %{{.*}} {rounding_offset = 7 : i32}
+func.func @average_pool_whose_images_end_anywhere(%q: tensor<1x8x?x7x!q>) -> tensor<1x8x?x7x!y> {
+  %x = graph.dequantize_linear %q : (tensor<1x8x?x7x!q>) -> tensor<1x8x?x7xf32>
+  %p = graph.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x8x?x7xf32>) -> tensor<1x8x?x7xf32>
+  %y = graph.quantize_linear %p : (tensor<1x8x?x7xf32>) -> tensor<1x8x?x7x!y>
+  return %y : tensor<1x8x?x7x!y>
 }
 
 // CHECK-LABEL: func.func @max_pool(

@@ -113,7 +113,9 @@ def _view(lanes: Channels, moved: list[int], block: int) -> Channels:
     return renamed[used[0] * block : (used[-1] + 1) * block]
 
 
-KEEPING = frozenset(f"graph.{name}" for name in ("requantize", "weighted_sum", "mul_integer", "max_pool", "lookup"))
+KEEPING = frozenset(
+    f"graph.{name}" for name in ("requantize", "weighted_sum", "mul_integer", "scale_integer", "max_pool", "lookup")
+)
 """Operators whose results have their channels in the lanes of their operands."""
 BYTES_PER_CYCLE = 8
 

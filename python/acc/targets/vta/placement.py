@@ -67,7 +67,7 @@ def _is_signal(values: Iterable[ir.Value]) -> bool:
         known.add(value)
         if value.owner.name in ("graph.conv_integer", "graph.max_pool", "graph.global_sum_integer"):
             return True
-        if value.owner.name in ("graph.requantize", "graph.weighted_sum"):
+        if value.owner.name in ("graph.requantize", "graph.scale_integer", "graph.weighted_sum"):
             rest.extend(value.owner.operands)
     return False
 
@@ -132,6 +132,12 @@ def _may_multiply(_: ir.Operation, hardware: Hardware) -> str:
     return "multiplies tensors, and the dialect 'public' has no multiplication"
 
 
+def _may_scale_positions(_: ir.Operation, hardware: Hardware) -> str:
+    if hardware.dialect != "public":
+        return ""
+    return "its windows differ in size, and the dialect 'public' has no multiplication to make up for it"
+
+
 def _is_int8(op: ir.Operation, _: Hardware) -> str:
     element = element_of(op)
     if element.kind == "float":
@@ -139,11 +145,19 @@ def _is_int8(op: ir.Operation, _: Hardware) -> str:
     return "" if element.name == "int8" else f"computes on {element.name}, the accelerator on int8"
 
 
-def _has_one_reader(op: ir.Operation, _: Hardware) -> str:
+def _has_one_reader(op: ir.Operation, hardware: Hardware) -> str:
     uses = op.result.uses
     if len(uses) == 1 and uses[0].owner.name == "graph.requantize":
         return ""
+    if len(uses) == 1 and uses[0].owner.name == "graph.scale_integer":
+        return refuse(uses[0].owner, hardware).text
     return "its accumulator is read by more than one requantization"
+
+
+def _requantization_of(op: ir.Operation) -> ir.Operation:
+    """What requantizes an accumulator that has one reader."""
+    reader = op.result.uses[0].owner
+    return _requantization_of(reader) if reader.name == "graph.scale_integer" else reader
 
 
 def _may_load_int8(_: ir.Operation, hardware: Hardware) -> str:
@@ -162,7 +176,7 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
     """A rule for what computes an accumulator that one requantization reads."""
     if hardware.dialect != "public":
         return ""
-    requantize = op.result.uses[0].owner
+    requantize = _requantization_of(op)
     if set(_integers(requantize, "multiplier")) not in ({0}, {1}):
         return "scales by other factors than powers of two, and the dialect 'public' has no multiplication"
     shifts = set(_integers(requantize, "pre_shift"))
@@ -231,6 +245,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "graph.matmul_integer": (_fits_widths, _fits_weight_width, _is_stack, _has_one_reader, _may_requantize),
     "graph.weighted_sum": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_load_int8),
     "graph.mul_integer": (_fits_widths, _is_image_or_matrix, _may_broadcast, _has_one_reader, _may_multiply),
+    "graph.scale_integer": (_fits_widths, _is_image, _has_constants, _has_one_reader, _may_scale_positions),
     "graph.global_sum_integer": (_fits_widths, _is_image, _has_one_reader, _may_load_int8),
     "graph.max_pool": (_is_int8, _fits_widths, _is_image, _may_load_int8),
     "graph.requantize": (),
@@ -268,7 +283,7 @@ def _read_by_sums(tail: ir.Operation) -> set[ir.Value]:
         op = pending.pop()
         if op.name in ("graph.weighted_sum", "graph.mul_integer"):
             found.update(op.operands)
-        elif op.name not in ("graph.requantize", "graph.lookup"):
+        elif op.name not in ("graph.requantize", "graph.scale_integer", "graph.lookup"):
             continue
         owners = (value.owner for value in op.operands if len(value.uses) == 1)
         pending.extend(owner for owner in owners if isinstance(owner, ir.Operation))
@@ -288,6 +303,8 @@ def can_continue(tail: ir.Operation, op: ir.Operation, fuse_residual: bool, hard
     if op.name == "graph.weighted_sum" and sum(not is_channel_constant(v, shape) for v in op.operands) < 2:
         return True
     anchor = tail.operands[0].owner
+    if isinstance(anchor, ir.Operation) and anchor.name == "graph.scale_integer":
+        anchor = anchor.operands[0].owner
     sections = (
         isinstance(anchor, ir.Operation)
         and anchor.name == "graph.conv_integer"
