@@ -46,11 +46,22 @@ def test_every_unsupported_node_is_listed() -> None:
     assert "innocent" not in text
 
 
-def test_unused_nodes_are_checked_and_dropped() -> None:
-    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("NotAnOperator", ["x"], ["unused"], name="n")]
-    assert "node 'n' (NotAnOperator): unsupported operator" in refusal(make_model(nodes, {"x": X}, {}, ["y"]))
-    nodes[1] = helper.make_node("Softmax", ["y"], ["unused"])
-    module = acc.import_onnx(make_model(nodes, {"x": X}, {}, ["y"]))
+def test_nodes_that_no_output_needs_are_dropped() -> None:
+    nodes = [
+        helper.make_node("Constant", [], ["text"], value_string=b"text"),
+        helper.make_node("NotAnOperator", ["x", "text", "texts"], ["unused"], name="n"),
+        helper.make_node("Relu", ["x"], ["y"]),
+        helper.make_node("Softmax", ["y", "unused"], ["unused, too"]),
+    ]
+    model = make_model(nodes, {"x": X}, {}, ["y"])
+    model.graph.initializer.append(helper.make_tensor("texts", TensorProto.STRING, [1], [b"text"]))
+    assert [op.name for op in operators(acc.import_onnx(model))] == ["graph.relu"]
+    # What a branch does not hand on is no part of it.
+    for proto in nodes[1:2]:
+        proto.input[:] = ["x"]
+    branch = helper.make_graph(nodes, "branch", [], [helper.make_empty_tensor_value_info("y")])
+    chosen = helper.make_node("If", ["true"], ["z"], then_branch=branch, else_branch=branch)
+    module = acc.import_onnx(make_model([chosen], {"x": X}, {"true": np.array(True)}, ["z"]))
     assert [op.name for op in operators(module)] == ["graph.relu"]
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from acc.frontend.attention_operators import ATTENTION_OPERATORS
 from acc.frontend.definitions import Definition
 from acc.frontend.fused_operators import FUSED_OPERATORS
+from acc.frontend.learning_operators import LEARNING_OPERATORS
 from acc.frontend.quantized_operators import QUANTIZED_OPERATORS
 
 __all__ = ["DEFINED"]
 
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's operators."""
+
+LEARNING = "ai.onnx.ml"
+"""The domain of the standard's operators for machine learning."""
 
 DEFINED: dict[tuple[str, str], Definition] = {
     (MICROSOFT, name): definition
@@ -19,3 +23,4 @@ DEFINED: dict[tuple[str, str], Definition] = {
 }
 # ONNX Runtime has it in the default domain, though the standard does not.
 DEFINED["", "SimplifiedLayerNormalization"] = FUSED_OPERATORS["SimplifiedLayerNormalization"]
+DEFINED.update(((LEARNING, name), definition) for name, definition in LEARNING_OPERATORS.items())

@@ -17,7 +17,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorPro
 from acc.errors import ModelError
 from acc.frontend.defined import DEFINED
 from acc.frontend.definitions import Operand
-from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, read_nodes, sort_nodes
+from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, needed_nodes, read_nodes, sort_nodes
 from acc.frontend.problems import Problems, Unsupported
 from acc.wording import is_plain
 
@@ -133,6 +133,7 @@ class Expander:
         outer = {name for inner in nodes for name in (*inner.inputs, *inner.captures) if name} - own
         order = self._sort(node, nodes, outer | {names[name] for name in stored})
         results = [names.get(value.name, value.name) for value in graph.output]
+        order = needed_nodes(order, results)
         initializers = {names[tensor.name]: tensor for tensor in graph.initializer}
         return Body(tuple(order), initializers, frozenset(filter(None, results))), results
 
@@ -174,6 +175,7 @@ class Expander:
         nodes = self._rewrite(node, function.node, names, binding, opsets, prefix)
         order = self._sort(node, nodes, {name for name in given if name})
         results = [names.get(name, "") for name in function.output[: len(node.outputs)]]
+        order = needed_nodes(order, (name for name, wanted in zip(results, node.outputs, strict=True) if wanted))
         return Body((*order, *self.results(node, results)))
 
     def _rename(self, node: Node, names: Sequence[str]) -> dict[str, str]:

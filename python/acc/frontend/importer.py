@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -405,7 +406,8 @@ class _Importer:
         """The body of the function that a node calls on operands that are given by name."""
         given = [operands[name] if name else None for name in node.inputs]
         known = [array if isinstance(array, np.ndarray) and not is_symbolic(array) else None for array in given]
-        return self.expander.function(node, [self._type(tensor) for tensor in given], known)
+        wanted = tuple(name if name in self.used else "" for name in node.outputs)
+        return self.expander.function(replace(node, outputs=wanted), [self._type(tensor) for tensor in given], known)
 
     def _look_up(self, name: str) -> Tensor | None:
         """What can be known of a value."""
@@ -492,7 +494,7 @@ class _Importer:
 
 
 def _erase_unused(block: ir.Block) -> None:
-    """Drops what no output depends on, which had to be supported all the same."""
+    """Drops what no output depends on: parts of what nodes became that were not needed."""
     for op in reversed(list(block.operations)):
         if op.results and not any(True for result in op.results for _ in result.uses):
             op.erase()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import heapq
 import re
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
 from onnx import AttributeProto, TensorProto, version_converter
 
-from acc.errors import ModelError
+from acc.errors import ModelError, ModelWarning
 from acc.frontend.problems import Problems
 from acc.interruptible import interruptible
 from acc.wording import is_plain
@@ -68,7 +69,7 @@ class Graph:
         inputs: what the user feeds; initializers are not among them.
         outputs: names, in order.
         initializers: stored tensors by name.
-        nodes: all of them, producers before consumers.
+        nodes: those that an output depends on, producers before consumers.
         used: names of the values that a node or an output reads.
         opsets: versions of all operator sets, by domain.
         functions: those of the model, by domain, name and overload.
@@ -111,6 +112,7 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     outputs = tuple(value.name for value in graph.output)
     if not outputs:
         problems.add("the graph", "has no outputs")
+    outputs = _without_texts(graph, outputs, problems.source)
 
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import} | {"": opset}
     nodes = read_nodes(graph.node, opsets)
@@ -118,8 +120,39 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     problems.raise_if_any()
     if opset < MIN_BODY_OPSET:
         return read_graph(_convert(model, problems.source), problems)
+    order = needed_nodes(order, outputs)
     used = frozenset(name for node in order for name in (*node.inputs, *node.captures) if name) | frozenset(outputs)
     return Graph(opset, inputs, outputs, initializers, tuple(order), used, opsets, functions)
+
+
+def _without_texts(graph: onnx.GraphProto, outputs: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The outputs that acc can have: classifiers give labels, which may be texts, beside scores."""
+    texts = {value.name for value in graph.output if value.type.tensor_type.elem_type == TensorProto.STRING}
+    kept = tuple(name for name in outputs if name not in texts)
+    if not kept:
+        return outputs
+    for name in outputs:
+        if name in texts:
+            _warn(f"{source}: output '{name}' is left out, as its elements are texts")
+    for node in graph.node:
+        if node.op_type == "ZipMap" and node.output[0] in kept:
+            what = "a matrix with a column for each label, in their order, instead of a map for every row"
+            _warn(f"{source}: output '{node.output[0]}' is {what}")
+    return kept
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ModelWarning, stacklevel=2)
+
+
+def needed_nodes(order: Sequence[Node], outputs: Iterable[str]) -> list[Node]:
+    """Those of `order`, producers before consumers, that outputs depend on. Exporters leave others behind."""
+    wanted, needed = set(outputs), []
+    for node in reversed(order):
+        if not wanted.isdisjoint(filter(None, node.outputs)):
+            wanted.update(node.inputs, node.captures)
+            needed.append(node)
+    return needed[::-1]
 
 
 def _check_text(model: onnx.ModelProto, source: str) -> None:

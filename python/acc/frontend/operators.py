@@ -202,9 +202,8 @@ OPERATORS: dict[str, Operator] = {
 ML_OPERATORS: dict[str, Operator] = {
     "ArrayFeatureExtractor": Operator("gather", {}, "any", indexing.convert_array_feature_extractor),
     "Binarizer": Operator("greater", {"threshold": PLAIN}, "number", ml.convert_binarizer),
-    "TreeEnsemble": Operator("gather", ml.TREES, "float", ml.convert_tree_ensemble),
 }
-"""Those of ai.onnx.ml, of which acc has what numbers need."""
+"""Those of ai.onnx.ml that have a form of their own; `acc.frontend.learning_operators` defines more."""
 
 TRAINING_OPERATORS: dict[str, Operator] = {
     "Adagrad": Operator("", training.ADAGRAD, "number", training.convert_adagrad),
