@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -13,12 +14,12 @@ from onnx import helper, numpy_helper
 
 import acc
 from acc.container import TensorInfo
-from acc.quantization import QuantizeError, QuantizeOptions
+from acc.quantization import Quantized, QuantizeError, QuantizeOptions
 from acc.quantization.calibration import Statistics, Watch
 from acc.quantization.data import open_samples
 from acc.quantization.options import RANGES
 from acc.quantization.ranges import clipped_share, find_range, make_grid, quantize_array
-from float_networks import FloatNetwork, images
+from float_networks import FloatNetwork, convolutional, images, transformer
 
 
 def seen(*arrays: np.ndarray, axis: int | None = None, importance: np.ndarray | None = None) -> Statistics:
@@ -318,3 +319,55 @@ def test_half_precision_is_left_alone() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with pytest.raises(QuantizeError, match="it does not compute in float32"):
         acc.quantize(model, images(2, (4,)).astype(np.float16))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
+@pytest.mark.parametrize("how", ["int8", "int4", "search"])
+def test_all_of_the_work_goes_on_where_it_was_interrupted(tmp_path: pathlib.Path, how: str, seed: int) -> None:
+    """Ctrl-C anywhere, again and again: what comes out in the end has the same bytes as without."""
+    model = {"int8": transformer, "int4": convolutional, "search": small}[how]()
+    data = images(10, {"int8": (12, 32), "int4": (3, 16, 16), "search": (4,)}[how])
+    state = tmp_path / "state"
+    choices: dict[str, object] = {"weights": "int4"} if how == "int4" else {}
+    if how == "search":
+        choices = {"accuracy": "sqnr >= 37 dB", "sensitivity": True}
+    rng = np.random.default_rng(seed)
+    lines, stop_at_line = 0, 0
+
+    def trace(frame: object, event: str, _: object) -> object:
+        """Raises KeyboardInterrupt in a line of the work."""
+        nonlocal lines
+        if "acc/quantization" not in frame.f_code.co_filename:  # type: ignore[attr-defined]
+            return None
+        lines += 1
+        if lines == stop_at_line:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    def run(**more: object) -> Quantized:
+        nonlocal lines
+        lines = 0
+        try:
+            sys.settrace(trace)
+            return acc.quantize(model, data, **choices, **more)  # type: ignore[arg-type]
+        finally:
+            sys.settrace(None)
+
+    whole = run()
+    total = lines
+    for _ in range(4):
+        stop_at_line = int(rng.integers(1, total))
+        try:
+            result = run(state=state)
+        except KeyboardInterrupt:
+            continue
+        # What is done need not be done again: there were fewer lines than before.
+        break
+    else:
+        stop_at_line = 0
+        result = run(state=state)
+    assert result.model.SerializeToString() == whole.model.SerializeToString()
+    if whole.search:
+        assert result.search and result.search.to_dict() == whole.search.to_dict()
+    assert not state.exists() and list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ def register(subparsers: Any) -> None:
         description="Makes a quantized model of a float ONNX model: standard ONNX with QuantizeLinear and "
         "DequantizeLinear, activations of 8 bits and weights of 8 or 4. Samples say which numbers its tensors hold. "
         "Prints what stays in float, and why.",
-        epilog="Ctrl-C leaves the state of the calibration in OUTPUT.calibration; the same command goes on from there.",
+        epilog="Ctrl-C leaves what is done in OUTPUT.calibration; the same command goes on from there.",
     )
     parser.add_argument("model", metavar="model.onnx", help="the float model")
     parser.add_argument("-o", "--output", required=True, metavar="model_q.onnx", help="where the result goes")
@@ -137,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
     from acc.quantization.data import load_function
     from acc.quantization.options import make_options
     from acc.quantization.report import check_report, make_report, write_report
+    from acc.quantization.state import keeping
 
     check_writable(args.output, QuantizeError)
     if args.report is not None:
@@ -148,16 +149,17 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress()
     # What is no file, such as a pipe, has no place beside it.
     has_place = not os.path.exists(args.output) or stat.S_ISREG(os.stat(args.output).st_mode)
-    state = f"{args.output}.calibration" if has_place else None
+    place = f"{args.output}.calibration" if has_place else None
     try:
-        result = quantize(
-            *(args.model, args.data, options),
-            **{"state": state, "progress": progress, "accuracy": args.accuracy, "evaluate": evaluate},
-            **{"sensitivity": args.sensitivity, "target": args.target.split(","), "config": args.config},
-        )
-        result.save(args.output)
-        if args.report is not None:
-            write_report(make_report(result, args.data), args.report, os.path.basename(args.model))
+        with keeping(place, args.eval or "") as state:
+            result = quantize(
+                *(args.model, args.data, options),
+                **{"state": state, "progress": progress, "accuracy": args.accuracy, "evaluate": evaluate},
+                **{"sensitivity": args.sensitivity, "target": args.target.split(","), "config": args.config},
+            )
+            result.save(args.output)
+            if args.report is not None:
+                write_report(make_report(result, args.data), args.report, os.path.basename(args.model))
     finally:
         progress.finish()
     seconds = time.perf_counter() - started

@@ -12,13 +12,8 @@ import contextlib
 import ctypes
 import functools
 import hashlib
-import io
 import itertools
-import json
 import math
-import os
-import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,14 +26,14 @@ from acc.container import TensorInfo
 from acc.dtypes import BY_ONNX
 from acc.errors import ModelError, NeedsShape
 from acc.executable import Executable
-from acc.files import replacing
 from acc.interruptible import deferred
 from acc.layerwise import expose, expose_in
 from acc.quantization.data import Sample, Samples
 from acc.quantization.model import FloatModel, aligned
 from acc.quantization.options import QuantizeError
+from acc.quantization.state import Stage, State
 
-__all__ = ["BINS", "Programs", "Progress", "Runner", "State", "Statistics", "Watch", "calibrate", "input_infos"]
+__all__ = ["BINS", "Programs", "Progress", "Runner", "Statistics", "Watch", "calibrate", "input_infos"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is done, how many samples are done and how many there are, None if that is not known."""
@@ -50,9 +45,6 @@ _HALF = BINS // 2
 
 SAMPLED = 1 << 16
 """Elements of a tensor of one sample that a histogram counts."""
-
-_SAVED_EVERY = 20.0
-"""Seconds between two states on the disk."""
 
 _FIRST_EXPONENT = -140
 
@@ -351,56 +343,6 @@ def _renamed(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProt
     return model
 
 
-@dataclass
-class State:
-    """The state of a calibration in a file, from which it goes on after it was interrupted.
-
-    path: the file. key: says what is calibrated; a state of another key is refused.
-    """
-
-    path: str
-    key: str
-
-    def load(self) -> tuple[int, str, dict[str, Statistics]] | None:
-        """The number of samples that are done, their digest, and the statistics; None if there is no file."""
-        if not os.path.exists(self.path):
-            return None
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            header = json.loads(str(arrays.pop("header")))
-            grouped: dict[str, dict[str, np.ndarray]] = {}
-            for name, array in arrays.items():
-                number, _, part = name.partition(".")
-                grouped.setdefault(header["tensors"][int(number)], {})[part] = array
-            statistics = {name: Statistics.from_arrays(parts) for name, parts in grouped.items()}
-            done, digest, key = int(header["done"]), str(header["digest"]), str(header["key"])
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
-            raise QuantizeError(
-                f"'{self.path}' is no state of a calibration ({error}); delete it to begin anew"
-            ) from None
-        if key != self.key:
-            raise QuantizeError(_refusal(self, "of another model or with other options"))
-        return done, digest, statistics
-
-    def save(self, done: int, digest: str, statistics: Mapping[str, Statistics]) -> None:
-        names = list(statistics)
-        header = json.dumps({"key": self.key, "done": done, "digest": digest, "tensors": names})
-        arrays = {
-            f"{number}.{part}": array
-            for number, name in enumerate(names)
-            for part, array in statistics[name].to_arrays().items()
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, header=np.array(header), **arrays)  # type: ignore[arg-type]
-        with replacing(self.path, QuantizeError, sync=False) as file:
-            file.write(buffer.getbuffer())
-
-    def remove(self) -> None:
-        if os.path.exists(self.path):
-            os.unlink(self.path)
-
-
 def calibrate(
     model: FloatModel,
     watched: Mapping[str, Watch],
@@ -424,50 +366,63 @@ def calibrate(
     runner = Runner(model, list(watched), programs=programs, more=more)
     total = None if samples.count is None else min(samples.count, limit)
     done, digest = 0, hashlib.blake2b(digest_size=16)
-    resumed = state.load() if state else None
-    saved = time.monotonic()
-    try:
-        for sample in itertools.islice(_guarded(samples), limit):
-            seen = digest.copy()
-            if state:
-                _digest(seen, sample)
-            if resumed and done < resumed[0]:
-                done, digest = done + 1, seen
-                if done == resumed[0]:
-                    if digest.hexdigest() != resumed[1]:
-                        raise QuantizeError(_refusal(state, "with other data"))
-                    statistics = resumed[2]
+    resumed = state.stages.get(stage) if state else None
+    now = None if resumed else Stage(0, "", False, lambda: _to_arrays(statistics))
+    if state and now:
+        state.stages[stage] = now
+    for sample in itertools.islice(_guarded(samples), limit):
+        if state:
+            _digest(digest, sample)
+        if resumed:
+            done += 1
+            if done < resumed.done:
                 continue
-            values = runner.run(sample)
-            # Ctrl-C waits until all tensors have the sample: what is saved is whole.
-            with deferred():
-                for name, watch in watched.items():
-                    try:
-                        statistics[name].add(values[name], watch)
-                    except FloatingPointError:
-                        raise QuantizeError(_not_finite(model, name, values[name], done)) from None
-                done, digest = done + 1, seen
-            # The next run makes them anew.
-            del values
-            if progress:
-                progress(stage, done, total)
-            if state and time.monotonic() - saved > _SAVED_EVERY:
-                state.save(done, digest.hexdigest(), statistics)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        if state and done and not (resumed and done < resumed[0]):
-            state.save(done, digest.hexdigest(), statistics)
-        raise
+            assert state
+            if digest.hexdigest() != resumed.digest:
+                raise state.refusal("with other data")
+            statistics.update(_from_arrays(resumed.content()))
+            if resumed.finished:
+                return statistics, done
+            now = state.stages[stage] = Stage(done, resumed.digest, False, lambda: _to_arrays(statistics))
+            resumed = None
+            continue
+        values = runner.run(sample)
+        # Ctrl-C waits until all tensors have the sample: what is saved is whole.
+        with deferred():
+            for name, watch in watched.items():
+                try:
+                    statistics[name].add(values[name], watch)
+                except FloatingPointError:
+                    raise QuantizeError(_not_finite(model, name, values[name], done)) from None
+            done += 1
+            if now:
+                now.done, now.digest = done, digest.hexdigest()
+        # The next run makes them anew.
+        del values
+        if progress:
+            progress(stage, done, total)
+        if state:
+            state.save_sometimes()
     give_back()
     if done == 0:
         raise QuantizeError(f"{samples.where} holds no samples")
-    if resumed and done < resumed[0]:
-        raise QuantizeError(_refusal(state, "with more samples"))
+    if resumed and state:
+        raise state.refusal("with more samples")
+    if now:
+        now.finished = True
     return statistics, done
 
 
-def _refusal(state: State | None, why: str) -> str:
-    return f"'{state.path if state else ''}' is the state of a calibration {why}; delete it to begin anew"
+def _to_arrays(statistics: Mapping[str, Statistics]) -> dict[str, np.ndarray]:
+    return {f"{part} {name}": array for name, item in statistics.items() for part, array in item.to_arrays().items()}
+
+
+def _from_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, Statistics]:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        part, _, name = key.partition(" ")
+        found.setdefault(name, {})[part] = array
+    return {name: Statistics.from_arrays(parts) for name, parts in found.items()}
 
 
 def _guarded(samples: Samples) -> Iterator[Sample]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 import os
 import re
@@ -28,9 +29,11 @@ from acc.container import write_model
 from acc.errors import AccError
 from acc.quantization.calibration import Progress, Runner, input_infos
 from acc.quantization.data import Data, Sample, open_samples
+from acc.quantization.model import FloatModel
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions
 from acc.quantization.placement import ANCHORS
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
+from acc.quantization.state import State
 from acc.targets.base import Accelerator
 from acc.wording import listing
 
@@ -192,18 +195,42 @@ def _number(value: float | None) -> str:
 class _Judge:
     """Scores models on samples whose float outputs are known."""
 
-    model: onnx.ModelProto
+    model: FloatModel
     samples: Sequence[Sample]
     evaluate: Evaluate | None
     expected: list[dict[str, np.ndarray]] = field(default_factory=list)
 
+    state: State | None = None
+
     def __post_init__(self) -> None:
-        self.outputs = [value.name for value in self.model.graph.output]
+        self.outputs = self.model.outputs
         runner = Runner(self.model, self.outputs)
         self.expected = [runner.run(sample) for sample in self.samples]
-        self.float_accuracy = self._accuracy(runner)
+        self.float_accuracy = self._known("float", lambda: Score(math.inf, self._accuracy(runner))).accuracy
 
-    def score(self, model: onnx.ModelProto) -> Score:
+    def _known(self, name: str, score: Callable[[], Score]) -> Score:
+        """What was measured under this name before, or is now."""
+        results = self.state.results if self.state else {}
+        if name not in results:
+            found = score()
+            results[name] = [found.sqnr, found.accuracy]
+            if self.state:
+                self.state.save_sometimes()
+        return Score(*results[name])
+
+    def score(self, name: str, model: Callable[[], onnx.ModelProto | None]) -> Score:
+        """Of a model, which is only made if nothing is known of it; None is the float one.
+
+        name: what tells it from others.
+        """
+
+        def measure() -> Score:
+            made = model()
+            return Score(math.inf, self.float_accuracy) if made is None else self._measure(made)
+
+        return self._known(name, measure)
+
+    def _measure(self, model: onnx.ModelProto) -> Score:
         runner = Runner(model, self.outputs)
         signal = noise = 0.0
         for sample, wanted in zip(self.samples, self.expected, strict=True):
@@ -263,7 +290,7 @@ class _Variants:
             exclude=(*self.options.exclude, *excluded),
             wide=tuple(name for name, precision in raised.items() if precision == "int8"),
         )
-        return quantize(self.full.float_model, self.data, options, statistics=self.statistics)
+        return quantize(self.full.source, self.data, options, statistics=self.statistics)
 
     def alone(self, layer: LayerFacts, precision: str) -> Quantized | None:
         """Everything in float but one layer."""
@@ -319,8 +346,12 @@ def _measure_layers(
     for number, layer in enumerate(variants.anchors):
         bytes_saved = 0.0 if layer.weight is None else layer.weight.size / 2
         for precision in precisions:
-            made = variants.alone(layer, precision)
-            score = judge.score(made.model) if made else Score(math.inf, judge.float_accuracy)
+
+            def alone(layer: LayerFacts = layer, precision: str = precision) -> onnx.ModelProto | None:
+                made = variants.alone(layer, precision)
+                return made.model if made else None
+
+            score = judge.score(f"{precision} {layer.name}", alone)
             cycles = times[0].get(layer.name, 0.0)
             if precision == "int8" and len(precisions) > 1:
                 cycles += bytes_saved / PORT_BYTES
@@ -379,7 +410,7 @@ def _path(costs: Sequence[LayerCost]) -> list[_Move]:
 
 
 def search(
-    model: str | os.PathLike[str] | onnx.ModelProto,
+    model: str | os.PathLike[str] | onnx.ModelProto | FloatModel,
     data: Data,
     options: QuantizeOptions,
     bound: Bound | None,
@@ -388,7 +419,7 @@ def search(
     target: TargetChoice = "cpu",
     config: Config | None = None,
     progress: Progress | None = None,
-    state: str | os.PathLike[str] | None = None,
+    state: State | None = None,
 ) -> Quantized:
     """Quantizes a model as fast as `bound` allows; without a bound, as the options say, with the layers measured.
 
@@ -403,17 +434,17 @@ def search(
         raise QuantizeError(f"'{bound.text}' needs an evaluation (--eval module:function, evaluate=)")
     full = quantize(model, data, options, state=state, progress=progress)
     samples = []
-    for sample in open_samples(data, input_infos(full.float_model)):
+    for sample in open_samples(data, input_infos(full.source.proto)):
         samples.append(sample)
         if len(samples) == min(COMPARED, options.max_samples):
             break
-    judge = _Judge(full.float_model, samples, evaluate)
+    judge = _Judge(full.source, samples, evaluate, state=state)
     variants = _Variants(full, data, options)
     points: dict[int, Point] = {}
     made: dict[int, Quantized] = {}
     if bound:
         # Mostly the first choice will do, and then no layer has to be measured.
-        score = judge.score(full.model)
+        score = judge.score("all", lambda: full.model)
         if bound.holds(score, judge.float_accuracy):
             cycles = sum(_cycles(full, target, config)[0].get(layer.name, 0.0) for layer in variants.anchors)
             point = Point({}, cycles, score.sqnr, score.accuracy, True)
@@ -424,15 +455,17 @@ def search(
     moves = _path(costs)
     first = sum(cost.cycles for cost in costs if cost.precision == options.weights)
 
-    def point_at(count: int) -> Point:
-        if count not in points:
-            raised: dict[str, str] = {}
-            for move in moves[:count]:
-                raised[move.layer] = move.to
-            quantized = variants.make(raised) if count else full
+    def make(count: int) -> Quantized:
+        if count not in made:
+            quantized = variants.make({move.layer: move.to for move in moves[:count]}) if count else full
             assert quantized is not None
             made[count] = quantized
-            score = judge.score(quantized.model)
+        return made[count]
+
+    def point_at(count: int) -> Point:
+        if count not in points:
+            raised = {move.layer: move.to for move in moves[:count]}
+            score = judge.score(json.dumps(raised) if count else "all", lambda: make(count).model)
             cycles = first + sum(move.cycles for move in moves[:count])
             holds = bound.holds(score, judge.float_accuracy)
             points[count] = Point(raised, cycles, score.sqnr, score.accuracy, holds)
@@ -444,7 +477,7 @@ def search(
     found = Search(bound, costs, tuple(sorted(points.values(), key=lambda point: point.cycles)), judge.float_accuracy)
     if best is None:
         raise QuantizeError(_nothing_holds(bound, found))
-    return dataclasses.replace(made[best], options=options, samples=full.samples, search=found)
+    return dataclasses.replace(make(best), options=options, samples=full.samples, search=found)
 
 
 def _first_that_holds(last: int, holds: Callable[[int], bool]) -> int | None:

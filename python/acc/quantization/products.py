@@ -32,8 +32,12 @@ def collect(
     limit: int,
     progress: Progress | None = None,
     programs: Programs | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[tuple[Layer, np.ndarray]]:
-    """E[x x'] (groups, columns, columns), float32, of every layer, in passes over at most `limit` samples."""
+    """E[x x'] (groups, columns, columns), float32, of every layer, in passes over at most `limit` samples.
+
+    programs, more: see Runner.
+    """
     forms = {layer.name: WeightForm.of(layer.node, model.constants[layer.weight or ""].shape) for layer in layers}
     sizes = {name: form.groups * len(form.channel) ** 2 * 4 for name, form in forms.items()}
     wanted = [layer for layer in layers if _is_collectable(layer, forms[layer.name])]
@@ -42,7 +46,7 @@ def collect(
         while wanted and (not taken or memory + sizes[wanted[0].name] <= _MEMORY):
             memory += sizes[wanted[0].name]
             taken.append(wanted.pop(0))
-        yield from _collect_some(model, taken, forms, samples, limit, progress, programs)
+        yield from _collect_some(model, taken, forms, samples, limit, progress, programs, more)
 
 
 def _is_collectable(layer: Layer, form: WeightForm) -> bool:
@@ -57,10 +61,11 @@ def _collect_some(
     limit: int,
     progress: Progress | None,
     programs: Programs | None,
+    more: Sequence[str],
 ) -> Iterator[tuple[Layer, np.ndarray]]:
     sums: dict[str, np.ndarray] = {}
     counts = dict.fromkeys((layer.name for layer in layers), 0)
-    runner = Runner(model, list(dict.fromkeys(layer.inputs[0] for layer in layers)), programs=programs)
+    runner = Runner(model, list(dict.fromkeys(layer.inputs[0] for layer in layers)), programs=programs, more=more)
     total = limit if samples.count is None else min(limit, samples.count)
     for number, sample in enumerate(itertools.islice(samples, limit)):
         values = runner.run(sample)

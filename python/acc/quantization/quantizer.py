@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from acc.files import replacing
-from acc.quantization.calibration import Programs, Progress, State, Statistics, Watch, calibrate, input_infos
+from acc.quantization.calibration import Programs, Progress, Statistics, Watch, calibrate, input_infos
 from acc.quantization.data import Data, open_samples
 from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
@@ -28,6 +28,7 @@ from acc.quantization.placement import Layer, Placement, Role, place
 from acc.quantization.products import collect
 from acc.quantization.qdq import fit_biases, write_qdq
 from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
+from acc.quantization.state import Stage, State, keeping
 from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows, round_to
 from acc.wording import listing
 
@@ -172,11 +173,11 @@ class Quantized:
 
 
 def quantize(
-    model: str | os.PathLike[str] | onnx.ModelProto,
+    model: str | os.PathLike[str] | onnx.ModelProto | FloatModel,
     data: Data,
     options: QuantizeOptions | None = None,
     *,
-    state: str | os.PathLike[str] | None = None,
+    state: str | os.PathLike[str] | State | None = None,
     progress: Progress | None = None,
     statistics: Mapping[str, Statistics] | None = None,
     accuracy: str | None = None,
@@ -188,12 +189,11 @@ def quantize(
 ) -> Quantized:
     """Quantizes a float model: activations to 8 bits, weights to 8 or 4.
 
-    model: a file or a ModelProto. data: samples to calibrate with, see `acc.quantization.data.open_samples`. options,
-    or
-    choices by name: see QuantizeOptions. state: a file that holds the state of the calibration while it runs; if it
-    is there already, the calibration goes on from it. It is removed when the calibration is over. progress: called
-    with a stage, how many samples are done, and how many there are (None if unknown). statistics: those of tensors that
-    are known from an earlier calibration with the same samples, by name.
+    model: a file, a ModelProto, or the `source` of another result. data: samples to calibrate with, see
+    `acc.quantization.data.open_samples`. options, or choices by name: see QuantizeOptions. state: a file that holds
+    what is done if Ctrl-C ends the work; if it is there already, the work goes on from it. It is removed when all is
+    done. progress: called with a stage, how many samples are done, and how many there are (None if unknown).
+    statistics: those of tensors that are known from an earlier calibration with the same samples, by name.
 
     accuracy: a bound such as "drop <= 0.3 %", "accuracy >= 75 %" or "sqnr >= 30 dB": layers stay in float, or get int8
     weights instead of int4 ones, as far as it takes to keep it, and the fastest such choice is returned. evaluate: what
@@ -209,25 +209,31 @@ def quantize(
     chosen = options if options is not None else make_options(**choices)
     if evaluate is not None and accuracy is None and not sensitivity:
         raise QuantizeError("nothing is evaluated without a bound on accuracy or a measure of sensitivity")
-    if accuracy is not None or sensitivity:
-        from acc.quantization.precision import Bound, search
+    with keeping(state, _name_of(evaluate)) as kept:
+        if accuracy is not None or sensitivity:
+            from acc.quantization.precision import Bound, search
 
-        bound = Bound.parse(accuracy) if accuracy is not None else None
-        return search(
-            *(model, data, chosen, bound),
-            **{"evaluate": evaluate, "target": target, "config": config, "state": state, "progress": progress},
-        )
-    return _Quantizer(model, data, chosen, progress, state, statistics or {}).run()
+            bound = Bound.parse(accuracy) if accuracy is not None else None
+            return search(
+                *(model, data, chosen, bound),
+                **{"evaluate": evaluate, "target": target, "config": config, "state": kept, "progress": progress},
+            )
+        return _Quantizer(model, data, chosen, progress, kept, statistics or {}).run()
+
+
+def _name_of(evaluate: Evaluate | None) -> str:
+    """What tells one evaluation from others."""
+    return "" if evaluate is None else f"{getattr(evaluate, '__module__', '')}:{getattr(evaluate, '__qualname__', '')}"
 
 
 class _Quantizer:
     def __init__(
         self,
-        model: str | os.PathLike[str] | onnx.ModelProto,
+        model: str | os.PathLike[str] | onnx.ModelProto | FloatModel,
         data: Data,
         options: QuantizeOptions,
         progress: Progress | None,
-        state: str | os.PathLike[str] | None,
+        state: State | None,
         statistics: Mapping[str, Statistics],
     ) -> None:
         self.options, self.progress, self.known = options, progress, statistics
@@ -235,10 +241,12 @@ class _Quantizer:
         self.model = prepare(read, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
         self.programs = Programs()
         self.samples = open_samples(data, input_infos(self.model.proto))
-        self.state = None if state is None else State(os.fspath(state), self._key())
+        self.state = state
+        if state:
+            state.claim(self._key())
         self.notes: list[str] = []
-        # Tensors of which code returns more than roots, so that it need not be compiled again.
-        self.looked_at: list[str] = []
+        # The tensors that code returns in all passes over the samples, so that it is the same.
+        self.exposed: list[str] = []
 
     def _key(self) -> str:
         digest = hashlib.sha256(json.dumps(self.options.to_dict(), sort_keys=True).encode())
@@ -256,6 +264,7 @@ class _Quantizer:
         if not placement.layers:
             raise NothingToQuantize(f"nothing in the model can be quantized: {_reasons(placement)}")
         # A model of which statistics are known has been through this.
+        self.exposed = self._wanted(placement)
         nodes = len(model.nodes)
         if not self.known and self._scale_channels(placement):
             infer(model)
@@ -263,7 +272,7 @@ class _Quantizer:
             if len(model.nodes) > nodes:
                 # What was compiled is of another model.
                 self.programs.close()
-                self.looked_at = []
+                self.exposed = self._wanted(placement)
         watched = {root: watch(model, placement, root) for root in placement.roots}
         statistics, count = {name: self.known[name] for name in watched if name in self.known}, 0
         unknown = {name: how for name, how in watched.items() if name not in statistics}
@@ -276,7 +285,7 @@ class _Quantizer:
                 progress=self.progress,
                 state=self.state,
                 programs=self.programs,
-                more=self.looked_at,
+                more=self.exposed,
             )
             statistics |= counted
         grids = self._grids(placement, statistics)
@@ -295,8 +304,6 @@ class _Quantizer:
             count,
             tuple(self.notes),
         )
-        if self.state:
-            self.state.remove()
         return result
 
     def _check_names(self) -> None:
@@ -307,6 +314,11 @@ class _Quantizer:
         for name in self.options.wide:
             if name not in names:
                 raise QuantizeError(f"cannot widen the weights of '{name}': the model has no node of that name")
+
+    def _wanted(self, placement: Placement) -> list[str]:
+        """The tensors that passes over the samples look at."""
+        read = [layer.inputs[0] for layer in placement.layers if layer.weight is not None]
+        return [*placement.roots, *(read if self.options.rounding == "gptq" else ())]
 
     def _scale_channels(self, placement: Placement) -> int:
         """Makes channels alike where options want it; returns of how many tensors."""
@@ -324,6 +336,7 @@ class _Quantizer:
         if not wanted:
             return 0
         wanted = {name: Watch(found.axis) for name, found in wanted.items()}
+        self.exposed = [*self.exposed, *wanted]
         limit = min(options.max_samples, FIRST_LOOK)
         seen, _ = calibrate(
             model,
@@ -332,10 +345,10 @@ class _Quantizer:
             limit=limit,
             progress=self.progress,
             stage="looking at channels",
+            state=self.state,
             programs=self.programs,
-            more=placement.roots,
+            more=self.exposed,
         )
-        self.looked_at = [name for name in wanted if name not in placement.roots]
         changed = 0
         if options.rescale_outputs and options.per_channel:
             changed += rescale_outputs.rescale_outputs(model, placement, seen)
@@ -393,16 +406,33 @@ class _Quantizer:
             )
             self._fit(layer, weights, grids)
         if options.rounding == "gptq":
-            limit = min(options.max_samples, SECOND_PASS)
-            for layer, products in collect(model, weighted, self.samples, limit, self.progress, self.programs):
-                weight = weights[layer.name]
-                rows = weight.form.rows(model.constants[layer.weight or ""])
-                weight.values = round_columns(rows, weight, products)
+            self._round(weighted, weights)
         for layer in weighted:
             found = seen[layer.name]
             if options.correct_bias and found is not None and correct_bias(model, layer, weights[layer.name], found[0]):
                 self._fit(layer, weights, grids)
         return weights
+
+    def _round(self, layers: Sequence[Layer], weights: Mapping[str, QuantizedWeight]) -> None:
+        """Rounds weights so that errors make up for each other."""
+        rounded: dict[str, np.ndarray] = {}
+        if self.state:
+            known = self.state.stages.get("rounding weights")
+            rounded |= known.content() if known else {}
+            # What is rounded needs no samples to go on.
+            self.state.stages["rounding weights"] = Stage(0, "", True, lambda: rounded)
+        for name, values in rounded.items():
+            weights[name].values = values
+        left = [layer for layer in layers if layer.name not in rounded]
+        limit = min(self.options.max_samples, SECOND_PASS)
+        for layer, products in collect(
+            self.model, left, self.samples, limit, self.progress, self.programs, self.exposed
+        ):
+            weight = weights[layer.name]
+            rows = weight.form.rows(self.model.constants[layer.weight or ""])
+            weight.values = rounded[layer.name] = round_columns(rows, weight, products)
+            if self.state:
+                self.state.save_sometimes()
 
     def _fit(self, layer: Layer, weights: dict[str, QuantizedWeight], grids: dict[str, Grid]) -> None:
         """Widens the scales of weights so that the bias fits, and rounds them again if they were too narrow."""

@@ -241,7 +241,7 @@ def make_report(result: Quantized, data: Data, *, limit: int = MAX_SAMPLES) -> R
     noises, ends, count = _measure(result, data, limit)
     ratios = {name: noise.sqnr for name, noise in noises.items()}
     names = {layer.output: layer.name for layer in result.layers}
-    after = next_tensors(result.float_model, set(names))
+    after = next_tensors(result.source.proto, set(names))
     before: dict[str, list[str]] = {}
     for name, results in after.items():
         for other in results:
@@ -330,12 +330,12 @@ def _measure(result: Quantized, data: Data, limit: int) -> tuple[dict[str, _Nois
     shown = {name: quantizers[name] for name in result.tensors if name in quantizers}
     # The output of a model is what its integers stand for.
     plain = [name for name in dict.fromkeys([*outputs, *result.tensors]) if name in outputs and name not in shown]
-    given = {value.name for value in result.float_model.graph.input}
-    floats = Runner(result.float_model, list(dict.fromkeys([*shown, *plain])))
+    given = {value.name for value in result.source.proto.graph.input}
+    floats = Runner(result.source, list(dict.fromkeys([*shown, *plain])))
     integers = Runner(result.model, [*shown.values(), *plain])
     noises: dict[str, _Noise] = {}
     count = 0
-    samples = open_samples(data, input_infos(result.float_model))
+    samples = open_samples(data, input_infos(result.source.proto))
     for sample in itertools.islice(samples, limit):
         expected, actual = floats.run(sample), integers.run(sample)
         for name in (*shown, *plain):
