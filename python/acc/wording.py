@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from acc import targets
 from acc.dtypes import BY_MLIR
 
-__all__ = ["is_plain", "listing", "plain"]
+__all__ = ["first_line", "is_plain", "listing", "plain", "raised"]
 
 # The mark of a size that is not known, MLIR's ShapedType::kDynamic.
 _UNKNOWN = str(-(2**63))
@@ -74,6 +74,18 @@ def plain(text: str) -> str:
 def is_plain(text: str) -> bool:
     """Whether a message is free of marks of the IR."""
     return not _MARKS.search(text)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its kind if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def raised(error: BaseException) -> str:
+    """What users' code raised, in one line: "ValueError: no such file"."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def listing(things: Sequence[str], most: int = 8) -> str:

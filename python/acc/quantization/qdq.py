@@ -14,6 +14,7 @@ from acc.quantization.options import QuantizeError
 from acc.quantization.placement import Layer, Placement, Role
 from acc.quantization.ranges import Grid, make_grid, quantize_array
 from acc.quantization.weights import QuantizedWeight
+from acc.wording import first_line
 
 __all__ = ["bias_scales", "fit_biases", "write_qdq"]
 
@@ -195,7 +196,10 @@ class _Writer:
             scales, axis = weight.scales.reshape(-1), form.axis
         if scales.size == 1:
             scales = scales.reshape(())
-        key = (name, weight.bits, _digest(values), _digest(scales))
+        zeros = np.zeros(scales.shape, np.int8)
+        if weight.zero_points is not None:
+            zeros = (weight.zero_points if form.axis == 0 else weight.zero_points.T).reshape(scales.shape)
+        key = (name, weight.bits, _digest(values), _digest(scales), _digest(zeros))
         if key in self.made:
             return self.made[key]
         dtype = "int8" if weight.bits == 8 else "int4"
@@ -203,7 +207,7 @@ class _Writer:
         inputs = [
             integers,
             self._constant(f"{name}_scale", scales.astype(np.float32)),
-            self._integers(f"{name}_zero_point", np.zeros(scales.shape, np.int8), dtype),
+            self._integers(f"{name}_zero_point", zeros, dtype),
         ]
         attributes = {"axis": axis} if scales.ndim else {}
         if weight.block:
@@ -263,5 +267,5 @@ class _Writer:
         try:
             check(result)
         except Exception as error:
-            raise QuantizeError(f"the quantized model is not valid: {str(error).strip().splitlines()[0]}") from error
+            raise QuantizeError(f"the quantized model is not valid: {first_line(error)}") from error
         return result

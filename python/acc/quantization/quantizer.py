@@ -29,7 +29,7 @@ from acc.quantization.products import collect
 from acc.quantization.qdq import fit_biases, write_qdq
 from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
 from acc.quantization.state import Stage, State, keeping
-from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows, round_to
+from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows
 from acc.wording import listing
 
 if TYPE_CHECKING:
@@ -209,6 +209,10 @@ def quantize(
     chosen = options if options is not None else make_options(**choices)
     if evaluate is not None and accuracy is None and not sensitivity:
         raise QuantizeError("nothing is evaluated without a bound on accuracy or a measure of sensitivity")
+    if config is not None or target not in ("cpu", ["cpu"]):
+        from acc.compiler import resolve_targets
+
+        resolve_targets(target, config)  # Says what is wrong with them.
     with keeping(state, _name_of(evaluate)) as kept:
         if accuracy is not None or sensitivity:
             from acc.quantization.precision import Bound, search
@@ -439,7 +443,7 @@ class _Quantizer:
         weight, bias = weights[layer.name], None if layer.bias is None else self.model.constants[layer.bias]
         if fit_biases(layer, weight, bias, grids[layer.inputs[0]]):
             rows = weight.form.rows(self.model.constants[layer.weight or ""])
-            weights[layer.name] = round_to(rows, weight.form, weight.scales, weight.block, weight.bits)
+            weight.round(rows)
 
     def _channels(
         self, placement: Placement, statistics: dict[str, Statistics], layer: Layer

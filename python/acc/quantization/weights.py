@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import onnx
 from acc.quantization.model import attribute
 from acc.quantization.placement import Layer
 
-__all__ = ["QuantizedWeight", "WeightForm", "choose_scales", "quantize_rows"]
+__all__ = ["QuantizedWeight", "WeightForm", "choose_grids", "choose_scales", "quantize_rows"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -20,6 +21,9 @@ _FRACTIONS = {
     4: tuple(np.linspace(1.0, 0.3, 36).tolist()),
 }
 """By bits: which parts of the largest weight are tried as what the largest integer stands for."""
+
+_ENDS = (1.0, 0.93, 0.86, 0.79, 0.72, 0.65, 0.55)
+"""Which parts of the smallest and the largest weight of a block are tried as ends of its range."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class QuantizedWeight:
         scales: float32 (outputs, blocks) or (1, 1).
         block: columns that share a scale; 0 if all of a row do.
         bits: of an integer.
+        zero_points: which integers stand for zero, int8 (outputs, blocks); None if zeros do. Weights with zero points
+            are no integer arithmetic, but those in blocks are none anyway.
     """
 
     form: WeightForm
@@ -82,12 +88,34 @@ class QuantizedWeight:
     scales: np.ndarray
     block: int
     bits: int
+    zero_points: np.ndarray | None = None
 
     @property
     def real(self) -> np.ndarray:
         """What the integers stand for, float32 (outputs, columns)."""
-        scales = np.repeat(self.scales, self.block, axis=1) if self.block else self.scales
-        return self.values.astype(np.float32) * scales
+        scales, zeros = self.per_column()
+        return (self.values - zeros) * scales
+
+    def per_column(self) -> tuple[np.ndarray, np.ndarray]:
+        """The scales and zero points of all columns, float32, either (outputs, columns) or one that all share."""
+        zeros = np.zeros((1, 1), np.int8) if self.zero_points is None else self.zero_points
+        if self.block:
+            return self._spread(self.scales), self._spread(zeros)
+        return self.scales, zeros.astype(np.float32)
+
+    def _spread(self, array: np.ndarray) -> np.ndarray:
+        return np.repeat(array, self.block, axis=1).astype(np.float32) if array.size > 1 else array.astype(np.float32)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest integer."""
+        top = largest(self.bits)
+        return (-top if self.zero_points is None else -top - 1), top
+
+    def round(self, rows: np.ndarray) -> None:
+        """Rounds weights to nearest."""
+        scales, zeros = self.per_column()
+        self.values = np.clip(np.rint(rows / scales) + zeros, *self.limits).astype(np.int8)
 
 
 def largest(bits: int) -> int:
@@ -104,30 +132,50 @@ def block_size(layer: Layer, form: WeightForm, wanted: int) -> int:
     return block if 8 <= block < columns else 0
 
 
-def choose_scales(rows: np.ndarray, importance: np.ndarray, bits: int, block: int, per_channel: bool) -> np.ndarray:
-    """The scales of the least square error of weights, each counted with `importance` (groups, columns).
+def choose_scales(rows: np.ndarray, importance: np.ndarray, bits: int, per_channel: bool) -> np.ndarray:
+    """The scales (outputs, 1) or (1, 1) of the least square error of weights, each counted with `importance` (groups,
+    columns).
 
     With the mean squares of inputs as importance, that is the error of the outputs, if inputs are independent.
     """
-    outputs, columns = rows.shape
-    weight = np.repeat(importance, outputs // len(importance), axis=0) if len(importance) > 1 else importance
-    if not per_channel and not block:
-        parts, weight = rows.reshape(1, 1, -1), np.broadcast_to(weight, rows.shape).reshape(1, 1, -1)
-    else:
-        size = block or columns
-        parts = rows.reshape(outputs, -1, size)
-        weight = weight.reshape(len(weight), -1, size)
+    weight = np.repeat(importance, len(rows) // len(importance), axis=0) if len(importance) > 1 else importance
+    if not per_channel:
+        rows, weight = rows.reshape(1, -1), np.broadcast_to(weight, rows.shape).reshape(1, -1)
     top = largest(bits)
-    reach = np.abs(parts).max(-1, keepdims=True)
+    reach = np.abs(rows).max(-1, keepdims=True)
     best = np.full(reach.shape, np.inf)
     chosen = reach / top
     for fraction in _FRACTIONS[bits]:
         scale = np.maximum(reach * np.float32(fraction / top), np.float32(_TINY))
-        difference = np.clip(np.rint(parts / scale), -top, top) * scale - parts
-        error = np.einsum("obk,obk->ob", difference * weight, difference)[..., None]
+        difference = np.clip(np.rint(rows / scale), -top, top) * scale - rows
+        error = np.einsum("ok,ok->o", difference * weight, difference)[:, None]
         better = error < best * 0.995
         best, chosen = np.where(better, error, best), np.where(better, scale, chosen)
-    return _usable(chosen[..., 0].astype(np.float32))
+    return _usable(chosen.astype(np.float32))
+
+
+def choose_grids(rows: np.ndarray, importance: np.ndarray, bits: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """The scales and zero points (outputs, blocks) of blocks along the rows, of the least error as `choose_scales`.
+
+    Few weights share a scale, and seldom reach as far to one side as to the other: zero points are worth more than what
+    they take. Either end of the range may cut some off.
+    """
+    parts = rows.reshape(len(rows), -1, block)
+    weight = np.broadcast_to(importance, (1, rows.shape[1])).reshape(1, -1, block)
+    least, top = -largest(bits) - 1, largest(bits)
+    low, high = (np.minimum(parts.min(-1), 0)[..., None], np.maximum(parts.max(-1), 0)[..., None])
+    best = np.full(low.shape, np.inf)
+    scales, zeros = np.ones(low.shape, np.float32), np.zeros(low.shape, np.float32)
+    for below, above in itertools.product(_ENDS, _ENDS):
+        scale = np.maximum((high * above - low * below) / np.float32(top - least), np.float32(_TINY))
+        zero = np.clip(np.rint(least - low * below / scale), least, top)
+        difference = (np.clip(np.rint(parts / scale) + zero, least, top) - zero) * scale - parts
+        error = np.einsum("obk,obk->ob", difference * weight, difference)[..., None]
+        better = error < best * 0.995
+        best, scales, zeros = (
+            np.where(better, new, old) for new, old in ((error, best), (scale, scales), (zero, zeros))
+        )
+    return _usable(scales[..., 0].astype(np.float32)), zeros[..., 0].astype(np.int8)
 
 
 def _usable(scales: np.ndarray) -> np.ndarray:
@@ -155,14 +203,13 @@ def quantize_rows(
         found = form.per_column(mean_squares).astype(np.float32)
         mean = found.mean()
         # Inputs that calibration has not seen may be there elsewhere.
-        importance = found / mean + np.float32(1e-3) if mean > 0 else importance
+        importance = found / mean + np.float32(1e-3) if mean > 0 and np.isfinite(mean) else importance
     size = block_size(layer, form, block) if bits < 8 else 0
-    scales = choose_scales(rows, importance, bits, size, per_channel or bits < 8)
-    return round_to(rows, form, scales, size, bits)
-
-
-def round_to(rows: np.ndarray, form: WeightForm, scales: np.ndarray, block: int, bits: int) -> QuantizedWeight:
-    """Weights rounded to nearest with these scales."""
-    spread = np.repeat(scales, block, axis=1) if block else scales
-    top = largest(bits)
-    return QuantizedWeight(form, np.clip(np.rint(rows / spread), -top, top).astype(np.int8), scales, block, bits)
+    zeros = None
+    if size:
+        scales, zeros = choose_grids(rows, importance, bits, size)
+    else:
+        scales = choose_scales(rows, importance, bits, per_channel or bits < 8)
+    result = QuantizedWeight(form, np.zeros(rows.shape, np.int8), scales, size, bits, zeros)
+    result.round(rows)
+    return result

@@ -11,39 +11,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from acc.quantization.weights import QuantizedWeight, largest
+from acc.quantization.weights import QuantizedWeight
 
 __all__ = ["round_columns"]
 
-_DAMPING = 0.01
-"""Part of the mean of the diagonal that is added to it: directions that the samples have not."""
+_DAMPING = 0.1
+"""Part of the mean of the diagonal that is added to it: directions that the samples have not. With a hundredth, as in
+the paper, a hundred sentences are learnt by heart: rounding to nearest loses less on others."""
 
 _TOGETHER = 128
 """Columns whose errors are taken to those behind them at once."""
 
 
 def round_columns(rows: np.ndarray, weight: QuantizedWeight, products: np.ndarray) -> np.ndarray:
-    """The integers int8 (outputs, columns) for the scales of `weight`.
+    """The integers int8 (outputs, columns) for the scales and zero points of `weight`.
 
     rows: the weights, float32 (outputs, columns). products: E[x x'] of the columns, (groups, columns, columns); rows
     are groups one after the other.
     """
     integers = np.empty(rows.shape, np.int8)
     outputs = len(rows) // len(products)
-    scales = np.broadcast_to(np.repeat(weight.scales, weight.block or rows.shape[1], axis=1), rows.shape)
+    scales, zeros = (np.broadcast_to(array, rows.shape) for array in weight.per_column())
     for group, product in enumerate(products):
         at = slice(group * outputs, (group + 1) * outputs)
-        integers[at] = _round_group(rows[at], scales[at], product, largest(weight.bits))
+        integers[at] = _round_group(rows[at], scales[at], zeros[at], product, weight.limits)
     return integers
 
 
-def _round_group(rows: np.ndarray, scales: np.ndarray, products: np.ndarray, top: int) -> np.ndarray:
+def _round_group(
+    rows: np.ndarray, scales: np.ndarray, zeros: np.ndarray, products: np.ndarray, limits: tuple[int, int]
+) -> np.ndarray:
     # Columns that matter most come first: what they leave can be made up for by many others.
     order = np.argsort(-np.diag(products), kind="stable")
     factor = _factor(products[np.ix_(order, order)])
     if factor is None:
-        return np.clip(np.rint(rows / scales), -top, top).astype(np.int8)
-    left, scales = rows[:, order].astype(np.float32), scales[:, order]
+        return np.clip(np.rint(rows / scales) + zeros, *limits).astype(np.int8)
+    left, scales, zeros = rows[:, order].astype(np.float32), scales[:, order], zeros[:, order]
     rounded = np.empty(rows.shape, np.int8)
     columns = rows.shape[1]
     for begin in range(0, columns, _TOGETHER):
@@ -51,9 +54,10 @@ def _round_group(rows: np.ndarray, scales: np.ndarray, products: np.ndarray, top
         part, errors = left[:, begin:end], np.empty((len(rows), end - begin), np.float32)
         for i in range(end - begin):
             column = begin + i
-            q = np.clip(np.rint(part[:, i] / scales[:, column]), -top, top)
+            q = np.clip(np.rint(part[:, i] / scales[:, column]) + zeros[:, column], *limits)
             rounded[:, column] = q.astype(np.int8)
-            errors[:, i] = (part[:, i] - q * scales[:, column]) / factor[column, column]
+            real = (q - zeros[:, column]) * scales[:, column]
+            errors[:, i] = (part[:, i] - real) / factor[column, column]
             part[:, i + 1 :] -= np.outer(errors[:, i], factor[column, column + 1 : end])
         left[:, end:] -= errors @ factor[begin:end, end:]
     result = np.empty_like(rounded)
