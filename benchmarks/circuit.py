@@ -55,6 +55,7 @@ GEMM_SAME = "gemm uop=0:1 iter=1,{n} dst=0,0 src=0,0 wgt=0,0"
 GEMM = "gemm uop=0:1 iter={n},1 dst=1,0 src=1,0 wgt=0,0"
 ALU = "alu.{op} uop=0:1 iter=1,{{n}} dst=0,1 src=0,0 use_imm=1 imm=3"
 ALU_TWO = "alu.{op} uop=0:1 iter=1,{{n}} dst=0,1 src=0,1 use_imm=0"
+REQUANTIZE = "alu.requantize uop=0:1 iter=1,{n} dst=0,1 src=0,0"
 
 
 def throughputs(device: Any, config: Any, port: int) -> dict[str, float]:
@@ -66,6 +67,8 @@ def throughputs(device: Any, config: Any, port: int) -> dict[str, float]:
         "ALU, immediate": per_step(device, config, ALU.format(op="add")),
         "ALU, two operands": per_step(device, config, ALU_TWO.format(op="max"), far),
     }
+    if config.alu_requantize:
+        result["ALU, requantize"] = per_step(device, config, REQUANTIZE, far)
     beat = port // 8
     for memory in ("inp", "wgt", "acc", "acc8"):
         size = config.element_bytes(memory)

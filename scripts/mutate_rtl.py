@@ -52,9 +52,16 @@ MUTATIONS = (
     Mutation("forwarding-4-lost", "execute", "{same[4] && same[3:2] == 2'b00, ", "{1'b0, "),
     Mutation("chain-lost", "execute", "chain ? sum1[LANE*32+:32] : old", "chain1 ? sum1[LANE*32+:32] : old"),
     Mutation("window-one-short", "sequence", "localparam int WINDOW = 6;", "localparam int WINDOW = 5;"),
-    Mutation("source-not-awaited", "sequence", " && !(two && meets_src)", ""),
+    Mutation("source-not-awaited", "sequence", " && !(needed != 2'd0 && meets_src)", ""),
     Mutation("alu-not-awaited", "sequence", " && !(h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
     Mutation("alu-overtaken", "sequence", "in_flight_alu[1] || in_flight_alu[2]", "in_flight_alu[1]"),
+    Mutation("requantize-overtaken", "sequence", "(is_long || !wait_long)", "1'b1"),
+    Mutation("requantize-overtaken-by-gemm", "sequence", " || in_flight_long[2+LONG-WINDOW:1] != '0", ""),
+    Mutation("requantize-forgotten", "sequence", "k != WINDOW || in_flight_long[k]", "k != WINDOW"),
+    Mutation("third-source-not-awaited", "sequence", "further < DB'(3)", "further < DB'(2)"),
+    Mutation("parameters-kept", "sequence", "f.first || f_src != last_src", "f.first"),
+    Mutation("parameters-of-the-one-before", "sequence", "f.first || f_src != last_src", "f_src != last_src"),
+    Mutation("source-after-source", "sequence", "DB'(h_src) + DB'(HAS_REQUANTIZE ? sources : 2'd0)", "DB'(h_src)"),
     Mutation("load-during-execution", "compute", "hold <= executing != '0;", "hold <= 1'b0;"),
     Mutation(
         "execution-during-load", "compute", "loads_done = loads == '0 && executing_room", "loads_done = executing_room"
@@ -73,6 +80,25 @@ MUTATIONS = (
     Mutation("long-shift-kept", "alu", "flush1 <= magnitude[31:5] != '0;", "flush1 <= magnitude[31:6] != '0;"),
     Mutation("shift-amount-mask", "alu", "amount1 <= magnitude[4:0];", "amount1 <= {1'b0, magnitude[3:0]};"),
     Mutation("left-shift-fills", "alu", "fill1 <= !b[31] && a[31];", "fill1 <= a[31];"),
+    Mutation("factor-lost", "alu", "left = HAS_REQUANTIZE && multiplies ? factor : a1", "left = a1"),
+    Mutation("half-lost", "requantize", "half_of(post4) + half_of({1'b0, mid4})", "half_of(post4)"),
+    Mutation("tie-mask", "requantize", "below(post5) & ~below({1'b0, mid5})", "below(post5)"),
+    Mutation("tie-parity", "requantize", "z8[0] ^ bounds8[F_REQUANTIZE_TIES_ODD]", "z8[0]"),
+    Mutation(
+        "far-beyond-bounds",
+        "requantize",
+        "fits ? shifted[9:0] : {shifted[P_BITS-1], {9{!shifted[P_BITS-1]}}}",
+        "shifted[9:0]",
+    ),
+    Mutation("zero-point-unsigned", "requantize", "11'($signed(v))", "11'(v)"),
+    Mutation(
+        "scaling-too-early",
+        "requantize",
+        "multiplier = multiplier3",
+        "multiplier = scaling[F_REQUANTIZE_MULTIPLIER+:15]",
+    ),
+    Mutation("bounds-too-late", "requantize", "bounds5 <= bounds4", "bounds5 <= bounds"),
+    Mutation("bias-lost", "requantize", "x1 <= a + bias", "x1 <= a"),
     Mutation("cross-product-lost", "alu", "{cross2[15:0] + cross2b[15:0], 16'd0}", "{cross2[15:0], 16'd0}"),
     Mutation(
         "acc8-unsigned",
@@ -163,9 +189,9 @@ def try_streams(seeds: int, tests: str) -> int:
 
         files = [str(ROOT / "test" / "python" / f"test_circuit{part}.py") for part in ("", "_errors")]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
-    from circuits import ROOMY, SMALL, WIDE, check
+    from circuits import ROOMY, SMALL, WIDE, check, extended
 
-    for case in (SMALL[0], WIDE, *SMALL[1:], ROOMY):
+    for case in (extended(SMALL[0]), SMALL[0], WIDE, *SMALL[1:], ROOMY):
         check(case, range(seeds), 40)
     return 0
 

@@ -122,10 +122,14 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer.printString(config.hwVersion);
     printer << ", ";
   }
-  llvm::interleaveComma(
-      isa::Config::keys(), printer, [&](const isa::Config::Key &key) {
-        printer << StringRef(key.name).lower() << " = " << config.*key.member;
-      });
+  auto isVisible = [&](const isa::Config::Key &key) {
+    return !key.isExtension || config.*key.member != 0;
+  };
+  llvm::interleaveComma(llvm::make_filter_range(isa::Config::keys(), isVisible),
+                        printer, [&](const isa::Config::Key &key) {
+                          printer << StringRef(key.name).lower() << " = "
+                                  << config.*key.member;
+                        });
   if (getIsaDialect() != isa::Dialect::Acc)
     printer << ", dialect = " << isa::dialectName(getIsaDialect());
   printer << ">";
@@ -215,6 +219,9 @@ LogicalResult StepAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                AluKind op, DenseI64ArrayAttr values) {
   if (values.empty())
     return emitError() << "a step needs a value";
+  if (op == AluKind::Requantize)
+    return emitError() << "a step has one operand, '" << stringifyAluKind(op)
+                       << "' has several";
   for (int64_t value : values.asArrayRef())
     if (op == AluKind::Shr ? value < 0 || value > 31 : !llvm::isInt<32>(value))
       return emitError() << "a step of '" << stringifyAluKind(op)
@@ -235,8 +242,10 @@ static int32_t evaluate(AluKind op, int32_t a, int32_t b) {
     return a >> b;
   case AluKind::Mul:
     return int32_t(uint32_t(a) * uint32_t(b));
+  case AluKind::Requantize:
+    break;
   }
-  llvm_unreachable("all operations are handled");
+  llvm_unreachable("a step has one operand");
 }
 
 int32_t StepAttr::evaluate(int32_t value, int64_t channel) const {
@@ -257,6 +266,9 @@ ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "left";
   if (join == AluKind::Shr)
     return emitError() << "an activation cannot join by a shift";
+  if (join == AluKind::Requantize)
+    return emitError() << "an activation cannot join by '"
+                       << stringifyAluKind(join) << "'";
   return success();
 }
 

@@ -371,6 +371,20 @@ LogicalResult AluOp::verify() {
     if (failed(verifyMap(*this, "src", getMap(1), getStaticBounds(), src)))
       return failure();
   }
+  if (int64_t sources = isa::kAluOpFacts[static_cast<int>(getOp())].sources;
+      sources > 1) {
+    if (getImm())
+      return emitOpError() << stringifyAluKind(getOp()) << " has no immediate";
+    auto type = cast<MemRefType>(getSrc().getType());
+    ArrayRef<int64_t> outer = type.getShape().drop_back(2);
+    AffineMap map = getMap(1);
+    if (outer.empty() || outer.back() != sources ||
+        map.getResults().back() != getAffineConstantExpr(0, getContext()))
+      return emitOpError() << stringifyAluKind(getOp()) << " reads " << sources
+                           << " elements, one after the other: the dimension of"
+                              " src in front of the element must have as many,"
+                              " and its map end with 0";
+  }
   bool commutes = getOp() == AluKind::Min || getOp() == AluKind::Max ||
                   getOp() == AluKind::Add;
   for (auto [dim, bound] : llvm::enumerate(getStaticBounds()))

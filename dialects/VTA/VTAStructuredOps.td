@@ -154,7 +154,8 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
     amounts. `maps` holds the map of dst, then that of src if there is one; they
     are as for `vta.gemm`. Where several points name the same dst (a reduction)
     the order of the points is not defined, so only `min`, `max` and `add`
-    allow it.
+    allow it. `requantize` has no immediate, and three sources: the dimension of
+    src in front of the hardware element holds them, and src_map ends with 0.
 
     ```mlir
     vta.alu max outs(%acc : memref<2x14x14x1x16xi32, #vta.mem<acc>>) imm 0
@@ -191,6 +192,22 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
     ::mlir::AffineMap getMap(unsigned index);
   }];
   let hasVerifier = 1;
+}
+
+def VTA_RequantizeStepOp : VTA_Op<"requantize_step", [Pure]> {
+  let summary = "One accumulator by `requantize` of the vector unit";
+  let description = [{
+    What the operation `requantize` computes of one accumulator and the three
+    words of its parameters (acc/vta/isa/Requantize.h): the body of a kernel's
+    linalg operation, which `vta.alu requantize` replaces.
+
+    ```mlir
+    %y = vta.requantize_step %a by %bias, %scaling, %bounds
+    ```
+  }];
+  let arguments = (ins I32:$acc, I32:$bias, I32:$scaling, I32:$bounds);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$acc `by` $bias `,` $scaling `,` $bounds attr-dict";
 }
 
 #endif // ACC_DIALECTS_VTA_VTASTRUCTUREDOPS_TD

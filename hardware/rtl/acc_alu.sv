@@ -16,6 +16,9 @@
 // Latency 3, one operation per cycle. One shifter serves both directions: to
 // shift left, the operand is reversed before and after. A shift by 32 or more
 // leaves the sign (right) or zero (left).
+//
+// In cycles in which it has nothing to multiply, acc_requantize may use its
+// multipliers.
 import acc_pkg::*;
 
 module acc_alu #(
@@ -27,7 +30,14 @@ module acc_alu #(
     input  logic [ 2:0] op,
     input  logic [31:0] a,
     input  logic [31:0] b,
-    output logic [31:0] r
+    output logic [31:0] r,
+    // For acc_requantize: a signed factor and one that is not, and the products
+    // with the low and the high half of the former, a cycle later.
+    input  logic        multiplies,
+    input  logic [31:0] factor,
+    input  logic [14:0] multiplier,
+    output logic [33:0] low,
+    output logic [31:0] high
 );
   function automatic logic [31:0] reversed(input logic [31:0] v);
     for (int i = 0; i < 32; i++) reversed[i] = v[31-i];
@@ -70,6 +80,14 @@ module acc_alu #(
       fill2 <= fill1;
       flush2 <= flush1;
     end
+  logic [31:0] left;
+  logic [15:0] right;
+  logic multiply;
+  assign multiply = en[1] || (HAS_REQUANTIZE && multiplies);
+  assign left = HAS_REQUANTIZE && multiplies ? factor : a1;
+  assign right = HAS_REQUANTIZE && multiplies ? {1'b0, multiplier} : b1[15:0];
+  assign low = low2;
+  assign high = cross2;
   // Of the cross products, only the low halves matter, which do not depend on
   // signs.
   acc_mul #(
@@ -78,9 +96,9 @@ module acc_alu #(
       .DSP(DSP)
   ) mul_low (
       .clk,
-      .en(en[1]),
-      .a({1'b0, a1[15:0]}),
-      .b({1'b0, b1[15:0]}),
+      .en(multiply),
+      .a({1'b0, left[15:0]}),
+      .b({1'b0, right}),
       .p(low2)
   );
   acc_mul #(
@@ -89,9 +107,9 @@ module acc_alu #(
       .DSP(DSP)
   ) mul_cross (
       .clk,
-      .en(en[1]),
-      .a(a1[31:16]),
-      .b(b1[15:0]),
+      .en(multiply),
+      .a(left[31:16]),
+      .b(right),
       .p(cross2)
   );
   acc_mul #(
@@ -119,5 +137,5 @@ module acc_alu #(
         default: r <= low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
       endcase
     end
-  wire unused = &{1'b0, en, low2[33:32], cross2[31:16], cross2b[31:16]};
+  wire unused = &{1'b0, en, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
 endmodule

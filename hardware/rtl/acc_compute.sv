@@ -237,7 +237,7 @@ module acc_compute (
 
   // --- execution ---
   logic x_valid, x_source, x_use_imm, x_last;
-  logic [1:0] x_kind;
+  logic [1:0] x_kind, x_which;
   logic [LOG_ACC_DEPTH-1:0] x_read, x_dst;
   logic [LOG_INP_DEPTH-1:0] x_inp;
   logic [LOG_WGT_DEPTH-1:0] x_wgt;
@@ -256,6 +256,7 @@ module acc_compute (
       .x_valid,
       .x_kind,
       .x_source,
+      .x_which,
       .x_read,
       .x_dst,
       .x_inp,
@@ -283,6 +284,7 @@ module acc_compute (
       .x_valid,
       .x_kind,
       .x_source,
+      .x_which,
       .x_read,
       .x_dst,
       .x_inp,

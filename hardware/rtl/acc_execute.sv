@@ -17,6 +17,9 @@
 //                                     [operands] -> [ ] -> [r]   -> write (ALU)
 //                                     A + 1         A + 2  A + 3
 //
+// Where there is `requantize`, it begins beside [operands] and writes
+// REQUANTIZE_MORE cycles later than the ALU.
+//
 // Forwarding: [sum] is used in the very next cycle by an operation on the same
 // entry; [old] takes the sums of the operations two to four before, which the
 // RAM did not show yet. ALU operations are issued only when the RAM shows what
@@ -29,6 +32,7 @@ module acc_execute (
     input  logic                     x_valid,
     input  logic [              1:0] x_kind,
     input  logic                     x_source,
+    input  logic [              1:0] x_which,
     input  logic [LOG_ACC_DEPTH-1:0] x_read,
     input  logic [LOG_ACC_DEPTH-1:0] x_dst,
     input  logic [LOG_INP_DEPTH-1:0] x_inp,
@@ -61,36 +65,39 @@ module acc_execute (
   localparam int READ = 1 + TREE;  // The stage in which acc is read.
   localparam int ADD = READ + 3;  // That in which old sum and product meet.
   localparam int END = ADD + 3;  // That in which the ALU's result is written.
+  localparam int LAST = END + (HAS_REQUANTIZE ? REQUANTIZE_MORE : 0);
 
   // --- control, by stage (0: x_*) ---
-  logic [END:1] valid, is_source, last, use_imm;
-  logic [END:1][1:0] kind;
-  logic [END:1][DB-1:0] dst, read;
-  logic [END:1][2:0] alu_op, push;
-  logic [END:1][15:0] imm;
+  logic [LAST:1] valid, is_source, last, use_imm;
+  logic [LAST:1][1:0] kind, which;
+  logic [LAST:1][DB-1:0] dst, read;
+  logic [LAST:1][2:0] alu_op, push;
+  logic [LAST:1][15:0] imm;
   always_ff @(posedge clk) begin
-    valid <= rst ? '0 : {valid[END-1:1], x_valid};
-    is_source <= rst ? '0 : {is_source[END-1:1], x_source};
-    last <= rst ? '0 : {last[END-1:1], x_last};
-    kind <= {kind[END-1:1], x_kind};
-    dst <= {dst[END-1:1], x_dst};
-    read <= {read[END-1:1], x_read};
-    alu_op <= {alu_op[END-1:1], x_alu_op};
-    use_imm <= {use_imm[END-1:1], x_use_imm};
-    imm <= {imm[END-1:1], x_imm};
-    push <= {push[END-1:1], x_push};
+    valid <= rst ? '0 : {valid[LAST-1:1], x_valid};
+    is_source <= rst ? '0 : {is_source[LAST-1:1], x_source};
+    last <= rst ? '0 : {last[LAST-1:1], x_last};
+    kind <= {kind[LAST-1:1], x_kind};
+    which <= {which[LAST-1:1], x_which};
+    dst <= {dst[LAST-1:1], x_dst};
+    read <= {read[LAST-1:1], x_read};
+    alu_op <= {alu_op[LAST-1:1], x_alu_op};
+    use_imm <= {use_imm[LAST-1:1], x_use_imm};
+    imm <= {imm[LAST-1:1], x_imm};
+    push <= {push[LAST-1:1], x_push};
   end
 
-  // By stage: whether a product is formed, a sum, an ALU result.
+  // By stage: whether a product is formed, a sum, an ALU result, an output.
   logic [ADD:0] is_gemm;
-  logic [END:1] is_sum, is_alu;
+  logic [LAST:1] is_sum, is_alu, is_long;
   assign is_gemm[0] = x_valid && x_kind == KIND_GEMM;
   for (genvar k = 1; k <= ADD; k++) begin : g_gemm
     assign is_gemm[k] = valid[k] && kind[k] == KIND_GEMM;
   end
-  for (genvar k = 1; k <= END; k++) begin : g_kind
-    assign is_sum[k] = valid[k] && kind[k] != KIND_ALU;
-    assign is_alu[k] = valid[k] && kind[k] == KIND_ALU;
+  for (genvar k = 1; k <= LAST; k++) begin : g_kind
+    assign is_sum[k]  = valid[k] && !is_alu[k] && !is_long[k];
+    assign is_alu[k]  = valid[k] && kind[k] == KIND_ALU;
+    assign is_long[k] = HAS_REQUANTIZE && valid[k] && kind[k] == KIND_REQUANTIZE;
   end
 
   // --- operands and dot products ---
@@ -114,7 +121,7 @@ module acc_execute (
   // sum it needs.
   logic [4:1] same;
   for (genvar k = 1; k <= 4; k++) begin : g_same
-    assign same[k] = valid[READ+1+k] && kind[READ+1+k] != KIND_ALU && dst[READ+1+k] == dst[READ+1];
+    assign same[k] = is_sum[READ+1+k] && dst[READ+1+k] == dst[READ+1];
   end
   logic [4:2] from;
   logic chain1, chain;
@@ -124,7 +131,7 @@ module acc_execute (
     chain  <= chain1;
   end
 
-  logic [ACC_ELEM-1:0] old, sum1, sum2, sum3, source, r;
+  logic [ACC_ELEM-1:0] old, sum1, sum2, sum3, source, r, out;
   logic moving;
   assign moving = valid[READ+2] || is_source[READ+2] || !GATE_IDLE;
   always_ff @(posedge clk) begin
@@ -154,6 +161,34 @@ module acc_execute (
         if (is_sum[ADD] || !GATE_IDLE)
           sum1[LANE*32+:32] <= kind[ADD] == KIND_RESET ? '0 : base + 32'($signed(dot));
 
+      logic [31:0] factor, high;
+      logic [14:0] multiplier;
+      logic [33:0] low;
+      logic multiplies;
+      if (HAS_REQUANTIZE) begin : g_requantize
+        logic [2:0] load;
+        for (genvar w = 0; w < 3; w++) begin : g_word
+          assign load[w] = is_source[ADD] && kind[ADD] == KIND_REQUANTIZE && which[ADD] == 2'(w);
+        end
+        acc_requantize requantize (
+            .clk,
+            .en(is_long[ADD+:10]),
+            .load,
+            .a(old[LANE*32+:32]),
+            .factor,
+            .multiplier,
+            .low,
+            .high,
+            .r(out[LANE*32+:32])
+        );
+        assign multiplies = is_long[ADD+3];
+      end else begin : g_none
+        assign factor = '0;
+        assign multiplier = '0;
+        assign multiplies = 1'b0;
+        assign out[LANE*32+:32] = '0;
+        wire unused = &{1'b0, low, high};
+      end
       assign operand = use_imm[ADD] ? 32'($signed(imm[ADD])) : source[LANE*32+:32];
       acc_alu #(
           .DSP(LANE < DSP_ALU_LANES)
@@ -163,24 +198,31 @@ module acc_execute (
           .op(alu_op[ADD]),
           .a (old[LANE*32+:32]),
           .b (operand),
-          .r (r[LANE*32+:32])
+          .r (r[LANE*32+:32]),
+          .multiplies,
+          .factor,
+          .multiplier,
+          .low,
+          .high
       );
     end
   end
 
   // --- results ---
   // Never both in one cycle: see the waiting rules of acc_sequence.
-  assign w_en = is_sum[ADD+1] || is_alu[END];
-  assign w_entry = is_alu[END] ? dst[END] : dst[ADD+1];
-  assign w_data = is_alu[END] ? r : sum1;
+  assign w_en = is_sum[ADD+1] || is_alu[END] || is_long[LAST];
+  assign w_entry = is_long[LAST] ? dst[LAST] : is_alu[END] ? dst[END] : dst[ADD+1];
+  assign w_data = is_long[LAST] ? out : is_alu[END] ? r : sum1;
 
-  logic last_alu, last_sum;
-  assign last_alu = last[END] && kind[END] == KIND_ALU;
-  assign last_sum = last[ADD+1] && kind[ADD+1] != KIND_ALU;
-  assign retired = last_alu || last_sum;
-  assign retired_push = last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
+  // Of an instruction without steps, which is no sum, there is the end.
+  logic last_long, last_alu, last_sum;
+  assign last_long = last[LAST] && is_long[LAST];
+  assign last_alu = last[END] && is_alu[END];
+  assign last_sum = last[ADD+1] && !is_alu[ADD+1] && !is_long[ADD+1];
+  assign retired = last_long || last_alu || last_sum;
+  assign retired_push = last_long ? push[LAST] : last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
-  assign alu_step = x_valid && x_kind == KIND_ALU;
-  wire unused = &{1'b0, is_gemm, is_sum, is_alu};
+  assign alu_step = x_valid && (x_kind == KIND_ALU || (HAS_REQUANTIZE && x_kind == KIND_REQUANTIZE));
+  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out};
 endmodule

@@ -163,6 +163,10 @@ module acc_fetch (
   assign queue = to_load ? 3'b001 : opcode == OP_STORE ? 3'b100 : 3'b010;
   assign bad_flags = (to_load && (d[F_POP_PREV] || d[F_PUSH_PREV])) ||
       (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
+  // The operations of the ALU that there are: those of extensions have no
+  // immediate.
+  logic [7:0] operation;
+  assign operation = d[F_ALU_USE_IMM] ? ALU_IMMEDIATE : ALU_DEFINED;
   always_comb begin
     problem = FETCH_FINE;
     if (opcode > OP_LAST) problem = FETCH_OPCODE;
@@ -170,7 +174,7 @@ module acc_fetch (
     else if (copies && opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
     else if (copies && opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;
     else if (copies && opcode == OP_STORE && pads) problem = FETCH_PADS;
-    else if (opcode == OP_ALU && d[F_ALU_OP+:3] > ALU_LAST) problem = FETCH_ALU_OP;
+    else if (opcode == OP_ALU && !operation[d[F_ALU_OP+:3]]) problem = FETCH_ALU_OP;
     else if (bad_flags) problem = FETCH_FLAGS;
     else if (opcode == OP_FINISH && !d_last) problem = FETCH_NOT_LAST;
     else if (opcode != OP_FINISH && d_last) problem = FETCH_NO_FINISH;

@@ -29,6 +29,12 @@
 // operands takes two cycles, the first of which reads the source. A GEMM
 // operation waits for ALU operations on the same entry, and two cycles after
 // any ALU operation, whose result takes so much longer.
+//
+// `requantize`, if there is one, reads three sources in the three cycles before
+// it, but only where these are others than those of the operation before it in
+// the same instruction: acc_requantize keeps them. Its results take
+// REQUANTIZE_MORE cycles more than those of the ALU; so what is no such
+// operation waits until all results are written in the order of issue.
 import acc_pkg::*;
 
 module acc_sequence (
@@ -45,8 +51,9 @@ module acc_sequence (
     // The operation issued.
     output logic                      x_valid,
     output logic [               1:0] x_kind,
-    // Reads acc[x_read] as the source of the next operation, no more.
+    // Reads acc[x_read] as a source of the next operation, no more; which one.
     output logic                      x_source,
+    output logic [               1:0] x_which,
     output logic [ LOG_ACC_DEPTH-1:0] x_read,
     output logic [ LOG_ACC_DEPTH-1:0] x_dst,
     output logic [ LOG_INP_DEPTH-1:0] x_inp,
@@ -65,6 +72,8 @@ module acc_sequence (
   localparam int WB = LOG_WGT_DEPTH;
   localparam int UB = LOG_UOP_DEPTH;
   localparam int WINDOW = 6;
+  // The same for `requantize`.
+  localparam int LONG = WINDOW + (HAS_REQUANTIZE ? REQUANTIZE_MORE : 0);
 
   // --- the next instruction ---
   logic next_valid, take;
@@ -79,7 +88,7 @@ module acc_sequence (
 
   // --- the instruction and its loops ---
   logic active, step, enough;
-  logic is_alu, is_reset, use_imm, null_op, bad_uop;
+  logic is_alu, is_reset, use_imm, null_op, bad_uop, first_step;
   logic [2:0] alu_op, push;
   logic [15:0] imm, number;
   logic [UB-1:0] u, u_first;
@@ -156,6 +165,7 @@ module acc_sequence (
       use_imm  <= next[F_ALU_USE_IMM];
       imm      <= next[F_ALU_IMM+:16];
       push     <= {opcode == OP_FINISH, next[F_PUSH_NEXT], next[F_PUSH_PREV]};
+      first_step <= 1'b1;
       u_last   <= head_single;
       u_once   <= head_single;
       i_last   <= next[F_LOOP_ITER_IN+:14] == 14'd1;
@@ -180,6 +190,7 @@ module acc_sequence (
       w_fo     <= next[F_GEMM_WGT_OUT+:WB];
       w_fi     <= next[F_GEMM_WGT_IN+:WB];
     end else if (step) begin
+      first_step <= 1'b0;
       if (!u_last) begin
         u <= u + 1'b1;
         u_last <= {1'b0, u} + (UB + 1)'(2) == u_end;
@@ -213,6 +224,7 @@ module acc_sequence (
   assign uop_addr = u;
 
   typedef struct packed {
+    logic        first;
     logic        last;
     logic [2:0]  push;
     logic        valid;
@@ -233,10 +245,12 @@ module acc_sequence (
   logic bad_d3, bad_s3, bad_w3;
 
   always_comb begin
+    op0.first = first_step;
     op0.last = final_step;
     op0.push = push;
     op0.valid = !null_op;
     op0.kind = is_alu ? KIND_ALU : is_reset ? KIND_RESET : KIND_GEMM;
+    if (HAS_REQUANTIZE && is_alu && alu_op == ALU_REQUANTIZE) op0.kind = KIND_REQUANTIZE;
     op0.use_imm = use_imm;
     op0.alu_op = alu_op;
     op0.imm = imm;
@@ -281,15 +295,17 @@ module acc_sequence (
 
   // A source index may fit its field and still be beyond the smaller of the two
   // memories that the field serves.
-  logic beyond_acc, beyond_inp;
-  assign beyond_acc = bad_s3 || (s3 >> LOG_ACC_DEPTH) != '0;
+  logic beyond_acc, beyond_inp, reads_acc;
+  assign reads_acc = op3.kind == KIND_REQUANTIZE || (op3.kind == KIND_ALU && !op3.use_imm);
+  // The third source of `requantize` lies two entries further.
+  assign beyond_acc = bad_s3 || (s3 >> LOG_ACC_DEPTH) != '0 || (op3.kind == KIND_REQUANTIZE && DB'(s3) >= DB'((1 << DB) - 2));
   assign beyond_inp = bad_s3 || (s3 >> LOG_INP_DEPTH) != '0;
   always_ff @(posedge clk) begin
     fault <= 1'b0;
     fault_code <= FAULT_UOP;
     fault_number <= number - 16'd1;
     if (rst) fault <= 1'b0;
-    else if (v3 && op3.valid && op3.kind == KIND_ALU && !op3.use_imm && beyond_acc) begin
+    else if (v3 && op3.valid && reads_acc && beyond_acc) begin
       fault <= 1'b1;
       fault_code <= FAULT_SRC;
       fault_number <= number3 - 16'd1;
@@ -327,13 +343,16 @@ module acc_sequence (
   // Room for what the FIFO holds and what the stages before it may add.
   always_ff @(posedge clk) enough <= !rst && f_count <= (LOG_FIFO + 1)'((1 << LOG_FIFO) - 8);
 
-  logic h_valid, go, second;
-  op_t h;
+  logic h_valid, go;
+  op_t h, f;
   logic [DB-1:0] h_dst;
   logic [SB-1:0] h_src;
   logic [WB-1:0] h_wgt;
-  logic pair;
-  assign f_take = !h_valid || (go && !pair);
+  // Of the sources that it needs, so many have been read.
+  logic [1:0] sources, needed;
+  logic reading;
+  assign f = f_data[WIDTH-1-:$bits(op_t)];
+  assign f_take = !h_valid || (go && !reading);
   always_ff @(posedge clk) begin
     if (rst) h_valid <= 1'b0;
     else if (f_take) h_valid <= f_valid;
@@ -344,54 +363,87 @@ module acc_sequence (
   // By how many cycles ago it was issued: whether an operation was, one of the
   // ALU, and whether one was whose entry is the destination or the source of
   // the head (but for `in_flight` of the last cycle).
-  logic [WINDOW:1] in_flight, in_flight_alu, same_dst, same_src, same_alu;
-  logic [DB-1:0] in_flight_dst[1:WINDOW];
-  logic [DB-1:0] f_dst, f_src;
-  logic meets_dst, meets_src, meets_alu, wait_alu, two;
+  logic [LONG:1] in_flight, in_flight_alu, in_flight_long, same_dst, same_src, same_alu;
+  logic [DB-1:0] in_flight_dst[1:LONG];
+  logic [DB-1:0] f_dst, f_src, last_src;
+  logic meets_dst, meets_src, meets_alu, wait_alu, wait_long, is_long, other_source, f_three;
+  // Behind WINDOW only `requantize` matters.
+  logic [LONG:1] kept;
+  for (genvar k = 1; k <= LONG; k++) begin : g_kept
+    assign kept[k] = k != WINDOW || in_flight_long[k];
+  end
+  // Whether an entry is one of the sources that follow `source`.
+  function automatic logic is_source(input logic [DB-1:0] entry, input logic [DB-1:0] source, input logic three);
+    logic [DB-1:0] further;
+    further   = entry - source;
+    is_source = further == '0 || (HAS_REQUANTIZE && three && further < DB'(3));
+  endfunction
+  assign f_three = f.kind == KIND_REQUANTIZE;
   assign f_src = DB'(f_data[WB+:SB]);
   assign f_dst = f_data[WB+SB+:DB];
   always_ff @(posedge clk) begin
     same_dst[1] <= f_take && f_dst == h_dst;
-    same_src[1] <= f_take && f_src == h_dst;
+    same_src[1] <= f_take && is_source(h_dst, f_src, f_three);
     same_alu[1] <= f_take && f_dst == h_dst;
-    for (int k = 2; k <= WINDOW; k++) begin
-      same_dst[k] <= f_take ? in_flight[k-1] && f_dst == in_flight_dst[k-1] : same_dst[k-1] && (k != 2 || in_flight[1]);
-      same_src[k] <= f_take ? in_flight[k-1] && f_src == in_flight_dst[k-1] : same_src[k-1] && (k != 2 || in_flight[1]);
-      same_alu[k] <= f_take ? in_flight_alu[k-1] && f_dst == in_flight_dst[k-1] : same_alu[k-1] && (k != 2 || in_flight_alu[1]);
+    for (int k = 2; k <= LONG; k++) begin
+      same_dst[k] <= f_take ? in_flight[k-1] && kept[k-1] && f_dst == in_flight_dst[k-1] : same_dst[k-1] && kept[k-1] && (k != 2 || in_flight[1]);
+      same_src[k] <= f_take ? in_flight[k-1] && kept[k-1] && is_source(in_flight_dst[k-1], f_src, f_three) : same_src[k-1] && kept[k-1] && (k != 2 || in_flight[1]);
+      same_alu[k] <= f_take ? in_flight_alu[k-1] && kept[k-1] && f_dst == in_flight_dst[k-1] : same_alu[k-1] && kept[k-1] && (k != 2 || in_flight_alu[1]);
     end
+    if (f_take && f_valid) last_src <= f_src;
+    if (f_take) other_source <= f.first || f_src != last_src;
   end
-  assign meets_dst = same_dst[WINDOW:2] != '0 || (same_dst[1] && in_flight[1]);
-  assign meets_src = same_src[WINDOW:2] != '0 || (same_src[1] && in_flight[1]);
-  assign meets_alu = same_alu[WINDOW:2] != '0 || (same_alu[1] && in_flight_alu[1]);
-  assign two = h.valid && h.kind == KIND_ALU && !h.use_imm;
-  assign wait_alu = in_flight_alu[1] || in_flight_alu[2];
+  assign meets_dst = same_dst[LONG:2] != '0 || (same_dst[1] && in_flight[1]);
+  assign meets_src = same_src[LONG:2] != '0 || (same_src[1] && in_flight[1]);
+  assign meets_alu = same_alu[LONG:2] != '0 || (same_alu[1] && in_flight_alu[1]);
+  assign is_long = HAS_REQUANTIZE && h.valid && h.kind == KIND_REQUANTIZE;
   always_comb begin
-    if (second) go = 1'b1;
-    else if (h.valid && h.kind == KIND_ALU) go = h_valid && !meets_dst && !(two && meets_src);
+    needed = 2'd0;
+    if (is_long) needed = other_source ? 2'd3 : 2'd0;
+    else if (h.valid && h.kind == KIND_ALU && !h.use_imm) needed = 2'd1;
+  end
+  assign wait_alu = in_flight_alu[1] || in_flight_alu[2] || in_flight_long[2+LONG-WINDOW:1] != '0;
+  if (LONG > WINDOW) begin : g_wait_long
+    assign wait_long = in_flight_long[LONG-WINDOW:1] != '0;
+  end else begin : g_no_wait
+    assign wait_long = 1'b0;
+  end
+  always_comb begin
+    if (sources != 2'd0) go = 1'b1;
+    else if (is_long || (h.valid && h.kind == KIND_ALU))
+      go = h_valid && !meets_dst && !(needed != 2'd0 && meets_src) && (is_long || !wait_long);
     else go = h_valid && !wait_alu && !(h.valid && h.kind == KIND_GEMM && meets_alu);
   end
-  // The first of the two cycles of an operation with two operands.
-  assign pair = two && !second;
+  // A cycle before that of the operation itself.
+  assign reading = sources != needed;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      second <= 1'b0;
+      sources <= 2'd0;
       in_flight <= '0;
       in_flight_alu <= '0;
+      in_flight_long <= '0;
     end else begin
-      second <= go && pair;
-      in_flight <= {in_flight[WINDOW-1:1], go && h.valid && !pair};
-      in_flight_alu <= {in_flight_alu[WINDOW-1:1], go && h.valid && !pair && h.kind == KIND_ALU};
+      sources <= go && reading ? sources + 2'd1 : 2'd0;
+      in_flight[1] <= go && h.valid && !reading;
+      in_flight_alu[1] <= go && h.valid && !reading && (h.kind == KIND_ALU || is_long);
+      in_flight_long[1] <= go && !reading && is_long;
+      for (int k = 2; k <= LONG; k++) begin
+        in_flight[k] <= in_flight[k-1] && kept[k-1];
+        in_flight_alu[k] <= in_flight_alu[k-1] && kept[k-1];
+        in_flight_long[k] <= in_flight_long[k-1];
+      end
     end
     in_flight_dst[1] <= h_dst;
-    for (int k = 2; k <= WINDOW; k++) in_flight_dst[k] <= in_flight_dst[k-1];
+    for (int k = 2; k <= LONG; k++) in_flight_dst[k] <= in_flight_dst[k-1];
 
-    x_valid  <= !rst && go && h.valid && !pair;
-    x_source <= !rst && go && pair;
-    x_last   <= !rst && go && h.last && !pair;
+    x_valid  <= !rst && go && h.valid && !reading;
+    x_source <= !rst && go && reading;
+    x_last   <= !rst && go && h.last && !reading;
     if (go || !GATE_IDLE) begin
       x_kind <= h.valid ? h.kind : KIND_GEMM;
-      x_read <= pair ? DB'(h_src) : h_dst;
+      x_which <= sources;
+      x_read <= reading ? DB'(h_src) + DB'(HAS_REQUANTIZE ? sources : 2'd0) : h_dst;
       x_dst <= h_dst;
       x_inp <= LOG_INP_DEPTH'(h_src);
       x_wgt <= h_wgt;
@@ -401,5 +453,5 @@ module acc_sequence (
       x_push <= h.push;
     end
   end
-  wire unused = &{1'b0, insn, uop, f_ready};
+  wire unused = &{1'b0, insn, uop, f_ready, h, f};
 endmodule

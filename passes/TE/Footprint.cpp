@@ -325,6 +325,10 @@ LogicalResult Reader::visitInputs(linalg::LinalgOp op, bool isAnchor,
       for (unsigned dim = 0; dim < map.getNumDims(); ++dim)
         if (expr.isFunctionOfDim(dim) && !byLoop[dim])
           return fail("an operand is not packed into hardware elements");
+      // A dimension that no loop moves in is read whole, wherever the operation
+      // looks.
+      if (isa<AffineConstantExpr>(expr))
+        expr = getAffineConstantExpr(0, context);
       forms.push_back(simplifyAffineExpr(expr.replaceDims(byLoop),
                                          footprint.axes.size(), 0));
     }

@@ -64,9 +64,14 @@ LogicalResult Matcher::matchOperand(OpOperand &mine, OpOperand &theirs) {
       if (expr.isFunctionOfDim(dim))
         return fail("an outer dimension depends on an inner loop");
   auto position = cast<BlockArgument>(theirs.get()).getArgNumber();
-  match.operands[position] = mine.get();
-  match.maps[position] = AffineMap::get(
+  AffineMap outerMap = AffineMap::get(
       match.outerLoops, 0, map.getResults().drop_back(inner), op.getContext());
+  // An operand that the definition reads in several ways is one here, too.
+  if (match.operands[position] && (match.operands[position] != mine.get() ||
+                                   match.maps[position] != outerMap))
+    return fail("what should be one operand are several");
+  match.operands[position] = mine.get();
+  match.maps[position] = outerMap;
   return success();
 }
 

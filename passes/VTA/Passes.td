@@ -80,6 +80,27 @@ def VTAPackLayout : Pass<"vta-pack-layout", "::mlir::ModuleOp"> {
     "::acc::te::TEDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def VTAExpandSteps : Pass<"vta-expand-steps", "::mlir::ModuleOp"> {
+  let summary = "Compute steps of the accelerator on the host";
+  let description = [{
+    A kernel that no schedule makes fit the accelerator runs on the host, in the
+    layout and the steps that it has. This replaces what only the accelerator
+    has a word for, vta.requantize_step, by arithmetic.
+
+    ```mlir
+    %y = vta.requantize_step %a by %bias, %scaling, %bounds
+    ```
+    becomes
+    ```mlir
+    %x = arith.addi %a, %bias : i32
+    %w = arith.extsi %x : i32 to i64
+    ... // shifts, the product, rounding and bounds
+    %y = arith.trunci %r : i64 to i32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"> {
   let summary = "Place scratchpad buffers of kernels in their memories";
   let description = [{

@@ -11,10 +11,10 @@ import pytest
 
 from acc._lib import _runtime, isa
 from acc.hardware import simulator, toolchain
-from acc.hardware.package import Circuit, package
+from acc.hardware.package import Circuit, alu_operations, package
 from acc.hardware.random_stream import random_stream
-from circuit import ALU, GEMM_SAME, cycles, gaps, per_step, throughputs
-from circuits import DEEP, ROOMY, SMALL, WIDE, Case, check, random_case
+from circuit import ALU, GEMM_SAME, REQUANTIZE, cycles, gaps, per_step, throughputs
+from circuits import DEEP, ROOMY, SMALL, WIDE, Case, check, extended, random_case
 from conftest import ROOT
 from stream_coverage import Coverage
 
@@ -28,7 +28,7 @@ def circuit() -> object:
     return simulator.device(CONFIG, optimize=0)
 
 
-@pytest.mark.parametrize("case", [*SMALL, WIDE], ids=str)
+@pytest.mark.parametrize("case", [*SMALL, WIDE, extended(SMALL[0]), extended(WIDE)], ids=str)
 def test_random_streams(case: Case) -> None:
     check(case, range(12))
 
@@ -40,7 +40,7 @@ def test_random_circuits(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", [*SMALL, WIDE, ROOMY, DEEP], ids=str)
+@pytest.mark.parametrize("case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE))], ids=str)
 def test_more_random_streams(case: Case) -> None:
     check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)
 
@@ -48,6 +48,7 @@ def test_more_random_streams(case: Case) -> None:
 @pytest.mark.long
 def test_streams_that_reach_everything() -> None:
     check(ROOMY, COVERING, 40, 1)
+    check(extended(ROOMY), COVERING, 40, 1)
 
 
 def test_random_streams_reach_every_limit() -> None:
@@ -59,7 +60,16 @@ def test_random_streams_reach_every_limit() -> None:
     assert coverage.missing() == ["load.uop: x_stride at its limit, several rows"]
     kinds = {goal.partition(":")[0] for goal in coverage.goals}
     copies = {"load.uop", "load.inp", "load.wgt", "load.acc", "load.acc8", "store.out"}
-    assert kinds >= copies | {"gemm", "gemm.reset", "alu", "alu imm", "finish", *(f"alu.{op}" for op in isa.ALU_OPS)}
+    operations = {f"alu.{op}" for op in alu_operations(config)}
+    assert kinds >= copies | operations | {"gemm", "gemm.reset", "alu", "alu imm", "finish"}
+
+
+def test_random_streams_have_all_operations_that_are_declared() -> None:
+    config, coverage = extended(ROOMY).config, Coverage()
+    for seed in COVERING[:10]:
+        stream = random_stream(config, seed, 40)
+        coverage.add(config, stream.linked(), stream.program.uops)
+    assert {goal.partition(":")[0] for goal in coverage.goals} >= {f"alu.{op}" for op in isa.ALU_OPS}
 
 
 def test_memory_changes_times_only() -> None:
@@ -89,7 +99,7 @@ def test_streams_are_reproducible() -> None:
     assert first.linked() != other.linked()
 
 
-@pytest.mark.parametrize("case", [*SMALL, Case((), 64), Case((), 512)], ids=str)
+@pytest.mark.parametrize("case", [*SMALL, extended(SMALL[1]), Case((), 64), Case((), 512)], ids=str)
 def test_lint(case: Case, tmp_path: pathlib.Path) -> None:
     tool = toolchain.verilator()
     (tmp_path / "acc_pkg.sv").write_text(package(case.config, Circuit(case.port)))
@@ -114,6 +124,17 @@ def test_throughput(circuit: object) -> None:
 @pytest.mark.parametrize("op", ["min", "max", "add", "shr", "mul"])
 def test_every_alu_operation_takes_one_cycle(circuit: object, op: str) -> None:
     assert per_step(circuit, CONFIG, ALU.format(op=op)) == 1
+
+
+def test_a_requantization_takes_one_cycle() -> None:
+    """And three more where its parameters are others: here with every output, or with every tenth."""
+    case = extended(SMALL[0])
+    device = simulator.device(case.config, optimize=0)
+    far = f".uop dst=0 src={case.config.depth('acc') // 2} wgt=0"
+    assert per_step(device, case.config, REQUANTIZE, far) == 1
+    assert per_step(device, case.config, REQUANTIZE.replace("src=0,0", "src=0,1"), far) == 4
+    blocks = "alu.requantize uop=0:1 iter={n},10 dst=10,1 src=3,0"
+    assert per_step(device, case.config, blocks, far, 2, 12) == 13
 
 
 @pytest.mark.parametrize("latency", [1, 100])

@@ -17,7 +17,7 @@ from acc.hardware import cycle_model
 from acc.hardware.package import PORTS, Circuit
 from acc.hardware.random_stream import random_stream
 from calibration import compare, devices, random, third_party
-from circuits import SMALL, Case, random_case
+from circuits import SMALL, Case, extended, random_case
 
 CONFIG = SMALL[0].config
 # Everything as small as it can be, so that everything has to wait for room.
@@ -35,7 +35,7 @@ def agree(config: object, circuit: Circuit, latency: int, seeds: range, length: 
 
 
 @pytest.mark.parametrize("latency", [0, 3, 64, 500])
-@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("case", [*SMALL, extended(SMALL[0])], ids=str)
 def test_agrees_with_the_circuit(case: Case, latency: int) -> None:
     agree(case.config, Circuit(case.port), latency, range(8))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import pathlib
 import re
 import subprocess
@@ -26,6 +27,7 @@ RTL = {path.name: path.read_text() for path in sorted((ROOT / "hardware" / "rtl"
 # a beat.
 WIDER = {("Y_PAD_0", 16)}
 NARROWER = {("DRAM_BASE", 16)}
+EXTENDED = _runtime.Config(json.dumps({key: 1 for key in isa.ALU_NEEDS.values()}))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_codes_are_those_of_the_description() -> None:
             heads[f"{opcode}.{name}"] = (isa.OPCODES[opcode], memory << memory_at)
     mask = (1 << isa.OPCODE_BITS) - 1
     for head, (opcode, bits) in heads.items():
-        word = int.from_bytes(_runtime.Program.parse(head).encode(), "little")
+        word = int.from_bytes(_runtime.Program.parse(head, EXTENDED).encode(), "little")
         assert word & mask == opcode and word & bits == bits, head
     for flag, bit in isa.FLAGS.items():
         kind, _, neighbour = flag.partition("_")
@@ -164,7 +166,7 @@ BROKEN = [
     ('name = "op", width = 3', 'name = "op", width = 2', "codes do not fit 2 bits"),
     ('width = "uop + 1"', 'width = "oup + 1"', "'uop_end' is as wide as the unknown 'oup'"),
     ('name = "iter_in"', 'name = "y_size"', "the field 'y_size' is one of [mem], too"),
-    ('type = "signed"', 'type = "float"', "unknown type 'float'"),
+    ('width = 16, type = "signed"', 'width = 16, type = "float"', "unknown type 'float'"),
     ('module = "compute", scratchpad', 'module = "core", scratchpad', "unknown module 'core'"),
     ("LOG_BATCH + LOG_BLOCK_OUT + LOG_ACC_WIDTH", "LOG_BATCHES", "unknown key LOG_BATCHES"),
     ('fields = ["x_stride"]', 'fields = ["stride"]', "'stride' of mem has the unknown field 'stride'"),

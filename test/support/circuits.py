@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from acc._lib import _runtime
+from acc._lib import _runtime, isa
 from acc.errors import ConfigError
 from acc.hardware import simulator
 from acc.hardware.package import PORTS, Circuit
@@ -37,7 +37,8 @@ class Case:
     def __str__(self) -> str:
         c = self.config
         widths = "" if (c.inp_bits, c.wgt_bits) == (8, 8) else f"-int{c.inp_bits}x{c.wgt_bits}"
-        return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}"
+        more = "-extended" if dict(self.keys).get("ALU_REQUANTIZE") else ""
+        return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}{more}"
 
 
 def case(batch: int, block_in: int, block_out: int, inp: int, wgt: int, sizes: tuple[int, ...], *rest: int) -> Case:
@@ -53,6 +54,11 @@ SMALL = [
     case(1, 1, 2, 3, 2, (9, 8, 10, 12), 128, 20, 30),
     case(1, 3, 1, 2, 3, (8, 11, 9, 10), 64, 3, 0),
 ]
+
+
+def extended(case: Case) -> Case:
+    """The same with all extensions of the instruction set."""
+    return replace(case, keys=(*case.keys, *((key, 1) for key in sorted(set(isa.ALU_NEEDS.values())))))
 
 
 # All elements but micro-ops as wide as several beats.
@@ -117,6 +123,8 @@ def random_case(seed: int) -> Case:
         # Larger multiplications take a C++ compiler minutes.
         if all(config.depth(m) >= 2 for m in ("uop", "inp", "wgt", "acc")) and batch + block_in + block_out <= 9:
             break
+    if rng.random() < 0.5 and config.depth("acc") >= 4:
+        drawn = extended(drawn)
     if seed % 2 == 0:
         return drawn
     burst = int(rng.integers(0, 7))

@@ -334,4 +334,6 @@ def random_config(seed: int) -> dict[str, int]:
         config["LOG_WGT_WIDTH"] = int(rng.integers(1, 3))
     if rng.random() < 0.04:
         config["LOG_INP_WIDTH"] = int(rng.integers(0, 3))
+    if rng.random() < 0.4:
+        config["ALU_REQUANTIZE"] = 1
     return config

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from acc._lib import _runtime
+from acc._lib import _runtime, isa
+from acc.hardware.package import alu_operations
 
 
 def random_config(rng: np.random.Generator) -> _runtime.Config:
@@ -30,6 +31,8 @@ def random_config(rng: np.random.Generator) -> _runtime.Config:
             "LOG_WGT_BUFF_SIZE": int(rng.integers(8, 19)),
             "LOG_ACC_BUFF_SIZE": int(rng.integers(10, 18)),
         }
+        if rng.random() < 0.5:
+            keys["ALU_REQUANTIZE"] = 1
         if rng.random() < 0.5:
             keys["LOG_BLOCK"] = keys.pop("LOG_BLOCK_IN")
             del keys["LOG_BLOCK_OUT"]
@@ -135,14 +138,34 @@ class Model:
                 at += 1
 
     def loop(self, kind, suffix, uop, iter, dst, src, wgt=(0, 0), imm=0, use_imm=0) -> None:
+        source, parameters = None, None
         for o in range(iter[0]):
             for i in range(iter[1]):
                 for u in range(*uop):
                     d, s, w = self.uop[u] + np.array([[f[0] * o + f[1] * i] for f in (dst, src, wgt)]).reshape(3)
                     if kind == "gemm":
                         self.acc[d] = 0 if suffix == "reset" else wrap(self.acc[d] + self.inp[s] @ self.wgt[w].T)
+                    elif suffix == "requantize":
+                        if s != source:
+                            source, parameters = s, self.acc[s : s + 3].copy()
+                        self.acc[d] = self.requantize(self.acc[d], *parameters)
                     else:
                         self.acc[d] = self.alu(suffix, self.acc[d], np.int64(imm) if use_imm else self.acc[s])
+
+    @staticmethod
+    def requantize(a: np.ndarray, bias: np.ndarray, scaling: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        def signed(at: int) -> np.ndarray:
+            return (bounds >> at & 255).astype(np.uint8).view(np.int8).astype(np.int64)
+
+        post, middle = scaling >> 20 & 31, bounds >> 24 & 15
+        half, even, odd = (bounds >> at & 1 for at in (28, 29, 30))
+        product = (wrap(a + bias) >> (scaling >> 15 & 31)) * (scaling & 0x7FFF)
+        product += half * (((1 << post) >> 1) + ((1 << middle) >> 1))
+        result = product >> post
+        # Bits from `middle` up to `post`, which does not count.
+        dropped = product - (result << post) >> np.minimum(middle, post)
+        down = even * (dropped == 0) * ((result + odd) % 2)
+        return np.minimum(np.maximum(result - down + signed(0), signed(8)), signed(16))
 
     @staticmethod
     def alu(op: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -237,8 +260,11 @@ class Streams:
             fields["src"] = factors(self.c.depth("inp"), top[1])
             fields["wgt"] = factors(self.c.depth("wgt"), top[2])
             return Insn(str(kind), fields)
-        fields["src"] = factors(self.c.depth("acc"), top[1])
-        fields["use_imm"] = self.pick(0, 1)
-        op = str(self.rng.choice(["min", "max", "add", "shr", "mul"]))
+        op = str(self.rng.choice(alu_operations(self.c)))
+        further = isa.ALU_SOURCES[op] - 1
+        if top[1] + further >= self.c.depth("acc"):
+            op, further = "mul", 0
+        fields["src"] = factors(self.c.depth("acc") - further, top[1])
+        fields["use_imm"] = 0 if further else self.pick(0, 1)
         fields["imm"] = self.pick(-40, 40) if op == "shr" else self.pick(-32768, 32767)
         return Insn(f"alu.{op}", fields)

@@ -717,7 +717,8 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut(),
                   unsigned(config.wgtBits())};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
-      if (failed(Rewriter(function, tiles, {all, all}, *accelerator).run()))
+      VectorUnit unit{all, all, all && config.aluRequantize != 0};
+      if (failed(Rewriter(function, tiles, unit, *accelerator).run()))
         return signalPassFailure();
     }
   }

@@ -59,6 +59,8 @@ Value VTASteps::shiftHalfEven(Value acc, ArrayRef<int32_t> shifts) {
 
 Value VTASteps::requantize(RequantizeOp op, Value acc, ArrayRef<int32_t> bias,
                            bool fits) {
+  if (std::optional<Value> whole = requantizeAtOnce(op, acc, bias))
+    return *whole;
   ArrayRef<int32_t> shifts = op.getPreShift(), factors = op.getMultiplier();
   auto at = [](ArrayRef<int32_t> values, size_t channel) {
     return values[values.size() == 1 ? 0 : channel];
@@ -150,8 +152,10 @@ static Step getStep(AluKind kind) {
     return Step::ShiftRight;
   case AluKind::Mul:
     return Step::Mul;
+  case AluKind::Requantize:
+    break;
   }
-  llvm_unreachable("all operations are handled");
+  llvm_unreachable("a step has one operand");
 }
 
 Value VTASteps::applyAll(ArrayAttr steps, Value acc) {

@@ -71,7 +71,7 @@ Value VTASteps::generic(
 // Element-wise steps
 //===----------------------------------------------------------------------===//
 
-static SmallVector<utils::IteratorType> getAllParallel(int64_t loops = rank) {
+SmallVector<utils::IteratorType> VTASteps::getAllParallel(int64_t loops) {
   return SmallVector<utils::IteratorType>(loops, utils::IteratorType::parallel);
 }
 
@@ -213,11 +213,12 @@ Value VTASteps::copy(Value acc) {
 
 Value VTASteps::widen(Value input) {
   AffineMap identity = b.getMultiDimIdentityMap(rank);
-  return generic(
-      emptyLike(shapeOf(input), b.getI32Type()), input, {identity, identity},
-      getAllParallel(), [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-        return arith::ExtSIOp::create(inner, inner.getI32Type(), x[0]);
-      });
+  return generic(emptyLike(shapeOf(input), b.getI32Type()), input,
+                 {identity, identity}, getAllParallel(rank),
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                   return arith::ExtSIOp::create(inner, inner.getI32Type(),
+                                                 x[0]);
+                 });
 }
 
 Value VTASteps::narrow(Value acc, Value destination) {
@@ -326,7 +327,7 @@ Value VTASteps::globalSumWide(Value wideInput) {
                      {b.getAffineDimExpr(0), b.getAffineDimExpr(1), zero, zero,
                       b.getAffineDimExpr(4), b.getAffineDimExpr(5)},
                      b.getContext());
-  SmallVector<utils::IteratorType> iterators = getAllParallel();
+  SmallVector<utils::IteratorType> iterators = getAllParallel(rank);
   iterators[2] = iterators[3] = utils::IteratorType::reduction;
   return generic(fill({shape[0], shape[1], 1, 1, shape[4], shape[5]}, 0),
                  wideInput, {b.getMultiDimIdentityMap(rank), target}, iterators,

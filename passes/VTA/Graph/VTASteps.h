@@ -35,9 +35,10 @@ struct Tiles {
   }
 };
 
-/// What not every vector unit does: products, and shifts to the left.
+/// What not every vector unit does: products, shifts to the left, a whole
+/// requantization in one operation.
 struct VectorUnit {
-  bool multiplies = true, shiftsLeft = true;
+  bool multiplies = true, shiftsLeft = true, requantizes = false;
 };
 
 struct ChannelBlocks;
@@ -137,6 +138,14 @@ public:
   mlir::Value activate(ActivationAttr how, mlir::Value acc);
 
 private:
+  // OnePassRequantize.cpp
+  /// requantize() in one operation, if the vector unit has it and it computes
+  /// exactly the same.
+  std::optional<mlir::Value> requantizeAtOnce(graph::RequantizeOp op,
+                                              mlir::Value acc,
+                                              llvm::ArrayRef<int32_t> bias);
+  static llvm::SmallVector<mlir::utils::IteratorType>
+  getAllParallel(int64_t loops);
   mlir::Value applyAll(mlir::ArrayAttr steps, mlir::Value acc);
   /// The number of blocks of channels in a packed tensor, and which one the
   /// loops over its axes are at.

@@ -11,6 +11,9 @@ using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
 
+/// The two innermost dimensions are one element of the memory.
+static constexpr size_t kElementRank = 2;
+
 //===----------------------------------------------------------------------===//
 // Intrinsics
 //===----------------------------------------------------------------------===//
@@ -23,8 +26,15 @@ static LogicalResult emitAlu(OpBuilder &builder, Location loc,
   if (!kind)
     return failure();
   if (!match.immediate) {
+    // Of several elements that are read together, the first is named.
+    SmallVector<AffineMap> maps = match.maps;
+    auto source = cast<MemRefType>(match.operands[1].getType());
+    SmallVector<AffineExpr> at(maps[1].getResults());
+    at.resize(source.getRank() - kElementRank,
+              builder.getAffineConstantExpr(0));
+    maps[1] = AffineMap::get(maps[1].getNumDims(), 0, at, builder.getContext());
     AluOp::create(builder, loc, kind.getValue(), match.operands[0],
-                  match.operands[1], match.bounds, match.maps);
+                  match.operands[1], match.bounds, maps);
     return success();
   }
   int64_t immediate = *match.immediate;
@@ -56,9 +66,6 @@ LogicalResult acc::vta::emitIntrinsic(OpBuilder &builder, Location loc,
 //===----------------------------------------------------------------------===//
 // Transfers
 //===----------------------------------------------------------------------===//
-
-/// The two innermost dimensions are one element of the memory.
-static constexpr size_t kElementRank = 2;
 
 LogicalResult acc::vta::emitLoad(OpBuilder &builder, te::CacheReadOp read) {
   SmallVector<OpFoldResult> low = read.getMixedLow(),

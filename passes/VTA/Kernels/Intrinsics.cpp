@@ -64,6 +64,24 @@ te.intrin @vta_{2}_imm emits "vta.alu" with {{{4}} {{
 }
 )mlir";
 
+// The operand's three elements hold parameters.
+static constexpr char kRequantize[] = R"mlir(
+te.intrin @vta_requantize emits "vta.alu" with {{op = #vta<alu_op requantize>} {{
+^bb0(%acc: memref<{0}x{1}xi32, #vta.mem<acc>>, %parameters: memref<3x{0}x{1}xi32, #vta.mem<acc>>):
+  linalg.generic {{
+      indexing_maps = [affine_map<(b, o) -> (0, b, o)>, affine_map<(b, o) -> (1, b, o)>,
+                       affine_map<(b, o) -> (2, b, o)>, affine_map<(b, o) -> (b, o)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%parameters, %parameters, %parameters : memref<3x{0}x{1}xi32, #vta.mem<acc>>,
+          memref<3x{0}x{1}xi32, #vta.mem<acc>>, memref<3x{0}x{1}xi32, #vta.mem<acc>>)
+      outs(%acc : memref<{0}x{1}xi32, #vta.mem<acc>>) {{
+  ^bb0(%bias: i32, %scaling: i32, %bounds: i32, %a: i32):
+    %0 = vta.requantize_step %a by %bias, %scaling, %bounds
+    linalg.yield %0 : i32
+  }
+}
+)mlir";
+
 namespace {
 struct AluStep {
   const char *name, *op, *attributes;
@@ -95,5 +113,7 @@ std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
                             step.attributes)
                   .str();
   }
+  if (config.aluRequantize)
+    text += llvm::formatv(kRequantize, batch, blockOut).str();
   return text;
 }

@@ -97,6 +97,8 @@ void Emitter::emitDomain(const isa::Instruction &insn,
       dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
   if (dialect == isa::Dialect::Public && gemm && !gemm->reset)
     emitSeparated(insn, bases, std::move(dims), kGemmStepsApart);
+  else if (insn.alu() && insn.alu()->sources() > 1)
+    emitHeld(insn, bases, std::move(dims));
   else if (insn.alu() && reduces)
     emitSeparated(insn, bases, std::move(dims), kAluStepsApart);
   else
@@ -156,6 +158,38 @@ void Emitter::emitSeparated(const isa::Instruction &insn,
     for (int role = 0; role < 3; ++role)
       bases[role] += terms.strides[role];
   }
+}
+
+/// Emits an operation that reads its source only where it is another one than
+/// that of the step before: it moves in the outer loop alone.
+void Emitter::emitHeld(const isa::Instruction &insn,
+                       std::array<int64_t, 3> bases,
+                       SmallVector<LoopDim> dims) {
+  auto moves = [](const LoopDim &dim) { return dim.strides[1] != 0; };
+  auto isShorter = [](const LoopDim &a, const LoopDim &b) {
+    return a.size < b.size;
+  };
+  if (llvm::count_if(dims, moves) > 1) {
+    SmallVector<LoopDim> moving(llvm::make_filter_range(dims, moves));
+    LoopDim shortest = *llvm::min_element(moving, isShorter);
+    dims.erase(llvm::find_if(dims, [&](const LoopDim &dim) {
+      return dim.size == shortest.size && dim.strides == shortest.strides;
+    }));
+    for (int64_t i = 0; i < shortest.size; ++i) {
+      emitHeld(insn, bases, dims);
+      for (int role = 0; role < 3; ++role)
+        bases[role] += shortest.strides[role];
+    }
+    return;
+  }
+  SmallVector<LoopDim> loops(llvm::make_filter_range(dims, moves));
+  llvm::erase_if(dims, moves);
+  if (!dims.empty()) {
+    auto *longest = llvm::max_element(dims, isShorter);
+    loops.push_back(*longest);
+    dims.erase(longest);
+  }
+  emitNest(insn, bases, std::move(loops), dims);
 }
 
 /// Emits a domain whose dimensions fit the hardware loops; \p innermost are

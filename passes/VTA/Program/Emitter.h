@@ -84,6 +84,8 @@ private:
                   llvm::SmallVector<LoopDim> dims);
   void emitSeparated(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                      llvm::SmallVector<LoopDim> dims, int64_t apart);
+  void emitHeld(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                llvm::SmallVector<LoopDim> dims);
   void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                 llvm::SmallVector<LoopDim> dims,
                 llvm::ArrayRef<LoopDim> innermost);

@@ -105,8 +105,23 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
         places = layout["gemm" if section == "loop" else section]
         for name in names:
             c[f"F_{section}_{name}".upper()] = places[name][0]
+    for name, (_, low, _, _) in isa.REQUANTIZE.items():
+        c[f"F_REQUANTIZE_{name}".upper()] = low
+    c["REQUANTIZE_MORE"] = REQUANTIZE_MORE
+    c["HAS_REQUANTIZE"] = int(config.alu_requantize)
     c["GATE_IDLE"] = int(gate_idle)
     return c
+
+
+# By how many cycles the results of `requantize` are later than those of other operations: stages of acc_requantize
+# less those of acc_alu.
+REQUANTIZE_MORE = 7
+
+
+def alu_operations(config: Any) -> tuple[str, ...]:
+    """The operations of the tensor ALU that `config` (an `acc._lib._runtime.Config`) has, by name."""
+    needs = {op: isa.ALU_NEEDS.get(op) for op in isa.ALU_OPS}
+    return tuple(op for op, key in needs.items() if key is None or getattr(config, key.lower()))
 
 
 def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
@@ -116,6 +131,14 @@ def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tupl
 def _checked(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
     """The same with the last code that is defined, which fetch compares with."""
     return _encodings(prefix, width, table | {"last": max(table.values())})
+
+
+def _masks(config: Any) -> dict[str, tuple[int, int]]:
+    """Which operations of the ALU there are, and which of them may have an immediate, a bit by code."""
+    width = 1 << isa.CODE_WIDTHS["alu_op"]
+    defined = alu_operations(config)
+    sets = {"ALU_DEFINED": defined, "ALU_IMMEDIATE": [op for op in defined if op not in isa.ALU_NEEDS]}
+    return {name: (width, sum(1 << isa.ALU_OPS[op] for op in ops)) for name, ops in sets.items()}
 
 
 def _bits(table: dict[str, int]) -> int:
@@ -130,7 +153,7 @@ _CODE = isa.REGISTER_BITS["error_code"][1]
 ENCODINGS: dict[str, tuple[int, int]] = {
     **_checked("OP", isa.OPCODE_BITS, isa.OPCODES),
     **_checked("MEM", isa.CODE_WIDTHS["memory"], isa.MEMORIES),
-    **_checked("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
+    **_encodings("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
     **_encodings("KIND", _bits(isa.KINDS), isa.KINDS),
     **_encodings("UNIT", isa.REGISTER_BITS["error_unit"][1], isa.UNITS),
     **_encodings("FAULT", _bits(isa.FAULTS), isa.FAULTS),
@@ -157,8 +180,9 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        kind = "bit" if name == "GATE_IDLE" else "int"
+        kind = "bit" if name in ("GATE_IDLE", "HAS_REQUANTIZE") else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
-    lines += [f"  localparam logic [{w - 1}:0] {name} = {w}'d{value};" for name, (w, value) in ENCODINGS.items()]
+    encodings = ENCODINGS | _masks(config)
+    lines += [f"  localparam logic [{w - 1}:0] {name} = {w}'d{value};" for name, (w, value) in encodings.items()]
     return "\n".join([*lines, "endpackage", ""])

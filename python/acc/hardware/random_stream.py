@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from acc._lib import isa
+from acc.hardware.package import alu_operations
 from acc.hardware.spare_tokens import spare_tokens
 
 MAX_ITER, MAX_16, MAX_32, MAX_PAD = (isa.MOST[name] for name in ("iter_out", "x_size", "dram_base", "x_pad_0"))
 LEAST_IMM, MOST_IMM = isa.LEAST["imm"], isa.MOST["imm"]
-ALU_OPS = tuple(isa.ALU_OPS)
 # What a LOAD or STORE that moves nothing may name, among it what is no memory, by the module it goes to.
 NAMED = {
     "load": tuple(sorted(memory for memory, module in isa.MODULE_OF.items() if module == "load")),
@@ -79,6 +79,7 @@ def random_stream(
 class _Generator:
     def __init__(self, config: Any, rng: np.random.Generator, max_steps: int, far: bool) -> None:
         self.c, self.rng, self.max_steps = config, rng, max_steps
+        self.operations = alu_operations(config)
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
         self.page = int(config.alignment)
@@ -267,7 +268,11 @@ class _Generator:
         kind = str(self.rng.choice(["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5))
         depth = {name: self.depth[memory] for name, memory in (("dst", "acc"), ("inp", "inp"), ("wgt", "wgt"))}
         depth["acc"] = depth["dst"]
-        op, use_imm = str(self.rng.choice(ALU_OPS)), self.pick(0, 1)
+        op, use_imm = str(self.rng.choice(self.operations)), self.pick(0, 1)
+        # The last entry that an operation reads lies so far behind the first.
+        further = isa.ALU_SOURCES[op] - 1 if kind == "alu" else 0
+        if further:
+            use_imm = 0
         outs = ins = 0
         top = [0, 0, 0]
         if self.chance(0.06):
@@ -293,11 +298,13 @@ class _Generator:
             # Not every source index is one of both memories.
             if kind == "gemm" and top[1] >= depth["inp"]:
                 kind = "gemm.reset"
+            if further and top[1] + further >= depth["acc"]:
+                op, further = "add", 0
             use_imm = int(use_imm or top[1] >= depth["acc"])
         # What is not read may lie anywhere.
         ignored = not outs or (kind == "gemm.reset" if kind != "alu" else use_imm)
         source = depth["acc" if kind == "alu" else "inp"]
-        src = self._factors(source, 0, 1, 1) if ignored else self._factors(source, top[1], outs, ins)
+        src = self._factors(source, 0, 1, 1) if ignored else self._factors(source - further, top[1], outs, ins)
         if kind == "alu":
             return f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op)}"
         wgt = self._factors(depth["wgt"], 0 if ignored else top[2], *((1, 1) if ignored else (outs, ins)))
@@ -315,6 +322,24 @@ class _Generator:
         yield f"load.acc8 sram={src} dram=@1+{self.pick(0, count - n)} y=1 x={n} stride=0"
         step = int(self.chance(0.5))
         yield f"alu.shr uop={at}:{at + 1} iter=1,{n} dst=0,{step} src=0,1 use_imm=0 imm=0"
+
+    def requantizations(self) -> Iterator[str]:
+        """Requantizations of accumulators that are small enough for results between the bounds, and for ties."""
+        loaded = np.flatnonzero(self.known)
+        at = int(loaded[self.pick(0, len(loaded) - 1)])
+        dst, src, _ = (int(v) for v in self.uops[at])
+        words = isa.ALU_SOURCES["requantize"]
+        n = self.pick(1, 6)
+        if dst + n > self.depth["acc"] or src + n * words > self.depth["acc"]:
+            return
+        wide, narrow = (self.data_bytes // self.bytes[memory] for memory in ("acc", "acc8"))
+        step = self.pick(0, words)
+        read = words + (n - 1) * step
+        yield f"load.acc sram={src} dram=@1+{self.pick(0, wide - read)} y=1 x={read} stride=0"
+        # The bias of some of them is as small.
+        yield f"load.acc8 sram={src} dram=@1+{self.pick(0, narrow - 1)} y=1 x=1 stride=0"
+        yield f"load.acc8 sram={dst} dram=@1+{self.pick(0, narrow - n)} y=1 x={n} stride=0"
+        yield f"alu.requantize uop={at}:{at + 1} iter=1,{n} dst=0,1 src=0,{step} use_imm=0 imm={self._imm('add')}"
 
     def body(self, length: int) -> Iterator[str]:
         yield self.load_uops()
@@ -336,6 +361,8 @@ class _Generator:
                     yield self.nothing(memory) if self.chance(0.5) else self.copy(memory)
             elif kind < 0.13:
                 yield from self.shifts()
+                if "requantize" in self.operations:
+                    yield from self.requantizations()
             elif kind < 0.14:
                 yield self.fill(str(self.rng.choice(["inp", "wgt", "acc", "acc8"])))
             elif kind < 0.5:

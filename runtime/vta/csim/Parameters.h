@@ -93,6 +93,9 @@ struct Pipeline {
   /// GEMM is issued so many cycles after an ALU operation, which takes so much
   /// longer.
   Cycle gemmAfterAlu = 3;
+  /// The results of `requantize` take so much longer than those of other ALU
+  /// operations; what follows is issued so much later.
+  Cycle requantizeMore = 7;
   /// Operations in the waiting room up to which the loops go on, as seen so
   /// many cycles before.
   unsigned waitingRoom = 8;

@@ -31,35 +31,45 @@ Cycle Sequence::stepFrom(Cycle first) {
   }
 }
 
-Cycle Sequence::issueFrom(Cycle from, Kind kind, bool two, uint32_t dst,
+Cycle Sequence::issueFrom(Cycle from, Kind kind, uint32_t reads, uint32_t dst,
                           uint32_t src) {
-  if (kind != Alu)
-    from = std::max(from, lastAlu + pipeline.gemmAfterAlu);
-  if (kind == Alu || (kind == Gemm && lastAlu + pipeline.hazard > from))
+  auto isAlu = [](Kind k) { return k == Alu || k == Requantize; };
+  // Results are written in the order of issue.
+  const Cycle behind = lastRequantize + pipeline.requantizeMore;
+  if (!isAlu(kind))
+    from = std::max({from, lastAlu + pipeline.gemmAfterAlu,
+                     behind + pipeline.gemmAfterAlu});
+  else if (kind == Alu)
+    from = std::max(from, behind + 1);
+  if (isAlu(kind) || (kind == Gemm && quietFrom() > from))
     for (uint64_t i = count - 1;; --i) {
-      // Only one is issued per cycle, so this ends soon.
+      // Only one is issued per cycle, so this ends soon. What is issued later
+      // is written later.
       const Op &other = op(i);
-      if (other.issued + pipeline.hazard <= from)
+      if (other.issued + hazard(Requantize) <= from)
         break;
-      bool waits = kind == Alu ? other.kind != Null : other.kind == Alu;
-      if (waits && (other.dst == dst || (two && other.dst == src))) {
-        from = other.issued + pipeline.hazard;
+      const Cycle written = other.issued + hazard(other.kind);
+      bool waits = isAlu(kind) ? other.kind != Null : isAlu(other.kind);
+      if (waits && written > from &&
+          (other.dst == dst || other.dst - src < reads)) {
+        from = written;
         break;
       }
     }
-  // The first of two cycles reads the source.
-  return two ? from + 1 : from;
+  return from + reads;
 }
 
-void Sequence::execute(Cycle first, Kind kind, bool two, uint32_t dst,
+void Sequence::execute(Cycle first, Kind kind, uint32_t reads, uint32_t dst,
                        uint32_t src) {
   const Cycle step = stepFrom(first);
   const Cycle taken =
       std::max(step + pipeline.indices + pipeline.fifo, latest().issued);
-  const Cycle issued = issueFrom(taken + pipeline.issue, kind, two, dst, src);
+  const Cycle issued = issueFrom(taken + pipeline.issue, kind, reads, dst, src);
   op(count++) = {step, taken, issued, dst, kind};
   if (kind == Alu)
     lastAlu = issued;
+  if (kind == Requantize)
+    lastRequantize = issued;
 }
 
 uint32_t Sequence::skip(uint32_t iterations, uint32_t period, uint64_t size,
@@ -74,6 +84,7 @@ uint32_t Sequence::skip(uint32_t iterations, uint32_t period, uint64_t size,
     entry.dst += entries;
   }
   lastAlu += cycles;
+  lastRequantize += cycles;
   count += number;
   seen += number;
   skipped += number;
@@ -109,8 +120,7 @@ void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
   const Cycle toTaken = pipeline.indices + pipeline.fifo;
   const Cycle lag = toTaken + pipeline.issue;
   // The usual case: everything before is out of the way in time.
-  if (latest().issued <= first + toTaken &&
-      lastAlu + pipeline.hazard <= first + lag) {
+  if (latest().issued <= first + toTaken && quietFrom() <= first + lag) {
     runFreely(loop, uops, kind, 0,
               {first - 1, first - 1 + toTaken, first - 1 + lag, 0, kind});
     return;
@@ -120,8 +130,7 @@ void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
     for (uint32_t i = 0; i < loop.iterIn; ++i)
       for (const Uop &uop : uops) {
         const Op before = latest();
-        execute(first, kind, false, uop.dst + o * loop.dstOut + i * loop.dstIn,
-                0);
+        execute(first, kind, 0, uop.dst + o * loop.dstOut + i * loop.dstIn, 0);
         ++n;
         const Op &now = latest();
         const bool same = now.step == before.step + 1 &&
@@ -129,7 +138,7 @@ void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
                           now.issued == before.issued + 1;
         steady = same ? steady + 1 : 0;
         // The waiting room is empty, or as full as it will stay.
-        if (lastAlu + pipeline.hazard <= now.issued + 1 &&
+        if (quietFrom() <= now.issued + 1 &&
             (now.issued == now.step + lag || steady >= kMemory)) {
           runFreely(loop, uops, kind, n, now);
           return;
@@ -159,8 +168,10 @@ uint32_t Sequence::period(Repetition &seen, uint32_t iteration, uint32_t base) {
   return 0;
 }
 
-/// Whether no entry that \p loop reads as a source is one that it writes.
-static bool isDisjoint(const isa::MicroLoop &loop, std::span<const Uop> uops) {
+/// Whether no entry that \p loop reads as a source, of which there are
+/// \p sources each time, is one that it writes.
+static bool isDisjoint(const isa::MicroLoop &loop, std::span<const Uop> uops,
+                       uint32_t sources) {
   auto range = [&](uint32_t Uop::*index, uint32_t out, uint32_t in) {
     uint32_t low = ~0u, high = 0;
     for (const Uop &uop : uops) {
@@ -172,15 +183,22 @@ static bool isDisjoint(const isa::MicroLoop &loop, std::span<const Uop> uops) {
   };
   auto [dst, dstEnd] = range(&Uop::dst, loop.dstOut, loop.dstIn);
   auto [src, srcEnd] = range(&Uop::src, loop.srcOut, loop.srcIn);
-  return dstEnd < src || srcEnd < dst;
+  return dstEnd < src || srcEnd + sources - 1 < dst;
 }
 
 void Sequence::runAlu(Cycle first, const isa::AluInsn &alu,
-                      std::span<const Uop> uops) {
+                      std::span<const Uop> uops, Kind kind) {
   // An iteration is like another only if sources and destinations keep their
   // distance, or never meet.
-  const bool two = !alu.useImm;
-  const bool apart = !two || isDisjoint(alu, uops);
+  const uint32_t sources = alu.sources();
+  const bool apart = sources == 0 || isDisjoint(alu, uops, sources);
+  // `requantize` reads its source only where that is another one.
+  std::optional<uint32_t> source;
+  auto leaveOut = [&](uint32_t iterations, uint32_t period, uint64_t size,
+                      Cycle then, uint32_t dstFactor, uint32_t srcFactor) {
+    *source += iterations * srcFactor;
+    return skip(iterations, period, size, then, dstFactor);
+  };
   const bool repeatsInner = apart || alu.srcIn == alu.dstIn;
   const bool repeatsOuter = apart || alu.srcOut == alu.dstOut;
 
@@ -189,22 +207,28 @@ void Sequence::runAlu(Cycle first, const isa::AluInsn &alu,
     const uint32_t base = o * alu.dstOut;
     Repetition inner;
     for (uint32_t i = 0; i < alu.iterIn; ++i) {
-      for (const Uop &uop : uops)
-        execute(first, Alu, two, uop.dst + base + i * alu.dstIn,
-                uop.src + o * alu.srcOut + i * alu.srcIn);
+      for (const Uop &uop : uops) {
+        const uint32_t src = uop.src + o * alu.srcOut + i * alu.srcIn;
+        const bool reads = kind == Alu || source != src;
+        source = src;
+        execute(first, kind, reads ? sources : 0,
+                uop.dst + base + i * alu.dstIn, src);
+      }
       const uint32_t left = alu.iterIn - 1 - i;
       // As long as something older matters, nothing can be alike.
       if (!repeatsInner || left == 0 || (i + 1) * uops.size() < kMemory)
         continue;
       if (uint32_t n = period(inner, i, base + i * alu.dstIn))
-        i += skip(left / n * n, n, uops.size(), inner.state.now, alu.dstIn);
+        i += leaveOut(left / n * n, n, uops.size(), inner.state.now, alu.dstIn,
+                      alu.srcIn);
     }
     const uint32_t left = alu.iterOut - 1 - o;
     const uint64_t size = uops.size() * alu.iterIn;
     if (!repeatsOuter || left == 0 || (o + 1) * size < kMemory)
       continue;
     if (uint32_t n = period(outer, o, base))
-      o += skip(left / n * n, n, size, outer.state.now, alu.dstOut);
+      o += leaveOut(left / n * n, n, size, outer.state.now, alu.dstOut,
+                    alu.srcOut);
   }
 }
 
@@ -216,18 +240,20 @@ Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
   const isa::MicroLoop *loop = insn.loop();
   Kind kind = Null;
   if (!loop || loop->steps() == 0) {
-    execute(first, Null, false, 0, 0);
+    execute(first, Null, 0, 0, 0);
   } else {
     std::span<const Uop> used = uops.subspan(loop->uopBgn, loop->uopCount());
     if (const isa::AluInsn *alu = insn.alu()) {
-      kind = Alu;
-      runAlu(first, *alu, used);
+      kind = alu->op == isa::AluOp::Requantize ? Requantize : Alu;
+      runAlu(first, *alu, used, kind);
     } else {
       kind = loop->reset ? Reset : Gemm;
       runGemm(first, *loop, used, kind);
     }
   }
   return {taken + pipeline.nextRoom, latest().step + pipeline.loopIdle,
-          latest().issued +
-              (kind == Alu ? geometry.aluRetires : geometry.gemmRetires)};
+          latest().issued + (kind == Alu ? geometry.aluRetires
+                             : kind == Requantize
+                                 ? geometry.aluRetires + pipeline.requantizeMore
+                                 : geometry.gemmRetires)};
 }

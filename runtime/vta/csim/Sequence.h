@@ -39,7 +39,7 @@ public:
             std::span<const isa::Uop> uops);
 
 private:
-  enum Kind : uint8_t { Gemm, Reset, Alu, Null };
+  enum Kind : uint8_t { Gemm, Reset, Alu, Null, Requantize };
   struct Op {
     /// Cycles in which the loops step to it, the waiting room lets it go, it is
     /// issued.
@@ -49,19 +49,31 @@ private:
   };
   /// More than the operations whose times the next one depends on, which are
   /// those in the waiting room and in the stages before and behind it.
-  static constexpr size_t kHistory = 64, kMemory = 24;
+  static constexpr size_t kHistory = 64, kMemory = 32;
 
   Op &op(uint64_t i) { return ops[(i - skipped) % kHistory]; }
   Op &latest() { return op(count - 1); }
-  /// The next operation; \p first is the first cycle for its step.
-  void execute(Cycle first, Kind kind, bool two, uint32_t dst, uint32_t src);
+  /// The next operation; \p first is the first cycle for its step, \p reads how
+  /// many entries it reads from \p src on, a cycle each.
+  void execute(Cycle first, Kind kind, uint32_t reads, uint32_t dst,
+               uint32_t src);
   Cycle stepFrom(Cycle first);
-  Cycle issueFrom(Cycle from, Kind kind, bool two, uint32_t dst, uint32_t src);
+  Cycle issueFrom(Cycle from, Kind kind, uint32_t reads, uint32_t dst,
+                  uint32_t src);
+  /// Issue of an operation -> its entry may be read again.
+  Cycle hazard(Kind kind) const {
+    return pipeline.hazard +
+           (kind == Requantize ? pipeline.requantizeMore : Cycle(0));
+  }
+  /// From when on no operation of the ALU so far is in the way of a GEMM.
+  Cycle quietFrom() const {
+    return std::max(lastAlu + hazard(Alu), lastRequantize + hazard(Requantize));
+  }
 
   void runGemm(Cycle first, const isa::MicroLoop &loop,
                std::span<const isa::Uop> uops, Kind kind);
   void runAlu(Cycle first, const isa::AluInsn &alu,
-              std::span<const isa::Uop> uops);
+              std::span<const isa::Uop> uops, Kind kind);
   /// What the next operation depends on, as seen from the last one.
   struct State {
     Cycle now = 0;
@@ -98,8 +110,8 @@ private:
   /// Operations so far, those left out, and how many of them the waiting room
   /// knows of when the next one is considered.
   uint64_t count = kHistory, skipped = 0, seen = kHistory;
-  /// The issue of the last ALU operation.
-  Cycle lastAlu = 0;
+  /// The issue of the last operation of the ALU, of the last `requantize`.
+  Cycle lastAlu = 0, lastRequantize = 0;
 };
 
 } // namespace acc::vta::csim

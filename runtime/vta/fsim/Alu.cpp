@@ -7,7 +7,10 @@
 
 #include "Alu.h"
 
+#include "acc/vta/isa/Requantize.h"
+
 #include <cstring>
+#include <vector>
 
 using namespace acc;
 using namespace acc::vta;
@@ -81,6 +84,88 @@ INLINE void loops(const AluInsn &alu, const Uop *uops, int32_t *acc,
     }
 }
 
+/// The parameters of `requantize`, a row of lanes for each.
+class Parameters {
+public:
+  explicit Parameters(int lanes)
+      : lanes(lanes), storage(size_t(kRows) * lanes) {}
+
+  /// Takes them from the accumulators at \p source on.
+  void load(const int32_t *source) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      isa::Requantize::Words words;
+      for (size_t k = 0; k < words.size(); ++k)
+        words[k] = static_cast<uint32_t>(source[k * lanes + lane]);
+      const auto p = isa::Requantize::decode(words);
+      const int64_t values[kRows] = {
+          p.bias,        p.preShift,  p.multiplier,
+          p.getAddend(), p.postShift, p.tiesEven ? p.getTieMask() : -1,
+          p.tiesOdd,     p.zeroPoint, p.lowest,
+          p.highest,     p.tiesEven};
+      for (int row = 0; row < kRows; ++row)
+        storage[size_t(row) * lanes + lane] = values[row];
+    }
+  }
+
+  /// As isa::Requantize does, in a form that compilers vectorize.
+  INLINE void apply(int32_t *dst) const {
+    auto row = [&](Row r) { return storage.data() + size_t(r) * lanes; };
+    const int64_t *bias = row(Bias), *pre = row(PreShift),
+                  *multiplier = row(Multiplier), *addend = row(Addend),
+                  *post = row(PostShift), *mask = row(TieMask),
+                  *odd = row(TiesOdd), *zero = row(ZeroPoint),
+                  *lowest = row(Lowest), *highest = row(Highest),
+                  *even = row(TiesEven);
+    for (int lane = 0; lane < lanes; ++lane) {
+      const int64_t x = static_cast<int32_t>(static_cast<uint32_t>(dst[lane]) +
+                                             static_cast<uint32_t>(bias[lane]));
+      const int64_t q = (x >> pre[lane]) * multiplier[lane] + addend[lane];
+      const int64_t z = q >> post[lane];
+      const int64_t tie = (q & mask[lane]) == 0 ? even[lane] : 0;
+      int64_t y = z + zero[lane] - (tie & (z ^ odd[lane]) & 1);
+      y = y < lowest[lane] ? lowest[lane] : y;
+      y = y > highest[lane] ? highest[lane] : y;
+      dst[lane] = static_cast<int32_t>(y);
+    }
+  }
+
+private:
+  enum Row {
+    Bias,
+    PreShift,
+    Multiplier,
+    Addend,
+    PostShift,
+    TieMask,
+    TiesOdd,
+    ZeroPoint,
+    Lowest,
+    Highest,
+    TiesEven,
+    kRows
+  };
+  const int lanes;
+  std::vector<int64_t> storage;
+};
+
+INLINE void requantize(const AluInsn &alu, const Uop *uops, int32_t *acc,
+                       int lanes) {
+  Parameters parameters(lanes);
+  // Parameters are kept as long as the source is the same, also where the
+  // operation itself writes there.
+  std::optional<uint32_t> source;
+  for (uint32_t o = 0; o < alu.iterOut; ++o)
+    for (uint32_t i = 0; i < alu.iterIn; ++i)
+      for (const Uop *u = uops + alu.uopBgn; u != uops + alu.uopEnd; ++u) {
+        const uint32_t from = u->src + o * alu.srcOut + i * alu.srcIn;
+        if (source != from)
+          parameters.load(acc + size_t(from) * lanes);
+        source = from;
+        const size_t entry = u->dst + o * alu.dstOut + i * alu.dstIn;
+        parameters.apply(acc + entry * lanes);
+      }
+}
+
 template <int N>
 INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
                    int lanes) {
@@ -95,6 +180,8 @@ INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
     return loops<AluOp::Shr, N>(alu, uops, acc, lanes);
   case AluOp::Mul:
     return loops<AluOp::Mul, N>(alu, uops, acc, lanes);
+  case AluOp::Requantize:
+    return requantize(alu, uops, acc, lanes);
   }
 }
 

@@ -6,11 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "acc/vta/isa/Config.h"
-#include "acc/vta/isa/Instruction.h"
+#include "acc/vta/isa/Requantize.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <set>
 
@@ -397,6 +398,8 @@ std::string Config::toJson(bool pretty) const {
   json["TARGET"] = target;
   json["HW_VER"] = hwVersion;
   for (const Key &key : kKeys) {
+    if (key.isExtension && this->*key.member == 0)
+      continue;
     if (logBlockIn == logBlockOut && key.member == &Config::logBlockIn)
       json["LOG_BLOCK"] = logBlockIn;
     else if (logBlockIn != logBlockOut || key.member != &Config::logBlockOut)
@@ -509,6 +512,20 @@ std::vector<std::string> Config::validate() const {
     problems.push_back(
         "one out element (2^" + std::to_string(logElementBits(Memory::Out)) +
         " bits) is less than a byte: enlarge LOG_BATCH or LOG_BLOCK");
+  if (aluRequantize) {
+    // Beside its sources, there must be something to work on.
+    const int sources = Requantize::kSources;
+    if (const int64_t missing = sources + 1 - int64_t(depth(Memory::Acc));
+        missing > 0)
+      problems.push_back("ALU_REQUANTIZE is 1, but the operation needs " +
+                         std::to_string(sources + 1) +
+                         " entries of accumulators, and LOG_ACC_BUFF_SIZE " +
+                         std::to_string(logAccBuffSize) + " gives " +
+                         std::to_string(depth(Memory::Acc)) + ": " +
+                         std::to_string(logElementBits(Memory::Acc) - 3 +
+                                        std::bit_width(uint32_t(sources))) +
+                         " is the least");
+  }
   if (!problems.empty())
     return problems;
 

@@ -80,6 +80,9 @@ static std::optional<std::string> checkAlu(const AluInsn &alu,
                                            std::span<const Uop> uops) {
   if (alu.op == AluOp::Mul)
     return "multiplies, which only some designs do";
+  if (kAluOpFacts[static_cast<int>(alu.op)].extension)
+    return std::string("is ") + aluOpName(alu.op) +
+           ", which no other design has";
   if (!alu.useImm)
     return std::nullopt;
   if (alu.op == AluOp::Shr && alu.imm < 0)

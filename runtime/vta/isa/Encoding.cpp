@@ -90,7 +90,7 @@ Layout::Layout(const Config &config){
 }
 
 Codec::Codec(const Config &config)
-    : layout(config), used() {
+    : config(config), layout(config), used() {
   auto use = [&](Opcode opcode, auto body) {
     Word128 &bits = used[static_cast<size_t>(opcode)];
     bits[0] = mask(kHeaderBits);
@@ -105,7 +105,27 @@ Codec::Codec(const Config &config)
   use(Opcode::Finish, FinishInsn());
 }
 
+std::optional<std::string> Codec::checkOperation(const AluInsn &insn) const {
+  const auto code = static_cast<size_t>(insn.op);
+  auto undefined = [&](std::string what) {
+    return formErrorText(FormError::AluOp) + (" " + std::move(what));
+  };
+  if (code >= kNumAluOps)
+    return undefined(std::to_string(code));
+  const AluOpFacts &facts = kAluOpFacts[code];
+  if (facts.extension && config.*facts.extension == 0)
+    return undefined(std::to_string(code) + ": it is " + kAluOpNames[code] +
+                     " where the configuration declares " + facts.key);
+  if (facts.extension && insn.useImm)
+    return undefined(std::to_string(code) + ": " + kAluOpNames[code] +
+                     " has no immediate");
+  return std::nullopt;
+}
+
 std::optional<std::string> Codec::check(const Instruction &insn) const {
+  if (const AluInsn *alu = insn.alu())
+    if (auto problem = checkOperation(*alu))
+      return problem;
   std::optional<std::string> problem;
   auto fits = [&]<typename T>(const char *name, Field field, const T &value) {
     if (problem)
@@ -192,8 +212,11 @@ std::optional<Instruction> Codec::decode(const Word128 &word,
   case Opcode::Alu: {
     AluInsn aluInsn;
     forEachAluField(layout.alu, aluInsn, take);
-    if (static_cast<int>(aluInsn.op) >= kNumAluOps)
-      return fail(FormError::AluOp, static_cast<uint64_t>(aluInsn.op));
+    if (auto problem = checkOperation(aluInsn)) {
+      if (error)
+        *error = *problem;
+      return std::nullopt;
+    }
     insn.body = aluInsn;
     break;
   }

@@ -264,8 +264,9 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
         for (uint32_t u = loop.uopBgn; u < loop.uopEnd; ++u) {
           uint32_t src = uops[u].src + o * loop.srcOut + i * loop.srcIn;
           uint32_t dst = uops[u].dst + o * loop.dstOut + i * loop.dstIn;
-          if (!filled.acc[src])
-            uninitialised(Memory::Acc, src);
+          for (uint32_t k = 0; k < alu->sources(); ++k)
+            if (!filled.acc[src + k])
+              uninitialised(Memory::Acc, src + k);
           if (!filled.acc[dst])
             uninitialised(Memory::Acc, dst);
           collide(Module::Store, acc.reader[dst], "overwrites", Memory::Acc,

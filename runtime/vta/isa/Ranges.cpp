@@ -101,7 +101,8 @@ std::optional<std::string> acc::vta::isa::checkRanges(const Config &config,
     return check(Memory::Wgt, top.wgt, gemm->wgtOut, gemm->wgtIn, "wgt");
   }
   if (alu && !alu->useImm)
-    return check(Memory::Acc, top.src, loop->srcOut, loop->srcIn, "src");
+    return check(Memory::Acc, top.src + alu->sources() - 1, loop->srcOut,
+                 loop->srcIn, "src");
   return std::nullopt;
 }
 

@@ -34,6 +34,7 @@ TYPES = {
     "alu_op": ("AluOp", ""),
 }
 SECTIONS = ("mem", "loop", "gemm", "alu", "uop")
+SOURCE_BITS = 32
 
 
 # --- spelling ---
@@ -124,6 +125,22 @@ def codes(table: Facts) -> dict[str, int]:
     return {name: value["code"] if isinstance(value, dict) else value for name, value in table.items()}
 
 
+def alu_operations(facts: Facts) -> dict[str, Facts]:
+    """What is said of each operation of the ALU, by name."""
+    return {name: op if isinstance(op, dict) else {"code": op} for name, op in facts["alu_ops"].items()}
+
+
+def requantize_fields(facts: Facts) -> dict[str, tuple[int, int, int, bool]]:
+    """Source, lowest bit, width and whether it is signed, of what the sources of `requantize` hold."""
+    used: dict[int, int] = {}
+    places = {}
+    for field in facts["requantize"]["fields"]:
+        at = used.get(field["source"], 0)
+        places[field["name"]] = (field["source"], at, field["width"], field.get("type") == "signed")
+        used[field["source"]] = at + field["width"]
+    return places
+
+
 def bit_ranges(register: Facts) -> dict[str, tuple[int, int]]:
     """Lowest bit and how many, by name."""
     return {
@@ -139,7 +156,7 @@ def problems(facts: Facts) -> Iterator[str]:
     """What contradicts itself."""
     missing = {
         *("config", "memories", "bits", "modules", "opcodes", "alu_ops", "header", *SECTIONS, "assembly", "registers"),
-        *("kinds", "units", "fetch_errors", "faults", "errors"),
+        *("kinds", "units", "fetch_errors", "faults", "errors", "requantize"),
     } - set(facts)
     if missing:
         yield f"there is no [{sorted(missing)[0]}]"
@@ -176,6 +193,14 @@ def problems(facts: Facts) -> Iterator[str]:
         for term in re.findall(r"[A-Z]\w*", memory["element"]):
             if term not in facts["config"]:
                 yield f"[memories]: '{name}' depends on the unknown key {term}"
+    for name, operation in alu_operations(facts).items():
+        if "needs" in operation and not facts["config"].get(operation["needs"], {}).get("extension"):
+            yield f"[alu_ops]: '{name}' needs the unknown extension {operation['needs']}"
+        if "sources" in operation and "needs" not in operation:
+            yield f"[alu_ops]: '{name}' has several sources, but no extension that says so"
+    for name, (source, at, width, _) in requantize_fields(facts).items():
+        if source >= alu_operations(facts)["requantize"]["sources"] or at + width > SOURCE_BITS:
+            yield f"[requantize]: '{name}' lies beyond the sources"
     for section, keys in facts["assembly"].items():
         names = {field["name"] for part in ("loop", section) for field in fields_of(facts, part)}
         for key in keys:
@@ -300,7 +325,11 @@ def cpp(facts: Facts) -> str:
     lines += section("GET_CONFIG_MEMBERS", [f"int {camel(key)} = {key_['default']};" for key, key_ in keys.items()])
     lines += section(
         "GET_CONFIG_KEYS",
-        [f"{{{quoted(key)}, &Config::{camel(key)}, {k['least']}, {k['most']}}}," for key, k in keys.items()],
+        [
+            f"{{{quoted(key)}, &Config::{camel(key)}, {k['least']}, {k['most']}, "
+            f"{str(k.get('extension', False)).lower()}}},"
+            for key, k in keys.items()
+        ],
     )
     element = {
         name: re.sub(r"[A-Z]\w*", lambda m: camel(m.group()), memory["element"])
@@ -336,9 +365,24 @@ def cpp(facts: Facts) -> str:
             *enumeration("Opcode", "What an instruction does, as it is encoded.", facts["opcodes"]),
             f"inline constexpr int kNumOpcodes = {len(facts['opcodes'])};",
             name_table("kOpcodeNames", facts["opcodes"]),
-            *enumeration("AluOp", "The operations of the tensor ALU, as they are encoded.", facts["alu_ops"]),
+            *enumeration("AluOp", "The operations of the tensor ALU, as they are encoded.", codes(facts["alu_ops"])),
             f"inline constexpr int kNumAluOps = {len(facts['alu_ops'])};",
             name_table("kAluOpNames", facts["alu_ops"]),
+            "/// The key of the extension that an operation is part of, its member, and how",
+            "/// many entries it reads as its source.",
+            "struct AluOpFacts {",
+            "  const char *key;",
+            "  int Config::*extension;",
+            "  uint32_t sources;",
+            "};",
+            "inline constexpr AluOpFacts kAluOpFacts[] = {",
+            *(
+                f"    {{{quoted(op['needs'])}, &Config::{camel(op['needs'])}, {op.get('sources', 1)}}},"
+                if "needs" in op
+                else "    {nullptr, nullptr, 1},"
+                for op in alu_operations(facts).values()
+            ),
+            "};",
             *enumeration(
                 "Module",
                 "The modules that execute concurrently, each in program order.",
@@ -425,6 +469,15 @@ def cpp(facts: Facts) -> str:
             *visitor("Gemm", "The same for a GEMM.", loops["gemm"]),
             *visitor("Alu", "The same for an ALU instruction.", loops["alu"]),
             *visitor("Uop", "The same for a micro-op.", fields["uop"]),
+        ],
+    )
+    parameters = facts["requantize"]["fields"]
+    lines += section("GET_REQUANTIZE_MEMBERS", members(parameters))
+    lines += section(
+        "GET_REQUANTIZE_FIELDS",
+        [
+            f"fn({source}, {at}, {width}, {str(signed).lower()}, p.{camel(name)});"
+            for name, (source, at, width, signed) in requantize_fields(facts).items()
         ],
     )
     assembly = facts["assembly"]
@@ -523,7 +576,7 @@ def tablegen(facts: Facts) -> str:
             f"defvar IsaScratchpads = [\n  {cases(scratchpads)}];",
             f"defvar IsaNumScratchpads = {len(scratchpads)};",
             "",
-            f"defvar IsaAluOps = [\n  {cases(facts['alu_ops'])}];",
+            f"defvar IsaAluOps = [\n  {cases(codes(facts['alu_ops']))}];",
             "",
             "#endif // ACC_ISA_FACTS_TD",
             "",
@@ -543,7 +596,22 @@ def python(facts: Facts) -> str:
         "OPCODES": ("dict[str, int]", "Opcodes by name.", facts["opcodes"]),
         "MEMORIES": ("dict[str, int]", "Memory types by name.", memories),
         "NO_MEMORIES": ("dict[str, int]", "Codes of memory types that name no memory, by name.", nothing),
-        "ALU_OPS": ("dict[str, int]", "Operations of the tensor ALU by name.", facts["alu_ops"]),
+        "ALU_OPS": ("dict[str, int]", "Operations of the tensor ALU by name.", codes(facts["alu_ops"])),
+        "ALU_NEEDS": (
+            "dict[str, str]",
+            "The key of a configuration that an operation of the ALU needs, for those that need one.",
+            {name: op["needs"] for name, op in alu_operations(facts).items() if "needs" in op},
+        ),
+        "ALU_SOURCES": (
+            "dict[str, int]",
+            "How many entries an operation of the ALU reads as its source.",
+            {name: op.get("sources", 1) for name, op in alu_operations(facts).items()},
+        ),
+        "REQUANTIZE": (
+            "dict[str, tuple[int, int, int, bool]]",
+            "Source, lowest bit, width and sign of what the sources of `requantize` hold.",
+            requantize_fields(facts),
+        ),
         "MODULES": ("dict[str, int]", "Modules, in the order in which they are neighbours.", facts["modules"]),
         "MODULE_OF": ("dict[str, str]", "The module that copies to or from each memory.", loaders),
         "OPCODE_BITS": ("int", "Bits of the opcode, which is first.", facts["header"]["opcode"]),

@@ -134,8 +134,17 @@ StreamResult Tsim::runStream(std::span<const isa::Word128> stream,
   isa::Codec codec(configuration);
   std::vector<std::optional<Instruction>> insns;
   insns.reserve(stream.size());
-  for (const isa::Word128 &word : stream)
-    insns.push_back(codec.decode(word));
+  // Why the first instruction is none, which the circuit says in fewer words.
+  std::string reason;
+  size_t undefined = stream.size();
+  for (const isa::Word128 &word : stream) {
+    std::string why;
+    insns.push_back(codec.decode(word, &why));
+    if (!insns.back() && undefined == stream.size()) {
+      undefined = insns.size() - 1;
+      reason = std::move(why);
+    }
+  }
 
   auto report = [&](isa::Diagnostic diagnostic) {
     diagnostic.layer = runOptions.layerName(diagnostic.instruction);
@@ -193,8 +202,12 @@ StreamResult Tsim::runStream(std::span<const isa::Word128> stream,
     timing.retired = std::move(recorder.retired);
   }
   if (r[ACC_REG_STATUS] >> ACC_BIT_STATUS_ERROR & 1) {
-    report(circuitError(r[ACC_REG_ERROR], r[ACC_REG_PLACE], r[ACC_REG_WAITING],
-                        r + ACC_REG_COUNTERS, configuration, insns));
+    isa::Diagnostic problem =
+        circuitError(r[ACC_REG_ERROR], r[ACC_REG_PLACE], r[ACC_REG_WAITING],
+                     r + ACC_REG_COUNTERS, configuration, insns);
+    if (problem.instruction == static_cast<int64_t>(undefined))
+      problem.message = std::move(reason);
+    report(std::move(problem));
     // It may still be asking for memory that is gone when the next run starts.
     reset();
     return result;

@@ -133,3 +133,20 @@ func.func @steps(%x: tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8> {
   %y = vta.assemble %x {channels = array<i64: 0>, columns = array<i64: 0>, rows = array<i64: 0>, steps = array<i64: 1, 0>} : (tensor<1x8x2x2xi8>) -> tensor<1x8x2x2xi8>
   return %y : tensor<1x8x2x2xi8>
 }
+
+// -----
+
+func.func @sources(%a: memref<4x1x16xi32, #vta.mem<acc>>, %b: memref<2x1x16xi32, #vta.mem<acc>>) {
+  // expected-error @below {{requantize reads 3 elements, one after the other}}
+  vta.alu requantize outs(%a : memref<4x1x16xi32, #vta.mem<acc>>) ins(%b : memref<2x1x16xi32, #vta.mem<acc>>)
+      bounds [4] maps [affine_map<(i) -> (i)>, affine_map<(i) -> (0)>]
+  return
+}
+
+// -----
+
+func.func @immediate(%a: memref<4x1x16xi32, #vta.mem<acc>>) {
+  // expected-error @below {{requantize has no immediate}}
+  vta.alu requantize outs(%a : memref<4x1x16xi32, #vta.mem<acc>>) imm 1 bounds [4] maps [affine_map<(i) -> (i)>]
+  return
+}

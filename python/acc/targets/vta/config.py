@@ -36,9 +36,9 @@ class Hardware:
         return Hardware(_runtime.Config(text), dialect)
 
     def attribute(self, context: ir.Context) -> ir.Attribute:
-        """The #vta.config. It holds the sizes alone: programs do not depend on where the accelerator is."""
+        """The #vta.config. It holds the numbers alone: programs do not depend on where the accelerator is."""
         keys = json.loads(self.config.to_json())
-        sizes = {key: value for key, value in keys.items() if key.startswith("LOG_")}
+        sizes = {key: value for key, value in keys.items() if isinstance(value, int)}
         return _mlir.make_vta_config(json.dumps(sizes), self.dialect, context)
 
     @property

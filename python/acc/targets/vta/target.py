@@ -165,6 +165,7 @@ class Vta(Accelerator):
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
+        pm.add(vta_passes.expand_steps())
         pm.add(te.tile())
         pm.add(te.vthread())
         pm.add(te.cache())

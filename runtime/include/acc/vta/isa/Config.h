@@ -50,6 +50,8 @@ struct Config {
     const char *name;
     int Config::*member;
     int least, most;
+    /// An extension of the published instruction set, absent if 0.
+    bool isExtension = false;
   };
   /// All integer keys, in the order of the members.
   static std::span<const Key> keys();

@@ -29,7 +29,7 @@ namespace acc::vta::isa {
 /// "load", "store", "gemm", "finish", "alu".
 const char *opcodeName(Opcode opcode);
 
-/// "min", "max", "add", "shr", "mul".
+/// "min", "max", "add", "shr", "mul", "requantize".
 const char *aluOpName(AluOp op);
 std::optional<AluOp> aluOpFromName(std::string_view name);
 
@@ -92,6 +92,12 @@ struct AluInsn : MicroLoop {
 #define GET_ALU_MEMBERS
 #include "acc/vta/isa/Facts.inc"
   bool operator==(const AluInsn &) const = default;
+
+  /// How many accumulators an operation reads from its source on; 0 if it has
+  /// an immediate instead.
+  uint32_t sources() const {
+    return useImm ? 0 : kAluOpFacts[static_cast<int>(op)].sources;
+  }
 };
 
 struct FinishInsn {
@@ -164,7 +170,8 @@ public:
   std::optional<std::string> check(const Uop &uop) const;
 
   Word128 encode(const Instruction &insn) const;
-  /// Nothing (and the reason) for an undefined opcode or ALU operation. Whether
+  /// Nothing (and the reason) for an undefined opcode or ALU operation, among
+  /// them those of extensions that the configuration does not declare. Whether
   /// the instruction may be executed is for checkForm() to say.
   std::optional<Instruction> decode(const Word128 &word,
                                     std::string *error = nullptr) const;
@@ -177,6 +184,10 @@ public:
   const Layout &getLayout() const { return layout; }
 
 private:
+  /// What keeps the configuration from having that operation.
+  std::optional<std::string> checkOperation(const AluInsn &insn) const;
+
+  Config config;
   Layout layout;
   /// The bits that belong to a field, by opcode.
   std::array<Word128, kNumOpcodes> used;
