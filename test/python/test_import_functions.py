@@ -123,9 +123,9 @@ RELU = [helper.make_node("Relu", ["a"], ["b"])]
         ),
         (
             model_of(
-                [call("F", ["x"])], helper.make_function("local", "F", ["a"], ["b"], RELU, [helper.make_opsetid("", 3)])
+                [call("F", ["x"])], helper.make_function("local", "F", ["a"], ["b"], RELU, [helper.make_opsetid("", 0)])
             ),
-            "calls a function of operator set 3",
+            "calls a function of operator set 0",
         ),
         (
             model_of(
@@ -260,3 +260,32 @@ def test_if_with_an_unknown_condition() -> None:
         acc.import_onnx(model)
     assert error.value.inputs == ("c",)
     acc.import_onnx(model, values={"c": True})
+
+
+@pytest.mark.parametrize("opset", [14, 21, 23, 28])
+def test_definitions_count_until_the_next_version(opset: int) -> None:
+    """What the standard says of an operator set goes on in later ones."""
+    target = np.array([1, 0, 3])
+    nodes = [helper.make_node("NegativeLogLikelihoodLoss", ["x", "t"], ["y"], reduction="sum")]
+    model = make_model(nodes, {"x": X}, {"t": target}, ["y"], opset=opset)
+    np.testing.assert_allclose(next(iter(acc.compile(model).run({"x": X}).values())), -X[np.arange(3), target].sum())
+    if opset > 23:
+        nodes = [helper.make_node("RotaryEmbedding", ["x", "c", "s"], ["y"])]
+        constants = {"c": np.zeros((1, 1, 1), np.float32), "s": np.ones((1, 1, 1), np.float32)}
+        image = np.array([[[[3, 4]]]], np.float32)
+        model = make_model(nodes, {"x": image}, constants, ["y"], opset=opset)
+        (result,) = acc.compile(model).run({"x": image}).values()
+        np.testing.assert_array_equal(result, [[[[-4, 3]]]])
+
+
+@pytest.mark.parametrize("corners", [0, 1])
+@pytest.mark.parametrize("size", [(1, 1, 2, 3), (1, 2, 1, 4), (1, 1, 2, 3, 4), (2, 1, 3, 3)])
+def test_affine_grid(size: tuple[int, ...], corners: int) -> None:
+    axes = len(size) - 2
+    theta = np.random.default_rng(0).standard_normal((size[0], axes, axes + 1)).astype(np.float32)
+    nodes = [helper.make_node("AffineGrid", ["theta", "size"], ["y"], align_corners=corners)]
+    model = make_model(nodes, {"theta": theta}, {"size": np.array(size)}, ["y"], opset=20)
+    (result,) = acc.compile(model).run({"theta": theta}).values()
+    along = [np.linspace(-1, 1, count) if corners else (2 * np.arange(count) + 1) / count - 1 for count in size[:1:-1]]
+    points = np.stack([*np.meshgrid(*along[::-1], indexing="ij")[::-1], np.ones(size[2:])], -1)
+    np.testing.assert_allclose(result, np.einsum("nij,...j->n...i", theta, points), atol=1e-6)

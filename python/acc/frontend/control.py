@@ -61,6 +61,8 @@ def import_loop(expander: Expander, node: Node, look: Look, run: Run) -> None:
 
 def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
     """Imports the turns of a Scan, one for every slice of its inputs."""
+    if node.opset < 9:
+        raise Unsupported("of operator set 8 takes batches, which is not supported")
     graph = expander.graph_of(node, "body")
     count = _integer(node, "num_scan_inputs")
     if not 0 < count <= len(node.inputs):

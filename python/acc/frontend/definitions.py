@@ -68,6 +68,10 @@ class Builder:
         dims = self._types[index].tensor_type.shape.dim
         return [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
 
+    def shown(self, index: int) -> str:
+        """The shape of an operand, for messages."""
+        return f"[{', '.join('?' if size is None else str(size) for size in self.shape(index))}]"
+
     def rank(self, index: int) -> int:
         return len(self.shape(index))
 

@@ -15,9 +15,9 @@ from typing import Any
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, defs, helper
 
 from acc.errors import ModelError
-from acc.frontend.defined import DEFINED
+from acc.frontend.defined import definition_of
 from acc.frontend.definitions import Operand
-from acc.frontend.model import MIN_BODY_OPSET, Graph, Node, needed_nodes, read_nodes, sort_nodes
+from acc.frontend.model import MIN_OPSET, Graph, Node, needed_nodes, read_nodes, sort_nodes
 from acc.frontend.problems import Problems, Unsupported
 from acc.wording import is_plain
 
@@ -68,7 +68,7 @@ class Expander:
 
     def is_function(self, node: Node) -> bool:
         """Whether anything defines the operator by others."""
-        return self.is_local(node) or (node.domain, node.op_type) in DEFINED or _schema(node) is not None
+        return self.is_local(node) or definition_of(node) is not None or _schema(node) is not None
 
     def function(self, node: Node, types: Sequence[TypeProto], known: Sequence[Operand]) -> Body | None:
         """The body of the function that `node` calls; None if there is none.
@@ -80,7 +80,7 @@ class Expander:
         local = self._graph.functions.get(_key(node.proto))
         if local is not None:
             return self._inline(node, local, f"{node.name}/", _bind(node, local))
-        definition = DEFINED.get((node.domain, node.op_type))
+        definition = definition_of(node)
         if definition is not None:
             return self._anonymous(node, definition.function(node, types, known), {})
         schema = _schema(node)
@@ -168,10 +168,8 @@ class Expander:
         opsets = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in function.opset_import}
         opsets.setdefault("", self._graph.opset)
         newest = defs.onnx_opset_version()
-        if not MIN_BODY_OPSET <= opsets[""] <= newest:
-            raise Unsupported(
-                f"calls a function of operator set {opsets['']}, supported are {MIN_BODY_OPSET} to {newest}"
-            )
+        if not MIN_OPSET <= opsets[""] <= newest:
+            raise Unsupported(f"calls a function of operator set {opsets['']}, supported are {MIN_OPSET} to {newest}")
         nodes = self._rewrite(node, function.node, names, binding, opsets, prefix)
         order = self._sort(node, nodes, {name for name in given if name})
         results = [names.get(name, "") for name in function.output[: len(node.outputs)]]
@@ -250,10 +248,12 @@ def _schema(node: Node) -> Any:
 def _standard_body(node: Node, schema: Any, types: Sequence[TypeProto]) -> FunctionProto | None:
     try:
         if schema.has_function:
-            data = schema.get_function_with_opset_version(node.opset)
+            data = schema.get_function_with_opset_version(_latest(schema.function_opset_versions, node.opset))
         else:
             data = schema.get_context_dependent_function_with_opset_version(
-                node.opset, node.proto.SerializeToString(), [type.SerializeToString() for type in types]
+                _latest(schema.context_dependent_function_opset_versions, node.opset),
+                node.proto.SerializeToString(),
+                [type.SerializeToString() for type in types],
             )
     except Exception as error:
         said = str(error).strip().split("\n")[0]
@@ -262,6 +262,11 @@ def _standard_body(node: Node, schema: Any, types: Sequence[TypeProto]) -> Funct
     function = FunctionProto()
     function.ParseFromString(data)
     return function if function.node else None
+
+
+def _latest(versions: Sequence[int], opset: int) -> int:
+    """The last of the versions of a definition that an operator set has; the operator set if it has none."""
+    return max((version for version in versions if version <= opset), default=opset)
 
 
 def _bind(node: Node, function: FunctionProto) -> dict[str, AttributeProto]:

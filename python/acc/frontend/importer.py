@@ -17,6 +17,7 @@ from acc import ir
 from acc.errors import AccError, Fault, ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.control import UNROLLED
+from acc.frontend.defined import definition_of
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.exact import evaluate
 from acc.frontend.folding import Constants, NotComputed
@@ -232,7 +233,9 @@ class _Importer:
 
     def _operator(self, node: Node) -> Operator | None:
         """What acc has for a node itself."""
-        return None if self.expander.is_local(node) else DOMAINS.get(node.domain, {}).get(node.op_type)
+        if self.expander.is_local(node) or definition_of(node) is not None:
+            return None
+        return DOMAINS.get(node.domain, {}).get(node.op_type)
 
     def _read_initializers(self, initializers: Mapping[str, onnx.TensorProto]) -> None:
         for name, tensor in initializers.items():

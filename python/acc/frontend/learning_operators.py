@@ -32,7 +32,7 @@ def _real(b: Builder, index: int = 0) -> str:
 def _rows(b: Builder) -> str:
     """The operand as a matrix of float32, of which a vector is one row."""
     if b.rank(0) not in (1, 2):
-        raise Unsupported(f"input {b.shape(0)} is neither a row nor a matrix")
+        raise Unsupported(f"input {b.shown(0)} is neither a row nor a matrix")
     return _real(b) if b.rank(0) == 2 else b.reshape(_real(b), 1, -1)
 
 

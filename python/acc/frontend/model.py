@@ -8,27 +8,19 @@ produces, values that two nodes produce, cycles.
 from __future__ import annotations
 
 import heapq
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
-from onnx import AttributeProto, TensorProto, version_converter
+from onnx import AttributeProto, TensorProto
 
 from acc.errors import ModelError, ModelWarning
 from acc.frontend.problems import Problems
-from acc.interruptible import interruptible
-from acc.wording import is_plain
+from acc.frontend.renewal import renewed
 
 MIN_OPSET = 1
-
-# Older models are brought to this operator set, from which on broadcasting is numpy's and tensors say their shape.
-MIN_BODY_OPSET = 9
-
-# Up to which size, in bytes, a model is searched for the node that cannot be converted.
-_MAX_SEARCHED = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -118,8 +110,6 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     nodes = read_nodes(graph.node, opsets)
     order = sort_nodes(nodes, seen | set(initializers), outputs, problems)
     problems.raise_if_any()
-    if opset < MIN_BODY_OPSET:
-        return read_graph(_convert(model, problems.source), problems)
     order = needed_nodes(order, outputs)
     used = frozenset(name for node in order for name in (*node.inputs, *node.captures) if name) | frozenset(outputs)
     return Graph(opset, inputs, outputs, initializers, tuple(order), used, opsets, functions)
@@ -202,98 +192,6 @@ def _domain(name: str) -> str:
     return "" if name == "ai.onnx" else name
 
 
-def _convert(model: onnx.ModelProto, source: str) -> onnx.ModelProto:
-    """The model in a later operator set, under the names of its nodes and values."""
-    scan = next((node for node in read_nodes(model.graph.node, {}) if node.op_type == "Scan"), None)
-    if scan is not None:
-        # It had batches then, which the converter does not know.
-        raise ModelError(f"{source}: {scan}: cannot be converted to operator set {MIN_BODY_OPSET}")
-    named = onnx.ModelProto()
-    named.CopyFrom(model)
-    for node, entry in zip(named.graph.node, read_nodes(model.graph.node, {}), strict=True):
-        node.name = entry.name
-    # The converter only knows initializers that are inputs too, as all were once.
-    declared = {value.name for value in named.graph.input}
-    named.graph.input.extend(
-        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-        for tensor in named.graph.initializer
-        if tensor.name not in declared
-    )
-    try:
-        converted = interruptible(lambda: version_converter.convert_version(named, MIN_BODY_OPSET))
-        if _read_opset(model, Problems(source)) < 7 and any(node.op_type == "PRelu" for node in named.graph.node):
-            _align_slopes(converted)
-        return converted
-    except Exception as error:
-        node = _find_unconvertible(named)
-        where = f"node '{node.name}' ({node.op_type}): " if node is not None else ""
-        raise ModelError(
-            f"{source}: {where}cannot be converted to operator set {MIN_BODY_OPSET}, as models of older ones must be: "
-            f"{_reason(error)}"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """What onnx's converter says, which fails by assertions, without where in its source that is."""
-    text = str(error).strip().split("\n")[0]
-    text = text.rpartition("` failed: ")[2]
-    if match := re.fullmatch(r"No Adapter (?:From Version \$?\d+ [Ff]or|For) (\w+)", text):
-        return f"onnx has no conversion of {match.group(1)}"
-    text = re.sub(r"^required undefined (attribute '\w+').*", r"it lacks the \1", text)
-    return text if text and is_plain(text) and "Assertion" not in text else "onnx's converter fails at it"
-
-
-def _find_unconvertible(model: onnx.ModelProto) -> onnx.NodeProto | None:
-    """The first node, in the order of the file, up to which a model cannot be converted; None if that is not known."""
-    if model.ByteSize() > _MAX_SEARCHED:
-        return None
-    part = onnx.ModelProto()
-    part.CopyFrom(model)
-
-    def converts(count: int) -> bool:
-        del part.graph.node[:], part.graph.output[:]
-        part.graph.node.extend(model.graph.node[:count])
-        names = dict.fromkeys(name for node in part.graph.node for name in node.output if name)
-        part.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-        try:
-            version_converter.convert_version(part, MIN_BODY_OPSET)
-            return True
-        except Exception:
-            return False
-
-    good, bad = 0, len(model.graph.node)
-    if bad == 0 or converts(bad):
-        return None
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if converts(middle) else (good, middle)
-    return model.graph.node[bad - 1]
-
-
-def _align_slopes(model: onnx.ModelProto) -> None:
-    """Slopes of PRelu were one for each channel before operator set 7, which the converter leaves to the last axis."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    ranks = {
-        value.name: len(value.type.tensor_type.shape.dim)
-        for value in (*graph.input, *graph.value_info, *graph.output)
-        if value.type.tensor_type.HasField("shape")
-    }
-    ranks |= {tensor.name: len(tensor.dims) for tensor in graph.initializer}
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type == "PRelu" and ranks.get(node.input[1]) == 1:
-            if node.input[0] not in ranks:
-                raise ValueError(f"node '{node.name}' (PRelu) has an operand of unknown rank")
-            axes = list(range(1, ranks[node.input[0]] - 1))
-            column = f"{node.name}/slope"
-            if axes:
-                nodes.append(onnx.helper.make_node("Unsqueeze", [node.input[1]], [column], column, axes=axes))
-                node.input[1] = column
-        nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
 def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
@@ -325,16 +223,20 @@ def read_nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> l
             repeated[base] += 1
             name = f"{base}_{repeated[base] + 1}"
         taken.add(name)
+        domain = _domain(proto.domain)
+        opset = opsets.get(domain, 0)
+        if not domain:
+            proto, opset = renewed(proto, opset)
         nodes.append(
             Node(
                 name,
                 proto.op_type,
-                _domain(proto.domain),
+                domain,
                 tuple(proto.input),
                 tuple(proto.output),
                 {attribute.name: attribute for attribute in proto.attribute},
                 proto,
-                opsets.get(_domain(proto.domain), 0),
+                opset,
                 tuple(sorted(_captures(proto))),
             )
         )

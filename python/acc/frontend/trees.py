@@ -251,7 +251,7 @@ def _element(b: Builder) -> np.dtype:
 
 def _check_matrix(b: Builder) -> None:
     if b.rank(0) != 2:
-        raise Unsupported(f"input {b.shape(0)} is not a matrix")
+        raise Unsupported(f"input {b.shown(0)} is not a matrix")
 
 
 def _regressor(b: Builder) -> str:
