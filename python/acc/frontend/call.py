@@ -131,6 +131,18 @@ class Call:
         count = shape[0] if shape else 1
         return [self._emitter.element(tensor, [at] if shape else [], self.node.name) for at in range(count)]
 
+    def number(self, tensor: ir.Value) -> int:
+        """The integer of a scalar tensor as a size, read at run time."""
+        return self._emitter.element(tensor, [], self.node.name)
+
+    def sizes_behind(self, tensor: ir.Value) -> np.ndarray | None:
+        """The sizes that a tensor of floats was cast from, if it was."""
+        return self._emitter.cast_sizes.get(tensor)
+
+    def note_cast(self, tensor: ir.Value, sizes: np.ndarray) -> None:
+        """Keeps which sizes a tensor of floats is cast from: what they decide need not be read from it."""
+        self._emitter.cast_sizes[tensor] = sizes
+
     def from_end(self, size: int, length: int) -> int:
         """`size` counted from the front, where negative ones count from the end, as far as is known."""
         try:

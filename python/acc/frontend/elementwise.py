@@ -14,6 +14,7 @@ from acc.frontend.call import BOOL, IGNORED, PLAIN, Call, Elements, Operator, Te
 from acc.frontend.exact import evaluate
 from acc.frontend.model import read_nodes
 from acc.frontend.problems import Unsupported
+from acc.frontend.sizes import is_symbolic
 from acc.frontend.source import read_dtype
 
 
@@ -45,7 +46,12 @@ def convert_dropout(call: Call) -> list[Tensor]:
 
 
 def convert_cast(call: Call) -> list[Tensor]:
-    return [_cast(call, call.operand(0), call.tensor_type((), read_dtype(call.integer("to"))))]
+    given, dtype = call.given(0), read_dtype(call.integer("to"))
+    value = _cast(call, call.operand(0), call.tensor_type((), dtype))
+    # A float32 rounds sizes beyond 2^24, but a range of so many numbers would hold the same ones many times.
+    if isinstance(given, np.ndarray) and is_symbolic(given) and dtype in (np.float32, np.float64):
+        call.note_cast(value, given)
+    return [value]
 
 
 def convert_cast_like(call: Call) -> list[Tensor]:

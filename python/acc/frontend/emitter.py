@@ -76,6 +76,8 @@ class Emitter:
     def __init__(self, context: ir.Context, block: ir.Block) -> None:
         self.constants: dict[ir.Value, np.ndarray] = {}
         """The arrays of the constants that were appended, but for quantized ones."""
+        self.cast_sizes: dict[ir.Value, np.ndarray] = {}
+        """The sizes that tensors of floats were cast from."""
         self._context = context
         self._block = block
         self._point = ir.InsertionPoint(block)

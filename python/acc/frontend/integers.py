@@ -17,7 +17,7 @@ from acc.frontend.call import Call, element_of, shape_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import are_same
-from acc.frontend.windows import convolution_attributes
+from acc.frontend.windows import convolution_attributes, padded
 
 _INT32 = np.dtype(np.int32)
 _FLOAT32 = np.dtype(np.float32)
@@ -62,7 +62,8 @@ def _centred(call: Call, index: int, zero: int, axis: int) -> ir.Value:
 
 def convert_conv_integer(call: Call) -> list[ir.Value]:
     attributes = convolution_attributes(call, 1)
-    return [call.emit("conv", [_centred(call, 0, 2, 1), _centred(call, 1, 3, 0)], **attributes)]
+    value, attributes = padded(call, _centred(call, 0, 2, 1), attributes)
+    return [call.emit("conv", [value, _centred(call, 1, 3, 0)], **attributes)]
 
 
 def convert_mat_mul_integer(call: Call) -> list[ir.Value]:
@@ -108,8 +109,10 @@ def convert_qlinear_conv(call: Call) -> list[ir.Value]:
                 axis = None if len(scales) == 1 else 0
                 bias = Quantization(_INT32, scales, (0,) * len(scales), axis)
                 operands.append(call.emit("dequantize_linear", [call.quantized_constant(8, bias)]))
+            operands[0], attributes = padded(call, operands[0], attributes)
             return [_quantized(call, call.emit("conv", operands, **attributes), y)]
     operands = [_centred(call, 0, 2, 1), _centred(call, 3, 5, 0)]
+    operands[0], attributes = padded(call, operands[0], attributes)
     if call.has(8):
         operands.append(_reshape(call, call.operand(8), [outputs]))
     total = call.emit("conv", operands, **attributes)

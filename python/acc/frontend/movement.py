@@ -173,18 +173,41 @@ def convert_range(call: Call) -> list[Tensor]:
 
 def _range_of_sizes(call: Call) -> ir.Value:
     """A range whose bounds are known at run time only."""
-    for index, what in enumerate(("start", "limit", "delta")):
-        tensor = call.tensor(index)
-        if isinstance(tensor, ir.Value) and dtype_of(element_of(tensor)).kind not in "iu":
-            call.constant(index, what)
-    start, limit, delta = (call.sizes(index, what)[0] for index, what in enumerate(("start", "limit", "delta")))
-    if not isinstance(delta, int):
-        call.constant(2, "delta")
-    if not isinstance(delta, int) or delta == 0:
-        raise Unsupported("steps must be known and not 0")
+    start, limit, delta = (_bound(call, index, what) for index, what in enumerate(("start", "limit", "delta")))
+    if start is None or limit is None or not isinstance(delta, int):
+        return _range_of_numbers(call)
+    if delta == 0:
+        raise Unsupported("steps of 0")
     length = limit - start if delta > 0 else start - limit
     count = maximum((length + abs(delta) - 1) // abs(delta), 0)
     return call.emit("range", [call.reshape(call.operand(index), []) for index in (0, 2)], size=count)
+
+
+def _bound(call: Call, index: int, what: str) -> int | None:
+    """A bound of a range as an integer or a size; None if it is a number that is neither."""
+    tensor = call.tensor(index)
+    if isinstance(tensor, ir.Value):
+        sizes = call.sizes_behind(tensor)
+        if sizes is not None:
+            return sizes.reshape(-1)[0] if sizes.size == 1 else None
+        element = element_of(tensor)
+        if isinstance(element, ir.IntegerType) and element.width >= 32 and not element.is_unsigned:
+            return call.sizes(index, what)[0]
+        return None
+    if is_symbolic(tensor):
+        return call.sizes(index, what)[0]
+    number = call.scalar(index, what).item()
+    return int(number) if math.isfinite(number) and number == int(number) else None
+
+
+def _range_of_numbers(call: Call) -> ir.Value:
+    """A range whose number of elements a run computes from its bounds, as the standard says."""
+    wide = np.dtype(np.float64)
+    bounds = [call.reshape(call.operand(index), []) for index in range(3)]
+    start, limit, delta = (call.emit_as(call.tensor_type((), wide), "cast", bound) for bound in bounds)
+    steps = call.emit("ceil", [call.emit("div", [call.emit("sub", [limit, start]), delta])])
+    count = call.emit_as(call.tensor_type((), np.dtype(np.int64)), "cast", steps)
+    return call.emit("range", [bounds[0], bounds[2]], size=maximum(call.number(count), 0))
 
 
 def convert_center_crop_pad(call: Call) -> list[Tensor]:

@@ -12,6 +12,7 @@ from onnx import TensorProto
 from acc import ir
 from acc.dialects import graph
 from acc.frontend.call import Call, Tensor, element_of, shape_of
+from acc.frontend.padding import pad_by_sizes
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import UnknownSizeError, is_empty, maximum, size_array
 from acc.frontend.source import Storage, read_tensor
@@ -74,10 +75,10 @@ def convert_flatten(call: Call) -> list[Tensor]:
     return [call.emit("flatten", [call.operand(0)], axis=axis if axis == rank else call.axis(axis, rank))]
 
 
-def convert_pad(call: Call) -> list[Tensor]:
+def convert_pad(call: Call) -> Sequence[Tensor]:
     value = call.operand(0)
     rank = len(call.shape(0))
-    pads = call.integer_list("pads") if "pads" in call.attributes else call.integers(1, "pads")
+    pads = call.integer_list("pads") if "pads" in call.attributes else call.sizes(1, "pads")
     constant = cast(float, call.attributes.get("value", 0.0))
     if call.has(2):
         constant = call.scalar(2, "constant_value").item()
@@ -94,6 +95,9 @@ def convert_pad(call: Call) -> list[Tensor]:
     mode = call.attributes["mode"]
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise Unsupported(f"attribute 'mode' is '{mode}'")
+    if not all(isinstance(pad, int) for pad in full):
+        real = call.storage(value)
+        return [pad_by_sizes(call, real, full[:rank], full[rank:], str(mode), np.asarray(constant))]
     if float(constant) != constant and constant == constant:
         raise Unsupported(f"pads with {constant}, which a double does not hold")
     return [

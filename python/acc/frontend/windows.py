@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from acc import ir
-from acc.frontend.call import BOOL, PLAIN, Call, element_of, shape_of
-from acc.frontend.problems import Unsupported
+from acc.frontend.call import BOOL, PLAIN, Call, dtype_of, element_of, shape_of
+from acc.frontend.padding import pad_by_sizes
+from acc.frontend.problems import NotStatic, Unsupported
+from acc.frontend.sizes import maximum
 
 WINDOW = dict.fromkeys(("auto_pad", "dilations", "kernel_shape", "pads", "strides"), PLAIN)
 POOL = WINDOW | {"ceil_mode": BOOL, "count_include_pad": BOOL, "storage_order": PLAIN}
@@ -49,6 +53,8 @@ def _read_explicit(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> _
         raise Unsupported(f"a kernel of shape {list(kernel)} does not fit {rank} spatial axes")
     strides = _read(call, "strides", rank, 1, 1)
     dilations = _read(call, "dilations", rank, 1, 1)
+    # Between the elements of a window of one element there is nothing.
+    dilations = [1 if size == 1 else dilation for size, dilation in zip(kernel, dilations, strict=True)]
     return _Window(sizes, list(kernel), strides, dilations, _read(call, "pads", 2 * rank, 0, 0))
 
 
@@ -80,7 +86,27 @@ def _same_padding(size: int, span: int, stride: int) -> int:
     if stride == 1:
         # Whatever the size is.
         return span - 1
-    return max((-(-size // stride) - 1) * stride + span - size, 0)
+    return maximum((-(-size // stride) - 1) * stride + span - size, 0)
+
+
+def _is_open(numbers: Sequence[int]) -> bool:
+    """Whether some of these numbers are only known at run time."""
+    return not all(isinstance(number, int) for number in numbers)
+
+
+def padded(call: Call, value: ir.Value, attributes: Mapping[str, object]) -> tuple[ir.Value, dict[str, object]]:
+    """The operand of a convolution and its attributes; padding that a run computes is put around the operand."""
+    pads = cast(Sequence[int], attributes["pads"])
+    if not _is_open(pads):
+        return value, dict(attributes)
+    return _surrounded(call, value, pads, 0), {**attributes, "pads": [0] * len(pads)}
+
+
+def _surrounded(call: Call, value: ir.Value, pads: Sequence[int], element: float) -> ir.Value:
+    """A tensor with elements around its spatial axes."""
+    rank = len(pads) // 2
+    constant = np.asarray(element, dtype_of(element_of(value)))
+    return pad_by_sizes(call, value, [0, 0, *pads[:rank]], [0, 0, *pads[rank:]], "constant", constant)
 
 
 def weight_shape(call: Call, index: int) -> tuple[int, ...]:
@@ -101,7 +127,9 @@ def convolution_attributes(call: Call, weight: int) -> dict[str, object]:
 
 
 def convert_conv(call: Call) -> list[ir.Value]:
-    return [call.emit("conv", call.operands(), **convolution_attributes(call, 1))]
+    operands = call.operands()
+    operands[0], attributes = padded(call, operands[0], convolution_attributes(call, 1))
+    return [call.emit("conv", operands, **attributes)]
 
 
 def convert_conv_transpose(call: Call) -> list[ir.Value]:
@@ -134,6 +162,8 @@ def convert_conv_transpose(call: Call) -> list[ir.Value]:
 
 def convert_deform_conv(call: Call) -> list[ir.Value]:
     window = read_window(call, call.shape(0)[2:], weight_shape(call, 1)[2:])
+    if _is_open(window.pads):
+        raise NotStatic("needs sizes that are known")
     mask = [call.operand(4)] if call.has(4) else []
     operands = [call.operand(0), call.operand(1), call.operand(2), *mask]
     groups = {name: call.attributes[name] for name in ("group", "offset_group")}
@@ -176,6 +206,8 @@ def convert_pool(call: Call) -> list[ir.Value]:
     kernel = call.integer_list("kernel_shape")
     window = read_window(call, shape[2:], kernel)
     operand = call.operand(0)
+    if _is_open(window.pads) or _may_miss(call, window):
+        return [_pool_by_sizes(call, operand, window)]
     extra = [0] * len(kernel)
     if call.attributes.get("ceil_mode") and not str(call.attributes["auto_pad"]).startswith("SAME"):
         extra = _ceil_padding(window)
@@ -196,6 +228,43 @@ def convert_pool(call: Call) -> list[ir.Value]:
         return [result]
     column_major = call.attributes.get("storage_order") == 1
     return [result, call.emit("max_pool_indices", [call.storage(operand)], column_major=column_major, **attributes)]
+
+
+def _may_miss(call: Call, window: _Window) -> bool:
+    """Whether an axis of open size may lie between the elements of a window, which only padding reaches then."""
+    apart = any(dilation > 1 for dilation in window.dilations) and any(window.pads)
+    alone = len(call.node.outputs) < 2 or not call.node.outputs[1]
+    return apart and alone and _is_open(window.sizes) and not call.attributes.get("ceil_mode")
+
+
+def _pool_by_sizes(call: Call, operand: ir.Value, window: _Window) -> ir.Value:
+    """A pool whose padding a run computes: it is put around the operand, and does not count."""
+    if len(call.node.outputs) > 1 and call.node.outputs[1]:
+        raise NotStatic("indices need sizes that are known")
+    kind = call.operator.graph
+    attributes: dict[str, object] = {
+        **window.attributes(),
+        "kernel_shape": window.kernel,
+        "pads": [0] * len(window.pads),
+    }
+    if kind == "lp_pool":
+        attributes["p"] = call.attributes["p"]
+    if kind == "max_pool":
+        value = call.storage(operand)
+        dtype = dtype_of(element_of(value))
+        lowest = np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
+        result = call.emit(kind, [_surrounded(call, value, window.pads, lowest)], **attributes)
+        if value is operand:
+            return result
+        return call.emit_as(call.tensor_type(shape_of(result), element_of(operand)), "storage_cast", result)
+    if kind == "average_pool":
+        attributes["count_include_pad"] = False
+    result = call.emit(kind, [_surrounded(call, operand, window.pads, 0)], **attributes)
+    if kind != "average_pool" or call.attributes.get("count_include_pad"):
+        return result
+    one = call.literal(np.asarray(1, dtype_of(element_of(operand))))
+    ones = call.emit("expand", [one], shape=[1, 1, *window.sizes])
+    return call.emit("div", [result, call.emit(kind, [_surrounded(call, ones, window.pads, 0)], **attributes)])
 
 
 def convert_global_max_pool(call: Call) -> list[ir.Value]:
