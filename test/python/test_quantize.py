@@ -191,6 +191,34 @@ def test_what_cannot_be_quantized_is_listed() -> None:
     assert sqnr(onnx_runtime(model, x), native(result.model, x)) > 25
 
 
+@pytest.mark.parametrize("kind", ["operator", "subgraph"])
+def test_what_acc_cannot_run_stays_in_float(kind: str) -> None:
+    """Nothing that is quantized depends on it: an operator of somebody else's, a condition that only a run knows."""
+    net = FloatNetwork((2, 8))
+    y = net.linear("x", 8, 8)
+    if kind == "operator":
+        model = net.build(y)
+        model.graph.node.append(helper.make_node("Own", [y], ["z"], name="end", domain="own"))
+        model.graph.output[0].name = "z"
+        model.opset_import.append(helper.make_opsetid("own", 1))
+    else:
+        condition = net.add("Greater", [net.add("ReduceMean", ["x"], keepdims=0), net.constant(np.float32(0))])
+        branches = [
+            helper.make_graph(
+                [helper.make_node(op, [y], [f"{op}_out"])],
+                op,
+                [],
+                [helper.make_tensor_value_info(f"{op}_out", FLOAT, (2, 8))],
+            )
+            for op in ("Neg", "Abs")
+        ]
+        branch = {"then_branch": branches[0], "else_branch": branches[1]}
+        net.nodes.append(helper.make_node("If", [condition], ["z"], name="end", **branch))
+        model = net.build("z")
+    result = quantize(model, images(8, (8,)))
+    assert len(result.layers) == 1 and "end" in [name for name, _ in result.left_in_float]
+
+
 def test_excluded_nodes_stay_float() -> None:
     result = quantize(convolutional(), images(2), exclude=("conv0", "Gemm"))
     excluded = [name for name, reason in result.left_in_float if reason.endswith("excluded")]

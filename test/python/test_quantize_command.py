@@ -149,3 +149,42 @@ def test_a_float_model_for_an_accelerator(folder: pathlib.Path, capsys: pytest.C
     quantized = str(folder / "out" / "quantized.onnx")
     assert main(["compile", quantized, "-o", str(folder / "out" / "b.so"), "--target", "vta"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--data", "own:raises"), "'own:raises' raises ValueError: one two"),
+        (("--data", "own:leaves"), "'own:leaves' raises SystemExit: 3"),
+        (("--data", "own:large"), "sample 0: 'x' holds 1e+300, which float32 cannot"),
+        (("--accuracy", "drop <= 1 %", "--eval", "own:fails"), "the evaluation raises ValueError: one two"),
+        (("--accuracy", "drop <= 1 %", "--eval", "own:exits"), "the evaluation raises SystemExit: 1"),
+        (("--accuracy", "drop <= 1 %", "--eval", "own:rubbish"), "the evaluation returns str, not a number"),
+        (("--target", "nope"), "there is no target 'nope'"),
+        (("--target", "vta", "--config", "missing.json"), "cannot read 'missing.json'"),
+    ],
+)
+def test_users_code_that_goes_wrong(
+    folder: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    """One line says what it did, whatever it raises."""
+    (folder / "own.py").write_text(
+        "import sys\n"
+        "def raises(): raise ValueError('one\\ntwo')\n"
+        "def leaves(): sys.exit(3)\n"
+        "def large(): return [{'x': [[1e300] * 4]}]\n"
+        "def fails(run): raise ValueError('one\\ntwo')\n"
+        "def exits(run): sys.exit(1)\n"
+        "def rubbish(run): return 'good'\n"
+    )
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    assert quantize(folder, *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("acc: error: ") and message in error and error.count("\n") == 1
+    assert list((folder / "out").iterdir()) == []
+    sys.modules.pop("own", None)

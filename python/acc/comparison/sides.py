@@ -14,6 +14,7 @@ import onnx
 
 from acc.container import TensorInfo
 from acc.errors import AccError, ModelError, NeedsShape, NeedsValue
+from acc.wording import first_line
 
 __all__ = ["CompareError", "Run", "Side", "parse_side"]
 
@@ -67,7 +68,7 @@ class Side:
         try:
             return onnx.load(self.path)
         except Exception as error:
-            raise ModelError(f"{self.path}: cannot be read: {_first_line(error)}") from error
+            raise ModelError(f"{self.path}: cannot be read: {first_line(error)}") from error
 
     def load(self, model: onnx.ModelProto) -> Run:
         """What runs an ONNX model, which may be a part of this side's own, as this side does.
@@ -155,14 +156,14 @@ def _onnx_runtime(model: onnx.ModelProto, side: Side) -> Run:
             providers=["CPUExecutionProvider"],
         )
     except Exception as error:
-        raise CompareError(f"ONNX Runtime does not load '{side.path}': {_first_line(error)}") from error
+        raise CompareError(f"ONNX Runtime does not load '{side.path}': {first_line(error)}") from error
     names = [output.name for output in session.get_outputs()]
 
     def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
         try:
             results = session.run(names, dict(feeds))
         except Exception as error:
-            raise CompareError(f"ONNX Runtime fails at '{side.path}': {_first_line(error)}") from error
+            raise CompareError(f"ONNX Runtime fails at '{side.path}': {first_line(error)}") from error
         # Sequences and the like have no difference that could be stated.
         return {
             name: result
@@ -171,11 +172,6 @@ def _onnx_runtime(model: onnx.ModelProto, side: Side) -> Run:
         }
 
     return run
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 class _Compiled:

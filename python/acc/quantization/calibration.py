@@ -32,6 +32,7 @@ from acc.quantization.data import Sample, Samples
 from acc.quantization.model import FloatModel, aligned
 from acc.quantization.options import QuantizeError
 from acc.quantization.state import Stage, State
+from acc.wording import raised
 
 __all__ = ["BINS", "Programs", "Progress", "Runner", "Statistics", "Watch", "calibrate", "input_infos"]
 
@@ -438,8 +439,8 @@ def _guarded(samples: Samples) -> Iterator[Sample]:
             return
         except AccError:
             raise
-        except Exception as error:
-            raise QuantizeError(f"{samples.where} raises {type(error).__name__} at sample {number}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise QuantizeError(f"{samples.where} raises at sample {number}: {raised(error)}") from error
         yield sample
         number += 1
 

@@ -23,6 +23,7 @@ from acc.dtypes import BY_NAME
 from acc.errors import AccError
 from acc.files import load_arrays
 from acc.quantization.options import QuantizeError
+from acc.wording import first_line, raised
 
 __all__ = ["Data", "Sample", "Samples", "load_function", "open_samples"]
 
@@ -136,8 +137,8 @@ def load_function(text: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise QuantizeError(f"'{text}': there is no module '{error.name}'") from None
-    except Exception as error:
-        raise QuantizeError(f"'{text}': importing '{module_name}' fails: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise QuantizeError(f"'{text}': importing '{module_name}' fails: {raised(error)}") from error
     finally:
         if added:
             sys.path.remove(here)
@@ -160,8 +161,8 @@ def _call(function: Callable[[], Any], where: str) -> Any:
         return function()
     except AccError:
         raise
-    except Exception as error:
-        raise QuantizeError(f"{where} raises {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise QuantizeError(f"{where} raises {raised(error)}") from error
 
 
 def _of_path(path: Path, inputs: Sequence[TensorInfo]) -> Samples:
@@ -250,7 +251,7 @@ def check_sample(inputs: Sequence[TensorInfo], given: Any, where: str) -> Sample
         try:
             array = np.asarray(given[info.name])
         except (ValueError, TypeError) as error:
-            raise QuantizeError(f"{where}: '{info.name}' is not an array: {error}") from None
+            raise QuantizeError(f"{where}: '{info.name}' is not an array: {first_line(error)}") from None
         wanted = BY_NAME[info.dtype].dtype
         if array.dtype != wanted:
             array = _convert(array, wanted, info, where)
@@ -279,7 +280,10 @@ def _convert(array: np.ndarray, wanted: np.dtype, info: TensorInfo, where: str) 
     """Numbers of another type that means the same: wider or narrower floats, integers of other widths that fit."""
     alike = {"f": "f", "i": "iu", "u": "iu", "b": "b"}.get(wanted.kind, "")
     if array.dtype.kind in alike and array.size:
-        converted = array.astype(wanted)
+        with np.errstate(over="ignore"):
+            converted = array.astype(wanted)
+        if wanted.kind == "f" and not np.array_equal(np.isinf(converted), np.isinf(array)):
+            raise QuantizeError(f"{where}: '{info.name}' holds {np.abs(array).max():g}, which {info.dtype} cannot")
         if wanted.kind == "f" or np.array_equal(converted, array):
             return converted
     raise QuantizeError(f"{where}: '{info.name}' has elements of {array.dtype}, but the input has {info.dtype}")

@@ -24,7 +24,7 @@ from acc.executable import ALIGNMENT, address, empty_aligned
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import Storage, load_model, read_tensor
 from acc.quantization.options import QuantizeError
-from acc.wording import listing
+from acc.wording import first_line, listing
 
 __all__ = ["FloatModel", "Outline", "Reader", "attribute", "check", "prepare", "read_model"]
 
@@ -257,7 +257,7 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> FloatModel:
     try:
         check(read.with_large_as_inputs())
     except Exception as error:
-        raise ModelError(f"{source}: is not a valid ONNX model: {_first_line(error)}") from None
+        raise ModelError(f"{source}: is not a valid ONNX model: {first_line(error)}") from None
     return read
 
 
@@ -333,7 +333,7 @@ def infer(model: FloatModel) -> None:
         # Weights decide no shapes: inference need not be given their data.
         inferred = onnx.shape_inference.infer_shapes(model.with_large_as_inputs(), data_prop=True)
     except Exception as error:
-        raise ModelError(f"shapes cannot be inferred: {_first_line(error)}") from error
+        raise ModelError(f"shapes cannot be inferred: {first_line(error)}") from error
     for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         _record(model, info, known=True)
     model.refresh()
@@ -406,11 +406,6 @@ def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
 def _refuse_quantized(model: onnx.ModelProto) -> None:
     nodes = [node for graph in _all_graphs(model) for node in graph.node]
     found = [n for n in nodes if n.op_type in _QUANTIZED or n.op_type.startswith(("QLinear", "QGemm"))]
@@ -455,7 +450,7 @@ def _upgrade(model: FloatModel, opset: int) -> None:
         except Exception as error:
             raise QuantizeError(
                 f"the model is of operator set {version}, and cannot be brought to {opset}, which it needs to be "
-                f"quantized: {_first_line(error)}"
+                f"quantized: {first_line(error)}"
             ) from None
     proto = model.proto
     proto.ir_version = max(proto.ir_version, helper.find_min_ir_version_for(list(proto.opset_import), True))

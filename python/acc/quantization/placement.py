@@ -260,6 +260,8 @@ class _Placer:
         if kind == "Gemm" and constant[0] and attribute(node, "transA", 0):
             return "its first operand is a transposed constant"
         weight = model.constants.get(node.input[1])
+        if weight is not None and weight.size == 0:
+            return "it has no weights"
         if weight is not None and not np.isfinite(weight).all():
             return "its weights are not all finite"
         if self.options.float_outputs and self._ends_in_float(node):

@@ -35,7 +35,7 @@ from acc.quantization.placement import ANCHORS
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
 from acc.quantization.state import State
 from acc.targets.base import Accelerator
-from acc.wording import listing
+from acc.wording import listing, raised
 
 __all__ = ["Bound", "Evaluate", "LayerCost", "Point", "Search", "search"]
 
@@ -258,8 +258,8 @@ class _Judge:
             value = self.evaluate(run)
         except AccError:
             raise
-        except Exception as error:
-            raise QuantizeError(f"the evaluation raises {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise QuantizeError(f"the evaluation raises {raised(error)}") from error
         try:
             number = float(value)
         except (TypeError, ValueError):

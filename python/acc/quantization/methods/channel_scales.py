@@ -82,7 +82,7 @@ def balance(model: FloatModel, readings: Sequence[Reading], options: QuantizeOpt
         return None
 
     before = np.array([item.error(np.ones_like(inputs)) for item in found])
-    if not (before > 0).all():
+    if not ((before > 0) & np.isfinite(before)).all():
         return None
     tried = [inputs**a / largest_weights ** (1 - a) for a in _EXPONENTS]
     # Readers count alike, whatever the size of what they make.
