@@ -289,3 +289,67 @@ def test_affine_grid(size: tuple[int, ...], corners: int) -> None:
     along = [np.linspace(-1, 1, count) if corners else (2 * np.arange(count) + 1) / count - 1 for count in size[:1:-1]]
     points = np.stack([*np.meshgrid(*along[::-1], indexing="ij")[::-1], np.ones(size[2:])], -1)
     np.testing.assert_allclose(result, np.einsum("nij,...j->n...i", theta, points), atol=1e-6)
+
+
+def chosen(condition: str, then: Sequence[onnx.NodeProto], other: Sequence[onnx.NodeProto]) -> onnx.NodeProto:
+    branches = {"then_branch": branch("then", then, "r"), "else_branch": branch("else", other, "s")}
+    return helper.make_node("If", [condition], ["y"], name="if", **branches)
+
+
+RELU_OR_SUM = (
+    [helper.make_node("Relu", ["x"], ["r"])],
+    [helper.make_node("Constant", [], ["k"], value_float=2.0), helper.make_node("Add", ["x", "k"], ["s"])],
+)
+
+
+@pytest.mark.parametrize("opset", [8, 21])
+@pytest.mark.parametrize("opened", [False, True])
+def test_if_with_a_condition_that_a_run_computes(opened: bool, opset: int) -> None:
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["t"], keepdims=1),
+        helper.make_node("Greater", ["t", "zero"], ["c"]),
+        chosen("c", *RELU_OR_SUM),
+    ]
+    if opset < 21:
+        constant = helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.array([2], np.float32)))
+        nodes[-1].attribute[0].g.node[0].CopyFrom(constant)
+    model = make_model(nodes, {"x": X}, {"zero": np.zeros(1, np.float32)}, ["y"], opset=opset)
+    if opened:
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    with acc.compile(model) as compiled:
+        for value in (X, X + 1):
+            (result,) = compiled.run({"x": value}).values()
+            np.testing.assert_array_equal(result, np.maximum(value, 0) if value.sum() > 0 else value + 2)
+
+
+def test_if_in_an_if() -> None:
+    inner = chosen("d", *RELU_OR_SUM)
+    inner.output[0] = "r"
+    outer = chosen("c", [inner], [helper.make_node("Neg", ["x"], ["s"])])
+    model = model_of([outer])
+    model.graph.input.extend(helper.make_tensor_value_info(name, TensorProto.BOOL, [1]) for name in "cd")
+    with acc.compile(model) as compiled:
+        for c, d, expected in ((True, True, np.maximum(X, 0)), (True, False, X + 2), (False, True, -X)):
+            (result,) = compiled.run({"x": X, "c": np.array([c]), "d": np.array([d])}).values()
+            np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("then", "other"),
+    [
+        # Of different shapes or types.
+        (RELU_OR_SUM[0], [helper.make_node("Transpose", ["x"], ["s"])]),
+        (RELU_OR_SUM[0], [helper.make_node("Cast", ["x"], ["s"], to=TensorProto.INT32)]),
+        # One that a run may be refused for, whatever the other one is.
+        (RELU_OR_SUM[0], [helper.make_node("Add", ["x", "z"], ["s"])]),
+        (RELU_OR_SUM[0], [helper.make_node("NotAnOperator", ["x"], ["s"])]),
+    ],
+)
+def test_if_that_cannot_be_a_choice(then: Sequence[onnx.NodeProto], other: Sequence[onnx.NodeProto]) -> None:
+    model = make_model([chosen("c", then, other)], {"x": X, "z": X, "c": np.array(True)}, {}, ["y"])
+    for value in model.graph.input[:2]:
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            size.dim_param = f"{value.name}{axis}"
+    with pytest.raises(acc.NeedsValue, match=r"node 'if' \(If\): the condition \('c'\) is not constant") as error:
+        acc.compile(model)
+    assert error.value.inputs == ("c",)

@@ -50,7 +50,9 @@ FLOATS = np.ones((2, 3), F)
 
 
 def open_if(condition: Sequence[onnx.NodeProto], inputs: Mapping[str, Any], **constants: Any) -> onnx.ModelProto:
-    node = helper.make_node("If", ["c"], ["y"], "if", then_branch=branch("Neg", "t"), else_branch=branch("Abs", "e"))
+    # Results of different shapes, of which none can be chosen at run time.
+    then, other = branch("Neg", "t"), branch("Transpose", "e")
+    node = helper.make_node("If", ["c"], ["y"], "if", then_branch=then, else_branch=other)
     return model([*condition, node], inputs, constants)
 
 

@@ -79,7 +79,7 @@ class Emitter:
         self.cast_sizes: dict[ir.Value, np.ndarray] = {}
         """The sizes that tensors of floats were cast from."""
         self._context = context
-        self._block = block
+        self.block = block
         self._point = ir.InsertionPoint(block)
 
     def location(self, name: str) -> ir.Location:
@@ -140,7 +140,7 @@ class Emitter:
 
     def index(self, size: int | Size) -> ir.Value:
         """A size as a value of type index."""
-        return current().emit(size, self._block, self.location("sizes"))
+        return current().emit(size, self.block, self.location("sizes"))
 
     def element(self, tensor: ir.Value, position: Sequence[int], name: str) -> int:
         """An integer of a tensor as a size, read at run time."""

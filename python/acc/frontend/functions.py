@@ -137,9 +137,9 @@ class Expander:
         initializers = {names[tensor.name]: tensor for tensor in graph.initializer}
         return Body(tuple(order), initializers, frozenset(filter(None, results))), results
 
-    def nodes(self, node: Node, protos: Iterable[NodeProto]) -> list[Node]:
-        """Nodes that belong to the expansion of `node`, of the newest operator set of the model."""
-        inner = read_nodes(protos, {"": self._graph.opset})
+    def nodes(self, node: Node, protos: Iterable[NodeProto], opset: int | None = None) -> list[Node]:
+        """Nodes that belong to the expansion of `node`, by default of the operator set of the model."""
+        inner = read_nodes(protos, {"": self._graph.opset if opset is None else opset})
         return [
             replace(entry, name=node.name, inside=node.inside or str(node), depth=node.depth + 1) for entry in inner
         ]

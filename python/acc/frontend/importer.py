@@ -18,6 +18,7 @@ from acc.errors import AccError, Fault, ModelError
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
 from acc.frontend.control import UNROLLED
 from acc.frontend.defined import definition_of
+from acc.frontend.definitions import OPSET
 from acc.frontend.emitter import Emitter, Quantization
 from acc.frontend.exact import evaluate
 from acc.frontend.folding import Constants, NotComputed
@@ -27,7 +28,8 @@ from acc.frontend.model import Graph, Node, read_graph
 from acc.frontend.operators import DOMAINS
 from acc.frontend.origins import Origins
 from acc.frontend.problems import Expand, Failed, Needs, NotConstant, NotStatic, Problems, Unsupported
-from acc.frontend.sizes import UnknownSizeError, is_empty, is_symbolic, using
+from acc.frontend.selection import MAX_OPERATORS, cannot_fail
+from acc.frontend.sizes import UnknownSizeError, are_same, is_empty, is_symbolic, using
 from acc.frontend.source import Storage, load_model, read_tensor
 from acc.frontend.specialize import Values, freeze
 from acc.frontend.trial import Attempt, Refusal, lasting
@@ -379,9 +381,7 @@ class _Importer:
     def _expand(self, node: Node) -> bool:
         """Imports what the node stands for; false if it only stands for itself. Problems are noted."""
         if node.op_type in UNROLLED and not node.domain:
-            self._guarded(
-                node, lambda: UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body), None
-            )
+            self._guarded(node, lambda: self._unroll(node), None)
             return True
         found: list[Body | None] = []
 
@@ -404,6 +404,51 @@ class _Importer:
         operands = {name: self._look(name) for name in node.inputs if name}
         self._add_refused(node, Refusal(_undefined(node, operands)), attempt)
         return True
+
+    def _unroll(self, node: Node) -> None:
+        """Imports control flow that is known, or an If of which both branches can be computed."""
+        try:
+            UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body)
+        except NotConstant:
+            if node.op_type != "If" or not self._select(node):
+                raise
+
+    def _select(self, node: Node) -> bool:
+        """Imports an If whose condition a run computes as both branches and a choice; false if that may not be."""
+        block, mark = self.emitter.block, self.problems.mark()
+        before = len(block.operations)
+        names: list[list[str]] = []
+        for branch in (True, False):
+            results = [self.expander.name(node, "result") if name in self.used else "" for name in node.outputs]
+            names.append(results)
+            self.used.update(filter(None, results))
+            self._import_body(self.expander.branch(replace(node, outputs=tuple(results)), branch))
+        chosen = list(zip(*names, (name for name in node.outputs), strict=True))
+        made = list(block.operations)[before:]
+        failed = self.problems.mark() != mark
+        if failed or len(made) > MAX_OPERATORS or not cannot_fail(made) or not all(map(self._are_alike, *names)):
+            self.problems.forget(mark)
+            return False
+        nothing = onnx.numpy_helper.from_array(np.zeros(0, np.int64))
+        shape, condition = self.expander.name(node, "shape"), self.expander.name(node, "condition")
+        protos = [
+            onnx.helper.make_node("Constant", [], [shape], value=nothing),
+            onnx.helper.make_node("Reshape", [node.inputs[0], shape], [condition]),
+            *(onnx.helper.make_node("Where", [condition, *pair], [name]) for *pair, name in chosen if pair[0]),
+        ]
+        self._import_body(Body(tuple(self.expander.nodes(node, protos, OPSET))))
+        return True
+
+    def _are_alike(self, one: str, other: str) -> bool:
+        """Whether two values are known to have the same type and shape."""
+        if not one:
+            return True
+        a, b = self._look(one), self._look(other)
+        if a is None or b is None:
+            return False
+        return self._type(a).tensor_type.elem_type == self._type(b).tensor_type.elem_type and are_same(
+            shape_of(a), shape_of(b)
+        )
 
     def _function(self, node: Node, operands: Mapping[str, Tensor | None]) -> Body | None:
         """The body of the function that a node calls on operands that are given by name."""

@@ -90,6 +90,16 @@ class Problems:
         self._fatal |= not needs
         self._fault |= fault
 
+    def mark(self) -> tuple[int, int, int, bool, bool]:
+        """What `forget` goes back to."""
+        return len(self._lines), len(self._values), len(self._shapes), self._fatal, self._fault
+
+    def forget(self, mark: tuple[int, int, int, bool, bool]) -> None:
+        """Drops what was noted since a mark."""
+        for noted, count in zip((self._lines, self._values, self._shapes), mark[:3], strict=True):
+            del noted[count:]
+        self._fatal, self._fault = mark[3:]
+
     def raise_if_any(self) -> None:
         """Raises one ModelError that lists everything noted so far; a Fault if acc is to blame for some of it."""
         if not self._lines:
