@@ -23,6 +23,7 @@
 
 #include "passes/Graph/RequantizationForm.h"
 #include "passes/Graph/Scale.h"
+#include "passes/Support/ConstantProduct.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
@@ -39,8 +40,11 @@ constexpr double kMostError = 1.0 / 32;
 /// accumulator steps: other errors vary, this one moves all results alike.
 constexpr double kMostOffsetError = 1.0 / 128;
 
-/// The largest constant that one product of a tile of 16 lanes adds.
-constexpr int64_t kLargestConstant = 15 * 127 * 127;
+/// What adds constants to the accumulators that parameters are chosen for: a
+/// matrix unit of 16 lanes with weights of 8 bits. The choice must not depend
+/// on the accelerator, so that all targets compute the same; where weights are
+/// narrower or lanes fewer, large constants take a cycle more than they need.
+constexpr ConstantProduct kAssumedProduct(127, 16);
 
 /// Cycles that one step of the vector unit takes for a vector of outputs: none
 /// if it changes nothing, one with an immediate of 16 bits for all channels,
@@ -236,7 +240,8 @@ private:
     for (auto [offset, shift] : llvm::zip(point.offset, point.preShift))
       largest = std::max(largest, (*largestBias + std::abs(offset)) >>
                                       (point.roundsBias ? shift : 0));
-    return largest > kLargestConstant ? 2 : 1;
+    return int(std::clamp<int64_t>(kAssumedProduct.count(largest), 1,
+                                   ConstantProduct::kMostProducts));
   }
 
   llvm::ArrayRef<Interval> ranges;

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Support/ConstantProduct.h"
 #include "passes/VTA/Graph/VTASteps.h"
 
 #include "dialects/Graph/Constants.h"
@@ -24,11 +25,6 @@
 using namespace mlir;
 using namespace acc::graph;
 using namespace acc::vta;
-
-/// The largest magnitude of an input that is used on both sides of zero.
-static constexpr int64_t kMostInput = 127;
-/// More products take longer than the vector unit.
-static constexpr int kMostProducts = 2;
 
 Value acc::vta::addTerm(ImplicitLocOpBuilder &b, ValueRange x) {
   Type wide = b.getI32Type();
@@ -69,74 +65,21 @@ static Value createBytes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
   return ConstantOp::create(b, type, makeElements(type, fill));
 }
 
-/// A constant input tile that makes any sum of its lanes' products with weights
-/// up to a limit: the first lanes hold powers of the number of weights, whose
-/// products are the digits of a number, the others the largest input.
-namespace {
-struct Digits {
-  explicit Digits(Tiles tiles)
-      : weight(tiles.getLargestWeight()), lanes(tiles.blockIn) {
-    // The digits must reach half of the largest input on both sides of zero.
-    for (int64_t power = 1, reach = 0; reach < kMostInput / 2;) {
-      reach += power * weight;
-      powers.push_back(power);
-      power *= 2 * weight + 1;
-    }
-  }
-
-  bool isPossible() const { return int64_t(powers.size()) < lanes; }
-
-  /// The largest magnitude of a sum.
-  int64_t getMost() const {
-    return kMostInput * weight * (lanes - int64_t(powers.size())) +
-           kMostInput / 2;
-  }
-
-  int64_t getInput(int64_t lane) const {
-    return lane < int64_t(powers.size()) ? powers[lane] : kMostInput;
-  }
-
-  /// The weights of all lanes for a sum that is not beyond the largest.
-  void write(int64_t sum, char *weights) const {
-    int64_t multiples =
-        llvm::divideFloorSigned(sum + kMostInput / 2, kMostInput);
-    int64_t rest = sum - multiples * kMostInput, base = 2 * weight + 1;
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      int64_t share;
-      if (lane < int64_t(powers.size())) {
-        int64_t others = llvm::divideFloorSigned(rest + weight, base);
-        share = rest - others * base;
-        rest = others;
-      } else {
-        share = std::clamp(multiples, -weight, weight);
-        multiples -= share;
-      }
-      weights[lane] = char(share);
-    }
-  }
-
-  int64_t weight, lanes;
-  SmallVector<int64_t, 5> powers;
-};
-} // namespace
-
 Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
   bool isImmediate = llvm::all_equal(values) && llvm::isInt<16>(values.front());
-  Digits digits(tiles);
-  int64_t most = digits.getMost();
+  ConstantProduct constant(tiles.getLargestWeight(), tiles.blockIn);
   int64_t largest = 0;
   for (int32_t value : values)
     largest = std::max(largest, std::abs(int64_t(value)));
-  int64_t count =
-      digits.isPossible() ? llvm::divideCeil(largest, most) : kMostProducts + 1;
-  if (isImmediate || count > kMostProducts)
+  int64_t count = constant.count(largest), most = constant.getMost();
+  if (isImmediate || count > ConstantProduct::kMostProducts)
     return apply(Step::Add, acc, values);
 
   Value input =
       createBytes(b, {1, tiles.batch, tiles.blockIn}, /*bits=*/8,
                   [&](MutableArrayRef<char> bytes) {
                     for (auto [index, byte] : llvm::enumerate(bytes))
-                      byte = char(digits.getInput(index % tiles.blockIn));
+                      byte = char(constant.getInput(index % tiles.blockIn));
                   });
   int64_t blocks = countBlocks(acc);
   SmallVector<int32_t> ofLanes = toLanes(acc, values);
@@ -149,7 +92,7 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
             // What this product adds: all of it, or as much as fits.
             int64_t part = std::clamp(value, -most, most);
             value -= part;
-            digits.write(part, bytes.data() + channel * tiles.blockIn);
+            constant.write(part, bytes.data() + channel * tiles.blockIn);
           }
         });
     acc = product(acc, input, b.getAffineConstantExpr(0), weight,
@@ -160,7 +103,8 @@ Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
 
 bool VTASteps::canAddScaled(int32_t factor) const {
   return tiles.blockIn == tiles.blockOut &&
-         std::abs(int64_t(factor)) <= kMostProducts * tiles.getLargestWeight();
+         std::abs(int64_t(factor)) <=
+             ConstantProduct::kMostProducts * tiles.getLargestWeight();
 }
 
 /// One tile of weights with a factor on its diagonal.
