@@ -64,6 +64,31 @@ def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::tensor::TensorDialect"];
 }
 
+def GraphMakeImages : Pass<"graph-make-images", "::mlir::func::FuncOp"> {
+  let summary = "Signals of integers become images of one column";
+  let description = [{
+    Integer convolutions, pools and sums over (N, C, W), and what sums, rescales,
+    looks up, joins, pads, resizes or takes apart their results, become the same
+    on (N, C, W, 1). Reshapes, which cost nothing, are left where others read
+    or make a signal. Tensors of three axes that no window has made are taken for
+    sequences and stay.
+
+    ```mlir
+    %s = graph.conv_integer %x, %w, %b {strides = array<i64: 1>, pads = array<i64: 1, 1>, dilations = array<i64: 1>}
+        : (tensor<1x3x9xi8>, tensor<4x3x3xi8>, tensor<4xi32>) -> tensor<1x4x9xi32>
+    %y = graph.requantize %s {...} : (tensor<1x4x9xi32>) -> tensor<1x4x9xi8>
+    ```
+    becomes
+    ```mlir
+    %xi = graph.reshape %x : (tensor<1x3x9xi8>) -> tensor<1x3x9x1xi8>
+    %si = graph.conv_integer %xi, %wi, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 0, 1, 0>, dilations = array<i64: 1, 1>}
+        : (tensor<1x3x9x1xi8>, tensor<4x3x3x1xi8>, tensor<4xi32>) -> tensor<1x4x9x1xi32>
+    %yi = graph.requantize %si {...} : (tensor<1x4x9x1xi32>) -> tensor<1x4x9x1xi8>
+    %y = graph.reshape %yi : (tensor<1x4x9x1xi8>) -> tensor<1x4x9xi8>
+    ```
+  }];
+}
+
 def GraphOutlineKernels : Pass<"graph-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "Move everything that computes into te.kernels";
   let description = [{

@@ -241,6 +241,8 @@ class Pipeline:
             placements.extend(partition(graph.module, accelerators, self.options.partition))
 
         def passes(pm: PassManager) -> None:
+            if any(accelerator.wants_images for accelerator in accelerators):
+                pm.add(graph_passes.make_images().on("func.func"))
             pm.add(place, "partition")
             for accelerator in accelerators:
                 accelerator.add_layout(pm)

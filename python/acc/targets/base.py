@@ -122,6 +122,8 @@ class Accelerator(Target):
 
     fixed_sizes: ClassVar[bool] = True
     """Whether all sizes of a model must be known."""
+    wants_images: ClassVar[bool] = False
+    """Whether it is given signals (N, C, W) of integers as images of one column, (N, C, W, 1)."""
     wants_tensors: ClassVar[bool] = False
     """Whether the importer records which tensors every ONNX node reads and makes, in `pipeline.Graph.tensors`."""
 

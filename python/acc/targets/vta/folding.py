@@ -34,11 +34,11 @@ class Convolution:
 
     @staticmethod
     def of(op: ir.Operation) -> Convolution:
-        """Reads a graph.conv_integer on images, or on signals, which are images of one column."""
-        n, c, h, w = (*ir.shape_of(op.operands[0]), 1)[:4]
-        outputs, _, rows, columns = (*ir.shape_of(op.operands[1]), 1)[:4]
-        _, _, height, width = (*ir.shape_of(op.result), 1)[:4]
-        (down, right), (below, beside) = ((*op.attributes[name].value, 1)[:2] for name in ("strides", "dilations"))
+        """Reads a graph.conv_integer on images."""
+        n, c, h, w = ir.shape_of(op.operands[0])
+        outputs, _, rows, columns = ir.shape_of(op.operands[1])
+        _, _, height, width = ir.shape_of(op.result)
+        (down, right), (below, beside) = (op.attributes[name].value for name in ("strides", "dilations"))
         return Convolution((n, c, h, w), (outputs, c, rows, columns), (height, width), (down, right), (below, beside))
 
     def cycles(self, fold: tuple[int, int], hardware: Hardware) -> float:

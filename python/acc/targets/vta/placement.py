@@ -7,7 +7,7 @@ An operator runs on the accelerator if every rule of `RULES` for it holds; the f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -50,33 +50,12 @@ def _is_stack(op: ir.Operation, _: Hardware) -> str:
 
 def _is_image(op: ir.Operation, _: Hardware) -> str:
     spatial = len(ir.shape_of(op.operands[0])) - 2
-    return "" if spatial in (1, 2) else f"{spatial} spatial axes, the accelerator has 2"
-
-
-def _is_signal(values: Iterable[ir.Value]) -> bool:
-    """Whether convolutions or pools over one axis compute one of some tensors (N, C, W), through sums if need be.
-
-    Other tensors of three axes are sequences, which have their channels last.
-    """
-    known: set[ir.Value] = set()
-    rest = list(values)
-    while rest:
-        value = rest.pop()
-        if value in known or not isinstance(value.owner, ir.Operation):
-            continue
-        known.add(value)
-        if value.owner.name in ("graph.conv_integer", "graph.max_pool", "graph.global_sum_integer"):
-            return True
-        if value.owner.name in ("graph.requantize", "graph.scale_integer", "graph.weighted_sum"):
-            rest.extend(value.owner.operands)
-    return False
+    return "" if spatial == 2 else f"{spatial} spatial axes, the accelerator has 2"
 
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
     rank = len(ir.shape_of(op.result))
-    if rank in (2, 4) or (rank == 3 and _is_signal(op.operands)):
-        return ""
-    return f"tensor of {rank} axes, the accelerator has images and matrices"
+    return "" if rank in (2, 4) else f"tensor of {rank} axes, the accelerator has images and matrices"
 
 
 def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:

@@ -86,6 +86,7 @@ class Vta(Accelerator):
         "ties": "the rounding of ties",
         "dram": "the size of the accelerator's memory",
     }
+    wants_images: ClassVar[bool] = True
     wants_tensors: ClassVar[bool] = True
 
     options: VtaOptions = dataclasses.field(default_factory=VtaOptions)
