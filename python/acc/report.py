@@ -94,15 +94,25 @@ def chains(layers: Iterable[LayerReport]) -> list[list[LayerReport]]:
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
-    """One kernel call of main, in order: the kernel's name in the plan and its symbol."""
+    """One kernel call of main, in order: the kernel's name in the plan and its symbol.
+
+    reason: why the host converts a layout that the accelerator could have kept, of a kernel that no policy has placed.
+    """
 
     kernel: str
     symbol: str
+    reason: str = ""
 
 
 def read_launches(module: ir.Module) -> list[Launch]:
     """The launches of a module whose kernels are outlined."""
-    return [_launch(op) for op in _operations(module) if op.name == "te.launch"]
+    reasons = {
+        str(op.attributes["sym_name"].value): str(op.attributes["graph.reason"].value)
+        for op in module.body
+        if op.name == "te.kernel" and "graph.reason" in op.attributes
+    }
+    launches = [_launch(op) for op in _operations(module) if op.name == "te.launch"]
+    return [dataclasses.replace(launch, reason=reasons.get(launch.symbol, "")) for launch in launches]
 
 
 def read_order(module: ir.Module, accelerators: Sequence[Accelerator]) -> list[str]:
@@ -160,7 +170,7 @@ def make_reports(
             layers=placement.layers if placement else (),
             kernel=launch.kernel,
             target=placement.target if placement and schedule and programs is None else "cpu",
-            reason=(decision.reason if decision else "") or (placement.reason if placement else ""),
+            reason=(decision.reason if decision else "") or (placement.reason if placement else launch.reason),
             saturates=placement.saturates if placement else None,
             **report_macs(placement.macs if placement else Macs()),
         )

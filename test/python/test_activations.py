@@ -130,6 +130,25 @@ def test_the_same_bits_without_a_look_up_between(seed: int) -> None:
     assert any("conv" in layer.layers[0] and "leakyrelu" in "".join(layer.layers) for layer in tables)
 
 
+def test_the_user_says_how_long_they_may_take() -> None:
+    """What takes longer is looked up by the host, in the layout of the accelerator; the results are the same."""
+    model = network(0)
+    x = feeds(model, 0)
+    (native,) = acc.compile(model).run(x).values()
+    on_host: dict[int, set[str]] = {}
+    for cycles in (0, 8, 100):
+        with acc.compile(model, "vta", activation_cycles=cycles) as exe:
+            np.testing.assert_array_equal(next(iter(exe.run(x).values())), native)
+            layers = [layer for layer in exe.report() if f"'activation_cycles' allows {cycles}" in layer.reason]
+        on_host[cycles] = {name.rstrip("0123456789_") for layer in layers for name in layer.layers}
+    assert {"leakyrelu", "prelu", "hardswish", "hardsigmoid", "abs"} <= on_host[0]
+    assert {"leakyrelu", "abs"} <= on_host[8] and "hardsigmoid" not in on_host[8]
+    assert not on_host[100]
+    for wrong in (-1, "many"):
+        with pytest.raises(acc.CompileError, match="activation_cycles is"):
+            acc.compile(model, "vta", activation_cycles=wrong)
+
+
 def test_a_look_up_that_reads_an_input_stays_native() -> None:
     net = QdqModel(np.random.default_rng(3))
     model = net.build(net.conv(net.function(net.input((1, 16, 4, 4)), "LeakyRelu", alpha=0.1), 16))

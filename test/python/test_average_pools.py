@@ -17,6 +17,7 @@ import acc
 from acc import ir
 from acc.passmanager import PassManager
 from acc.reference import results_by_name
+from qdq_models import QdqModel
 
 BUFFERS = {"LOG_INP_BUFF_SIZE": 13, "LOG_WGT_BUFF_SIZE": 15, "LOG_ACC_BUFF_SIZE": 15}
 CONFIGS = {
@@ -132,14 +133,41 @@ def test_native(seed: int, spatial: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_accelerator(seed: int, config: str, tmp_path: Path) -> None:
     model, inputs = random_pool(97 * seed + list(CONFIGS).index(config), 1 + min(seed % 3, 1))
-    expected = acc.compile(model).run(inputs)["y"]
+    ties = "up" if seed % 3 == 2 else "even"
+    expected = acc.compile(model, ties=ties).run(inputs)["y"]
     path = tmp_path / "model.so"
-    acc.compile(model, target="vta", config=CONFIGS[config]).save(path)
+    acc.compile(model, target="vta", config=CONFIGS[config], ties=ties).save(path)
     for device in ("fsim", "csim"):
         executable = acc.load(path, sanitize=True) if device == "fsim" else acc.load(path, device=device)
         np.testing.assert_array_equal(executable.run(inputs)["y"], expected)
     pools = [layer for layer in executable.report() if "pool" in layer.layers and layer.macs]
     assert [layer.target for layer in pools] == ["vta"]
+
+
+@pytest.mark.circuit
+def test_a_block_of_inception_is_one_program(tmp_path: Path) -> None:
+    """A pool whose border is that of the convolutions beside it, all of them joined, and nothing native in between."""
+    rng = np.random.default_rng(8)
+    net = QdqModel(rng)
+    x = net.conv(net.input((1, 3, 12, 12)), 40, activation="relu")
+    value = net._node("AveragePool", [net.dequantize(x)], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    pooled = net._quantize(value, x.shape, x.scale, x.zero_point)
+    branches = [
+        net.conv(x, 16, (1, 1), pads=(0, 0, 0, 0), activation="relu"),
+        net.conv(x, 24, activation="relu"),
+        net.conv(pooled, 20, (1, 1), pads=(0, 0, 0, 0), activation="relu"),
+    ]
+    model = net.build(net.conv(net.concat(branches), 16, activation="relu"))
+    inputs = {model.graph.input[0].name: rng.normal(0, 1, (1, 3, 12, 12)).astype(np.float32)}
+    (expected,) = acc.compile(model).run(inputs).values()
+    path = tmp_path / "model.so"
+    acc.compile(model, target="vta").save(path)
+    for device in ("fsim", "csim"):
+        with acc.load(path, device=device) as executable:
+            np.testing.assert_array_equal(next(iter(executable.run(inputs).values())), expected)
+    layers = [layer for layer in executable.report() if layer.target == "vta"]
+    assert len({layer.program for layer in layers}) == 1
+    assert not [layer for layer in executable.report() if layer.target != "vta" and layer.macs]
 
 
 def test_same_scales_round_to_even(tmp_path: Path) -> None:
@@ -197,3 +225,14 @@ def test_what_stays_float_says_why(model: onnx.ModelProto, reason: str) -> None:
     x = np.arange(math.prod(shape)).reshape(shape).astype(np.int8)
     theirs = judge(model, {"x": x})
     assert np.abs(executable.run({"x": x})["y"].astype(int) - theirs.astype(int)).max() <= 1
+
+
+def test_the_public_dialect_has_no_products() -> None:
+    """Windows of one size are divided by a shift, those of others need a product."""
+    for pads, target in (([0] * 4, "vta"), ([1, 1, 0, 0], "cpu")):
+        attributes = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": pads}
+        model = pool([1, 16, 8, 8], (2.0**-4, 2.0**-4), (0, 0), np.int8, **attributes)
+        layers = [layer for layer in acc.compile(model, target="vta", vta_dialect="public").report() if layer.macs]
+        assert [layer.target for layer in layers] == [target]
+        said = "its windows differ in size, and the dialect 'public' has no multiplication to make up for it"
+        assert (layers[0].reason == said) == (target == "cpu"), layers[0].reason

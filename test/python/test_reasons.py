@@ -15,6 +15,7 @@ from acc.compiler import compile_contents
 from acc.partition import partition
 from acc.pipeline import Options, Pipeline
 from acc.targets.vta import Vta, VtaOptions
+from qdq_models import QdqModel
 
 
 class Net:
@@ -81,11 +82,13 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "product of sequences": (
         lambda n: n.qdq(n.op("Mul", n.start(1, 16, 8), n.qdq(n.input(1, 16, 8, name="z")))),
-        "tensor of 3 axes, the accelerator has images and matrices",
+        "tensor of 3 axes, the accelerator has images and matrices: a reshape to (N, C, H, W) or (N, C) in the model "
+        "would do",
     ),
     "swish": (
         lambda n: n.qdq(n.op("Mul", x := n.qdq(n.conv(n.start())), n.op("Sigmoid", x))),
-        "computed by a table of 256 entries, which the vector unit does not have",
+        "computed by a table of 256 entries, which the vector unit does not have: a circuit with such tables would do, "
+        "or a function of lines (LeakyReLU, HardSwish)",
     ),
     "convolution before a swish": (
         lambda n: n.qdq(n.op("Mul", c := n.conv(n.start()), n.op("Sigmoid", c))),
@@ -145,7 +148,13 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     "gather on integers": (lambda n: n.dq(n.op("Gather", n.q(n.start()), n.constant([0, 2]), axis=2)), "moves data"),
     "transpose": (
         lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 2, 3, 1])),
-        "moves channels, which are the lanes of a tile",
+        "moves channels, which are the lanes of a tile and nothing that a transfer can address: it costs nothing where "
+        "channels stay second, as in (N, C, H, W)",
+    ),
+    "transpose of images": (
+        lambda n: n.qdq(n.op("Transpose", n.start(), perm=[0, 1, 3, 2])),
+        "exchanges rows and columns, and a transfer reads the elements of a row one after the other: a stride between "
+        "them would do, for which it has no field",
     ),
     "average pool of many sizes": (
         lambda n: n.qdq(n.op("AveragePool", n.start(1, 16, 60, 60), kernel_shape=[47, 47], pads=[23] * 4)),
@@ -158,7 +167,8 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     "max pool in 3D": (
         lambda n: n.qdq(n.op("MaxPool", n.start(1, 16, 4, 4, 4), kernel_shape=[2, 2, 2])),
         "MaxPool: 3 spatial axes, the accelerator has 2; "
-        "rescaling: tensor of 5 axes, the accelerator has images and matrices",
+        "rescaling: tensor of 5 axes, the accelerator has images and matrices: a reshape to (N, C, H, W) or (N, C) in "
+        "the model would do",
     ),
     "softmax": (lambda n: n.op("Softmax", n.start(1, 16)), "Softmax has no integer form"),
     "convolution to floats": (lambda n: n.conv(n.start()), "its result is not quantized"),
@@ -222,6 +232,34 @@ def test_widths_of_the_configuration() -> None:
     assert "weights reach from -127 to 121, the configuration has 4 bits (quantize them to int4)" in reasons(
         model, {"LOG_WGT_WIDTH": 2, "LOG_ACC_BUFF_SIZE": 16}
     )
+
+
+def conversions(model: onnx.ModelProto, config: dict[str, int] | None = None) -> set[str]:
+    """The reasons of the kernels that only convert layouts."""
+    layers = compile_contents(model, "vta", config).layers
+    return {layer.reason for layer in layers if layer.target == "cpu" and not layer.layers} - {""}
+
+
+def test_conversions_that_another_circuit_or_shape_would_not_need() -> None:
+    net = Net()
+    model = net.model(net.qdq(net.conv(net.qdq(net.conv(net.start())))))
+    assert not conversions(model)
+    buffers = {"LOG_INP_BUFF_SIZE": 13, "LOG_WGT_BUFF_SIZE": 15, "LOG_ACC_BUFF_SIZE": 15}
+    assert conversions(model, {"LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 4, **buffers}) == {
+        "converts blocks of 16 channels, in which it is computed, to blocks of 8, in which it is multiplied: BLOCK_IN "
+        "and BLOCK_OUT alike would do"
+    }
+
+
+@pytest.mark.parametrize("heads", [2, 3])
+def test_heads_that_fill_no_block(heads: int) -> None:
+    """Of 48 channels: 24 for each of two heads are no whole blocks, 16 for each of three are."""
+    net = QdqModel(np.random.default_rng(4))
+    x = net.input((1, 20, 48))
+    model = net.build(net.attention(x, heads))
+    found = conversions(model)
+    wanted = "moves positions and channels of sequences: heads of a multiple of 16 channels"
+    assert any(reason.startswith(wanted) for reason in found) == (heads == 2), found
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,10 @@ PackedValues::Packed PackedValues::copyOnHost(Value value, const Lanes &lanes,
   Value packed = PackOp::create(b, gathered,
                                 ArrayRef<int64_t>{tiles.batch, tiles.blockOut},
                                 ArrayRef<int64_t>(halo), padValue);
-  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
+  assignToHost(
+      packed.getDefiningOp(), getKernelName(value) + ":pack",
+      "puts channels into another order, which the matrix unit does "
+      "where BLOCK_IN and BLOCK_OUT are alike and weights have 8 bits");
   gathered.getDefiningOp()->setAttr(GraphDialect::kPlacement,
                                     getPlacement(packed.getDefiningOp()));
   tagger.placement = placement;

@@ -131,7 +131,8 @@ Value PackedValues::packSequences(Value plain, Value origin, int64_t tile) {
       b.createOrFold<PackOp>(plain, ArrayRef<int64_t>{tiles.batch, tile},
                              ArrayRef<int64_t>(getTail(form)), /*padValue=*/0);
   assignToHost(packed.getDefiningOp(),
-               getKernelName(lookThrough(origin)) + ":pack");
+               getKernelName(lookThrough(origin)) + ":pack",
+               explainPack(origin));
   return packed;
 }
 
@@ -212,7 +213,8 @@ PackedValues::getTransposedWeights(Value value,
   std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
   Value turned = b.createOrFold<TransposeOp>(plain, ArrayRef<int64_t>(perm));
   assignToHost(turned.getDefiningOp(),
-               getKernelName(lookThrough(value)) + ":transpose");
+               getKernelName(lookThrough(value)) + ":transpose",
+               explainPack(value));
   return {toWeights(packSequences(turned, value, tiles.blockIn), outputs),
           true};
 }

@@ -76,17 +76,51 @@ StringAttr PackedValues::makeKernelName(const Twine &name) {
   return b.getStringAttr(unique);
 }
 
-void PackedValues::assignToHost(Operation *op, const Twine &name) {
+void PackedValues::assignToHost(Operation *op, const Twine &name,
+                                const Twine &reason) {
   // What folds is no operation of its own.
   if (!isa_and_present<PackOp, UnpackOp, GatherOp, TransposeOp, linalg::FillOp>(
           op) ||
       getKernel(op))
     return;
+  std::string text = reason.str();
   op->setAttr(
       GraphDialect::kPlacement,
       PlacementAttr::get(b.getContext(), makeKernelName(name),
                          acc::te::HostAttr::get(b.getContext()),
-                         b.getStringAttr("converts the layout of a tensor")));
+                         text.empty() ? StringAttr() : b.getStringAttr(text)));
+}
+
+std::string PackedValues::explainPack(Value value) const {
+  auto isComputed = [](Value candidate) {
+    Operation *producer = candidate.getDefiningOp();
+    return producer && isAccelerated(producer);
+  };
+  Value source = value;
+  while (Operation *producer = source.getDefiningOp()) {
+    if (!isReshape(producer) && !mlir::isa<TransposeOp>(producer))
+      break;
+    source = producer->getOperand(0);
+  }
+  if (!isComputed(source))
+    return "";
+  if (tiles.blockIn != tiles.blockOut)
+    return ("converts blocks of " + Twine(tiles.blockOut) +
+            " channels, in which it is computed, to blocks of " +
+            Twine(tiles.blockIn) +
+            ", in which it is multiplied: BLOCK_IN and BLOCK_OUT alike would "
+            "do")
+        .str();
+  if (lookThrough(value) != lookThrough(source))
+    return ("moves positions and channels of sequences: heads of a multiple "
+            "of " +
+            Twine(tiles.blockIn) +
+            " channels, of one sequence at a time, stay where they are")
+        .str();
+  return ("fills incomplete tiles with zeros, since another computed tensor "
+          "multiplies them: a multiple of " +
+          Twine(tiles.blockIn) + " channels would do")
+      .str();
 }
 
 SmallVector<int64_t> PackedValues::getForm(ArrayRef<int64_t> shape) const {
@@ -236,7 +270,8 @@ const PackedValues::Packed &PackedValues::get(Value value, int64_t tile,
   Value packed = b.createOrFold<PackOp>(getPlain(value),
                                         ArrayRef<int64_t>{tiles.batch, tile},
                                         ArrayRef<int64_t>(halo), *padValue);
-  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack");
+  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack",
+               explainPack(value));
   return add({packed, halo, *padValue, getOrder(value, tile)});
 }
 

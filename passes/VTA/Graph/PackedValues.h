@@ -277,8 +277,14 @@ private:
                  llvm::function_ref<mlir::Value(mlir::Value)> compute);
   /// Writes what a destination with a halo has around it.
   void fillHalo(Packed &packed);
-  /// Gives a conversion, which the host runs, a kernel of its own.
-  void assignToHost(mlir::Operation *op, const llvm::Twine &name);
+  /// Gives a conversion, which the host runs, a kernel of its own; `reason`
+  /// says what keeps the accelerator from it, where something that can be
+  /// changed does.
+  void assignToHost(mlir::Operation *op, const llvm::Twine &name,
+                    const llvm::Twine &reason = "");
+  /// Why the host packs `value` in another layout than that in which the
+  /// accelerator has computed it; nothing if the host has computed it.
+  std::string explainPack(mlir::Value value) const;
 
   mlir::ImplicitLocOpBuilder &b;
   Tiles tiles;

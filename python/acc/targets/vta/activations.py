@@ -52,6 +52,11 @@ class Step:
         neutral = {AluKind.Add: 0, AluKind.Mul: 1, AluKind.Shr: 0}
         return set(self.values) != {neutral.get(self.op)}
 
+    @property
+    def cycles(self) -> int:
+        """Cycles for a vector of results: a value that is no immediate is a second operand."""
+        return 1 if len(self.values) == 1 and abs(self.values[0]) <= LARGEST_IMMEDIATE else 2
+
     def apply(self, value: Ints) -> Ints:
         """On rows of values, one for each channel; raises OverflowError beyond 32 bits."""
         return _apply(self.op, value, np.array(self.values, dtype=np.int64)[:, None])
@@ -80,6 +85,12 @@ class Activation:
     right: tuple[Step, ...] = ()
     join: AluKind = AluKind.Max
     after: tuple[Step, ...] = ()
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the vector unit for a vector of results; a second line is a copy (3) that is joined again (2)."""
+        steps = (*self.before, *self.left, *self.right, *self.after)
+        return sum(step.cycles for step in steps) + (5 if self.right else 0)
 
     def evaluate(self) -> Ints:
         """Its table, a row for each channel; raises OverflowError where a value exceeds 32 bits."""

@@ -19,15 +19,20 @@ __all__ = ["Hardware", "load_config", "read_config"]
 
 @dataclass(frozen=True)
 class Hardware:
-    """An accelerator: its configuration, and the dialect of the instructions that programs for it may use."""
+    """An accelerator: its configuration, and the dialect of the instructions that programs for it may use.
+
+    activation_cycles: how long a function of one tensor may keep the vector unit, in cycles for a vector of results,
+    before it is left to the host; None for as long as it takes.
+    """
 
     config: _runtime.Config = field(default_factory=_runtime.Config)
     dialect: str = "acc"
+    activation_cycles: int | None = None
 
     @staticmethod
-    def from_keys(keys: Mapping[str, object], dialect: str = "acc") -> Hardware:
+    def from_keys(keys: Mapping[str, object], dialect: str = "acc", activation_cycles: int | None = None) -> Hardware:
         """Reads keys of vta_config.json; missing ones have the documented defaults. ConfigError if they are illegal."""
-        return Hardware(_runtime.Config(json.dumps(dict(keys))), dialect)
+        return Hardware(_runtime.Config(json.dumps(dict(keys))), dialect, activation_cycles)
 
     @staticmethod
     def from_attribute(attribute: ir.Attribute) -> Hardware:

@@ -61,8 +61,13 @@ def _slice(op: ir.Operation, _: Hardware) -> str:
 
 def _concat(op: ir.Operation, _: Hardware) -> str:
     axis = _attribute(op, "axis")
-    if axis not in (2, 3):
-        return "joins images or channels, which are lanes and blocks of a tile"
+    if axis == 1:
+        return (
+            "joins channels, which are lanes and blocks of tiles: in place if the accelerator computes them and reads "
+            "the result, by copies where BLOCK_IN and BLOCK_OUT are alike and weights have 8 bits"
+        )
+    if axis == 0:
+        return "joins images, of which a tile may hold several: along rows, columns or channels it would be addresses"
     if len(op.operands) > MOST_KERNELS:
         return f"joins {len(op.operands)} tensors, each by a kernel of its own: more than {MOST_KERNELS}"
     return ""
@@ -190,7 +195,18 @@ class Interleave:
 def _transpose(op: ir.Operation, hardware: Hardware) -> str:
     interleave = Interleave.of(op)
     if interleave is None:
-        return "moves channels, which are the lanes of a tile"
+        perm = _numbers(op, "perm")
+        if perm[:2] == [0, 1]:
+            return (
+                "exchanges rows and columns, and a transfer reads the elements of a row one after the other: "
+                "a stride between them would do, for which it has no field"
+            )
+        if perm[0] != 0:
+            return "moves the axis of images, of which a tile may hold several"
+        return (
+            "moves channels, which are the lanes of a tile and nothing that a transfer can address: "
+            "it costs nothing where channels stay second, as in (N, C, H, W)"
+        )
     phases = math.prod(interleave.channels.shape[1:])
     if phases > MOST_KERNELS:
         return f"puts {phases} channels into rows and columns, each by a kernel of its own: more than {MOST_KERNELS}"

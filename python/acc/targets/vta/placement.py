@@ -55,7 +55,12 @@ def _is_image(op: ir.Operation, _: Hardware) -> str:
 
 def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
     rank = len(ir.shape_of(op.result))
-    return "" if rank in (2, 4) else f"tensor of {rank} axes, the accelerator has images and matrices"
+    if rank in (2, 4):
+        return ""
+    return (
+        f"tensor of {rank} axes, the accelerator has images and matrices: a reshape to (N, C, H, W) or (N, C) in the "
+        "model would do"
+    )
 
 
 def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
@@ -169,7 +174,16 @@ def _is_few_steps(op: ir.Operation, hardware: Hardware) -> str:
     reason = "computed by a table of 256 entries, which the vector unit does not have"
     if hardware.dialect == "public":
         return f"{reason}, and the dialect 'public' has no multiplication"
-    return "" if find_activation(op) is not None else reason
+    found = find_activation(op)
+    if found is None:
+        return f"{reason}: a circuit with such tables would do, or a function of lines (LeakyReLU, HardSwish)"
+    limit = hardware.activation_cycles
+    if limit is None or found.cycles <= limit:
+        return ""
+    return (
+        f"takes {found.cycles} cycles of the vector unit for every vector of results, and 'activation_cycles' allows "
+        f"{limit}"
+    )
 
 
 def _is_laid_out(value: ir.Value, hardware: Hardware) -> bool:

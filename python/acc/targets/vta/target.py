@@ -42,7 +42,9 @@ class VtaOptions:
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. ties: where one half goes, to "even"
     as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). dram: the bytes of the accelerator's memory;
-    None is all that its instructions reach. fuse_residual: let a sum of two
+    None is all that its instructions reach. activation_cycles: the most cycles, for each vector of results, that a
+    function of one tensor (HardSwish takes about 15) may take the vector unit; longer ones are looked up by the host,
+    0 leaves all to it, and None none that the vector unit can do. fuse_residual: let a sum of two
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
     program, of at most `max_instructions` instructions: longer ones would take more memory and time to compile and to
     load than they save. schedule: how schedules are chosen, by options of the search or by a policy that replaces it.
@@ -52,6 +54,7 @@ class VtaOptions:
     dialect: str = "acc"
     ties: str = "even"
     dram: int | None = None
+    activation_cycles: int | None = None
     fuse_residual: bool = True
     chain: bool = True
     max_instructions: int = 1 << 18
@@ -62,6 +65,8 @@ class VtaOptions:
         check_ties(self.ties)
         if self.dram is not None and self.dram < 1:
             raise CompileError(f"the accelerator's memory has {self.dram} bytes: dram is a positive number of bytes")
+        if self.activation_cycles is not None and self.activation_cycles < 0:
+            raise CompileError(f"activation_cycles is {self.activation_cycles}: it is a number of cycles, or 0")
         if self.dialect not in DIALECTS:
             raise CompileError(
                 f"there is no dialect '{self.dialect}' of the accelerator's instructions: choose one of "
@@ -72,6 +77,15 @@ class VtaOptions:
                 "VtaOptions.schedule is acc.targets.vta.schedule.Options, or a callable that is given the Footprint of "
                 f"a kernel and the Hardware, not {type(self.schedule).__name__}"
             )
+
+
+def _read_number(options: Mapping[str, Any], name: str, unit: str) -> int | None:
+    """A whole number among the options, if it is there; raises CompileError for anything else."""
+    value = options.get(name)
+    try:
+        return None if value is None else int(value)
+    except (TypeError, ValueError):
+        raise CompileError(f"{name} is a number of {unit}, not '{value}'") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +99,7 @@ class Vta(Accelerator):
         "vta_dialect": "a dialect of the accelerator's instructions",
         "ties": "the rounding of ties",
         "dram": "the size of the accelerator's memory",
+        "activation_cycles": "the time that functions of one tensor may take the accelerator",
     }
     wants_images: ClassVar[bool] = True
     wants_tensors: ClassVar[bool] = True
@@ -94,13 +109,10 @@ class Vta(Accelerator):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Vta:
         """See Target."""
-        dram = options.get("dram")
-        try:
-            dram = None if dram is None else int(dram)
-        except (TypeError, ValueError):
-            raise CompileError(f"dram is a number of bytes, not '{dram}'") from None
+        dram = _read_number(options, "dram", "bytes")
+        cycles = _read_number(options, "activation_cycles", "cycles")
         dialect, ties = options.get("vta_dialect", "acc"), options.get("ties", "even")
-        return cls(VtaOptions(options.get("config"), dialect, ties, dram))
+        return cls(VtaOptions(options.get("config"), dialect, ties, dram, cycles))
 
     @cached_property
     def config(self) -> dict[str, object]:
@@ -132,7 +144,7 @@ class Vta(Accelerator):
 
     @cached_property
     def _hardware(self) -> Hardware:
-        return Hardware.from_keys(self.config, self.options.dialect)
+        return Hardware.from_keys(self.config, self.options.dialect, self.options.activation_cycles)
 
     def count_cycles(self, path: str | os.PathLike[str]) -> Mapping[str, int]:
         """See Accelerator: as the cycle model of the circuit counts them."""
