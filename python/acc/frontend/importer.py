@@ -361,7 +361,7 @@ class _Importer:
         if isinstance(tensor, np.ndarray):
             return tensor
         if is_empty(shape_of(tensor)):
-            return _known_if_empty(tensor)
+            return self._without_elements(tensor)
         if not self.constants.is_computable(tensor):
             return tensor
         self.computable.append(tensor)
@@ -371,6 +371,19 @@ class _Importer:
             with contextlib.suppress(NotComputed):
                 return self.constants.compute(tensor, self.computable)
         return tensor
+
+    def _without_elements(self, tensor: ir.Value) -> Tensor:
+        """A tensor without elements is known, whatever computes it: no later stage need care for it."""
+        shape, element = shape_of(tensor), element_of(tensor)
+        if isinstance(element, ir.QuantizedType):
+            return tensor
+        dtype = dtype_of(element)
+        if all(isinstance(size, int) for size in shape):
+            return np.zeros(shape, dtype)
+        name = next(iter(tensor.owner.location.names), "") if isinstance(tensor.owner, ir.Operation) else ""
+        # Of no elements any number makes as many as there are.
+        empty = self.emitter.constant(np.zeros([0 if is_empty([size]) else 1 for size in shape], dtype), name)
+        return self.emitter.emit("expand", [empty], {"shape": list(shape)}, name)
 
     def _constant_before(self, array: np.ndarray, operation: ir.Operation) -> ir.Value:
         """A constant in front of an operation, in the name of the same node."""
@@ -546,19 +559,6 @@ def _erase_unused(block: ir.Block) -> None:
     for op in reversed(list(block.operations)):
         if op.results and not any(True for result in op.results for _ in result.uses):
             op.erase()
-
-
-def _known_if_empty(tensor: Tensor) -> Tensor:
-    """A tensor without elements is known, whatever computes it: no later stage need care for it."""
-    if isinstance(tensor, np.ndarray) or not is_empty(shape_of(tensor)):
-        return tensor
-    element = element_of(tensor)
-    if isinstance(element, ir.QuantizedType):
-        return tensor
-    shape = shape_of(tensor)
-    if not all(isinstance(size, int) for size in shape):
-        return tensor
-    return np.zeros(shape, dtype_of(element))
 
 
 def _undefined(node: Node, operands: Mapping[str, Tensor | None]) -> str:

@@ -88,9 +88,47 @@ def convert_split(call: Call) -> list[Tensor]:
     size, count = shape[axis], len(call.node.outputs)
     given = cast(list[int] | None, call.attributes.get("split"))
     if given is None and call.has(1):
-        given = call.integers(1, "split")
-    parts = split_parts(size, count, given, cast(int | None, call.attributes.get("num_outputs")))
+        given = call.sizes(1, "split")
+    wanted = cast(int | None, call.attributes.get("num_outputs"))
+    if not all(isinstance(part, int) for part in (size, *(given or ()))):
+        return _split_by_sizes(call, value, axis, given, wanted)
+    parts = split_parts(size, count, given, wanted)
     starts, sizes = [0] * len(shape), list(shape)
+    results: list[Tensor] = []
+    for part in parts:
+        sizes[axis] = part
+        results.append(emit_slice(call, value, starts, sizes))
+        starts[axis] += part
+    return results
+
+
+def _split_by_sizes(
+    call: Call, value: ir.Value, axis: int, given: Sequence[int] | None, wanted: int | None
+) -> list[Tensor]:
+    """A Split of an axis, or into parts, whose sizes only a run knows. It is refused if they do not fit.
+
+    given: the sizes that the node says. wanted: the number of parts that it says.
+    """
+    shape, count = list(shape_of(value)), len(call.node.outputs)
+    size = shape[axis]
+    if given is not None:
+        if len(given) != count:
+            raise Unsupported(f"has {count} outputs but {len(given)} sizes of parts")
+        parts = list(given)
+    elif wanted is not None:
+        if wanted != count:
+            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
+        part = (size + count - 1) // count
+        parts = [maximum(minimum(part, size - index * part), 0) for index in range(count)]
+    else:
+        # Whether they are equal is known, or the question refuses the node.
+        if size % count != 0:
+            raise Unsupported(f"{size} elements do not split into {count} equal parts")
+        parts = [size // count] * count
+    if given is not None:
+        # As a reshape, what the parts are together is compared with what there is.
+        value = call.reshape(value, [*shape[:axis], sum(parts), *shape[axis + 1 :]])
+    starts, sizes = [0] * len(shape), list(shape_of(value))
     results: list[Tensor] = []
     for part in parts:
         sizes[axis] = part

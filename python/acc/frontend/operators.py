@@ -44,7 +44,9 @@ OPERATORS: dict[str, Operator] = {
     "Col2Im": Operator(
         "col2_im", dict.fromkeys(("dilations", "pads", "strides"), PLAIN), "number", windows.convert_col2im
     ),
-    "Gemm": Operator("gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}, "number"),
+    "Gemm": Operator(
+        "gemm", {"alpha": PLAIN, "beta": PLAIN, "transA": BOOL, "transB": BOOL}, "number", sums.convert_gemm
+    ),
     "MatMul": Operator("mat_mul", elements="number"),
     "MatMulInteger": Operator("mat_mul", elements="number", convert=integers.convert_mat_mul_integer),
     "QLinearMatMul": Operator("mat_mul", elements="number", convert=integers.convert_qlinear_mat_mul),

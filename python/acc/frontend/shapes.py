@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from acc import ir
 from acc.dialects import graph
-from acc.frontend.call import Call, Tensor, element_of, shape_of
+from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.padding import pad_by_sizes
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import UnknownSizeError, is_empty, maximum, size_array
@@ -109,6 +109,8 @@ def convert_reshape(call: Call) -> list[Tensor]:
     value = call.operand(0)
     source = list(shape_of(value))
     shape = call.sizes(1, "the shape")
+    if not shape and not all(isinstance(size, int) for size in source):
+        return [_only_element(call, value)]
     if all(isinstance(size, int) for size in [*source, *shape]):
         return [_reshape(call, value, resolve_shape(source, shape, bool(call.attributes.get("allowzero"))))]
     known = [size for size in shape if isinstance(size, int)]
@@ -126,6 +128,19 @@ def convert_reshape(call: Call) -> list[Tensor]:
         for axis in unsure:
             shape[axis] = call.choose_equal(shape[axis], -1, rest, shape[axis])
     return [_reshape(call, value, shape)]
+
+
+def _only_element(call: Call, value: ir.Value) -> ir.Value:
+    """A scalar of a tensor of open sizes that has one element, which only a run can see.
+
+    The stages behind know no reshape from open sizes to none, so the largest element is taken.
+    """
+    value = _reshape(call, call.storage(value), [1])
+    truth = dtype_of(element_of(value)) == np.bool_
+    if truth:
+        value = call.emit_as(call.tensor_type([1], np.dtype(np.uint8)), "cast", value)
+    result = call.emit("reduce_max", [value], axes=[0], keepdims=False)
+    return call.emit_as(call.tensor_type([], np.dtype(np.bool_)), "cast", result) if truth else result
 
 
 def _is_size(size: int) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import string
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from acc import ir
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.reductions import cast_to, reshape
+from acc.frontend.sizes import Size, are_same, current
 
 DFT = {"axis": PLAIN, "inverse": BOOL, "onesided": BOOL}
 
@@ -21,12 +24,52 @@ def convert_einsum(call: Call) -> list[Tensor]:
     """Writes out the ellipsis and the result, and multiplies more than two operands one after the other."""
     values = call.operands()
     terms, result = _parse(str(call.attributes["equation"]), [len(shape_of(value)) for value in values])
+    values = _stretched(call, values, terms)
     while len(values) > 2:
         rest = set(result).union(*terms[2:])
         kept = "".join(letter for letter in dict.fromkeys(terms[0] + terms[1]) if letter in rest)
         product = call.emit("einsum", values[:2], equation=f"{terms[0]},{terms[1]}->{kept}")
         values, terms = [product, *values[2:]], [kept, *terms[2:]]
     return [call.emit("einsum", values, equation=f"{','.join(terms)}->{result}")]
+
+
+def _stretched(call: Call, values: Sequence[ir.Value], terms: Sequence[str]) -> list[ir.Value]:
+    """Operands in which every axis has the size of its letter, where that is 1 in some for all that is known."""
+    sizes: dict[str, list[int]] = {}
+    for value, term in zip(values, terms, strict=True):
+        for letter, size in zip(term, shape_of(value), strict=True):
+            sizes.setdefault(letter, []).append(size)
+    wanted: dict[str, int] = {}
+    for letter, found in sizes.items():
+        differ = any(not are_same(found[:1], [size]) for size in found[1:])
+        # A size that is known and not 1 is what the others must be.
+        if differ and all(isinstance(size, Size) or size == 1 for size in found):
+            wanted[letter] = functools.reduce(current().broadcast, found)
+    results = []
+    for value, term in zip(values, terms, strict=True):
+        shape = [wanted.get(letter, size) for letter, size in zip(term, shape_of(value), strict=True)]
+        single = len(set(term)) == len(term)
+        results.append(
+            value if not single or are_same(shape, shape_of(value)) else call.emit("expand", [value], shape=shape)
+        )
+    return results
+
+
+def convert_gemm(call: Call) -> list[ir.Value]:
+    """A product of matrices plus a third, which is added on its own if a run may find that it has to be repeated."""
+    operands = call.operands()
+    product = operands[:2]
+    attributes = {name: call.attributes[name] for name in ("alpha", "beta", "transA", "transB")}
+    if len(operands) < 3 or all(isinstance(size, int) for size in shape_of(operands[2])):
+        return [call.emit("gemm", operands, **attributes)]
+    total = call.emit("gemm", product, **attributes)
+    rank = len(shape_of(operands[2]))
+    if are_same(shape_of(operands[2]), shape_of(total)[2 - rank :]):
+        return [call.emit("gemm", operands, **attributes)]
+    added, beta = operands[2], call.attributes["beta"]
+    if beta != 1:
+        added = call.emit("mul", [added, call.literal(np.asarray(beta, dtype_of(element_of(added))))])
+    return [call.emit("add", [total, added])]
 
 
 def _parse(equation: str, ranks: list[int]) -> tuple[list[str], str]:
