@@ -21,8 +21,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 import acc
 from acc.cli import main
+from acc.quantization.layer_reports import LayerReport, Report
 from acc.quantization.page import to_html
-from acc.quantization.report import LayerReport, Report, make_report
+from acc.quantization.report import make_report
 
 # Without the methods that even out the very things that are reported.
 PLAIN: dict[str, Any] = {"equalize": False, "smooth": False, "rescale_outputs": False}

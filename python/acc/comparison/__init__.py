@@ -5,8 +5,9 @@ had on the first side, so that an error is where it arises. Sides of different m
 quantized from it, are compared by the tensors that both have.
 """
 
-from acc.comparison.compare import Comparison, Criteria, Row, compare
+from acc.comparison.compare import compare
 from acc.comparison.extract import extract
+from acc.comparison.results import Comparison, Criteria, Row
 from acc.comparison.sides import CompareError, Side, parse_side
 
 __all__ = ["CompareError", "Comparison", "Criteria", "Row", "Side", "compare", "extract", "parse_side"]

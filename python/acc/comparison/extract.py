@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from acc.comparison.compare import Comparison, Criteria
+from acc.comparison.results import Comparison, Criteria
 from acc.comparison.sides import CompareError, Side
 from acc.files import creating_folder
 

@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from acc.quantization.report import SPREAD, Histogram, LayerReport, Report, ratio
+from acc.quantization.advice import SPREAD
+from acc.quantization.layer_reports import Histogram, LayerReport, Report, ratio
 
 __all__ = ["to_html"]
 
