@@ -10,7 +10,9 @@ import sys
 import time
 from typing import Any
 
-METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias")
+from acc.cli.compile import add_option
+
+METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "hardware-friendly")
 
 
 def register(subparsers: Any) -> None:
@@ -85,8 +87,14 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--sensitivity", action="store_true", help="measure and print the loss that each layer causes alone"
     )
-    parser.add_argument("--target", default="cpu", metavar="NAME", help="what cycles are counted for (default: cpu)")
+    parser.add_argument(
+        "--target",
+        default="cpu",
+        metavar="NAME",
+        help="what scales are chosen for, if it is an accelerator, and cycles are counted for (default: cpu)",
+    )
     parser.add_argument("--config", metavar="FILE", help="the hardware configuration of the target")
+    add_option(parser)
     parser.add_argument(
         "--report",
         metavar="FILE",
@@ -132,6 +140,7 @@ def chosen(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
+    from acc.compiler import resolve_targets
     from acc.files import check_writable
     from acc.quantization import QuantizeError, quantize
     from acc.quantization.data import load_function
@@ -144,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         check_report(args.report)
         check_writable(args.report, QuantizeError)
     options = make_options(**chosen(args))
+    chosen_targets = resolve_targets(args.target.split(","), args.config, **dict(args.option))
     evaluate = load_function(args.eval) if args.eval else None
     started = time.perf_counter()
     progress = Progress()
@@ -155,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
             result = quantize(
                 *(args.model, args.data, options),
                 **{"state": state, "progress": progress, "accuracy": args.accuracy, "evaluate": evaluate},
-                **{"sensitivity": args.sensitivity, "target": args.target.split(","), "config": args.config},
+                **{"sensitivity": args.sensitivity, "target": chosen_targets},
             )
             result.save(args.output)
             if args.report is not None:
@@ -168,6 +178,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"output": args.output, "seconds": seconds, **result.to_dict()}))
         return 0
+    if result.hardware:
+        print(f"for the accelerator: {result.hardware}")
     if result.search:
         print(result.search.table())
     reasons: dict[str, list[str]] = {}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acc.errors import AccError
+
+if TYPE_CHECKING:
+    from acc.targets.base import Target
 
 __all__ = [
     "ACTIVATIONS",
@@ -60,6 +64,10 @@ class QuantizeOptions:
             there.
         smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
         correct_bias: biases make up for the mean error that quantized weights cause.
+        hardware_friendly: scales that an accelerator needs fewer steps for are chosen where the error of no layer
+            grows to more than twice what it was. None is True where one is the target, and False otherwise.
+        ties: for `hardware_friendly`, where the accelerator rounds one half to: "even" or "up", which makes powers of
+            two worth while. None is as the target does, or "even".
         round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
             others. None is "gptq" for int4 and "nearest" otherwise.
         wide: names of nodes whose weights are int8 where others are int4.
@@ -80,6 +88,8 @@ class QuantizeOptions:
     smooth: bool = True
     rescale_outputs: bool = True
     correct_bias: bool = True
+    hardware_friendly: bool | None = None
+    ties: str | None = None
     round_weights: str | None = None
     wide: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -93,8 +103,13 @@ class QuantizeOptions:
         _check_choice("ranges", self.ranges, RANGES)
         if self.round_weights is not None:
             _check_choice("round_weights", self.round_weights, ROUNDINGS)
-        if self.symmetric not in (None, True, False):
-            raise QuantizeError(f"symmetric is True, False or None, not {self.symmetric!r}")
+        if self.ties is not None:
+            from acc.targets.base import check_ties
+
+            check_ties(self.ties)
+        for name in ("symmetric", "hardware_friendly"):
+            if getattr(self, name) not in (None, True, False):
+                raise QuantizeError(f"{name} is True, False or None, not {getattr(self, name)!r}")
         for name in (
             "per_channel",
             "fold_batch_norm",
@@ -117,6 +132,15 @@ class QuantizeOptions:
             if isinstance(names, str) or not all(isinstance(name, str) for name in names):
                 raise QuantizeError(f"{field} is a list of names of nodes or types of operators, not {names!r}")
             object.__setattr__(self, field, tuple(names))
+
+    def for_targets(self, targets: Sequence[Target]) -> QuantizeOptions:
+        """These options with what the targets decide, as far as it is left to them."""
+        from acc.targets.base import Accelerator
+
+        accelerators = [target for target in targets if isinstance(target, Accelerator)]
+        friendly = bool(accelerators) if self.hardware_friendly is None else self.hardware_friendly
+        ties = "up" if any(target.ties == "up" for target in targets) else "even"
+        return dataclasses.replace(self, hardware_friendly=friendly, ties=self.ties or ties)
 
     @property
     def rounding(self) -> str:

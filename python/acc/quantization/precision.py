@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from acc.compiler import Config, TargetChoice, compile_contents, resolve_targets
+from acc.compiler import compile_contents
 from acc.container import write_model
 from acc.errors import AccError
 from acc.quantization.calibration import Progress, Runner, input_infos
@@ -34,7 +34,7 @@ from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeO
 from acc.quantization.placement import ANCHORS
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
 from acc.quantization.state import State
-from acc.targets.base import Accelerator
+from acc.targets.base import Accelerator, Target
 from acc.wording import listing, raised
 
 __all__ = ["Bound", "Evaluate", "LayerCost", "Point", "Search", "search"]
@@ -304,11 +304,9 @@ class _Variants:
             return None
 
 
-def _cycles(
-    quantized: Quantized, target: TargetChoice, config: Config | None
-) -> tuple[dict[str, float], dict[str, float]]:
+def _cycles(quantized: Quantized, targets: Sequence[Target]) -> tuple[dict[str, float], dict[str, float]]:
     """What the layers cost quantized and in float, by the names of their nodes."""
-    chosen = [item for item in resolve_targets(target, config) if isinstance(item, Accelerator)]
+    chosen = [item for item in targets if isinstance(item, Accelerator)]
     compilation = compile_contents(quantized.model, target=[*chosen, *([] if chosen else ["cpu"])])
     counted: dict[str, int] = {}
     if any(report.program is not None for report in compilation.layers):
@@ -337,10 +335,14 @@ def _cycles(
 def _measure_layers(
     variants: _Variants,
     judge: _Judge,
+    kind: str,
     times: tuple[Mapping[str, float], Mapping[str, float]],
     progress: Progress | None,
 ) -> tuple[LayerCost, ...]:
-    """The loss that each layer causes alone, at the precision of the options and, of int4, at int8."""
+    """The loss that each layer causes alone, at the precision of the options and, of int4, at int8.
+
+    kind: what tells these from layers with other scales. times: of the layers in integers, and in float.
+    """
     costs = []
     precisions = ("int4", "int8") if variants.options.weights == "int4" else ("int8",)
     for number, layer in enumerate(variants.anchors):
@@ -351,7 +353,7 @@ def _measure_layers(
                 made = variants.alone(layer, precision)
                 return made.model if made else None
 
-            score = judge.score(f"{precision} {layer.name}", alone)
+            score = judge.score(f"{kind} {precision} {layer.name}", alone)
             cycles = times[0].get(layer.name, 0.0)
             if precision == "int8" and len(precisions) > 1:
                 cycles += bytes_saved / PORT_BYTES
@@ -416,15 +418,15 @@ def search(
     bound: Bound | None,
     *,
     evaluate: Evaluate | None = None,
-    target: TargetChoice = "cpu",
-    config: Config | None = None,
+    targets: Sequence[Target] = (),
     progress: Progress | None = None,
     state: State | None = None,
 ) -> Quantized:
     """Quantizes a model as fast as `bound` allows; without a bound, as the options say, with the layers measured.
 
-    evaluate: the user's measure of accuracy, which bounds other than of "sqnr" need. target, config: what the time is
-    counted for, as in `acc.compile`. What was measured is `Quantized.search` of the result. The others are as in
+    evaluate: the user's measure of accuracy, which bounds other than of "sqnr" need. targets: what the time is
+    counted for, and what scales are chosen for where the options leave it to them: if the bound is not kept so, they
+    are not. What was measured is `Quantized.search` of the result. The others are as in
     `acc.quantize`.
 
     Raises QuantizeError if nothing keeps the bound (the message says what was best, and where the loss is), and what
@@ -432,6 +434,7 @@ def search(
     """
     if bound and bound.kind != "sqnr" and evaluate is None:
         raise QuantizeError(f"'{bound.text}' needs an evaluation (--eval module:function, evaluate=)")
+    given, options = options, options.for_targets(targets)
     full = quantize(model, data, options, state=state, progress=progress)
     samples = []
     for sample in open_samples(data, input_infos(full.source.proto)):
@@ -442,14 +445,23 @@ def search(
     variants = _Variants(full, data, options)
     points: dict[int, Point] = {}
     made: dict[int, Quantized] = {}
+    kind = "hardware-friendly" if options.hardware_friendly else "plain"
     if bound:
         # Mostly the first choice will do, and then no layer has to be measured.
-        score = judge.score("all", lambda: full.model)
+        score = judge.score(kind, lambda: full.model)
+        if kind != "plain" and given.hardware_friendly is None and not bound.holds(score, judge.float_accuracy):
+            # What an accelerator likes costs less than layers in float gain.
+            kind, options = "plain", dataclasses.replace(options, hardware_friendly=False)
+            variants = _Variants(full, data, options)
+            plain = variants.make({})
+            assert plain is not None
+            full = dataclasses.replace(plain, options=options, samples=full.samples)
+            score = judge.score(kind, lambda: full.model)
         if bound.holds(score, judge.float_accuracy):
-            cycles = sum(_cycles(full, target, config)[0].get(layer.name, 0.0) for layer in variants.anchors)
+            cycles = sum(_cycles(full, targets)[0].get(layer.name, 0.0) for layer in variants.anchors)
             point = Point({}, cycles, score.sqnr, score.accuracy, True)
             return dataclasses.replace(full, search=Search(bound, (), (point,), judge.float_accuracy))
-    costs = _measure_layers(variants, judge, _cycles(full, target, config), progress)
+    costs = _measure_layers(variants, judge, kind, _cycles(full, targets), progress)
     if bound is None:
         return dataclasses.replace(full, search=Search(None, costs, (), judge.float_accuracy))
     moves = _path(costs)
@@ -465,7 +477,7 @@ def search(
     def point_at(count: int) -> Point:
         if count not in points:
             raised = {move.layer: move.to for move in moves[:count]}
-            score = judge.score(json.dumps(raised) if count else "all", lambda: make(count).model)
+            score = judge.score(f"{kind} {json.dumps(raised)}" if count else kind, lambda: make(count).model)
             cycles = first + sum(move.cycles for move in moves[:count])
             holds = bound.holds(score, judge.float_accuracy)
             points[count] = Point(raised, cycles, score.sqnr, score.accuracy, holds)

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 
+from acc.compiler import resolve_targets
 from acc.files import replacing
 from acc.quantization.calibration import Programs, Progress, Statistics, Watch, calibrate, input_infos
 from acc.quantization.data import Data, open_samples
@@ -22,6 +23,7 @@ from acc.quantization.methods import equalize, rescale_outputs, smooth
 from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
 from acc.quantization.methods.gptq import round_columns
+from acc.quantization.methods.hardware import Chosen, choose_for_hardware
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
@@ -113,6 +115,7 @@ class Quantized:
         samples: how many it was calibrated with.
         search: what was measured to choose the precision of layers; None if nothing was.
         notes: what a user may want to know: constant tensors, methods that did not apply.
+        hardware: what was chosen for an accelerator; None if there is none.
     """
 
     model: onnx.ModelProto
@@ -124,6 +127,7 @@ class Quantized:
     samples: int
     notes: tuple[str, ...] = ()
     search: Search | None = None
+    hardware: Chosen | None = None
 
     @cached_property
     def float_model(self) -> onnx.ModelProto:
@@ -160,6 +164,7 @@ class Quantized:
             "left_in_float": [{"name": name, "reason": reason} for name, reason in self.left_in_float],
             "notes": list(self.notes),
             "search": self.search.to_dict() if self.search else None,
+            "hardware": asdict(self.hardware) if self.hardware else None,
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -198,8 +203,9 @@ def quantize(
     accuracy: a bound such as "drop <= 0.3 %", "accuracy >= 75 %" or "sqnr >= 30 dB": layers stay in float, or get int8
     weights instead of int4 ones, as far as it takes to keep it, and the fastest such choice is returned. evaluate: what
     accuracy is, a function that is given a function from inputs to outputs, both dictionaries of arrays by name, and
-    returns a number. sensitivity: measure the loss that each layer causes alone. target, config: what cycles are
-    counted for, as in `acc.compile`. See `acc.quantization.precision`; `Quantized.search` has what was measured.
+    returns a number. sensitivity: measure the loss that each layer causes alone. See `acc.quantization.precision`;
+    `Quantized.search` has what was measured. target, config: what cycles are counted for, as in `acc.compile`, and what
+    scales are chosen for if it is an accelerator (`QuantizeOptions.hardware_friendly`).
 
     Raises QuantizeError if the model, the data and the options do not fit each other, ModelError if the model is none
     or acc cannot run it.
@@ -209,10 +215,7 @@ def quantize(
     chosen = options if options is not None else make_options(**choices)
     if evaluate is not None and accuracy is None and not sensitivity:
         raise QuantizeError("nothing is evaluated without a bound on accuracy or a measure of sensitivity")
-    if config is not None or target not in ("cpu", ["cpu"]):
-        from acc.compiler import resolve_targets
-
-        resolve_targets(target, config)  # Says what is wrong with them.
+    targets = resolve_targets(target, config)
     with keeping(state, _name_of(evaluate)) as kept:
         if accuracy is not None or sensitivity:
             from acc.quantization.precision import Bound, search
@@ -220,9 +223,9 @@ def quantize(
             bound = Bound.parse(accuracy) if accuracy is not None else None
             return search(
                 *(model, data, chosen, bound),
-                **{"evaluate": evaluate, "target": target, "config": config, "state": kept, "progress": progress},
+                **{"evaluate": evaluate, "targets": targets, "state": kept, "progress": progress},
             )
-        return _Quantizer(model, data, chosen, progress, kept, statistics or {}).run()
+        return _Quantizer(model, data, chosen.for_targets(targets), progress, kept, statistics or {}).run()
 
 
 def _name_of(evaluate: Evaluate | None) -> str:
@@ -249,6 +252,7 @@ class _Quantizer:
         if state:
             state.claim(self._key())
         self.notes: list[str] = []
+        self.hardware: Chosen | None = None
         # The tensors that code returns in all passes over the samples, so that it is the same.
         self.exposed: list[str] = []
 
@@ -307,6 +311,7 @@ class _Quantizer:
             tuple((node.name, f"{node.op_type}: {reason}") for node, reason in placement.float_nodes),
             count,
             tuple(self.notes),
+            hardware=self.hardware,
         )
         return result
 
@@ -409,6 +414,11 @@ class _Quantizer:
                 per_channel=options.per_channel,
             )
             self._fit(layer, weights, grids)
+        if options.hardware_friendly:
+            squares = {name: None if found is None else found[1] for name, found in seen.items()}
+            self.hardware = choose_for_hardware(
+                model, placement, statistics, grids, weights, squares, ties=options.ties or "even"
+            )
         if options.rounding == "gptq":
             self._round(weighted, weights)
         for layer in weighted:

@@ -14,7 +14,7 @@ import numpy as np
 
 from acc.quantization.calibration import BINS, Statistics
 
-__all__ = ["Grid", "clipped_share", "find_range", "make_grid", "quantize_array", "widened"]
+__all__ = ["Grid", "clipped_share", "find_range", "make_grid", "quantize_array", "square_error", "widened"]
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -129,6 +129,18 @@ def widened(statistics: Statistics, low: float, high: float) -> tuple[float, flo
         return low, high
     margin = min(max(_FEW / np.sqrt(2 * np.log(statistics.elements)), 1.0), 1.5)
     return float(low * margin), float(high * margin)
+
+
+def square_error(statistics: Statistics, grid: Grid) -> float:
+    """The mean square error of the numbers that were seen if they are rounded; what is cut off counts as in "auto"."""
+    total = statistics.bins.sum()
+    if not total:
+        return 0.0
+    tails, half = _Tails(statistics), BINS // 2
+    low, high = ((limit - grid.zero_point) * grid.scale / statistics.width for limit in (grid.lo, grid.hi))
+    first, last = (np.array(int(np.clip(edge, -half, half)) + half) for edge in (np.floor(low), np.ceil(high)))
+    number = total - statistics.zeros
+    return float((number * grid.scale**2 / 12 + _COHERENT * (tails.below(first) + tails.above(last))) / total)
 
 
 def clipped_share(statistics: Statistics, low: float, high: float) -> float:
