@@ -33,8 +33,9 @@ def collect(
     progress: Progress | None = None,
     programs: Programs | None = None,
     more: Sequence[str] = (),
-) -> Iterator[tuple[Layer, np.ndarray]]:
-    """E[x x'] (groups, columns, columns), float32, of every layer, in passes over at most `limit` samples.
+) -> Iterator[tuple[Layer, np.ndarray, int]]:
+    """E[x x'] (groups, columns, columns), float32, of every layer, and of how many rows x, in passes over at most
+    `limit` samples.
 
     programs, more: see Runner.
     """
@@ -62,7 +63,7 @@ def _collect_some(
     progress: Progress | None,
     programs: Programs | None,
     more: Sequence[str],
-) -> Iterator[tuple[Layer, np.ndarray]]:
+) -> Iterator[tuple[Layer, np.ndarray, int]]:
     sums: dict[str, np.ndarray] = {}
     counts = dict.fromkeys((layer.name for layer in layers), 0)
     runner = Runner(model, list(dict.fromkeys(layer.inputs[0] for layer in layers)), programs=programs, more=more)
@@ -85,7 +86,7 @@ def _collect_some(
             progress("rounding weights", number + 1, total)
     for layer in layers:
         if layer.name in sums:
-            yield layer, sums.pop(layer.name) / np.float32(counts[layer.name])
+            yield layer, sums.pop(layer.name) / np.float32(counts[layer.name]), counts[layer.name]
 
 
 def windows(layer: Layer, form: WeightForm, array: np.ndarray, most: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from acc.quantization.importance import watch
 from acc.quantization.methods import equalize, rescale_outputs, smooth
 from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
-from acc.quantization.methods.gptq import round_columns
+from acc.quantization.methods.gptq import choose_damping, round_columns
 from acc.quantization.methods.hardware import Chosen, choose_for_hardware
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
@@ -439,12 +439,14 @@ class _Quantizer:
             weights[name].values = values
         left = [layer for layer in layers if layer.name not in rounded]
         limit = min(self.options.max_samples, SECOND_PASS)
-        for layer, products in collect(
+        for layer, products, count in collect(
             self.model, left, self.samples, limit, self.progress, self.programs, self.exposed
         ):
             weight = weights[layer.name]
             rows = weight.form.rows(self.model.constants[layer.weight or ""])
-            weight.values = rounded[layer.name] = round_columns(rows, weight, products)
+            weight.values = rounded[layer.name] = round_columns(
+                rows, weight, products, choose_damping(rows.shape[1], count)
+            )
             if self.state:
                 self.state.save_sometimes()
 

@@ -14,7 +14,7 @@ from acc.quantization.calibration import Statistics
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.options import QuantizeOptions
 from acc.quantization.placement import Layer
-from acc.quantization.weights import WeightForm, largest
+from acc.quantization.weights import WeightForm, block_size, largest
 
 __all__ = [
     "Reading",
@@ -103,12 +103,15 @@ class _Balance:
         for layer in reading.layers:
             form = form_of(model, layer)
             rows = np.abs(form.rows(model.constants[layer.weight or ""]))
-            self.matrices.append((form, rows, largest(options.weight_bits(layer.name))))
+            bits = options.weight_bits(layer.name)
+            # Of columns that share a scale, the largest counts.
+            block = (block_size(layer, form, options.block) if bits < 8 else 0) or rows.shape[1]
+            self.matrices.append((form, rows, largest(bits), block))
         self.weights: np.ndarray | None = None
         self.energies = np.zeros(len(self.seen.sums))
         if self.matrices:
-            self.weights = np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows, _ in self.matrices])
-            self.energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows, _ in self.matrices], axis=0)
+            self.weights = np.maximum.reduce([_per_channel(form, rows, np.max) for form, rows, _, _ in self.matrices])
+            self.energies = np.sum([_per_channel(form, rows**2, np.sum) for form, rows, _, _ in self.matrices], axis=0)
         if reading.whole or not self.matrices:
             self.energies = self.energies + max(float(self.energies.mean()), 1e-30)
 
@@ -117,14 +120,14 @@ class _Balance:
         seen, options = self.seen, self.options
         low, high = (seen.minima / scales).min(initial=0), (seen.maxima / scales).max(initial=0)
         found = ((high - low) / 255) ** 2 * float(np.sum(self.energies * scales**2))
-        for form, rows, steps in self.matrices:
+        for form, rows, steps, block in self.matrices:
             columns = form.per_column(scales)
-            power = form.per_column(seen.mean_squares / scales**2).sum(1)
+            power = form.per_column(seen.mean_squares / scales**2).reshape(len(columns), 1, -1, block).sum(3)
             parts = rows.reshape(len(columns), -1, rows.shape[1])
-            reach = (parts * columns[:, None]).max(2)
+            reach = (parts * columns[:, None]).reshape(*parts.shape[:2], -1, block).max(3)
             if not options.per_channel and options.weights == "int8":
                 reach = np.full_like(reach, reach.max())
-            found += float(np.sum((reach / steps) ** 2 * power[:, None]))
+            found += float(np.sum((reach / steps) ** 2 * power))
         return found
 
 
