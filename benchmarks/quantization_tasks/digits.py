@@ -16,7 +16,7 @@ from digits_data import load_split
 from quantization_tasks import Run, Task
 
 HERE = pathlib.Path(__file__).resolve().parent
-CALIBRATION, REPETITIONS = 128, 5
+CALIBRATION, REPETITIONS = 128, 20
 MODELS = {
     "digits_cnn": HERE.parents[1] / "demo" / "digits.onnx",
     "digits_mobilenet": HERE / "mobilenet.onnx",

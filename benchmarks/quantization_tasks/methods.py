@@ -199,6 +199,41 @@ def _aimet(weights: str, per_channel: bool) -> Quantize:
     return quantize
 
 
+def _nncf(weights: str, per_channel: bool) -> Quantize:
+    """OpenVINO's: as its documentation has it, with the preset for transformers where there are LayerNormalizations."""
+    import nncf
+
+    def quantize(model: pathlib.Path, feeds: Feeds, output: pathlib.Path) -> None:
+        source = onnx.load(model)
+        # It quantizes models of operator sets from 13 on.
+        if source.opset_import[0].version < 13:
+            source = onnx.version_converter.convert_version(source, 13)
+        transformer = any(node.op_type == "LayerNormalization" for node in source.graph.node)
+        onnx.save(
+            nncf.quantize(
+                source,
+                nncf.Dataset(feeds),
+                model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+                subset_size=len(feeds),
+            ),
+            output,
+        )
+
+    return quantize
+
+
+def _nncf_weights(weights: str, per_channel: bool) -> Quantize:
+    """OpenVINO's, weights of products alone in blocks of four bits with zero points; activations stay float."""
+    import nncf
+
+    def quantize(model: pathlib.Path, feeds: Feeds, output: pathlib.Path) -> None:
+        source = onnx.version_converter.convert_version(onnx.load(model), 21)
+        settings = {"mode": nncf.CompressWeightsMode.INT4_ASYM, "group_size": 32, "all_layers": True}
+        onnx.save(nncf.compress_weights(source, dataset=nncf.Dataset(feeds), **settings), output)
+
+    return quantize
+
+
 METHODS = {
     "acc": Method(_acc, "tasks"),
     "ort-minmax": Method(_onnx_runtime("MinMax"), "tasks"),
@@ -207,6 +242,8 @@ METHODS = {
     "ort-minmax-products": Method(_onnx_runtime("MinMax", ("Conv", "MatMul", "Gemm")), "tasks"),
     "ort-nbits": Method(_onnx_runtime_nbits, "tasks", ("int4",)),
     "inc": Method(_neural_compressor, "inc", ("int8",)),
+    "nncf": Method(_nncf, "nncf", ("int8",)),
+    "nncf-weights": Method(_nncf_weights, "nncf", ("int4",)),
     "quark-cle": Method(_quark(False), "torch", ("int8",)),
     "quark-adaround": Method(_quark(True), "torch", ("int8",)),
     "aimet": Method(_aimet, "torch"),

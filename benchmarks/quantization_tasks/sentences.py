@@ -105,6 +105,102 @@ The library has more than a million books.
 Whales migrate thousands of miles every year.
 The battery of my phone is empty.
 He planted tomatoes and beans behind the house.
+The violinist tuned her instrument before the rehearsal.
+A young man is dancing in the rain.
+The choir sang an old song about the harbour.
+My neighbour is learning to play the drums.
+Peel the potatoes and cut them into small cubes.
+Let the dough rest for an hour in a warm place.
+The restaurant serves fresh fish every evening.
+He prefers tea without milk after dinner.
+Oil became cheaper as demand from Asia declined.
+The bank lent the firm two million pounds.
+Unemployment fell for the third month in a row.
+Investors are worried about the growing debt.
+Her salary has not changed since last year.
+A brown horse jumps over a wooden fence.
+Three children are chasing a squirrel in the park.
+The kitten drinks milk from a small bowl.
+Wolves have returned to the valley after decades.
+An owl was sitting on the branch above us.
+The spacecraft sent pictures of the surface of Mars.
+Light from this galaxy has travelled for a billion years.
+The experiment was repeated with a stronger magnet.
+A chemist mixes two liquids in a glass tube.
+The theory explains why metals conduct electricity.
+The nurse measured his blood pressure twice.
+Smoking increases the danger of heart disease.
+She broke her arm when she fell off the ladder.
+The hospital is short of beds this winter.
+Wash your hands before you touch the wound.
+Why does my computer restart without any warning?
+Click on the link to confirm your address.
+The file could not be opened because it is damaged.
+Our team is testing a new version of the program.
+Can you recommend a laptop for a student?
+The server has not responded for ten minutes.
+How long does it take to walk to the station?
+The ship left the port with two hours delay.
+A yellow taxi is waiting in front of the theatre.
+They hired a car and drove along the coast.
+Which platform does the night train leave from?
+Passengers must show their passports at the gate.
+The road over the pass is closed until May.
+Fog made it difficult to see the lighthouse.
+The river rose by two metres after the storm.
+It has not rained here for six weeks.
+Temperatures will fall below zero during the night.
+The swimmer won a medal at her first games.
+Both players were injured before half time.
+The coach was dismissed after five defeats.
+He lifts weights in the gym three times a week.
+A cyclist overtook the leader on the last climb.
+Two girls are playing chess under a tree.
+The baby is sleeping in a blue blanket.
+An old man is reading a newspaper on a bench.
+Four women are sitting around a table and talking.
+A boy in a red shirt throws a stone into the lake.
+The students finished their exams in June.
+Our professor wrote a book about ancient Rome.
+She teaches mathematics at a school for girls.
+The university offers courses in the evening.
+Reading to children helps them to learn new words.
+The painting was stolen from a private collection.
+The novel tells the story of two brothers at war.
+An actor forgot his lines on the opening night.
+The director is working on a film about the sea.
+Tickets for the concert were sold out within an hour.
+The photographer took a picture of the empty street.
+The police arrested a man in connection with the fire.
+A witness described the car to the officers.
+The company was fined for polluting the river.
+The minister resigned because of the scandal.
+Both countries signed an agreement on fishing.
+The election was postponed for a month.
+Thousands of people marched through the capital.
+The council wants to plant more trees in the centre.
+The soldiers crossed the border before sunrise.
+The church tower was built in the twelfth century.
+Carpenters are putting new windows into the house.
+The lift is out of order, so we took the stairs.
+A crane fell onto the building during the night.
+They are going to paint the kitchen yellow.
+This drill needs a new battery.
+The engine makes a strange noise when it is cold.
+Solar panels cover the roof of the factory.
+The machine sorts letters by their size.
+Do not leave the oven on when you go out.
+Farmers are losing sheep to a new disease.
+The vineyard produces a dry white wine.
+Butterflies are rarer than they were in my childhood.
+A gardener is cutting the hedge with a machine.
+Mushrooms grow well in damp and shady places.
+Waves destroyed the wooden pier last autumn.
+The earthquake was felt in three countries.
+The lamp on my desk does not work any more.
+I would like to cancel my order and get a refund.
+The parcel arrived late and the box was open.
+What time does the shop close on Saturdays?
 """.strip().splitlines()
 
 
