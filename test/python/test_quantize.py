@@ -219,6 +219,29 @@ def test_what_acc_cannot_run_stays_in_float(kind: str) -> None:
     assert len(result.layers) == 1 and "end" in [name for name, _ in result.left_in_float]
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_tables_are_integers(weights: str) -> None:
+    """Rows of embeddings are gathered as int8 and dequantized by column; what else reads a table keeps it in float."""
+    net = FloatNetwork(("n", 32))
+    words, shared = net.weight(200, 32), net.weight(150, 32)
+    net.inputs = [helper.make_tensor_value_info("x", TensorProto.INT64, ("n", 6))]
+    net.constants[words][:, 5] *= 50
+    y = net.add("Add", [net.add("Gather", [words, "x"]), net.add("Gather", [shared, "x"])])
+    model = net.build(net.add("Einsum", [net.linear(y, 32, 32), shared], equation="nsk,vk->nsv"))
+    ids = np.random.default_rng(0).integers(0, 150, (40, 6))
+    result = acc.quantize(model, {"x": ids}, weights=weights)
+    stored = {item.name: (item.data_type, tuple(item.dims)) for item in result.model.graph.initializer}
+    assert (TensorProto.INT8, (200, 32)) in stored.values() and (TensorProto.FLOAT, (200, 32)) not in stored.values()
+    gathers = [name for name, reason in result.left_in_float if reason.startswith("Gather")]
+    assert len(gathers) == 1
+    x = ids[:3]
+    exact = onnx_runtime(model, x)
+    assert sqnr(exact, onnx_runtime(result.model, x)) > (28 if weights == "int8" else 15)
+    assert sqnr(exact, native(result.model, x)) > (28 if weights == "int8" else 15)
+    kept = acc.quantize(model, {"x": ids}, tables=False)
+    assert (TensorProto.FLOAT, (200, 32)) in [(i.data_type, tuple(i.dims)) for i in kept.model.graph.initializer]
+
+
 def test_excluded_nodes_stay_float() -> None:
     result = quantize(convolutional(), images(2), exclude=("conv0", "Gemm"))
     excluded = [name for name, reason in result.left_in_float if reason.endswith("excluded")]

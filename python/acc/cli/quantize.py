@@ -12,7 +12,7 @@ from typing import Any
 
 from acc.cli.compile import add_option
 
-METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "hardware-friendly")
+METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "tables", "hardware-friendly")
 
 
 def register(subparsers: Any) -> None:

@@ -68,6 +68,7 @@ class QuantizeOptions:
             grows to more than twice what it was. None is True where one is the target, and False otherwise.
         ties: for `hardware_friendly`, where the accelerator rounds one half to: "even" or "up", which makes powers of
             two worth while. None is as the target does, or "even".
+        tables: tables that rows are gathered from, such as embeddings, are int8 with a scale for each column.
         round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
             others. None is "gptq" for int4 and "nearest" otherwise.
         wide: names of nodes whose weights are int8 where others are int4.
@@ -90,6 +91,7 @@ class QuantizeOptions:
     correct_bias: bool = True
     hardware_friendly: bool | None = None
     ties: str | None = None
+    tables: bool = True
     round_weights: str | None = None
     wide: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -117,6 +119,7 @@ class QuantizeOptions:
             "smooth",
             "rescale_outputs",
             "correct_bias",
+            "tables",
             "float_outputs",
         ):
             if not isinstance(getattr(self, name), bool):

@@ -275,8 +275,9 @@ class _Variants:
     def __init__(self, full: Quantized, data: Data, options: QuantizeOptions) -> None:
         self.full, self.data = full, data
         self.anchors = [layer for layer in full.layers if layer.op_type in ANCHORS]
-        # Channels are scaled alike already, and what was counted is of the scaled ones.
-        self.options = dataclasses.replace(options, equalize=False, smooth=False, rescale_outputs=False)
+        # Channels are scaled alike already, and what was counted is of the scaled ones. Tables cost no time: they are
+        # integers if the bound holds with all that is, and the first to be none.
+        self.options = dataclasses.replace(options, equalize=False, smooth=False, rescale_outputs=False, tables=False)
         self.statistics = {name: tensor.statistics for name, tensor in full.tensors.items() if tensor.is_root}
 
     def make(self, raised: Mapping[str, str]) -> Quantized | None:

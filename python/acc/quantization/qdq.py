@@ -13,6 +13,7 @@ from acc.quantization.model import FloatModel, add_initializer, attribute, check
 from acc.quantization.options import QuantizeError
 from acc.quantization.placement import Layer, Placement, Role
 from acc.quantization.ranges import Grid, make_grid, quantize_array
+from acc.quantization.tables import Table
 from acc.quantization.weights import QuantizedWeight
 from acc.wording import first_line
 
@@ -59,12 +60,14 @@ def write_qdq(
     placement: Placement,
     grids: Mapping[str, Grid],
     weights: Mapping[str, QuantizedWeight],
+    tables: Mapping[str, Table],
 ) -> onnx.ModelProto:
-    """The quantized model. grids: of all quantized tensors, by name. weights: by the name of their layer.
+    """The quantized model. grids: of all quantized tensors, by name. weights: by the name of their layer. tables: by
+    the name of the node that reads one.
 
     Raises QuantizeError if the checker of ONNX finds fault with it.
     """
-    return _Writer(model, placement, grids, weights).run()
+    return _Writer(model, placement, grids, weights, tables).run()
 
 
 def _digest(array: np.ndarray) -> bytes:
@@ -78,8 +81,10 @@ class _Writer:
         placement: Placement,
         grids: Mapping[str, Grid],
         weights: Mapping[str, QuantizedWeight],
+        tables: Mapping[str, Table],
     ) -> None:
         self.model, self.placement, self.grids, self.weights = model, placement, grids, weights
+        self.tables = tables
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray | onnx.TensorProto] = {}
         self.made: dict[tuple[object, ...], str] = {}
@@ -112,7 +117,11 @@ class _Writer:
             for position, name in enumerate(original.output):
                 if name in self.grids and name in outputs and name in made:
                     node.output[position] = self.renamed[name] = self._name(f"{name}_float")
-            self.nodes.append(node)
+            table = self.tables.get(node.name)
+            if table:
+                self._gather(node, table)
+            else:
+                self.nodes.append(node)
             for name in original.output:
                 if name in self.grids:
                     self._quantize(name, str(self.renamed.get(name, name)))
@@ -176,6 +185,17 @@ class _Writer:
             integers = self._constant(f"{name}_quantized", quantize_array(array, grid))
             real = self._name(f"{name}_dequantized")
             node.input[position] = self._node("DequantizeLinear", [integers, *self._parameters(name, grid)], real)
+
+    def _gather(self, node: onnx.NodeProto, table: Table) -> None:
+        """Rows of a table as integers, and behind that as numbers."""
+        result = node.output[0]
+        node.input[0] = self._constant(f"{table.name}_quantized", table.values)
+        node.output[0] = self._name(f"{result}_rows")
+        self.nodes.append(node)
+        scale = self._constant(f"{table.name}_scale", table.scales)
+        zero = self._constant(f"{table.name}_zero_point", np.zeros(table.scales.shape, np.int8))
+        # The columns are the last axis, behind those of what says which rows; it need not be known how many there are.
+        self._node("DequantizeLinear", [node.output[0], scale, zero], result, axis=-1)
 
     def _takes_integers(self, layer: Layer, bias: np.ndarray) -> bool:
         """Whether a bias can be integers with the scale of the sums: one for each output, taken as it is."""

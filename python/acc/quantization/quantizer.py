@@ -31,6 +31,7 @@ from acc.quantization.products import collect
 from acc.quantization.qdq import fit_biases, write_qdq
 from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
 from acc.quantization.state import Stage, State, keeping
+from acc.quantization.tables import find_tables
 from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows
 from acc.wording import listing
 
@@ -301,14 +302,19 @@ class _Quantizer:
         source = model.snapshot()
         weights = self._weights(placement, statistics, watched, grids)
         self.programs.close()
-        quantized = write_qdq(model, placement, grids, weights)
+        tables = find_tables(model, options)
+        quantized = write_qdq(model, placement, grids, weights, tables)
         result = Quantized(
             quantized,
             source,
             options,
             tuple(self._layer_facts(layer, weights.get(layer.name)) for layer in placement.layers),
             self._tensor_facts(placement, grids, statistics),
-            tuple((node.name, f"{node.op_type}: {reason}") for node, reason in placement.float_nodes),
+            tuple(
+                (node.name, f"{node.op_type}: {reason}")
+                for node, reason in placement.float_nodes
+                if node.name not in tables
+            ),
             count,
             tuple(self.notes),
             hardware=self.hardware,
