@@ -129,14 +129,26 @@ def _operations(module: ir.Module) -> Iterator[ir.Operation]:
 
 
 def _place(
-    op: ir.Operation, anchor: _Kernel | None, accelerators: Sequence[Accelerator], options: Options
+    op: ir.Operation,
+    anchor: _Kernel | None,
+    placed: Mapping[str, set[ir.Value]],
+    accelerators: Sequence[Accelerator],
+    options: Options,
 ) -> tuple[str, Reason]:
-    """The target of `op`, and if that is the CPU, why. anchor: the kernel that computes its first operand, if any."""
+    """The target of `op`, and if that is the CPU, why.
+
+    anchor: the kernel that computes its first operand, if any. placed: what lies as each accelerator has it.
+    """
     reasons: dict[str, Reason] = {}
     refused = Reason(next((options.refused[n] for n in op.location.names if n in options.refused), ""), Blame.RULE)
     for accelerator in accelerators:
         reason = accelerator.refuse(op) or refused
-        if not reason and op.name in FOLLOWING and (anchor is None or anchor.target != accelerator.name):
+        is_there = anchor is not None and (
+            anchor.target == accelerator.name
+            # Joined or moved where it lies, but not computed by anyone else.
+            or (op.operands[0] in placed[accelerator.name] and anchor.tail.name not in ELEMENTWISE)
+        )
+        if not reason and op.name in FOLLOWING and not is_there:
             text = "reads an input"
             if anchor is not None:
                 text = anchor.reason or f"its {FOLLOWING[op.name]} is computed on {anchor.target}"
@@ -169,7 +181,7 @@ def partition(
         producers = [owner[v] for v in op.operands if v in owner]
         # Only the result of what a kernel computes last can be continued.
         ends = [owner[v] for v in op.operands if v in owner and v in set(owner[v].tail.results)]
-        place, reason = _place(op, producers[0] if producers else None, accelerators, options)
+        place, reason = _place(op, producers[0] if producers else None, placed, accelerators, options)
         if op.name == "graph.storage_cast":
             # No bit changes: it may continue a kernel but is never one.
             fits = ends and _can_continue(ends[0], op, "cpu", None)

@@ -130,6 +130,20 @@ def test_the_same_bits_without_a_look_up_between(seed: int) -> None:
     assert any("conv" in layer.layers[0] and "leakyrelu" in "".join(layer.layers) for layer in tables)
 
 
+def test_channels_joined_in_place_are_an_input_of_steps() -> None:
+    """An activation behind channels that lie side by side is computed where they lie, as any other kernel."""
+    net = QdqModel(np.random.default_rng(11))
+    x = net.input((1, 16, 6, 5))
+    y = net.concat([net.conv(x, 17), net.conv(x, 5)])
+    model = net.build(net.conv(net.function(y, "LeakyRelu", alpha=0.1), 8))
+    values = feeds(model, 11)
+    (native,) = acc.compile(model).run(values).values()
+    with acc.compile(model, "vta") as exe:
+        np.testing.assert_array_equal(next(iter(exe.run(values).values())), native)
+        layer = next(layer for layer in exe.report() if "leakyrelu" in "".join(layer.layers))
+    assert layer.target == "vta", layer.reason
+
+
 def test_the_user_says_how_long_they_may_take() -> None:
     """What takes longer is looked up by the host, in the layout of the accelerator; the results are the same."""
     model = network(0)
