@@ -72,6 +72,8 @@ MUTATIONS = (
     Mutation("inner-count-kept", "sequence", "          i_left <= i_count;\n", ""),
     Mutation("micro-op-start", "sequence", "        u <= u_first;", "        u <= '0;"),
     Mutation("empty-loop-runs", "sequence", "{1'b0, head_begin} >= head_end", "{1'b0, head_begin} > head_end"),
+    Mutation("set-adds", "execute", "sets[READ+2] ? '0 : from[2]", "from[2]"),
+    Mutation("set-adds-what-is-forwarded", "execute", "same[1] && !sets[READ+1]", "same[1]"),
     Mutation("reset-adds", "execute", "kind[ADD] == KIND_RESET ? '0 : base", "base"),
     # Arithmetic.
     Mutation("immediate-unsigned", "execute", "32'($signed(imm[ADD]))", "32'(imm[ADD])"),

@@ -112,6 +112,7 @@ isa::Instruction acc::vta::getInstruction(Operation *op, int32_t *buffer) {
     const auto &fields = gemm.getProperties();
     isa::GemmInsn insn;
     unpackLoop(fields, insn);
+    insn.set = fields.set;
     insn.wgtOut = fields.wgt_out;
     insn.wgtIn = fields.wgt_in;
     return withRest(fields, {insn, {}});
@@ -152,6 +153,7 @@ Operation *acc::vta::createInstruction(OpBuilder &builder, Location loc,
   if (const isa::GemmInsn *gemm = insn.gemm())
     return createInsn<InsnGemmOp>(builder, loc, insn, [&](auto &fields) {
       packLoop(fields, *gemm);
+      fields.set = gemm->set;
       fields.wgt_out = gemm->wgtOut;
       fields.wgt_in = gemm->wgtIn;
     });

@@ -189,20 +189,25 @@ void InsnStoreOp::print(OpAsmPrinter &printer) {
 
 ParseResult InsnGemmOp::parse(OpAsmParser &parser, OperationState &state) {
   auto &fields = state.getOrAddProperties<Properties>();
-  return parseFields(
-      parser, state,
-      {"reset", "uop", "iter", "dst", "src", "wgt", "pop", "push", "spare"},
-      [&](StringRef name) -> ParseResult {
-        if (name == "wgt")
-          return parseIntegers(parser, fields.wgt_out, fields.wgt_in);
-        return parseLoopField(parser, fields, name);
-      });
+  return parseFields(parser, state,
+                     {"reset", "set", "uop", "iter", "dst", "src", "wgt", "pop",
+                      "push", "spare"},
+                     [&](StringRef name) -> ParseResult {
+                       if (name == "set")
+                         return fields.set = 1, success();
+                       if (name == "wgt")
+                         return parseIntegers(parser, fields.wgt_out,
+                                              fields.wgt_in);
+                       return parseLoopField(parser, fields, name);
+                     });
 }
 
 void InsnGemmOp::print(OpAsmPrinter &printer) {
   const Properties &fields = getProperties();
   if (fields.reset)
     printer << " reset";
+  if (fields.set)
+    printer << " set";
   printLoop(printer, fields);
   printPair(printer, "wgt", fields.wgt_out, fields.wgt_in);
   printDeps(printer, fields.deps);
@@ -220,7 +225,7 @@ ParseResult InsnAluOp::parse(OpAsmParser &parser, OperationState &state) {
   if (!op)
     return parser.emitError(parser.getNameLoc())
            << "unknown operation '" << name
-           << "', expected min, max, add, shr or mul";
+           << "', expected min, max, add, shr, mul or requantize";
   fields.alu_op = int32_t(*op);
   return parseFields(parser, state,
                      {"reset", "imm", "unused_imm", "uop", "iter", "dst", "src",

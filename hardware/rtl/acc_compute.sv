@@ -236,7 +236,7 @@ module acc_compute (
   );
 
   // --- execution ---
-  logic x_valid, x_source, x_use_imm, x_last;
+  logic x_valid, x_set, x_source, x_use_imm, x_last;
   logic [1:0] x_kind, x_which;
   logic [LOG_ACC_DEPTH-1:0] x_read, x_dst;
   logic [LOG_INP_DEPTH-1:0] x_inp;
@@ -256,6 +256,7 @@ module acc_compute (
       .x_valid,
       .x_kind,
       .x_source,
+      .x_set,
       .x_which,
       .x_read,
       .x_dst,
@@ -284,6 +285,7 @@ module acc_compute (
       .x_valid,
       .x_kind,
       .x_source,
+      .x_set,
       .x_which,
       .x_read,
       .x_dst,

@@ -31,6 +31,7 @@ module acc_execute (
     input  logic                     rst,
     input  logic                     x_valid,
     input  logic [              1:0] x_kind,
+    input  logic                     x_set,
     input  logic                     x_source,
     input  logic [              1:0] x_which,
     input  logic [LOG_ACC_DEPTH-1:0] x_read,
@@ -68,7 +69,7 @@ module acc_execute (
   localparam int LAST = END + (HAS_REQUANTIZE ? REQUANTIZE_MORE : 0);
 
   // --- control, by stage (0: x_*) ---
-  logic [LAST:1] valid, is_source, last, use_imm;
+  logic [LAST:1] valid, is_source, last, use_imm, sets;
   logic [LAST:1][1:0] kind, which;
   logic [LAST:1][DB-1:0] dst, read;
   logic [LAST:1][2:0] alu_op, push;
@@ -78,6 +79,7 @@ module acc_execute (
     is_source <= rst ? '0 : {is_source[LAST-1:1], x_source};
     last <= rst ? '0 : {last[LAST-1:1], x_last};
     kind <= {kind[LAST-1:1], x_kind};
+    sets <= {sets[LAST-1:1], HAS_SET && x_set};
     which <= {which[LAST-1:1], x_which};
     dst <= {dst[LAST-1:1], x_dst};
     read <= {read[LAST-1:1], x_read};
@@ -127,7 +129,7 @@ module acc_execute (
   logic chain1, chain;
   always_ff @(posedge clk) begin
     from   <= {same[4] && same[3:2] == 2'b00, same[3] && !same[2], same[2]};
-    chain1 <= same[1];
+    chain1 <= same[1] && !sets[READ+1];
     chain  <= chain1;
   end
 
@@ -135,7 +137,7 @@ module acc_execute (
   logic moving;
   assign moving = valid[READ+2] || is_source[READ+2] || !GATE_IDLE;
   always_ff @(posedge clk) begin
-    if (moving) old <= from[2] ? sum1 : from[3] ? sum2 : from[4] ? sum3 : acc_data;
+    if (moving) old <= sets[READ+2] ? '0 : from[2] ? sum1 : from[3] ? sum2 : from[4] ? sum3 : acc_data;
     // The source of an operation with two operands comes one cycle before it.
     if (is_source[ADD] || !GATE_IDLE) source <= old;
     if (is_sum[ADD+1] || !GATE_IDLE) sum2 <= sum1;
@@ -224,5 +226,5 @@ module acc_execute (
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
   assign alu_step = x_valid && (x_kind == KIND_ALU || (HAS_REQUANTIZE && x_kind == KIND_REQUANTIZE));
-  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out};
+  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out, sets};
 endmodule

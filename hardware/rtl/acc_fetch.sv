@@ -169,7 +169,7 @@ module acc_fetch (
   assign operation = d[F_ALU_USE_IMM] ? ALU_IMMEDIATE : ALU_DEFINED;
   always_comb begin
     problem = FETCH_FINE;
-    if (opcode > OP_LAST) problem = FETCH_OPCODE;
+    if (!OP_DEFINED[opcode] || (opcode == OP_GEMM_SET && d[F_LOOP_RESET])) problem = FETCH_OPCODE;
     else if (copies && memory > MEM_LAST) problem = FETCH_MEMORY;
     else if (copies && opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
     else if (copies && opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;

@@ -51,6 +51,8 @@ module acc_sequence (
     // The operation issued.
     output logic                      x_valid,
     output logic [               1:0] x_kind,
+    // Of a GEMM: the product is not added to the old sum.
+    output logic                      x_set,
     // Reads acc[x_read] as a source of the next operation, no more; which one.
     output logic                      x_source,
     output logic [               1:0] x_which,
@@ -88,7 +90,7 @@ module acc_sequence (
 
   // --- the instruction and its loops ---
   logic active, step, enough;
-  logic is_alu, is_reset, use_imm, null_op, bad_uop, first_step;
+  logic is_alu, is_reset, is_set, use_imm, null_op, bad_uop, first_step;
   logic [2:0] alu_op, push;
   logic [15:0] imm, number;
   logic [UB-1:0] u, u_first;
@@ -160,6 +162,7 @@ module acc_sequence (
     if (take) begin
       is_alu   <= head_alu;
       is_reset <= opcode == OP_GEMM && next[F_LOOP_RESET];
+      is_set   <= HAS_SET && opcode == OP_GEMM_SET;
       null_op  <= head_null;
       alu_op   <= next[F_ALU_OP+:3];
       use_imm  <= next[F_ALU_USE_IMM];
@@ -228,6 +231,7 @@ module acc_sequence (
     logic        last;
     logic [2:0]  push;
     logic        valid;
+    logic        sets;
     logic [1:0]  kind;
     logic        use_imm;
     logic [2:0]  alu_op;
@@ -249,6 +253,7 @@ module acc_sequence (
     op0.last = final_step;
     op0.push = push;
     op0.valid = !null_op;
+    op0.sets = is_set;
     op0.kind = is_alu ? KIND_ALU : is_reset ? KIND_RESET : KIND_GEMM;
     if (HAS_REQUANTIZE && is_alu && alu_op == ALU_REQUANTIZE) op0.kind = KIND_REQUANTIZE;
     op0.use_imm = use_imm;
@@ -442,6 +447,7 @@ module acc_sequence (
     x_last   <= !rst && go && h.last && !reading;
     if (go || !GATE_IDLE) begin
       x_kind <= h.valid ? h.kind : KIND_GEMM;
+      x_set <= h.sets;
       x_which <= sources;
       x_read <= reading ? DB'(h_src) + DB'(HAS_REQUANTIZE ? sources : 2'd0) : h_dst;
       x_dst <= h_dst;

@@ -14,11 +14,14 @@ from acc._lib import _runtime, isa
 from acc.cli import main
 from acc.errors import AccError, ConfigError
 from acc.hardware import simulator
+from acc.targets.vta.profile import profile
 from circuits import SMALL, extended
 from qdq_models import QdqModel, power_of_two_network, random_network
 from test_quantized_zoo import check
 
-EXTENDED = {"ALU_REQUANTIZE": 1}
+EXTENDED = {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
+REQUANTIZE = "alu.requantize uop=0:1 iter=1,1 dst=0,0 src=0,0"
+SET = "gemm.set uop=0:1 iter=1,1"
 CASE = extended(SMALL[0])
 UOP = "load.uop sram=0 dram=0 y=1 x=1 stride=1\n"
 
@@ -51,6 +54,53 @@ def test_a_layer_takes_an_operation_for_each_vector(channels: int, tmp_path: pat
         assert [layer.alu_steps for layer in layers if layer.alu_steps] == [-(-channels // 16) * 30]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_products_set_what_they_meet_first(seed: int, tmp_path: pathlib.Path) -> None:
+    """Nothing is reset for them: windows of 3x3 and 1x1, tiles of one and of several input blocks."""
+    for keys in (
+        {},
+        {"LOG_INP_BUFF_SIZE": 11, "LOG_ACC_BUFF_SIZE": 12, "LOG_WGT_BUFF_SIZE": 13, "LOG_UOP_BUFF_SIZE": 5},
+    ):
+        net = QdqModel(np.random.default_rng(seed))
+        x = net.conv(net.input((1, 40, 9, 7)), 17, kernel=(3, 3), strides=(1 + seed % 2, 1), pads=(1, 1, 1, 1))
+        model = net.build(net.conv(x, 33))
+        check(model, keys | EXTENDED, tmp_path)
+        measured = profile(tmp_path / "model.so")
+        # What is left writes the border of the second layer's input.
+        resets = sum(layer.reset_steps for layer in measured.layers)
+        assert resets < sum(layer.alu_steps for layer in measured.layers) / 4
+
+
+def test_a_product_that_meets_an_accumulator_twice_holds_the_last() -> None:
+    """Also where the steps follow each other at once; on the circuit, too."""
+    config = CASE.config
+    text = """load.uop sram=0 dram=0 y=1 x=2 stride=2
+load.inp sram=0 dram=16 y=1 x=8 stride=8
+load.wgt sram=0 dram=8 y=1 x=1 stride=1
+gemm uop=0:1 iter=1,4 dst=0,0 src=0,1 wgt=0,0
+gemm.set uop=0:1 iter=1,4 dst=0,0 src=0,1 wgt=0,0
+gemm.set uop=1:2 iter=1,3 dst=0,0 src=0,1 wgt=0,0
+gemm uop=1:2 iter=1,2 dst=0,0 src=0,1 wgt=0,0
+store.out sram=0 dram=128 y=1 x=2 stride=2
+finish"""
+    program = _runtime.Program.parse(text, config)
+    program.insert_tokens()
+    rows, weights = np.random.default_rng(0).integers(0, 8, (8, 4)), 1 + np.arange(16).reshape(4, 4) % 3
+    uops = _runtime.Program.parse(".uop dst=0\n.uop dst=1", config).uops
+    results = []
+    for name in ("fsim", "tsim"):
+        memory = np.zeros(1024, np.uint8)
+        for at, part in ((0, np.frombuffer(uops, np.uint8)), (64, rows.reshape(-1)), (128, weights.reshape(-1))):
+            memory[at : at + len(part)] = part
+        unit = device(name, config)
+        unit.attach_at(0, memory)
+        assert unit.run(program.encode())["ok"]
+        results.append(memory[512:520].copy())
+    sums = [weights @ rows[3], weights @ (rows[2] + rows[0] + rows[1])]
+    np.testing.assert_array_equal(results[0], np.concatenate(sums) & 255)
+    np.testing.assert_array_equal(results[0], results[1])
+
+
 def test_kernels_that_fit_no_scratchpad_run_on_the_host(tmp_path: pathlib.Path) -> None:
     """In the same steps."""
     keys = {"LOG_BLOCK": 3, "LOG_INP_BUFF_SIZE": 4, "LOG_WGT_BUFF_SIZE": 7, "LOG_ACC_BUFF_SIZE": 7}
@@ -78,13 +128,29 @@ def said(name: str, config: Any, text: str, written_for: Any = None) -> str:
 
 
 @pytest.mark.parametrize("name", ["fsim", "csim", "tsim"])
-def test_an_operation_that_is_not_declared(name: str) -> None:
-    text = "alu.requantize uop=0:1 iter=1,1 dst=0,0 src=0,0\nfinish"
-    message = said(name, SMALL[0].config, text, CASE.config)
-    for mention in ("instruction 0", "undefined ALU operation 5", "requantize", "ALU_REQUANTIZE"):
-        assert mention in message
-    # Or anything else: its place in the encoding is reserved.
-    assert "undefined ALU operation 5" in said(name, SMALL[0].config, text.replace("iter=1,1", "iter=0,1"), CASE.config)
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        (REQUANTIZE, ["undefined ALU operation 5", "requantize", "ALU_REQUANTIZE"]),
+        (SET, ["undefined opcode 5", "gemm_set", "GEMM_SET"]),
+    ],
+)
+def test_what_is_not_declared(name: str, text: str, mentions: list[str]) -> None:
+    for stream in (text, text.replace("iter=1,1", "iter=0,1")):
+        message = said(name, SMALL[0].config, f"{stream}\nfinish", CASE.config)
+        for mention in ("instruction 0", *mentions):
+            assert mention in message
+
+
+@pytest.mark.parametrize("name", ["fsim", "csim", "tsim"])
+def test_a_product_that_is_set_is_no_reset(name: str) -> None:
+    config = CASE.config
+    words = bytearray(_runtime.Program.parse("gemm.reset uop=0:0\nfinish", config).encode())
+    words[0] |= isa.OPCODES["gemm_set"]
+    words[0] &= 0xF8 | isa.OPCODES["gemm_set"]
+    result = device(name, config).run(bytes(words))
+    assert not result["ok"]
+    assert "instruction 0" in result["message"] and "undefined opcode 5" in result["message"]
 
 
 @pytest.mark.parametrize("name", ["fsim", "csim", "tsim"])
@@ -109,16 +175,17 @@ def test_a_source_beyond_the_accumulators(name: str) -> None:
         memory[:4] = np.frombuffer(_runtime.Program.parse(text, CASE.config).uops, np.uint8)
         unit = device(name, CASE.config)
         unit.attach_at(0, memory)
-        stream = UOP + "alu.requantize uop=0:1 iter=1,1 dst=0,0 src=0,0\nfinish"
+        stream = f"{UOP}{REQUANTIZE}\nfinish"
         result = unit.run(_runtime.Program.parse(stream, CASE.config).encode())
         assert result["ok"] == fine
         if not fine:
             assert "instruction 1 (ALU requantize)" in result["message"] and "src" in result["message"]
 
 
-def test_the_assembler_says_so_too() -> None:
-    with pytest.raises(AccError, match=r"line 1.*ALU_REQUANTIZE"):
-        _runtime.Program.parse("alu.requantize uop=0:1 iter=1,1\nfinish", SMALL[0].config)
+@pytest.mark.parametrize(("text", "key"), [(REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET")])
+def test_the_assembler_says_so_too(text: str, key: str) -> None:
+    with pytest.raises(AccError, match=rf"line 1.*{key}"):
+        _runtime.Program.parse(f"{text}\nfinish", SMALL[0].config)
 
 
 @pytest.mark.parametrize("keys", [{"LOG_ACC_BUFF_SIZE": 7}, {"LOG_ACC_BUFF_SIZE": 6, "LOG_BATCH": 0}])
@@ -136,19 +203,20 @@ def test_configurations_without_room_for_its_sources(keys: dict[str, int], tmp_p
 def test_streams_that_use_it_are_refused_by_the_command(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream = _runtime.Program.parse("alu.requantize uop=0:0\nfinish", CASE.config).encode()
-    (tmp_path / "s.bin").write_bytes(stream)
     (tmp_path / "c.json").write_text(SMALL[0].config.to_json())
-    for name in ("fsim", "csim", "tsim"):
-        assert main(["sim", "--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]) == 2
-        error = capsys.readouterr().err
-        assert error.startswith("acc: error: ") and "instruction 0" in error and "ALU_REQUANTIZE" in error
+    for text, key in ((REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET")):
+        (tmp_path / "s.bin").write_bytes(_runtime.Program.parse(f"{text}\nfinish", CASE.config).encode())
+        for name in ("fsim", "csim", "tsim"):
+            arguments = ["--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]
+            assert main(["sim", *arguments]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith("acc: error: ") and "instruction 0" in error and key in error
 
 
 def test_the_configuration_keeps_what_it_declares() -> None:
     config = _runtime.Config(json.dumps(EXTENDED))
-    assert json.loads(config.to_json())["ALU_REQUANTIZE"] == 1
-    assert "ALU_REQUANTIZE" not in _runtime.Config().to_json()
+    assert json.loads(config.to_json()).items() >= EXTENDED.items()
+    assert not EXTENDED.keys() & json.loads(_runtime.Config().to_json()).keys()
     assert _runtime.Config(config.to_json()) == config != _runtime.Config()
 
 

@@ -27,7 +27,7 @@ RTL = {path.name: path.read_text() for path in sorted((ROOT / "hardware" / "rtl"
 # a beat.
 WIDER = {("Y_PAD_0", 16)}
 NARROWER = {("DRAM_BASE", 16)}
-EXTENDED = _runtime.Config(json.dumps({key: 1 for key in isa.ALU_NEEDS.values()}))
+EXTENDED = _runtime.Config(json.dumps({key: 1 for key in (*isa.ALU_NEEDS.values(), *isa.OPCODE_NEEDS.values())}))
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,8 @@ SMALL = [
 
 def extended(case: Case) -> Case:
     """The same with all extensions of the instruction set."""
-    return replace(case, keys=(*case.keys, *((key, 1) for key in sorted(set(isa.ALU_NEEDS.values())))))
+    needed = {*isa.ALU_NEEDS.values(), *isa.OPCODE_NEEDS.values()}
+    return replace(case, keys=(*case.keys, *((key, 1) for key in sorted(needed))))
 
 
 # All elements but micro-ops as wide as several beats.

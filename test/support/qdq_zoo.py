@@ -334,6 +334,7 @@ def random_config(seed: int) -> dict[str, int]:
         config["LOG_WGT_WIDTH"] = int(rng.integers(1, 3))
     if rng.random() < 0.04:
         config["LOG_INP_WIDTH"] = int(rng.integers(0, 3))
-    if rng.random() < 0.4:
-        config["ALU_REQUANTIZE"] = 1
+    for key in ("ALU_REQUANTIZE", "GEMM_SET"):
+        if rng.random() < 0.4:
+            config[key] = 1
     return config

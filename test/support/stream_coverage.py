@@ -123,7 +123,7 @@ class Coverage:
 
     def _loop(self, config: Any, opcode: str, word: int) -> tuple[str, dict[str, object]]:
         f = self._fields(config.layout["gemm"], word)
-        kind = "gemm.reset" if f["reset"] else "gemm"
+        kind = "gemm.set" if opcode == "gemm_set" else "gemm.reset" if f["reset"] else "gemm"
         if opcode == "alu":
             f |= self._fields(config.layout["alu"], word)
             kind = "alu imm" if f["use_imm"] else "alu"
@@ -132,7 +132,7 @@ class Coverage:
         some = count * outs * ins > 0
         uop_depth = config.depth("uop")
         depths = {"dst": config.depth("acc"), "src": config.depth("acc" if opcode == "alu" else "inp")}
-        if opcode == "gemm":
+        if opcode in ("gemm", "gemm_set"):
             depths["wgt"] = config.depth("wgt")
         factors = {f"{name}_{loop}": depth - 1 for name, depth in depths.items() for loop in ("out", "in")}
         conditions = {

@@ -32,7 +32,7 @@ def random_config(rng: np.random.Generator) -> _runtime.Config:
             "LOG_ACC_BUFF_SIZE": int(rng.integers(10, 18)),
         }
         if rng.random() < 0.5:
-            keys["ALU_REQUANTIZE"] = 1
+            keys |= {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
         if rng.random() < 0.5:
             keys["LOG_BLOCK"] = keys.pop("LOG_BLOCK_IN")
             del keys["LOG_BLOCK_OUT"]
@@ -144,7 +144,8 @@ class Model:
                 for u in range(*uop):
                     d, s, w = self.uop[u] + np.array([[f[0] * o + f[1] * i] for f in (dst, src, wgt)]).reshape(3)
                     if kind == "gemm":
-                        self.acc[d] = 0 if suffix == "reset" else wrap(self.acc[d] + self.inp[s] @ self.wgt[w].T)
+                        before = 0 if suffix == "set" else self.acc[d]
+                        self.acc[d] = 0 if suffix == "reset" else wrap(before + self.inp[s] @ self.wgt[w].T)
                     elif suffix == "requantize":
                         if s != source:
                             source, parameters = s, self.acc[s : s + 3].copy()
@@ -239,7 +240,8 @@ class Streams:
         outs, ins = self.pick(1, 4), self.pick(1, 5)
         if self.rng.random() < 0.05:
             outs = 0
-        kind = self.rng.choice(["gemm", "gemm", "gemm", "gemm.reset", "alu", "alu"])
+        sets = ["gemm.set"] if self.c.gemm_set else []
+        kind = self.rng.choice(["gemm", "gemm", "gemm", "gemm.reset", "alu", "alu", *sets])
 
         def factors(depth: int, top: int) -> tuple[int, int]:
             if self.rng.random() < 0.25:

@@ -14,6 +14,7 @@
 
 #include "passes/VTA/Program/Emitter.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -64,8 +65,13 @@ static void orient(LoopDim &dim, std::array<int64_t, 3> &bases) {
   }
 }
 
-void Emitter::emitDomain(const isa::Instruction &insn,
-                         std::array<int64_t, 3> bases,
+/// What a product meets again, it adds to.
+static void addFromNowOn(isa::Instruction &insn) {
+  if (auto *gemm = std::get_if<isa::GemmInsn>(&insn.body))
+    gemm->set = false;
+}
+
+void Emitter::emitDomain(isa::Instruction insn, std::array<int64_t, 3> bases,
                          SmallVector<LoopDim> dims) {
   mergeDims(dims);
   for (size_t i = 0; i < dims.size(); ++i) {
@@ -86,6 +92,8 @@ void Emitter::emitDomain(const isa::Instruction &insn,
     if (rest.size > 0) {
       others[i] = rest;
       emitDomain(insn, restBases, others);
+      if (rest.strides[0] == 0)
+        addFromNowOn(insn);
     }
     dims[i] = inner;
     if (outer.size > 1)
@@ -243,22 +251,27 @@ void Emitter::emitNest(const isa::Instruction &insn,
     ++outside;
   }
 
-  auto repeat = [&](auto &self, std::array<int64_t, 3> at,
+  auto repeat = [&](auto &self, isa::Instruction part,
+                    std::array<int64_t, 3> at,
                     ArrayRef<LoopDim> outer) -> void {
-    if (outer.empty())
-      return emitSequence(insn, at, out, in, dims);
+    if (outer.empty()) {
+      if (part.gemm() && part.gemm()->set)
+        return emitSet(part, at, out, in, dims);
+      return emitSequence(part, at, out, in, dims);
+    }
     for (int64_t i = 0; i < outer.front().size; ++i) {
-      self(self, at, outer.drop_front());
+      self(self, part, at, outer.drop_front());
       for (int role = 0; role < 3; ++role)
         at[role] += outer.front().strides[role];
+      if (outer.front().strides[0] == 0)
+        addFromNowOn(part);
     }
   };
-  repeat(repeat, bases, repeated);
+  repeat(repeat, insn, bases, repeated);
 }
 
-void Emitter::emitSequence(const isa::Instruction &insn,
-                           std::array<int64_t, 3> bases, const LoopDim &out,
-                           const LoopDim &in, ArrayRef<LoopDim> unrolled) {
+static SmallVector<isa::Uop> unroll(std::array<int64_t, 3> bases,
+                                    ArrayRef<LoopDim> unrolled) {
   SmallVector<isa::Uop> uops = {
       {uint32_t(bases[0]), uint32_t(bases[1]), uint32_t(bases[2])}};
   for (const LoopDim &dim : unrolled) {
@@ -271,6 +284,45 @@ void Emitter::emitSequence(const isa::Instruction &insn,
                           uint32_t(uop.wgt + i * dim.strides[2])});
     uops = std::move(longer);
   }
+  return uops;
+}
+
+void Emitter::emitSet(const isa::Instruction &insn,
+                      std::array<int64_t, 3> bases, LoopDim out, LoopDim in,
+                      ArrayRef<LoopDim> unrolled) {
+  isa::Instruction adding = insn;
+  addFromNowOn(adding);
+  // Of a loop that sums, the first iteration sets.
+  for (LoopDim *loop : {&out, &in}) {
+    if (loop->size == 1 || loop->strides[0] != 0)
+      continue;
+    LoopDim others = *loop;
+    --others.size;
+    loop->size = 1;
+    emitSet(insn, bases, out, in, unrolled);
+    *loop = others;
+    for (int role = 0; role < 3; ++role)
+      bases[role] += others.strides[role];
+    return emitSequence(adding, bases, out, in, unrolled);
+  }
+  // So does the first of the micro-ops for a destination.
+  llvm::DenseSet<uint32_t> met;
+  SmallVector<isa::Uop> first, others;
+  for (const isa::Uop &uop : unroll(bases, unrolled))
+    (met.insert(uop.dst).second ? first : others).push_back(uop);
+  emitUops(insn, first, out, in);
+  if (!others.empty())
+    emitUops(adding, others, out, in);
+}
+
+void Emitter::emitSequence(const isa::Instruction &insn,
+                           std::array<int64_t, 3> bases, const LoopDim &out,
+                           const LoopDim &in, ArrayRef<LoopDim> unrolled) {
+  emitUops(insn, unroll(bases, unrolled), out, in);
+}
+
+void Emitter::emitUops(const isa::Instruction &insn, ArrayRef<isa::Uop> uops,
+                       const LoopDim &out, const LoopDim &in) {
   isa::Instruction result = insn;
   Sequences::Reads reads = insn.alu()           ? Sequences::Entries
                            : insn.gemm()->reset ? Sequences::Destinations

@@ -27,12 +27,25 @@ void Emitter::append(const isa::Instruction &insn, int32_t buffer) {
 }
 
 void Emitter::emitFinish(Location loc) {
+  emitResets();
   location = loc;
   append({isa::FinishInsn(), {}});
   placeSequences();
 }
 
+/// Whether the operation has nothing to do with accumulators.
+static bool loadsForProducts(Operation *op) {
+  auto load = dyn_cast<LoadOp>(op);
+  if (!load)
+    return false;
+  auto type = cast<MemRefType>(load.getTarget().getType());
+  return cast<MemorySpaceAttr>(type.getMemorySpace()).getValue() !=
+         MemorySpace::Acc;
+}
+
 LogicalResult Emitter::emit(Operation *op) {
+  if (!mlir::isa<GemmOp, ResetOp>(op) && !loadsForProducts(op))
+    emitResets();
   location = op->getLoc();
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](LoadOp load) { return emitLoad(load); })
@@ -197,6 +210,8 @@ LogicalResult Emitter::emitLoops(Operation *op, isa::Instruction insn,
                << view.sizes[index] << " there";
     }
   }
+  if (auto *gemm = std::get_if<isa::GemmInsn>(&insn.body))
+    gemm->set = takeReset(bases[0], dims);
   emitDomain(insn, bases, std::move(dims));
   return success();
 }
@@ -205,12 +220,10 @@ LogicalResult Emitter::emitReset(ResetOp op) {
   FailureOr<ElementView> acc = getElements(op, op.getAcc(), isa::Memory::Acc);
   if (failed(acc))
     return failure();
-  isa::GemmInsn gemm;
-  gemm.reset = true;
-  auto map =
-      AffineMap::getMultiDimIdentityMap(acc->sizes.size(), op.getContext());
-  return emitLoops(op, {gemm, {}}, acc->sizes, *acc,
-                   Builder(op.getContext()).getAffineMapArrayAttr(map), 0u);
+  resets.push_back({op.getLoc(), *acc});
+  if (!config.gemmSet || dialect != isa::Dialect::Acc)
+    emitResets();
+  return success();
 }
 
 LogicalResult Emitter::emitGemm(GemmOp op) {

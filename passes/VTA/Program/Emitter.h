@@ -79,11 +79,21 @@ private:
   void emitZeros(const isa::MemInsn &insn, int32_t buffer, int64_t sram,
                  llvm::ArrayRef<TransferDim> dims);
 
+  // Resets.cpp
+  /// Whether the product about to be emitted may set its destinations instead
+  /// of adding to zeros: it is the first to meet all of what is still to be
+  /// reset there. What it meets otherwise is reset.
+  bool takeReset(int64_t base, llvm::ArrayRef<LoopDim> dims);
+  void emitResets();
+
   // EmitLoops.cpp
-  void emitDomain(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+  void emitDomain(isa::Instruction insn, std::array<int64_t, 3> bases,
                   llvm::SmallVector<LoopDim> dims);
   void emitSeparated(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                      llvm::SmallVector<LoopDim> dims, int64_t apart);
+  /// Emits a product that sets what it first meets, and adds the rest.
+  void emitSet(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+               LoopDim out, LoopDim in, llvm::ArrayRef<LoopDim> unrolled);
   void emitHeld(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                 llvm::SmallVector<LoopDim> dims);
   void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
@@ -92,7 +102,16 @@ private:
   void emitSequence(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                     const LoopDim &out, const LoopDim &in,
                     llvm::ArrayRef<LoopDim> unrolled);
+  void emitUops(const isa::Instruction &insn, llvm::ArrayRef<isa::Uop> uops,
+                const LoopDim &out, const LoopDim &in);
   void placeSequences();
+
+  /// Accumulators that are to be zero before anything but a product meets them.
+  struct PendingReset {
+    mlir::Location location;
+    ElementView view;
+  };
+  llvm::SmallVector<PendingReset, 2> resets;
 
   isa::Config config;
   isa::Dialect dialect;

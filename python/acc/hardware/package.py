@@ -109,6 +109,7 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
         c[f"F_REQUANTIZE_{name}".upper()] = low
     c["REQUANTIZE_MORE"] = REQUANTIZE_MORE
     c["HAS_REQUANTIZE"] = int(config.alu_requantize)
+    c["HAS_SET"] = int(config.gemm_set)
     c["GATE_IDLE"] = int(gate_idle)
     return c
 
@@ -118,10 +119,19 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
 REQUANTIZE_MORE = 7
 
 
+def _declared(config: Any, table: dict[str, int], needs: dict[str, str]) -> tuple[str, ...]:
+    keys = {name: needs.get(name) for name in table}
+    return tuple(name for name, key in keys.items() if key is None or getattr(config, key.lower()))
+
+
 def alu_operations(config: Any) -> tuple[str, ...]:
     """The operations of the tensor ALU that `config` (an `acc._lib._runtime.Config`) has, by name."""
-    needs = {op: isa.ALU_NEEDS.get(op) for op in isa.ALU_OPS}
-    return tuple(op for op, key in needs.items() if key is None or getattr(config, key.lower()))
+    return _declared(config, isa.ALU_OPS, isa.ALU_NEEDS)
+
+
+def opcodes(config: Any) -> tuple[str, ...]:
+    """The opcodes that `config` has, by name."""
+    return _declared(config, isa.OPCODES, isa.OPCODE_NEEDS)
 
 
 def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
@@ -134,11 +144,15 @@ def _checked(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[
 
 
 def _masks(config: Any) -> dict[str, tuple[int, int]]:
-    """Which operations of the ALU there are, and which of them may have an immediate, a bit by code."""
-    width = 1 << isa.CODE_WIDTHS["alu_op"]
+    """Which opcodes and operations of the ALU there are, and which of these may have an immediate, a bit by code."""
     defined = alu_operations(config)
-    sets = {"ALU_DEFINED": defined, "ALU_IMMEDIATE": [op for op in defined if op not in isa.ALU_NEEDS]}
-    return {name: (width, sum(1 << isa.ALU_OPS[op] for op in ops)) for name, ops in sets.items()}
+    immediate = [op for op in defined if op not in isa.ALU_NEEDS]
+    width = 1 << isa.CODE_WIDTHS["alu_op"]
+    masks = {
+        name: (width, sum(1 << isa.ALU_OPS[op] for op in ops))
+        for name, ops in (("ALU_DEFINED", defined), ("ALU_IMMEDIATE", immediate))
+    }
+    return masks | {"OP_DEFINED": (1 << isa.OPCODE_BITS, sum(1 << isa.OPCODES[name] for name in opcodes(config)))}
 
 
 def _bits(table: dict[str, int]) -> int:
@@ -151,7 +165,7 @@ _CODE = isa.REGISTER_BITS["error_code"][1]
 # Encodings: opcodes, memory types and ALU operations of the instruction set; kinds of operations, fault and error
 # codes, and registers of the circuit. Name to (width, value).
 ENCODINGS: dict[str, tuple[int, int]] = {
-    **_checked("OP", isa.OPCODE_BITS, isa.OPCODES),
+    **_encodings("OP", isa.OPCODE_BITS, isa.OPCODES),
     **_checked("MEM", isa.CODE_WIDTHS["memory"], isa.MEMORIES),
     **_encodings("ALU", isa.CODE_WIDTHS["alu_op"], isa.ALU_OPS),
     **_encodings("KIND", _bits(isa.KINDS), isa.KINDS),
@@ -180,7 +194,7 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        kind = "bit" if name in ("GATE_IDLE", "HAS_REQUANTIZE") else "int"
+        kind = "bit" if name in ("GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
     encodings = ENCODINGS | _masks(config)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from acc._lib import isa
-from acc.hardware.package import alu_operations
+from acc.hardware.package import alu_operations, opcodes
 from acc.hardware.spare_tokens import spare_tokens
 
 MAX_ITER, MAX_16, MAX_32, MAX_PAD = (isa.MOST[name] for name in ("iter_out", "x_size", "dram_base", "x_pad_0"))
@@ -24,6 +24,8 @@ NAMED = {
     "compute": tuple(m for m in (*isa.MEMORIES, *isa.NO_MEMORIES) if isa.MODULE_OF.get(m) != "load"),
     "store": (*isa.MEMORIES, *isa.NO_MEMORIES),
 }
+# How many sets of parameters of `requantize` there are in memory.
+PARAMETERS = 16
 # Around the ends of what a shifter can do.
 AMOUNTS = (LEAST_IMM, -33, -32, -31, -1, 0, 1, 31, 32, 33, MOST_IMM)
 
@@ -80,6 +82,9 @@ class _Generator:
     def __init__(self, config: Any, rng: np.random.Generator, max_steps: int, far: bool) -> None:
         self.c, self.rng, self.max_steps = config, rng, max_steps
         self.operations = alu_operations(config)
+        self.kinds = ["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5
+        if "gemm_set" in opcodes(config):
+            self.kinds += ["gemm.set"] * 3
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
         self.page = int(config.alignment)
@@ -265,7 +270,7 @@ class _Generator:
 
     def loops(self) -> str:
         """A GEMM, reset or ALU instruction."""
-        kind = str(self.rng.choice(["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5))
+        kind = str(self.rng.choice(self.kinds))
         depth = {name: self.depth[memory] for name, memory in (("dst", "acc"), ("inp", "inp"), ("wgt", "wgt"))}
         depth["acc"] = depth["dst"]
         op, use_imm = str(self.rng.choice(self.operations)), self.pick(0, 1)
@@ -296,7 +301,7 @@ class _Generator:
             dst = self._factors(depth["dst"], top[0], outs, ins)
             text = f"uop={begin}:{end} iter={outs},{ins} dst={dst[0]},{dst[1]}"
             # Not every source index is one of both memories.
-            if kind == "gemm" and top[1] >= depth["inp"]:
+            if kind in ("gemm", "gemm.set") and top[1] >= depth["inp"]:
                 kind = "gemm.reset"
             if further and top[1] + further >= depth["acc"]:
                 op, further = "add", 0
@@ -329,17 +334,43 @@ class _Generator:
         at = int(loaded[self.pick(0, len(loaded) - 1)])
         dst, src, _ = (int(v) for v in self.uops[at])
         words = isa.ALU_SOURCES["requantize"]
-        n = self.pick(1, 6)
-        if dst + n > self.depth["acc"] or src + n * words > self.depth["acc"]:
-            return
-        wide, narrow = (self.data_bytes // self.bytes[memory] for memory in ("acc", "acc8"))
-        step = self.pick(0, words)
+        n = self.pick(1, 12)
+        step = int(self.rng.choice([0, 0, words, self.pick(1, words)]))
         read = words + (n - 1) * step
-        yield f"load.acc sram={src} dram=@1+{self.pick(0, wide - read)} y=1 x={read} stride=0"
-        # The bias of some of them is as small.
-        yield f"load.acc8 sram={src} dram=@1+{self.pick(0, narrow - 1)} y=1 x=1 stride=0"
+        if dst + n > self.depth["acc"] or src + read > self.depth["acc"]:
+            return
+        narrow = self.data_bytes // self.bytes["acc8"]
+        first = self.pick(0, PARAMETERS * words - read) if step % words else words * self.pick(0, PARAMETERS - n)
+        parameters = 3 + len(self.far)
+        yield f"load.acc sram={src} dram=@{parameters}+{first} y=1 x={read} stride=0"
         yield f"load.acc8 sram={dst} dram=@1+{self.pick(0, narrow - n)} y=1 x={n} stride=0"
         yield f"alu.requantize uop={at}:{at + 1} iter=1,{n} dst=0,1 src=0,{step} use_imm=0 imm={self._imm('add')}"
+        # What follows at once must not overtake it.
+        for _ in range(self.pick(0, 3)):
+            yield self.loops()
+
+    def parameters(self) -> np.ndarray:
+        """Sources of `requantize` that make outputs of small accumulators, many of which are ties."""
+        lanes = self.bytes["acc"] // 4
+        result = np.zeros((PARAMETERS, isa.ALU_SOURCES["requantize"], lanes), np.uint32)
+        post = self.rng.integers(0, 10, (PARAMETERS, lanes))
+        values = {
+            "bias": self.rng.integers(-300, 300, post.shape),
+            "multiplier": self.rng.choice([0, 1, 2, 3, 5, 8, 24, 100, 0x7FFF], post.shape),
+            "pre_shift": self.rng.choice([0, 0, 1, 2, 5, 31], post.shape),
+            "post_shift": post,
+            "zero_point": self.rng.integers(-128, 128, post.shape),
+            "lowest": self.rng.choice([-128, -128, -20, 100], post.shape),
+            "highest": self.rng.choice([127, 127, 30, -100], post.shape),
+            "mid_shift": np.minimum(self.rng.integers(0, 10, post.shape), post + 1),
+            "adds_half": self.rng.integers(0, 2, post.shape),
+            "ties_even": self.rng.random(post.shape) < 0.8,
+            "ties_odd": self.rng.integers(0, 2, post.shape),
+        }
+        for name, (source, at, width, _) in isa.REQUANTIZE.items():
+            bits = values[name].astype(np.int64) & ((1 << width) - 1)
+            result[:, source] |= (bits << at).astype(np.uint32)
+        return result.reshape(-1)
 
     def body(self, length: int) -> Iterator[str]:
         yield self.load_uops()
@@ -349,6 +380,8 @@ class _Generator:
             yield self.copy(memory)
             yield self.copy(memory)
         for _ in range(length):
+            if "requantize" in self.operations and self.chance(0.06):
+                yield from self.requantizations()
             kind = self.rng.random()
             memory = str(self.rng.choice(["inp", "inp", "wgt", "acc", "acc8", "out", "out"]))
             if kind < 0.08:
@@ -361,8 +394,6 @@ class _Generator:
                     yield self.nothing(memory) if self.chance(0.5) else self.copy(memory)
             elif kind < 0.13:
                 yield from self.shifts()
-                if "requantize" in self.operations:
-                    yield from self.requantizations()
             elif kind < 0.14:
                 yield self.fill(str(self.rng.choice(["inp", "wgt", "acc", "acc8"])))
             elif kind < 0.5:
@@ -400,6 +431,11 @@ class _Generator:
         for size, (before, after) in sorted(self.far.items()):
             sizes[f"far{size}"] = (before + after) * size
             addresses.append((size << 32) - before * size)
+        if "requantize" in self.operations:
+            sizes["parameters"] = (
+                -(-PARAMETERS * isa.ALU_SOURCES["requantize"] * self.bytes["acc"] // self.page) * self.page
+            )
+            addresses.append(-(-(addresses[2] + dump_bytes) // self.page) * self.page)
         head = [f".config {self.c.to_json()}", *(f'.buffer "{name}" {size}' for name, size in sizes.items())]
         text = [*head, ".uop_buffer 0", uops, *self.body(length), *self.dump(), "finish"]
         program = _runtime.Program.parse("\n".join(text))
@@ -409,4 +445,8 @@ class _Generator:
         dram = self.rng.integers(0, 256, sum(sizes.values())).astype(np.uint8)
         words = np.frombuffer(program.uops, np.uint8)
         dram[: len(words)] = words
+        if "parameters" in sizes:
+            made = self.parameters().view(np.uint8)
+            at = len(dram) - sizes["parameters"]
+            dram[at : at + len(made)] = made
         return RandomStream(program, dram, tuple(addresses))

@@ -30,6 +30,38 @@ void GemmPlan::reset(const isa::GemmInsn &gemm) {
       }
 }
 
+bool GemmPlan::meetsOnce(const isa::GemmInsn &gemm) {
+  ++instruction;
+  for (uint32_t o = 0; o < gemm.iterOut; ++o)
+    for (uint32_t i = 0; i < gemm.iterIn; ++i)
+      for (uint32_t u = gemm.uopBgn; u < gemm.uopEnd; ++u) {
+        const uint32_t dst =
+            pads.uops[u].dst + o * gemm.dstOut + i * gemm.dstIn;
+        if (dst >= met.size())
+          met.resize(dst + 1);
+        if (std::exchange(met[dst], instruction) == instruction)
+          return false;
+      }
+  return true;
+}
+
+void GemmPlan::runEach(const isa::GemmInsn &gemm) {
+  for (uint32_t o = 0; o < gemm.iterOut; ++o)
+    for (uint32_t i = 0; i < gemm.iterIn; ++i)
+      for (uint32_t u = gemm.uopBgn; u < gemm.uopEnd; ++u) {
+        const Uop &uop = pads.uops[u];
+        const uint32_t dst = uop.dst + o * gemm.dstOut + i * gemm.dstIn;
+        const Position position = {dst,
+                                   uop.src + o * gemm.srcOut + i * gemm.srcIn};
+        const Term term = {0, uop.wgt};
+        std::memset(pads.acc() + size_t(dst) * pads.lanes(), 0,
+                    pads.lanes() * sizeof(int32_t));
+        engine.multiply(&position, 1, &term, 1,
+                        o * gemm.wgtOut + i * gemm.wgtIn, pads.inp(),
+                        pads.wgt(), pads.acc());
+      }
+}
+
 void GemmPlan::sortByDestination(const isa::GemmInsn &gemm) {
   sorted.assign(pads.uops.begin() + gemm.uopBgn,
                 pads.uops.begin() + gemm.uopEnd);
@@ -152,6 +184,12 @@ void GemmPlan::run(const isa::GemmInsn &gemm) {
     return;
   if (gemm.reset)
     return reset(gemm);
+  if (gemm.set) {
+    // What is met twice holds the last product alone.
+    if (!meetsOnce(gemm))
+      return runEach(gemm);
+    reset(gemm);
+  }
   makeGroups(gemm);
   Loop outer = {gemm.iterOut, gemm.dstOut, gemm.srcOut, gemm.wgtOut};
   Loop inner = {gemm.iterIn, gemm.dstIn, gemm.srcIn, gemm.wgtIn};

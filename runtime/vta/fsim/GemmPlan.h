@@ -37,6 +37,10 @@ private:
   };
 
   void reset(const isa::GemmInsn &gemm);
+  /// Whether no two steps have the same destination.
+  bool meetsOnce(const isa::GemmInsn &gemm);
+  /// Executes a GEMM that sets its destinations step by step.
+  void runEach(const isa::GemmInsn &gemm);
   void makeGroups(const isa::GemmInsn &gemm);
   void sortByDestination(const isa::GemmInsn &gemm);
   bool sameTerms(const Group &a, const Group &b) const;
@@ -47,6 +51,10 @@ private:
   const Term *terms = nullptr;
   std::vector<Group> groups;
   std::vector<isa::Uop> sorted;
+  /// By destination, the last instruction that met it, of those that were asked
+  /// about.
+  std::vector<uint64_t> met;
+  uint64_t instruction = 0;
   std::vector<Term> sortedTerms, expanded;
   /// Filled and handed over in batches of this size.
   std::vector<Position> positions = std::vector<Position>(4096);

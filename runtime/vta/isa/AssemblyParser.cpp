@@ -265,9 +265,11 @@ private:
         return parser.done();
       });
       insn.body = mem;
-    } else if (is(Opcode::Gemm) && (suffix.empty() || suffix == "reset")) {
+    } else if (is(Opcode::Gemm) &&
+               (suffix.empty() || suffix == "reset" || suffix == "set")) {
       GemmInsn gemm;
       gemm.reset = suffix == "reset";
+      gemm.set = suffix == "set";
       gemm.iterOut = gemm.iterIn = 1;
       ok = parseFields(line, insn, [&](std::string_view key) {
         KeyParser parser(line, key);

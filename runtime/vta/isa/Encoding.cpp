@@ -101,8 +101,21 @@ Codec::Codec(const Config &config)
   use(Opcode::Load, MemInsn());
   use(Opcode::Store, MemInsn());
   use(Opcode::Gemm, GemmInsn());
+  use(Opcode::GemmSet, GemmInsn());
   use(Opcode::Alu, AluInsn());
   use(Opcode::Finish, FinishInsn());
+}
+
+std::optional<std::string> Codec::checkOpcode(uint64_t code) const {
+  std::string undefined =
+      formErrorText(FormError::Opcode) + (" " + std::to_string(code));
+  if (code >= kNumOpcodes)
+    return undefined;
+  const OpcodeFacts &facts = kOpcodeFacts[code];
+  if (facts.extension && config.*facts.extension == 0)
+    return undefined + ": it is " + kOpcodeNames[code] +
+           " where the configuration declares " + facts.key;
+  return std::nullopt;
 }
 
 std::optional<std::string> Codec::checkOperation(const AluInsn &insn) const {
@@ -123,9 +136,13 @@ std::optional<std::string> Codec::checkOperation(const AluInsn &insn) const {
 }
 
 std::optional<std::string> Codec::check(const Instruction &insn) const {
+  if (auto problem = checkOpcode(static_cast<uint64_t>(insn.opcode())))
+    return problem;
   if (const AluInsn *alu = insn.alu())
     if (auto problem = checkOperation(*alu))
       return problem;
+  if (const GemmInsn *gemm = insn.gemm(); gemm && gemm->set && gemm->reset)
+    return "a product that is set cannot be a reset";
   std::optional<std::string> problem;
   auto fits = [&]<typename T>(const char *name, Field field, const T &value) {
     if (problem)
@@ -176,14 +193,14 @@ Word128 Codec::encode(const Instruction &insn) const {
 
 std::optional<Instruction> Codec::decode(const Word128 &word,
                                          std::string *error) const {
-  auto fail = [&](FormError what, uint64_t code) {
+  auto fail = [&](const std::string &problem) {
     if (error)
-      *error = formErrorText(what) + (" " + std::to_string(code));
+      *error = problem;
     return std::nullopt;
   };
   const uint64_t code = get(word, kOpcodeField);
-  if (code >= kNumOpcodes)
-    return fail(FormError::Opcode, code);
+  if (auto problem = checkOpcode(code))
+    return fail(*problem);
   Instruction insn;
   forEachFlag(insn.deps,
               [&](Field field, bool &flag) { flag = get(word, field) != 0; });
@@ -200,9 +217,15 @@ std::optional<Instruction> Codec::decode(const Word128 &word,
     insn.body = memInsn;
     break;
   }
-  case Opcode::Gemm: {
+  case Opcode::Gemm:
+  case Opcode::GemmSet: {
     GemmInsn gemmInsn;
+    gemmInsn.set = static_cast<Opcode>(code) == Opcode::GemmSet;
     forEachGemmField(layout.gemm, gemmInsn, take);
+    // Reserved.
+    if (gemmInsn.set && gemmInsn.reset)
+      return fail(formErrorText(FormError::Opcode) +
+                  (" " + std::to_string(code)) + " with a reset");
     insn.body = gemmInsn;
     break;
   }
@@ -212,11 +235,8 @@ std::optional<Instruction> Codec::decode(const Word128 &word,
   case Opcode::Alu: {
     AluInsn aluInsn;
     forEachAluField(layout.alu, aluInsn, take);
-    if (auto problem = checkOperation(aluInsn)) {
-      if (error)
-        *error = *problem;
-      return std::nullopt;
-    }
+    if (auto problem = checkOperation(aluInsn))
+      return fail(*problem);
     insn.body = aluInsn;
     break;
   }

@@ -86,7 +86,7 @@ void Initialised::fill(const Instruction &insn, std::span<const Uop> uops) {
                                                                : acc;
     std::fill_n(flags.begin() + mem->sramBase, mem->sramEntries(), 1);
   } else if (const GemmInsn *gemm = insn.gemm();
-             gemm && gemm->reset && gemm->steps() != 0) {
+             gemm && (gemm->reset || gemm->set) && gemm->steps() != 0) {
     forEachEntry(
         uops, *gemm, [](const Uop &u) { return u.dst; }, gemm->dstOut,
         gemm->dstIn, [&](uint32_t e) { acc[e] = 1; });
@@ -255,7 +255,7 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
         uops, loop, [](const Uop &u) { return u.wgt; }, gemm->wgtOut,
         gemm->wgtIn, read(Memory::Wgt, wgt, filled.wgt));
   }
-  bool readsDst = !gemm || !gemm->reset;
+  bool readsDst = !gemm || !(gemm->reset || gemm->set);
   // Operands are checked before destinations are marked as written, except
   // where an earlier micro-op of the same instruction wrote them.
   if (alu && !alu->useImm) {

@@ -35,8 +35,8 @@ const char *acc::vta::isa::formErrorText(FormError error) {
 Opcode Instruction::opcode() const {
   if (const MemInsn *memInsn = mem())
     return memInsn->store ? Opcode::Store : Opcode::Load;
-  if (gemm())
-    return Opcode::Gemm;
+  if (const GemmInsn *gemmInsn = gemm())
+    return gemmInsn->set ? Opcode::GemmSet : Opcode::Gemm;
   return alu() ? Opcode::Alu : Opcode::Finish;
 }
 
@@ -64,7 +64,7 @@ std::string acc::vta::isa::describe(const Instruction &insn) {
     return std::string(mem->store ? "STORE " : "LOAD ") +
            memoryName(mem->memory);
   if (const GemmInsn *gemm = insn.gemm())
-    return gemm->reset ? "GEMM reset" : "GEMM";
+    return gemm->reset ? "GEMM reset" : gemm->set ? "GEMM set" : "GEMM";
   if (const AluInsn *alu = insn.alu())
     return std::string("ALU ") + aluOpName(alu->op);
   return "FINISH";

@@ -125,6 +125,12 @@ def codes(table: Facts) -> dict[str, int]:
     return {name: value["code"] if isinstance(value, dict) else value for name, value in table.items()}
 
 
+def needed(facts: Facts, table: str) -> dict[str, str]:
+    """The extensions that entries of a table need, for those that need one."""
+    entries = facts[table].items()
+    return {name: entry["needs"] for name, entry in entries if isinstance(entry, dict) and "needs" in entry}
+
+
 def alu_operations(facts: Facts) -> dict[str, Facts]:
     """What is said of each operation of the ALU, by name."""
     return {name: op if isinstance(op, dict) else {"code": op} for name, op in facts["alu_ops"].items()}
@@ -193,9 +199,11 @@ def problems(facts: Facts) -> Iterator[str]:
         for term in re.findall(r"[A-Z]\w*", memory["element"]):
             if term not in facts["config"]:
                 yield f"[memories]: '{name}' depends on the unknown key {term}"
+    for table in ("opcodes", "alu_ops"):
+        for name, key in needed(facts, table).items():
+            if not facts["config"].get(key, {}).get("extension"):
+                yield f"[{table}]: '{name}' needs the unknown extension {key}"
     for name, operation in alu_operations(facts).items():
-        if "needs" in operation and not facts["config"].get(operation["needs"], {}).get("extension"):
-            yield f"[alu_ops]: '{name}' needs the unknown extension {operation['needs']}"
         if "sources" in operation and "needs" not in operation:
             yield f"[alu_ops]: '{name}' has several sources, but no extension that says so"
     for name, (source, at, width, _) in requantize_fields(facts).items():
@@ -362,12 +370,26 @@ def cpp(facts: Facts) -> str:
     lines += section(
         "GET_ISA_ENUMS",
         [
-            *enumeration("Opcode", "What an instruction does, as it is encoded.", facts["opcodes"]),
+            *enumeration("Opcode", "What an instruction does, as it is encoded.", codes(facts["opcodes"])),
             f"inline constexpr int kNumOpcodes = {len(facts['opcodes'])};",
             name_table("kOpcodeNames", facts["opcodes"]),
             *enumeration("AluOp", "The operations of the tensor ALU, as they are encoded.", codes(facts["alu_ops"])),
             f"inline constexpr int kNumAluOps = {len(facts['alu_ops'])};",
             name_table("kAluOpNames", facts["alu_ops"]),
+            "/// The key of the extension that an opcode is part of, and its member.",
+            "struct OpcodeFacts {",
+            "  const char *key;",
+            "  int Config::*extension;",
+            "};",
+            "inline constexpr OpcodeFacts kOpcodeFacts[] = {",
+            *(
+                f"    {{{quoted(keys_[name])}, &Config::{camel(keys_[name])}}},"
+                if name in keys_
+                else "    {nullptr, nullptr},"
+                for keys_ in [needed(facts, "opcodes")]
+                for name in facts["opcodes"]
+            ),
+            "};",
             "/// The key of the extension that an operation is part of, its member, and how",
             "/// many entries it reads as its source.",
             "struct AluOpFacts {",
@@ -593,14 +615,19 @@ def python(facts: Facts) -> str:
     counters = tuple(name for name, register in table.items() if register.get("counter"))
     fixed = list(fixed_fields(facts))
     constants: dict[str, tuple[str, str, object]] = {
-        "OPCODES": ("dict[str, int]", "Opcodes by name.", facts["opcodes"]),
+        "OPCODES": ("dict[str, int]", "Opcodes by name.", codes(facts["opcodes"])),
+        "OPCODE_NEEDS": (
+            "dict[str, str]",
+            "The key of a configuration that an opcode needs, for those that need one.",
+            needed(facts, "opcodes"),
+        ),
         "MEMORIES": ("dict[str, int]", "Memory types by name.", memories),
         "NO_MEMORIES": ("dict[str, int]", "Codes of memory types that name no memory, by name.", nothing),
         "ALU_OPS": ("dict[str, int]", "Operations of the tensor ALU by name.", codes(facts["alu_ops"])),
         "ALU_NEEDS": (
             "dict[str, str]",
             "The key of a configuration that an operation of the ALU needs, for those that need one.",
-            {name: op["needs"] for name, op in alu_operations(facts).items() if "needs" in op},
+            needed(facts, "alu_ops"),
         ),
         "ALU_SOURCES": (
             "dict[str, int]",

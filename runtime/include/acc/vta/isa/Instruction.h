@@ -26,7 +26,7 @@ namespace acc::vta::isa {
 #define GET_FIELD_LIMITS
 #include "acc/vta/isa/Facts.inc"
 
-/// "load", "store", "gemm", "finish", "alu".
+/// "load", "store", "gemm", "finish", "alu", "gemm_set".
 const char *opcodeName(Opcode opcode);
 
 /// "min", "max", "add", "shr", "mul", "requantize".
@@ -82,6 +82,9 @@ struct MicroLoop {
 };
 
 struct GemmInsn : MicroLoop {
+  /// Takes the place of what was there and is not added to it. Part of the
+  /// opcode.
+  bool set = false;
 #define GET_GEMM_MEMBERS
 #include "acc/vta/isa/Facts.inc"
   bool operator==(const GemmInsn &) const = default;
@@ -184,8 +187,9 @@ public:
   const Layout &getLayout() const { return layout; }
 
 private:
-  /// What keeps the configuration from having that operation.
+  /// What keeps the configuration from having that operation, that opcode.
   std::optional<std::string> checkOperation(const AluInsn &insn) const;
+  std::optional<std::string> checkOpcode(uint64_t code) const;
 
   Config config;
   Layout layout;
