@@ -98,8 +98,9 @@ def test_all_unsupported_operators_are_listed_at_once(tmp_path: pathlib.Path) ->
     model = model_of(
         helper.make_node("Multinomial", ["x"], ["a"], name="first"),
         helper.make_node("Loop", ["", "", "x"], ["b"], name="second", body=helper.make_graph([], "b", [], [])),
-        helper.make_node("Relu", ["x"], ["y"], name="fine"),
+        helper.make_node("Relu", ["x"], ["t"], name="fine"),
         helper.make_node("Made", ["x"], ["c"], name="third", domain="org.example"),
+        helper.make_node("Sum", ["a", "b", "t", "c"], ["y"]),
     )
     model.opset_import.append(helper.make_opsetid("org.example", 1))
     onnx.save(model, tmp_path / "model.onnx")

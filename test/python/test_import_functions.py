@@ -353,3 +353,37 @@ def test_if_that_cannot_be_a_choice(then: Sequence[onnx.NodeProto], other: Seque
     with pytest.raises(acc.NeedsValue, match=r"node 'if' \(If\): the condition \('c'\) is not constant") as error:
         acc.compile(model)
     assert error.value.inputs == ("c",)
+
+
+@pytest.mark.parametrize("reduce", ["ReduceSumSquare", "ReduceSum", "ReduceMax"])
+@pytest.mark.parametrize("opset", [11, 18])
+def test_scan_of_turns_that_do_not_depend_on_each_other(reduce: str, opset: int) -> None:
+    """Distances as converters of nearest neighbours and Gaussian processes write them, for any number of rows."""
+    old = opset < (13 if reduce == "ReduceSum" else 18)
+    axes = {"axes": [1]} if old else {}
+    nodes = [
+        helper.make_node("Identity", ["state"], ["kept"]),
+        helper.make_node("Sub", ["state", "slice"], ["d"]),
+        helper.make_node("Mul", ["d", "w"], ["e"]),
+        helper.make_node(reduce, ["e"] if old else ["e", "axis"], ["row"], keepdims=0, **axes),
+    ]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("state", "slice")]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("kept", "row")]
+    body = helper.make_graph(nodes, "b", inputs, outputs)
+    node = helper.make_node("Scan", ["z", "x"], ["", "y"], name="scan", body=body, num_scan_inputs=1)
+    constants = {"w": np.array([1, 2, 3, 4], np.float32), "axis": np.array([1])}
+    z = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    given = {name: constants[name] for name in ("w", *([] if old else ["axis"]))}
+    model = make_model([node], {"x": X, "z": z}, given, ["y"], opset=opset)
+    for value in model.graph.input[:2]:
+        value.type.tensor_type.shape.dim[0].dim_param = value.name
+    with acc.compile(model) as compiled:
+        for x, y in ((X, z), (z, X), (z, z)):
+            (result,) = compiled.run({"x": x, "z": y}).values()
+            difference = (y[None] - x[:, None]) * constants["w"]
+            expected = {
+                "ReduceSumSquare": (difference**2).sum(2),
+                "ReduceSum": difference.sum(2),
+                "ReduceMax": difference.max(2),
+            }
+            np.testing.assert_allclose(result, expected[reduce], rtol=1e-5, atol=1e-4)

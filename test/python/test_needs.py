@@ -123,7 +123,7 @@ CASES: dict[str, Case] = {
     "scan over a size": (
         model(
             [N("Scan", ["x"], ["y"], "scan", num_scan_inputs=1, body=helper.make_graph(
-                [N("Neg", ["u"], ["v"])], "body", [info("u", None, None)], [info("v", None, None)]
+                [N("Softmax", ["u"], ["v"])], "body", [info("u", None, None)], [info("v", None, None)]
             ))],
             {"x": (FLOATS, ["a", 3])},
         ),

@@ -5,16 +5,17 @@ Each turn is a copy of the body; what it computes may be known in turn, as the c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import GraphProto, helper, numpy_helper
 
 from acc.frontend.call import Tensor, shape_of
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Node
 from acc.frontend.problems import Failed, NotConstant, NotStatic, Unsupported
 from acc.frontend.sizes import is_symbolic
+from acc.frontend.vectorized import vectorize
 
 MAX_TURNS = 128
 """Every turn is code of its own: what takes more is a loop that acc does not have."""
@@ -71,6 +72,9 @@ def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
     stacks: list[list[str]] = [[] for _ in graph.output[len(states) :]]
     axes = _integers(node, "scan_input_axes", count)
     back = _integers(node, "scan_input_directions", count)
+    forward = not any(back) and not any(_integers(node, "scan_output_directions", len(stacks)))
+    if forward and _import_at_once(expander, node, graph, (states, scanned, axes), look, run):
+        return
     lengths = []
     for index, name in enumerate(scanned):
         tensor = look(name)
@@ -105,6 +109,29 @@ def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
     back = _integers(node, "scan_output_directions", len(stacks))
     ordered = [stack[::-1] if backwards else stack for stack, backwards in zip(stacks, back, strict=True)]
     _finish(expander, node, run, states, list(zip(ordered, axes, strict=True)))
+
+
+def _import_at_once(
+    expander: Expander,
+    node: Node,
+    graph: GraphProto,
+    operands: tuple[list[str], Sequence[str], list[int]],
+    look: Look,
+    run: Run,
+) -> bool:
+    """Imports a Scan whose turns do not depend on each other; false where it has to be unrolled.
+
+    operands: states, what is scanned, and along which axes.
+    """
+    states, scanned, axes = operands
+    outputs = _integers(node, "scan_output_axes", len(graph.output) - len(states))
+    if any(outputs) or any(axes):
+        return False
+    results = vectorize(expander, node, graph, states, scanned, look, run)
+    if results is None:
+        return False
+    run(Body(tuple(expander.results(node, [*states, *results[len(states) :]]))))
+    return True
 
 
 UNROLLED: dict[str, Callable[[Expander, Node, Look, Run], None]] = {
