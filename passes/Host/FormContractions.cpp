@@ -247,8 +247,10 @@ struct FormContractionsPass
         optional(contraction->pads));
     buildEpilogueBody(builder, epilogue, sum, contract.getBody());
     epilogue.result.replaceAllUsesWith(contract->getResult(0));
-    for (Operation *dead : llvm::reverse(epilogue.absorbed))
+    for (Operation *dead : llvm::reverse(epilogue.absorbed)) {
+      absorbed.insert(dead);
       dead->erase();
+    }
     return success();
   }
 
@@ -262,10 +264,15 @@ struct FormContractionsPass
               op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule))
         candidates.push_back({op, schedule});
     });
+    absorbed.clear();
     for (auto [op, schedule] : candidates)
-      if (failed(form(op, schedule)))
+      if (!absorbed.contains(op.getOperation()) && failed(form(op, schedule)))
         return signalPassFailure();
   }
+
+private:
+  /// What has become part of a contraction in front of it.
+  llvm::DenseSet<Operation *> absorbed;
 };
 
 } // namespace

@@ -3,7 +3,8 @@
 #c = affine_map<(n, c, h, w) -> (c)>
 #id = affine_map<(n, c, h, w) -> (n, c, h, w)>
 
-// The padding, the bias, the ReLU and the residual operand all go into one operation.
+// The padding, the bias, the ReLU and the residual operand all go into one operation,
+// also what a policy took for a contraction.
 // CHECK-LABEL: te.kernel @convolution(
 // CHECK-SAME: %[[X:.*]]: tensor<1x3x8x8xf32>, %[[W:.*]]: tensor<20x3x3x3xf32>, %[[B:.*]]: tensor<20xf32>, %[[R:.*]]: tensor<1x20x4x4xf32>, %[[OUT:.*]]: tensor<1x20x4x4xf32>)
 // CHECK: %[[P:.*]] = linalg.pack %[[W]] padding_value(%{{.*}} : f32) inner_dims_pos = [0] inner_tiles = [32]
@@ -40,7 +41,8 @@ te.kernel @convolution(%x: tensor<1x3x8x8xf32>, %w: tensor<20x3x3x3xf32>, %b: te
     linalg.yield %1 : f32
   } -> tensor<1x20x4x4xf32>
   %q = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
-      ins(%y, %r : tensor<1x20x4x4xf32>, tensor<1x20x4x4xf32>) outs(%out : tensor<1x20x4x4xf32>) {
+      ins(%y, %r : tensor<1x20x4x4xf32>, tensor<1x20x4x4xf32>) outs(%out : tensor<1x20x4x4xf32>)
+      attrs = {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>} {
   ^bb0(%s: f32, %t: f32, %o: f32):
     %0 = arith.addf %s, %t : f32
     linalg.yield %0 : f32
