@@ -78,7 +78,7 @@ class MovingModel(QdqModel):
         activation: str = "",
     ) -> Quantized:
         n, c, h, w = x.shape
-        values = self.rng.integers(-127, 128, (c, channels // group, *kernel)).astype(np.int8)
+        values = self.weight_values((c, channels // group, *kernel))
         w_scale = np.array(self.scale(2.0**-8), np.float32)
         weight = self._node("DequantizeLinear", [self._constant(v) for v in (values, w_scale, np.array(0, np.int8))])
         inputs = [self.dequantize(x), weight, self._bias(channels, x.scale, w_scale)]
