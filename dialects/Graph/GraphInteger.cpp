@@ -326,6 +326,8 @@ LogicalResult RequantizeOp::verify() {
     return emitOpError("mid_shift ") << mid << " is not in [0, 15]";
   if ((mid || getAddend()) && !halfEven)
     return emitOpError("addend and mid_shift are for rounding half_even");
+  if (std::optional<int32_t> bits = getBits(); bits && (*bits < 1 || *bits > 8))
+    return emitOpError("bits ") << *bits << " is not in [1, 8]";
   auto isByte = [](int32_t value) { return value >= -128 && value <= 127; };
   if (!isByte(zeroPoint))
     return emitOpError("zero_point ") << zeroPoint << " is not in [-128, 127]";
@@ -362,6 +364,14 @@ LookupOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 // RebaseOp
 //===----------------------------------------------------------------------===//
 
+int64_t RebaseOp::getOffset() {
+  auto from = cast<IntegerType>(getElementTypeOrSelf(getInput())),
+       to = cast<IntegerType>(getElementTypeOrSelf(getType()));
+  if (from.isUnsigned())
+    return -(int64_t(1) << (from.getWidth() - 1));
+  return to.isUnsigned() ? int64_t(1) << (to.getWidth() - 1) : 0;
+}
+
 OpFoldResult RebaseOp::fold(FoldAdaptor adaptor) {
   auto producer = getInput().getDefiningOp<RebaseOp>();
   if (producer && producer.getInput().getType() == getType())
@@ -373,9 +383,16 @@ OpFoldResult RebaseOp::fold(FoldAdaptor adaptor) {
   if (!raw)
     return {};
   auto type = cast<RankedTensorType>(getType());
+  auto from = cast<IntegerType>(value.getElementType());
+  int64_t offset = getOffset();
   return makeElements(type, [&](MutableArrayRef<char> data) {
-    for (auto [index, byte] : llvm::enumerate(data))
-      byte = (*raw)[raw->size() == 1 ? 0 : index] ^ char(0x80);
+    for (auto [index, byte] : llvm::enumerate(data)) {
+      uint64_t bits = uint8_t((*raw)[raw->size() == 1 ? 0 : index]);
+      byte = char(llvm::SignExtend64(bits, from.getWidth()) + offset);
+      if (from.isUnsigned())
+        byte = char((bits & llvm::maskTrailingOnes<uint64_t>(from.getWidth())) +
+                    offset);
+    }
   });
 }
 
@@ -383,8 +400,9 @@ LogicalResult RebaseOp::inferShapes(ShapeContext &c,
                                     SmallVectorImpl<TensorShape> &results) {
   Type result = cast<RankedTensorType>(getType()).getElementType();
   results.push_back(c.shape(getInput()));
-  if (results.back().element == result)
-    return c.error("must convert between ui8 and i8");
+  if (results.back().element.isSignlessInteger(8) ==
+      result.isSignlessInteger(8))
+    return c.error("must convert between i8 and another type");
   results.back().element = result;
   return success();
 }

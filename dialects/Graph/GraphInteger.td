@@ -264,6 +264,9 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
         y = max(y, out_lo); y = min(y, out_hi)        each where present
         result = the low 8 bits of y
 
+    `bits`, where it is there, says that y fits as many, and not only 8: the
+    result is of a tensor of the model with narrower integers.
+
     Legalization chooses the bounds such that the result saturates outside of
     them, p does not wrap, and y fits 8 bits; a ReLU or a clip is a narrower pair
     of bounds. A multiplier that is the same for all channels is below 2^15, so
@@ -288,7 +291,8 @@ def Graph_RequantizeOp : Graph_IntegerOp<"requantize"> {
                        DefaultValuedAttr<Graph_Rounding,
                                          "::acc::graph::Rounding::HalfUp">:$rounding,
                        OptionalAttr<I32Attr>:$out_lo,
-                       OptionalAttr<I32Attr>:$out_hi);
+                       OptionalAttr<I32Attr>:$out_hi,
+                       OptionalAttr<I32Attr>:$bits);
   let results = (outs Graph_I8Tensor:$result);
   let hasVerifier = 1;
 }
@@ -319,19 +323,27 @@ def Graph_LookupOp : Graph_IntegerOp<"lookup"> {
   let results = (outs Graph_I8Tensor:$result);
 }
 
+def Graph_BytesTensor
+    : RankedTensorOf<[I<2>, UI<2>, I<4>, UI<4>, I8, UI8]>;
+
 def Graph_RebaseOp : Graph_TypedOp<"rebase"> {
-  let summary = "uint8 to int8 by subtracting 128, or back";
+  let summary = "Integers of at most 8 bits to int8, or back";
   let description = [{
-    Flips the sign bit of every element. Integer operators know only i8; uint8
-    tensors become i8 where they enter the integer graph, with a zero point that
-    is 128 less, and come back where they leave it.
+    Integer operators know only i8. Other tensors become i8 where they enter the
+    integer graph, unsigned ones with a zero point that is half of what they can
+    be less: uint8 by subtracting 128, uint4 by subtracting 8. They come back
+    where they leave it; every element must fit then.
 
     ```mlir
     %y = graph.rebase %x : (tensor<1x8xui8>) -> tensor<1x8xi8>
     ```
   }];
-  let arguments = (ins RankedTensorOf<[I8, UI8]>:$input);
-  let results = (outs RankedTensorOf<[I8, UI8]>:$result);
+  let arguments = (ins Graph_BytesTensor:$input);
+  let results = (outs Graph_BytesTensor:$result);
+  let extraClassDeclaration = [{
+    /// What is added to every element.
+    int64_t getOffset();
+  }];
   let hasFolder = 1;
 }
 

@@ -50,8 +50,9 @@ LogicalResult acc::graph::checkQuantizedTensor(InferenceSite site,
                       element);
   auto quantized = cast<quant::QuantizedType>(element);
   unsigned width = quantized.getStorageTypeIntegralWidth();
-  if (width != 8 && width != 16 && width != 32)
-    return site.error("supports storage of 8, 16 or 32 bits, not ", width);
+  if (!llvm::is_contained({2, 4, 8, 16, 32}, int(width)))
+    return site.error("supports storage of 2, 4, 8, 16 or 32 bits, not ",
+                      width);
   auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(element);
   if (!perAxis)
     return success();
@@ -120,7 +121,7 @@ OpFoldResult QuantizeLinearOp::fold(FoldAdaptor adaptor) {
   QuantizationParameters parameters(type);
   double low = quantized.getStorageTypeMin();
   double high = quantized.getStorageTypeMax();
-  size_t bytes = quantized.getStorageTypeIntegralWidth() / 8;
+  size_t bytes = llvm::divideCeil(quantized.getStorageTypeIntegralWidth(), 8);
   bool splat = value.isSplat() && parameters.scales.size() == 1;
   auto storage =
       RankedTensorType::get(splat ? ArrayRef<int64_t>{} : type.getShape(),

@@ -26,7 +26,8 @@ static bool isSmallFloat(Type type) {
 Type getStorageType(Type type) {
   MLIRContext *context = type.getContext();
   if (auto quantized = dyn_cast<quant::QuantizedType>(type))
-    return IntegerType::get(context, quantized.getStorageTypeIntegralWidth());
+    return IntegerType::get(
+        context, std::max(quantized.getStorageTypeIntegralWidth(), 8u));
   if (isSmallFloat(type))
     return IntegerType::get(context, 8);
   if (auto integer = dyn_cast<IntegerType>(type))

@@ -115,6 +115,11 @@ FailureOr<FixedPoint> acc::graph::deriveFixedPoint(ArrayRef<double> values,
   for (auto *each : {&point.clipLo, &point.clipHi, &point.preShift,
                      &point.multiplier, &point.postShift})
     collapse(*each);
+  int32_t bits = 1;
+  while (!llvm::isIntN(bits, output.lo) || !llvm::isIntN(bits, output.hi))
+    ++bits;
+  if (bits < 8)
+    point.bits = bits;
   return point;
 }
 

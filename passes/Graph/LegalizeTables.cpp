@@ -64,7 +64,8 @@ private:
 
 } // namespace
 
-/// The tensor behind operators that leave its bytes as they are, or flip a bit.
+/// The tensor behind operators that change nothing but what its integers count
+/// from.
 static Value stripCasts(Value value) {
   while (isa_and_present<StorageCastOp, RebaseOp>(value.getDefiningOp()))
     value = value.getDefiningOp()->getOperand(0);
@@ -142,7 +143,7 @@ LogicalResult TableFunction::visitBytes(Value value) {
   }
   Type element = getElementTypeOrSelf(value);
   auto quantized = dyn_cast<quant::UniformQuantizedType>(element);
-  bool isByte = quantized ? quantized.getStorageTypeIntegralWidth() == 8
+  bool isByte = quantized ? quantized.getStorageTypeIntegralWidth() <= 8
                           : element.isInteger(8);
   return isByte ? setSource(value) : failure();
 }
@@ -183,10 +184,13 @@ Value TableFunction::makeAllIntegers(OpBuilder &builder) {
   auto quantized = dyn_cast<quant::QuantizedType>(element);
   Type storage = quantized ? getStorageInteger(quantized) : element;
   bool isSigned = !storage.isUnsignedInteger();
+  // Of narrower integers, entries that nothing looks up are as the last one.
+  int64_t half = int64_t(1) << (storage.getIntOrFloatBitWidth() - 1);
   auto type = RankedTensorType::get({1, kEntries}, storage);
   ElementsAttr elements = makeElements(type, [&](MutableArrayRef<char> data) {
     for (auto [index, byte] : llvm::enumerate(data))
-      byte = char(isSigned ? index ^ 0x80 : index);
+      byte = char(std::clamp(int64_t(index) - kEntries / 2, -half, half - 1) +
+                  (isSigned ? 0 : half));
   });
   return ConstantOp::create(builder, quantize.getLoc(), type.clone(element),
                             elements);
@@ -247,7 +251,7 @@ Value TableFunction::build(OpBuilder &builder) {
   Value input = source;
   if (isa<quant::QuantizedType>(element))
     input = toInteger(builder, loc, source);
-  else if (element.isUnsignedInteger())
+  else if (!element.isSignlessInteger(8))
     input = RebaseOp::create(builder, loc,
                              RankedTensorType::get(shape, builder.getI8Type()),
                              source);

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Graph/Inference.h"
 #include "passes/Graph/QuantizedLayer.h"
 
 using namespace mlir;
@@ -190,17 +191,21 @@ struct HoistQuantize : OpRewritePattern<QuantizeLinearOp> {
   }
 };
 
-/// The signed type that means the same after moving integers by -128, or null
-/// for a type that is not uint8.
+/// The type of bytes with a sign that means the same in the integer graph, or
+/// null for a type that is one already, or too wide.
 Type getRebased(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   auto from = dyn_cast<quant::UniformQuantizedType>(tensor.getElementType());
-  if (!from || from.isSigned() || from.getStorageTypeIntegralWidth() != 8)
+  std::string reason;
+  if (!from || getStorageInteger(from).isSignlessInteger(8))
+    return {};
+  FailureOr<Grid> grid = getGrid(type, reason);
+  if (failed(grid))
     return {};
   return tensor.clone(quant::UniformQuantizedType::get(
-      quant::QuantizationFlags::Signed, from.getStorageType(),
-      from.getExpressedType(), from.getScale(), from.getZeroPoint() - 128,
-      from.getStorageTypeMin() - 128, from.getStorageTypeMax() - 128));
+      quant::QuantizationFlags::Signed,
+      IntegerType::get(type.getContext(), 8), from.getExpressedType(),
+      grid->scale, grid->zeroPoint, grid->lo, grid->hi));
 }
 
 struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
@@ -210,7 +215,7 @@ struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
                                 PatternRewriter &rewriter) const override {
     Type type = getRebased(op.getType());
     if (!type)
-      return rewriter.notifyMatchFailure(op, "does not make uint8");
+      return rewriter.notifyMatchFailure(op, "makes signed bytes, or wider integers");
     Value quantized = QuantizeLinearOp::create(
         rewriter, op.getLoc(), type, op.getInput(), op.getRoundingOffsetAttr());
     Value integers = toInteger(rewriter, op.getLoc(), quantized);
@@ -227,7 +232,7 @@ struct RebaseDequantize : OpRewritePattern<DequantizeLinearOp> {
                                 PatternRewriter &rewriter) const override {
     Type type = getRebased(op.getInput().getType());
     if (!type || matchPattern(op.getInput(), m_Constant()))
-      return rewriter.notifyMatchFailure(op, "does not read uint8 data");
+      return rewriter.notifyMatchFailure(op, "reads signed bytes, or wider integers, or a constant");
     Value integers = toInteger(rewriter, op.getLoc(), op.getInput());
     rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
         op, toQuantized(rewriter, op.getLoc(), integers, type));

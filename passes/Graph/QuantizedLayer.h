@@ -89,7 +89,8 @@ mlir::FailureOr<Operand> readOperand(mlir::OpBuilder &builder,
 /// operators that only move data or take maxima.
 void populateMoveQuantizationPatterns(mlir::RewritePatternSet &patterns);
 
-/// Patterns that leave only int8 at quantize_linear and dequantize_linear.
+/// Patterns that leave only signed bytes of what has 8 bits or fewer at
+/// quantize_linear and dequantize_linear.
 void populateRebasePatterns(mlir::RewritePatternSet &patterns);
 
 /// Patterns that move the reshape of rows to more axes behind integer sums.

@@ -9,12 +9,15 @@
 
 #include "dialects/Graph/Constants.h"
 #include "dialects/Graph/Graph.h"
+#include "dialects/Graph/Inference.h"
 
 using namespace mlir;
 using namespace acc::graph;
 
-/// What uint8 values lose to become int8.
-constexpr int32_t kUnsignedBase = 128;
+/// What unsigned integers of `type` lose to become signed ones.
+static int32_t getUnsignedBase(quant::QuantizedType type) {
+  return type.isSigned() ? 0 : 1 << (type.getStorageTypeIntegralWidth() - 1);
+}
 
 FailureOr<Grid> acc::graph::getGrid(Type type, std::string &reason) {
   auto element = cast<RankedTensorType>(type).getElementType();
@@ -27,13 +30,13 @@ FailureOr<Grid> acc::graph::getGrid(Type type, std::string &reason) {
     reason = "an activation is not quantized";
     return failure();
   }
-  if (quantized.getStorageTypeIntegralWidth() != 8) {
+  if (quantized.getStorageTypeIntegralWidth() > 8) {
     reason = "an activation is quantized to " +
              std::to_string(quantized.getStorageTypeIntegralWidth()) +
              " bits instead of 8";
     return failure();
   }
-  int32_t base = quantized.isSigned() ? 0 : kUnsignedBase;
+  int32_t base = getUnsignedBase(quantized);
   if (quantized.getZeroPoint() < quantized.getStorageTypeMin() ||
       quantized.getZeroPoint() > quantized.getStorageTypeMax()) {
     reason = "an activation's zero point is out of range";
@@ -51,13 +54,11 @@ static RankedTensorType withElement(Value value, Type element) {
 Value acc::graph::toInteger(OpBuilder &builder, Location loc, Value quantized) {
   auto element = cast<quant::QuantizedType>(
       cast<RankedTensorType>(quantized.getType()).getElementType());
-  Type i8 = builder.getI8Type();
-  if (element.isSigned())
-    return builder.createOrFold<StorageCastOp>(loc, withElement(quantized, i8),
-                                               quantized);
-  Type ui8 = builder.getIntegerType(8, /*isSigned=*/false);
+  Type i8 = builder.getI8Type(), integer = getStorageInteger(element);
   Value storage = builder.createOrFold<StorageCastOp>(
-      loc, withElement(quantized, ui8), quantized);
+      loc, withElement(quantized, integer), quantized);
+  if (integer == i8)
+    return storage;
   return builder.createOrFold<RebaseOp>(loc, withElement(quantized, i8),
                                         storage);
 }
@@ -71,11 +72,9 @@ Value acc::graph::toQuantized(OpBuilder &builder, Location loc, Value integer,
                               Type type) {
   auto element =
       cast<quant::QuantizedType>(cast<RankedTensorType>(type).getElementType());
-  if (!element.isSigned())
-    integer = builder.createOrFold<RebaseOp>(
-        loc,
-        withElement(integer, builder.getIntegerType(8, /*isSigned=*/false)),
-        integer);
+  if (Type storage = getStorageInteger(element); !storage.isSignlessInteger(8))
+    integer = builder.createOrFold<RebaseOp>(loc, withElement(integer, storage),
+                                             integer);
   return builder.createOrFold<StorageCastOp>(loc, type, integer);
 }
 
@@ -88,15 +87,17 @@ FailureOr<SmallVector<int64_t>> acc::graph::readStorage(Value constant) {
       cast<RankedTensorType>(constant.getType()).getElementType());
   if (!raw || !element)
     return failure();
-  size_t bytes = value.getElementType().getIntOrFloatBitWidth() / 8;
+  unsigned width = value.getElementType().getIntOrFloatBitWidth();
+  size_t bytes = llvm::divideCeil(width, 8);
   SmallVector<int64_t> result;
   result.reserve(value.getNumElements());
   for (size_t at = 0; at + bytes <= raw->size(); at += bytes) {
     uint64_t bits = 0;
     std::memcpy(&bits, raw->data() + at, bytes);
-    result.push_back(element.isSigned()
-                         ? llvm::SignExtend64(bits, unsigned(bytes * 8))
-                         : int64_t(bits));
+    result.push_back(
+        element.isSigned()
+            ? llvm::SignExtend64(bits, width)
+            : int64_t(bits & llvm::maskTrailingOnes<uint64_t>(width)));
   }
   if (result.size() == 1)
     result.resize(value.getNumElements(), result.front());
@@ -156,5 +157,6 @@ Value acc::graph::makeRequantize(OpBuilder &builder, Location loc,
       builder.getDenseI32ArrayAttr(point.postShift),
       builder.getI32IntegerAttr(point.zeroPoint),
       RoundingAttr::get(builder.getContext(), getRounding(point.rounding)),
-      integerOrNone(point.outLo), integerOrNone(point.outHi));
+      integerOrNone(point.outLo), integerOrNone(point.outHi),
+      integerOrNone(point.bits));
 }

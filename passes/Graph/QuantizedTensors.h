@@ -17,8 +17,9 @@
 
 namespace acc::graph {
 
-/// The reals that an 8-bit tensor quantized per tensor can hold, in terms of
-/// the integers of the integer graph (uint8 is moved by -128).
+/// The reals that a tensor of at most 8 bits quantized per tensor can hold, in
+/// terms of the integers of the integer graph (unsigned ones are moved by half
+/// of what they can be: uint8 by -128, uint4 by -8).
 struct Grid {
   double scale = 1;
   int32_t zeroPoint = 0, lo = -128, hi = 127;
@@ -34,7 +35,7 @@ struct Grid {
   int32_t quantize(double real) const;
 };
 
-/// The grid of a tensor of an 8-bit type quantized per tensor; else the reason
+/// The grid of a tensor of at most 8 bits quantized per tensor; else the reason
 /// why there is none.
 mlir::FailureOr<Grid> getGrid(mlir::Type type, std::string &reason);
 

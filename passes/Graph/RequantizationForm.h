@@ -68,6 +68,8 @@ template <template <typename> class Vector> struct Requantization {
     return roundsBias && shift > 0 ? int64_t(1) << (shift - 1) : 0;
   }
   std::optional<int32_t> outLo, outHi;
+  /// How many bits hold every output, if fewer than 8.
+  std::optional<int32_t> bits;
 };
 
 } // namespace acc::graph

@@ -384,10 +384,24 @@ Value bitCast(ImplicitLocOpBuilder &b, const ElementContext &context,
   return arith::BitcastOp::create(b, to, x[0]);
 }
 
-Value rebase(ImplicitLocOpBuilder &b, const ElementContext &, ValueRange x) {
-  Value flip = arith::ConstantOp::create(
-      b, b.getIntegerAttr(x[0].getType(), APInt::getSignedMinValue(8)));
-  return arith::XOrIOp::create(b, x[0], flip);
+Value rebase(ImplicitLocOpBuilder &b, const ElementContext &context,
+             ValueRange x) {
+  auto op = cast<RebaseOp>(context.op);
+  Value value =
+      loadElement(b, x[0], getElementTypeOrSelf(op.getInput().getType()));
+  // To and from uint8, this flips the highest bit, which is quicker.
+  int64_t offset = op.getOffset();
+  auto constant = [&](int64_t number) -> Value {
+    return arith::ConstantOp::create(
+        b, b.getIntegerAttr(value.getType(),
+                            APInt(8, number, /*isSigned=*/true,
+                                  /*implicitTrunc=*/true)));
+  };
+  if (std::abs(offset) == 128)
+    value = arith::XOrIOp::create(b, value, constant(offset));
+  else if (offset != 0)
+    value = arith::AddIOp::create(b, value, constant(offset));
+  return storeElement(b, value, getElementTypeOrSelf(op.getType()));
 }
 
 Value weightedSum(ImplicitLocOpBuilder &b, const ElementContext &context,

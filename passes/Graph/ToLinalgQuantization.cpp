@@ -7,6 +7,7 @@
 
 #include "dialects/Graph/GraphInteger.h"
 #include "dialects/Graph/GraphQuantization.h"
+#include "dialects/Graph/Inference.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -89,6 +90,8 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
     auto type =
         cast<RankedTensorType>(getTypeConverter()->convertType(op.getType()));
     Type f32 = b.getF32Type(), storage = type.getElementType();
+    Type integer = getStorageInteger(
+        cast<quant::QuantizedType>(op.getType().getElementType()));
     Parameters parameters(b, adaptor.getInput(), element->axis);
     auto scale = parameters.add(getFloats(b, element->scales));
     SmallVector<double> points(element->zeroPoints.begin(),
@@ -120,7 +123,9 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
                       arith::FPToSIOp::create(inner, inner.getI32Type(), value);
                   if (storage.isInteger(32))
                     return wide;
-                  return arith::TruncIOp::create(inner, storage, wide);
+                  return storeElement(
+                      inner, arith::TruncIOp::create(inner, storage, wide),
+                      integer);
                 }));
     return success();
   }
@@ -139,6 +144,8 @@ class DequantizeLinearPattern : public OpConversionPattern<DequantizeLinearOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto type = cast<RankedTensorType>(op.getType());
     Type i32 = b.getI32Type(), f32 = b.getF32Type();
+    Type integer = getStorageInteger(cast<quant::QuantizedType>(
+        op.getInput().getType().getElementType()));
     Parameters parameters(b, adaptor.getInput(), element->axis);
     auto scale = parameters.add(getFloats(b, element->scales));
     SmallVector<int32_t> points(element->zeroPoints.begin(),
@@ -149,7 +156,7 @@ class DequantizeLinearPattern : public OpConversionPattern<DequantizeLinearOp> {
         op,
         parameters.create(
             type, [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-              Value value = x[0];
+              Value value = loadElement(inner, x[0], integer);
               if (value.getType() != i32)
                 value =
                     element->isUnsigned

@@ -768,6 +768,9 @@ def is_free(operation: Operation) -> bool:
 def find_channel_move(value: Value) -> tuple[Value, list[int]] | None:
     """The images that `value` has its channels from, and which of them, if they are only chosen or permuted."""
 
+def count_bits(value: Value) -> int:
+    """How many bits hold every element of a tensor of the integer graph, as far as its operators tell; 8 at most."""
+
 def onnx_name(operation: str) -> str:
     """What ONNX calls an operator of the graph dialect, for messages."""
 

@@ -9,6 +9,7 @@
 #include "IO.h"
 
 #include "dialects/Graph/ChannelMoves.h"
+#include "dialects/Graph/ElementBits.h"
 #include "dialects/Graph/GraphDialect.h"
 
 #include <nanobind/stl/pair.h>
@@ -605,6 +606,11 @@ void acc::python::bindOperations(nb::module_ &m) {
       nb::arg("value"),
       "The tensor of images that `value` has its channels from, and which of "
       "them, if an operator only chooses or permutes channels.");
+  m.def(
+      "count_bits",
+      [](const Value &value) { return acc::graph::countBits(value.value); },
+      nb::arg("value"),
+      "How many bits hold every element of a tensor of the integer graph.");
   nb::enum_<WalkOrder>(m, "WalkOrder")
       .value("PRE_ORDER", WalkOrder::PreOrder)
       .value("POST_ORDER", WalkOrder::PostOrder);

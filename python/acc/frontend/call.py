@@ -292,7 +292,8 @@ def element_of(value: ir.Value) -> ir.Type:
 
 def storage_of(element: ir.QuantizedType) -> np.dtype:
     """The element type of the integers of a quantized tensor."""
-    return np.dtype(f"{'i' if element.is_signed else 'u'}{cast(ir.IntegerType, element.storage_type).width // 8}")
+    width = cast(ir.IntegerType, element.storage_type).width
+    return BY_MLIR[f"{'i' if element.is_signed else 'ui'}{width}"].dtype
 
 
 def dtype_of(element: ir.Type) -> np.dtype:

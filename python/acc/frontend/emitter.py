@@ -32,7 +32,7 @@ class Quantization:
     """How integers stand for reals: real = (integer - zero_point) * scale.
 
     Attributes:
-        storage: int8, uint8, int16, uint16 or int32.
+        storage: an integer of at most 16 bits, or int32.
         scales, zero_points: one entry, or one per element of `axis`.
         axis: the quantized axis, or None per tensor.
     """
@@ -44,12 +44,13 @@ class Quantization:
 
     def __str__(self) -> str:
         """The type in MLIR's notation."""
-        sign = "u" if self.storage.kind == "u" else "i"
+        integer = element_type(self.storage)
+        storage = f"{'u' if integer.kind == 'uint' else 'i'}{integer.bits}"
         # MLIR's grammar wants a point in every number, which repr leaves out at times.
         entries = [f"{scale:.17e}:{zero}" for scale, zero in zip(self.scales, self.zero_points, strict=True)]
         if self.axis is None:
-            return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32, {entries[0]}>"
-        return f"!quant.uniform<{sign}{self.storage.itemsize * 8}:f32:{self.axis}, {{{','.join(entries)}}}>"
+            return f"!quant.uniform<{storage}:f32, {entries[0]}>"
+        return f"!quant.uniform<{storage}:f32:{self.axis}, {{{','.join(entries)}}}>"
 
     def without_zero_scales(self, array: np.ndarray) -> tuple[np.ndarray, Quantization]:
         """Integers and a quantization that mean the same, but have no scale of 0.

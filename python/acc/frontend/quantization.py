@@ -21,7 +21,7 @@ from acc.frontend.source import dtype_name
 QUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN, "precision": PLAIN, "saturate": BOOL}
 DEQUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN}
 
-_STORAGE = ("int8", "uint8", "int16", "uint16", "int32")
+_STORAGE = ("int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16", "int32")
 
 _F32 = BY_ONNX[1]
 
@@ -36,7 +36,9 @@ def _element(tensor: Tensor) -> ElementType:
 
 def _stored(dtype: np.dtype) -> np.dtype:
     """The bytes that hold narrower integers, for which every value of the byte means what it says."""
-    return {"int4": np.dtype(np.int8), "uint4": np.dtype(np.uint8)}.get(dtype.name, dtype)
+    if element_type(dtype).kind == "float" or element_type(dtype).bits >= 8:
+        return dtype
+    return np.dtype(np.int8 if element_type(dtype).kind == "int" else np.uint8)
 
 
 def _declared(call: Call, name: str) -> ElementType | None:
@@ -58,7 +60,7 @@ def _read_quantization(call: Call, storage: np.dtype) -> Quantization | None:
         return None
     if zeros is None:
         zeros = np.zeros(scales.shape, storage)
-    if _stored(zeros.dtype) != storage:
+    if _stored(zeros.dtype) != _stored(storage):
         raise Unsupported(f"the zero point has elements of {zeros.dtype} but the integers are {storage}")
     axis = _axis(call, scales.shape)
     return Quantization(storage, tuple(map(float, scales.reshape(-1))), tuple(map(int, zeros.reshape(-1))), axis)

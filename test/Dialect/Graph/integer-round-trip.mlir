@@ -73,3 +73,12 @@ func.func @global_mean(%x: tensor<?x4x?xi8>) -> tensor<?x4x1xi8> {
   %0 = graph.global_mean_integer %x {input_scale = 0.5 : f64, input_zero_point = 3 : i32, input_lo = -128 : i32, input_hi = 127 : i32, scale = 0.25 : f64, zero_point = -4 : i32, lo = -128 : i32, hi = 127 : i32} : (tensor<?x4x?xi8>) -> tensor<?x4x1xi8>
   return %0 : tensor<?x4x1xi8>
 }
+
+// CHECK-LABEL: func.func @rebase_narrow
+// CHECK: graph.rebase %{{.*}} : (tensor<8xui4>) -> tensor<8xi8>
+// CHECK: graph.rebase %{{.*}} : (tensor<8xi8>) -> tensor<8xi2>
+func.func @rebase_narrow(%x: tensor<8xui4>, %y: tensor<8xi8>) -> (tensor<8xi8>, tensor<8xi2>) {
+  %0 = graph.rebase %x : (tensor<8xui4>) -> tensor<8xi8>
+  %1 = graph.rebase %y : (tensor<8xi8>) -> tensor<8xi2>
+  return %0, %1 : tensor<8xi8>, tensor<8xi2>
+}

@@ -85,3 +85,11 @@ func.func @rq_out(%x: tensor<2x3xi32>) {
   %0 = graph.requantize %x {multiplier = array<i32: 5>, out_hi = 2 : i32, out_lo = 3 : i32, post_shift = array<i32: 3>, pre_shift = array<i32: 0>} : (tensor<2x3xi32>) -> tensor<2x3xi8>
   return
 }
+
+// -----
+
+func.func @rq_bits(%x: tensor<2x3xi32>) {
+  // expected-error@+1 {{bits 9 is not in [1, 8]}}
+  %0 = graph.requantize %x {bits = 9 : i32, multiplier = array<i32: 5>, post_shift = array<i32: 3>, pre_shift = array<i32: 0>} : (tensor<2x3xi32>) -> tensor<2x3xi8>
+  return
+}

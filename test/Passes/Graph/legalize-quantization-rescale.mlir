@@ -60,3 +60,20 @@ func.func @steps(%q: tensor<1x1x!q>) -> tensor<1x1x!three> {
   %y = graph.quantize_linear %g : (tensor<1x1xf32>) -> tensor<1x1x!three>
   return %y : tensor<1x1x!three>
 }
+
+!u4 = !quant.uniform<u4:f32, 0.25:9>
+!i4 = !quant.uniform<i4:f32, 0.5:-2>
+
+// Integers of 4 bits are bytes inside of the integer graph.
+// CHECK-LABEL: func.func @narrow(
+// CHECK: %[[I:.*]] = graph.storage_cast %arg0 : (tensor<4x!quant.uniform<u4:f32, 2.500000e-01:9>>) -> tensor<4xui4>
+// CHECK: %[[B:.*]] = graph.rebase %[[I]] : (tensor<4xui4>) -> tensor<4xi8>
+// CHECK: %[[S:.*]] = graph.weighted_sum %[[B]]
+// CHECK: %[[Q:.*]] = graph.requantize %[[S]] {bits = 4 : i32
+// CHECK: %[[N:.*]] = graph.rebase %[[Q]] : (tensor<4xi8>) -> tensor<4xi4>
+// CHECK: graph.storage_cast %[[N]] : (tensor<4xi4>) -> tensor<4x!quant.uniform<i4:f32, 5.000000e-01:-2>>
+func.func @narrow(%q: tensor<4x!u4>) -> tensor<4x!i4> {
+  %x = graph.dequantize_linear %q : (tensor<4x!u4>) -> tensor<4xf32>
+  %y = graph.quantize_linear %x : (tensor<4xf32>) -> tensor<4x!i4>
+  return %y : tensor<4x!i4>
+}
