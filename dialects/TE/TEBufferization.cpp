@@ -89,10 +89,52 @@ struct LaunchModel
   }
 };
 
+/// A view of the whole buffer. What lies in it with gaps is copied.
+struct BitcastModel
+    : BufferizableOpInterface::ExternalModel<BitcastModel, BitcastOp> {
+  bool bufferizesToMemoryRead(Operation *, OpOperand &,
+                              const AnalysisState &) const {
+    return false;
+  }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &,
+                               const AnalysisState &) const {
+    return false;
+  }
+  AliasingValueList getAliasingValues(Operation *op, OpOperand &,
+                                      const AnalysisState &) const {
+    return {{op->getResult(0), BufferRelation::Equivalent}};
+  }
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto bitcast = cast<BitcastOp>(op);
+    FailureOr<Value> source =
+        getBuffer(rewriter, bitcast.getSource(), options, state);
+    if (failed(source))
+      return failure();
+    auto type = cast<MemRefType>(source->getType());
+    if (!isContiguous(type)) {
+      FailureOr<Value> copy = options.createAlloc(
+          rewriter, op->getLoc(),
+          MemRefType::get(type.getShape(), type.getElementType()), {});
+      if (failed(copy) || failed(options.createMemCpy(rewriter, op->getLoc(),
+                                                      *source, *copy)))
+        return failure();
+      source = copy;
+    }
+    auto tensor = cast<RankedTensorType>(bitcast.getType());
+    replaceOpWithNewBufferizedOp<BitcastOp>(
+        rewriter, op,
+        MemRefType::get(tensor.getShape(), tensor.getElementType()), *source);
+    return success();
+  }
+};
+
 } // namespace
 
 void acc::te::registerBufferizationModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, TEDialect *) {
     LaunchOp::attachInterface<LaunchModel>(*context);
+    BitcastOp::attachInterface<BitcastModel>(*context);
   });
 }

@@ -201,6 +201,40 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// BitcastOp
+//===----------------------------------------------------------------------===//
+
+Value BitcastOp::getViewSource() { return getSource(); }
+
+LogicalResult BitcastOp::verify() {
+  auto from = cast<ShapedType>(getSource().getType()),
+       to = cast<ShapedType>(getType());
+  auto bits = [](ShapedType type) {
+    return type.getNumElements() * type.getElementTypeBitWidth();
+  };
+  if (isa<MemRefType>(from) != isa<MemRefType>(to))
+    return emitOpError("makes a tensor of a memref, or a memref of a tensor");
+  if (auto buffer = dyn_cast<MemRefType>(from); buffer && !isContiguous(buffer))
+    return emitOpError("reads a buffer with gaps, ") << buffer;
+  if (bits(from) != bits(to))
+    return emitOpError("makes ")
+           << bits(to) << " bits of " << bits(from) << " bits";
+  return success();
+}
+
+OpFoldResult BitcastOp::fold(FoldAdaptor) {
+  if (getSource().getType() == getType())
+    return getSource();
+  auto producer = getSource().getDefiningOp<BitcastOp>();
+  if (!producer)
+    return {};
+  if (producer.getSource().getType() == getType())
+    return producer.getSource();
+  getSourceMutable().assign(producer.getSource());
+  return getResult();
+}
+
 void LaunchOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
         &effects) {

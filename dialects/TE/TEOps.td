@@ -14,6 +14,7 @@ include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ViewLikeInterface.td"
 
 def TE_KernelOp : TE_Op<"kernel", [
     IsolatedFromAbove, FunctionOpInterface, AffineScope, AutomaticAllocationScope]> {
@@ -109,6 +110,25 @@ def TE_LaunchOp : TE_Op<"launch", [
     /// Whether another processor than the host runs the kernel.
     bool isElsewhere();
   }];
+}
+
+def TE_BitcastOp : TE_Op<"bitcast", [
+    Pure, DeclareOpInterfaceMethods<ViewLikeOpInterface>]> {
+  let summary = "The same memory with other elements and another shape";
+  let description = [{
+    Elements lie one after the other, without gaps: those of less than a byte
+    too, the first in the lowest bits of a byte, as other processors than the
+    host have them. The host handles such memory as bytes.
+
+    ```mlir
+    %bytes = te.bitcast %x : tensor<1x4x16xi4> to tensor<1x4x8xi8>
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[AnyStaticShapeTensor, AnyStaticShapeMemRef]>:$source);
+  let results = (outs AnyTypeOf<[AnyStaticShapeTensor, AnyStaticShapeMemRef]>:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `to` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def TE_CacheReadOp : TE_Op<"cache_read", [

@@ -56,16 +56,12 @@ static LogicalResult verifyOperand(Operation *op, StringRef name, Type type,
   return success();
 }
 
-/// The widths of the integers of a scratchpad: weights may be narrow.
+/// The widths of the integers of a scratchpad: those of the host's bytes, or
+/// less.
 static SmallVector<unsigned> elementWidths(MemorySpace space) {
-  switch (space) {
-  case MemorySpace::Wgt:
-    return {8, 4, 2};
-  case MemorySpace::Acc:
+  if (space == MemorySpace::Acc)
     return {32};
-  default:
-    return {8};
-  }
+  return {8, 4, 2};
 }
 
 static LogicalResult verifyScratchpad(Operation *op, StringRef name, Type type,
@@ -217,11 +213,11 @@ LogicalResult LoadOp::verify() {
   if (failed(verifyScratchpad(*this, "target", target, space)))
     return failure();
   bool extends =
-      space == MemorySpace::Acc && source.getElementTypeBitWidth() == 8;
+      space == MemorySpace::Acc && source.getElementTypeBitWidth() <= 8;
   if (!extends && source.getElementType() != target.getElementType())
     return emitOpError() << "cannot convert from " << source.getElementType()
                          << " to " << target.getElementType()
-                         << "; only i8 to accumulators is extended";
+                         << "; only i8 or less to accumulators is extended";
   if (failed(verifyTransfer(*this, source, target)) ||
       failed(verifyPadding(*this, "low", getStaticLow(), getLow().size(),
                            outerRank(source))) ||
@@ -246,7 +242,7 @@ LogicalResult StoreOp::verify() {
   if (failed(verifyScratchpad(*this, "source", getSource().getType(),
                               MemorySpace::Acc)) ||
       failed(verifyOperand(*this, "target", getTarget().getType(),
-                           MemorySpace::Dram, 8)))
+                           MemorySpace::Dram, {8, 4, 2})))
     return failure();
   auto source = cast<MemRefType>(getSource().getType());
   auto target = cast<MemRefType>(getTarget().getType());

@@ -26,7 +26,7 @@ def VTA_LoadOp : VTA_Op<"load", [AttrSizedOperandSegments]> {
     the same rank. Per outer dimension, `low` zero elements are written in
     front and `high` behind. The written box, `low + source + high` in every
     outer dimension, starts at the origin of `target` and must fit in it.
-    An i8 source for an acc target is sign-extended to i32.
+    A source of i8 or less for an acc target is sign-extended to i32.
 
     A box with a dimension of size 0 or less does nothing. If only the source
     is empty, the whole box is zero.
@@ -65,7 +65,7 @@ def VTA_StoreOp : VTA_Op<"store"> {
   let summary = "Copy from the accumulators to DRAM, truncating";
   let description = [{
     Copies the box of `target`'s sizes from the origin of `source` (acc, i32) to
-    `target` (DRAM, i8), which has the same rank. The low bits are kept; nothing
+    `target` (DRAM, i8 or less), which has the same rank. The low bits are kept; nothing
     saturates. A box with a dimension of size 0 or less does nothing.
 
     ```mlir

@@ -44,7 +44,7 @@ constexpr double kMostOffsetError = 1.0 / 128;
 /// matrix unit of 16 lanes with weights of 8 bits. The choice must not depend
 /// on the accelerator, so that all targets compute the same; where weights are
 /// narrower or lanes fewer, large constants take a cycle more than they need.
-constexpr ConstantProduct kAssumedProduct(127, 16);
+constexpr ConstantProduct kAssumedProduct(127, 127, 16);
 
 /// Cycles that one step of the vector unit takes for a vector of outputs: none
 /// if it changes nothing, one with an immediate of 16 bits for all channels,

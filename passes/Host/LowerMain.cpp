@@ -160,6 +160,14 @@ private:
           op->erase();
           return success();
         })
+        .Case<te::BitcastOp>([&](auto bitcast) {
+          Location loc = bitcast.getLoc();
+          bitcast.replaceAllUsesWith(makeBuffer(
+              builder, loc, converter, cast<MemRefType>(bitcast.getType()),
+              address(loc, bitcast.getSource()), {}));
+          op->erase();
+          return success();
+        })
         .Case<func::ReturnOp>([&](auto terminator) {
           returnOutputs(terminator);
           op->erase();

@@ -29,18 +29,16 @@ namespace acc {
 /// products are the digits of a number, the others the largest input.
 class ConstantProduct {
 public:
-  /// The largest magnitude of an input that is used on both sides of zero.
-  static constexpr int64_t kMostInput = 127;
   /// A vector unit adds a second operand in as many cycles as this many
   /// products take.
   static constexpr int64_t kMostProducts = 2;
 
-  /// `weight` is the largest magnitude of a weight, `lanes` the inputs of one
-  /// output.
-  constexpr ConstantProduct(int64_t weight, int64_t lanes)
-      : weight(weight), lanes(lanes) {
+  /// `input` and `weight` are the largest magnitudes of an input and a weight
+  /// that are used on both sides of zero, `lanes` the inputs of one output.
+  constexpr ConstantProduct(int64_t input, int64_t weight, int64_t lanes)
+      : input(input), weight(weight), lanes(lanes) {
     // The digits must reach half of the largest input on both sides of zero.
-    for (int64_t power = 1, reach = 0; reach < kMostInput / 2; ++digits) {
+    for (int64_t power = 1, reach = 0; reach < input / 2; ++digits) {
       reach += power * weight;
       power *= getBase();
     }
@@ -50,7 +48,7 @@ public:
 
   /// The largest magnitude that one product adds.
   constexpr int64_t getMost() const {
-    return kMostInput * weight * (lanes - digits) + kMostInput / 2;
+    return input * weight * (lanes - digits) + input / 2;
   }
 
   /// How many products add numbers of magnitudes up to `largest`; more than
@@ -62,7 +60,7 @@ public:
 
   int64_t getInput(int64_t lane) const {
     if (lane >= digits)
-      return kMostInput;
+      return input;
     int64_t power = 1;
     for (; lane > 0; --lane)
       power *= getBase();
@@ -71,9 +69,8 @@ public:
 
   /// The weights of all lanes for a sum that is not beyond the largest.
   void write(int64_t sum, char *weights) const {
-    int64_t multiples =
-        llvm::divideFloorSigned(sum + kMostInput / 2, kMostInput);
-    int64_t rest = sum - multiples * kMostInput;
+    int64_t multiples = llvm::divideFloorSigned(sum + input / 2, input);
+    int64_t rest = sum - multiples * input;
     for (int64_t lane = 0; lane < lanes; ++lane) {
       int64_t share;
       if (lane < digits) {
@@ -91,7 +88,7 @@ public:
 private:
   constexpr int64_t getBase() const { return 2 * weight + 1; }
 
-  int64_t weight, lanes, digits = 0;
+  int64_t input, weight, lanes, digits = 0;
 };
 
 } // namespace acc

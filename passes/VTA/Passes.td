@@ -101,6 +101,39 @@ def VTAExpandSteps : Pass<"vta-expand-steps", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def VTANarrowElements : Pass<"vta-narrow-elements", "::mlir::ModuleOp"> {
+  let summary = "Give kernels the elements of who runs them";
+  let description = [{
+    Where inputs and outputs of the accelerator have less than 8 bits, tensors of
+    i8 in its kernels become tensors of such integers, which hold what the kernels
+    are given and compute. Weights that are computed become as narrow as the
+    accelerator's are; constant ones are already. In main such tensors lie without
+    gaps. Kernels of the host keep a byte for each element, which kernels of their
+    own spread and join, but for those that only fill or move whole tiles: they
+    handle tiles as bytes (te.bitcast).
+
+    A kernel that the accelerator does not run after all (its target has become
+    #te.host) gets bytes back.
+
+    ```mlir
+    %p = te.launch @pack ins(%x : ...) outs(...) -> tensor<1x1x8x8x1x16xi8>
+    %y = te.launch @conv ins(%p, ... : tensor<1x1x8x8x1x16xi8>, ...) outs(...) -> tensor<1x1x8x8x1x16xi8>
+    ```
+    becomes
+    ```mlir
+    %p = te.launch @pack ins(%x : ...) outs(...) -> tensor<1x1x8x8x1x16xi8>
+    %b = te.bitcast %p : tensor<1x1x8x8x1x16xi8> to tensor<512x2xi8>
+    %c = te.launch @join ins(%b : tensor<512x2xi8>) outs(...) -> tensor<512xi8>
+    %n = te.bitcast %c : tensor<512xi8> to tensor<1x1x8x8x1x16xi4>
+    %y = te.launch @conv ins(%n, ... : tensor<1x1x8x8x1x16xi4>, ...) outs(...) -> tensor<1x1x8x8x1x16xi4>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::acc::graph::GraphDialect", "::acc::te::TEDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"> {
   let summary = "Place scratchpad buffers of kernels in their memories";
   let description = [{

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acc import ir
+from acc.dtypes import element_type
 from acc.evaluate import NumberedFunction, backward_slice
 from acc.frontend.call import storage_of
 from acc.targets.cpu import CpuOptions
@@ -153,14 +154,13 @@ class _Stack:
 
 
 def _storage(element: ir.QuantizedType) -> ir.Type:
-    bits = storage_of(element).itemsize * 8
-    return ir.Type.parse(f"{'i' if element.is_signed else 'ui'}{bits}", element.context)
+    return ir.Type.parse(element_type(storage_of(element)).mlir, element.context)
 
 
 def _quantized_by_chain(elements: Sequence[ir.QuantizedType]) -> ir.Type:
     first = elements[0]
     sign = "i" if first.is_signed else "u"
-    storage = f"{sign}{storage_of(first).itemsize * 8}<{first.storage_type_min}:{first.storage_type_max}>"
+    storage = f"{sign}{element_type(storage_of(first)).bits}<{first.storage_type_min}:{first.storage_type_max}>"
     entries = ",".join(f"{element.scales[0]:.17e}:{element.zero_points[0]}" for element in elements)
     return ir.Type.parse(f"!quant.uniform<{storage}:f32:0, {{{entries}}}>", first.context)
 

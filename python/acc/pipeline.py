@@ -249,9 +249,13 @@ class Pipeline:
             pm.add(graph_passes.outline_kernels())
             pm.add(graph_passes.to_linalg())
             pm.add(te.hoist_operands())
+            for accelerator in accelerators:
+                accelerator.add_outlined(pm)
             pm.add(te.merge_operands())
             for accelerator in accelerators:
                 pm.add(_scheduling(accelerator, graph.module, decisions), f"schedule-{accelerator.name}")
+            for accelerator in accelerators:
+                accelerator.add_scheduled(pm)
 
         self._passes("kernels", graph.module, passes)
         return Kernels(

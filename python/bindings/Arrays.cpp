@@ -10,6 +10,8 @@
 
 #include "Arrays.h"
 
+#include "dialects/Graph/Inference.h"
+
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -74,11 +76,8 @@ static mlir::Type elementType(mlir::MLIRContext *ctx, llvm::StringRef dtype) {
 
 /// The numpy dtype of elements in memory.
 static nb::object dtypeOf(mlir::Type type) {
-  if (auto quantized = dyn_cast<mlir::quant::QuantizedType>(type)) {
-    std::string name = quantized.isSigned() ? "int" : "uint";
-    return numpy().attr("dtype")(
-        name + std::to_string(storageBits(quantized.getStorageType())));
-  }
+  if (auto quantized = dyn_cast<mlir::quant::QuantizedType>(type))
+    type = acc::graph::getStorageInteger(quantized);
   if (type.isInteger(1))
     return numpy().attr("dtype")("bool");
   if (type.isBF16())

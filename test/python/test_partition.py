@@ -82,8 +82,8 @@ def test_refused_kernels_go_to_the_cpu():
         (
             convolution(),
             {"LOG_INP_WIDTH": 2, "LOG_INP_BUFF_SIZE": 14},
-            "needs int8 inputs, weights of at most 8 bits and int32 accumulators, "
-            "the configuration has 4, 8 and 32 bits",
+            "reads or computes integers of 8 bits, the configuration has inputs and outputs of 4 "
+            "(quantize activations to int4, or take one with LOG_INP_WIDTH 3)",
         ),
         (
             """%x: tensor<1x4xf32>

@@ -228,7 +228,7 @@ def test_averages_between_two_outputs_round_to_even(zero_point: int, kernel: lis
 WIDTHS = [
     ({"LOG_WGT_WIDTH": 2}, "4 bits (quantize them to int4)"),
     ({"LOG_WGT_WIDTH": 1}, "2 bits (quantize them to int2)"),
-    ({"LOG_INP_WIDTH": 2}, "needs int8 inputs"),
+    ({"LOG_INP_WIDTH": 2}, "inputs and outputs of 4 (quantize activations to int4"),
 ]
 
 

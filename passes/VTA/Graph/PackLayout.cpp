@@ -169,7 +169,7 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
         continue;
       isa::Config config = accelerator->getConfig();
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut(),
-                  unsigned(config.wgtBits())};
+                  unsigned(config.wgtBits()), unsigned(config.inpBits())};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
       VectorUnit unit{all, all, all && config.aluRequantize != 0};
       if (failed(LayoutRewriter(function, tiles, unit, *accelerator).run()))

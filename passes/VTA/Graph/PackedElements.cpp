@@ -209,9 +209,9 @@ LogicalResult LayoutRewriter::rewriteOp(MaxPoolOp op) {
   // Padding never wins against the least value.
   SmallVector<int64_t> pads = getUsedPads(op, op.getKernelShape());
   Lanes lanes = values.getLanes(op.getInput(), tiles.blockOut, pads,
-                                /*padValue=*/-128);
+                                int8_t(tiles.getLeastInput()));
   Value input = values.getPadded(op.getInput(), tiles.blockOut, pads,
-                                 /*padValue=*/-128);
+                                 int8_t(tiles.getLeastInput()));
   Value acc =
       steps.maxPool(steps.widen(input), packedResult(type.getShape(), lanes),
                     op.getKernelShape(), op.getStrides(), op.getDilations());

@@ -196,7 +196,7 @@ void PackedValues::forEachOwnReader(Value value, int64_t tile,
     if (auto conv = dyn_cast<ConvIntegerOp>(user))
       visit(conv.getPads(), conv.getPadValue(), tiles.blockIn);
     else if (auto pool = dyn_cast<MaxPoolOp>(user))
-      visit(pool.getPads(), -128, tiles.blockOut);
+      visit(pool.getPads(), int8_t(tiles.getLeastInput()), tiles.blockOut);
   }
 }
 

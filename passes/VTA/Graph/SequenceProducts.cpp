@@ -53,11 +53,23 @@ private:
   SmallVector<AffineExpr, 8> d;
 };
 
-/// Numbers of 8 bits whose sum is `value`, which has 9.
-SmallVector<int64_t> split(int64_t value) {
-  if (llvm::isInt<8>(value))
-    return {value};
-  return {value / 2, value - value / 2};
+/// Numbers of `bits` bits whose sum is `value`.
+SmallVector<int64_t> split(int64_t value, unsigned bits) {
+  SmallVector<int64_t> parts;
+  for (int64_t count = 1; parts.empty(); ++count) {
+    // The larger of two that are nearly equal.
+    int64_t part = value < 0 ? llvm::divideFloorSigned(value, count)
+                             : llvm::divideCeilSigned(value, count);
+    if (llvm::isIntN(bits, part))
+      parts.assign(count, part);
+  }
+  int64_t rest = parts.front() * int64_t(parts.size()) - value;
+  for (int64_t &part : parts)
+    if (rest != 0) {
+      part -= rest < 0 ? -1 : 1;
+      rest -= rest < 0 ? -1 : 1;
+    }
+  return parts;
 }
 
 } // namespace
@@ -104,7 +116,7 @@ VTASteps::MatrixSum VTASteps::matrixProduct(Value input, Value weight,
     SmallVector<int64_t> shape(resultShape);
     shape[2] = shape[3] = 1;
     columns = fill(shape, 0);
-    for (int64_t part : split(-zero.input))
+    for (int64_t part : split(-zero.input, tiles.inputBits))
       columns = sumProducts(
           columns, createLanes(b, zero.depth, tiles.batch, tiles.blockIn, part),
           {loops[4], loops[5], loops[7]}, weight, loops.weight());
@@ -114,7 +126,7 @@ VTASteps::MatrixSum VTASteps::matrixProduct(Value input, Value weight,
     SmallVector<int64_t> shape(resultShape);
     shape[1] = 1;
     rows = fill(shape, 0);
-    for (int64_t part : split(-zero.weight))
+    for (int64_t part : split(-zero.weight, tiles.weightBits))
       rows = sumProducts(
           rows, input, loops.input(),
           createLanes(b, zero.depth, tiles.blockOut, tiles.blockIn, part),

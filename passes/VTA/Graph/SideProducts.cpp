@@ -67,7 +67,8 @@ static Value createBytes(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
 
 Value VTASteps::addBias(Value acc, ArrayRef<int32_t> values) {
   bool isImmediate = llvm::all_equal(values) && llvm::isInt<16>(values.front());
-  ConstantProduct constant(tiles.getLargestWeight(), tiles.blockIn);
+  ConstantProduct constant(-tiles.getLeastInput() - 1, tiles.getLargestWeight(),
+                           tiles.blockIn);
   int64_t largest = 0;
   for (int32_t value : values)
     largest = std::max(largest, std::abs(int64_t(value)));

@@ -24,11 +24,14 @@ namespace acc::vta {
 /// a negative amount there.
 enum class Step { Add, Mul, Max, Min, ShiftRight, ShiftLeft };
 
-/// The tile of the accelerator's matrix unit, and the width of its weights.
+/// The tile of the accelerator's matrix unit, and the widths of its weights and
+/// of its inputs, which are those of its outputs too.
 struct Tiles {
   int64_t batch = 1, blockIn = 16, blockOut = 16;
-  unsigned weightBits = 8;
+  unsigned weightBits = 8, inputBits = 8;
 
+  /// The least input.
+  int64_t getLeastInput() const { return -(int64_t(1) << (inputBits - 1)); }
   /// The largest magnitude of a weight that is used on both sides of zero.
   int64_t getLargestWeight() const {
     return (int64_t(1) << (weightBits - 1)) - 1;

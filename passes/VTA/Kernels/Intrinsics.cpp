@@ -12,16 +12,16 @@
 // {0}: BATCH, {1}: BLOCK_IN, {2}: BLOCK_OUT, {3}: width of weights.
 static constexpr char kMatrix[] = R"mlir(
 te.intrin @vta_gemm emits "vta.gemm" {{
-^bb0(%inp: memref<{0}x{1}xi8, #vta.mem<inp>>, %wgt: memref<{2}x{1}xi{3}, #vta.mem<wgt>>,
+^bb0(%inp: memref<{0}x{1}xi{4}, #vta.mem<inp>>, %wgt: memref<{2}x{1}xi{3}, #vta.mem<wgt>>,
      %acc: memref<{0}x{2}xi32, #vta.mem<acc>>):
   linalg.generic {{
       indexing_maps = [affine_map<(b, o, i) -> (b, i)>, affine_map<(b, o, i) -> (o, i)>,
                        affine_map<(b, o, i) -> (b, o)>],
       iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%inp, %wgt : memref<{0}x{1}xi8, #vta.mem<inp>>, memref<{2}x{1}xi{3}, #vta.mem<wgt>>)
+      ins(%inp, %wgt : memref<{0}x{1}xi{4}, #vta.mem<inp>>, memref<{2}x{1}xi{3}, #vta.mem<wgt>>)
       outs(%acc : memref<{0}x{2}xi32, #vta.mem<acc>>) {{
-  ^bb0(%x: i8, %w: i{3}, %a: i32):
-    %0 = arith.extsi %x : i8 to i32
+  ^bb0(%x: i{4}, %w: i{3}, %a: i32):
+    %0 = arith.extsi %x : i{4} to i32
     %1 = arith.extsi %w : i{3} to i32
     %2 = arith.muli %0, %1 : i32
     %3 = arith.addi %a, %2 : i32
@@ -103,7 +103,9 @@ std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
   int batch = config.batch(), blockIn = config.blockIn(),
       blockOut = config.blockOut();
   std::string text =
-      llvm::formatv(kMatrix, batch, blockIn, blockOut, config.wgtBits()).str();
+      llvm::formatv(kMatrix, batch, blockIn, blockOut, config.wgtBits(),
+                    config.inpBits())
+          .str();
   for (const AluStep &step : kAluSteps) {
     text += llvm::formatv(kImmediate, batch, blockOut, step.name, step.op,
                           step.attributes)

@@ -7,6 +7,8 @@
 
 #include "passes/VTA/Program/Buffers.h"
 
+#include "dialects/TE/TEDialect.h"
+
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 
@@ -24,7 +26,7 @@ BufferPlace acc::vta::findPlace(Value buffer) {
         return {};
       place.offset += shift.getSExtValue();
     } else if (!mlir::isa<memref::CastOp, memref::CollapseShapeOp,
-                          memref::ExpandShapeOp>(op)) {
+                          memref::ExpandShapeOp, acc::te::BitcastOp>(op)) {
       return {};
     }
     place.root = op->getOperand(0);

@@ -101,7 +101,7 @@ private:
       if (user->getBlock() != block)
         return false;
       if (mlir::isa<memref::CastOp, memref::CollapseShapeOp,
-                    memref::ExpandShapeOp>(user)) {
+                    memref::ExpandShapeOp, te::BitcastOp>(user)) {
         if (!findUsers(user->getResult(0), block, users))
           return false;
         continue;

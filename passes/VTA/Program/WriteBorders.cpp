@@ -102,12 +102,17 @@ private:
     isa::Config config = known.getConfig();
     if (!type || !buffer.getDefiningOp<memref::AllocOp>() ||
         !type.hasStaticShape() || !type.getLayout().isIdentity() ||
-        !type.getElementType().isSignlessInteger(config.outBits()))
+        !type.getElementType().isSignlessInteger(8))
       return false;
+    // A byte holds several elements of less, all of which are equal.
+    int64_t element = llvm::SignExtend64(value, config.outBits());
+    for (int bit = 0; bit < 8; bit += config.outBits())
+      if (llvm::SignExtend64(value >> bit, config.outBits()) != element)
+        return false;
     std::optional<Border> border = findBorder(launch, buffer, config, symbols);
     if (!border)
       return false;
-    prepend(*border, value, config, launch.getLoc());
+    prepend(*border, element, config, launch.getLoc());
     launch.erase();
     ++numBorders;
     return true;
@@ -134,8 +139,7 @@ private:
       return a != b && a->isBeforeInBlock(b);
     });
 
-    int64_t bits =
-        cast<MemRefType>(buffer.getType()).getNumElements() * config.outBits();
+    int64_t bits = cast<MemRefType>(buffer.getType()).getNumElements() * 8;
     int64_t unit = 8 * config.elementBytes(isa::Memory::Out);
     if (bits % unit != 0)
       return std::nullopt;

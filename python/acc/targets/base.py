@@ -163,9 +163,17 @@ class Accelerator(Target):
     def add_layout(self, pm: PassManager) -> None:
         """Adds the passes that bring placed operators to the target's layout, before kernels are outlined."""
 
+    def add_outlined(self, pm: PassManager) -> None:
+        """Adds the passes on outlined te.kernels of linalg, before they are scheduled."""
+
     @abstractmethod
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """Writes a schedule on every te.kernel of the target, or gives the kernel to the host."""
+
+    def add_scheduled(self, pm: PassManager) -> None:
+        """Adds the passes on te.kernels of which it is decided who runs them: some that the target was to run may be
+        the host's.
+        """
 
     @abstractmethod
     def add_kernels(self, pm: PassManager) -> None:

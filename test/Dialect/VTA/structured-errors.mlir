@@ -33,7 +33,7 @@ func.func @pad(%a: memref<4x1x16xi8, #vta.mem<dram>>, %b: memref<4x1x16xi8, #vta
 // -----
 
 func.func @extend(%a: memref<4x1x16xi32, #vta.mem<dram>>, %b: memref<4x1x16xi8, #vta.mem<inp>>) {
-  // expected-error @below {{cannot convert from 'i32' to 'i8'; only i8 to accumulators is extended}}
+  // expected-error @below {{cannot convert from 'i32' to 'i8'; only i8 or less to accumulators is extended}}
   vta.load %a, %b low [0] high [0] : memref<4x1x16xi32, #vta.mem<dram>>, memref<4x1x16xi8, #vta.mem<inp>>
   return
 }

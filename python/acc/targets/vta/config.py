@@ -46,17 +46,6 @@ class Hardware:
         sizes = {key: value for key, value in keys.items() if isinstance(value, int)}
         return _mlir.make_vta_config(json.dumps(sizes), self.dialect, context)
 
-    @property
-    def log_widths(self) -> tuple[int, int, int]:
-        """log2 of the bits of inputs, weights and accumulators."""
-        return self.config.log_inp_width, self.config.log_wgt_width, self.config.log_acc_width
-
-    @property
-    def int8(self) -> bool:
-        """Whether inputs have 8 bits, accumulators 32 and weights at most 8: what kernels are compiled for."""
-        inp, wgt, acc = self.log_widths
-        return inp == 3 and wgt <= 3 and acc == 5
-
     def depth(self, memory: str) -> int:
         """Elements of the scratchpad "inp", "wgt" or "acc"."""
         return self.config.depth(memory)

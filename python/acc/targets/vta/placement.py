@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from acc import ir
-from acc._mlir import find_channel_move
+from acc._mlir import count_bits, find_channel_move
 from acc.targets.reasons import Blame, Reason, element_of, explain
 from acc.targets.vta import movement
 from acc.targets.vta.activations import find_activation
@@ -63,24 +63,46 @@ def _is_image_or_matrix(op: ir.Operation, _: Hardware) -> str:
     )
 
 
+def _holds_bytes(value: ir.Value) -> bool:
+    return str(ir.RankedTensorType(value.type).element_type) == "i8"
+
+
+def _activations(op: ir.Operation) -> list[ir.Value]:
+    """The tensors that the accelerator reads as inputs, or into accumulators, and stores of an operator."""
+    if op.name in ("graph.conv_integer", "graph.gemm_integer", "graph.lookup"):
+        read = [op.operands[0]]
+    elif op.name == "graph.weighted_sum":
+        shape = ir.shape_of(op.result)
+        read = [value for value in op.operands if not is_channel_constant(value, shape)]
+    else:
+        read = [value for value in op.operands if _holds_bytes(value)]
+    if _holds_bytes(op.result):
+        return [*read, op.result]
+    return [*read, *(use.owner.result for use in op.result.uses if use.owner.name == "graph.requantize")]
+
+
 def _fits_widths(op: ir.Operation, hardware: Hardware) -> str:
-    if hardware.int8:
+    inp = hardware.config.inp_bits
+    bits = 8 if inp == 8 else max(map(count_bits, _activations(op)), default=1)
+    if bits <= inp:
         return ""
-    inp, wgt, acc = (1 << width for width in hardware.log_widths)
     return (
-        f"needs int8 inputs, weights of at most 8 bits and int32 accumulators, "
-        f"the configuration has {inp}, {wgt} and {acc} bits"
+        f"reads or computes integers of {bits} bits, the configuration has inputs and outputs of {inp} "
+        f"(quantize activations to int{inp}, or take one with LOG_INP_WIDTH 3)"
     )
 
 
 def _fits_weight_width(op: ir.Operation, hardware: Hardware) -> str:
     """A rule for what has its second operand as weights."""
     bits = hardware.config.wgt_bits
-    if bits == 8:
-        return ""
     weight = op.operands[1]
     if not _is_constant(weight):
-        return f"multiplies by a computed int8 tensor, the configuration has weights of {bits} bits"
+        stored = hardware.config.inp_bits
+        if bits == stored:
+            return ""
+        return f"multiplies by a computed tensor, which has {stored} bits, the configuration has weights of {bits} bits"
+    if bits == 8:
+        return ""
     values = np.asarray(weight.owner.attributes["value"].value)  # type: ignore[union-attr]
     least, most = int(values.min(initial=0)), int(values.max(initial=0))
     if -(1 << bits - 1) <= least and most < 1 << bits - 1:
@@ -317,7 +339,7 @@ def keep_layout(op: ir.Operation, hardware: Hardware, placed: set[ir.Value]) -> 
     """
     if not (_joins_channels(op, placed) or _moves_channels(op, placed) or _looks_up(op, placed)):
         return False
-    if not _is_read_packed(op.result, hardware):
+    if not _is_read_packed(op.result, hardware) or _fits_widths(op, hardware):
         return False
     op.attributes["graph.packed"] = ir.UnitAttr.get(op.context)
     return True

@@ -16,14 +16,10 @@ from acc import ir
 from acc.schedule import (
     Array,
     Estimate,
-    Footprint,
-    Hardware,
     Memory,
     Policy,
-    Schedule,
     Scratchpads,
     Search,
-    Unschedulable,
     Work,
     make_schedules,
 )
@@ -110,19 +106,6 @@ class VtaHardware(Scratchpads):
         return self.accelerator.enlarged(memory.name, elements)
 
 
-def _only_int8(policy: Policy) -> Policy:
-    """The policy, for configurations that can run kernels at all."""
-
-    def decide(footprint: Footprint, hardware: Hardware) -> Schedule:
-        if isinstance(hardware, VtaHardware) and not hardware.accelerator.int8:
-            raise Unschedulable(
-                "the accelerator's elements are not int8 inputs, weights of at most 8 bits and int32 accumulators"
-            )
-        return policy(footprint, hardware)
-
-    return decide
-
-
 def _budget(limit: int) -> Callable[[Estimate], str]:
     """Refuses kernels once the instructions of a model are used up."""
     left = limit
@@ -148,4 +131,4 @@ def make_vta_schedules(module: ir.Module, schedule: Options | Policy | None = No
     """
     options = schedule if isinstance(schedule, Options) else Options()
     policy = Search(options.vthreads) if schedule is None or isinstance(schedule, Options) else schedule
-    return make_schedules(module, "vta", _only_int8(policy), VtaHardware.of, _budget(options.max_instructions))
+    return make_schedules(module, "vta", policy, VtaHardware.of, _budget(options.max_instructions))

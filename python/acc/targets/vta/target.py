@@ -172,9 +172,17 @@ class Vta(Accelerator):
         pm.add(choose_activations, "choose-activations")
         pm.add(vta_passes.pack_layout())
 
+    def add_outlined(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        pm.add(vta_passes.narrow_elements())
+
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
         return make_vta_schedules(module, self.options.schedule)
+
+    def add_scheduled(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        pm.add(vta_passes.narrow_elements())
 
     def add_kernels(self, pm: PassManager) -> None:
         """See Accelerator."""
