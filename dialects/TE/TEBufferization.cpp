@@ -117,8 +117,8 @@ struct BitcastModel
       FailureOr<Value> copy = options.createAlloc(
           rewriter, op->getLoc(),
           MemRefType::get(type.getShape(), type.getElementType()), {});
-      if (failed(copy) || failed(options.createMemCpy(rewriter, op->getLoc(),
-                                                      *source, *copy)))
+      if (failed(copy) ||
+          failed(options.createMemCpy(rewriter, op->getLoc(), *source, *copy)))
         return failure();
       source = copy;
     }

@@ -203,9 +203,9 @@ Type getRebased(Type type) {
   if (failed(grid))
     return {};
   return tensor.clone(quant::UniformQuantizedType::get(
-      quant::QuantizationFlags::Signed,
-      IntegerType::get(type.getContext(), 8), from.getExpressedType(),
-      grid->scale, grid->zeroPoint, grid->lo, grid->hi));
+      quant::QuantizationFlags::Signed, IntegerType::get(type.getContext(), 8),
+      from.getExpressedType(), grid->scale, grid->zeroPoint, grid->lo,
+      grid->hi));
 }
 
 struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
@@ -215,7 +215,8 @@ struct RebaseQuantize : OpRewritePattern<QuantizeLinearOp> {
                                 PatternRewriter &rewriter) const override {
     Type type = getRebased(op.getType());
     if (!type)
-      return rewriter.notifyMatchFailure(op, "makes signed bytes, or wider integers");
+      return rewriter.notifyMatchFailure(
+          op, "makes signed bytes, or wider integers");
     Value quantized = QuantizeLinearOp::create(
         rewriter, op.getLoc(), type, op.getInput(), op.getRoundingOffsetAttr());
     Value integers = toInteger(rewriter, op.getLoc(), quantized);
@@ -232,7 +233,8 @@ struct RebaseDequantize : OpRewritePattern<DequantizeLinearOp> {
                                 PatternRewriter &rewriter) const override {
     Type type = getRebased(op.getInput().getType());
     if (!type || matchPattern(op.getInput(), m_Constant()))
-      return rewriter.notifyMatchFailure(op, "reads signed bytes, or wider integers, or a constant");
+      return rewriter.notifyMatchFailure(
+          op, "reads signed bytes, or wider integers, or a constant");
     Value integers = toInteger(rewriter, op.getLoc(), op.getInput());
     rewriter.replaceOpWithNewOp<DequantizeLinearOp>(
         op, toQuantized(rewriter, op.getLoc(), integers, type));

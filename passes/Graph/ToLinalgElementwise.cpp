@@ -393,9 +393,8 @@ Value rebase(ImplicitLocOpBuilder &b, const ElementContext &context,
   int64_t offset = op.getOffset();
   auto constant = [&](int64_t number) -> Value {
     return arith::ConstantOp::create(
-        b, b.getIntegerAttr(value.getType(),
-                            APInt(8, number, /*isSigned=*/true,
-                                  /*implicitTrunc=*/true)));
+        b, b.getIntegerAttr(value.getType(), APInt(8, number, /*isSigned=*/true,
+                                                   /*implicitTrunc=*/true)));
   };
   if (std::abs(offset) == 128)
     value = arith::XOrIOp::create(b, value, constant(offset));

@@ -144,8 +144,8 @@ class DequantizeLinearPattern : public OpConversionPattern<DequantizeLinearOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto type = cast<RankedTensorType>(op.getType());
     Type i32 = b.getI32Type(), f32 = b.getF32Type();
-    Type integer = getStorageInteger(cast<quant::QuantizedType>(
-        op.getInput().getType().getElementType()));
+    Type integer = getStorageInteger(
+        cast<quant::QuantizedType>(op.getInput().getType().getElementType()));
     Parameters parameters(b, adaptor.getInput(), element->axis);
     auto scale = parameters.add(getFloats(b, element->scales));
     SmallVector<int32_t> points(element->zeroPoints.begin(),

@@ -28,9 +28,8 @@ static std::optional<int64_t> sizeInBytes(MemRefType type) {
       !type.getElementType().isIntOrIndexOrFloat())
     return std::nullopt;
   // What has less than a byte is another processor's, and lies without gaps.
-  if (unsigned bits = type.getElementType().isInteger()
-                          ? type.getElementTypeBitWidth()
-                          : 8;
+  if (unsigned bits =
+          type.getElementType().isInteger() ? type.getElementTypeBitWidth() : 8;
       bits > 1 && bits < 8)
     return llvm::divideCeilSigned(type.getNumElements() * bits, 8);
   return type.getNumElements() * host::getElementBytes(type.getElementType());

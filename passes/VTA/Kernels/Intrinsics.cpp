@@ -102,10 +102,9 @@ static constexpr AluStep kAluSteps[] = {
 std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
   int batch = config.batch(), blockIn = config.blockIn(),
       blockOut = config.blockOut();
-  std::string text =
-      llvm::formatv(kMatrix, batch, blockIn, blockOut, config.wgtBits(),
-                    config.inpBits())
-          .str();
+  std::string text = llvm::formatv(kMatrix, batch, blockIn, blockOut,
+                                   config.wgtBits(), config.inpBits())
+                         .str();
   for (const AluStep &step : kAluSteps) {
     text += llvm::formatv(kImmediate, batch, blockOut, step.name, step.op,
                           step.attributes)

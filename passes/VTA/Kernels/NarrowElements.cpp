@@ -170,8 +170,8 @@ static void handleAsBytes(te::KernelOp kernel, unsigned bits) {
       if (RankedTensorType type = getBytesType(result.getType(), bits))
         result.setType(type);
     auto constant = dyn_cast<arith::ConstantOp>(op);
-    auto number = constant ? dyn_cast<IntegerAttr>(constant.getValue())
-                           : IntegerAttr();
+    auto number =
+        constant ? dyn_cast<IntegerAttr>(constant.getValue()) : IntegerAttr();
     if (!number)
       continue;
     APInt element = number.getValue().trunc(bits);
@@ -255,8 +255,7 @@ private:
   }
 
   Value convert(Value value, Type type) {
-    return getBits(type) < 8 ? getNarrow(value, getBits(type))
-                             : getWide(value);
+    return getBits(type) < 8 ? getNarrow(value, getBits(type)) : getWide(value);
   }
 
   /// Gives a launch of a kernel that only moves tiles their bytes.
@@ -313,11 +312,11 @@ private:
     b.setInsertionPointAfterValue(value);
     int64_t perByte = 8 / bits,
             bytes = cast<RankedTensorType>(type).getNumElements() / perByte;
-    Value elements = bitcast(
-        value, RankedTensorType::get({bytes, perByte}, b.getI8Type()));
-    Value joined = launchConversion(
-        "join", elements, RankedTensorType::get(bytes, b.getI8Type()), bits,
-        &Boundaries::joinElements);
+    Value elements =
+        bitcast(value, RankedTensorType::get({bytes, perByte}, b.getI8Type()));
+    Value joined = launchConversion("join", elements,
+                                    RankedTensorType::get(bytes, b.getI8Type()),
+                                    bits, &Boundaries::joinElements);
     return known = bitcast(joined, type);
   }
 
@@ -347,12 +346,11 @@ private:
     }
     int64_t perByte = 8 / bits,
             bytes = cast<RankedTensorType>(type).getNumElements() / perByte;
-    Value joined =
-        bitcast(value, RankedTensorType::get(bytes, b.getI8Type()));
-    Value elements = launchConversion(
-        "spread", joined,
-        RankedTensorType::get({bytes, perByte}, b.getI8Type()), bits,
-        &Boundaries::spreadElements);
+    Value joined = bitcast(value, RankedTensorType::get(bytes, b.getI8Type()));
+    Value elements =
+        launchConversion("spread", joined,
+                         RankedTensorType::get({bytes, perByte}, b.getI8Type()),
+                         bits, &Boundaries::spreadElements);
     return widened[value] = bitcast(elements, type);
   }
 
@@ -381,7 +379,8 @@ private:
       label = launch.getLabelAttr();
       layers = getKernel(launch).getLayersAttr();
     }
-    std::string what = ((label ? label.getValue() : "input") + ":" + name).str();
+    std::string what =
+        ((label ? label.getValue() : "input") + ":" + name).str();
     std::string symbol;
     for (char c : what)
       symbol += llvm::isAlnum(c) || c == '.' ? c : '_';
@@ -428,10 +427,9 @@ private:
     SmallVector<Value> inputs(perByte, from);
     SmallVector<AffineMap> maps;
     for (unsigned i = 0; i < perByte; ++i)
-      maps.push_back(AffineMap::get(1, 0,
-                                    {inner.getAffineDimExpr(0),
-                                     inner.getAffineConstantExpr(i)},
-                                    inner.getContext()));
+      maps.push_back(AffineMap::get(
+          1, 0, {inner.getAffineDimExpr(0), inner.getAffineConstantExpr(i)},
+          inner.getContext()));
     maps.push_back(inner.getMultiDimIdentityMap(1));
     return linalg::GenericOp::create(
                inner, TypeRange(to.getType()), inputs, ValueRange(to), maps,
@@ -440,8 +438,8 @@ private:
                  ImplicitLocOpBuilder n(loc, nested);
                  Value byte;
                  for (unsigned i = 0; i < perByte; ++i) {
-                   Value part =
-                       arith::AndIOp::create(n, x[i], number(n, (1 << bits) - 1));
+                   Value part = arith::AndIOp::create(
+                       n, x[i], number(n, (1 << bits) - 1));
                    if (i > 0)
                      part = arith::ShLIOp::create(n, part, number(n, i * bits));
                    byte = byte ? arith::OrIOp::create(n, byte, part).getResult()
@@ -455,13 +453,13 @@ private:
   /// (bytes) to (bytes, elements of a byte).
   Value spreadElements(ImplicitLocOpBuilder &inner, Value from, Value to,
                        unsigned bits) {
-    AffineMap rows = AffineMap::get(2, 0, {inner.getAffineDimExpr(0)},
-                                    inner.getContext());
+    AffineMap rows =
+        AffineMap::get(2, 0, {inner.getAffineDimExpr(0)}, inner.getContext());
     return linalg::GenericOp::create(
                inner, TypeRange(to.getType()), ValueRange(from), ValueRange(to),
                ArrayRef<AffineMap>{rows, inner.getMultiDimIdentityMap(2)},
-               SmallVector<utils::IteratorType>(
-                   2, utils::IteratorType::parallel),
+               SmallVector<utils::IteratorType>(2,
+                                                utils::IteratorType::parallel),
                [&](OpBuilder &nested, Location loc, ValueRange x) {
                  ImplicitLocOpBuilder n(loc, nested);
                  Value place = arith::IndexCastOp::create(
