@@ -327,6 +327,49 @@ CASES: dict[str, Case] = {
         )
         for bits in (4, 8)
     },
+    "weights of groups of their own, with a bias": Case(
+        "MatMulNBits",
+        [
+            # With groups, ONNX Runtime does not look at zero points.
+            *(real(2, 40), integer(np.uint8, 0, 256, 6, 3, 8), real(18, scale=0.1), None),
+            *(np.arange(48, dtype=np.int32)[::-1] // 16, real(6)),
+        ],
+        {"K": 40, "N": 6, "bits": 4, "block_size": 16},
+        constants=(1, 2, 4, 5),
+    ),
+    "weights with zero points of floats": Case(
+        "MatMulNBits",
+        [real(2, 32), integer(np.uint8, 0, 256, 6, 2, 8), real(6, 2, scale=0.1), real(6, 2)],
+        {"K": 32, "N": 6, "bits": 4, "block_size": 16},
+        constants=(1, 2, 3),
+    ),
+    "convolution, channels last": Case(
+        "QLinearConv",
+        [
+            *(integer(np.uint8, 0, 256, 1, 6, 7, 3), f32(0.02), np.array(120, np.uint8)),
+            *(integer(np.int8, -127, 128, 4, 3, 3, 3), f32(0.01), np.array(0, np.int8)),
+            *(f32(0.1), np.array(128, np.uint8), integer(np.int32, -500, 500, 4)),
+        ],
+        {"channels_last": 1, "pads": [1, 1, 1, 1], "strides": [2, 1]},
+        constants=range(1, 9),
+        atol=1,
+    ),
+    "quantized attention with a past": Case(
+        "QAttention",
+        [
+            *(integer(np.uint8, 0, 256, *X), integer(np.int8, -90, 91, 24, 72), real(72), f32(0.02), f32(0.005)),
+            *(None, np.array(125, np.uint8), np.array(0, np.int8), real(2, 2, 3, 4, 8)),
+        ],
+        HEADS | {"unidirectional": 1},
+        constants=(1, 2, 3, 4, 6, 7),
+        results=2,
+    ),
+    "groups with sinks": Case(
+        "GroupQueryAttention",
+        grouped(1, 6, (7, 7), 7, None, None, None, real(2, 6, 1, 7), real(6)),
+        GROUPED,
+        results=3,
+    ),
     "table of 4 bits": Case(
         "GatherBlockQuantized",
         [integer(np.uint8, 0, 256, 7, 16), integer(np.int64, 0, 7, 2, 3), real(7, 2)],
