@@ -64,7 +64,11 @@ def test_split_into_parts_of_sizes() -> None:
         helper.make_node("Concat", ["b", "a"], ["y"], axis=0),
     ]
     runs = [{"x": real(count, 3), "z": real(first, 3)} for count, first in ((5, 2), (4, 4), (6, 0))]
-    check(open_model(nodes, runs[0], fixed=[1]), runs)
+    model = open_model(nodes, runs[0], fixed=[1])
+    check(model, runs)
+    # A part would have less than no elements.
+    with acc.compile(model) as compiled, pytest.raises(acc.RunError):
+        compiled.run({"x": real(2, 3), "z": real(5, 3)})
 
 
 def test_what_gemm_adds_may_be_repeated() -> None:

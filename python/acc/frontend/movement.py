@@ -91,43 +91,9 @@ def convert_split(call: Call) -> list[Tensor]:
         given = call.sizes(1, "split")
     wanted = cast(int | None, call.attributes.get("num_outputs"))
     if not all(isinstance(part, int) for part in (size, *(given or ()))):
-        return _split_by_sizes(call, value, axis, given, wanted)
-    parts = split_parts(size, count, given, wanted)
-    starts, sizes = [0] * len(shape), list(shape)
-    results: list[Tensor] = []
-    for part in parts:
-        sizes[axis] = part
-        results.append(emit_slice(call, value, starts, sizes))
-        starts[axis] += part
-    return results
-
-
-def _split_by_sizes(
-    call: Call, value: ir.Value, axis: int, given: Sequence[int] | None, wanted: int | None
-) -> list[Tensor]:
-    """A Split of an axis, or into parts, whose sizes only a run knows. It is refused if they do not fit.
-
-    given: the sizes that the node says. wanted: the number of parts that it says.
-    """
-    shape, count = list(shape_of(value)), len(call.node.outputs)
-    size = shape[axis]
-    if given is not None:
-        if len(given) != count:
-            raise Unsupported(f"has {count} outputs but {len(given)} sizes of parts")
-        parts = list(given)
-    elif wanted is not None:
-        if wanted != count:
-            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
-        part = (size + count - 1) // count
-        parts = [maximum(minimum(part, size - index * part), 0) for index in range(count)]
+        value, parts = _parts_of_sizes(call, value, axis, given, wanted)
     else:
-        # Whether they are equal is known, or the question refuses the node.
-        if size % count != 0:
-            raise Unsupported(f"{size} elements do not split into {count} equal parts")
-        parts = [size // count] * count
-    if given is not None:
-        # As a reshape, what the parts are together is compared with what there is.
-        value = call.reshape(value, [*shape[:axis], sum(parts), *shape[axis + 1 :]])
+        parts = split_parts(size, count, given, wanted)
     starts, sizes = [0] * len(shape), list(shape_of(value))
     results: list[Tensor] = []
     for part in parts:
@@ -137,6 +103,33 @@ def _split_by_sizes(
     return results
 
 
+def _parts_of_sizes(
+    call: Call, value: ir.Value, axis: int, given: Sequence[int] | None, wanted: int | None
+) -> tuple[ir.Value, list[int]]:
+    """The parts of an axis, where it or they have sizes that only a run knows, which is refused if they do not fit.
+
+    given: the sizes that the node says. wanted: the number of parts that it says. Returns what is to be split, too.
+    """
+    shape, count = list(shape_of(value)), len(call.node.outputs)
+    size = shape[axis]
+    if given is not None:
+        if len(given) != count:
+            raise Unsupported(f"has {count} outputs but {len(given)} sizes of parts")
+        # As a reshape, what the parts are together is compared with what there is.
+        return call.reshape(value, [*shape[:axis], sum(given), *shape[axis + 1 :]]), list(given)
+    _check_count(count, wanted)
+    part = -(-size // count)
+    # Whether parts are equal that should be is known, or the question refuses the node.
+    if wanted is None and size % count != 0:
+        raise Unsupported(f"{size} elements do not split into {count} equal parts")
+    return value, [maximum(minimum(part, size - index * part), 0) for index in range(count)]
+
+
+def _check_count(count: int, wanted: int | None) -> None:
+    if wanted is not None and wanted != count:
+        raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
+
+
 def split_parts(size: int, count: int, given: Sequence[int] | None, wanted: int | None) -> Sequence[int]:
     """The sizes of the `count` parts that a Split makes of `size` elements.
 
@@ -144,8 +137,7 @@ def split_parts(size: int, count: int, given: Sequence[int] | None, wanted: int 
     """
     parts = given
     if parts is None:
-        if wanted is not None and wanted != count:
-            raise Unsupported(f"has {count} outputs but attribute 'num_outputs' is {wanted}")
+        _check_count(count, wanted)
         # All parts have the same size but the last, which may be smaller.
         part = -(-size // count)
         parts = [max(min(part, size - index * part), 0) for index in range(count)]
