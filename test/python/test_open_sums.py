@@ -71,6 +71,17 @@ def test_split_into_parts_of_sizes() -> None:
         compiled.run({"x": real(2, 3), "z": real(5, 3)})
 
 
+def test_split_into_parts_that_are_inputs() -> None:
+    """Parts of nothing are nothing, whatever they are said to be."""
+    nodes = [
+        helper.make_node("Split", ["x", "parts"], ["a", "b"], axis=0),
+        helper.make_node("Concat", ["b", "a"], ["y"], axis=0),
+    ]
+    for rows, parts in ((5, [2, 3]), (5, [5, 0]), (0, [0, 0])):
+        feeds = {"x": real(rows, 3), "parts": np.array(parts)}
+        check(open_model(nodes, feeds), [feeds])
+
+
 def test_what_gemm_adds_may_be_repeated() -> None:
     node = helper.make_node("Gemm", ["x", "w", "c"], ["y"], beta=0.5, transB=1)
     runs = [{"x": real(3, 4), "c": real(count, 2)} for count in (1, 3)]

@@ -11,7 +11,7 @@ import numpy as np
 from acc import ir
 from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
-from acc.frontend.sizes import is_symbolic, maximum, minimum
+from acc.frontend.sizes import is_empty, is_symbolic, maximum, minimum
 from acc.frontend.source import read_dtype
 
 
@@ -89,6 +89,9 @@ def convert_split(call: Call) -> list[Tensor]:
     given = cast(list[int] | None, call.attributes.get("split"))
     if given is None and call.has(1):
         given = call.sizes(1, "split")
+    if is_empty([size]) and given is not None and not all(isinstance(part, int) for part in given):
+        # Nothing has no parts but such of nothing.
+        given = [0] * count
     wanted = cast(int | None, call.attributes.get("num_outputs"))
     if not all(isinstance(part, int) for part in (size, *(given or ()))):
         value, parts = _parts_of_sizes(call, value, axis, given, wanted)
