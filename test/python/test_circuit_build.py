@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import waveforms
 from acc._lib import _runtime
 from acc.cli import main
 from acc.errors import AccError
@@ -315,6 +316,17 @@ def test_a_trace_shows_every_stream(
         assert start < end
         ends.append(end)
     assert ends[1] > 1.5 * ends[0]
+
+
+def test_what_a_trace_holds(stream: list[object], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signals of the core and of the modules in it, and a time for both edges of the clock."""
+    monkeypatch.setattr(simulator, "DEFAULT_OPTIMIZE", 0)
+    assert sim(*stream, "--trace", tmp_path / "x.fst") == 0
+    seen = waveforms.read(tmp_path / "x.fst")
+    for name, bits in (("clk", 1), ("m_araddr", None), ("compute.retired", 1), ("compute.execute.x_kind", 2)):
+        found = [width for signal, width in seen.signals.items() if signal.endswith(f"acc_core.{name}")]
+        assert found and bits in (None, found[0]), name
+    assert seen.times == tuple(range(seen.start, seen.end + 1))
 
 
 def test_a_trace_of_what_follows_a_reset(tmp_path: pathlib.Path) -> None:

