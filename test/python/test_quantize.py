@@ -212,8 +212,8 @@ def test_what_acc_cannot_run_stays_in_float(kind: str) -> None:
             )
             for op in ("Neg", "Abs")
         ]
-        branch = {"then_branch": branches[0], "else_branch": branches[1]}
-        net.nodes.append(helper.make_node("If", [condition], ["z"], name="end", **branch))
+        node = helper.make_node("If", [condition], ["z"], name="end", then_branch=branches[0], else_branch=branches[1])
+        net.nodes.append(node)
         model = net.build("z")
     result = quantize(model, images(8, (8,)))
     assert len(result.layers) == 1 and "end" in [name for name, _ in result.left_in_float]
