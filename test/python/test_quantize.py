@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections import Counter
 
 import numpy as np
@@ -440,3 +441,16 @@ def test_a_residual_stream_is_scaled_as_a_whole() -> None:
     without, result = (quantize(model, images(64, (4, 8, 8)), equalize=equalize) for equalize in (False, True))
     np.testing.assert_allclose(onnx_runtime(result.float_model, x), exact, rtol=1e-3, atol=1e-4)
     assert sqnr(exact, onnx_runtime(result.model, x)) > sqnr(exact, onnx_runtime(without.model, x)) + 6
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_a_file_has_the_bytes_of_the_model(tmp_path: pathlib.Path, weights: str) -> None:
+    """It is written in parts, so that it is not in memory once more."""
+    result = acc.quantize(convolutional(), images(2, (3, 16, 16)), weights=weights)
+    result.model.graph.doc_string, result.model.doc_string, result.model.model_version = "about it", "as well", 3
+    result.save(tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").read_bytes() == result.model.SerializeToString(deterministic=True)
+    for layer in result.layers:
+        if layer.weight is not None:
+            assert layer.quantized_weight is not None and layer.quantized_weight.shape == layer.weight.shape
+            assert np.abs(layer.quantized_weight - layer.weight).max() < np.abs(layer.weight).max() / 2

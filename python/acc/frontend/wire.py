@@ -57,7 +57,7 @@ def _detach_from_tensor(tensor: memoryview, weights: dict[str, memoryview]) -> l
 
 def _embed(number: int, parts: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """A field that holds `parts`."""
-    return [_varint(number << 3 | _BYTES) + _varint(sum(map(len, parts))), *parts]
+    return [varint(number << 3 | _BYTES) + varint(sum(map(len, parts))), *parts]
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview | None]]:
@@ -96,7 +96,7 @@ def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     result = bytearray()
     while value >= 0x80:
         result.append(value & 0x7F | 0x80)

@@ -23,10 +23,11 @@ from acc.errors import ModelError
 from acc.executable import ALIGNMENT, address, empty_aligned
 from acc.frontend.problems import Unsupported
 from acc.frontend.source import Storage, load_model, read_tensor
+from acc.frontend.wire import varint
 from acc.quantization.options import QuantizeError
 from acc.wording import first_line, listing
 
-__all__ = ["FloatModel", "Outline", "Reader", "attribute", "check", "prepare", "read_model"]
+__all__ = ["FloatModel", "Outline", "Reader", "attribute", "check", "prepare", "read_model", "serialized"]
 
 MIN_OPSET = 13
 """From which on QuantizeLinear and DequantizeLinear have an axis."""
@@ -45,6 +46,8 @@ _QUANTIZED = (
     "DynamicQuantizeLinear",
     "MatMulNBits",
 )
+_MAX_BYTES = (1 << 31) - (1 << 16)
+
 _PAGES = 16 << 20
 """Bytes of a model's file that are in memory at once while it is read."""
 
@@ -138,7 +141,8 @@ class FloatModel:
         """Makes a constant that the only reader of another one, if it has no more, is about to read instead of it."""
         if len(self.read_by(name)) <= 1 and name not in self.captured and name not in self.outputs:
             self.constants.pop(name, None)
-        self.constants[new] = value
+        # Memory of arrays that are freed one by one is used again; that of all of them at once would be there twice.
+        self.constants[new] = aligned(value)
 
     def fresh(self, name: str) -> str:
         """A tensor's name that is not used yet, near to `name`."""
@@ -247,7 +251,7 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> FloatModel:
             value = read_tensor(item, storage)
         except Unsupported as error:
             raise ModelError(f"{source}: initializer '{item.name}' {error}") from None
-        read.constants[item.name] = aligned(value)
+        read.constants[item.name] = _copy(value)
         # The file's pages are given back, a part of it after the other.
         unread += value.nbytes
         if unread > _PAGES and item.name in storage.detached:
@@ -263,8 +267,11 @@ def read_model(model: str | os.PathLike[str] | onnx.ModelProto) -> FloatModel:
 
 def aligned(value: np.ndarray) -> np.ndarray:
     """The array, or a copy, where native code reads it without making one of its own."""
-    if value.flags.c_contiguous and address(value) % ALIGNMENT == 0 and value.flags.owndata:
-        return value
+    return value if value.flags.c_contiguous and address(value) % ALIGNMENT == 0 else _copy(value)
+
+
+def _copy(value: np.ndarray) -> np.ndarray:
+    """A copy with memory of its own, aligned."""
     copy = empty_aligned(value.shape, value.dtype)
     copy[...] = value
     return copy
@@ -292,6 +299,44 @@ def check(model: onnx.ModelProto) -> None:
             value.type.tensor_type.shape.SetInParent()
             value.type.tensor_type.elem_type = value.type.tensor_type.elem_type or TensorProto.FLOAT
     onnx.checker.check_model(known)
+
+
+def serialized(model: onnx.ModelProto) -> Iterator[bytes]:
+    """What `SerializeToString` returns, in parts of which none is larger than an initializer.
+
+    Fields of a message are written in the order of their numbers: what comes before a field that is written in parts,
+    and what comes behind it, are messages of their own.
+    """
+
+    def around(message: Any, kept_out: str) -> tuple[bytes, bytes]:
+        number = message.DESCRIPTOR.fields_by_name[kept_out].number
+        parts = type(message)(), type(message)()
+        for entry, value in message.ListFields():
+            if entry.number != number:
+                _take(parts[entry.number > number], entry.name, value)
+        return parts[0].SerializeToString(deterministic=True), parts[1].SerializeToString(deterministic=True)
+
+    begin, end = around(model.graph, "initializer")
+    sizes = [item.ByteSize() for item in model.graph.initializer]
+    head = [_header(onnx.GraphProto, "initializer", size) for size in sizes]
+    total = len(begin) + sum(len(part) + size for part, size in zip(head, sizes, strict=True)) + len(end)
+    if total > _MAX_BYTES:
+        raise ValueError("it is larger than the 2 GiB that a file of protobuf can hold")
+    before, behind = around(model, "graph")
+
+    def write() -> Iterator[bytes]:
+        yield before + _header(onnx.ModelProto, "graph", total) + begin
+        for part, item in zip(head, model.graph.initializer, strict=True):
+            yield part
+            yield item.SerializeToString(deterministic=True)
+        yield end + behind
+
+    return write()
+
+
+def _header(kind: Any, name: str, size: int) -> bytes:
+    """What stands before a message of so many bytes that is a field of another one."""
+    return varint(kind.DESCRIPTOR.fields_by_name[name].number << 3 | 2) + varint(size)
 
 
 def prepare(model: FloatModel, opset: int = MIN_OPSET) -> FloatModel:
@@ -397,13 +442,18 @@ def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
         for entry, value in whole.ListFields():
             if entry.name == left_out:
                 continue
-            if isinstance(value, Message):
-                getattr(part, entry.name).CopyFrom(value)
-            elif isinstance(value, str | bytes | int):
-                setattr(part, entry.name, value)
-            else:
-                getattr(part, entry.name).extend(value)
+            _take(part, entry.name, value)
     return copy
+
+
+def _take(message: Any, name: str, value: Any) -> None:
+    """Gives a field of a message the value that it has in another one."""
+    if isinstance(value, Message):
+        getattr(message, name).CopyFrom(value)
+    elif isinstance(value, str | bytes | int):
+        setattr(message, name, value)
+    else:
+        getattr(message, name).extend(value)
 
 
 def _refuse_quantized(model: onnx.ModelProto) -> None:

@@ -61,13 +61,18 @@ def write_qdq(
     grids: Mapping[str, Grid],
     weights: Mapping[str, QuantizedWeight],
     tables: Mapping[str, Table],
-) -> onnx.ModelProto:
-    """The quantized model. grids: of all quantized tensors, by name. weights: by the name of their layer. tables: by
-    the name of the node that reads one.
+) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """The quantized model, and in it the integers of the weights of layers.
+
+    grids: of all quantized tensors, by name. weights: by the name of their layer; their values are freed on the way,
+    since the model has them. tables: by the name of the node that reads one.
 
     Raises QuantizeError if the checker of ONNX finds fault with it.
     """
-    return _Writer(model, placement, grids, weights, tables).run()
+    writer = _Writer(model, placement, grids, weights, tables)
+    quantized = writer.run()
+    tensors = {item.name: item for item in quantized.graph.initializer}
+    return quantized, {layer: tensors[name] for layer, name in writer.stored.items()}
 
 
 def _digest(array: np.ndarray) -> bytes:
@@ -88,6 +93,9 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray | onnx.TensorProto] = {}
         self.made: dict[tuple[object, ...], str] = {}
+        # The names of the integers of layers, and of equal ones the layer that they were made for.
+        self.stored: dict[str, str] = {}
+        self.makers: dict[tuple[object, ...], str] = {}
         self.taken = set(model.constants) | set(model.producers) | {value.name for value in model.proto.graph.input}
         # What reads of a quantized tensor are replaced by: for layers, and for other nodes.
         self.dequantized: dict[str, str] = {}
@@ -169,7 +177,7 @@ class _Writer:
         model = self.model
         weight = self.weights.get(layer.name)
         if weight is not None and layer.weight is not None:
-            node.input[1] = self._weight(layer.weight, weight)
+            node.input[1] = self._weight(layer, layer.weight, weight)
             bias = model.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
             if bias is not None and self._takes_integers(layer, bias):
                 scales = bias_scales(layer, weight, self.grids[layer.inputs[0]])
@@ -206,7 +214,7 @@ class _Writer:
         outputs = len(weight.values) * (attribute(node, "group", 1) if node.op_type == "ConvTranspose" else 1)
         return bias.ndim == 1 and bias.size == outputs
 
-    def _weight(self, name: str, weight: QuantizedWeight) -> str:
+    def _weight(self, layer: Layer, name: str, weight: QuantizedWeight) -> str:
         form = weight.form
         values = form.restore(weight.values)
         if weight.block:
@@ -220,10 +228,15 @@ class _Writer:
         if weight.zero_points is not None:
             zeros = (weight.zero_points if form.axis == 0 else weight.zero_points.T).reshape(scales.shape)
         key = (name, weight.bits, _digest(values), _digest(scales), _digest(zeros))
+        # From here on, the model has them.
+        weight.values = np.zeros((0, 0), np.int8)
         if key in self.made:
+            self.stored[layer.name] = self.stored[self.makers[key]]
             return self.made[key]
+        self.makers[key] = layer.name
         dtype = "int8" if weight.bits == 8 else "int4"
         integers = self._integers(f"{name}_quantized", values, dtype)
+        self.stored[layer.name] = integers
         inputs = [
             integers,
             self._constant(f"{name}_scale", scales.astype(np.float32)),
@@ -275,7 +288,10 @@ class _Writer:
         for name, value in self.model.constants.items():
             if name in used:
                 add_initializer(result.graph, name, value)
-        for name, value in self.initializers.items():
+        while self.initializers:
+            name = next(iter(self.initializers))
+            # There is no second copy of all of them at any time.
+            value = self.initializers.pop(name)
             if name not in used:
                 continue
             if isinstance(value, np.ndarray):

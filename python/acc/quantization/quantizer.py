@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
 from acc.quantization.methods.gptq import choose_damping, round_columns
 from acc.quantization.methods.hardware import Chosen, choose_for_hardware
-from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model
+from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model, serialized
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
 from acc.quantization.products import collect
@@ -74,7 +74,7 @@ class LayerFacts:
         name, op_type: of its node.
         nodes: names of all nodes that it consists of.
         inputs, output: the tensors that it reads and makes; facts of them are in `Quantized.tensors`.
-        weights: float and integer ones; None if there are none.
+        weights: float ones, how they are quantized, and the integers in the model; None if there are none.
     """
 
     name: str
@@ -82,7 +82,7 @@ class LayerFacts:
     nodes: tuple[str, ...]
     inputs: tuple[str, ...]
     output: str
-    weights: tuple[np.ndarray, QuantizedWeight] | None = field(default=None, repr=False)
+    weights: tuple[np.ndarray, QuantizedWeight, onnx.TensorProto] | None = field(default=None, repr=False)
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -92,7 +92,11 @@ class LayerFacts:
     @property
     def quantized_weight(self) -> np.ndarray | None:
         """The same rows, as what the integers stand for."""
-        return self.weights[1].real if self.weights else None
+        if self.weights is None:
+            return None
+        _, how, tensor = self.weights
+        values = onnx.numpy_helper.to_array(tensor).astype(np.int8)
+        return replace(how, values=how.form.rows(values)).real
 
     @property
     def weight_bits(self) -> int | None:
@@ -171,11 +175,12 @@ class Quantized:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model, whole or not at all; raises QuantizeError if it cannot be written."""
         try:
-            data = self.model.SerializeToString()
+            parts = serialized(self.model)
         except Exception as error:
             raise QuantizeError(f"cannot write '{os.fspath(path)}': {error}") from error
         with replacing(path, QuantizeError) as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
 
 
 def quantize(
@@ -303,12 +308,12 @@ class _Quantizer:
         weights = self._weights(placement, statistics, watched, grids)
         self.programs.close()
         tables = find_tables(model, options)
-        quantized = write_qdq(model, placement, grids, weights, tables)
+        quantized, integers = write_qdq(model, placement, grids, weights, tables)
         result = Quantized(
             quantized,
             source,
             options,
-            tuple(self._layer_facts(layer, weights.get(layer.name)) for layer in placement.layers),
+            tuple(self._layer_facts(layer, weights.get(layer.name), integers) for layer in placement.layers),
             self._tensor_facts(placement, grids, statistics),
             tuple(
                 (node.name, f"{node.op_type}: {reason}")
@@ -477,12 +482,14 @@ class _Quantizer:
             return None
         return seen.means * factor, seen.mean_squares * factor**2
 
-    def _layer_facts(self, layer: Layer, weight: QuantizedWeight | None) -> LayerFacts:
+    def _layer_facts(
+        self, layer: Layer, weight: QuantizedWeight | None, integers: Mapping[str, onnx.TensorProto]
+    ) -> LayerFacts:
         nodes = (layer.name, *(node.name for node in layer.chain))
         kind = layer.node.op_type
         if weight is None or layer.weight is None:
             return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output)
-        weights = (self.model.constants[layer.weight], weight)
+        weights = (self.model.constants[layer.weight], weight, integers[layer.name])
         return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output, weights)
 
     def _tensor_facts(
