@@ -227,9 +227,38 @@ def browser() -> str:
     return found
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_page_in_a_browser(browser: str, width: int, tmp_path: Path) -> None:
+def deep(count: int) -> Report:
+    """The report of a network of so many layers, with names as exporters make them."""
+    report = uneven()
+    layers = (report.layers[index % len(report.layers)] for index in range(count))
+    return dataclasses.replace(
+        report,
+        layers=tuple(
+            dataclasses.replace(
+                layer,
+                name=f"/encoder/layer.{index}/attention/self/query/MatMul",
+                own=None if layer.own is None else layer.own + index % 7,
+            )
+            for index, layer in enumerate(layers)
+        ),
+    )
+
+
+def test_of_many_sentences_those_of_the_loudest_layers_come_first() -> None:
+    report = deep(60)
+    page = to_html(report, "model.onnx")
+    first = page[page.index("What would help") : page.index(" more</summary>")]
+    told = [layer for layer in report.layers if layer.sentence]
+    assert first.count("<li>") == 12 < len(told) and f"{len(told) - 12}" in first
+    assert first.count("</summary>") == 0
+    least = min(layer.own for layer in told if layer.own is not None)
+    assert next(layer.name for layer in told if layer.own == least) in first
+
+
+@pytest.mark.parametrize(("width", "count"), [(360, 3), (1280, 3), (360, 400)])
+def test_page_in_a_browser(browser: str, width: int, count: int, tmp_path: Path) -> None:
     """No column is wider than the window, plots have a size, and every text is within the page."""
+    report = uneven() if count == 3 else deep(count)
     probe = """
       const frame = document.querySelector('iframe'), page = frame.contentDocument;
       const all = [...page.querySelectorAll('svg')];
@@ -243,7 +272,7 @@ def test_page_in_a_browser(browser: str, width: int, tmp_path: Path) -> None:
     """
     outer = (
         f"<!doctype html><iframe style='border:0' width='{width}' height='800' "
-        f'srcdoc="{html.escape(to_html(uneven(), "model.onnx"), quote=True)}" '
+        f'srcdoc="{html.escape(to_html(report, "model.onnx"), quote=True)}" '
         f'onload="{html.escape(probe, quote=True)}"></iframe>'
     )
     path = tmp_path / "outer.html"
@@ -254,5 +283,5 @@ def test_page_in_a_browser(browser: str, width: int, tmp_path: Path) -> None:
     assert title is not None, run.stderr[-2000:]
     facts = json.loads(html.unescape(title.group(1)))
     assert facts["inner"] == width and facts["scroll"] <= width, facts
-    assert facts["plots"] == 1 + 3 * len(uneven().layers) and facts["least"] > 50 and facts["bars"] > 100, facts
+    assert facts["plots"] == 1 + 3 * count and facts["least"] > 50 and facts["bars"] > 100, facts
     assert facts["font"] == "16px"

@@ -19,6 +19,9 @@ __all__ = ["to_html"]
 GOOD, FAIR = 30.0, 20.0
 """From which signal-to-noise ratio on, in dB, a layer is shown as good, and as fair."""
 
+MAX_SENTENCES = 12
+"""Of more, the rest is folded away."""
+
 TOP = 60.0
 """The ratio at the upper end of plots, in dB."""
 
@@ -97,13 +100,16 @@ def _number(value: float) -> str:
 
 
 def _advice(layers: Sequence[LayerReport]) -> str:
-    """The sentences, each with a link to its layer."""
-    items = [
-        f"<li>{_linked(layer.sentence, layer.name, index)}</li>" for index, layer in enumerate(layers) if layer.sentence
-    ]
+    """The sentences, each with a link to its layer; of many, those of the layers that add the most noise come first."""
+    told = [(index, layer) for index, layer in enumerate(layers) if layer.sentence]
+    if len(told) > MAX_SENTENCES:
+        told.sort(key=lambda item: math.inf if item[1].own is None else item[1].own)
+    items = [f"<li>{_linked(layer.sentence, layer.name, index)}</li>" for index, layer in told]
     if not items:
         return ""
-    return f"<h2>What would help</h2>\n<div class='card'><ul>{''.join(items)}</ul></div>"
+    first, rest = "".join(items[:MAX_SENTENCES]), items[MAX_SENTENCES:]
+    more = f"<details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details>" if rest else ""
+    return f"<h2>What would help</h2>\n<div class='card'><ul>{first}</ul>{more}</div>"
 
 
 def _linked(sentence: str, name: str, index: int) -> str:
@@ -117,7 +123,9 @@ def _marked(sentence: str) -> str:
 
 def _overview(layers: Sequence[LayerReport]) -> str:
     """The ratio along the network as a curve, and of each layer its own as a dot."""
-    width, height, left, bottom = 640, 230, 34, 18
+    # Dots of many layers stand side by side still; the figure is scrolled then.
+    width, height, left, bottom = max(640, 8 * len(layers)), 230, 34, 18
+    wide = f"style='min-width: {width}px'" if width > 640 else ""
     measured = [(index, layer) for index, layer in enumerate(layers) if layer.sqnr is not None]
     if not measured:
         return ""
@@ -147,7 +155,7 @@ def _overview(layers: Sequence[LayerReport]) -> str:
             f"<title>{_text(label)}</title></circle></a>"
         )
     return (
-        f"<figure class='card'><div class='wide overview'><svg viewBox='0 0 {width} {height}' role='img' "
+        f"<figure class='card'><div class='wide overview'><svg viewBox='0 0 {width} {height}' {wide} role='img' "
         f"aria-label='Signal-to-noise ratio by layer'>{''.join(lines)}<path class='curve' d='{path()}'/>{''.join(dots)}"
         f"<text x='{left}' y='{height - 3}'>first layer</text>"
         f"<text x='{width - 2}' y='{height - 3}' text-anchor='end'>last layer</text></svg></div>"
