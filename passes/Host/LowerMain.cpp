@@ -89,6 +89,14 @@ public:
         return failure();
       op = next;
     }
+    for (te::BitcastOp bitcast : bitcasts) {
+      builder.setInsertionPoint(bitcast);
+      Location loc = bitcast.getLoc();
+      bitcast.replaceAllUsesWith(makeBuffer(
+          builder, loc, converter, cast<MemRefType>(bitcast.getType()),
+          address(loc, bitcast.getSource()), {}));
+      bitcast.erase();
+    }
     main->getParentOfType<ModuleOp>()->setAttr(cpu::CPUDialect::kConstants,
                                                builder.getArrayAttr(constants));
     main.erase();
@@ -161,11 +169,8 @@ private:
           return success();
         })
         .Case<te::BitcastOp>([&](auto bitcast) {
-          Location loc = bitcast.getLoc();
-          bitcast.replaceAllUsesWith(makeBuffer(
-              builder, loc, converter, cast<MemRefType>(bitcast.getType()),
-              address(loc, bitcast.getSource()), {}));
-          op->erase();
+          // Guards follow views to the buffers that these are parts of.
+          bitcasts.push_back(bitcast);
           return success();
         })
         .Case<func::ReturnOp>([&](auto terminator) {
@@ -397,6 +402,7 @@ private:
   SmallVector<Attribute> constants;
   /// Allocations that are returned, with the number of the result.
   DenseMap<Operation *, size_t> outputs;
+  SmallVector<te::BitcastOp> bitcasts;
   /// Buffers that are an output already, until they are returned once.
   DenseSet<Value> written;
   int32_t layers = 0;

@@ -67,7 +67,7 @@ def test_on_narrow_hardware(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [50, 51])
 def test_layers_agree_with_onnx_runtime(seed: int) -> None:
-    check_against_onnx_runtime(seed, mixed_network)
+    check_against_onnx_runtime(seed, mixed_network, always_allowed=5)
 
 
 @pytest.mark.long
@@ -88,7 +88,7 @@ def test_on_narrow_hardware_long(seed: int, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(3000, 3060))
 def test_layers_agree_with_onnx_runtime_long(seed: int) -> None:
-    check_against_onnx_runtime(seed, mixed_network)
+    check_against_onnx_runtime(seed, mixed_network, always_allowed=5)
 
 
 @pytest.mark.long

@@ -159,6 +159,7 @@ def test_a_whole_network_of_4_bits(block: int, signed: bool, tmp_path: Path) -> 
     joined = net.concat([net.conv(x, 32), net.conv(x, 17)])
     outputs = [net.dense(net.flatten(net.global_average_pool(x))), net.any_max_pool(net.conv(joined, 8))]
     layers = check(narrow_activations(net.finish(outputs), 4), four_bits(block, 9), tmp_path)
+    assert not any(layer.name.endswith(":halo)") for layer in layers), "borders are written by the accelerator"
     inside = [layer.name for layer in layers if layer.target != "vta" and layer.layers]
     assert all(name.startswith(("quantizelinear", "dequantizelinear")) for name in inside), inside
     assert all(layer.target == "vta" for layer in layers if layer.macs)

@@ -70,14 +70,17 @@ def _run_native(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dic
     return acc.compile(model).run(dict(inputs))
 
 
-def check_against_onnx_runtime(seed: int, draw: Callable[[int], onnx.ModelProto] = random_zoo) -> None:
+def check_against_onnx_runtime(
+    seed: int, draw: Callable[[int], onnx.ModelProto] = random_zoo, always_allowed: int = 1
+) -> None:
+    """Every element within one step, and 98 of 100 equal; of small tensors, all but `always_allowed`."""
     model = draw(seed)
     for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, _run_native):
         if "Softmax" in agreement.layer:
             # ONNX Runtime's softmax of integers is coarser than the exact one, and its 1.0 can wrap around to 0.
             continue
         assert agreement.largest <= 1, f"seed {seed}: {agreement}"
-        allowed = max(int(0.02 * agreement.elements), 1)
+        allowed = max(int(0.02 * agreement.elements), always_allowed)
         assert round((1 - agreement.equal) * agreement.elements) <= allowed, f"seed {seed}: {agreement}"
 
 

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Passes.h"
+#include "passes/VTA/Program/Buffers.h"
 
 #include "dialects/TE/TEDialect.h"
 
@@ -97,11 +98,13 @@ private:
     ConfigAttr known = ConfigAttr::lookup(getOperation());
     if (!known || launch->getNumOperands() != 1 || !llvm::isInt<16>(value))
       return false;
-    Value buffer = launch->getOperand(0);
-    auto type = dyn_cast<MemRefType>(buffer.getType());
+    Value filled = launch->getOperand(0);
+    auto type = dyn_cast<MemRefType>(filled.getType());
+    auto [buffer, offset] = vta::findPlace(filled);
     isa::Config config = known.getConfig();
-    if (!type || !buffer.getDefiningOp<memref::AllocOp>() ||
-        !type.hasStaticShape() || !type.getLayout().isIdentity() ||
+    if (!type || !buffer || !buffer.getDefiningOp<memref::AllocOp>() ||
+        offset != 0 || !getBytes(buffer) ||
+        getBytes(buffer) != getBytes(filled) ||
         !type.getElementType().isSignlessInteger(8))
       return false;
     // A byte holds several elements of less, all of which are equal.
@@ -139,7 +142,7 @@ private:
       return a != b && a->isBeforeInBlock(b);
     });
 
-    int64_t bits = cast<MemRefType>(buffer.getType()).getNumElements() * 8;
+    int64_t bits = *getBytes(buffer) * 8;
     int64_t unit = 8 * config.elementBytes(isa::Memory::Out);
     if (bits % unit != 0)
       return std::nullopt;
