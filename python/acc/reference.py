@@ -146,8 +146,12 @@ def requantize(
     rounding: str = "half_up",
     out_lo: int | None = None,
     out_hi: int | None = None,
+    bits: int = 8,
 ) -> np.ndarray:
-    """int32 -> int8 of the same shape; sequences hold one value, or one per channel (axis 1)."""
+    """int32 -> int8 of the same shape; sequences hold one value, or one per channel (axis 1).
+
+    bits: how many the results fit, as whoever chose the numbers promises.
+    """
 
     def spread(values: Sequence[int]) -> np.ndarray:
         array = np.asarray(values, np.int64)
@@ -175,6 +179,7 @@ def requantize(
         y = np.maximum(y, out_lo)
     if out_hi is not None:
         y = np.minimum(y, out_hi)
+    assert bits == 8 or ((-(1 << (bits - 1)) <= y) & (y < 1 << (bits - 1))).all()
     return y.astype(np.int8)
 
 
