@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -34,7 +35,7 @@ def feeds(model: onnx.ModelProto, seed: int) -> dict[str, np.ndarray]:
         if dtype == np.float32:
             result[value.name] = rng.normal(0, 1, shape).astype(np.float32)
         else:
-            info = np.iinfo(dtype)
+            info = ml_dtypes.iinfo(dtype)
             result[value.name] = rng.integers(info.min, info.max + 1, shape).astype(dtype)
     return result
 
