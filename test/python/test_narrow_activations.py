@@ -175,3 +175,18 @@ def test_wide_hardware_runs_narrow_activations(tmp_path: Path) -> None:
     model = narrow_activations(net.build(net.conv(net.conv(net.input((1, 8, 7, 7)), 16), 8)), 4)
     layers = check(model, {}, tmp_path)
     assert all(layer.target == "vta" for layer in layers if layer.macs)
+
+
+@pytest.mark.parametrize("seed", [4, 8])
+def test_extensions_of_narrow_circuits(seed: int) -> None:
+    """What a configuration declares beside narrow elements changes no bit."""
+    model = narrow_activations(random_zoo(seed), 4)
+    inputs = feeds(model, seed)
+    native = acc.compile(model).run(inputs)
+    buffers = {"LOG_INP_BUFF_SIZE": 13, "LOG_WGT_BUFF_SIZE": 15, "LOG_ACC_BUFF_SIZE": 14}
+    config = {"LOG_INP_WIDTH": 2, "LOG_WGT_WIDTH": 2, "ALU_REQUANTIZE": 1, "GEMM_SET": 1, **buffers}
+    with acc.compile(model, "vta", config=config) as executable:
+        actual = executable.run(inputs)
+        assert any(layer.target == "vta" for layer in executable.report())
+    for name, value in native.items():
+        np.testing.assert_array_equal(actual[name], value, err_msg=f"seed {seed}: {name}")
