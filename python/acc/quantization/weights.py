@@ -12,7 +12,7 @@ import onnx
 from acc.quantization.model import attribute
 from acc.quantization.placement import Layer
 
-__all__ = ["QuantizedWeight", "WeightForm", "choose_grids", "choose_scales", "quantize_rows"]
+__all__ = ["QuantizedWeight", "WeightForm", "choose_grids", "choose_scales", "importance_of", "quantize_rows"]
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -186,6 +186,16 @@ def _usable(scales: np.ndarray) -> np.ndarray:
     return np.where(zero, scales[~zero].max(), scales).astype(np.float32)
 
 
+def importance_of(mean_squares: np.ndarray) -> np.ndarray:
+    """How much errors of weights count, as float32 of the same shape. mean_squares: of what each column meets."""
+    found = mean_squares.astype(np.float32)
+    mean = found.mean()
+    if not (mean > 0 and np.isfinite(mean)):
+        return np.ones_like(found)
+    # Inputs that calibration has not seen may be there elsewhere.
+    return found / mean + np.float32(1e-3)
+
+
 def quantize_rows(
     layer: Layer,
     weight: np.ndarray,
@@ -200,10 +210,7 @@ def quantize_rows(
     rows = form.rows(weight)
     importance = np.ones((1, rows.shape[1]), np.float32)
     if mean_squares is not None:
-        found = form.per_column(mean_squares).astype(np.float32)
-        mean = found.mean()
-        # Inputs that calibration has not seen may be there elsewhere.
-        importance = found / mean + np.float32(1e-3) if mean > 0 and np.isfinite(mean) else importance
+        importance = importance_of(form.per_column(mean_squares))
     size = block_size(layer, form, block) if bits < 8 else 0
     zeros = None
     if size:

@@ -27,7 +27,7 @@ from acc.quantization.calibration import Statistics
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.placement import Layer, Placement, Role
 from acc.quantization.ranges import Grid, make_grid, square_error
-from acc.quantization.weights import QuantizedWeight, choose_scales
+from acc.quantization.weights import QuantizedWeight, choose_scales, importance_of
 
 __all__ = ["MOST", "Chosen", "choose_for_hardware"]
 
@@ -246,8 +246,8 @@ class _Choice:
             if weight is None or weight.block or weight.scales.size == 1:
                 continue
             rows = weight.form.rows(self.model.constants[layer.weight or ""])
-            power = self._column_power(layer, weight).astype(np.float32)
-            scales = choose_scales(rows, power / max(float(power.mean()), 1e-30) + 1e-3, weight.bits, False)
+            importance = importance_of(self._column_power(layer, weight))
+            scales = choose_scales(rows, importance, weight.bits, False)
             if self._try_weight(layer, _rounded(rows, weight, scales)):
                 self.chosen.single.append(layer.name)
 
