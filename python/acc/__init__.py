@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from acc.executable import Executable, load
     from acc.frontend import import_onnx
     from acc.quantization import quantize
+    from acc.session import InferenceSession
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _LAZY = {
     "Device": "acc.devices",
     "compile": "acc.compiler",
     "Executable": "acc.executable",
+    "InferenceSession": "acc.session",
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
     "quantize": "acc.quantization",
@@ -44,6 +46,7 @@ __all__ = [
     "ConfigWarning",
     "Device",
     "Executable",
+    "InferenceSession",
     "ModelError",
     "ModelFileError",
     "ModelWarning",

@@ -116,11 +116,17 @@ class Executable:
         """The name of the target that the model was compiled for; several are joined by "+"."""
         return str(self.metadata.get("target", "cpu"))
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
         """Runs once: arrays by input name, of exactly the declared dtypes and shapes; returns arrays by output name.
 
-        Sizes that are not fixed are those of the arrays. Raises RunError naming the input that is missing, unknown or
-        of another dtype or shape. Ctrl-C raises KeyboardInterrupt; what is under way then ends by itself.
+        outputs: arrays by output name that the results are written to, of exactly the declared dtype and of the shape
+        that the result has; outputs that it does not name get arrays of their own. Nothing is copied if an array is
+        contiguous, has a fixed size, shares no memory with others and begins at a multiple of `ALIGNMENT`.
+
+        Sizes that are not fixed are those of the arrays. Raises RunError naming the input or output that is missing,
+        unknown or of another dtype or shape. Ctrl-C raises KeyboardInterrupt; what is under way then ends by itself.
         """
         if self._model is None:
             raise RunError("the model is closed")
@@ -132,24 +138,58 @@ class Executable:
             extra = [str(name) for name in inputs if name not in known]
             raise RunError(f"the model has no input '{extra[0]}': its inputs are {_names(self.inputs)}")
         try:
-            results = [None if shape is None else empty_aligned(shape, dtype) for shape, dtype in self._results]
+            given = self._check_outputs(outputs) if outputs else {}
+            placed = _places(given, arrays)
+            results = [
+                None if shape is None else placed[index] if index in placed else empty_aligned(shape, dtype)
+                for index, (shape, dtype) in enumerate(self._results)
+            ]
         except MemoryError as error:
             raise RunError(f"there is no memory for the outputs: {error}") from None
         model, shapes = self._model, [array.shape for array in arrays]
-        given, wanted = [_bytes(array) for array in arrays], [None if a is None else _bytes(a) for a in results]
+        read, wanted = [_bytes(array) for array in arrays], [None if a is None else _bytes(a) for a in results]
         started = time.perf_counter()
         if self._seconds > SHORT:
-            made = iter(interruptible(lambda: model.run(given, shapes, wanted)))
+            made = iter(interruptible(lambda: model.run(read, shapes, wanted)))
         else:
-            made = iter(model.run(given, shapes, wanted))
+            made = iter(model.run(read, shapes, wanted))
         self._seconds = time.perf_counter() - started
-        outputs: dict[str, np.ndarray] = {}
+        computed: list[np.ndarray] = []
         for info, array in zip(self.outputs, results, strict=True):
             if array is None:
                 data, shape = next(made)
                 array = data.view(_dtype(info.dtype)).reshape(shape)
-            outputs[info.name] = array
-        return outputs
+            computed.append(array)
+        # Those that are not there yet are copied when it is known that all of them fit.
+        for index, array in given.items():
+            if array.shape != computed[index].shape:
+                info, shape = self.outputs[index], list(computed[index].shape)
+                raise RunError(f"output '{info.name}' has shape {shape}, but the array has {list(array.shape)}")
+        for index, array in given.items():
+            if computed[index] is not array:
+                np.copyto(array, computed[index])
+                computed[index] = array
+        return {info.name: array for info, array in zip(self.outputs, computed, strict=True)}
+
+    def _check_outputs(self, outputs: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """The arrays for results, by the number of the output; raises RunError for those that cannot hold one."""
+        if not isinstance(outputs, Mapping):
+            raise RunError(f"the outputs are a dictionary of arrays by name, not {type(outputs).__name__}")
+        numbers = {info.name: index for index, info in enumerate(self.outputs)}
+        given: dict[int, np.ndarray] = {}
+        for name, array in outputs.items():
+            if name not in numbers:
+                raise RunError(f"the model has no output '{name}': its outputs are {_names(self.outputs)}")
+            info = self.outputs[numbers[name]]
+            if not isinstance(array, np.ndarray):
+                raise RunError(f"output '{name}' must go to an array, not to {type(array).__name__}")
+            if array.dtype != _dtype(info.dtype):
+                raise RunError(f"output '{name}' is {info.dtype}, but the array is {array.dtype}")
+            _check_sizes("output", info, array.shape)
+            if not array.flags.writeable:
+                raise RunError(f"the array for output '{name}' cannot be written to")
+            given[numbers[name]] = array
+        return given
 
     def _check(self, info: TensorInfo, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         given = inputs.get(info.name)
@@ -171,12 +211,7 @@ class Executable:
             array = np.asarray(inputs[info.name])
         except (ValueError, TypeError) as error:
             raise RunError(f"input '{info.name}' is not an array: {error}") from None
-        if len(array.shape) != len(info.shape) or any(
-            size != want for size, want in zip(array.shape, info.shape, strict=True) if isinstance(want, int)
-        ):
-            raise RunError(
-                f"input '{info.name}' must have shape {info.shape_text}, but the array has {list(array.shape)}"
-            )
+        _check_sizes("input", info, array.shape)
         if array.dtype != _dtype(info.dtype):
             raise RunError(f"input '{info.name}' must be {info.dtype}, but the array is {array.dtype}")
         return np.ascontiguousarray(array).reshape(array.shape)
@@ -223,6 +258,23 @@ class Executable:
         inputs = ", ".join(f"{info.name}: {info}" for info in self.inputs)
         outputs = ", ".join(f"{info.name}: {info}" for info in self.outputs)
         return f"<acc model for {self.target}: ({inputs}) -> ({outputs})>"
+
+
+def _check_sizes(kind: str, info: TensorInfo, shape: tuple[int, ...]) -> None:
+    if len(shape) != len(info.shape) or any(
+        size != want for size, want in zip(shape, info.shape, strict=True) if isinstance(want, int)
+    ):
+        raise RunError(f"{kind} '{info.name}' must have shape {info.shape_text}, but the array has {list(shape)}")
+
+
+def _places(given: Mapping[int, np.ndarray], inputs: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    """Those of the arrays for results that code may write to while it computes: nobody else reads or writes them."""
+    placed: dict[int, np.ndarray] = {}
+    for index, array in given.items():
+        others = [*inputs, *(other for number, other in given.items() if number != index)]
+        if array.flags.c_contiguous and not any(np.may_share_memory(array, other) for other in others):
+            placed[index] = array
+    return placed
 
 
 def _names(tensors: tuple[TensorInfo, ...]) -> str:

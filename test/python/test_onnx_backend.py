@@ -114,7 +114,7 @@ def test_values_are_compiled_in_at_the_first_run() -> None:
     model = reshape_model()
     prepared = onnx_backend.prepare(model)
     if prepared.executable is None:
-        assert prepared.specialized_inputs == ("shape",)
+        assert prepared.specialized.compiled_in == ("shape",)
     for shape in ([2, 6], [6, 2], [2, 6]):
         (result,) = prepared.run([X, np.array(shape)])
         np.testing.assert_array_equal(result, X.T.reshape(shape))

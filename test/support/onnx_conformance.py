@@ -196,11 +196,13 @@ class Suite:
             test.run(result)
         seconds = time.perf_counter() - started
         model = item.proto[0]
-        frozen = _Backend.last.specialized_inputs if _Backend.last else ()
+        frozen = _Backend.last.specialized.compiled_in if _Backend.last else ()
         kind, reason = _judge(result)
         if kind == "passed" and runner.differs:
             kind, reason = "differs", reason_to_differ
-        sized = [e for e in (_Backend.last.requirements if _Backend.last else ()) if isinstance(e, NeedsShape)]
+        sized = [
+            e for e in (_Backend.last.specialized.requirements if _Backend.last else ()) if isinstance(e, NeedsShape)
+        ]
         if kind == "passed" and self._opens and sized:
             kind, reason = "sized", _one_line(str(sized[0]))
         return Outcome(name, kind, reason, _operator(name, model), frozen, seconds)

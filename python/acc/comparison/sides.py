@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from acc.container import TensorInfo
-from acc.errors import AccError, ModelError, NeedsShape, NeedsValue
+from acc.errors import AccError, ModelError
 from acc.wording import first_line
 
 __all__ = ["CompareError", "Run", "Side", "parse_side"]
@@ -75,7 +75,7 @@ class Side:
 
         Raises CompareError without ONNX Runtime, or for what it refuses; what `acc.compile` raises.
         """
-        return _onnx_runtime(model, self) if self.runtime == ONNX_RUNTIME else _Compiled(model, self)
+        return _onnx_runtime(model, self) if self.runtime == ONNX_RUNTIME else _compiled(model, self)
 
     def load_compiled(self) -> Any:
         """The compiled model of this side, an Executable."""
@@ -174,53 +174,21 @@ def _onnx_runtime(model: onnx.ModelProto, side: Side) -> Run:
     return run
 
 
-class _Compiled:
-    """Runs a model with acc. It is compiled at the first run, for the sizes and values that it turns out to need."""
+def _compiled(model: onnx.ModelProto, side: Side) -> Run:
+    """Runs a model with acc, compiled for the sizes and values that it turns out to need."""
+    from acc.compiler import compile_contents
+    from acc.executable import Executable
+    from acc.frontend.model import input_names
+    from acc.specialization import Specialized
 
-    def __init__(self, model: onnx.ModelProto, side: Side) -> None:
-        self._model, self._side = model, side
-        self._shapes: set[str] = set()
-        self._values: set[str] = set()
-        self._made: dict[Any, Any] = {}
+    names, options = _targets(side)
 
-    def __call__(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
-        while True:
-            shapes = {name: feeds[name].shape for name in sorted(self._shapes)}
-            values = {name: feeds[name] for name in sorted(self._values)}
-            key = (tuple(shapes.items()), tuple((name, value.tobytes()) for name, value in values.items()))
-            try:
-                executable = self._made.get(key) or self._compile(shapes, values)
-            except NeedsShape as error:
-                if self._is_known(error.inputs, self._shapes) and self._is_known(error.values, self._values):
-                    raise
-                continue
-            except NeedsValue as error:
-                if self._is_known(error.inputs, self._values):
-                    raise
-                continue
-            self._made = {key: executable}
-            return executable.run({name: array for name, array in feeds.items() if name not in self._values})
+    def compile(values: dict[str, Any], shapes: dict[str, Any]) -> Executable:
+        contents = compile_contents(model, names, shapes=shapes or None, values=values or None, **options).contents
+        return Executable.from_contents(contents, device=side.detail or None)
 
-    @staticmethod
-    def _is_known(names: tuple[str, ...], known: set[str]) -> bool:
-        before = len(known)
-        known.update(names)
-        return len(known) == before
-
-    def _compile(self, shapes: dict[str, Any], values: dict[str, np.ndarray]) -> Any:
-        from acc.compiler import compile_contents
-        from acc.executable import Executable
-
-        names, options = _targets(self._side)
-        given = {key: dict(self._side.options.get(key) or {}) for key in ("shapes", "values")}
-        contents = compile_contents(
-            self._model,
-            names,
-            shapes={**given["shapes"], **shapes} or None,
-            values={**given["values"], **values} or None,
-            **options,
-        ).contents
-        return Executable.from_contents(contents, device=self._side.detail or None)
+    given = side.options.get("values"), side.options.get("shapes")
+    return Specialized(compile, input_names(model), *given, keep=1).run
 
 
 def as_run(inputs: tuple[TensorInfo, ...] | list[TensorInfo], sample: Mapping[str, Any]) -> Arrays:

@@ -93,7 +93,7 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     for sparse in graph.sparse_initializer:
         problems.add(f"initializer '{sparse.values.name}'", "sparse tensors are not supported")
 
-    inputs = tuple(value for value in graph.input if value.name not in initializers)
+    inputs = _fed(graph)
     seen: set[str] = set()
     for value in inputs:
         if not value.name:
@@ -113,6 +113,17 @@ def read_graph(model: onnx.ModelProto, problems: Problems) -> Graph:
     order = needed_nodes(order, outputs)
     used = frozenset(name for node in order for name in (*node.inputs, *node.captures) if name) | frozenset(outputs)
     return Graph(opset, inputs, outputs, initializers, tuple(order), used, opsets, functions)
+
+
+def _fed(graph: onnx.GraphProto) -> tuple[onnx.ValueInfoProto, ...]:
+    """The inputs that users feed: those with an initializer have a value already."""
+    stored = {tensor.name for tensor in graph.initializer}
+    return tuple(value for value in graph.input if value.name not in stored)
+
+
+def input_names(model: onnx.ModelProto) -> tuple[str, ...]:
+    """The names of the inputs that users feed, in order; nothing is checked."""
+    return tuple(value.name for value in _fed(model.graph))
 
 
 def _without_texts(graph: onnx.GraphProto, outputs: tuple[str, ...], source: str) -> tuple[str, ...]:
