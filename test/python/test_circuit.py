@@ -105,7 +105,7 @@ def test_lint(case: Case, tmp_path: pathlib.Path) -> None:
     (tmp_path / "acc_pkg.sv").write_text(package(case.config, Circuit(case.port)))
     rtl = simulator.sources() / "rtl"
     files = [rtl / "lint.vlt", tmp_path / "acc_pkg.sv", *sorted(rtl.glob("acc_*.sv"))]
-    command = [tool.program, "--lint-only", "-Wall", "--quiet", "--top-module", "acc_core", *files]
+    command = [tool.program, "--lint-only", "-Wall", "--quiet", "--top-module", "acc_axi", *files]
     done = subprocess.run(command, capture_output=True, text=True, env=tool.environment)
     assert done.returncode == 0, done.stderr
 

@@ -51,6 +51,13 @@ class RandomStream:
         Unless `fresh`, it finds in the scratchpads what the streams before have left. Raises AssertionError if the
         device complains.
         """
+        return self._run(device, self.linked() if stream is None else stream, fresh)[0]
+
+    def cycles(self, device: Any) -> int:
+        """How many a run on `device` takes, be it the circuit or its model; raises as `run` does."""
+        return self._run(device, self.linked(), True)[1]["cycles"]
+
+    def _run(self, device: Any, stream: bytes, fresh: bool) -> tuple[np.ndarray, dict[str, Any]]:
         if fresh:
             device.reset()
         memory = self.dram.copy()
@@ -59,12 +66,12 @@ class RandomStream:
             device.attach_at(address, memory[at : at + size])
             at += size
         try:
-            result = device.run(self.linked() if stream is None else stream)
+            result = device.run(stream)
         finally:
             for address in self.addresses:
                 device.detach(address)
         assert result["ok"], result["message"]
-        return memory
+        return memory, result
 
 
 def random_stream(

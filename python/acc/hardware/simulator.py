@@ -172,6 +172,17 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def compiler_flags(optimize: int, trace: bool) -> list[str]:
+    """What the C++ compiler is told of all that belongs to a simulator."""
+    include = verilator().include
+    defines = (*DEFINES, f"VM_TRACE={int(trace)}", f"VM_TRACE_FST={int(trace)}")
+    return [
+        *(f"-O{optimize}", "-march=native", "-std=c++20", "-fPIC", "-w"),
+        *(f"-I{include}", f"-I{include}/vltstd"),
+        *(f"-D{define}" for define in defines),
+    ]
+
+
 def support_objects(flags: list[str], trace: bool, progress: Progress) -> list[Path]:
     """Verilator's own run-time code as objects, which all simulators share."""
     tool = verilator()
@@ -207,9 +218,7 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     harness = folder / "sim" / "harness.cpp"
     headers = _headers(folder)
     tool, (_, cxx_version) = verilator(), compiler()
-    flags = [f"-O{optimize}", "-march=native", "-std=c++20", "-fPIC", "-w"]
-    flags += [f"-I{tool.include}", f"-I{tool.include}/vltstd"]
-    flags += [f"-D{define}" for define in (*DEFINES, f"VM_TRACE={int(trace)}", f"VM_TRACE_FST={int(trace)}")]
+    flags = compiler_flags(optimize, trace)
     digest = hashlib.sha256()
     for part in (text, tool.version, cxx_version, _processor(), *VERILATE, *flags):
         digest.update(part.encode() + b"\0")
