@@ -5,8 +5,8 @@ python scripts/mutate_rtl.py [NAME ...] [--list] [--seeds N]
 
 Every mutation is a text of hardware/rtl and what replaces it, in a copy. It is killed if a stream of
 `acc.hardware.random_stream` ends differently than on the functional simulator (or not at all), or, where it concerns
-what the circuit says about bad streams or how fast it is, if a test of test/python/test_circuit*.py fails. Exit code 1
-if one survives, 2 if a text is no longer there.
+what the circuit says about bad streams, how fast it is, or its bus, if a test of test/python/test_circuit*.py or
+test_axi.py fails. Exit code 1 if one survives, 2 if a text is no longer there.
 """
 
 from __future__ import annotations
@@ -160,6 +160,10 @@ MUTATIONS = (
     Mutation("fifo-overrun", "fifo", "assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
     Mutation("store-fifo-room", "store", "((1 << LOG_FIFO) - 7)", "((1 << LOG_FIFO) - 1)"),
     Mutation("spare-beat-lost", "read_port", "(spare_valid || m_rvalid) && !take", "spare_valid && !take"),
+    # The bus.
+    Mutation("register-written-in-part", "axi", "reg_write = write && (&s_wstrb)", "reg_write = write", "on_a_bus"),
+    Mutation("register-read-late", "axi", "if (read) s_rdata <= reg_rdata;", "s_rdata <= reg_rdata;", "on_a_bus"),
+    Mutation("size-of-beats", "axi", "m_arsize = 3'(LOG_PORT_BYTES)", "m_arsize = 3'd0", "on_a_bus"),
     # What is said about bad streams, and throughput.
     Mutation("index-unchecked", "sequence", "bad_d3 <= d_sum[DB];", "bad_d3 <= 1'b0;", "bad_streams"),
     Mutation(
@@ -189,7 +193,7 @@ def try_streams(seeds: int, tests: str) -> int:
     if tests:
         import pytest
 
-        files = [str(ROOT / "test" / "python" / f"test_circuit{part}.py") for part in ("", "_errors")]
+        files = [str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi")]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
     from circuits import ROOMY, SMALL, WIDE, check, extended
 

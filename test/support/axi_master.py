@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
 
 from acc._lib import isa
@@ -67,6 +67,18 @@ def _pauses(seed: int, busy: float) -> Iterator[bool]:
         yield from itertools.repeat(still, draw.choice((1, 1, 2, 5)))
 
 
+async def _watch(dut: object, valid: str, ready: str, *payload: str) -> None:
+    """What the circuit offers on a channel stays until it is taken: AXI asks for it, cocotbext-axi does not look."""
+    signals = [getattr(dut, name) for name in payload]
+    valid_signal, ready_signal = getattr(dut, valid), getattr(dut, ready)
+    offered: list[object] | None = None
+    while True:
+        await RisingEdge(dut.clk)
+        now = [signal.value for signal in signals] if int(valid_signal.value) else None
+        assert offered is None or offered == now, f"{valid}: {offered} became {now}"
+        offered = None if now is None or int(ready_signal.value) else now
+
+
 async def _write(master: AxiLiteMaster, register: str, value: int) -> None:
     await master.write_dword(WORD * isa.REGISTERS[register], value)
 
@@ -86,6 +98,7 @@ async def _run(master: AxiLiteMaster, dut: object, stream: int, count: int) -> d
         await _write(master, register, value)
     done, error = (1 << isa.REGISTER_BITS[f"status_{bit}"][0] for bit in ("done", "error"))
     while not await _read(master, "status") & (done | error):
+        await _read(master, "cycles_lo")
         await ClockCycles(dut.clk, PATIENCE)
     return {name: await _read(master, name) for name in isa.REGISTERS}
 
@@ -109,6 +122,15 @@ async def streams(dut: object) -> None:
     await ClockCycles(dut.clk, 4)
     dut.rst.value = 0
     await ClockCycles(dut.clk, 2)
+    for prefix, letter, payload in (
+        ("s", "r", ("data", "resp")),
+        ("s", "b", ("resp",)),
+        ("m", "ar", ("id", "addr", "len")),
+        ("m", "aw", ("addr", "len")),
+        ("m", "w", ("data", "strb", "last")),
+    ):
+        names = (f"{prefix}_{letter}{signal}" for signal in ("valid", "ready", *payload))
+        cocotb.start_soon(_watch(dut, *names))
 
     # A part of a register is not written, and whoever tries is told so.
     limit = await _read(master, "limit")
