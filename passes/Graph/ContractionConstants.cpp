@@ -21,7 +21,8 @@ using namespace acc::graph;
 constexpr double kLargestBiasError = 1.0 / 64;
 
 FailureOr<Weights> acc::graph::readWeights(Value weight, int64_t axis,
-                                           std::string &reason) {
+                                           std::string &reason,
+                                           bool mayKeepZeroPoints) {
   Value source = getQuantizedSource(weight);
   FailureOr<SmallVector<int64_t>> stored = failure();
   if (source)
@@ -56,21 +57,35 @@ FailureOr<Weights> acc::graph::readWeights(Value weight, int64_t axis,
     zeroPoints.push_back(uniform.getZeroPoint());
   }
 
+  zeroPoints.resize(weights.rows, zeroPoints.front());
   int64_t columns = stored->size() / weights.rows;
   int64_t inner = computeProduct(shape.drop_front(axis + 1));
-  weights.values.reserve(stored->size());
-  for (int64_t row = 0; row != weights.rows; ++row)
-    for (int64_t column = 0; column != columns; ++column) {
-      int64_t outer = column / inner;
-      int64_t value =
-          (*stored)[(outer * weights.rows + row) * inner + column % inner];
-      value -= zeroPoints[zeroPoints.size() == 1 ? 0 : row];
-      if (value < -128 || value > 127) {
-        reason = "the weights minus their zero point do not fit int8";
-        return failure();
+  // Appends the rows, each minus what `bases` has for it, if they fit.
+  auto appendRows = [&](ArrayRef<int64_t> bases) {
+    weights.values.clear();
+    weights.values.reserve(stored->size());
+    for (int64_t row = 0; row != weights.rows; ++row)
+      for (int64_t column = 0; column != columns; ++column) {
+        int64_t outer = column / inner;
+        int64_t value =
+            (*stored)[(outer * weights.rows + row) * inner + column % inner] -
+            bases[row];
+        if (value < -128 || value > 127)
+          return false;
+        weights.values.push_back(int8_t(value));
       }
-      weights.values.push_back(int8_t(value));
-    }
+    return true;
+  };
+  if (appendRows(zeroPoints))
+    return weights;
+  auto element = cast<quant::QuantizedType>(type.getElementType());
+  SmallVector<int64_t> bases(weights.rows, element.isSigned() ? 0 : 128);
+  if (!mayKeepZeroPoints || !appendRows(bases)) {
+    reason = "the weights minus their zero point do not fit int8";
+    return failure();
+  }
+  for (auto [zeroPoint, base] : llvm::zip(zeroPoints, bases))
+    weights.zeroPoints.push_back(int32_t(zeroPoint - base));
   return weights;
 }
 
@@ -156,6 +171,32 @@ LogicalResult acc::graph::addBias(Value bias, const BiasUse &use,
       return failure();
     }
     biases[row] += int64_t(rounded);
+  }
+  return success();
+}
+
+LogicalResult acc::graph::addMatchingBias(Value bias, const BiasUse &use,
+                                          const Weights &weights,
+                                          MutableArrayRef<int64_t> biases) {
+  // Two scales that differ by less are one number in float32 arithmetic.
+  constexpr double tolerance = 0x1p-20;
+  std::string reason;
+  FailureOr<SmallVector<double>> reals = failure();
+  if (isInteger32(bias))
+    reals = readBias(bias, weights.rows, use.axis, reason);
+  if (failed(reals))
+    return failure();
+  auto element = cast<RankedTensorType>(getQuantizedSource(bias).getType())
+                     .getElementType();
+  auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(element);
+  for (int64_t row = 0; row != weights.rows; ++row) {
+    double step =
+        perAxis ? perAxis.getScales()[perAxis.getScales().size() == 1 ? 0 : row]
+                : cast<quant::UniformQuantizedType>(element).getScale();
+    double unit = use.inputScale * weights.scale(row);
+    if (!(std::abs(step * use.beta / unit - 1) <= tolerance))
+      return failure();
+    biases[row] += int64_t(std::nearbyint((*reals)[row] / step));
   }
   return success();
 }

@@ -18,6 +18,9 @@ struct Weights {
   int64_t rows = 0;
   /// One, or one for each row.
   llvm::SmallVector<double> scales;
+  /// Where the difference does not fit 8 bits, the zero point that `values`
+  /// still have, for each row; else empty.
+  llvm::SmallVector<int32_t> zeroPoints;
 
   llvm::ArrayRef<int8_t> row(int64_t index) const {
     int64_t columns = values.size() / rows;
@@ -29,9 +32,11 @@ struct Weights {
 };
 
 /// Reads weights whose rows are at `axis`; a row has the order of the other
-/// axes.
+/// axes. Those that differ from their zero point by more than 8 bits are
+/// refused, or with `mayKeepZeroPoints` left as they are.
 mlir::FailureOr<Weights> readWeights(mlir::Value weight, int64_t axis,
-                                     std::string &reason);
+                                     std::string &reason,
+                                     bool mayKeepZeroPoints = false);
 
 /// How a bias relates to the accumulators it joins.
 struct BiasUse {
@@ -47,6 +52,12 @@ mlir::LogicalResult addBias(mlir::Value bias, const BiasUse &use,
                             const Weights &weights,
                             llvm::MutableArrayRef<int64_t> biases,
                             std::string &reason);
+
+/// The same for a bias whose steps are those of the accumulators, as quantized
+/// models have it; fails for any other, which is a number of its own.
+mlir::LogicalResult addMatchingBias(mlir::Value bias, const BiasUse &use,
+                                    const Weights &weights,
+                                    llvm::MutableArrayRef<int64_t> biases);
 
 } // namespace acc::graph
 

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Graph/QuantizedLayer.h"
+#include "passes/Graph/ActivationProduct.h"
 #include "passes/Graph/Scale.h"
 
 #include <cmath>
@@ -21,13 +21,7 @@ using namespace acc::graph;
 
 namespace {
 
-/// One operand of a product: a quantized tensor, what it means, and whether its
-/// last two axes are swapped in the product.
-struct Factor {
-  Value integers;
-  Grid grid;
-  bool isTransposed = false;
-};
+using Factor = ActivationProduct::Factor;
 
 FailureOr<Factor> readFactor(OpBuilder &builder, Location loc, Value value,
                              bool isTransposed, std::string &reason) {
@@ -105,22 +99,18 @@ bool acc::graph::isProductOfActivations(Operation *op) {
                    cast<RankedTensorType>(right.getType()).getRank() > 2);
 }
 
-FailureOr<Value> acc::graph::legalizeProduct(OpBuilder &builder,
-                                             QuantizedLayer &layer,
-                                             std::string &reason) {
-  Operation *op = layer.anchor;
-  Location loc = layer.getLoc();
+FailureOr<ActivationProduct> ActivationProduct::get(OpBuilder &builder,
+                                                    Location loc, Operation *op,
+                                                    std::string &reason) {
+  ActivationProduct product;
+  product.op = op;
   auto gemm = dyn_cast<GemmOp>(op);
-  double alpha = gemm ? gemm.getAlpha().convertToDouble() : 1;
-  if (!(alpha > 0) || std::isinf(alpha)) {
+  product.alpha = gemm ? gemm.getAlpha().convertToDouble() : 1;
+  if (!(product.alpha > 0) || std::isinf(product.alpha)) {
     reason = "alpha is not positive";
     return failure();
   }
-  if (layer.biasAdd || (gemm && gemm.getC())) {
-    reason = "adds a bias to a product of two activations";
-    return failure();
-  }
-  for (Value operand : op->getOperands())
+  for (Value operand : op->getOperands().take_front(2))
     if (cast<RankedTensorType>(operand.getType()).getRank() < 2) {
       reason = "an operand is a vector";
       return failure();
@@ -148,12 +138,48 @@ FailureOr<Value> acc::graph::legalizeProduct(OpBuilder &builder,
   Interval left = a->grid.centered(), right = b->grid.centered();
   int64_t ends[] = {left.lo * right.lo, left.lo * right.hi, left.hi * right.lo,
                     left.hi * right.hi};
-  Interval range;
-  range.lo = depth * *llvm::min_element(ends);
-  range.hi = depth * *llvm::max_element(ends);
+  product.range.lo = depth * *llvm::min_element(ends);
+  product.range.hi = depth * *llvm::max_element(ends);
+  product.a = *a;
+  product.b = *b;
+  return product;
+}
+
+Value ActivationProduct::create(OpBuilder &builder, Location loc,
+                                int32_t offset) const {
+  return MatMulIntegerOp::create(
+      builder, loc, a.integers, b.integers,
+      builder.getI8IntegerAttr(int8_t(a.grid.zeroPoint)),
+      builder.getI8IntegerAttr(int8_t(b.grid.zeroPoint)),
+      builder.getI32IntegerAttr(offset), builder.getBoolAttr(b.isTransposed));
+}
+
+Value ActivationProduct::restoreShape(OpBuilder &builder, Location loc,
+                                      Value value) const {
+  auto shape = cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+  auto own = cast<RankedTensorType>(value.getType());
+  if (!own.hasStaticShape() || own.getShape() == shape)
+    return value;
+  return ReshapeOp::create(builder, loc, own.clone(shape), value, ValueRange());
+}
+
+FailureOr<Value> acc::graph::legalizeProduct(OpBuilder &builder,
+                                             QuantizedLayer &layer,
+                                             std::string &reason) {
+  Location loc = layer.getLoc();
+  auto gemm = dyn_cast<GemmOp>(layer.anchor);
+  if (layer.biasAdd || (gemm && gemm.getC())) {
+    reason = "adds a bias to a product of two activations";
+    return failure();
+  }
+  FailureOr<ActivationProduct> product =
+      ActivationProduct::get(builder, loc, layer.anchor, reason);
+  if (failed(product))
+    return failure();
   FailureOr<FixedPoint> point = deriveFixedPoint(
-      getRatio({alpha, a->grid.scale, b->grid.scale}, layer.output.scale),
-      range, layer.output.output(), reason, layer.getTies());
+      getRatio({product->alpha, product->a.grid.scale, product->b.grid.scale},
+               layer.output.scale),
+      product->range, layer.output.output(), reason, layer.getTies());
   if (failed(point))
     return failure();
   int64_t offset = point->offset.front();
@@ -161,17 +187,7 @@ FailureOr<Value> acc::graph::legalizeProduct(OpBuilder &builder,
     reason = "the accumulator may exceed 32 bits";
     return failure();
   }
-  Value sum = MatMulIntegerOp::create(
-      builder, loc, a->integers, b->integers,
-      builder.getI8IntegerAttr(int8_t(a->grid.zeroPoint)),
-      builder.getI8IntegerAttr(int8_t(b->grid.zeroPoint)),
-      builder.getI32IntegerAttr(int32_t(offset)),
-      builder.getBoolAttr(b->isTransposed));
-  Value result = makeRequantize(builder, loc, sum, *point);
-  auto shape = cast<RankedTensorType>(op->getResult(0).getType()).getShape();
-  auto own = cast<RankedTensorType>(result.getType());
-  if (!own.hasStaticShape() || own.getShape() == shape)
-    return result;
-  return Value(
-      ReshapeOp::create(builder, loc, own.clone(shape), result, ValueRange()));
+  Value sum = product->create(builder, loc, int32_t(offset));
+  return product->restoreShape(builder, loc,
+                               makeRequantize(builder, loc, sum, *point));
 }

@@ -165,6 +165,17 @@ LogicalResult acc::graph::findLayer(QuantizeLinearOp quantize,
 
 namespace {
 
+/// Writes on integer products that are built why nothing requantizes them.
+struct ReasonListener : OpBuilder::Listener {
+  StringAttr reason;
+
+  explicit ReasonListener(StringAttr reason) : reason(reason) {}
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
+    if (isa<ConvIntegerOp, GemmIntegerOp, MatMulIntegerOp>(op))
+      op->setAttr(GraphDialect::kReason, reason);
+  }
+};
+
 struct GraphLegalizeQuantization
     : acc::graph::impl::GraphLegalizeQuantizationBase<
           GraphLegalizeQuantization> {
@@ -189,6 +200,7 @@ struct GraphLegalizeQuantization
     getOperation().walk([&](QuantizeLinearOp op) { quantizes.push_back(op); });
     for (QuantizeLinearOp op : quantizes)
       legalize(rewriter, op);
+    legalizeSums(rewriter);
     if (failed(rewrite(populateRebasePatterns)) ||
         failed(rewrite(populateSinkReshapesPatterns)))
       return signalPassFailure();
@@ -254,6 +266,31 @@ private:
         op, toQuantized(rewriter, op.getLoc(), *integers, op.getType()));
   }
 
+  /// Convolutions and products of quantized tensors that end in no quantized
+  /// tensor.
+  void legalizeSums(IRRewriter &rewriter) {
+    SmallVector<Operation *> products;
+    getOperation().walk([&](Operation *op) {
+      if (!isContraction(op))
+        return;
+      Value a = getQuantizedSource(op->getOperand(0)),
+            b = getQuantizedSource(op->getOperand(1));
+      if (a && b &&
+          !(matchPattern(a, m_Constant()) && matchPattern(b, m_Constant())))
+        products.push_back(op);
+    });
+    for (Operation *op : products) {
+      auto known = op->getAttrOfType<StringAttr>(GraphDialect::kReason);
+      ReasonListener listener(known ? known
+                                    : rewriter.getStringAttr(explain(op)));
+      std::string reason;
+      OpBuilder builder(op, &listener);
+      FailureOr<Value> floats = legalizeToFloat(builder, op, reason);
+      if (succeeded(floats))
+        rewriter.replaceOp(op, *floats);
+    }
+  }
+
   /// Why an operator that reads quantized tensors is no integer arithmetic,
   /// though nothing that ends in a quantized tensor starts with it.
   static std::string explain(Operation *op) {
@@ -276,6 +313,13 @@ private:
     return "its result is not quantized";
   }
 
+  /// Whether floats are made of a tensor because products end in floats, and
+  /// not because the model says so.
+  static bool isSumOfProducts(Value source) {
+    auto cast = source.getDefiningOp<StorageCastOp>();
+    return cast && getElementTypeOrSelf(cast.getInput()).isInteger(32);
+  }
+
   /// Operators that read quantized tensors but do not end in one.
   void explainRest() {
     getOperation().walk([](Operation *op) {
@@ -285,7 +329,8 @@ private:
         return;
       if (llvm::any_of(op->getOperands(), [](Value operand) {
             Value source = getQuantizedSource(operand);
-            return source && !matchPattern(source, m_Constant());
+            return source && !matchPattern(source, m_Constant()) &&
+                   !isSumOfProducts(source);
           }))
         op->setAttr(GraphDialect::kReason,
                     StringAttr::get(op->getContext(), explain(op)));

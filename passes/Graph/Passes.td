@@ -134,8 +134,10 @@ def GraphLegalizeQuantization
     quantized per tensor; weights are constant, quantized per tensor or per
     output channel. Any other chain of element-wise operators on one quantized
     tensor becomes `graph.lookup`, whose table is the chain itself on a constant
-    of all 256 integers. What does not fit stays float and says why in
-    `graph.reason`. What lies halfway between two integers goes to the even one,
+    of all 256 integers. A convolution or matrix product of quantized operands
+    whose result floats read is integers up to its sums, which are multiplied by
+    the product of the scales. What does not fit stays float; it, and what ends
+    in floats, says why in `graph.reason`. What lies halfway between two integers goes to the even one,
     as ONNX Runtime has it, or up with `ties-up`, which takes fewer steps.
 
     Before:

@@ -60,6 +60,13 @@ mlir::FailureOr<mlir::Value> legalizeResize(mlir::OpBuilder &builder,
 mlir::FailureOr<mlir::Value> legalizeByTable(mlir::OpBuilder &builder,
                                              QuantizeLinearOp quantize);
 
+/// Builds a convolution or matrix product of quantized operands whose sums,
+/// though they are integers, are read as floats, and returns these floats; or
+/// says why it has to be computed in floats.
+mlir::FailureOr<mlir::Value> legalizeToFloat(mlir::OpBuilder &builder,
+                                             mlir::Operation *op,
+                                             std::string &reason);
+
 /// Whether there is integer arithmetic for `op` between quantized tensors.
 bool hasIntegerForm(mlir::Operation *op);
 

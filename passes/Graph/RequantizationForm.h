@@ -34,6 +34,8 @@ constexpr int kMostPostShift = 30;
 /// The integers from `lo` to `hi`, both included.
 struct Interval {
   int64_t lo = 0, hi = 0;
+
+  bool fitsInt32() const { return lo == int32_t(lo) && hi == int32_t(hi); }
 };
 
 /// What an output may be: stored integers from `lo` to `hi`, where `zeroPoint`

@@ -88,6 +88,8 @@ Weights SubpixelConvolution::splitGroups(const Weights &weights) const {
                        values.slice(row / outputsOfGroup * size, size));
     if (weights.scales.size() > 1 || row == 0)
       split.scales.push_back(weights.scale(row % outputsOfGroup));
+    if (!weights.zeroPoints.empty())
+      split.zeroPoints.push_back(weights.zeroPoints[row % outputsOfGroup]);
   }
   return split;
 }
@@ -130,6 +132,9 @@ Weights SubpixelConvolution::expand(const Weights &weights) const {
   else
     for (int64_t row = 0; row < expanded.rows; ++row)
       expanded.scales.push_back(weights.scale(getSource(row).first));
+  if (!weights.zeroPoints.empty())
+    for (int64_t row = 0; row < expanded.rows; ++row)
+      expanded.zeroPoints.push_back(weights.zeroPoints[getSource(row).first]);
   return expanded;
 }
 

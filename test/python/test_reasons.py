@@ -180,7 +180,10 @@ PATTERNS: dict[str, tuple[Build, str]] = {
         lambda n: n.op("Add", n.op("Mul", n.op("Relu", n.input(1, 16)), c := n.constant(2.0, FLOAT)), c),
         "not quantized: Relu, Mul and Add in floating point",
     ),
-    "constants for floats": (lambda n: n.conv(n.start()), "dequantizes a constant for floating point"),
+    "constants for floats": (
+        lambda n: n.op("Conv", n.input(1, 16, 8, 8), n.weight(16, 16, 1, 1)),
+        "dequantizes a constant for floating point",
+    ),
     "two readers": (
         lambda n: n.op("Add", n.qdq(c := n.conv(n.start())), n.op("Softmax", c)),
         "its float result has other uses",

@@ -44,16 +44,6 @@ func.func @weights_only(%x: tensor<1x2xf32>) -> tensor<1x1xf32> {
   return %g : tensor<1x1xf32>
 }
 
-// CHECK-LABEL: func.func @unquantized_result(
-// CHECK: graph.gemm %{{.*}} {graph.reason = "its result is not quantized"}
-func.func @unquantized_result(%q: tensor<1x2x!q>) -> tensor<1x1xf32> {
-  %x = graph.dequantize_linear %q : (tensor<1x2x!q>) -> tensor<1x2xf32>
-  %wq = graph.constant dense<7> : tensor<2x1xi8> : tensor<2x1x!w>
-  %w = graph.dequantize_linear %wq : (tensor<2x1x!w>) -> tensor<2x1xf32>
-  %g = graph.gemm %x, %w : (tensor<1x2xf32>, tensor<2x1xf32>) -> tensor<1x1xf32>
-  return %g : tensor<1x1xf32>
-}
-
 // CHECK-LABEL: func.func @vector(
 // CHECK: graph.mat_mul %{{.*}} {graph.reason = "an operand is a vector"}
 func.func @vector(%q: tensor<2x!q>, %p: tensor<2x2x!q>) -> tensor<2x!q> {
@@ -65,7 +55,10 @@ func.func @vector(%q: tensor<2x!q>, %p: tensor<2x2x!q>) -> tensor<2x!q> {
 }
 
 // CHECK-LABEL: func.func @biased_product(
-// CHECK: graph.mat_mul %{{.*}} {graph.reason = "adds a bias to a product of two activations"}
+// CHECK: graph.matmul_integer %{{.*}} graph.reason = "adds a bias to a product of two activations"
+// CHECK: graph.dequantize_linear
+// CHECK: graph.add
+// CHECK: graph.quantize_linear
 func.func @biased_product(%q: tensor<2x2x!q>) -> tensor<2x2x!q> {
   %x = graph.dequantize_linear %q : (tensor<2x2x!q>) -> tensor<2x2xf32>
   %b = graph.constant dense<1.0> : tensor<2xf32> : tensor<2xf32>
@@ -82,7 +75,13 @@ func.func @two_activations(%q: tensor<2x2x!q>) -> tensor<2x2x!q> {
 }
 
 // CHECK-LABEL: func.func @weight_zero_point(
-// CHECK: graph.gemm %{{.*}} {graph.reason = "the weights minus their zero point do not fit int8"}
+// CHECK-DAG: %[[W:.*]] = graph.constant dense<72> : tensor<1x2xi8>
+// CHECK-DAG: %[[ONES:.*]] = graph.constant dense<1> : tensor<1x2xi8>
+// CHECK-DAG: %[[ZERO:.*]] = graph.constant dense<-127> : tensor<1x1xi32>
+// CHECK: %[[P:.*]] = graph.gemm_integer %[[X:.*]], %[[W]], %{{.*}} {graph.reason = "the weights minus their zero point do not fit int8"}
+// CHECK: %[[S:.*]] = graph.gemm_integer %[[X]], %[[ONES]]
+// CHECK: %[[M:.*]] = graph.mul %[[S]], %[[ZERO]]
+// CHECK: graph.sub %[[P]], %[[M]]
 func.func @weight_zero_point(%q: tensor<1x2x!q>) -> tensor<1x1x!q> {
   %x = graph.dequantize_linear %q : (tensor<1x2x!q>) -> tensor<1x2xf32>
   %wq = graph.constant dense<200> : tensor<2x1xui8> : tensor<2x1x!wz>
@@ -93,8 +92,10 @@ func.func @weight_zero_point(%q: tensor<1x2x!q>) -> tensor<1x1x!q> {
 }
 
 // CHECK-LABEL: func.func @bias(
-// CHECK: graph.gemm %{{.*}} {graph.reason = "the bias needs finer steps than the accumulator has"}
-// CHECK: graph.gemm %{{.*}} {graph.reason = "the accumulator may exceed 32 bits"}
+// CHECK: graph.gemm_integer %{{.*}} {graph.reason = "the bias needs finer steps than the accumulator has"}
+// CHECK: graph.add
+// CHECK: graph.gemm_integer %{{.*}} {graph.reason = "the accumulator may exceed 32 bits"}
+// CHECK: graph.add
 func.func @bias(%q: tensor<1x2x!q>) -> (tensor<1x1x!quant.uniform<i8:f32, 1.0e-3>>, tensor<1x1x!q>) {
   %x = graph.dequantize_linear %q : (tensor<1x2x!q>) -> tensor<1x2xf32>
   %wq = graph.constant dense<7> : tensor<2x1xi8> : tensor<2x1x!w>

@@ -152,6 +152,8 @@ def _is_int8(op: ir.Operation, _: Hardware) -> str:
 
 
 def _has_one_reader(op: ir.Operation, hardware: Hardware) -> str:
+    if (known := op.attributes.get("graph.reason")) is not None:
+        return str(known.value)
     uses = op.result.uses
     if len(uses) == 1 and uses[0].owner.name == "graph.requantize":
         return ""
