@@ -21,7 +21,16 @@ from acc.pipeline import Graph, Kernels, Lowered, Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, Target
 
-__all__ = ["Compilation", "compile", "compile_contents", "compile_graph", "describe", "resolve_targets"]
+__all__ = [
+    "Compilation",
+    "compile",
+    "compile_contents",
+    "compile_graph",
+    "compile_kernels",
+    "describe",
+    "make_pipeline",
+    "resolve_targets",
+]
 
 _QUANTIZED = frozenset(
     f"graph.{name}"
@@ -103,26 +112,36 @@ def compile_contents(
     **target_options: object,
 ) -> Compilation:
     """As `compile`, but returns what `acc.container.write_model` writes."""
-    chosen = resolve_targets(target, config, **target_options)
-    accelerators = tuple(item for item in chosen if isinstance(item, Accelerator))
     base = options or Options()
-    alignment = max((MIN_ALIGNMENT, *(item.alignment for item in accelerators)))
-    pipeline = Pipeline(
+    pipeline = make_pipeline(
+        resolve_targets(target, config, **target_options),
         replace(
             base,
-            accelerators=accelerators,
-            cpu=replace(base.cpu, cpu=cpu, features=cpu_features, alignment=alignment),
-            ties=_ties(chosen, base.ties),
+            cpu=replace(base.cpu, cpu=cpu, features=cpu_features),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
-        )
+        ),
     )
     return compile_graph(pipeline, pipeline.import_graph(model, shapes, values))
 
 
+def make_pipeline(chosen: Sequence[Target], options: Options) -> Pipeline:
+    """A compilation for targets, otherwise with these options."""
+    accelerators = tuple(item for item in chosen if isinstance(item, Accelerator))
+    alignment = max((MIN_ALIGNMENT, *(item.alignment for item in accelerators)))
+    return Pipeline(
+        replace(
+            options,
+            accelerators=accelerators,
+            cpu=replace(options.cpu, alignment=alignment),
+            ties=_ties(chosen, options.ties),
+        )
+    )
+
+
 def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
     """Compiles what `Pipeline.import_graph` or `Pipeline.simplify` made; its module becomes something else."""
-    accelerators, cpu = pipeline.options.accelerators, pipeline.options.cpu
+    accelerators = pipeline.options.accelerators
     if accelerators and not _is_quantized(graph):
         warnings.warn(
             f"nothing of the model runs on '{_name(accelerators)}', since it computes in floating point: "
@@ -130,7 +149,12 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
             ModelWarning,
             stacklevel=2,
         )
-    kernels = pipeline.make_kernels(graph)
+    return compile_kernels(pipeline, graph, pipeline.make_kernels(graph))
+
+
+def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compilation:
+    """Compiles what `Pipeline.make_kernels` made of a graph; its module becomes something else."""
+    accelerators, cpu = pipeline.options.accelerators, pipeline.options.cpu
     lowered = pipeline.lower(kernels)
     layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
     arena = _measure(pipeline, graph, kernels, lowered) if lowered.programs else None

@@ -37,7 +37,7 @@ from acc.targets.base import Accelerator, Decision, Program, Tensors
 from acc.targets.cpu import CpuOptions, stages
 from acc.wording import is_plain, plain
 
-__all__ = ["Graph", "Kernels", "Lowered", "Options", "Pipeline", "Stage"]
+__all__ = ["Graph", "Kernels", "Lowered", "Options", "Pipeline", "Reached", "Stage"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -49,7 +49,7 @@ class Options:
     accelerators: those that may be used beside the CPU, in the order of preference. cpu: the processor of native code.
     ties: where integer arithmetic rounds one half to on all targets, one of `acc.targets.base.TIES`.
     dump: a folder for the IR after every pass, one sub-folder per stage. progress: called with the name of every stage
-    before it runs.
+    before it runs. stop: the stage after which there is nothing more to do, which `Reached` says.
     """
 
     accelerators: tuple[Accelerator, ...] = ()
@@ -58,6 +58,11 @@ class Options:
     partition: PartitionOptions = field(default_factory=PartitionOptions)
     dump: Path | None = None
     progress: Callable[[str], None] | None = None
+    stop: str | None = None
+
+
+class Reached(Exception):
+    """The stage at which a compilation is to stop is over; its module is as it was left."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +179,12 @@ class Pipeline:
         if self.options.dump:
             folder = self.options.dump / f"{len(self.stages):02d}-{name.replace(' ', '-')}"
             self._stage(name, lambda: build(_SteppingManager(module, folder)))
-            return
-        pm = PassManager("builtin.module", module.context)
-        build(pm)
-        self._stage(name, lambda: pm.run(module))
+        else:
+            pm = PassManager("builtin.module", module.context)
+            build(pm)
+            self._stage(name, lambda: pm.run(module))
+        if name == self.options.stop:
+            raise Reached
 
     def import_graph(
         self,
@@ -186,6 +193,15 @@ class Pipeline:
         values: Values | None = None,
     ) -> Graph:
         """Imports and simplifies; raises ModelError for what cannot be imported."""
+        return self.simplify(self.import_module(model, shapes, values))
+
+    def import_module(
+        self,
+        model: str | os.PathLike[str] | onnx.ModelProto,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
+    ) -> ir.Module:
+        """Imports, for the accelerators of the options; raises ModelError for what cannot be imported."""
         symbolic = not any(accelerator.fixed_sizes for accelerator in self.options.accelerators)
         recorded = any(accelerator.wants_tensors for accelerator in self.options.accelerators)
         imported: list[ir.Module] = []
@@ -195,7 +211,7 @@ class Pipeline:
                 import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu, record_nodes=recorded)
             ),
         )
-        return self.simplify(imported[0])
+        return imported[0]
 
     def simplify(self, module: ir.Module) -> Graph:
         """Simplifies an imported graph in place and legalizes its quantization."""

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from acc import __version__, targets
+from acc import targets
 from acc.errors import AccError, ConfigWarning, Fault, ModelWarning
 from acc.interruptible import insistent, leave
 
@@ -31,9 +31,23 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"acc: error: {message} (see {self.prog} --help)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """Prints the versions of everything that makes a difference."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from acc.machine import versions
+
+        for name, version in versions().items():
+            print(f"{name} {version}" if name == "acc" else f"  {name:14} {version}")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line with all of its commands."""
     parser = _Parser(prog="acc", description="Compile ONNX models to native code or to an accelerator, and run them.")
-    parser.add_argument("--version", action="version", version=f"acc {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print the versions of acc and of what it works with"
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
     for package in (sys.modules[__name__], *targets.command_packages()):
         for module in pkgutil.iter_modules(package.__path__):
@@ -48,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             for category in (ConfigWarning, ModelWarning):
                 warnings.simplefilter("always", category)
             warnings.showwarning = _warning_printer(warnings.showwarning)
-            args = _parser().parse_args(argv)
+            args = make_parser().parse_args(argv)
             code = int(args.run(args) or 0)
             sys.stdout.flush()
             return code

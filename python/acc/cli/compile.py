@@ -6,9 +6,11 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from acc import targets
+from acc.errors import CompileError
 
 
 def register(subparsers: Any) -> None:
@@ -16,10 +18,21 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compile",
         help="compile an ONNX model",
-        description="Compiles an ONNX model to one file that Python, C and C++ programs can load.",
+        description="Compiles an ONNX model to one file that Python, C and C++ programs can load; or begins with, or "
+        "stops at, a file of IR.",
     )
-    parser.add_argument("model", metavar="model.onnx", help="the model")
-    parser.add_argument("-o", "--output", required=True, metavar="model.so", help="where the result goes")
+    parser.add_argument("model", metavar="model.onnx", nargs="?", help="the model")
+    parser.add_argument("-o", "--output", metavar="model.so", help="where the result goes")
+    parser.add_argument(
+        "--from", dest="begin", metavar="FILE.mlir", help="go on from IR that --to or `acc import` wrote, not a model"
+    )
+    parser.add_argument("--to", metavar="FILE.mlir", help="stop after a stage and write the IR to this file")
+    parser.add_argument(
+        "--stop",
+        metavar="STAGE",
+        help="the stage for --to: import, graph, te, kernels, buffers, instructions (or the name of the accelerator) "
+        "or llvm (default: by the name of the file, as in te.mlir)",
+    )
     add_target(parser)
     parser.add_argument(
         "--shape",
@@ -43,7 +56,6 @@ def add_target(parser: argparse._ActionsContainer) -> None:
     """Declares --target and the options of targets; `target_options` reads them. `args.target` is a list of names."""
     parser.add_argument(
         "--target",
-        default=["cpu"],
         type=lambda text: text.split(","),
         metavar="NAME[,NAME...]",
         help="what to compile for: cpu (the default), or accelerators in the order of preference, with native code for "
@@ -136,28 +148,55 @@ class Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Raises CompileError for options that contradict each other."""
+    if (args.model is None) == (args.begin is None):
+        raise CompileError("one model is compiled: name an ONNX model (model.onnx), or a file of IR by --from")
+    if (args.output is None) == (args.to is None):
+        raise CompileError("one thing is written: a compiled model with -o, or IR with --to")
+    if args.begin is not None and (args.shape or args.value):
+        raise CompileError("--shape and --value are for ONNX models: in IR they are settled")
+    if args.stop is not None and args.to is None:
+        raise CompileError("--stop says which stage --to stops after, and --to is not given")
+    if args.to is not None and args.json:
+        raise CompileError("--json describes a compiled model, and --to makes none")
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc.compiler import compile_contents
+    from acc import stages
+    from acc.compiler import compile_graph, compile_kernels, make_pipeline, resolve_targets
     from acc.container import write_model
     from acc.files import check_writable
+    from acc.pipeline import Options
+    from acc.targets.cpu import CpuOptions
 
-    check_writable(args.output)
+    _check(args)
+    check_writable(args.output or args.to)
     started = time.perf_counter()
     progress = Progress()
     try:
-        compilation = compile_contents(
-            args.model,
-            args.target,
-            args.config,
-            dict(args.shape),
-            dict(args.value),
-            cpu=args.cpu,
-            cpu_features=args.cpu_features,
-            dump_stages=args.dump_stages,
-            progress=progress,
-            **target_options(args),
-        )
+        read = stages.read(args.begin) if args.begin is not None else None
+        names = args.target or (read.targets if read is not None else ["cpu"])
+        dump = Path(args.dump_stages) if args.dump_stages is not None else None
+        options = Options(cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features), dump=dump, progress=progress)
+        pipeline = make_pipeline(resolve_targets(names, args.config, **target_options(args)), options)
+        stop = None
+        if args.to is not None:
+            accelerators = [item.name for item in pipeline.options.accelerators]
+            stop = stages.stop_name(args.stop or Path(args.to).name.partition(".")[0], accelerators)
+        if read is not None:
+            begun = stages.start(pipeline, read)
+        else:
+            begun = stages.Start(pipeline.import_module(args.model, dict(args.shape), dict(args.value)))
+        if stop is not None:
+            stages.write_after(pipeline, begun, stop, str(args.to))
+            return 0
+        graph = begun.graph or pipeline.simplify(begun.module)
+        if begun.kernels is not None:
+            compilation = compile_kernels(pipeline, graph, begun.kernels)
+        else:
+            compilation = compile_graph(pipeline, graph)
         progress("writing")
         write_model(args.output, compilation.contents)
     finally:

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         from acc.compiler import describe as describe_onnx
 
         shapes, values = dict(args.shape), dict(args.value)
-        facts = describe_onnx(args.model, args.target, args.config, shapes, values, **target_options(args))
+        facts = describe_onnx(args.model, args.target or ["cpu"], args.config, shapes, values, **target_options(args))
         facts = {"file": args.model, **facts}
     else:
         facts = describe(args.model)

@@ -21,6 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from acc.caches import mark_used
 from acc.devices import Preparation
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
@@ -194,6 +195,7 @@ def support_objects(flags: list[str], trace: bool, progress: Progress) -> list[P
     with _locked(folder / "lock"), _workplace() as work:
         for name, target in zip(names, objects, strict=True):
             if _intact(target):
+                mark_used(target)
                 continue
             progress.step(f"compiling {name}")
             made = work / target.name
@@ -232,6 +234,7 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     name = f"{config.batch}x{config.block_in}x{config.block_out}-{digest.hexdigest()[:20]}"
     target = cache_folder() / f"{name}.so"
     if _intact(target):
+        mark_used(target)
         return target
     progress = Progress(name.partition("-")[0])
     try:

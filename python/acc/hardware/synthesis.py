@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from acc.caches import mark_used
 from acc.errors import ConfigError
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
@@ -242,6 +243,7 @@ def synthesize(
         digest.update(file.read_bytes())
     path = cache_folder().parent / "synthesis" / f"{digest.hexdigest()[:24]}.json"
     kept = _kept(path)
+    mark_used(path)
     seconds: dict[str, float] = dict(kept.get("seconds", {}))
     by_seed: dict[str, float] = dict(kept.get("fmax_mhz_by_seed", {}))
     used: dict[str, int] = kept.get("used", {})
