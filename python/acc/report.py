@@ -27,7 +27,8 @@ class LayerReport:
     `gemm_steps` and `alu_steps` are executed micro-operations, one block operation each. `program` is the number of
     the accelerator program that computes it, `part` how many kernels of that program come before it. Kernels on the CPU
     have none and no accelerator figures, and `reason` says why they are not on the accelerator. `saturates` is, of sums
-    of 8-bit products, whether instructions that add two of them in 16 bits can saturate (`acc.saturation`).
+    of 8-bit products, whether instructions that add two of them in 16 bits can saturate (`acc.saturation`). `reads` has
+    the kernels whose results it reads, as numbers in the order of reports; inputs of the model are -1.
     """
 
     layers: tuple[str, ...]
@@ -44,13 +45,14 @@ class LayerReport:
     program: int | None = None
     part: int = 0
     saturates: bool | None = None
+    reads: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> LayerReport:
-        return LayerReport(**{**data, "layers": tuple(data["layers"])})
+        return LayerReport(**{**data, "layers": tuple(data["layers"]), "reads": tuple(data.get("reads", ()))})
 
     @property
     def all_macs(self) -> Macs:
@@ -97,11 +99,13 @@ class Launch:
     """One kernel call of main, in order: the kernel's name in the plan and its symbol.
 
     reason: why the host converts a layout that the accelerator could have kept, of a kernel that no policy has placed.
+    reads: the numbers of the launches whose results it reads, in ascending order; -1 for inputs of the model.
     """
 
     kernel: str
     symbol: str
     reason: str = ""
+    reads: tuple[int, ...] = ()
 
 
 def read_launches(module: ir.Module) -> list[Launch]:
@@ -111,8 +115,24 @@ def read_launches(module: ir.Module) -> list[Launch]:
         for op in module.body
         if op.name == "te.kernel" and "graph.reason" in op.attributes
     }
-    launches = [_launch(op) for op in _operations(module) if op.name == "te.launch"]
-    return [dataclasses.replace(launch, reason=reasons.get(launch.symbol, "")) for launch in launches]
+    makers: dict[ir.Value, frozenset[int]] = {}
+    launches: list[Launch] = []
+    for op in _operations(module):
+        # What is no launch is a view of what it reads, or makes a tensor without one.
+        read = frozenset[int]().union(*(_makers(value, makers) for value in op.operands))
+        if op.name == "te.launch":
+            launch = _launch(op)
+            reason = reasons.get(launch.symbol, "")
+            launches.append(dataclasses.replace(launch, reason=reason, reads=tuple(sorted(read))))
+            read = frozenset((len(launches) - 1,))
+        for result in op.results:
+            makers[result] = read
+    return launches
+
+
+def _makers(value: ir.Value, makers: dict[ir.Value, frozenset[int]]) -> frozenset[int]:
+    """The launches that a value comes from; those of an argument of main are -1."""
+    return makers[value] if value in makers else frozenset((-1,))
 
 
 def read_order(module: ir.Module, accelerators: Sequence[Accelerator]) -> list[str]:
@@ -161,7 +181,19 @@ def make_reports(
     """
     placed = {placement.kernel: placement for placement in kernels.placements}
     decided = {decision.kernel: decision for decision in kernels.decisions}
-    launches = _reordered(kernels.launches, order)
+    numbered = [dataclasses.replace(launch, reads=(at, *launch.reads)) for at, launch in enumerate(kernels.launches)]
+    launches = _reordered(numbered, order)
+    # The number of a launch comes first until it is known where the launch went.
+    rows_by_number = {launch.reads[0]: row for row, launch in enumerate(launches)} | {-1: -1}
+
+    def read_by(numbers: Iterable[int]) -> set[int]:
+        """The rows of these launches; one that is gone, as another kernel does its work, passes on what it read."""
+        found: set[int] = set()
+        for number in numbers:
+            known = rows_by_number.get(number)
+            found |= read_by(numbered[number].reads[1:]) if known is None else {known}
+        return found
+
     reports = []
     for launch in launches:
         placement, decision = placed.get(launch.kernel), decided.get(launch.symbol)
@@ -172,6 +204,7 @@ def make_reports(
             target=placement.target if placement and schedule and programs is None else "cpu",
             reason=(decision.reason if decision else "") or (placement.reason if placement else launch.reason),
             saturates=placement.saturates if placement else None,
+            reads=tuple(sorted(read_by(launch.reads[1:]))),
             **report_macs(placement.macs if placement else Macs()),
         )
         reports.append(report)

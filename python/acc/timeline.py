@@ -108,24 +108,30 @@ def layer_waits(run: Run) -> dict[str, dict[str, int]]:
     return waits
 
 
-def _fetch(run: Run, offset: int) -> Iterator[dict[str, Any]]:
-    """Slices of instructions handed out together."""
+def fetches(run: Run) -> Iterator[tuple[int, int, int, int]]:
+    """Instructions handed out together: the first and the last, and from when until when."""
     times = [int(t) for t in run.result.get("dispatched", ())]
     first = 0
     for index in range(1, len(times) + 1):
         if index < len(times) and times[index] - times[index - 1] <= FETCH_GAP:
             continue
-        count = index - first
+        yield first, index - 1, times[first], times[index - 1] + 1
+        first = index
+
+
+def _fetch(run: Run, offset: int) -> Iterator[dict[str, Any]]:
+    """Slices of instructions handed out together."""
+    for first, last, begin, end in fetches(run):
+        count = last - first + 1
         yield {
             "ph": "X",
             "name": f"{count} instruction{'s' if count > 1 else ''}",
             "cat": "fetch",
-            "ts": offset + times[first],
-            "dur": times[index - 1] - times[first] + 1,
+            "ts": offset + begin,
+            "dur": end - begin,
             "tid": TRACKS.index("fetch"),
-            "args": {"first": first, "last": index - 1},
+            "args": {"first": first, "last": last},
         }
-        first = index
 
 
 def _arguments(insn: dict[str, Any], index: int, started: int, retired: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -97,3 +98,11 @@ def cpu(tmp_path: pathlib.Path) -> pathlib.Path:
 
     write_model(tmp_path / "cpu.so", handmade.contents())
     return tmp_path / "cpu.so"
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium: make test-long installs it")
+    return found

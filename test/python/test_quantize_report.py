@@ -7,10 +7,6 @@ import functools
 import html
 import itertools
 import json
-import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from acc.cli import main
 from acc.quantization.layer_reports import LayerReport, Report
 from acc.quantization.page import to_html
 from acc.quantization.report import make_report
+from browser import Balance, look
 
 # Without the methods that even out the very things that are reported.
 PLAIN: dict[str, Any] = {"equalize": False, "smooth": False, "rescale_outputs": False}
@@ -184,47 +181,13 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert said in capsys.readouterr().err and not (tmp_path / "q.onnx").exists()
 
 
-class _Balance(HTMLParser):
-    """Finds tags that are not closed, links that lead nowhere, and anything from outside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: set[str] = set()
-        self.links: set[str] = set()
-        self.outside: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "link", "br", "img"):
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.add(value or "")
-            elif name in ("href", "src"):
-                (self.links if (value or "").startswith("#") else self.outside).add(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, tag
-
-
 def test_page_is_whole_and_on_its_own() -> None:
     page = to_html(uneven(), "<b>&'model'.onnx")
-    balance = _Balance()
+    balance = Balance()
     balance.feed(page)
     assert not balance.open and not balance.outside and balance.links <= {f"#{name}" for name in balance.ids}
     assert "<b>&amp;" not in page and "&lt;b&gt;&amp;" in page and "<script" not in page
     assert html.escape("conv0: channel 12 has")[:5] in page and page.count("<svg") == 1 + 3 * len(uneven().layers)
-
-
-@pytest.fixture(scope="session")
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("there is no Chromium: make test-long installs it")
-    return found
 
 
 def deep(count: int) -> Report:
@@ -259,29 +222,16 @@ def test_of_many_sentences_those_of_the_loudest_layers_come_first() -> None:
 def test_page_in_a_browser(browser: str, width: int, count: int, tmp_path: Path) -> None:
     """No column is wider than the window, plots have a size, and every text is within the page."""
     report = uneven() if count == 3 else deep(count)
-    probe = """
-      const frame = document.querySelector('iframe'), page = frame.contentDocument;
+    probe = """(() => {
       const all = [...page.querySelectorAll('svg')];
       page.querySelectorAll('details').forEach(item => item.open = true);
       const sizes = all.map(svg => svg.getBoundingClientRect());
-      document.title = JSON.stringify({
-        scroll: page.documentElement.scrollWidth, inner: frame.contentWindow.innerWidth, plots: sizes.length,
+      return {
+        scroll: page.documentElement.scrollWidth, inner: inner.innerWidth, plots: sizes.length,
         least: Math.min(...sizes.map(size => Math.min(size.width, size.height))),
-        bars: page.querySelectorAll('rect').length, font: getComputedStyle && frame.contentWindow
-          .getComputedStyle(page.body).fontSize});
-    """
-    outer = (
-        f"<!doctype html><iframe style='border:0' width='{width}' height='800' "
-        f'srcdoc="{html.escape(to_html(report, "model.onnx"), quote=True)}" '
-        f'onload="{html.escape(probe, quote=True)}"></iframe>'
-    )
-    path = tmp_path / "outer.html"
-    path.write_text(outer)
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    run = subprocess.run([*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120)
-    title = re.search(r"<title>(.*?)</title>", run.stdout)
-    assert title is not None, run.stderr[-2000:]
-    facts = json.loads(html.unescape(title.group(1)))
+        bars: page.querySelectorAll('rect').length, font: inner.getComputedStyle(page.body).fontSize};
+    })()"""
+    facts = look(browser, to_html(report, "model.onnx"), probe, width, tmp_path)
     assert facts["inner"] == width and facts["scroll"] <= width, facts
     assert facts["plots"] == 1 + 3 * count and facts["least"] > 50 and facts["bars"] > 100, facts
     assert facts["font"] == "16px"

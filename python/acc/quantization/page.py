@@ -1,16 +1,15 @@
-"""The report of a quantization as one HTML file: no script, nothing from elsewhere, readable on a phone.
+"""The report of a quantization as one HTML file: no script, and what `acc.page` says.
 
-Plots are SVG in the page. Each has a fixed coordinate system and is as wide as its column; colours follow the reader's
-light or dark scheme.
+Each plot has a fixed coordinate system and is as wide as its column.
 """
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Sequence
 
+from acc.page import document, text
 from acc.quantization.advice import SPREAD
 from acc.quantization.layer_reports import Histogram, LayerReport, Report, ratio
 
@@ -26,37 +25,11 @@ TOP = 60.0
 """The ratio at the upper end of plots, in dB."""
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --ground: #ffffff; --card: #f4f6f8; --line: #d5dae0;
-  --good: #2f7d4f; --fair: #b07a10; --bad: #c4372b; --mark: #2563c9; --fill: #9db9e8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --dim: #9aa4af; --ground: #14171b; --card: #1d2227;
-  --line: #363d45; --good: #5fbd85; --fair: #e0ad4a; --bad: #f07b70; --mark: #7aa8f5; --fill: #3c5a8f; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 68rem; padding: 1rem; background: var(--ground); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-p, ul { margin: .4rem 0; } ul { padding-left: 1.2rem; }
-.dim, figcaption { color: var(--dim); font-size: .875rem; }
-.card { background: var(--card); border-radius: .5rem; padding: .75rem 1rem; margin: .5rem 0; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
-th { color: var(--dim); font-weight: 600; }
-a { color: var(--mark); }
-.good { color: var(--good); } .fair { color: var(--fair); } .bad { color: var(--bad); }
 .overview svg { min-width: 34rem; } code { white-space: nowrap; font-size: .9em; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); gap: .75rem; }
-figure { margin: 0; } svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--dim); font: 11px system-ui, sans-serif; }
 .bar { fill: var(--fill); } .hot { fill: var(--bad); } .peak { fill: var(--mark); }
-.axis { stroke: var(--line); fill: none; }
 .range { stroke: var(--mark); fill: none; stroke-dasharray: 4 3; }
 .curve { stroke: var(--mark); fill: none; stroke-width: 1.5; }
-svg .good { fill: var(--good); } svg .fair { fill: var(--fair); } svg .bad { fill: var(--bad); }
-details { border-bottom: 1px solid var(--line); padding: .3rem 0; }
-summary { cursor: pointer; padding: .3rem 0; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: .5rem 0; font-size: .875rem; }
-dt { color: var(--dim); } dd { margin: 0; }
 """
 
 
@@ -64,9 +37,9 @@ def to_html(report: Report, title: str) -> str:
     """The page, a whole document. title: what was quantized, such as the name of its file."""
     shown = [layer for layer in report.layers if layer.is_shown]
     parts = [
-        f"<h1>Quantization of {_text(title)}</h1>",
-        *(f"<p>{_text(sentence)}</p>" for sentence in report.summary),
-        *(f"<p class='dim'>{_text(note[:1].upper() + note[1:])}.</p>" for note in report.notes),
+        f"<h1>Quantization of {text(title)}</h1>",
+        *(f"<p>{text(sentence)}</p>" for sentence in report.summary),
+        *(f"<p class='dim'>{text(note[:1].upper() + note[1:])}.</p>" for note in report.notes),
         _advice(shown),
         "<h2>Noise, layer by layer</h2>",
         _overview(shown),
@@ -76,17 +49,7 @@ def to_html(report: Report, title: str) -> str:
         _in_float(report),
         _options(report),
     ]
-    return (
-        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>Quantization of {_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(filter(None, parts))
-        + "\n</body>\n</html>\n"
-    )
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value), quote=True)
+    return document(f"Quantization of {title}", parts, _STYLE)
 
 
 def _grade(value: float | None) -> str:
@@ -113,12 +76,12 @@ def _advice(layers: Sequence[LayerReport]) -> str:
 
 
 def _linked(sentence: str, name: str, index: int) -> str:
-    return f"<a href='#layer{index}'>{_text(name)}</a>{_marked(sentence.removeprefix(name))}"
+    return f"<a href='#layer{index}'>{text(name)}</a>{_marked(sentence.removeprefix(name))}"
 
 
 def _marked(sentence: str) -> str:
     """A sentence with the options of the command line in it set as code."""
-    return re.sub(r"--[a-z-]+( (minmax|mse|gptq|percentile)\b)?", r"<code>\g<0></code>", _text(sentence))
+    return re.sub(r"--[a-z-]+( (minmax|mse|gptq|percentile)\b)?", r"<code>\g<0></code>", text(sentence))
 
 
 def _overview(layers: Sequence[LayerReport]) -> str:
@@ -152,7 +115,7 @@ def _overview(layers: Sequence[LayerReport]) -> str:
         label = f"{layer.name}: {ratio(layer.own)} dB of its own"
         dots.append(
             f"<a href='#layer{index}'><circle class='{_grade(layer.own)}' cx='{x:.1f}' cy='{y:.1f}' r='3.5'>"
-            f"<title>{_text(label)}</title></circle></a>"
+            f"<title>{text(label)}</title></circle></a>"
         )
     return (
         f"<figure class='card'><div class='wide overview'><svg viewBox='0 0 {width} {height}' {wide} role='img' "
@@ -171,7 +134,7 @@ def _table(layers: Sequence[LayerReport]) -> str:
     for index, layer in enumerate(layers):
         worst = "" if layer.worst_channel is None else f"{layer.worst_channel}: {ratio(layer.worst_sqnr)} dB"
         cells = (
-            f"<a href='#layer{index}'>{_text(layer.name)}</a> <span class='dim'>{_text(layer.op_type)}</span>",
+            f"<a href='#layer{index}'>{text(layer.name)}</a> <span class='dim'>{text(layer.op_type)}</span>",
             f"<span class='{_grade(layer.sqnr)}'>{ratio(layer.sqnr)}</span>",
             f"<span class='{_grade(layer.own)}'>{ratio(layer.own)}</span>",
             "" if layer.cosine is None else f"{layer.cosine:.5f}",
@@ -206,7 +169,7 @@ def _details(index: int, layer: LayerReport) -> str:
         )
     if layer.ties is not None:
         facts.append(("requantization ties", f"{100 * layer.ties:.1f} % expected"))
-    listed = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts)
+    listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts)
     plots = [
         _histogram(layer.histogram, layer.range),
         _bars(layer.channels, layer.widest, layer.spread, "Largest numbers by channel of the output"),
@@ -215,8 +178,8 @@ def _details(index: int, layer: LayerReport) -> str:
     sentence = f"<p>{_marked(layer.sentence)}</p>" if layer.sentence else ""
     noise = f"<span class='{_grade(layer.sqnr)}'>{ratio(layer.sqnr)} dB</span>" if layer.sqnr is not None else ""
     return (
-        f"<details id='layer{index}'{' open' if layer.sentence else ''}><summary><b>{_text(layer.name)}</b> "
-        f"<span class='dim'>{_text(layer.op_type)}</span> {noise}</summary>{sentence}<dl>{listed}</dl>"
+        f"<details id='layer{index}'{' open' if layer.sentence else ''}><summary><b>{text(layer.name)}</b> "
+        f"<span class='dim'>{text(layer.op_type)}</span> {noise}</summary>{sentence}<dl>{listed}</dl>"
         f"<div class='plots'>{''.join(filter(None, plots))}</div></details>"
     )
 
@@ -226,9 +189,9 @@ _WIDTH, _HEIGHT, _FLOOR = 320, 120, 100
 
 def _figure(body: str, caption: str) -> str:
     return (
-        f"<figure class='card'><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='{_text(caption)}'>{body}"
+        f"<figure class='card'><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='{text(caption)}'>{body}"
         f"<line class='axis' x1='0' y1='{_FLOOR}' x2='{_WIDTH}' y2='{_FLOOR}'/></svg>"
-        f"<figcaption>{_text(caption)}</figcaption></figure>"
+        f"<figcaption>{text(caption)}</figcaption></figure>"
     )
 
 
@@ -298,7 +261,7 @@ def _in_float(report: Report) -> str:
     for name, reason in report.left_in_float:
         reasons.setdefault(reason, []).append(name)
     items = "".join(
-        f"<li>{_text(reason)} <span class='dim'>{_text(', '.join(names))}</span></li>"
+        f"<li>{text(reason)} <span class='dim'>{text(', '.join(names))}</span></li>"
         for reason, names in reasons.items()
     )
     return f"<h2>In float</h2><ul>{items}</ul>"
@@ -306,7 +269,7 @@ def _in_float(report: Report) -> str:
 
 def _options(report: Report) -> str:
     items = "".join(
-        f"<dt>{_text(name)}</dt><dd>{_text('default' if value is None else value)}</dd>"
+        f"<dt>{text(name)}</dt><dd>{text('default' if value is None else value)}</dd>"
         for name, value in report.options.items()
     )
     return (

@@ -21,7 +21,10 @@ from acc.report import LayerReport
 from acc.targets.reasons import Reason
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from acc.container import ProgramBuffer
+    from acc.inspect.activity import Activity
     from acc.pipeline import Graph
     from acc.schedule import Estimate
 
@@ -140,6 +143,13 @@ class Accelerator(Target):
         Raises RunError if the model leaves sizes open, or has no programs for it.
         """
         return {}
+
+    def inspect(self, path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None = None) -> Activity | None:
+        """What it does in a run of a compiled model, on zeros without `inputs`; None if it has no notion of time.
+
+        Raises RunError as `count_cycles` does.
+        """
+        return None
 
     @abstractmethod
     def refuse(self, op: ir.Operation) -> Reason:

@@ -27,6 +27,9 @@ from acc.targets.vta.schedule import PORT_BYTES, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from acc.inspect.activity import Activity
     from acc.pipeline import Graph
 
 __all__ = ["Vta", "VtaOptions"]
@@ -151,6 +154,12 @@ class Vta(Accelerator):
         from acc.targets.vta.profile import profile
 
         return {layer.name: layer.cycles for layer in profile(path).layers}
+
+    def inspect(self, path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None = None) -> Activity:
+        """See Accelerator: as the cycle model of the circuit counts it."""
+        from acc.targets.vta.inspection import inspect
+
+        return inspect(path, inputs)
 
     def refuse(self, op: ir.Operation) -> Reason:
         """See Accelerator; the rules are those of `placement.RULES`."""
