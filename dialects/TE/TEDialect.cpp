@@ -108,6 +108,15 @@ LogicalResult TEDialect::verifyOperationAttribute(Operation *op,
              << attribute.getValue();
     return success();
   }
+  if (attribute.getName() == kBorder) {
+    if (!isa<KernelOp>(op))
+      return op->emitOpError("has 'te.border', which belongs on te.kernel");
+    auto border = dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
+    if (!border || llvm::any_of(border.asArrayRef(),
+                                [](int64_t size) { return size < 0; }))
+      return op->emitOpError("'te.border' must be [low..., high...]");
+    return success();
+  }
   return op->emitOpError() << "has the unknown attribute '"
                            << attribute.getName().getValue() << "'";
 }

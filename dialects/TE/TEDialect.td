@@ -27,6 +27,11 @@ def TE_Dialect : Dialect {
     /// Discardable attribute of a linalg operation in a kernel of the host: the
     /// #te.schedule that it is lowered by.
     static constexpr ::llvm::StringLiteral kSchedule = "te.schedule";
+    /// Discardable attribute of a kernel of the host with one result, [low...,
+    /// high...] with as many elements as the result has dimensions: what lies so
+    /// far from the beginnings and ends of the dimensions holds one value, which
+    /// does not depend on the inputs.
+    static constexpr ::llvm::StringLiteral kBorder = "te.border";
   }];
 }
 

@@ -11,6 +11,7 @@
 
 #include "dialects/Graph/GraphConstant.h"
 #include "dialects/Graph/GraphLayout.h"
+#include "dialects/TE/TEDialect.h"
 #include "passes/Graph/ToLinalg.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -100,6 +101,19 @@ class PackPattern : public OpConversionPattern<PackOp> {
       rewriter.replaceOp(op, createMoved(b, split, packed, {0, 2, 4, 1, 5}));
       return success();
     }
+    // Whoever reads the result may want to know where it is the same for all
+    // inputs.
+    if (auto kernel = dyn_cast<acc::te::KernelOp>(op->getParentOp());
+        kernel && !op.hasWindow() && halo != ArrayRef<int64_t>(kNoHalo) &&
+        op->hasOneUse() && kernel->getNumResults() == 0 &&
+        kernel.getResultTypes().size() == 1 &&
+        isa<acc::te::ReturnOp>(*op->user_begin()))
+      rewriter.modifyOpInPlace(kernel, [&] {
+        kernel->setAttr(
+            acc::te::TEDialect::kBorder,
+            rewriter.getDenseI64ArrayAttr(
+                {0, 0, halo[0], halo[1], 0, 0, 0, 0, halo[2], halo[3], 0, 0}));
+      });
     Value padded = adaptor.getInput();
     int64_t channels = shape[1];
     if (op.hasWindow()) {

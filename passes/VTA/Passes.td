@@ -180,6 +180,10 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     Operations of size zero vanish. There are no tokens yet. An ALU instruction
     with an immediate has its destination as source too.
 
+    With `alternate`, loops that tile an anchor in place (`te.loop`, any level but
+    the first) run backwards every second time: what is loaded in the last
+    iterations of one run is still there in the first of the next.
+
     In the dialect `public` no GEMM meets an accumulator again within two steps:
     the innermost micro-ops go through at least three accumulators, and a GEMM
     that has fewer is an instruction per term of its sums.
@@ -194,9 +198,49 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::acc::vta::VTADialect"];
+  let options = [
+    Option<"alternate", "alternate", "bool", "false",
+           "Whether loops around products run back and forth">];
   let statistics = [
     Statistic<"numInstructions", "instructions", "Instructions emitted">,
     Statistic<"numUops", "uops", "Micro-ops in the tables">];
+}
+
+def VTADropLoads : Pass<"vta-drop-loads", "::mlir::ModuleOp"> {
+  let summary = "Drop LOADs of what the scratchpads hold already";
+  let description = [{
+    Follows what every entry of the input and weight scratchpads holds. A LOAD of
+    just that is dropped, and of others the parts that are there are cut off: rows
+    above and below, and parts of rows if that saves more than one more instruction
+    costs.
+
+    Of some elements of a buffer it is known that they hold one value: what a
+    kernel of the host filled and no program writes, and the border that a kernel
+    of the host lays around what it packs (`te.border`). They are the same to
+    this pass, wherever they are loaded from.
+
+    ```mlir
+    // Rows 0 and 5 of every image are its border.
+    vta.insn.load inp sram 0 dram 0[0] size [6, 4] stride 4
+    vta.insn.gemm ...
+    vta.insn.load inp sram 0 dram 0[24] size [6, 4] stride 4
+    vta.insn.gemm ...
+    vta.insn.load inp sram 0 dram 0[24] size [6, 4] stride 4
+    // becomes
+    vta.insn.load inp sram 0 dram 0[0] size [6, 4] stride 4
+    vta.insn.gemm ...
+    vta.insn.load inp sram 4 dram 0[28] size [1, 16] stride 16
+    vta.insn.gemm ...
+    ```
+  }];
+  let dependentDialects = ["::acc::vta::VTADialect"];
+  let options = [
+    Option<"instructionBytes", "instruction-bytes", "uint64_t", "24",
+           "Bytes that could be loaded in the time of one more LOAD: of the "
+           "instruction itself, and what it takes to begin">];
+  let statistics = [
+    Statistic<"numDropped", "dropped", "LOADs dropped">,
+    Statistic<"numShortened", "shortened", "LOADs that load less">];
 }
 
 def VTAWriteBorders : Pass<"vta-write-borders", "::mlir::ModuleOp"> {

@@ -7,8 +7,8 @@
 
 #include "passes/VTA/Program/Buffers.h"
 
-#include "dialects/TE/TEDialect.h"
-
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 
@@ -41,4 +41,22 @@ std::optional<int64_t> acc::vta::getBytes(Value buffer) {
     return std::nullopt;
   return llvm::divideCeilSigned(
       type.getNumElements() * type.getElementTypeBitWidth(), 8);
+}
+
+std::optional<int64_t> acc::vta::getFilledValue(acc::te::KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  if (!kernel.isOnHost() || body.getNumArguments() != 1)
+    return std::nullopt;
+  std::optional<int64_t> value;
+  for (Operation &op : body) {
+    if (mlir::isa<arith::ConstantOp, acc::te::ReturnOp>(op))
+      continue;
+    auto fill = dyn_cast<linalg::FillOp>(op);
+    APInt constant;
+    if (!fill || value || fill.getOutputs()[0] != body.getArgument(0) ||
+        !matchPattern(fill.getInputs()[0], m_ConstantInt(&constant)))
+      return std::nullopt;
+    value = constant.getSExtValue();
+  }
+  return value;
 }

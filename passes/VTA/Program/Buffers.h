@@ -8,7 +8,7 @@
 #ifndef ACC_PASSES_VTA_PROGRAM_BUFFERS_H
 #define ACC_PASSES_VTA_PROGRAM_BUFFERS_H
 
-#include "mlir/IR/Value.h"
+#include "dialects/TE/TEDialect.h"
 
 namespace acc::vta {
 
@@ -22,6 +22,10 @@ BufferPlace findPlace(mlir::Value buffer);
 
 /// The size of a buffer of integers without gaps, if it is known.
 std::optional<int64_t> getBytes(mlir::Value buffer);
+
+/// The value that a kernel of the host fills its one argument with, if that is
+/// all it does.
+std::optional<int64_t> getFilledValue(te::KernelOp kernel);
 
 } // namespace acc::vta
 

@@ -7,6 +7,8 @@
 
 #include "passes/VTA/Program/Evaluator.h"
 
+#include "dialects/TE/TEDialect.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -137,6 +139,13 @@ LogicalResult Evaluator::runBlock(Block &block) {
   return success();
 }
 
+/// Whether a loop tiles the anchor of a kernel in place. Its iterations update
+/// different accumulators, or the same by sums that wrap around or by maxima.
+static bool tilesAnchor(scf::ForOp loop) {
+  auto axis = loop->getAttrOfType<DenseI64ArrayAttr>(te::TEDialect::kLoop);
+  return axis && axis[0] > 0 && loop.getInitArgs().empty();
+}
+
 LogicalResult Evaluator::runFor(Operation &op) {
   auto loop = cast<scf::ForOp>(op);
   int64_t lower = getInteger(loop.getLowerBound());
@@ -146,8 +155,14 @@ LogicalResult Evaluator::runFor(Operation &op) {
     return loop.emitError() << "step " << step << " is not positive";
   assignAll(loop.getRegionIterArgs(), loop.getInitArgs());
   Operation *yield = loop.getBody()->getTerminator();
-  for (int64_t i = lower; i < upper; i += step) {
-    integers[loop.getInductionVar()] = i;
+  int64_t count =
+      upper > lower ? llvm::divideCeilSigned(upper - lower, step) : 0;
+  bool isBackwards = turned.erase(loop);
+  if (alternate && !isBackwards && tilesAnchor(loop))
+    turned.insert(loop);
+  for (int64_t i = 0; i < count; ++i) {
+    integers[loop.getInductionVar()] =
+        lower + (isBackwards ? count - 1 - i : i) * step;
     if (failed(runBlock(*loop.getBody())))
       return failure();
     assignAll(loop.getRegionIterArgs(), yield->getOperands());

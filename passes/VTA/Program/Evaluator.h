@@ -40,6 +40,11 @@ class Evaluator {
 public:
   using Visitor = llvm::function_ref<llvm::LogicalResult(mlir::Operation *)>;
 
+  /// \p alternate: loops that tile an anchor in place, whose iterations may
+  /// come in any order, run backwards every second time, so that each run
+  /// begins with what the last one ended with.
+  explicit Evaluator(bool alternate = false) : alternate(alternate) {}
+
   /// Evaluates \p kernel, whose arguments become DRAM buffers 0, 1, ..., and
   /// calls \p visit with every structured operation of the vta dialect in the
   /// order of execution. Emits an error and fails where something is not known
@@ -77,6 +82,9 @@ private:
   llvm::DenseMap<mlir::Value, View> views;
   /// Dropped dimensions of rank-reducing subviews, which are slow to find.
   llvm::DenseMap<mlir::Operation *, llvm::SmallBitVector> droppedDims;
+  bool alternate;
+  /// The loops whose next run is backwards.
+  llvm::DenseSet<mlir::Operation *> turned;
   Visitor visit = nullptr;
   /// Where to note the sizes of allocations, if that is what is wanted.
   llvm::DenseMap<mlir::Operation *, int64_t> *measured = nullptr;

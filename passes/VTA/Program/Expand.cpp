@@ -25,6 +25,8 @@ using namespace acc::vta;
 namespace {
 
 struct Expand : vta::impl::VTAExpandBase<Expand> {
+  using VTAExpandBase::VTAExpandBase;
+
   void runOnOperation() override {
     SmallVector<FunctionOpInterface> kernels;
     getOperation().walk([&](FunctionOpInterface function) {
@@ -75,7 +77,7 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
       return kernel->emitError()
              << "kernel '" << kernel.getName() << "' must have "
              << "one block and no results";
-    Evaluator evaluator;
+    Evaluator evaluator(alternate);
     Emitter emitter(config.getConfig(), config.getIsaDialect(), evaluator,
                     kernel.getLoc());
     if (failed(evaluator.run(kernel,

@@ -19,10 +19,7 @@
 
 #include "dialects/TE/TEDialect.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
@@ -34,26 +31,6 @@ namespace acc::vta {
 using namespace mlir;
 using namespace acc;
 using namespace acc::vta;
-
-/// The value that a kernel of the host fills its one argument with, if that is
-/// all it does.
-static std::optional<int64_t> getFilledValue(te::KernelOp kernel) {
-  Block &body = kernel.getBody().front();
-  if (!kernel.isOnHost() || body.getNumArguments() != 1)
-    return std::nullopt;
-  std::optional<int64_t> value;
-  for (Operation &op : body) {
-    if (mlir::isa<arith::ConstantOp, te::ReturnOp>(op))
-      continue;
-    auto fill = dyn_cast<linalg::FillOp>(op);
-    APInt constant;
-    if (!fill || value || fill.getOutputs()[0] != body.getArgument(0) ||
-        !matchPattern(fill.getInputs()[0], m_ConstantInt(&constant)))
-      return std::nullopt;
-    value = constant.getSExtValue();
-  }
-  return value;
-}
 
 namespace {
 

@@ -208,7 +208,8 @@ class Vta(Accelerator):
     def add_programs(self, pm: PassManager) -> None:
         """See Accelerator."""
         pm.add(vta_passes.allocate_scratchpads(alternate=self.options.chain))
-        pm.add(vta_passes.expand())
+        pm.add(vta_passes.expand(alternate=True))
+        pm.add(vta_passes.drop_loads())
         if self.options.chain:
             pm.add(vta_passes.write_borders())
             pm.add(vta_passes.join_buffers())
