@@ -13,6 +13,7 @@ import pytest
 
 from mixed_networks import mixed_network
 from narrow_models import narrow_activations
+from signal_models import signal_network
 from test_narrow_activations import check, four_bits, narrow_config
 from test_quantized_zoo import check_against_onnx_runtime, legal_configs
 
@@ -68,6 +69,24 @@ def test_on_narrow_hardware(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [50, 51])
 def test_layers_agree_with_onnx_runtime(seed: int) -> None:
     check_against_onnx_runtime(seed, mixed_network, always_allowed=5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_signals(seed: int, tmp_path: Path) -> None:
+    check(signal_network(seed), list(CONFIGS.values())[seed % len(CONFIGS)], tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", [60, 61])
+def test_layers_of_signals_agree_with_onnx_runtime(seed: int) -> None:
+    check_against_onnx_runtime(seed, signal_network, always_allowed=5)
+
+
+@pytest.mark.long
+@pytest.mark.circuit(one_in=8)
+@pytest.mark.parametrize("seed", range(5000, 5060))
+def test_signals_long(seed: int, tmp_path: Path) -> None:
+    check(signal_network(seed), next(legal_configs(seed)), tmp_path, seed)
+    check(signal_network(seed), list(CONFIGS.values())[seed % len(CONFIGS)], tmp_path, seed)
 
 
 @pytest.mark.long

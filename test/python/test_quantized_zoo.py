@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -74,14 +75,17 @@ def _run_native(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dic
 def check_against_onnx_runtime(
     seed: int, draw: Callable[[int], onnx.ModelProto] = random_zoo, always_allowed: int = 1
 ) -> None:
-    """Every element within one step, and 98 of 100 equal; of small tensors, all but `always_allowed`."""
+    """Every element within one step, and 98 of 100 equal as far as so few elements can tell, three standard deviations
+    of such a count; of small tensors, all but `always_allowed`.
+    """
     model = draw(seed)
     for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, _run_native):
         if "Softmax" in agreement.layer:
             # ONNX Runtime's softmax of integers is coarser than the exact one, and its 1.0 can wrap around to 0.
             continue
         assert agreement.largest <= 1, f"seed {seed}: {agreement}"
-        allowed = max(int(0.02 * agreement.elements), always_allowed)
+        expected = 0.02 * agreement.elements
+        allowed = max(int(expected + 3 * math.sqrt(expected)), always_allowed)
         assert round((1 - agreement.equal) * agreement.elements) <= allowed, f"seed {seed}: {agreement}"
 
 

@@ -71,7 +71,8 @@ class ChannelNetwork(QdqModel):
         n, channels, *image = x.shape
         group = int(self.rng.choice([g for g in (2, 3, 4, 7, 1) if channels % g == 0]))
         shape = self._constant(np.array([n, group, channels // group, *image], np.int64))
-        value = self._node("Transpose", [self._node("Reshape", [self.dequantize(x), shape])], perm=[0, 2, 1, 3, 4])
+        perm = [0, 2, 1, *range(3, 3 + len(image))]
+        value = self._node("Transpose", [self._node("Reshape", [self.dequantize(x), shape])], perm=perm)
         value = self._node("Reshape", [value, self._constant(np.array(x.shape, np.int64))])
         return self._same(value, x.shape, x)
 

@@ -105,13 +105,13 @@ class ZooModel(QdqModel):
     def average_pool(self, x: Quantized) -> Quantized:
         rng = self.rng
         kernel = [int(rng.integers(1, min(4, extent) + 1)) for extent in x.shape[2:]]
-        pads = [int(rng.integers(0, k)) for k in (*kernel, *kernel)] if rng.random() < 0.4 else [0] * 4
+        pads = [int(rng.integers(0, k)) for k in (*kernel, *kernel)] if rng.random() < 0.4 else [0] * 2 * len(kernel)
         strides = [int(rng.integers(1, 3)) for _ in kernel]
         value = self._node(
             *("AveragePool", [self.dequantize(x)]),
             **{"kernel_shape": kernel, "strides": strides, "pads": pads, "count_include_pad": int(rng.integers(2))},
         )
-        size = [(e + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i, e in enumerate(x.shape[2:])]
+        size = [(e + pads[i] + pads[i + len(kernel)] - kernel[i]) // strides[i] + 1 for i, e in enumerate(x.shape[2:])]
         return self._quantize(value, (*x.shape[:2], *size), self.scale(x.scale), self.zero_point())
 
     def any_max_pool(self, x: Quantized) -> Quantized:
@@ -120,7 +120,7 @@ class ZooModel(QdqModel):
         pads = [int(rng.integers(0, (k + 1) // 2)) for k in (*kernel, *kernel)]
         strides = [int(rng.integers(1, 4)) for _ in kernel]
         value = self._node("MaxPool", [self.dequantize(x)], kernel_shape=kernel, strides=strides, pads=pads)
-        size = [(e + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i, e in enumerate(x.shape[2:])]
+        size = [(e + pads[i] + pads[i + len(kernel)] - kernel[i]) // strides[i] + 1 for i, e in enumerate(x.shape[2:])]
         return self._quantize(value, (*x.shape[:2], *size), x.scale, x.zero_point)
 
     def move(self, x: Quantized) -> Quantized:
