@@ -179,7 +179,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
             print(f"{row['task']}, {row['method']}, {row['weights']}: {row.get('error') or row['note']}")
 
 
-def main() -> int:
+def options() -> argparse.Namespace:
+    """What the command line says; ends the program if it is wrong or asks for help."""
     from quantization_tasks import TASKS
     from quantization_tasks.methods import METHODS
 
@@ -188,7 +189,11 @@ def main() -> int:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), metavar="NAME", default=list(METHODS))
     parser.add_argument("--weights", nargs="+", choices=WEIGHTS, default=list(WEIGHTS))
     parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = options()
     rows = [row for name in args.only for row in measure(name, args.methods, args.weights)]
     if args.json:
         print(json.dumps(rows))
@@ -198,6 +203,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    options()
     # Tasks are prepared and judged in an environment of their own, which has the packages with the models.
     own = BUILD / "tasks"
     if pathlib.Path(sys.prefix).resolve() != own.resolve():

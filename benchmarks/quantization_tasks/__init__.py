@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
 
 __all__ = ["TASKS", "Run", "Task", "fix_sizes", "load", "package_folder", "with_own_constants"]
 
@@ -63,6 +62,9 @@ def package_folder(name: str) -> pathlib.Path:
 
 def fix_sizes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
     """The model with inputs of these shapes, and the shapes of everything else as they follow from them."""
+    # Names of tasks are known without it.
+    import onnxruntime
+
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for value in fixed.graph.input:

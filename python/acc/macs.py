@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from acc import ir
-from acc._mlir import Size, Sizes
+if TYPE_CHECKING:
+    from acc import ir
+    from acc._mlir import Sizes
 
 __all__ = ["Macs", "count_macs"]
 
@@ -135,6 +137,9 @@ def count_macs(op: ir.Operation, sizes: Sizes) -> Macs:
 
 
 def _evaluate(product: Product, sizes: Sizes) -> Macs:
+    # Reports of models that are compiled already need no compiler.
+    from acc._mlir import Size
+
     fixed = math.prod(factor for factor in product if not isinstance(factor, Size))
     names = [sizes.describe(factor) for factor in product if isinstance(factor, Size)]
     if not names or not fixed:

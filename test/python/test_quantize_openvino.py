@@ -10,14 +10,26 @@ import onnxruntime
 import pytest
 
 import acc
-from float_networks import convolutional, images, transformer
+from float_networks import FloatNetwork, convolutional, images, transformer
 
 openvino = pytest.importorskip("openvino")
 
 
+def odd_product() -> onnx.ModelProto:
+    """A product of an odd number of weights for each output, which are int8 among int4 ones."""
+    net = FloatNetwork((1, 12, 33))
+    return net.build(net.linear(net.add("Relu", [net.linear("x", 33, 32)]), 32, 8))
+
+
 @pytest.mark.parametrize("weights", ["int8", "int4"])
 @pytest.mark.parametrize(
-    ("build", "shape"), [(convolutional, ()), (transformer, (12, 32)), (lambda: transformer(open_sizes=True), (12, 32))]
+    ("build", "shape"),
+    [
+        (convolutional, ()),
+        (transformer, (12, 32)),
+        (lambda: transformer(open_sizes=True), (12, 32)),
+        (odd_product, (12, 33)),
+    ],
 )
 def test_the_same_results(build: Callable[[], onnx.ModelProto], shape: tuple[int, ...], weights: str) -> None:
     """But for how sums of floats and ties are rounded: one step of 255, here and there."""

@@ -12,7 +12,10 @@ from typing import Any
 
 from acc.cli.compile import add_option
 
-METHODS = ("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "tables", "hardware-friendly")
+METHODS = (
+    *("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "tables", "refine-weights"),
+    "hardware-friendly",
+)
 
 
 def register(subparsers: Any) -> None:
@@ -54,6 +57,12 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--percentile", type=float, metavar="P", help="for --ranges percentile (default: 99.99)")
     parser.add_argument("--round-weights", metavar="nearest|gptq", help="default: nearest; gptq for int4")
+    parser.add_argument(
+        "--wide-share",
+        type=float,
+        metavar="PART",
+        help="which part of int4 weights may stay int8, where that helps most (default: 0.125; 0 for accelerators)",
+    )
     parser.add_argument(
         "--without",
         action="append",
@@ -128,7 +137,7 @@ class Progress:
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:
     """The choices that the command line makes, by the names of QuantizeOptions."""
-    names = ("weights", "block", "activations", "ranges", "percentile", "round_weights", "max_samples")
+    names = ("weights", "block", "activations", "ranges", "percentile", "round_weights", "wide_share", "max_samples")
     choices = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     choices |= {name.replace("-", "_"): False for name in args.without}
     if args.per_tensor:
@@ -140,20 +149,25 @@ def chosen(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
-    from acc.compiler import resolve_targets
     from acc.files import check_writable
     from acc.quantization import QuantizeError, quantize
     from acc.quantization.data import load_function
     from acc.quantization.options import make_options
     from acc.quantization.report import check_report, make_report, write_report
     from acc.quantization.state import keeping
+    from acc.wording import listing
 
     check_writable(args.output, QuantizeError)
     if args.report is not None:
         check_report(args.report)
         check_writable(args.report, QuantizeError)
     options = make_options(**chosen(args))
-    chosen_targets = resolve_targets(args.target.split(","), args.config, **dict(args.option))
+    chosen_targets: Any = "cpu"
+    if args.target != "cpu" or args.config is not None or args.option:
+        # Without an accelerator, the compiler is not needed in this process.
+        from acc.compiler import resolve_targets
+
+        chosen_targets = resolve_targets(args.target.split(","), args.config, **dict(args.option))
     evaluate = load_function(args.eval) if args.eval else None
     started = time.perf_counter()
     progress = Progress()
@@ -182,12 +196,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"for the accelerator: {result.hardware}")
     if result.search:
         print(result.search.table())
+    wide = [layer.name for layer in result.layers if layer.weight_bits == 8]
+    if options.weights == "int4" and wide:
+        print(f"weights of 8 bits: {listing(wide, 8)}")
     reasons: dict[str, list[str]] = {}
     for name, reason in result.left_in_float:
         reasons.setdefault(reason, []).append(name)
     if reasons:
-        from acc.wording import listing
-
         print("in float:")
         for reason, names in reasons.items():
             print(f"  {reason}: {listing(names, 4)}")

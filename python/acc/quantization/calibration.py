@@ -14,14 +14,15 @@ import functools
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
 
-from acc.compiler import compile
+from acc.apart import compile_apart
 from acc.container import TensorInfo
 from acc.dtypes import BY_ONNX
 from acc.errors import ModelError, NeedsShape
@@ -46,6 +47,9 @@ _HALF = BINS // 2
 
 SAMPLED = 1 << 16
 """Elements of a tensor of one sample that a histogram counts."""
+
+_LARGE = 32 << 20
+"""Bytes of weights beyond which a model is compiled in a process of its own."""
 
 _FIRST_EXPONENT = -140
 
@@ -276,6 +280,7 @@ class Runner:
         self._needs_shapes = False
         self._programs = programs or Programs()
         self._weights: dict[str, np.ndarray] = {}
+        self._given: dict[str, str] = {}
         self._key, self._proto = b"", onnx.ModelProto()
         self._prepare(weights=isinstance(model, FloatModel))
 
@@ -293,15 +298,21 @@ class Runner:
             for name, value in outline.constants.items():
                 self._model.constants[name] = aligned(value)
             self._weights = {new: self._model.constants[name] for name, new in names.items()}
+            self._given = names
             self._proto = _renamed(expose_in(outline.proto, self._tensors), names)
         self._key = hashlib.sha256(self._proto.SerializeToString(deterministic=True)).digest()
 
-    def run(self, sample: Sample) -> dict[str, np.ndarray]:
-        """The tensors for this sample, by name."""
+    def takes(self, names: Iterable[str]) -> bool:
+        """Whether `run` can give all of these constants other values."""
+        return set(names) <= self._given.keys()
+
+    def run(self, sample: Sample, replaced: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The tensors for this sample, by name. replaced: constants with other values, by name; see `takes`."""
         values: Mapping[str, np.ndarray] = {}
         if any(name not in self._inputs for name in self.read):
             executable = self._executable(sample)
-            values = executable.run({**sample, **self._weights})
+            others = {self._given[name]: value for name, value in (replaced or {}).items()}
+            values = executable.run({**sample, **self._weights, **others})
         return {name: sample[name] if name in self._inputs else values[name] for name in self.read}
 
     def _executable(self, sample: Sample) -> Executable:
@@ -309,7 +320,7 @@ class Runner:
             shapes = {name: array.shape for name, array in sample.items()} if self._needs_shapes else None
             try:
                 return self._programs.get(
-                    (self._key, *(shapes or {}).items()), functools.partial(compile, self._proto, shapes=shapes)
+                    (self._key, *(shapes or {}).items()), functools.partial(self._compile, shapes)
                 )
             except NeedsShape:
                 if self._needs_shapes:
@@ -320,6 +331,14 @@ class Runner:
                 if not self._weights:
                     raise
                 self._prepare(weights=False)
+
+    def _compile(self, shapes: dict[str, tuple[int, ...]] | None) -> Executable:
+        # Where the compiler is in memory already, or little else is, another process saves nothing.
+        if "acc._mlir" not in sys.modules and sum(value.nbytes for value in self._weights.values()) >= _LARGE:
+            return compile_apart(self._proto, shapes)
+        from acc.compiler import compile
+
+        return compile(self._proto, shapes=shapes)
 
 
 def _weights(model: FloatModel) -> list[str]:

@@ -71,6 +71,11 @@ class QuantizeOptions:
         tables: tables that rows are gathered from, such as embeddings, are int8 with a scale for each column.
         round_weights: "nearest", or "gptq", which rounds weights so that the errors of one make up for those of
             others. None is "gptq" for int4 and "nearest" otherwise.
+        refine_weights: after "gptq", integers and scales are moved, one after the other, to where the error of the
+            layer's outputs is the least.
+        wide_share: which part of all int4 weights may be int8 instead, in those layers where that does most for the
+            outputs of the model. None is an eighth, or none where scales are chosen for hardware, which may know one
+            width only.
         wide: names of nodes whose weights are int8 where others are int4.
         exclude: names of nodes, or types of operators, that stay in float.
         float_outputs: leave layers in float of which nothing but outputs of the model and float operators are made.
@@ -93,6 +98,8 @@ class QuantizeOptions:
     ties: str | None = None
     tables: bool = True
     round_weights: str | None = None
+    refine_weights: bool = True
+    wide_share: float | None = None
     wide: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     float_outputs: bool = False
@@ -106,7 +113,7 @@ class QuantizeOptions:
         if self.round_weights is not None:
             _check_choice("round_weights", self.round_weights, ROUNDINGS)
         if self.ties is not None:
-            from acc.targets.base import check_ties
+            from acc.targets.ties import check_ties
 
             check_ties(self.ties)
         for name in ("symmetric", "hardware_friendly"):
@@ -120,10 +127,14 @@ class QuantizeOptions:
             "rescale_outputs",
             "correct_bias",
             "tables",
+            "refine_weights",
             "float_outputs",
         ):
             if not isinstance(getattr(self, name), bool):
                 raise QuantizeError(f"{name} is True or False, not {getattr(self, name)!r}")
+        share = self.wide_share
+        if share is not None and (not isinstance(share, int | float) or not 0 <= share <= 1):
+            raise QuantizeError(f"wide_share is a number between 0 and 1, not {share!r}")
         if not _is_integer(self.block) or not 0 <= self.block <= 1 << 16:
             raise QuantizeError(f"block is a number of elements such as 32, or 0, not {self.block!r}")
         if not isinstance(self.percentile, int | float) or not 50 < self.percentile <= 100:
@@ -138,6 +149,8 @@ class QuantizeOptions:
 
     def for_targets(self, targets: Sequence[Target]) -> QuantizeOptions:
         """These options with what the targets decide, as far as it is left to them."""
+        if not targets:
+            return dataclasses.replace(self, hardware_friendly=bool(self.hardware_friendly), ties=self.ties or "even")
         from acc.targets.base import Accelerator
 
         accelerators = [target for target in targets if isinstance(target, Accelerator)]
@@ -149,6 +162,13 @@ class QuantizeOptions:
     def rounding(self) -> str:
         """How weights are rounded, one of ROUNDINGS."""
         return self.round_weights or ("gptq" if self.weights == "int4" else "nearest")
+
+    @property
+    def spared(self) -> float:
+        """The part of all weights that may be wider than others."""
+        if self.weights != "int4":
+            return 0.0
+        return (0.0 if self.hardware_friendly else 0.125) if self.wide_share is None else float(self.wide_share)
 
     def weight_bits(self, layer: str) -> int:
         """The width of the weights of a layer, by the name of its node."""

@@ -436,6 +436,9 @@ def search(
     if bound and bound.kind != "sqnr" and evaluate is None:
         raise QuantizeError(f"'{bound.text}' needs an evaluation (--eval module:function, evaluate=)")
     given, options = options, options.for_targets(targets)
+    if bound is not None and options.wide_share is None:
+        # Which weights are wider is what is searched for.
+        options = dataclasses.replace(options, wide_share=0.0)
     full = quantize(model, data, options, state=state, progress=progress)
     samples = []
     for sample in open_samples(data, input_infos(full.source.proto)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from acc.quantization.model import FloatModel, attribute
 from acc.quantization.placement import Layer
 from acc.quantization.weights import WeightForm
 
-__all__ = ["MAX_COLUMNS", "collect", "windows"]
+__all__ = ["MAX_COLUMNS", "Products", "collect", "windows"]
 
 MAX_COLUMNS = 6144
 """Layers with more columns are not looked at: the matrix of one would take some hundred megabytes."""
@@ -24,6 +25,62 @@ _MEMORY = 256 << 20
 _ROWS_PER_COLUMN = 6
 """Rows x that are enough to know E[x x'], in multiples of its size."""
 
+_ENOUGH_ROWS = 4096
+"""Rows x that are never too many."""
+
+_AT_ONCE = 512
+"""Rows x that are multiplied together: each product reads and writes the whole matrix."""
+
+
+@dataclass
+class Products:
+    """Sums of x x' of the rows x that a layer meets, of every other sample: what is made of one half can be judged by
+    the other.
+
+    halves: float32 (groups, columns, columns) each, or none if no sample of the half was seen. rows: how many there are
+    in each.
+    """
+
+    halves: list[np.ndarray | None] = field(default_factory=lambda: [None, None])
+    rows: list[int] = field(default_factory=lambda: [0, 0])
+    _waiting: list[list[np.ndarray]] = field(default_factory=lambda: [[], []], repr=False)
+
+    def add(self, half: int, rows: np.ndarray) -> None:
+        """Takes rows (groups, rows, columns) of a sample into account."""
+        self._waiting[half].append(rows)
+        self.rows[half] += rows.shape[1]
+        if sum(part.shape[1] for part in self._waiting[half]) >= _AT_ONCE:
+            self._multiply(half)
+
+    def finish(self) -> None:
+        """Takes into account what waits for more."""
+        for half in range(2):
+            self._multiply(half)
+
+    def _multiply(self, half: int) -> None:
+        waiting, self._waiting[half] = self._waiting[half], []
+        if not waiting:
+            return
+        rows = waiting[0] if len(waiting) == 1 else np.concatenate(waiting, 1)
+        products, known = np.matmul(rows.transpose(0, 2, 1), rows), self.halves[half]
+        if known is None:
+            self.halves[half] = products
+        else:
+            known += products
+
+    def mean(self, *halves: int) -> np.ndarray | None:
+        """E[x x'] of these halves; None if nothing was seen of one of them."""
+        found = [part for half in halves if (part := self.halves[half]) is not None]
+        if len(found) < len(halves):
+            return None
+        total = found[0] if len(found) == 1 else found[0] + found[1]
+        return total / np.float32(max(sum(self.rows[half] for half in halves), 1))
+
+    @property
+    def of_all(self) -> np.ndarray | None:
+        """E[x x'] of all rows."""
+        return self.mean(*(half for half in range(2) if self.rows[half]))
+
 
 def collect(
     model: FloatModel,
@@ -33,64 +90,74 @@ def collect(
     progress: Progress | None = None,
     programs: Programs | None = None,
     more: Sequence[str] = (),
-) -> Iterator[tuple[Layer, np.ndarray, int]]:
-    """E[x x'] (groups, columns, columns), float32, of every layer, and of how many rows x, in passes over at most
-    `limit` samples.
+) -> Iterator[tuple[Layer, Products]]:
+    """What every layer meets, in passes over at most `limit` samples. Layers that meet the same share it.
 
     programs, more: see Runner.
     """
     forms = {layer.name: WeightForm.of(layer.node, model.constants[layer.weight or ""].shape) for layer in layers}
-    sizes = {name: form.groups * len(form.channel) ** 2 * 4 for name, form in forms.items()}
-    wanted = [layer for layer in layers if _is_collectable(layer, forms[layer.name])]
-    while wanted:
+    wanted: dict[str, list[Layer]] = {}
+    for layer in layers:
+        if len(forms[layer.name].channel) <= MAX_COLUMNS:
+            wanted.setdefault(_meets(layer, forms[layer.name]), []).append(layer)
+    left = list(wanted.values())
+    while left:
         taken, memory = [], 0
-        while wanted and (not taken or memory + sizes[wanted[0].name] <= _MEMORY):
-            memory += sizes[wanted[0].name]
-            taken.append(wanted.pop(0))
+        while left and (not taken or memory + _bytes(forms[left[0][0].name]) <= _MEMORY):
+            memory += _bytes(forms[left[0][0].name])
+            taken.append(left.pop(0))
         yield from _collect_some(model, taken, forms, samples, limit, progress, programs, more)
 
 
-def _is_collectable(layer: Layer, form: WeightForm) -> bool:
-    return layer.node.op_type in ("Conv", "Gemm", "MatMul") and len(form.channel) <= MAX_COLUMNS
+def _bytes(form: WeightForm) -> int:
+    return 2 * form.groups * len(form.channel) ** 2 * 4
+
+
+def _meets(layer: Layer, form: WeightForm) -> str:
+    """What layers have in common that meet the same."""
+    node, matters = layer.node, ("group", "strides", "dilations", "pads", "auto_pad", "transA", "output_padding")
+    given = sorted((item.name, item.SerializeToString()) for item in node.attribute if item.name in matters)
+    kind = node.op_type if "Conv" in node.op_type else "rows"
+    return f"{layer.inputs[0]} {kind} {form.groups} {form.shape[2:] if kind != 'rows' else ''} {given}"
 
 
 def _collect_some(
     model: FloatModel,
-    layers: Sequence[Layer],
+    together: Sequence[Sequence[Layer]],
     forms: dict[str, WeightForm],
     samples: Samples,
     limit: int,
     progress: Progress | None,
     programs: Programs | None,
     more: Sequence[str],
-) -> Iterator[tuple[Layer, np.ndarray, int]]:
-    sums: dict[str, np.ndarray] = {}
-    counts = dict.fromkeys((layer.name for layer in layers), 0)
-    runner = Runner(model, list(dict.fromkeys(layer.inputs[0] for layer in layers)), programs=programs, more=more)
+) -> Iterator[tuple[Layer, Products]]:
+    found = [Products() for _ in together]
+    read = dict.fromkeys(layers[0].inputs[0] for layers in together)
+    runner = Runner(model, list(read), programs=programs, more=more)
     total = limit if samples.count is None else min(limit, samples.count)
     for number, sample in enumerate(itertools.islice(samples, limit)):
         values = runner.run(sample)
-        for layer in layers:
-            form = forms[layer.name]
-            enough = _ROWS_PER_COLUMN * len(form.channel)
+        for layers, products in zip(together, found, strict=True):
+            form = forms[layers[0].name]
+            enough = max(_ROWS_PER_COLUMN * len(form.channel), _ENOUGH_ROWS)
             # All samples have their share of the rows.
             share = max(16, -(-enough // total)) if total else enough
-            if counts[layer.name] >= 4 * enough:
-                continue
-            found = windows(layer, form, values[layer.inputs[0]], share)
-            product = np.matmul(found.transpose(0, 2, 1), found)
-            sums[layer.name] = sums[layer.name] + product if layer.name in sums else product
-            counts[layer.name] += found.shape[1]
+            if sum(products.rows) < 4 * enough:
+                products.add(number % 2, windows(layers[0], form, values[layers[0].inputs[0]], share))
         del values
         if progress:
             progress("rounding weights", number + 1, total)
-    for layer in layers:
-        if layer.name in sums:
-            yield layer, sums.pop(layer.name) / np.float32(counts[layer.name]), counts[layer.name]
+    for layers in together:
+        products = found.pop(0)
+        products.finish()
+        if any(products.rows):
+            yield from ((layer, products) for layer in layers)
 
 
 def windows(layer: Layer, form: WeightForm, array: np.ndarray, most: int) -> np.ndarray:
     """At most `most` of the rows that the weights of a layer meet in its input, float32 (groups, rows, columns)."""
+    if layer.node.op_type == "ConvTranspose":
+        return _transposed_windows(layer, form, array, most)
     if layer.node.op_type != "Conv":
         if layer.node.op_type == "Gemm" and attribute(layer.node, "transA", 0):
             array = array.T
@@ -102,20 +169,59 @@ def windows(layer: Layer, form: WeightForm, array: np.ndarray, most: int) -> np.
     dilations = attribute(node, "dilations", [1] * rank)
     pads = _pads(node, array.shape[2:], kernel, strides, dilations)
     padded = np.pad(array, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    rows = _rows_of(padded, kernel, strides, dilations, most)
+    return np.ascontiguousarray(rows.reshape(len(rows), form.groups, -1).transpose(1, 0, 2), np.float32)
+
+
+def _transposed_windows(layer: Layer, form: WeightForm, array: np.ndarray, most: int) -> np.ndarray:
+    """As `windows`, of a transposed convolution: the input with zeros between its elements, seen through the taps from
+    behind. What pads cut off counts if they follow from sizes alone.
+    """
+    node, kernel = layer.node, form.shape[2:]
+    rank = len(kernel)
+    strides = attribute(node, "strides", [1] * rank)
+    dilations = attribute(node, "dilations", [1] * rank)
+    pads = attribute(node, "pads", [0] * (2 * rank))
+    sizes = [(n - 1) * s + 1 for n, s in zip(array.shape[2:], strides, strict=True)]
+    wide = np.zeros((*array.shape[:2], *sizes), np.float32)
+    wide[(slice(None), slice(None), *(slice(None, None, s) for s in strides))] = array
+    around = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+    whole = np.pad(wide, [(0, 0), (0, 0), *((n, n) for n in around)])
+    kept = [slice(begin, -end or None) for begin, end in zip(pads[:rank], pads[rank:], strict=True)]
+    cut = whole[(slice(None), slice(None), *kept)]
+    if any(n <= around[axis] for axis, n in enumerate(cut.shape[2:])):
+        cut = whole
+    taken = _rows_of(cut, kernel, [1] * rank, dilations, most).reshape(-1, array.shape[1], *kernel)
+    behind = taken[(slice(None), slice(None), *(slice(None, None, -1) for _ in kernel))]
+    rows = behind.reshape(len(behind), -1)
+    if (groups := attribute(node, "group", 1)) > 1:
+        # A row of weights is an output of every group, each of which meets the inputs of its own.
+        own = np.arange(rows.shape[1]) * groups // rows.shape[1] == np.arange(groups)[:, None]
+        rows = (rows * own[:, None]).reshape(-1, rows.shape[1])
+    return np.ascontiguousarray(rows[None], np.float32)
+
+
+def _rows_of(
+    padded: np.ndarray,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    most: int,
+) -> np.ndarray:
+    """At most `most` of the windows of a padded input (batch, channels, ...): (windows, channels, taps...)."""
+    rank = len(kernel)
     reach = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
     view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(2, 2 + rank)))
     steps = tuple(slice(None, None, s) for s in strides)
     taps = tuple(slice(None, None, d) for d in dilations)
     view = view[(slice(None), slice(None), *steps, *taps)]
     # (batch, channels, places..., taps...): some of the places, then channels and taps as columns.
-    batch, channels = view.shape[:2]
+    batch = view.shape[0]
     places = view.shape[2 : 2 + rank]
     chosen = _spread(np.arange(batch * int(np.prod(places))), most)
     index = np.unravel_index(chosen, (batch, *places))
     moved = np.moveaxis(view, 1, 1 + rank)
-    rows = moved[index].reshape(len(chosen), form.groups, -1)
-    assert rows.shape[2] == len(form.channel) and channels % form.groups == 0
-    return np.ascontiguousarray(rows.transpose(1, 0, 2), np.float32)
+    return moved[index]
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:

@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
-from acc.compiler import resolve_targets
 from acc.files import replacing
-from acc.quantization.calibration import Programs, Progress, Statistics, Watch, calibrate, input_infos
+from acc.quantization.calibration import Programs, Progress, Runner, Statistics, Watch, calibrate, input_infos
 from acc.quantization.data import Data, open_samples
 from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
 from acc.quantization.methods import equalize, rescale_outputs, smooth
 from acc.quantization.methods.correct_bias import correct_bias
 from acc.quantization.methods.fold_batch_norm import fold_batch_norm
-from acc.quantization.methods.gptq import choose_damping, round_columns
+from acc.quantization.methods.gptq import choose_damping, damped, round_columns, scaled_best
 from acc.quantization.methods.hardware import Chosen, choose_for_hardware
+from acc.quantization.methods.refine import move_integers, move_scales
+from acc.quantization.methods.widen import choose_wide
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model, serialized
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
-from acc.quantization.products import collect
+from acc.quantization.products import Products, collect
 from acc.quantization.qdq import fit_biases, write_qdq
 from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
 from acc.quantization.state import Stage, State, keeping
@@ -38,6 +39,7 @@ from acc.wording import listing
 if TYPE_CHECKING:
     from acc.compiler import Config, TargetChoice
     from acc.quantization.precision import Evaluate, Search
+    from acc.targets.base import Target
 
 __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
 
@@ -221,7 +223,12 @@ def quantize(
     chosen = options if options is not None else make_options(**choices)
     if evaluate is not None and accuracy is None and not sensitivity:
         raise QuantizeError("nothing is evaluated without a bound on accuracy or a measure of sensitivity")
-    targets = resolve_targets(target, config)
+    targets: tuple[Target, ...] = ()
+    if target != "cpu" or config is not None or accuracy is not None or sensitivity:
+        # Without an accelerator, and nothing to be counted, the compiler has no part in it.
+        from acc.compiler import resolve_targets
+
+        targets = resolve_targets(target, config)
     with keeping(state, _name_of(evaluate)) as kept:
         if accuracy is not None or sensitivity:
             from acc.quantization.precision import Bound, search
@@ -338,7 +345,11 @@ class _Quantizer:
     def _wanted(self, placement: Placement) -> list[str]:
         """The tensors that passes over the samples look at."""
         read = [layer.inputs[0] for layer in placement.layers if layer.weight is not None]
-        return [*placement.roots, *(read if self.options.rounding == "gptq" else ())]
+        return [
+            *placement.roots,
+            *(read if self.options.rounding == "gptq" else ()),
+            *(self.model.outputs if self.options.spared else ()),
+        ]
 
     def _scale_channels(self, placement: Placement) -> int:
         """Makes channels alike where options want it; returns of how many tensors."""
@@ -414,31 +425,46 @@ class _Quantizer:
         weights: dict[str, QuantizedWeight] = {}
         weighted = [layer for layer in placement.layers if layer.weight is not None]
         seen = {layer.name: self._channels(placement, statistics, layer) for layer in weighted}
-        for layer in weighted:
+
+        def nearest(layer: Layer, bits: int) -> None:
             found = seen[layer.name]
             weights[layer.name] = quantize_rows(
                 layer,
                 model.constants[layer.weight or ""],
                 None if found is None else found[1],
-                bits=options.weight_bits(layer.name),
+                bits=bits,
                 block=options.block,
                 per_channel=options.per_channel,
             )
             self._fit(layer, weights, grids)
+
+        for layer in weighted:
+            nearest(layer, self._bits(layer))
         if options.hardware_friendly:
             squares = {name: None if found is None else found[1] for name, found in seen.items()}
             self.hardware = choose_for_hardware(
                 model, placement, statistics, grids, weights, squares, ties=options.ties or "even"
             )
         if options.rounding == "gptq":
-            self._round(weighted, weights)
+            self._round(weighted, weights, grids)
+        if options.spared:
+            for layer in self._worth_more(weighted, weights):
+                nearest(layer, 8)
         for layer in weighted:
             found = seen[layer.name]
             if options.correct_bias and found is not None and correct_bias(model, layer, weights[layer.name], found[0]):
                 self._fit(layer, weights, grids)
         return weights
 
-    def _round(self, layers: Sequence[Layer], weights: Mapping[str, QuantizedWeight]) -> None:
+    def _bits(self, layer: Layer) -> int:
+        bits = self.options.weight_bits(layer.name)
+        if bits == 4 and layer.node.op_type in ("MatMul", "Gemm") and not self.options.hardware_friendly:
+            form = WeightForm.of(layer.node, self.model.constants[layer.weight or ""].shape)
+            # Of products with an odd number of int4 weights for an output, OpenVINO 2026.4 leaves out the last.
+            return 8 if len(form.channel) % 2 else 4
+        return bits
+
+    def _round(self, layers: Sequence[Layer], weights: dict[str, QuantizedWeight], grids: dict[str, Grid]) -> None:
         """Rounds weights so that errors make up for each other."""
         rounded: dict[str, np.ndarray] = {}
         if self.state:
@@ -446,20 +472,50 @@ class _Quantizer:
             rounded |= known.content() if known else {}
             # What is rounded needs no samples to go on.
             self.state.stages["rounding weights"] = Stage(0, "", True, lambda: rounded)
-        for name, values in rounded.items():
-            weights[name].values = values
-        left = [layer for layer in layers if layer.name not in rounded]
+        left = []
+        for layer in layers:
+            if f"values {layer.name}" in rounded:
+                weights[layer.name].values = rounded[f"values {layer.name}"]
+                weights[layer.name].scales = rounded[f"scales {layer.name}"]
+            else:
+                left.append(layer)
         limit = min(self.options.max_samples, SECOND_PASS)
-        for layer, products, count in collect(
+        for layer, products in collect(
             self.model, left, self.samples, limit, self.progress, self.programs, self.exposed
         ):
             weight = weights[layer.name]
-            rows = weight.form.rows(self.model.constants[layer.weight or ""])
-            weight.values = rounded[layer.name] = round_columns(
-                rows, weight, products, choose_damping(rows.shape[1], count)
-            )
+            self._round_one(layer, weight, products)
+            self._fit(layer, weights, grids)
+            rounded |= {f"values {layer.name}": weight.values, f"scales {layer.name}": weight.scales}
             if self.state:
                 self.state.save_sometimes()
+
+    def _round_one(self, layer: Layer, weight: QuantizedWeight, products: Products) -> None:
+        rows = weight.form.rows(self.model.constants[layer.weight or ""])
+        damping, mean = choose_damping(rows, weight, products), products.of_all
+        if damping is None or mean is None:
+            # To nearest, as they are, is the best that the samples know.
+            return
+        matrices = damped(mean, damping)
+        weight.values = round_columns(rows, weight, matrices)
+        # What is chosen for hardware are ratios of scales, and scales that are shared.
+        movable = not self.options.hardware_friendly and weight.scales.size > 1
+        if self.options.refine_weights:
+            if movable and not weight.block and weight.bits < 8:
+                scaled_best(rows, weight, matrices)
+            weight.values = move_integers(rows, weight, matrices)
+            if movable:
+                weight.scales = move_scales(rows, weight, matrices)
+
+    def _worth_more(self, layers: Sequence[Layer], weights: Mapping[str, QuantizedWeight]) -> list[Layer]:
+        """The layers whose int4 weights become int8 ones."""
+        known = self.state.results.get("wide weights") if self.state else None
+        if known is None:
+            runner = Runner(self.model, self.model.outputs, programs=self.programs, more=self.exposed)
+            known = choose_wide(self.model, layers, weights, self.samples, self.options.spared, runner, self.progress)
+            if self.state:
+                self.state.results["wide weights"] = known
+        return [layer for layer in layers if layer.name in known]
 
     def _fit(self, layer: Layer, weights: dict[str, QuantizedWeight], grids: dict[str, Grid]) -> None:
         """Widens the scales of weights so that the bias fits, and rounds them again if they were too narrow."""

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from acc import ir
-from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.targets.reasons import Reason
+from acc.targets.ties import TIES, check_ties
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,16 +35,6 @@ Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
 
 MIN_ALIGNMENT = 64
 """Every buffer starts at a multiple of this: a cache line, and the widest vectors."""
-
-TIES = ("even", "up")
-"""Where integer arithmetic rounds what lies halfway between two integers: to the even one, as ONNX Runtime does, or up,
-which takes fewer steps."""
-
-
-def check_ties(ties: str) -> None:
-    """Raises CompileError for what is not one of `TIES`."""
-    if ties not in TIES:
-        raise CompileError(f"ties do not go '{ties}': choose one of {', '.join(TIES)}")
 
 
 class ScheduleSummary(Protocol):
