@@ -16,6 +16,7 @@ from acc.errors import (
     NeedsShape,
     NeedsValue,
     RunError,
+    TuningWarning,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from acc.frontend import import_onnx
     from acc.quantization import quantize
     from acc.session import InferenceSession
+    from acc.tuning import tune
 
 __version__ = "0.1.0"
 
@@ -37,6 +39,7 @@ _LAZY = {
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
     "quantize": "acc.quantization",
+    "tune": "acc.tuning",
 }
 
 __all__ = [
@@ -53,10 +56,12 @@ __all__ = [
     "NeedsShape",
     "NeedsValue",
     "RunError",
+    "TuningWarning",
     "compile",
     "import_onnx",
     "load",
     "quantize",
+    "tune",
 ]
 
 

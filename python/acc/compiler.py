@@ -41,6 +41,7 @@ _QUANTIZED = frozenset(
 Model = str | os.PathLike[str] | onnx.ModelProto
 TargetChoice = str | Target | Sequence[str | Target]
 Config = str | os.PathLike[str] | Mapping[str, object]
+Tuning = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def compile(
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
+    tuning: Tuning = (),
+    tuning_device: str = "",
     **target_options: object,
 ) -> Executable:
     """Compiles an ONNX model and loads the result.
@@ -76,7 +79,9 @@ def compile(
     what decides on shapes. cpu: the processor native code is for, as LLVM names it; "native" is this machine's.
     cpu_features: "+f,-g" to add to or take from it. dump_stages: a folder for the IR after every pass. progress: called
     with the name of every stage. options: policies, see `pipeline.Options`; its accelerators give way to those of
-    `target`. target_options: options of a target chosen by name (`Target.takes`).
+    `target`. tuning: one or more logs of `acc.tune`, which are obeyed where they are for this hardware and this version
+    of acc; a log with nothing of that kind is a TuningWarning. tuning_device: the device that they were measured on, if
+    it is not the target's own choice. target_options: options of a target chosen by name (`Target.takes`).
 
     Raises ModelError (the model cannot be imported; every reason is listed; NeedsShape or NeedsValue if `shapes` or
     `values` would settle all of them), ConfigError (the configuration is illegal) or CompileError.
@@ -92,6 +97,8 @@ def compile(
         dump_stages=dump_stages,
         progress=progress,
         options=options,
+        tuning=tuning,
+        tuning_device=tuning_device,
         **target_options,
     )
     return Executable.from_contents(compilation.contents)
@@ -109,6 +116,8 @@ def compile_contents(
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
+    tuning: Tuning = (),
+    tuning_device: str = "",
     **target_options: object,
 ) -> Compilation:
     """As `compile`, but returns what `acc.container.write_model` writes."""
@@ -120,6 +129,8 @@ def compile_contents(
             cpu=replace(base.cpu, cpu=cpu, features=cpu_features),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
+            tuning=(tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning),
+            tuning_device=tuning_device,
         ),
     )
     return compile_graph(pipeline, pipeline.import_graph(model, shapes, values))

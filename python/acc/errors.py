@@ -56,6 +56,10 @@ class ModelWarning(UserWarning):
     """A model compiles, but not to what its user can have wanted."""
 
 
+class TuningWarning(UserWarning):
+    """A tuning log has lines that cannot be used, or none that can."""
+
+
 class CompileError(AccError):
     """A model was imported but cannot be compiled for the target."""
 

@@ -49,7 +49,8 @@ class Options:
     accelerators: those that may be used beside the CPU, in the order of preference. cpu: the processor of native code.
     ties: where integer arithmetic rounds one half to on all targets, one of `acc.targets.base.TIES`.
     dump: a folder for the IR after every pass, one sub-folder per stage. progress: called with the name of every stage
-    before it runs. stop: the stage after which there is nothing more to do, which `Reached` says.
+    before it runs. stop: the stage after which there is nothing more to do, which `Reached` says. tuning: logs of
+    `acc.tune` that are obeyed (`acc.tuning.choose`), measured on `tuning_device`; "" is the choice of the target.
     """
 
     accelerators: tuple[Accelerator, ...] = ()
@@ -59,6 +60,8 @@ class Options:
     dump: Path | None = None
     progress: Callable[[str], None] | None = None
     stop: str | None = None
+    tuning: tuple[str | os.PathLike[str], ...] = ()
+    tuning_device: str = ""
 
 
 class Reached(Exception):
@@ -247,6 +250,11 @@ class Pipeline:
 
         The module of `graph` is changed in place.
         """
+        if self.options.tuning:
+            # Tuning is built on this module.
+            from acc.tuning.choose import obey
+
+            self.options = obey(self.options, graph)
         accelerators = self.options.accelerators
         placements: list[Placement] = []
         decisions: list[Decision] = []
@@ -283,9 +291,12 @@ class Pipeline:
             find_largest_moment(graph.module) if accelerators else None,
         )
 
-    def lower(self, kernels: Kernels) -> Lowered:
-        """Makes the programs of accelerators, and native code of the rest. The module is changed in place."""
-        module, accelerators, cpu = kernels.module, self.options.accelerators, self.options.cpu
+    def make_programs(self, module: ir.Module) -> None:
+        """Lowers the module of `Kernels`, in place, until kernels of accelerators are programs and main is on buffers.
+
+        What is left is the business of the host.
+        """
+        accelerators, cpu = self.options.accelerators, self.options.cpu
 
         def kernel_passes(pm: PassManager) -> None:
             # Those of every target, since the passes of te take the kernels of all.
@@ -301,11 +312,17 @@ class Pipeline:
             self._passes("accelerator kernels", module, kernel_passes)
         self._passes("native kernels", module, lambda pm: stages.make_te(pm, cpu))
         self._passes("buffers", module, lambda pm: stages.make_buffers(pm, cpu))
+        if accelerators:
+            self._passes("instructions", module, program_passes)
+
+    def lower(self, kernels: Kernels) -> Lowered:
+        """Makes the programs of accelerators, and native code of the rest. The module is changed in place."""
+        module, accelerators, cpu = kernels.module, self.options.accelerators, self.options.cpu
+        self.make_programs(module)
         programs: list[Program] = []
         metadata: dict[str, object] = {}
         order: list[str] = []
         if accelerators:
-            self._passes("instructions", module, program_passes)
             made = {accelerator.name: accelerator.programs(module) for accelerator in accelerators}
             programs = _in_order(module, made.values())
             order = read_order(module, accelerators)

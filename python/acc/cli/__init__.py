@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from acc import targets
-from acc.errors import AccError, ConfigWarning, Fault, ModelWarning
+from acc.errors import AccError, ConfigWarning, Fault, ModelWarning, TuningWarning
 from acc.interruptible import insistent, leave
 
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 success, 2 an error, 130 interrupted by Ctrl-C)."""
     try:
         with insistent(), warnings.catch_warnings():
-            for category in (ConfigWarning, ModelWarning):
+            for category in (ConfigWarning, ModelWarning, TuningWarning):
                 warnings.simplefilter("always", category)
             warnings.showwarning = _warning_printer(warnings.showwarning)
             args = make_parser().parse_args(argv)
@@ -103,7 +103,7 @@ def _warning_printer(other: Callable[..., None]) -> Callable[..., None]:
     """Prints what concerns the user's files as one line; `other` prints what concerns Python code."""
 
     def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-        if issubclass(category, ConfigWarning | ModelWarning):
+        if issubclass(category, ConfigWarning | ModelWarning | TuningWarning):
             print(f"acc: warning: {message}", file=sys.stderr)
         else:
             other(message, category, *rest)

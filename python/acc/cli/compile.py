@@ -47,6 +47,19 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
     )
+    parser.add_argument(
+        "--tuning",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="obey this log of acc tune, where it is for this hardware and version of acc; may be repeated",
+    )
+    parser.add_argument(
+        "--tuning-device",
+        metavar="NAME[:OPTION=VALUE,...]",
+        default="",
+        help="the device that the log was measured on, if acc tune was given one",
+    )
     parser.add_argument("--dump-stages", metavar="DIR", help="write the IR after every pass to this folder")
     parser.add_argument("--json", action="store_true", help="print the layers and times as JSON")
     parser.set_defaults(run=run)
@@ -179,7 +192,13 @@ def run(args: argparse.Namespace) -> int:
         read = stages.read(args.begin) if args.begin is not None else None
         names = args.target or (read.targets if read is not None else ["cpu"])
         dump = Path(args.dump_stages) if args.dump_stages is not None else None
-        options = Options(cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features), dump=dump, progress=progress)
+        options = Options(
+            cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features),
+            dump=dump,
+            progress=progress,
+            tuning=tuple(args.tuning),
+            tuning_device=args.tuning_device,
+        )
         pipeline = make_pipeline(resolve_targets(names, args.config, **target_options(args)), options)
         stop = None
         if args.to is not None:
@@ -192,6 +211,8 @@ def run(args: argparse.Namespace) -> int:
         if stop is not None:
             stages.write_after(pipeline, begun, stop, str(args.to))
             return 0
+        if begun.kernels is not None and args.tuning:
+            raise CompileError("--tuning is for kernels without schedules, and those of --from have theirs")
         graph = begun.graph or pipeline.simplify(begun.module)
         if begun.kernels is not None:
             compilation = compile_kernels(pipeline, graph, begun.kernels)

@@ -8,6 +8,8 @@ touching the IR again.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,6 +83,7 @@ class Footprint:
 
     `axes`: the parallel ones first. `buffers`: what a tile needs at the same time. `stores`: what it writes. `steps`:
     operations per tile beside the sum and the transfers. `product`: whether the sum is one of inputs times weights.
+    `body`: a digest of the operations, so that kernels which compute other things can be told apart.
     """
 
     name: str
@@ -89,6 +92,12 @@ class Footprint:
     stores: tuple[Buffer, ...]
     steps: int = 0
     product: bool = False
+    body: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Equal for kernels that take the same time with the same schedule: a digest, 32 hexadecimal digits."""
+        return hashlib.blake2b(f"{self.signature}{self.body}".encode(), digest_size=16).hexdigest()
 
     @property
     def signature(self) -> str:
@@ -152,6 +161,23 @@ def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
     )
 
 
+# What does not decide how long an operation takes: names, decisions, and the values of constants, which are data.
+_LEFT_OUT = frozenset(("sym_name", "layers", "target", "schedule", "value", "graph.reason"))
+
+
+def _describe_body(operation: ir.Operation) -> Iterator[str]:
+    """What the operations inside of another one are, with their types and attributes."""
+    for region in operation.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                attributes = [
+                    f"{name}={op.attributes[name]}" for name in sorted(op.attributes) if name not in _LEFT_OUT
+                ]
+                types = [str(value.type) for value in (*op.operands, *op.results)]
+                yield f"{op.name}({', '.join([*types, *attributes])})"
+                yield from _describe_body(op)
+
+
 def read_footprint(kernel: ir.Operation) -> Footprint:
     """Describes a te.kernel in its target's layout, before te-tile; raises Unschedulable."""
     try:
@@ -166,4 +192,5 @@ def read_footprint(kernel: ir.Operation) -> Footprint:
         tuple(_buffer(staged, names) for staged in footprint.stores),
         footprint.steps,
         footprint.is_product,
+        hashlib.blake2b("\n".join(_describe_body(kernel)).encode(), digest_size=16).hexdigest(),
     )

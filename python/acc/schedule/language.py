@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from acc import ir
 from acc.dialects import te
@@ -46,6 +47,32 @@ class Schedule:
         reductions = "x".join(str(size) for name, size in self.tiles.items() if name not in self.order)
         text = "tile " + " by ".join(filter(None, (parallel, reductions)))
         return text + (f", {self.vthreads} virtual threads over {self.vthread_axis}" if self.vthread_axis else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-compatible; `from_dict` goes back."""
+        return {
+            "tiles": dict(self.tiles),
+            "order": list(self.order),
+            "vthreads": self.vthreads,
+            "vthread_axis": self.vthread_axis,
+            "levels": {str(arg): level for arg, level in self.levels.items()},
+            "slots": {str(arg): count for arg, count in self.slots.items()},
+        }
+
+    @staticmethod
+    def from_dict(data: Any) -> Schedule:
+        """Reads what `to_dict` wrote; raises ValueError for anything that is of another form."""
+        try:
+            tiles, levels, slots = (dict(data[name]) for name in ("tiles", "levels", "slots"))
+            order, axis, vthreads = tuple(data["order"]), data["vthread_axis"], data["vthreads"]
+            by_argument = [{int(arg): value for arg, value in known.items()} for known in (levels, slots)]
+        except (KeyError, TypeError, ValueError):
+            raise ValueError("it is no schedule") from None
+        names = [*tiles, *order, *([] if axis is None else [axis])]
+        sizes = [vthreads, *(value for known in (tiles, levels, slots) for value in known.values())]
+        if not all(isinstance(name, str) for name in names) or not all(type(size) is int for size in sizes):
+            raise ValueError("it is no schedule")
+        return Schedule(tiles, order, axis, vthreads, *by_argument)
 
 
 def _integer(value: object, what: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from acc import ir
-from acc.errors import AccError, CompileError
+from acc.errors import AccError, CompileError, TuningWarning
 from acc.schedule.footprint import Footprint, Unschedulable, read_footprint
 from acc.schedule.hardware import Hardware
 from acc.schedule.language import IllegalSchedule, Schedule, complete, to_attribute
@@ -36,21 +37,37 @@ def _decide(policy: Policy, footprint: Footprint, hardware: Hardware) -> tuple[S
     return schedule, estimate(schedule, footprint, hardware)
 
 
+def _obey(
+    schedule: Schedule, footprint: Footprint, hardware: Hardware, layers: tuple[str, ...]
+) -> tuple[Schedule, Estimate] | None:
+    """A schedule that was found before, complete; None, with a warning, if the kernel cannot have it."""
+    try:
+        whole = complete(schedule, footprint)
+        return whole, estimate(whole, footprint, hardware)
+    except IllegalSchedule as why:
+        name = ", ".join(layers) or footprint.name
+        warnings.warn(f"the tuned schedule of '{name}' is illegal: {why}: it is left out", TuningWarning, stacklevel=2)
+        return None
+
+
 def make_schedules(
     module: ir.Module,
     target: str,
     policy: Policy,
     hardware: Callable[[ir.Attribute], Hardware],
     accept: Callable[[Estimate], str] | None = None,
+    tuned: Mapping[str, Schedule] | None = None,
 ) -> list[Decision]:
     """Writes `schedule` on every te.kernel whose target has that name, and reports the decisions.
 
     A kernel that the policy cannot schedule goes to the host instead, its decision the reason. hardware: what a
     kernel's target says of itself, such as `Scratchpads.of`. accept: why a kernel with such an estimate had better go
-    to the host, or "". Raises CompileError with the names of all layers whose schedule is illegal.
+    to the host, or "". tuned: schedules by `Footprint.identity`, for which the policy is not asked; one that is illegal
+    is a TuningWarning. Raises CompileError with the names of all layers whose schedule of the policy is illegal.
     """
     decisions = []
     illegal = []
+    tuned = tuned or {}
     known: dict[tuple[ir.Attribute, str], tuple[Schedule, Estimate]] = {}
     for kernel in module.body:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != target:
@@ -61,10 +78,13 @@ def make_schedules(
         try:
             footprint = read_footprint(kernel)
             machine = hardware(kernel.attributes["target"])
-            key = (kernel.attributes["target"], footprint.signature)
-            if key not in known:
-                known[key] = _decide(policy, footprint, machine)
-            schedule, expected = known[key]
+            found = _obey(tuned[footprint.identity], footprint, machine, names) if footprint.identity in tuned else None
+            if found is None:
+                key = (kernel.attributes["target"], footprint.signature)
+                if key not in known:
+                    known[key] = _decide(policy, footprint, machine)
+                found = known[key]
+            schedule, expected = found
             attribute = to_attribute(schedule, footprint, machine, kernel.context)
             if accept is not None and (reason := accept(expected)):
                 raise Unschedulable(reason)
@@ -76,7 +96,7 @@ def make_schedules(
             decisions.append(Decision(name, names, None, str(why)))
             continue
         kernel.attributes["schedule"] = attribute
-        decisions.append(Decision(name, names, schedule, estimate=expected))
+        decisions.append(Decision(name, names, schedule, estimate=expected, footprint=footprint))
     if illegal:
         raise CompileError(
             "\n".join(f"the schedule of '{layer}' that the policy chose is illegal: {text}" for layer, text in illegal)

@@ -24,11 +24,23 @@ if TYPE_CHECKING:
     import numpy as np
 
     from acc.container import ProgramBuffer
+    from acc.devices import DeviceSpec
     from acc.inspect.activity import Activity
     from acc.pipeline import Graph
-    from acc.schedule import Estimate
+    from acc.schedule import Estimate, Footprint, Hardware, Schedule
 
-__all__ = ["TIES", "Accelerator", "Decision", "Program", "ScheduleSummary", "Target", "Tensors", "check_ties"]
+__all__ = [
+    "TIES",
+    "Accelerator",
+    "Decision",
+    "Measurement",
+    "Program",
+    "ScheduleSummary",
+    "Target",
+    "Tensors",
+    "Timing",
+    "check_ties",
+]
 
 Tensors = Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
 """The operator of each ONNX node, by its name, and the names of its inputs and outputs."""
@@ -49,7 +61,7 @@ class ScheduleSummary(Protocol):
 class Decision:
     """What a schedule policy decided for a kernel: its schedule, or the reason why it goes to the host.
 
-    estimate: what the schedule makes the kernel do, if the target knows.
+    estimate: what the schedule makes the kernel do, if the target knows. footprint: what was known of the kernel.
     """
 
     kernel: str
@@ -57,6 +69,30 @@ class Decision:
     schedule: ScheduleSummary | None
     reason: str = ""
     estimate: Estimate | None = None
+    footprint: Footprint | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How an accelerator counts cycles.
+
+    description: everything that the cycles of a program depend on, JSON-compatible. bytes_per_cycle: what its port to
+    memory moves at most.
+    """
+
+    description: Mapping[str, Any]
+    bytes_per_cycle: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What the programs of a module take: all cycles, those that no schedule could save because something is computed
+    in each of them, and the bytes that are moved.
+    """
+
+    cycles: int
+    computed: int
+    dram_bytes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +184,35 @@ class Accelerator(Target):
         What `op` depends on is left aside. `acc.targets.reasons.explain` has the reasons for operators that are
         nobody's.
         """
+
+    def timing(self, device: DeviceSpec | None = None) -> Timing:
+        """How it counts cycles, on `device` or its own choice; CompileError or RunError if it cannot."""
+        raise CompileError(f"target '{self.name}' has no notion of time, so nothing can be tuned for it")
+
+    def measure(self, module: ir.Module, device: DeviceSpec | None = None) -> Measurement:
+        """Counts the cycles of all launches of a module after `add_programs`, or of its programs if it has no main.
+
+        Raises RunError for a program that the device refuses.
+        """
+        raise CompileError(f"target '{self.name}' has no notion of time")
+
+    def hardware_of(self, attribute: ir.Attribute) -> Hardware:
+        """What schedules must know of the target, from what `attribute` returned."""
+        raise CompileError(f"target '{self.name}' does not say what its schedules must know")
+
+    def choices(self, module: ir.Module) -> Mapping[str, Sequence[object]]:
+        """The decisions for a whole model beside schedules, and what each can be, the default first.
+
+        module: a graph before it is partitioned. Values are JSON-compatible and hashable.
+        """
+        return {}
+
+    def tuned(self, schedules: Mapping[str, Schedule], choices: Mapping[str, object]) -> Accelerator:
+        """The target that obeys: schedules by `Footprint.identity`, and values of what `choices` lists.
+
+        Names and values that it does not know are left out. Raises CompileError if it cannot be told.
+        """
+        raise CompileError(f"target '{self.name}' takes no tuning log")
 
     def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
         """Whether a kernel that ends with `tail` may go on with `op`, both of which the target runs."""

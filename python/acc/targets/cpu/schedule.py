@@ -10,15 +10,25 @@ obeys.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from acc import ir
 from acc.dialects import te
 from acc.schedule.language import Level, schedule_attribute
 
-__all__ = ["Contraction", "Processor", "Tile", "choose_tile", "make_cpu_schedules"]
+__all__ = [
+    "Contraction",
+    "Processor",
+    "Tile",
+    "choose_tile",
+    "heaviest_contraction",
+    "legal_tiles",
+    "make_cpu_schedules",
+]
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,11 @@ class Contraction:
     element_bytes: int = 4
 
     @property
+    def identity(self) -> str:
+        """A digest, 32 hexadecimal digits."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=16).hexdigest()
+
+    @property
     def is_flat(self) -> bool:
         """Whether rows and columns can be walked through as one dimension."""
         return not self.padded and self.kernel == (1, 1) and self.strides == (1, 1) and not self.product
@@ -86,6 +101,20 @@ class Tile:
     vectors: int
     rows: int
     instruction: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-compatible; `from_dict` goes back."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: Any) -> Tile:
+        """Reads what `to_dict` wrote; raises ValueError for anything else."""
+        names = ("width", "lanes", "vectors", "rows")
+        if not isinstance(data, Mapping) or any(type(data.get(n)) is not int or data[n] < 0 for n in names):
+            raise ValueError("it is no tile")
+        if min(data["width"], data["lanes"], data["vectors"]) < 1 or not isinstance(data.get("instruction"), str):
+            raise ValueError("it is no tile")
+        return Tile(*(data[name] for name in names), data["instruction"])
 
     def attribute(self, op: ir.Operation) -> ir.Attribute:
         """The #te.schedule of a convolution or matrix product, whose loops it numbers."""
@@ -244,18 +273,45 @@ def _problems(op: ir.Operation, in_loop: bool = False) -> Iterator[tuple[ir.Oper
                     yield from _problems(inner, in_loop=True)
 
 
-def make_cpu_schedules(module: ir.Operation, processor: Processor) -> None:
+def legal_tiles(problem: Contraction, processor: Processor) -> list[Tile]:
+    """All tiles of a contraction that fit the registers, with a few numbers of rows each, the default one first."""
+    default = choose_tile(problem, processor)
+    lanes = processor.vector_bytes // 4
+    tiles = [default]
+    for width, vectors in _candidates(problem, processor, lanes):
+        rows = {_choose_rows(problem, processor, width, vectors * lanes)}
+        if not problem.product:
+            whole = math.ceil(problem.height * problem.width / width) if problem.is_flat else problem.height
+            in_place = not problem.padded and problem.element_bytes != 1
+            rows |= {0} if in_place else set()
+            rows |= {count for count in (1, 2, 4, 8, 16, 32, whole) if count <= whole}
+        tiles += [Tile(width, lanes, vectors, count, default.instruction) for count in sorted(rows)]
+    return list(dict.fromkeys(tiles))
+
+
+def heaviest_contraction(kernel: ir.Operation) -> Contraction | None:
+    """The contraction whose tile all of a kernel have; None if it has none."""
+    problems = [problem for _, problem in _problems(kernel)]
+    return max(problems, key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1], default=None)
+
+
+def make_cpu_schedules(module: ir.Operation, processor: Processor, tuned: Mapping[str, Tile] | None = None) -> None:
     """Writes `te.schedule` on every convolution and matrix product in a te.kernel of the host.
 
-    Several in one kernel have the tile of the heaviest.
+    Several in one kernel have the tile of the heaviest. tuned: tiles that were found before, by `Contraction.identity`;
+    one that does not fit the processor is left out.
     """
+    tuned = tuned or {}
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
         problems = list(_problems(kernel))
         if not problems:
             continue
-        heaviest = max((p for _, p in problems), key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1])
-        tile = choose_tile(heaviest, processor)
+        heaviest = heaviest_contraction(kernel)
+        assert heaviest is not None
+        tile = tuned.get(heaviest.identity)
+        if tile is None or tile not in legal_tiles(heaviest, processor):
+            tile = choose_tile(heaviest, processor)
         for op, _ in problems:
             op.attributes["te.schedule"] = tile.attribute(op)

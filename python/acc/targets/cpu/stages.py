@@ -33,7 +33,7 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
     processor = Processor.from_features(options.all_features())
 
     def choose(operation: ir.Operation) -> None:
-        make_cpu_schedules(operation, processor)
+        make_cpu_schedules(operation, processor, dict(options.tuned))
 
     pm.add(te.hoist_operands())
     pm.add(upstream.canonicalize())

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from acc import _mlir
 from acc.errors import CompileError
 from acc.targets.base import MIN_ALIGNMENT, Target, check_ties
+from acc.targets.cpu.schedule import Tile
 
 __all__ = ["Cpu", "CpuOptions"]
 
@@ -35,7 +36,8 @@ class CpuOptions:
 
     cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
     opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
-    guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md).
+    guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md). tuned: the
+    tiles of contractions that were found before, by `Contraction.identity`.
     """
 
     cpu: str = "native"
@@ -43,6 +45,7 @@ class CpuOptions:
     opt_level: int = 2
     alignment: int = MIN_ALIGNMENT
     guard: bool = field(default_factory=wants_guards)
+    tuned: tuple[tuple[str, Tile], ...] = ()
 
     @property
     def guard_bytes(self) -> int:

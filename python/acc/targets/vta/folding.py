@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from acc import ir
 from acc.dialects.graph import PlacementAttr
 from acc.targets.vta.config import Hardware
 
-__all__ = ["Convolution", "choose_folds", "fold_of", "is_on", "operations_of"]
+__all__ = ["Convolution", "choose_folds", "fold_of", "folds_by_cycles", "is_on", "operations_of"]
 
 FOLD = "vta.fold"
 """The attribute of a convolution that has the rows and columns of its window that are folded."""
@@ -67,9 +67,14 @@ EXPOSED_SHARE = 1 / 8
 
 def fold_of(convolution: Convolution, hardware: Hardware) -> tuple[int, int]:
     """Rows and columns of the window in lanes, (1, 1) for none: the cheapest, and of equal ones the smallest."""
+    return folds_by_cycles(convolution, hardware)[0]
+
+
+def folds_by_cycles(convolution: Convolution, hardware: Hardware) -> list[tuple[int, int]]:
+    """All that are possible, the cheapest first."""
     rows, columns = convolution.weight[2:]
     candidates = itertools.product(range(1, rows + 1), range(1, columns + 1))
-    return min(candidates, key=lambda fold: (convolution.cycles(fold, hardware), fold[0] * fold[1]))
+    return sorted(candidates, key=lambda fold: (convolution.cycles(fold, hardware), fold[0] * fold[1]))
 
 
 def operations_of(module: ir.Operation) -> Iterator[list[ir.Operation]]:
@@ -100,14 +105,26 @@ def _is_packed_by_host(value: ir.Value, target: str) -> bool:
 RESHAPES = frozenset(f"graph.{name}" for name in ("reshape", "flatten", "squeeze", "unsqueeze"))
 
 
-def choose_folds(module: ir.Operation, hardware: Hardware, target: str = "vta") -> None:
-    """Writes `vta.fold` on every convolution that the accelerator runs and that is cheaper so."""
+def choose_folds(
+    module: ir.Operation,
+    hardware: Hardware,
+    target: str = "vta",
+    given: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
+    """Writes `vta.fold` on every convolution that the accelerator runs and that is cheaper so.
+
+    given: what others have decided, by the names of the convolution's ONNX nodes, joined by "+".
+    """
     for op in itertools.chain.from_iterable(operations_of(module)):
         if op.name != "graph.conv_integer" or not is_on(op, target):
             continue
         group = op.attributes.get("group")
         if (group is not None and group.value != 1) or not _is_packed_by_host(op.operands[0], target):
             continue
-        fold = fold_of(Convolution.of(op), hardware)
+        convolution = Convolution.of(op)
+        rows, columns = convolution.weight[2:]
+        fold = (given or {}).get("+".join(op.location.names), (0, 0))
+        if not (1 <= fold[0] <= rows and 1 <= fold[1] <= columns):
+            fold = fold_of(convolution, hardware)
         if fold != (1, 1):
             op.attributes[FOLD] = ir.DenseI64ArrayAttr.get(list(fold), op.context)

@@ -7,7 +7,7 @@ need.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from acc.schedule import (
     Estimate,
     Memory,
     Policy,
+    Schedule,
     Scratchpads,
     Search,
     Work,
@@ -45,11 +46,11 @@ CYCLE_BYTES = 12
 
 @dataclass(frozen=True)
 class Options:
-    """How schedules are chosen: the number of virtual threads that is tried first, and how many instructions the
+    """How schedules are chosen: how many virtual threads kernels have if they can, and how many instructions the
     accelerator kernels of a model may have together, about: with tiny scratchpads they would not fit in memory.
     """
 
-    vthreads: int = 2
+    vthreads: int = 4
     max_instructions: int = 1_500_000
 
 
@@ -123,12 +124,14 @@ def _budget(limit: int) -> Callable[[Estimate], str]:
     return accept
 
 
-def make_vta_schedules(module: ir.Module, schedule: Options | Policy | None = None) -> list[Decision]:
+def make_vta_schedules(
+    module: ir.Module, schedule: Options | Policy | None = None, tuned: Mapping[str, Schedule] | None = None
+) -> list[Decision]:
     """Writes `schedule` on every te.kernel whose target is named "vta" and reports the decisions.
 
-    schedule: how to search, or a policy that replaces the search. A kernel without a legal schedule goes to the host
-    instead, its decision the reason. Raises CompileError for illegal schedules of a policy.
+    schedule: how to search, or a policy that replaces the search. tuned: see `make_schedules`. A kernel without a legal
+    schedule goes to the host instead, its decision the reason. Raises CompileError for illegal schedules of a policy.
     """
     options = schedule if isinstance(schedule, Options) else Options()
     policy = Search(options.vthreads) if schedule is None or isinstance(schedule, Options) else schedule
-    return make_schedules(module, "vta", policy, VtaHardware.of, _budget(options.max_instructions))
+    return make_schedules(module, "vta", policy, VtaHardware.of, _budget(options.max_instructions), tuned)

@@ -10,20 +10,31 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from acc import _mlir, ir
 from acc._lib import _runtime
+from acc.devices import DeviceSpec
 from acc.errors import CompileError
 from acc.passes import te
 from acc.passes import vta as vta_passes
 from acc.passmanager import PassManager
 from acc.report import LayerReport
-from acc.schedule import Policy
-from acc.targets.base import MIN_ALIGNMENT, Accelerator, Decision, Program, Tensors, check_ties
+from acc.schedule import Policy, Schedule
+from acc.targets.base import (
+    MIN_ALIGNMENT,
+    Accelerator,
+    Decision,
+    Measurement,
+    Program,
+    Tensors,
+    Timing,
+    check_ties,
+)
 from acc.targets.reasons import Reason
-from acc.targets.vta import launches, placement
+from acc.targets.vta import launches, placement, timing
 from acc.targets.vta.activations import choose_activations
+from acc.targets.vta.choices import Choices, list_choices
 from acc.targets.vta.config import Hardware, read_config
 from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
-from acc.targets.vta.schedule import PORT_BYTES, make_vta_schedules
+from acc.targets.vta.schedule import PORT_BYTES, VtaHardware, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
 
 if TYPE_CHECKING:
@@ -51,6 +62,8 @@ class VtaOptions:
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
     program, of at most `max_instructions` instructions: longer ones would take more memory and time to compile and to
     load than they save. schedule: how schedules are chosen, by options of the search or by a policy that replaces it.
+    tuned: schedules that were found before, by `Footprint.identity`; no policy is asked for these kernels. choices:
+    what else a tuner may decide.
     """
 
     config: str | os.PathLike[str] | Mapping[str, object] | None = None
@@ -62,6 +75,8 @@ class VtaOptions:
     chain: bool = True
     max_instructions: int = 1 << 18
     schedule: ScheduleOptions | Policy = dataclasses.field(default_factory=ScheduleOptions)
+    tuned: Mapping[str, Schedule] = dataclasses.field(default_factory=dict)
+    choices: Choices = dataclasses.field(default_factory=Choices)
 
     def __post_init__(self) -> None:
         """Raises CompileError for a dialect or a rounding that there is not, and for a schedule that is no policy."""
@@ -108,6 +123,10 @@ class Vta(Accelerator):
     wants_tensors: ClassVar[bool] = True
 
     options: VtaOptions = dataclasses.field(default_factory=VtaOptions)
+
+    def __reduce__(self) -> tuple[type[Vta], tuple[VtaOptions]]:
+        """Processes are sent the options alone: the rest follows."""
+        return Vta, (self.options,)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Vta:
@@ -167,7 +186,8 @@ class Vta(Accelerator):
 
     def can_continue(self, tail: ir.Operation, op: ir.Operation) -> bool:
         """See Accelerator."""
-        return placement.can_continue(tail, op, self.options.fuse_residual, self._hardware)
+        fuse = self.options.fuse_residual and "+".join(op.location.names) not in self.options.choices.apart
+        return placement.can_continue(tail, op, fuse, self._hardware)
 
     def keep_layout(self, op: ir.Operation, placed: set[ir.Value]) -> bool:
         """See Accelerator; marks with `graph.packed`."""
@@ -176,8 +196,10 @@ class Vta(Accelerator):
     def add_layout(self, pm: PassManager) -> None:
         """See Accelerator."""
         pm.add(vta_passes.assemble())
-        pm.add(lambda module: choose_folds(module, self._hardware), "fold-windows")
-        pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
+        choices = self.options.choices
+        pm.add(lambda module: choose_folds(module, self._hardware, given=choices.folds), "fold-windows")
+        if choices.lanes:
+            pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
         pm.add(choose_activations, "choose-activations")
         pm.add(vta_passes.pack_layout())
 
@@ -187,7 +209,27 @@ class Vta(Accelerator):
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
-        return make_vta_schedules(module, self.options.schedule)
+        return make_vta_schedules(module, self.options.schedule, self.options.tuned)
+
+    def timing(self, device: DeviceSpec | None = None) -> Timing:
+        """See Accelerator."""
+        return timing.describe(self._hardware, device)
+
+    def measure(self, module: ir.Module, device: DeviceSpec | None = None) -> Measurement:
+        """See Accelerator."""
+        return timing.measure(module, device)
+
+    def hardware_of(self, attribute: ir.Attribute) -> VtaHardware:
+        """See Accelerator."""
+        return VtaHardware.of(attribute)
+
+    def choices(self, module: ir.Module) -> Mapping[str, Sequence[object]]:
+        """See Accelerator."""
+        return list_choices(module, self._hardware)
+
+    def tuned(self, schedules: Mapping[str, Schedule], choices: Mapping[str, object]) -> Vta:
+        """See Accelerator."""
+        return Vta(dataclasses.replace(self.options, tuned=dict(schedules), choices=Choices.of(choices)))
 
     def add_scheduled(self, pm: PassManager) -> None:
         """See Accelerator."""
@@ -207,7 +249,8 @@ class Vta(Accelerator):
 
     def add_programs(self, pm: PassManager) -> None:
         """See Accelerator."""
-        pm.add(vta_passes.allocate_scratchpads(alternate=self.options.chain))
+        choices = self.options.choices
+        pm.add(vta_passes.allocate_scratchpads(alternate=self.options.chain and choices.alternate))
         pm.add(vta_passes.expand(alternate=True))
         pm.add(vta_passes.drop_loads())
         if self.options.chain:
@@ -215,8 +258,8 @@ class Vta(Accelerator):
             pm.add(vta_passes.join_buffers())
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
         pm.add(vta_passes.cache_uops())
-        pm.add(vta_passes.split_loads(port_bytes=PORT_BYTES))
-        pm.add(vta_passes.hoist_loads())
+        pm.add(vta_passes.split_loads(port_bytes=PORT_BYTES, load_cycles=choices.part_cycles))
+        pm.add(vta_passes.hoist_loads(distance=choices.prefetch))
         pm.add(vta_passes.insert_tokens())
         pm.add(vta_passes.verify_program())
 
