@@ -1,6 +1,7 @@
 """Whole networks on the VTA: cycles, use of the multipliers, DRAM bytes, what stays native, compile time.
 
-    python benchmarks/networks_vta.py [--only NAME ...] [--config vta_config.json] [--per-channel] [--uint8] [--json]
+    python benchmarks/networks_vta.py [--only NAME ...] [--config vta_config.json] [--log-acc-banks N] [--per-channel]
+                                      [--uint8] [--json]
 
 The networks of benchmarks/networks, quantized by ONNX Runtime, each compiled by a process of its own on one core and
 run once on the cycle model; then the convolutions C2 to C11 of ResNet-18, each alone, beside the streams that the
@@ -11,6 +12,7 @@ those streams round, and with general scales. NAME is a network, or "convolution
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -31,17 +33,31 @@ from networks import NETWORKS, USUAL, Quantization, load
 from networks.convolutions import CONVOLUTIONS, PUBLIC_BYTES, quantized
 
 
+@dataclasses.dataclass(frozen=True)
+class Circuit:
+    """What is compiled for: a vta_config.json, and the banks of the circuit's accumulators as log2."""
+
+    config: str | None
+    log_acc_banks: int
+
+    @property
+    def device(self) -> str:
+        return f"csim:log_acc_banks={self.log_acc_banks}"
+
+
 def cpu_seconds() -> float:
     """Processor time of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def compile_to(
-    path: pathlib.Path, model: onnx.ModelProto, config: str | None, ties: str = "even"
+    path: pathlib.Path, model: onnx.ModelProto, circuit: Circuit, ties: str = "even"
 ) -> tuple[float, dict[str, float]]:
     """Seconds of processor time, and seconds by stage."""
     started = cpu_seconds()
-    compilation = compile_contents(model, target="vta", config=config, ties=ties)
+    compilation = compile_contents(
+        model, target="vta", config=circuit.config, ties=ties, log_acc_banks=circuit.log_acc_banks
+    )
     write_model(path, compilation.contents)
     return cpu_seconds() - started, dict(compilation.stages)
 
@@ -60,18 +76,22 @@ def figures(measured: Profile) -> dict[str, Any]:
     }
 
 
-def measure(name: str, how: Quantization, config: str | None) -> dict[str, Any]:
+def measure(name: str, how: Quantization, circuit: Circuit) -> dict[str, Any]:
     """The row of a network, JSON-compatible."""
     model, _ = load(name, how)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.so")
-        seconds, stages = compile_to(path, model, config)
+        seconds, stages = compile_to(path, model, circuit)
         row: dict[str, Any] = {"network": f"{name}{how}", "compile_seconds": seconds, "stages": stages}
         with acc.load(path) as executable:
             layers = executable.report()
             row["arena_bytes"] = executable.metadata["workspace_bytes"]
         used = [index for index, layer in enumerate(layers) if not is_native(layer)]
-        row |= figures(profile(path)) if used else {"cycles": 0, "gemm_utilisation": 0.0, "dram_bytes": 0}
+        row |= (
+            figures(profile(path, device=circuit.device))
+            if used
+            else {"cycles": 0, "gemm_utilisation": 0.0, "dram_bytes": 0}
+        )
     native = [index for index, layer in enumerate(layers) if is_native(layer)]
     macs = sum(layer.macs or 0 for layer in layers)
     row["mac_share"] = sum(layers[index].macs or 0 for index in used) / macs if macs else 1.0
@@ -87,7 +107,7 @@ KINDS = {"powers of 2": (True, "even"), "ties up": (True, "up"), "general": (Fal
 """What is measured of every convolution: whether its scales are powers of two, and where ties go."""
 
 
-def measure_convolutions(config: str | None) -> list[dict[str, Any]]:
+def measure_convolutions(circuit: Circuit) -> list[dict[str, Any]]:
     rows = []
     for name, conv in CONVOLUTIONS.items():
         row: dict[str, Any] = {"convolution": name, "public_cycles": conv.public_cycles}
@@ -95,8 +115,8 @@ def measure_convolutions(config: str | None) -> list[dict[str, Any]]:
             model, _ = quantized(conv, powers_of_two)
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "model.so")
-                compile_to(path, model, config, ties)
-                row[kind] = figures(profile(path))
+                compile_to(path, model, circuit, ties)
+                row[kind] = figures(profile(path, device=circuit.device))
         rows.append(row)
     return rows
 
@@ -181,20 +201,23 @@ def main() -> int:
     known = [*NETWORKS, "convolutions"]
     parser.add_argument("--only", nargs="+", choices=known, metavar="NAME", default=[*USUAL, "convolutions"])
     parser.add_argument("--config", help="vta_config.json (default: the published one)")
+    parser.add_argument("--log-acc-banks", type=int, default=0, help="banks of the circuit's accumulators, as log2")
     parser.add_argument("--per-channel", action="store_true", help="weights with a scale for each output channel")
     parser.add_argument("--uint8", action="store_true", help="activations of uint8 instead of int8")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=known, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    circuit = Circuit(args.config, args.log_acc_banks)
     if args.one:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         if args.one == "convolutions":
-            result: Any = measure_convolutions(args.config)
+            result: Any = measure_convolutions(circuit)
         else:
-            result = measure(args.one, Quantization(args.per_channel, args.uint8), args.config)
+            result = measure(args.one, Quantization(args.per_channel, args.uint8), circuit)
         print(json.dumps(result))
         return 0
     passed = ["--config", args.config] if args.config else []
+    passed += ["--log-acc-banks", str(args.log_acc_banks)]
     passed += ["--per-channel"] * args.per_channel + ["--uint8"] * args.uint8
     rows = [in_a_process(name, passed) for name in args.only if name != "convolutions"]
     convolutions = in_a_process("convolutions", passed) if "convolutions" in args.only else []

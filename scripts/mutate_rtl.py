@@ -53,7 +53,7 @@ MUTATIONS = (
     Mutation("chain-lost", "execute", "chain ? sum1[LANE*32+:32] : old", "chain1 ? sum1[LANE*32+:32] : old"),
     Mutation("window-one-short", "sequence", "localparam int WINDOW = 6;", "localparam int WINDOW = 5;"),
     Mutation("source-not-awaited", "sequence", " && !(needed != 2'd0 && meets_src)", ""),
-    Mutation("alu-not-awaited", "sequence", " && !(h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
+    Mutation("alu-not-awaited", "sequence", " && !(GEMM && h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
     Mutation("alu-overtaken", "sequence", "in_flight_alu[1] || in_flight_alu[2]", "in_flight_alu[1]"),
     Mutation("requantize-overtaken", "sequence", "(is_long || !wait_long)", "1'b1"),
     Mutation("requantize-overtaken-by-gemm", "sequence", " || in_flight_long[2+LONG-WINDOW:1] != '0", ""),
@@ -61,11 +61,43 @@ MUTATIONS = (
     Mutation("third-source-not-awaited", "sequence", "further < DB'(3)", "further < DB'(2)"),
     Mutation("parameters-kept", "sequence", "f.first || f_src != last_src", "f.first"),
     Mutation("parameters-of-the-one-before", "sequence", "f.first || f_src != last_src", "f_src != last_src"),
-    Mutation("source-after-source", "sequence", "DB'(h_src) + DB'(HAS_REQUANTIZE ? sources : 2'd0)", "DB'(h_src)"),
+    Mutation("source-after-source", "sequence", "DB'(h_src) + DB'(HAS_LONG ? sources : 2'd0)", "DB'(h_src)"),
     Mutation("load-during-execution", "compute", "hold <= executing != '0;", "hold <= 1'b0;"),
     Mutation(
         "execution-during-load", "compute", "loads_done = loads == '0 && executing_room", "loads_done = executing_room"
     ),
+    # GEMM, ALU and LOAD beside each other.
+    Mutation(
+        "alu-beside-its-gemm", "compute", "used[is_alu ? USER_GEMM : USER_ALU]", "used[is_alu ? USER_ALU : USER_ALU]"
+    ),
+    Mutation(
+        "gemm-beside-its-alu", "compute", "used[is_alu ? USER_GEMM : USER_ALU]", "used[is_alu ? USER_GEMM : USER_GEMM]"
+    ),
+    Mutation("load-beside-its-user", "compute", "(banks & (used[USER_GEMM] | used[USER_ALU])) == '0", "1'b1"),
+    Mutation("user-beside-its-load", "compute", "used[USER_LOAD] | ", ""),
+    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? (&idle)", "memory == MEM_UOP ? 1'b1"),
+    Mutation("old-micro-ops-examined", "extent", "(is_load || uop_loads == 4'd0)", "1'b1"),
+    Mutation("least-entry-unseen", "extent", "        if (d[DB-1-:BB] < d_least) d_least <= d[DB-1-:BB];\n", ""),
+    Mutation("largest-entry-unseen", "extent", "        if (d > d_most) d_most <= d;\n", ""),
+    Mutation("last-micro-op-unseen", "extent", "coming == 2'b00", "!coming[1]"),
+    Mutation(
+        "loops-unseen",
+        "extent",
+        "assign adds = in_inner ? inner[0] : outer[0];",
+        "assign adds = !in_inner && outer[0];",
+    ),
+    Mutation("sources-unseen", "extent", "(reads ? between(s_least, s_end) : '0)", "'0"),
+    Mutation("further-sources-unseen", "extent", "ALU_REQUANTIZE ? (DB + 1)'(2) : '0;", "ALU_REQUANTIZE ? '0 : '0;"),
+    Mutation("rows-unseen", "extent", "is_load ? rows - 1'b1", "is_load ? '0"),
+    Mutation("bank-released-early", "scoreboard", "more || users != N'(1)", "more"),
+    Mutation("retires-before-its-end", "scoreboard", "busy && ended[oldest]", "busy"),
+    Mutation("end-kept", "scoreboard", "ends[k] || waiting != N'(1)", "1'b1"),
+    Mutation(
+        "bank-of-the-next-entry", "accumulators", "      bank2 <= bank1;", "      bank2 <= r_entry[k*DB+DB-1-:BB];"
+    ),
+    Mutation("beat-within-a-row", "accumulators", " + RB'(INDEX < low_of(load_entry))", ""),
+    Mutation("output-within-a-row", "accumulators", " + RB'(INDEX < low_of(DB'(out_entry)))", ""),
+    Mutation("alu-result-lost", "accumulators", "writes_alu ? w_data[ACC_ELEM+:ACC_ELEM] : ", ""),
     # Loops and indices.
     Mutation("outer-base-kept", "sequence", "      s_out    <= '0;\n", ""),
     Mutation("inner-base-kept", "sequence", "          w_in   <= w_next;\n", ""),
@@ -142,7 +174,7 @@ MUTATIONS = (
         "store-by-memory", "fetch", "opcode == OP_STORE ? 3'b100", "opcode == OP_STORE && memory == MEM_OUT ? 3'b100"
     ),
     # Queues, tokens, the order of things.
-    Mutation("token-ignored", "compute", "insn_valid && insn[F_POP_NEXT] && !token_store", "1'b0"),
+    Mutation("token-ignored", "compute", "head_valid && head[F_POP_NEXT] && !token_store", "1'b0"),
     Mutation(
         "token-pushed-at-start",
         "load",
@@ -195,10 +227,12 @@ def try_streams(seeds: int, tests: str) -> int:
 
         files = [str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi")]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
-    from circuits import ROOMY, SMALL, WIDE, check, extended
+    from circuits import BESIDE, ROOMY, SMALL, WIDE, banked, check, extended
 
     for case in (extended(SMALL[0]), SMALL[0], WIDE, *SMALL[1:], ROOMY):
         check(case, range(seeds), 40)
+    for case, log_banks in BESIDE:
+        check(banked(case, log_banks), range(seeds), 40)
     return 0
 
 

@@ -26,7 +26,11 @@
 // they read.
 import acc_pkg::*;
 
-module acc_execute (
+module acc_execute #(
+    // Which operations it may be given.
+    parameter bit GEMM = 1,
+    parameter bit ALU = 1
+) (
     input  logic                     clk,
     input  logic                     rst,
     input  logic                     x_valid,
@@ -63,10 +67,11 @@ module acc_execute (
     output logic                     alu_step
 );
   localparam int DB = LOG_ACC_DEPTH;
-  localparam int READ = 1 + TREE;  // The stage in which acc is read.
+  localparam bit HAS_LONG = ALU && HAS_REQUANTIZE;
+  localparam int READ = 1 + (GEMM ? TREE : 0);  // The stage in which acc is read.
   localparam int ADD = READ + 3;  // That in which old sum and product meet.
   localparam int END = ADD + 3;  // That in which the ALU's result is written.
-  localparam int LAST = END + (HAS_REQUANTIZE ? REQUANTIZE_MORE : 0);
+  localparam int LAST = END + (HAS_LONG ? REQUANTIZE_MORE : 0);
 
   // --- control, by stage (0: x_*) ---
   logic [LAST:1] valid, is_source, last, use_imm, sets;
@@ -92,14 +97,14 @@ module acc_execute (
   // By stage: whether a product is formed, a sum, an ALU result, an output.
   logic [ADD:0] is_gemm;
   logic [LAST:1] is_sum, is_alu, is_long;
-  assign is_gemm[0] = x_valid && x_kind == KIND_GEMM;
+  assign is_gemm[0] = GEMM && x_valid && x_kind == KIND_GEMM;
   for (genvar k = 1; k <= ADD; k++) begin : g_gemm
-    assign is_gemm[k] = valid[k] && kind[k] == KIND_GEMM;
+    assign is_gemm[k] = GEMM && valid[k] && kind[k] == KIND_GEMM;
   end
   for (genvar k = 1; k <= LAST; k++) begin : g_kind
-    assign is_sum[k]  = valid[k] && !is_alu[k] && !is_long[k];
-    assign is_alu[k]  = valid[k] && kind[k] == KIND_ALU;
-    assign is_long[k] = HAS_REQUANTIZE && valid[k] && kind[k] == KIND_REQUANTIZE;
+    assign is_sum[k]  = GEMM && valid[k] && !is_alu[k] && !is_long[k];
+    assign is_alu[k]  = ALU && valid[k] && kind[k] == KIND_ALU;
+    assign is_long[k] = HAS_LONG && valid[k] && kind[k] == KIND_REQUANTIZE;
   end
 
   // --- operands and dot products ---
@@ -116,7 +121,7 @@ module acc_execute (
     end
 
   // --- old sums ---
-  assign acc_en   = (valid[READ] && kind[READ] != KIND_RESET) || is_source[READ] || !GATE_IDLE;
+  assign acc_en   = (valid[READ] && kind[READ] != KIND_RESET) || is_source[READ];
   assign acc_addr = read[READ];
 
   // Whether the operation k stages ahead of that in stage READ + 1 writes the
@@ -149,15 +154,19 @@ module acc_execute (
       localparam int LANE = b * BLOCK_OUT + o;
       logic [SUM_BITS-1:0] dot;
       logic [31:0] base, operand;
-      acc_dot #(
-          .FIRST(LANE * BLOCK_IN)
-      ) dot_product (
-          .clk,
-          .en (is_gemm[3+:TREE+1]),
-          .x  (inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS]),
-          .w  (wgt_reg[o*BLOCK_IN*WGT_BITS+:BLOCK_IN*WGT_BITS]),
-          .sum(dot)
-      );
+      if (GEMM) begin : g_gemm
+        acc_dot #(
+            .FIRST(LANE * BLOCK_IN)
+        ) dot_product (
+            .clk,
+            .en (is_gemm[3+:TREE+1]),
+            .x  (inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS]),
+            .w  (wgt_reg[o*BLOCK_IN*WGT_BITS+:BLOCK_IN*WGT_BITS]),
+            .sum(dot)
+        );
+      end else begin : g_no_gemm
+        assign dot = '0;
+      end
       assign base = chain ? sum1[LANE*32+:32] : old[LANE*32+:32];
       always_ff @(posedge clk)
         if (is_sum[ADD] || !GATE_IDLE)
@@ -167,7 +176,7 @@ module acc_execute (
       logic [14:0] multiplier;
       logic [33:0] low;
       logic multiplies;
-      if (HAS_REQUANTIZE) begin : g_requantize
+      if (HAS_LONG) begin : g_requantize
         logic [2:0] load;
         for (genvar w = 0; w < 3; w++) begin : g_word
           assign load[w] = is_source[ADD] && kind[ADD] == KIND_REQUANTIZE && which[ADD] == 2'(w);
@@ -192,21 +201,28 @@ module acc_execute (
         wire unused = &{1'b0, low, high};
       end
       assign operand = use_imm[ADD] ? 32'($signed(imm[ADD])) : source[LANE*32+:32];
-      acc_alu #(
-          .DSP(LANE < DSP_ALU_LANES)
-      ) alu (
-          .clk,
-          .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
-          .op(alu_op[ADD]),
-          .a (old[LANE*32+:32]),
-          .b (operand),
-          .r (r[LANE*32+:32]),
-          .multiplies,
-          .factor,
-          .multiplier,
-          .low,
-          .high
-      );
+      if (ALU) begin : g_alu
+        acc_alu #(
+            .DSP(LANE < DSP_ALU_LANES)
+        ) alu (
+            .clk,
+            .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
+            .op(alu_op[ADD]),
+            .a (old[LANE*32+:32]),
+            .b (operand),
+            .r (r[LANE*32+:32]),
+            .multiplies,
+            .factor,
+            .multiplier,
+            .low,
+            .high
+        );
+      end else begin : g_no_alu
+        assign r[LANE*32+:32] = '0;
+        assign low = '0;
+        assign high = '0;
+        wire unused = &{1'b0, operand, multiplies, factor, multiplier};
+      end
     end
   end
 
@@ -225,6 +241,6 @@ module acc_execute (
   assign retired_push = last_long ? push[LAST] : last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
-  assign alu_step = x_valid && (x_kind == KIND_ALU || (HAS_REQUANTIZE && x_kind == KIND_REQUANTIZE));
-  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out, sets};
+  assign alu_step = ALU && x_valid && (x_kind == KIND_ALU || (HAS_LONG && x_kind == KIND_REQUANTIZE));
+  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out, sets, inp_reg, wgt_reg, source, alu_op, use_imm, imm};
 endmodule

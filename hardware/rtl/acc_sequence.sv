@@ -37,12 +37,18 @@
 // operation waits until all results are written in the order of issue.
 import acc_pkg::*;
 
-module acc_sequence (
+module acc_sequence #(
+    // Which instructions it may be given.
+    parameter bit GEMM = 1,
+    parameter bit ALU = 1
+) (
     input  logic                      clk,
     input  logic                      rst,
     input  logic                      start,
     output logic                      ready,
     input  logic [             127:0] insn,
+    // How many it follows, if there are two sequencers.
+    input  logic [              15:0] insn_number,
     // Has no instruction whose micro-ops are not all on their way.
     output logic                      idle,
     output logic                      uop_en,
@@ -75,17 +81,20 @@ module acc_sequence (
   localparam int UB = LOG_UOP_DEPTH;
   localparam int WINDOW = 6;
   // The same for `requantize`.
-  localparam int LONG = WINDOW + (HAS_REQUANTIZE ? REQUANTIZE_MORE : 0);
+  localparam bit HAS_LONG = ALU && HAS_REQUANTIZE;
+  localparam int LONG = WINDOW + (HAS_LONG ? REQUANTIZE_MORE : 0);
 
   // --- the next instruction ---
   logic next_valid, take;
   logic [127:0] next;
+  logic [15:0] next_number;
   assign ready = !next_valid;
   always_ff @(posedge clk) begin
     if (rst) next_valid <= 1'b0;
     else if (ready) next_valid <= start;
     else if (take) next_valid <= 1'b0;
     if (ready) next <= insn;
+    if (ready) next_number <= insn_number;
   end
 
   // --- the instruction and its loops ---
@@ -128,7 +137,7 @@ module acc_sequence (
   logic [UB:0] head_end;
   logic head_single;
   assign opcode = next[2:0];
-  assign head_alu = opcode == OP_ALU;
+  assign head_alu = ALU && (!GEMM || opcode == OP_ALU);
   assign head_begin = next[F_LOOP_UOP_BGN+:UB];
   assign head_end = next[F_LOOP_UOP_END+:UB+1];
   assign head_null = opcode == OP_FINISH || {1'b0, head_begin} >= head_end || next[F_LOOP_ITER_OUT+:14] == 14'd0 ||
@@ -156,7 +165,7 @@ module acc_sequence (
     end else begin
       if (take) active <= 1'b1;
       else if (step && final_step) active <= 1'b0;
-      if (take) number <= number + 16'd1;
+      if (take) number <= (GEMM && ALU ? number : next_number) + 16'd1;
       bad_uop <= take && !head_null && head_end > (UB + 1)'(1 << UB);
     end
     if (take) begin
@@ -255,7 +264,7 @@ module acc_sequence (
     op0.valid = !null_op;
     op0.sets = is_set;
     op0.kind = is_alu ? KIND_ALU : is_reset ? KIND_RESET : KIND_GEMM;
-    if (HAS_REQUANTIZE && is_alu && alu_op == ALU_REQUANTIZE) op0.kind = KIND_REQUANTIZE;
+    if (HAS_LONG && is_alu && alu_op == ALU_REQUANTIZE) op0.kind = KIND_REQUANTIZE;
     op0.use_imm = use_imm;
     op0.alu_op = alu_op;
     op0.imm = imm;
@@ -371,7 +380,7 @@ module acc_sequence (
   logic [LONG:1] in_flight, in_flight_alu, in_flight_long, same_dst, same_src, same_alu;
   logic [DB-1:0] in_flight_dst[1:LONG];
   logic [DB-1:0] f_dst, f_src, last_src;
-  logic meets_dst, meets_src, meets_alu, wait_alu, wait_long, is_long, other_source, f_three;
+  logic meets_dst, meets_src, meets_alu, wait_alu, wait_long, is_short, is_long, other_source, f_three;
   // Behind WINDOW only `requantize` matters.
   logic [LONG:1] kept;
   for (genvar k = 1; k <= LONG; k++) begin : g_kept
@@ -381,9 +390,9 @@ module acc_sequence (
   function automatic logic is_source(input logic [DB-1:0] entry, input logic [DB-1:0] source, input logic three);
     logic [DB-1:0] further;
     further   = entry - source;
-    is_source = further == '0 || (HAS_REQUANTIZE && three && further < DB'(3));
+    is_source = further == '0 || (HAS_LONG && three && further < DB'(3));
   endfunction
-  assign f_three = f.kind == KIND_REQUANTIZE;
+  assign f_three = HAS_LONG && f.kind == KIND_REQUANTIZE;
   assign f_src = DB'(f_data[WB+:SB]);
   assign f_dst = f_data[WB+SB+:DB];
   always_ff @(posedge clk) begin
@@ -401,11 +410,12 @@ module acc_sequence (
   assign meets_dst = same_dst[LONG:2] != '0 || (same_dst[1] && in_flight[1]);
   assign meets_src = same_src[LONG:2] != '0 || (same_src[1] && in_flight[1]);
   assign meets_alu = same_alu[LONG:2] != '0 || (same_alu[1] && in_flight_alu[1]);
-  assign is_long = HAS_REQUANTIZE && h.valid && h.kind == KIND_REQUANTIZE;
+  assign is_short = ALU && h.valid && h.kind == KIND_ALU;
+  assign is_long = HAS_LONG && h.valid && h.kind == KIND_REQUANTIZE;
   always_comb begin
     needed = 2'd0;
     if (is_long) needed = other_source ? 2'd3 : 2'd0;
-    else if (h.valid && h.kind == KIND_ALU && !h.use_imm) needed = 2'd1;
+    else if (is_short && !h.use_imm) needed = 2'd1;
   end
   assign wait_alu = in_flight_alu[1] || in_flight_alu[2] || in_flight_long[2+LONG-WINDOW:1] != '0;
   if (LONG > WINDOW) begin : g_wait_long
@@ -415,9 +425,9 @@ module acc_sequence (
   end
   always_comb begin
     if (sources != 2'd0) go = 1'b1;
-    else if (is_long || (h.valid && h.kind == KIND_ALU))
+    else if (is_long || is_short)
       go = h_valid && !meets_dst && !(needed != 2'd0 && meets_src) && (is_long || !wait_long);
-    else go = h_valid && !wait_alu && !(h.valid && h.kind == KIND_GEMM && meets_alu);
+    else go = h_valid && !wait_alu && !(GEMM && h.valid && h.kind == KIND_GEMM && meets_alu);
   end
   // A cycle before that of the operation itself.
   assign reading = sources != needed;
@@ -431,7 +441,7 @@ module acc_sequence (
     end else begin
       sources <= go && reading ? sources + 2'd1 : 2'd0;
       in_flight[1] <= go && h.valid && !reading;
-      in_flight_alu[1] <= go && h.valid && !reading && (h.kind == KIND_ALU || is_long);
+      in_flight_alu[1] <= go && h.valid && !reading && (is_short || is_long);
       in_flight_long[1] <= go && !reading && is_long;
       for (int k = 2; k <= LONG; k++) begin
         in_flight[k] <= in_flight[k-1] && kept[k-1];
@@ -449,7 +459,7 @@ module acc_sequence (
       x_kind <= h.valid ? h.kind : KIND_GEMM;
       x_set <= h.sets;
       x_which <= sources;
-      x_read <= reading ? DB'(h_src) + DB'(HAS_REQUANTIZE ? sources : 2'd0) : h_dst;
+      x_read <= reading ? DB'(h_src) + DB'(HAS_LONG ? sources : 2'd0) : h_dst;
       x_dst <= h_dst;
       x_inp <= LOG_INP_DEPTH'(h_src);
       x_wgt <= h_wgt;
@@ -459,5 +469,5 @@ module acc_sequence (
       x_push <= h.push;
     end
   end
-  wire unused = &{1'b0, insn, uop, f_ready, h, f};
+  wire unused = &{1'b0, insn, insn_number, next_number, uop, f_ready, h, f};
 endmodule

@@ -150,6 +150,12 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
     first is as far from what the kernel before it uses last as it can be, so
     that it may be loaded while that one still computes.
 
+    With `threads-apart`, for circuits in which GEMM and ALU run beside each
+    other where they use other banks of the accumulators, each virtual thread of
+    a kernel has a half of them: its results, and the parameters that they need.
+    Parameters of both threads are loaded into either half. Kernels that do not
+    fit, or have one thread, are placed as ever.
+
     Fails, naming kernel and buffer, if a memory cannot hold what is live.
 
     ```mlir
@@ -162,7 +168,9 @@ def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"
   }];
   let options = [
     Option<"alternate", "alternate", "bool", "false",
-           "Place the buffers of every second kernel from the end on">];
+           "Place the buffers of every second kernel from the end on">,
+    Option<"threadsApart", "threads-apart", "bool", "false",
+           "Give the accumulators of virtual threads a half each">];
 }
 
 def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {

@@ -11,10 +11,10 @@ import pytest
 
 from acc._lib import _runtime, isa
 from acc.hardware import simulator, toolchain
-from acc.hardware.package import Circuit, alu_operations, package
+from acc.hardware.package import alu_operations, package
 from acc.hardware.random_stream import random_stream
 from circuit import ALU, GEMM_SAME, REQUANTIZE, cycles, gaps, per_step, throughputs
-from circuits import DEEP, ROOMY, SMALL, WIDE, Case, check, extended, random_case
+from circuits import BESIDE, DEEP, ROOMY, SMALL, WIDE, Case, banked, check, extended, random_case
 from conftest import ROOT
 from stream_coverage import Coverage
 
@@ -33,6 +33,11 @@ def test_random_streams(case: Case) -> None:
     check(case, range(12))
 
 
+@pytest.mark.parametrize(("case", "log_banks"), BESIDE, ids=str)
+def test_random_streams_where_gemm_and_alu_run_beside_each_other(case: Case, log_banks: int) -> None:
+    check(banked(case, log_banks), range(12), 40)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(36))
 def test_random_circuits(seed: int) -> None:
@@ -40,7 +45,9 @@ def test_random_circuits(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE))], ids=str)
+@pytest.mark.parametrize(
+    "case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE)), *(banked(*b) for b in BESIDE)], ids=str
+)
 def test_more_random_streams(case: Case) -> None:
     check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)
 
@@ -99,10 +106,12 @@ def test_streams_are_reproducible() -> None:
     assert first.linked() != other.linked()
 
 
-@pytest.mark.parametrize("case", [*SMALL, extended(SMALL[1]), Case((), 64), Case((), 512)], ids=str)
+@pytest.mark.parametrize(
+    "case", [*SMALL, extended(SMALL[1]), Case((), 64), Case((), 512), *(banked(*b) for b in BESIDE)], ids=str
+)
 def test_lint(case: Case, tmp_path: pathlib.Path) -> None:
     tool = toolchain.verilator()
-    (tmp_path / "acc_pkg.sv").write_text(package(case.config, Circuit(case.port)))
+    (tmp_path / "acc_pkg.sv").write_text(package(case.config, case.circuit))
     rtl = simulator.sources() / "rtl"
     files = [rtl / "lint.vlt", tmp_path / "acc_pkg.sv", *sorted(rtl.glob("acc_*.sv"))]
     command = [tool.program, "--lint-only", "-Wall", "--quiet", "--top-module", "acc_axi", *files]

@@ -14,10 +14,10 @@ import pytest
 from acc._lib import _runtime
 from acc.errors import AccError
 from acc.hardware import cycle_model
-from acc.hardware.package import PORTS, Circuit
+from acc.hardware.package import PORTS, Circuit, package
 from acc.hardware.random_stream import random_stream
 from calibration import compare, devices, random, third_party
-from circuits import SMALL, Case, extended, random_case
+from circuits import BESIDE, SMALL, Case, banked, case, extended, random_case
 
 CONFIG = SMALL[0].config
 # Everything as small as it can be, so that everything has to wait for room.
@@ -28,7 +28,7 @@ def agree(config: object, circuit: Circuit, latency: int, seeds: range, length: 
     """The model is cycle-exact, which is more than the 2 % that are promised."""
     pair = devices(config, circuit, latency)
     for seed in seeds:
-        stream = random(config, seed, length)
+        stream = random(config, seed, length, 1 << circuit.log_acc_banks)
         difference = compare(pair, stream)
         assert abs(difference.error) <= difference.allowed, difference.describe(stream.program)
         assert difference.exact, difference.describe(stream.program)
@@ -38,6 +38,12 @@ def agree(config: object, circuit: Circuit, latency: int, seeds: range, length: 
 @pytest.mark.parametrize("case", [*SMALL, extended(SMALL[0])], ids=str)
 def test_agrees_with_the_circuit(case: Case, latency: int) -> None:
     agree(case.config, Circuit(case.port), latency, range(8))
+
+
+@pytest.mark.parametrize("latency", [3, 64])
+@pytest.mark.parametrize(("case", "log_banks"), BESIDE, ids=str)
+def test_agrees_where_gemm_and_alu_run_beside_each_other(case: Case, log_banks: int, latency: int) -> None:
+    agree(case.config, banked(case, log_banks).circuit, latency, range(6), 40)
 
 
 @pytest.mark.parametrize("latency", [1, 100])
@@ -57,6 +63,16 @@ def test_agrees_with_random_circuits(seed: int) -> None:
     config = random_case(seed).config
     for latency in (0, int(rng.integers(1, 30)), int(rng.integers(30, 501))):
         agree(config, circuit, latency, range(100 * seed, 100 * seed + 12), 60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(24))
+def test_agrees_with_random_circuits_of_several_banks(seed: int) -> None:
+    case, log_banks = random_case(seed), 1 + seed % 4
+    if _runtime.acc_bank_problem(case.config, log_banks, case.port):
+        pytest.skip("too few accumulators")
+    for latency in (0, 20, 300):
+        agree(case.config, banked(case, log_banks).circuit, latency, range(100 * seed, 100 * seed + 12), 60)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -151,8 +167,15 @@ def test_random_bytes_never_crash() -> None:
 
 
 def test_circuits_that_cannot_be() -> None:
+    tiny = case(0, 2, 2, 3, 3, (10, 10, 11, 6)).config
+    banks = Circuit(log_acc_banks=2)
     with pytest.raises(AccError, match="96 bits"):
         _runtime.Device("csim", CONFIG, mem_width=96)
+    with pytest.raises(AccError, match="log_acc_banks is 5"):
+        Circuit(log_acc_banks=5)
+    for make in (lambda: cycle_model.device(tiny, banks), lambda: package(tiny, banks)):
+        with pytest.raises(AccError, match="4 entries, too few for 4 banks of rows of 2"):
+            make()
     with pytest.raises(AccError, match=r"log_outstanding \(4\) must exceed log_max_burst \(5\)"):
         _runtime.Device("csim", CONFIG, log_outstanding=4, log_max_burst=5)
 

@@ -51,12 +51,14 @@ def legal_configs(seed: int) -> Iterator[dict[str, int]]:
         yield config
 
 
-def check(model: onnx.ModelProto, config: dict[str, int], folder: Path, seed: int = 0) -> list[LayerReport]:
+def check(
+    model: onnx.ModelProto, config: dict[str, int], folder: Path, seed: int = 0, **options: object
+) -> list[LayerReport]:
     """Compares native code with the accelerator, under the sanitizer; returns the accelerator's layers."""
     inputs = feeds(model, seed)
     expected = acc.compile(model).run(inputs)
     path = folder / "model.so"
-    with acc.compile(model, target="vta", config=config) as executable:
+    with acc.compile(model, target="vta", config=config, **options) as executable:  # type: ignore[arg-type]
         executable.save(path)
     with acc.load(path, sanitize=True) as executable:
         actual = executable.run(inputs)

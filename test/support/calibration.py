@@ -88,9 +88,9 @@ class Stream:
     dram: np.ndarray
 
 
-def random(config: Any, seed: int, length: int = 30) -> Stream:
+def random(config: Any, seed: int, length: int = 30, regions: int = 1) -> Stream:
     """A constrained-random stream."""
-    stream = random_stream(config, seed, length)
+    stream = random_stream(config, seed, length, regions=regions)
     return Stream(f"seed {seed}", stream.program, stream.linked(), stream.dram.copy())
 
 
@@ -172,7 +172,7 @@ def main() -> int:
     pair = devices(config, Circuit(**sizes), args.latency)
     worst = 0.0
     for seed in range(args.seed, args.seed + args.count):
-        stream = random(config, seed, args.length)
+        stream = random(config, seed, args.length, 1 << args.log_acc_banks)
         difference = compare(pair, stream)
         worst = max(worst, abs(difference.error))
         if not difference.exact:

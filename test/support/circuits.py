@@ -38,6 +38,7 @@ class Case:
         c = self.config
         widths = "" if (c.inp_bits, c.wgt_bits) == (8, 8) else f"-int{c.inp_bits}x{c.wgt_bits}"
         more = "-extended" if dict(self.keys).get("ALU_REQUANTIZE") else ""
+        more += f"-{1 << self.circuit.log_acc_banks}banks" if self.circuit.log_acc_banks else ""
         return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}{more}"
 
 
@@ -62,8 +63,15 @@ def extended(case: Case) -> Case:
     return replace(case, keys=(*case.keys, *((key, 1) for key in sorted(needed))))
 
 
+def banked(case: Case, log_banks: int) -> Case:
+    """The same with so many banks of accumulators, so that GEMM and ALU run beside each other."""
+    return replace(case, more=(*case.more, ("log_acc_banks", log_banks)))
+
+
 # All elements but micro-ops as wide as several beats.
 WIDE = case(1, 3, 4, 3, 3, (8, 9, 12, 12), 64, 10, 0)
+# Circuits in which GEMM and ALU run beside each other: log2 of the banks.
+BESIDE = [(extended(SMALL[0]), 1), (extended(SMALL[1]), 2), (WIDE, 1), (SMALL[2], 3)]
 # Deep enough for everything that random streams do.
 ROOMY = case(0, 2, 2, 3, 3, (12, 12, 14, 14), 64, 64, 0)
 
@@ -90,10 +98,11 @@ def check(case: Case, seeds: range, length: int = 30, optimize: int = 0, circuit
     """
     config = case.config
     options = {"latency": case.latency, "jitter": case.jitter, "optimize": optimize}
-    simulated = simulator.device(config, circuit or case.circuit, **options)
+    used = circuit or case.circuit
+    simulated = simulator.device(config, used, **options)
     functional = _runtime.Device("fsim", config)
     for seed in seeds:
-        stream = random_stream(config, seed, length, far=True)
+        stream = random_stream(config, seed, length, far=True, regions=1 << used.log_acc_banks)
         assert stream.program.verify() == []
         expected = stream.run(functional, fresh=seed % 2 == 0)
         actual = stream.run(simulated, fresh=seed % 2 == 0)

@@ -9,8 +9,11 @@
 #include "passes/VTA/Passes.h"
 #include "passes/VTA/Program/Evaluator.h"
 #include "passes/VTA/Program/Kernels.h"
+#include "passes/VTA/Program/SeparateThreads.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include <array>
 
 namespace acc::vta {
 #define GEN_PASS_DEF_VTAALLOCATESCRATCHPADS
@@ -66,8 +69,11 @@ struct AllocateScratchpads
 
   LogicalResult allocate(FunctionOpInterface kernel,
                          const isa::Config &config) {
-    positions.clear();
     measured.clear();
+    parts.clear();
+    if (threadsApart && failed(separate(kernel, config)))
+      return failure();
+    positions.clear();
     unsigned next = 0;
     number(kernel, next);
     for (auto [space, memory] : {std::pair{MemorySpace::Inp, isa::Memory::Inp},
@@ -94,6 +100,23 @@ struct AllocateScratchpads
     return success();
   }
 
+  /// Gives virtual threads parts of the accumulators, if those fit.
+  LogicalResult separate(FunctionOpInterface kernel,
+                         const isa::Config &config) {
+    bool known = true;
+    parts = separateThreads(kernel, config.depth(isa::Memory::Acc) / kParts,
+                            [&](memref::AllocOp op) -> int64_t {
+                              FailureOr<int64_t> size = measure(kernel, op);
+                              known &= succeeded(size);
+                              return size.value_or(0);
+                            });
+    // There may be new buffers.
+    measured.clear();
+    return success(known);
+  }
+
+  /// The parts in which buffers of accumulators are to lie; empty if anywhere.
+  DenseMap<Operation *, unsigned> parts;
   /// The largest sizes of buffers with dynamic ones.
   DenseMap<Operation *, int64_t> measured;
 
@@ -158,6 +181,10 @@ struct AllocateScratchpads
   LogicalResult place(FunctionOpInterface kernel, Buffers &buffers,
                       MemorySpace space, int64_t depth) {
     MutableArrayRef<Piece> pieces = buffers.pieces;
+    if (space == MemorySpace::Acc && !parts.empty()) {
+      placeParts(buffers, depth / kParts);
+      return success();
+    }
     int64_t sum = 0;
     // In program order, which is easier to read than the order by size.
     for (Piece &piece : pieces) {
@@ -166,13 +193,30 @@ struct AllocateScratchpads
     }
     if (sum > depth && placePieces(pieces) > depth)
       return refuse(kernel, buffers, space, depth);
-    Builder builder(&getContext());
-    for (auto [op, piece] : llvm::zip(buffers.ops, pieces)) {
-      int64_t offset = fromEnd ? depth - piece.end() : piece.offset;
-      op->setAttr(kOffsetAttr, builder.getI64IntegerAttr(offset));
-      op->setAttr(kEntriesAttr, builder.getI64IntegerAttr(piece.size));
-    }
+    for (auto [op, piece] : llvm::zip(buffers.ops, pieces))
+      setPlace(op, piece, 0, depth);
     return success();
+  }
+
+  /// Places buffers one behind the other in their parts of \p size elements,
+  /// which fit.
+  void placeParts(Buffers &buffers, int64_t size) {
+    std::array<int64_t, kParts> used = {};
+    for (auto [op, piece] : llvm::zip(buffers.ops, buffers.pieces)) {
+      const unsigned part = parts.lookup(op);
+      piece.offset = used[part];
+      used[part] = piece.end();
+      setPlace(op, piece, part * size, size);
+    }
+  }
+
+  /// Writes the place of \p piece in the \p depth elements from \p base on.
+  void setPlace(memref::AllocOp op, const Piece &piece, int64_t base,
+                int64_t depth) {
+    Builder builder(&getContext());
+    int64_t offset = base + (fromEnd ? depth - piece.end() : piece.offset);
+    op->setAttr(kOffsetAttr, builder.getI64IntegerAttr(offset));
+    op->setAttr(kEntriesAttr, builder.getI64IntegerAttr(piece.size));
   }
 
   /// Reports the largest of the buffers that do not fit.

@@ -24,5 +24,6 @@ def device(config: Any, circuit: Circuit | None = None, *, latency: int = 64, fu
         log_tokens=circuit.log_tokens,
         log_max_burst=circuit.log_max_burst,
         log_outstanding=circuit.log_outstanding,
+        log_acc_banks=circuit.log_acc_banks,
         functional=functional,
     )

@@ -17,7 +17,9 @@ class Circuit:
     """What the circuit can choose beyond `vta_config.json`.
 
     `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
-    queues, tokens in each of the four, beats of a burst, beats on their way per module. `dsp_blocks` is how many
+    queues, tokens in each of the four, beats of a burst, beats on their way per module, banks of the accumulators: with
+    two or more, a GEMM, an ALU instruction and a LOAD of accumulators run beside each other where they touch other
+    banks. `dsp_blocks` is how many
     DSP blocks the multipliers may take: three for each lane of the ALU, then one for each product of the GEMM core;
     the others multiply in logic. None: no limit (or what the FPGA has, see `synthesis`).
     """
@@ -27,11 +29,18 @@ class Circuit:
     log_tokens: int = 12
     log_max_burst: int = 4
     log_outstanding: int = 8
+    log_acc_banks: int = 0
     dsp_blocks: int | None = None
 
     def __post_init__(self) -> None:
-        sizes = (self.mem_data_width, self.log_queue, self.log_tokens, self.log_max_burst, self.log_outstanding)
-        problems = _runtime.circuit_problems(*sizes)
+        problems = _runtime.circuit_problems(
+            self.mem_data_width,
+            self.log_queue,
+            self.log_tokens,
+            self.log_max_burst,
+            self.log_outstanding,
+            self.log_acc_banks,
+        )
         if self.dsp_blocks is not None and self.dsp_blocks < 0:
             problems.append(f"dsp_blocks is {self.dsp_blocks}, but must not be negative")
         if problems:
@@ -56,6 +65,9 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
             f"the circuit needs at least two entries of each scratchpad, but {', '.join(shallow)} has one: "
             f"{' and '.join(keys)} would do"
         )
+    bank_problem = _runtime.acc_bank_problem(config, circuit.log_acc_banks, circuit.mem_data_width)
+    if bank_problem:
+        raise ConfigError(bank_problem)
     port_bytes = circuit.mem_data_width // 8
     log_port = log2(port_bytes)
     c = {
@@ -94,6 +106,11 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["LOG_TOKENS"] = circuit.log_tokens
     c["LOG_MAX_BURST"] = max(circuit.log_max_burst, 1)
     c["LOG_OUTSTANDING"] = circuit.log_outstanding
+    c["LOG_ACC_BANKS"] = circuit.log_acc_banks
+    c["ACC_BANKS"] = 1 << circuit.log_acc_banks
+    # Whether GEMM and ALU run beside each other; instructions of compute that have not retired, then, as log2.
+    c["BESIDE"] = int(circuit.log_acc_banks > 0)
+    c["LOG_UNRETIRED"] = LOG_UNRETIRED
     lanes = config.batch * config.block_out
     products = lanes * config.block_in
     blocks = 3 * lanes + products if circuit.dsp_blocks is None else circuit.dsp_blocks
@@ -114,6 +131,8 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     return c
 
 
+# How many instructions of compute may be under way where GEMM and ALU run beside each other, as log2.
+LOG_UNRETIRED = 5
 # By how many cycles the results of `requantize` are later than those of other operations: stages of acc_requantize
 # less those of acc_alu.
 REQUANTIZE_MORE = 7
@@ -194,7 +213,7 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        kind = "bit" if name in ("GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
+        kind = "bit" if name in ("BESIDE", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
     encodings = ENCODINGS | _masks(config)

@@ -75,19 +75,20 @@ class RandomStream:
 
 
 def random_stream(
-    config: Any, seed: int, length: int = 30, *, max_steps: int = 4000, far: bool = False
+    config: Any, seed: int, length: int = 30, *, max_steps: int = 4000, far: bool = False, regions: int = 1
 ) -> RandomStream:
     """A stream of about `length` instructions for `config` (an `acc._lib._runtime.Config`), the same for every seed.
 
     `max_steps` bounds the micro-operations of one instruction, but for loops at the limit of their counters. With
-    `far`, some streams have buffers around the last element that a dram_base reaches.
+    `far`, some streams have buffers around the last element that a dram_base reaches. With `regions`, most instructions
+    keep to one of so many regions of the accumulators, as those of virtual threads do.
     """
-    return _Generator(config, np.random.default_rng(seed), max_steps, far).stream(length)
+    return _Generator(config, np.random.default_rng(seed), max_steps, far, regions).stream(length)
 
 
 class _Generator:
-    def __init__(self, config: Any, rng: np.random.Generator, max_steps: int, far: bool) -> None:
-        self.c, self.rng, self.max_steps = config, rng, max_steps
+    def __init__(self, config: Any, rng: np.random.Generator, max_steps: int, far: bool, regions: int) -> None:
+        self.c, self.rng, self.max_steps, self.regions = config, rng, max_steps, regions
         self.operations = alu_operations(config)
         self.kinds = ["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5
         if "gemm_set" in opcodes(config):
@@ -138,7 +139,25 @@ class _Generator:
             span = self.rng.choice([1, 2, 4, 2, 1 << 30])
             roomy = self.rng.random() < 0.8
             rows.append([self.pick(0, min(int(span), t // 2 if roomy else t) - 1) for t in tops])
+        if self.regions > 1:
+            self._spread(rows)
         return np.array(rows, np.int64)
+
+    def _spread(self, rows: list[list[int]]) -> None:
+        """Moves destinations, and half of the sources, into a region; that of the micro-op before for the most part."""
+        region = 0
+        for row in rows:
+            if self.chance(0.1):
+                region = self.pick(0, self.regions - 1)
+            for at, top in ((0, self.depth["acc"]), (1, min(self.depth["inp"], self.depth["acc"]))):
+                size = top // self.regions
+                if size and (at == 0 or self.chance(0.5)):
+                    row[at] = row[at] % size + region * size
+
+    def _end(self, entry: int) -> int:
+        """Where the accumulators end for an instruction that touches the entry: with its region, for the most part."""
+        size = self.depth["acc"] // self.regions
+        return (entry // size + 1) * size if self.regions > 1 and size and self.chance(0.8) else self.depth["acc"]
 
     # --- instructions: the text of each ---
 
@@ -305,7 +324,7 @@ class _Generator:
                 outs = ins = 1
                 end = min(end, begin + self.max_steps)
             top = [int(t) for t in self.uops[begin:end].max(axis=0)]
-            dst = self._factors(depth["dst"], top[0], outs, ins)
+            dst = self._factors(self._end(top[0]), top[0], outs, ins)
             text = f"uop={begin}:{end} iter={outs},{ins} dst={dst[0]},{dst[1]}"
             # Not every source index is one of both memories.
             if kind in ("gemm", "gemm.set") and top[1] >= depth["inp"]:
@@ -315,7 +334,7 @@ class _Generator:
             use_imm = int(use_imm or top[1] >= depth["acc"])
         # What is not read may lie anywhere.
         ignored = not outs or (kind == "gemm.reset" if kind != "alu" else use_imm)
-        source = depth["acc" if kind == "alu" else "inp"]
+        source = self._end(min(top[1] + further, depth["acc"] - 1)) if kind == "alu" else depth["inp"]
         src = self._factors(source, 0, 1, 1) if ignored else self._factors(source - further, top[1], outs, ins)
         if kind == "alu":
             return f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op)}"

@@ -70,6 +70,11 @@ class Hardware(Protocol):
         """Where buffers of a role ("input", "weight", "accumulator", "output") are."""
         ...
 
+    @property
+    def apart(self) -> frozenset[str]:
+        """The names of memories in which virtual threads have no buffer in common, but one each."""
+        ...
+
     def transfer_rank(self, role: str) -> int | None:
         """How many dimensions of a slice one instruction moves; None for any number."""
         ...
@@ -109,11 +114,12 @@ def byte_cost(work: Work, per_transfer: int = 64, per_step: int = 16, exposed_sh
 class Scratchpads:
     """Hardware as the target of a te.kernel declares it, with `byte_cost`; derived classes know more.
 
-    memories: the memory of every role that has one.
+    memories: the memory of every role that has one. apart: see Hardware.
     """
 
     memories: Mapping[str, Memory]
     intrinsic: str = ""
+    apart: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, target: ir.Attribute, intrinsic: str = "") -> Scratchpads:

@@ -267,7 +267,8 @@ class Evaluation:
         used = {name: np.zeros(grid.size, dtype=np.int64) for name in _memories(grid.footprint, grid.hardware)}
         for buffer, level, slots in zip(grid.footprint.buffers, variant.levels, variant.slots, strict=True):
             name = grid.hardware.memory(buffer.role).name
-            copies = slots * (variant.vthreads if self._is_own(buffer) else 1)
+            apart = variant.vthread_axis is not None and name in grid.hardware.apart
+            copies = slots * (variant.vthreads if apart or self._is_own(buffer) else 1)
             elements = self._box(buffer, level).elements
             used[name] = used[name] + (elements * copies if copies > 1 else elements)
         return used

@@ -188,7 +188,10 @@ const std::vector<DeviceOption> &csim::circuitOptions() {
                                initial.logBurst, 0, 6),
       DeviceOption::makeNumber("log_outstanding",
                                "log2 of the beats on their way to each module",
-                               initial.logOutstanding, 2, 10)};
+                               initial.logOutstanding, 2, 10),
+      DeviceOption::makeNumber("log_acc_banks",
+                               "log2 of the banks of the accumulators",
+                               initial.logAccBanks, 0, 4)};
   return options;
 }
 
@@ -204,7 +207,7 @@ std::vector<std::string> csim::circuitProblems(const Options &options) {
                        " bits wide, but can only be one of (" + widths + ")");
   }
   const int sizes[] = {options.logQueue, options.logTokens, options.logBurst,
-                       options.logOutstanding};
+                       options.logOutstanding, options.logAccBanks};
   for (size_t i = 0; i < std::size(sizes); ++i) {
     const DeviceOption &option = circuitOptions()[i + 1];
     if (sizes[i] < option.least || sizes[i] > option.most)
@@ -220,6 +223,21 @@ std::vector<std::string> csim::circuitProblems(const Options &options) {
   return problems;
 }
 
+std::string csim::accBankProblem(const isa::Config &config, int logAccBanks,
+                                 uint32_t portBits) {
+  // A beat writes as many outputs as lie in it into a row, and a bank has at
+  // least one row.
+  const int outBits = config.logElementBits(isa::Memory::Out);
+  const int logRow = std::max(Geometry::log2(portBits) - outBits, 0);
+  const int logDepth = Geometry::log2(config.depth(isa::Memory::Acc));
+  if (logAccBanks == 0 || logAccBanks + logRow <= logDepth)
+    return "";
+  return "the accumulators have " + std::to_string(1 << logDepth) +
+         " entries, too few for " + std::to_string(1 << logAccBanks) +
+         " banks of rows of " + std::to_string(1 << logRow) +
+         ", which a beat of the memory port fills";
+}
+
 std::unique_ptr<StreamDevice> csim::create(const isa::Config &config,
                                            const Options &options,
                                            std::string *error) {
@@ -230,6 +248,8 @@ std::unique_ptr<StreamDevice> csim::create(const isa::Config &config,
   else
     for (const std::string &problem : circuitProblems(options))
       message += (message.empty() ? "" : "; ") + problem;
+  if (message.empty())
+    message = accBankProblem(config, options.logAccBanks, options.portBits);
   std::unique_ptr<StreamDevice> functional;
   if (message.empty() && options.functional) {
     functional = fsim::create(config, "", error);
@@ -266,6 +286,7 @@ const StreamDeviceKind &csim::kind() {
              options.as<int>("log_queue"), options.as<int>("log_tokens"),
              options.as<int>("log_max_burst"),
              options.as<int>("log_outstanding"),
+             options.as<int>("log_acc_banks"),
              options.number("functional") != 0},
             error);
       }};

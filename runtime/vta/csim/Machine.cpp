@@ -51,9 +51,9 @@ Machine::Machine(const isa::Config &config, const Options &options,
       queues(isa::kNumModules, Queue(pipeline, geometry)),
       fetch(pipeline, geometry, modules, queues), loadWalk(pipeline, geometry),
       computeWalk(pipeline, geometry), loadFill(pipeline, pipeline.fifo),
-      computeFill(pipeline, pipeline.fifo), sequence(pipeline, geometry),
-      store(pipeline, geometry, options.latency), uops(uops),
-      waits(insns.size()) {
+      computeFill(pipeline, pipeline.fifo), sequence(pipeline, geometry.tree),
+      aluSequence(pipeline, 0), store(pipeline, geometry, options.latency),
+      uops(uops), scoreboard(pipeline), waits(insns.size()) {
   report.starts.assign(insns.size(), kNever);
   report.ends.assign(insns.size(), kNever);
 }
@@ -88,7 +88,79 @@ Cycle Machine::loadReady() const {
                    insn.mem()->movesData() ? loadWalk.ready() : 0});
 }
 
+int64_t Machine::next(Module module) const {
+  if (geometry.beside() && module == Module::Compute)
+    return examined.empty() ? -1 : int64_t(examined.front().index);
+  const Queue &queue = queues[index(module)];
+  return queue.empty() ? -1 : int64_t(queue.head());
+}
+
+Cycle Machine::examineReady() {
+  const Queue &queue = queues[index(Module::Compute)];
+  if (queue.empty())
+    return kNever;
+  if (!known) {
+    const Instruction &insn = insns[queue.head()];
+    Cycle seen = queue.visible();
+    if (!insn.mem()) {
+      if (uopLoads != 0)
+        return kNever;
+      if (uopsLoaded != 0)
+        seen = std::max(seen, uopsLoaded + 1);
+    }
+    const Extent extent = extentOf(insn, uops, pipeline, geometry);
+    known = seen + extent.cycles;
+    knownBanks = extent.banks;
+  }
+  if (examineCount < pipeline.examined)
+    return *known;
+  const uint64_t before = examineCount - pipeline.examined;
+  if (before >= acceptCount)
+    return kNever;
+  return std::max(*known, accepts[before % accepts.size()] + pipeline.fifo);
+}
+
+void Machine::examine(Cycle cycle) {
+  const uint32_t i = queues[index(Module::Compute)].head();
+  examined.push_back({i, knownBanks, cycle});
+  known.reset();
+  ++examineCount;
+  const MemInsn *mem = insns[i].mem();
+  if (mem && mem->memory == Memory::Uop)
+    ++uopLoads;
+  leaveQueue(Module::Compute, cycle);
+}
+
+Cycle Machine::examinedVisible() const {
+  const Cycle pushed = examined.front().pushed;
+  return (acceptCount == 0
+              ? pushed
+              : std::max(pushed, accepts[(acceptCount - 1) % accepts.size()])) +
+         pipeline.fifo;
+}
+
+Cycle Machine::besideReady() const {
+  if (examined.empty())
+    return kNever;
+  const uint32_t banks = examined.front().banks;
+  const Instruction &insn = insns[examined.front().index];
+  const Unit unit = unitOf(insn);
+  const Cycle at =
+      std::max({examinedVisible(), token(insn.deps.popPrev, LoadToCompute),
+                token(insn.deps.popNext, StoreToCompute),
+                scoreboard.ready(unit, banks)});
+  const MemInsn *mem = insn.mem();
+  if (!mem)
+    return std::max(at, unit == Unit::Alu ? aluReady : sequenceReady);
+  const Cycle read =
+      mem->memory == Memory::Uop ? std::max(sequenceIdle, aluIdle) : 0;
+  return std::max({at, read, computeFill.room(),
+                   mem->movesData() ? computeWalk.ready() : 0});
+}
+
 Cycle Machine::computeReady() const {
+  if (geometry.beside())
+    return besideReady();
   const Queue &queue = queues[index(Module::Compute)];
   if (queue.empty())
     return kNever;
@@ -117,16 +189,24 @@ Cycle Machine::storeReady() const {
                    store.ready()});
 }
 
-uint32_t Machine::accept(Module module, Cycle cycle) {
-  Queue &queue = queues[index(module)];
-  const uint32_t insn = queue.head();
-  waits[insn].head = queue.visible();
-  queue.pop(cycle);
-  report.starts[insn] = cycle;
+void Machine::leaveQueue(Module module, Cycle cycle) {
+  queues[index(module)].pop(cycle);
   if (fetch.waitsFor() == static_cast<int>(module)) {
     fetch.advance();
     askFetch();
   }
+}
+
+uint32_t Machine::accept(Module module, Cycle cycle) {
+  const uint32_t insn = static_cast<uint32_t>(next(module));
+  report.starts[insn] = cycle;
+  if (geometry.beside() && module == Module::Compute) {
+    waits[insn].head = examinedVisible();
+    accepts[acceptCount++ % accepts.size()] = cycle;
+    return insn;
+  }
+  waits[insn].head = queues[index(module)].visible();
+  leaveQueue(module, cycle);
   return insn;
 }
 
@@ -154,17 +234,43 @@ void Machine::acceptCompute(Cycle cycle) {
       computeWalk.start(cycle, *mem, geometry);
     if (mem->memory == Memory::Uop)
       readUops(*mem, dram, codec, uops);
-    computeFill.accept(cycle, i, *mem, geometry,
-                       executed.empty() ? 0 : executed.back() + pipeline.hold);
+    Cycle hold = 0;
+    if (geometry.beside()) {
+      areUops.push_back(mem->memory == Memory::Uop);
+      scoreboard.start(i, Unit::Load, examined.front().banks, kNever);
+      examined.pop_front();
+    } else if (!executed.empty()) {
+      hold = executed.back() + pipeline.hold;
+    }
+    computeFill.accept(cycle, i, *mem, geometry, hold);
     drain(computeFill);
     ask(computeWalk, ReadPort::Computing);
+    return;
+  }
+  if (geometry.beside()) {
+    const Unit unit = unitOf(insn);
+    const bool isAlu = unit == Unit::Alu;
+    const Sequence::Times times =
+        (isAlu ? aluSequence : sequence).run(cycle, insn, uops);
+    (isAlu ? aluReady : sequenceReady) = times.ready;
+    (isAlu ? aluIdle : sequenceIdle) = times.idle;
+    scoreboard.start(i, unit, examined.front().banks, times.ends);
+    examined.pop_front();
+    retireInOrder();
     return;
   }
   const Sequence::Times times = sequence.run(cycle, insn, uops);
   sequenceReady = times.ready;
   sequenceIdle = times.idle;
-  executed.push_back(times.retires);
-  retire(i, times.retires);
+  executed.push_back(times.ends);
+  retire(i, times.ends);
+}
+
+void Machine::retireInOrder() {
+  while (scoreboard.settled()) {
+    const Scoreboard::Retirement next = scoreboard.pop();
+    retire(next.index, next.cycle);
+  }
 }
 
 void Machine::acceptStore(Cycle cycle) {
@@ -187,6 +293,16 @@ void Machine::retire(uint32_t i, Cycle cycle) {
 void Machine::drain(Fill &fill) {
   while (fill.finished()) {
     const Fill::Finished done = fill.pop();
+    if (geometry.beside() && &fill == &computeFill) {
+      scoreboard.loadEnds(done.retires);
+      if (areUops.front()) {
+        --uopLoads;
+        uopsLoaded = done.retires;
+      }
+      areUops.pop_front();
+      retireInOrder();
+      continue;
+    }
     retire(done.index, done.retires);
     if (&fill == &computeFill) {
       ++loadsRetired;
@@ -250,14 +366,16 @@ bool Machine::grant() {
 
 Report Machine::run() {
   askFetch();
-  Cycle load = kNever, compute = kNever, stored = kNever;
+  Cycle load = kNever, compute = kNever, stored = kNever, examining = kNever;
   for (bool changed = true;;) {
     if (changed) {
       load = loadReady();
       compute = computeReady();
       stored = storeReady();
+      if (geometry.beside())
+        examining = examineReady();
     }
-    const Cycle accepted = std::min({load, compute, stored});
+    const Cycle accepted = std::min({load, compute, stored, examining});
     if (port.grantable() != kNever && port.grantable() <= accepted) {
       changed = grant();
       continue;
@@ -268,6 +386,8 @@ Report Machine::run() {
       acceptLoad(load);
     else if (compute == accepted)
       acceptCompute(compute);
+    else if (examining == accepted)
+      examine(examining);
     else
       acceptStore(stored);
     changed = true;
@@ -300,11 +420,13 @@ void Machine::findStandstill() {
   }
   for (size_t m = 0; m < queues.size(); ++m)
     report.retired[m] = static_cast<uint32_t>(queues[m].accepted());
+  report.retired[index(Module::Compute)] -=
+      static_cast<uint32_t>(examined.size());
   uint32_t waiting = 0;
   auto missing = [&](Module module, bool isa::Deps::*flag, int queue,
                      unsigned bit) {
-    const Queue &q = queues[index(module)];
-    if (!q.empty() && token(insns[q.head()].deps.*flag, queue) == kNever)
+    const int64_t head = next(module);
+    if (head >= 0 && token(insns[head].deps.*flag, queue) == kNever)
       waiting |= 1u << bit;
   };
   missing(Module::Load, &isa::Deps::popNext, ComputeToLoad,

@@ -13,6 +13,7 @@
 #ifndef ACC_RUNTIME_VTA_CSIM_MACHINE_H
 #define ACC_RUNTIME_VTA_CSIM_MACHINE_H
 
+#include "Extent.h"
 #include "Fetch.h"
 #include "Fill.h"
 #include "Sequence.h"
@@ -74,6 +75,16 @@ private:
   Cycle loadReady() const;
   Cycle computeReady() const;
   Cycle storeReady() const;
+  /// Where GEMM and ALU run beside each other: earliest cycle in which the next
+  /// instruction of compute has been examined and leaves its queue. An
+  /// instruction starts from among those examined.
+  Cycle examineReady();
+  Cycle besideReady() const;
+  /// When the first of those examined is seen.
+  Cycle examinedVisible() const;
+  void examine(Cycle cycle);
+  /// The next instruction that \p module accepts; -1 if it has none.
+  int64_t next(isa::Module module) const;
   Cycle token(bool wanted, int tokens) const;
   Cycle popToken(bool wanted, int queue, Cycle cycle);
 
@@ -81,7 +92,9 @@ private:
   void acceptCompute(Cycle cycle);
   void acceptStore(Cycle cycle);
   uint32_t accept(isa::Module module, Cycle cycle);
+  void leaveQueue(isa::Module module, Cycle cycle);
   void retire(uint32_t index, Cycle cycle);
+  void retireInOrder();
   void drain(Fill &fill);
 
   /// Puts requests into the queues of the read port.
@@ -107,7 +120,8 @@ private:
   Fetch fetch;
   Walk loadWalk, computeWalk;
   Fill loadFill, computeFill;
-  Sequence sequence;
+  /// Of GEMM and ALU, or of GEMM and one for ALU beside it.
+  Sequence sequence, aluSequence;
   Store store;
   std::array<Tokens, 4> tokens;
 
@@ -116,9 +130,30 @@ private:
   /// The times of compute: when the sequencer takes another instruction and is
   /// idle, and when the last LOAD ends, as far as that is settled.
   Cycle sequenceReady = 0, sequenceIdle = 0, lastLoad = 0;
+  Cycle aluReady = 0, aluIdle = 0;
   /// The LOADs that compute has accepted, and those known to have retired.
   uint64_t loads = 0, loadsRetired = 0;
   std::vector<Cycle> executed;
+
+  // --- GEMM and ALU beside each other ---
+  Scoreboard scoreboard;
+  struct Examined {
+    uint32_t index, banks;
+    Cycle pushed;
+  };
+  std::deque<Examined> examined;
+  /// The cycle in which what is at the head of the queue is known, if it could
+  /// be examined, and its banks.
+  std::optional<Cycle> known;
+  uint32_t knownBanks = 0;
+  /// When the last instructions were accepted, by their number.
+  std::array<Cycle, 8> accepts = {};
+  uint64_t acceptCount = 0, examineCount = 0;
+  /// LOADs of micro-ops that have been examined and have not ended, those among
+  /// the LOADs accepted, and when the last one ended.
+  uint64_t uopLoads = 0;
+  std::deque<bool> areUops;
+  Cycle uopsLoaded = 0;
 
   /// How each instruction waited: when it reached the head of its queue, and
   /// from when on the token it waited for longest was there, from whom.

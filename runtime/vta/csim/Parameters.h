@@ -103,6 +103,18 @@ struct Pipeline {
   /// Instructions with micro-operations that have not retired (acc_compute).
   unsigned executing = 31;
 
+  // --- acc_extent, acc_scoreboard: where GEMM and ALU run beside each other
+  // ---
+  /// At the head of its queue -> banks known, what adds up its loops or rows
+  /// aside; for micro-ops it takes so much more, beside their number.
+  Cycle examine = 2, examineUops = 2;
+  /// Instructions that have been examined.
+  unsigned examined = 4;
+  /// Ended -> its banks may be used; ended -> retired.
+  Cycle release = 1, retire = 1;
+  /// Instructions of compute that have not retired, LOADs included.
+  unsigned unretired = 32;
+
   // --- acc_execute ---
   /// Issued -> retired, without the adder tree.
   Cycle gemm = 6, alu = 8;
@@ -127,9 +139,10 @@ struct Geometry {
       : logPort(log2(options.portBits / 8)), logQueue(options.logQueue),
         logTokens(options.logTokens), logBurst(std::max(options.logBurst, 1)),
         logOutstanding(options.logOutstanding),
+        logAccBanks(options.logAccBanks),
+        logAccDepth(log2(config.depth(isa::Memory::Acc))),
         tree((config.logBlockIn + pipeline.levelsPerStage - 1) /
-             pipeline.levelsPerStage),
-        gemmRetires(pipeline.gemm + tree), aluRetires(pipeline.alu + tree) {
+             pipeline.levelsPerStage) {
     for (size_t m = 0; m < std::size(logBytes); ++m)
       logBytes[m] = config.logElementBits(static_cast<isa::Memory>(m)) - 3;
   }
@@ -142,6 +155,8 @@ struct Geometry {
   int beatsEach(isa::Memory memory) const {
     return std::max(logBytes[static_cast<int>(memory)] - logPort, 0);
   }
+  /// GEMM and ALU have a sequencer and a pipeline each.
+  bool beside() const { return logAccBanks != 0; }
   unsigned maxBurst() const { return 1u << logBurst; }
 
   static int log2(unsigned value) {
@@ -152,7 +167,9 @@ struct Geometry {
   }
 
   int logPort, logQueue, logTokens, logBurst, logOutstanding;
-  Cycle tree, gemmRetires, aluRetires;
+  int logAccBanks, logAccDepth;
+  /// Stages of the adder tree.
+  Cycle tree;
   /// By memory type, those included that name no memory: instructions that move
   /// nothing may have them.
   int logBytes[8];

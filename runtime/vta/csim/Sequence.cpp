@@ -252,8 +252,8 @@ Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
     }
   }
   return {taken + pipeline.nextRoom, latest().step + pipeline.loopIdle,
-          latest().issued + (kind == Alu ? geometry.aluRetires
-                             : kind == Requantize
-                                 ? geometry.aluRetires + pipeline.requantizeMore
-                                 : geometry.gemmRetires)};
+          latest().issued + tree +
+              (kind == Alu          ? pipeline.alu
+               : kind == Requantize ? pipeline.alu + pipeline.requantizeMore
+                                    : pipeline.gemm)};
 }

@@ -26,13 +26,15 @@ namespace acc::vta::csim {
 
 class Sequence {
 public:
-  Sequence(const Pipeline &pipeline, const Geometry &geometry)
-      : pipeline(pipeline), geometry(geometry) {}
+  /// \p tree: stages that what it issues spends in the adder tree.
+  Sequence(const Pipeline &pipeline, Cycle tree)
+      : pipeline(pipeline), tree(tree) {}
 
   struct Times {
     /// Another instruction, or a LOAD, may be accepted.
     Cycle ready, idle;
-    Cycle retires;
+    /// Its results are written: it retires, if nothing before it is left.
+    Cycle ends;
   };
   /// Executes an instruction accepted at \p cycle; \p uops is the scratchpad.
   Times run(Cycle cycle, const isa::Instruction &insn,
@@ -104,7 +106,7 @@ private:
                  Kind kind, uint64_t from, Op before);
 
   const Pipeline &pipeline;
-  const Geometry &geometry;
+  const Cycle tree;
   /// The last kHistory operations.
   std::array<Op, kHistory> ops;
   /// Operations so far, those left out, and how many of them the waiting room

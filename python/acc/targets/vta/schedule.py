@@ -7,6 +7,7 @@ need.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -61,8 +62,8 @@ class VtaHardware(Scratchpads):
     accelerator: Accelerator = field(default_factory=Accelerator)
 
     @classmethod
-    def of(cls, target: ir.Attribute, intrinsic: str = "vta_gemm") -> VtaHardware:
-        """Reads a #vta.config."""
+    def of(cls, target: ir.Attribute, intrinsic: str = "vta_gemm", *, threads_apart: bool = False) -> VtaHardware:
+        """Reads a #vta.config. `threads_apart`: virtual threads have no accumulators in common."""
         known = Scratchpads.of(target, intrinsic)
         # Results are accumulators until they are stored.
         memories = {
@@ -70,7 +71,8 @@ class VtaHardware(Scratchpads):
             for role, memory in known.memories.items()
             if role in MEMORIES
         }
-        return cls(memories, intrinsic, Accelerator.from_attribute(target))
+        apart = frozenset({"acc"}) if threads_apart else frozenset()
+        return cls(memories, intrinsic, apart, Accelerator.from_attribute(target))
 
     def transfer_rank(self, role: str) -> int | None:
         """See Hardware: an instruction moves two dimensions; weights are contiguous."""
@@ -125,13 +127,19 @@ def _budget(limit: int) -> Callable[[Estimate], str]:
 
 
 def make_vta_schedules(
-    module: ir.Module, schedule: Options | Policy | None = None, tuned: Mapping[str, Schedule] | None = None
+    module: ir.Module,
+    schedule: Options | Policy | None = None,
+    tuned: Mapping[str, Schedule] | None = None,
+    *,
+    threads_apart: bool = False,
 ) -> list[Decision]:
     """Writes `schedule` on every te.kernel whose target is named "vta" and reports the decisions.
 
     schedule: how to search, or a policy that replaces the search. tuned: see `make_schedules`. A kernel without a legal
-    schedule goes to the host instead, its decision the reason. Raises CompileError for illegal schedules of a policy.
+    schedule goes to the host instead, its decision the reason. threads_apart: virtual threads have no accumulators in
+    common. Raises CompileError for illegal schedules of a policy.
     """
     options = schedule if isinstance(schedule, Options) else Options()
     policy = Search(options.vthreads) if schedule is None or isinstance(schedule, Options) else schedule
-    return make_schedules(module, "vta", policy, VtaHardware.of, _budget(options.max_instructions), tuned)
+    hardware = functools.partial(VtaHardware.of, threads_apart=threads_apart)
+    return make_schedules(module, "vta", policy, hardware, _budget(options.max_instructions), tuned)

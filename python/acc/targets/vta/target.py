@@ -56,7 +56,9 @@ class VtaOptions:
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. ties: where one half goes, to "even"
     as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). dram: the bytes of the accelerator's memory;
-    None is all that its instructions reach. activation_cycles: the most cycles, for each vector of results, that a
+    None is all that its instructions reach. log_acc_banks: the banks of accumulators that the circuit has (see
+    acc.hardware.package.Circuit), as log2; from 1 on virtual threads get banks of their own, so that one rescales while
+    the other multiplies. activation_cycles: the most cycles, for each vector of results, that a
     function of one tensor (HardSwish takes about 15) may take the vector unit; longer ones are looked up by the host,
     0 leaves all to it, and None none that the vector unit can do. fuse_residual: let a sum of two
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
@@ -70,6 +72,7 @@ class VtaOptions:
     dialect: str = "acc"
     ties: str = "even"
     dram: int | None = None
+    log_acc_banks: int = 0
     activation_cycles: int | None = None
     fuse_residual: bool = True
     chain: bool = True
@@ -83,6 +86,8 @@ class VtaOptions:
         check_ties(self.ties)
         if self.dram is not None and self.dram < 1:
             raise CompileError(f"the accelerator's memory has {self.dram} bytes: dram is a positive number of bytes")
+        if problems := _runtime.circuit_problems(log_acc_banks=self.log_acc_banks):
+            raise CompileError("; ".join(problems))
         if self.activation_cycles is not None and self.activation_cycles < 0:
             raise CompileError(f"activation_cycles is {self.activation_cycles}: it is a number of cycles, or 0")
         if self.dialect not in DIALECTS:
@@ -117,6 +122,7 @@ class Vta(Accelerator):
         "vta_dialect": "a dialect of the accelerator's instructions",
         "ties": "the rounding of ties",
         "dram": "the size of the accelerator's memory",
+        "log_acc_banks": "the banks of the accumulators",
         "activation_cycles": "the time that functions of one tensor may take the accelerator",
     }
     wants_images: ClassVar[bool] = True
@@ -133,8 +139,9 @@ class Vta(Accelerator):
         """See Target."""
         dram = _read_number(options, "dram", "bytes")
         cycles = _read_number(options, "activation_cycles", "cycles")
+        banks = _read_number(options, "log_acc_banks", "doublings")
         dialect, ties = options.get("vta_dialect", "acc"), options.get("ties", "even")
-        return cls(VtaOptions(options.get("config"), dialect, ties, dram, cycles))
+        return cls(VtaOptions(options.get("config"), dialect, ties, dram, banks or 0, cycles))
 
     @cached_property
     def config(self) -> dict[str, object]:
@@ -163,6 +170,11 @@ class Vta(Accelerator):
     def prepare(self, module: ir.Module) -> None:
         """Writes `vta.config`."""
         module.operation.attributes["vta.config"] = self.attribute(module.context)
+
+    @property
+    def _threads_apart(self) -> bool:
+        """Whether virtual threads have accumulators of their own, as the circuit works on two banks at once."""
+        return self.options.log_acc_banks > 0
 
     @cached_property
     def _hardware(self) -> Hardware:
@@ -209,7 +221,9 @@ class Vta(Accelerator):
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
-        return make_vta_schedules(module, self.options.schedule, self.options.tuned)
+        return make_vta_schedules(
+            module, self.options.schedule, self.options.tuned, threads_apart=self._threads_apart
+        )
 
     def timing(self, device: DeviceSpec | None = None) -> Timing:
         """See Accelerator."""
@@ -221,7 +235,7 @@ class Vta(Accelerator):
 
     def hardware_of(self, attribute: ir.Attribute) -> VtaHardware:
         """See Accelerator."""
-        return VtaHardware.of(attribute)
+        return VtaHardware.of(attribute, threads_apart=self._threads_apart)
 
     def choices(self, module: ir.Module) -> Mapping[str, Sequence[object]]:
         """See Accelerator."""
@@ -250,7 +264,8 @@ class Vta(Accelerator):
     def add_programs(self, pm: PassManager) -> None:
         """See Accelerator."""
         choices = self.options.choices
-        pm.add(vta_passes.allocate_scratchpads(alternate=self.options.chain and choices.alternate))
+        alternate = self.options.chain and choices.alternate
+        pm.add(vta_passes.allocate_scratchpads(alternate=alternate, threads_apart=self._threads_apart))
         pm.add(vta_passes.expand(alternate=True))
         pm.add(vta_passes.drop_loads())
         if self.options.chain:

@@ -172,7 +172,7 @@ void acc::python::registerDevice(nb::module_ &m) {
   m.def(
       "circuit_problems",
       [](int64_t portBits, int logQueue, int logTokens, int logBurst,
-         int logOutstanding) {
+         int logOutstanding, int logAccBanks) {
         vta::csim::Options options;
         options.portBits =
             static_cast<uint32_t>(std::clamp<int64_t>(portBits, 0, 1 << 20));
@@ -180,10 +180,19 @@ void acc::python::registerDevice(nb::module_ &m) {
         options.logTokens = logTokens;
         options.logBurst = logBurst;
         options.logOutstanding = logOutstanding;
+        options.logAccBanks = logAccBanks;
         return vta::csim::circuitProblems(options);
       },
-      "mem_data_width"_a, "log_queue"_a, "log_tokens"_a, "log_max_burst"_a,
-      "log_outstanding"_a, "Why there is no such circuit.");
+      "mem_data_width"_a = vta::csim::Options().portBits,
+      "log_queue"_a = vta::csim::Options().logQueue,
+      "log_tokens"_a = vta::csim::Options().logTokens,
+      "log_max_burst"_a = vta::csim::Options().logBurst,
+      "log_outstanding"_a = vta::csim::Options().logOutstanding,
+      "log_acc_banks"_a = vta::csim::Options().logAccBanks,
+      "Why there is no such circuit.");
+  m.def("acc_bank_problem", &vta::csim::accBankProblem, "config"_a,
+        "log_acc_banks"_a, "mem_data_width"_a,
+        "Why the accumulators do not have so many banks; empty if they do.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
       .def(nb::init<const std::string &, const vta::isa::Config &,

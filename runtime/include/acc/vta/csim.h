@@ -26,6 +26,9 @@ struct Options {
   /// Sizes of the circuit, each as log2: instructions per queue, tokens per
   /// queue, beats of a burst, beats on their way per module.
   int logQueue = 5, logTokens = 12, logBurst = 4, logOutstanding = 8;
+  /// Banks of the accumulators, as log2. With two or more, GEMM and ALU run
+  /// beside each other.
+  int logAccBanks = 0;
   /// Execute the stream too (with the functional simulator), so that DRAM is
   /// as it should be afterwards.
   bool functional = true;
@@ -40,6 +43,10 @@ DeviceOption latencyOption();
 const std::vector<DeviceOption> &circuitOptions();
 /// Why there is no circuit with these options; empty if there is one.
 std::vector<std::string> circuitProblems(const Options &options);
+/// Why the accumulators of \p config do not have so many banks with a port of
+/// \p portBits; empty if they do.
+std::string accBankProblem(const isa::Config &config, int logAccBanks,
+                           uint32_t portBits);
 
 /// Creates a cycle model. Null and a message if the configuration or the
 /// options are illegal.

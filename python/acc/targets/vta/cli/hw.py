@@ -24,6 +24,9 @@ def register(subparsers: Any) -> None:
     synth.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
     synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k or ecp5-25k")
     synth.add_argument("--mem-width", metavar="BITS", type=int, default=64, help="width of the memory port (64)")
+    synth.add_argument(
+        "--log-acc-banks", metavar="N", type=int, default=0, help="banks of the accumulators, as log2 (0)"
+    )
     synth.add_argument("--target-mhz", metavar="F", type=float, default=100.0, help="frequency to aim for (100)")
     synth.add_argument("--seeds", metavar="N", type=int, default=1, help="take the best of seeds 1 to N (1)")
     synth.add_argument(
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         area = synthesize(
             load_config(args.config),
-            Circuit(args.mem_width, dsp_blocks=args.dsp_blocks),
+            Circuit(args.mem_width, log_acc_banks=args.log_acc_banks, dsp_blocks=args.dsp_blocks),
             device=args.device,
             target_mhz=args.target_mhz,
             seeds=range(1, args.seeds + 1),
