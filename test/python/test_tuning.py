@@ -21,6 +21,7 @@ import acc
 from acc.cli import main
 from acc.cli.tune import parse_time
 from acc.compiler import make_pipeline, resolve_targets
+from acc.dtypes import BY_NAME
 from acc.pipeline import Options as PipelineOptions
 from acc.schedule import Schedule, estimate
 from acc.targets.cpu.schedule import Contraction, Processor, Tile
@@ -34,7 +35,7 @@ from acc.tuning.log import Key, Writer, canonical, version
 from acc.tuning.search import KernelSearch
 from acc.tuning.space import FEATURES, KernelSpace, least_bytes
 from acc.tuning.workers import Processes, RayWorkers
-from qdq_zoo import ZooModel
+from qdq_zoo import ZooModel, random_config, random_zoo
 from tuning_jobs import Count, Deadly
 
 SMALL = {"LOG_BLOCK": 2, "LOG_INP_BUFF_SIZE": 8, "LOG_WGT_BUFF_SIZE": 10, "LOG_ACC_BUFF_SIZE": 9}
@@ -148,6 +149,23 @@ def test_an_illegal_schedule_is_named_and_left_out(tmp_path: Path) -> None:
     with pytest.warns(acc.TuningWarning, match=r"the tuned schedule of 'conv_.*' is illegal: a tile of 999"):
         model = acc.compile(network(), "vta", SMALL, tuning=path)
     assert any(layer.target == "vta" for layer in model.report())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_networks(seed: int, tmp_path: Path) -> None:
+    """Whatever is tried compiles, and what is found computes the same, on any configuration."""
+    model, config, path = random_zoo(seed), random_config(seed), tmp_path / "log"
+    result = tune(model, "vta", config, output=path, options=Options(trials=40, jobs=1, seed=seed))
+    assert result.failed == 0 and result.best <= result.default
+    default, tuned = acc.compile(model, "vta", config), acc.compile(model, "vta", config, tuning=path)
+    rng = np.random.default_rng(seed)
+    inputs = {}
+    for info in default.inputs:
+        kind, shape = BY_NAME[info.dtype].dtype, info.fixed_shape
+        drawn = rng.normal(0, 1, shape) if np.issubdtype(kind, np.floating) else rng.integers(0, 100, shape)
+        inputs[info.name] = drawn.astype(kind)
+    for name, value in tuned.run(inputs).items():
+        np.testing.assert_array_equal(value, default.run(inputs)[name])
 
 
 # The space and the search.
