@@ -76,13 +76,14 @@ def tune(
     if not accelerators and device is not None:
         raise CompileError("native code is measured on this machine: there is no device to choose")
     spec = one(device) if device is not None else None
-    timing = accelerators[0].timing(spec) if accelerators else None
+    accelerator = next(iter(accelerators), None)
+    timing = accelerator.timing(spec) if accelerator is not None else None
     with Writer(output) as writer:
         log = read_logs(output) if os.path.isfile(output) else Log()
-        if timing is None:
+        if accelerator is None or timing is None:
             return tune_native(pipeline, model, shapes, values, chosen, log, writer, progress)
         graph = pipeline.import_graph(model, shapes, values)
-        tuner = _Tuner(pipeline, accelerators[0], graph, spec, timing, chosen, log, writer, progress)
+        tuner = _Tuner(pipeline, accelerator, graph, spec, timing, chosen, log, writer, progress)
         return tuner.run()
 
 

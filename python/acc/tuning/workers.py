@@ -17,21 +17,27 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from acc.errors import CompileError
-from acc.tuning.jobs import Job, Outcome
+from acc.tuning.jobs import Outcome
 
 __all__ = ["Processes", "RayWorkers", "Workers", "start"]
 
-Ticket = TypeVar("Ticket")
-
 ATTEMPTS = 2
 """How many workers may die with a job."""
-LIMIT = 120.0
+LIMIT = 300.0
 """Seconds after which a worker that does not answer is taken for dead."""
 STARTUP = 120.0
 """Seconds that a new worker may take until it is there."""
+
+
+class Work(Protocol):
+    """Something that a worker can do, wherever it is; it is sent there as it is."""
+
+    def run(self) -> Any:
+        """Does it; what goes wrong is part of what it returns."""
+        ...
 
 
 class Workers(Protocol):
@@ -40,12 +46,12 @@ class Workers(Protocol):
     capacity: int
     lost: int
 
-    def submit(self, ticket: Any, job: Job) -> None:
+    def submit(self, ticket: Any, job: Work) -> None:
         """Takes a job; `outcomes` returns its ticket."""
         ...
 
-    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Outcome]]:
-        """What is done; waits for it at most `timeout` seconds."""
+    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Any]]:
+        """What is done, by ticket; waits for it at most `timeout` seconds. An `Outcome` says why a job has failed."""
         ...
 
     def close(self) -> None:
@@ -56,7 +62,7 @@ class Workers(Protocol):
 @dataclass
 class _Task:
     ticket: Any
-    job: Job
+    job: Work
     attempts: int = 0
 
 
@@ -118,7 +124,7 @@ class Processes:
             connection.send(sys.path)
         self._processes.append(_Process(process, connection))
 
-    def submit(self, ticket: Any, job: Job) -> None:
+    def submit(self, ticket: Any, job: Work) -> None:
         """See Workers."""
         self._waiting.append(_Task(ticket, job))
         self._feed()
@@ -150,7 +156,7 @@ class Processes:
                 self._done.append(_failed(known.task, f"{known.task.attempts} workers {how} with it"))
         self._start()
 
-    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Outcome]]:
+    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Any]]:
         """See Workers."""
         until = time.monotonic() + timeout
         while not self._done:
@@ -216,7 +222,7 @@ class RayWorkers:
         self._waiting: deque[_Task] = deque()
         self._running: dict[Any, tuple[Any, _Task]] = {}
 
-    def submit(self, ticket: Any, job: Job) -> None:
+    def submit(self, ticket: Any, job: Work) -> None:
         """See Workers."""
         self._waiting.append(_Task(ticket, job))
         self._feed()
@@ -226,7 +232,7 @@ class RayWorkers:
             actor, task = self._free.pop(), self._waiting.popleft()
             self._running[actor.do.remote(task.job)] = (actor, task)
 
-    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Outcome]]:
+    def outcomes(self, timeout: float) -> Sequence[tuple[Any, Any]]:
         """See Workers."""
         self._feed()
         done: list[tuple[Any, Outcome]] = []
@@ -261,7 +267,7 @@ class RayWorkers:
 class _Actor:
     """What Ray runs: a worker."""
 
-    def do(self, job: Job) -> Outcome:
+    def do(self, job: Work) -> Any:
         """Does a job."""
         return job.run()
 

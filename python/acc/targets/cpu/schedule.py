@@ -114,7 +114,7 @@ class Tile:
             raise ValueError("it is no tile")
         if min(data["width"], data["lanes"], data["vectors"]) < 1 or not isinstance(data.get("instruction"), str):
             raise ValueError("it is no tile")
-        return Tile(*(data[name] for name in names), data["instruction"])
+        return Tile(data["width"], data["lanes"], data["vectors"], data["rows"], data["instruction"])
 
     def attribute(self, op: ir.Operation) -> ir.Attribute:
         """The #te.schedule of a convolution or matrix product, whose loops it numbers."""
