@@ -42,14 +42,16 @@ static bool isSameSize(int64_t a, int64_t b) {
 }
 
 static LogicalResult verifyTypes(ContractOp op) {
-  for (Value operand : op->getOperands()) {
+  for (Value operand : {op.getInput(), op.getWeights(), op.getInit()}) {
     auto type = cast<ShapedType>(operand.getType());
-    bool isOuter = operand != op.getWeights() && type.getRank() > 0;
-    if (llvm::any_of(type.getShape().drop_front(isOuter),
-                     ShapedType::isDynamic))
-      return op.emitOpError("needs static shapes but for the outermost "
-                            "dimension, not ")
-             << type;
+    for (auto [dim, size] : llvm::enumerate(type.getShape())) {
+      bool mayBeOpen = operand != op.getWeights() &&
+                       (dim == 0 || (op.isConvolution() && dim > 1));
+      if (ShapedType::isDynamic(size) && !mayBeOpen)
+        return op.emitOpError("needs static shapes but for rows, or the number "
+                              "and size of images, not ")
+               << type;
+    }
   }
   Type input = op.getInputType().getElementType();
   if (!input.isF32() && !input.isInteger(8))
@@ -79,15 +81,17 @@ static LogicalResult verifyConvolution(ContractOp op) {
   if (out.getRank() != 4)
     return op.emitOpError("has an output of an unexpected rank: ") << out;
   int64_t groups = op.getGroups(), tile = op.getTileSize();
-  int64_t pair = op.isInteger() ? 2 : 1;
   ArrayRef<int64_t> x = op.getInputType().getShape(), y = out.getShape();
   ArrayRef<int64_t> w = weights.getShape().drop_front(tileDim - 4);
   if (!isSameSize(x[0], y[0]) || x[1] % groups || y[1] % groups ||
-      llvm::divideCeil(x[1] / groups, pair) != static_cast<uint64_t>(w[1]) ||
+      llvm::divideCeil(x[1] / groups, op.getPack()) !=
+          static_cast<uint64_t>(w[1]) ||
       llvm::divideCeil(y[1] / groups, tile) != static_cast<uint64_t>(w[0]))
     return op.emitOpError("has channels that do not fit: ")
            << op.getInputType() << " by " << weights << " to " << out;
   for (int i : {0, 1}) {
+    if (ShapedType::isDynamic(x[2 + i]) || ShapedType::isDynamic(y[2 + i]))
+      continue;
     int64_t padded = x[2 + i] + (*op.getPads())[i] + (*op.getPads())[2 + i];
     int64_t window = ((w[2 + i] - 1) * (*op.getDilations())[i]) + 1;
     if (padded < window ||
@@ -105,10 +109,9 @@ static LogicalResult verifyProduct(ContractOp op) {
       out.getRank() != 2)
     return op.emitOpError("has operands of unexpected ranks: ")
            << op.getInputType() << " by " << weights << " to " << out;
-  int64_t pair = op.isInteger() ? 2 : 1;
   ArrayRef<int64_t> x = op.getInputType().getShape(), y = out.getShape();
   if (!isSameSize(x[0], y[0]) ||
-      llvm::divideCeil(x[1], pair) !=
+      llvm::divideCeil(x[1], op.getPack()) !=
           static_cast<uint64_t>(weights.getDimSize(1)) ||
       llvm::divideCeil(y[1], op.getTileSize()) !=
           static_cast<uint64_t>(weights.getDimSize(0)))
@@ -124,6 +127,9 @@ LogicalResult ContractOp::verify() {
       getTileSize() % getTile()[1])
     return emitOpError("needs a tile of [width, lanes], the lanes dividing the "
                        "weights' tile");
+  if (isInteger() && getWeightsType().getShape().back() != getPack())
+    return emitOpError("has weights whose innermost dimension is not ")
+           << getPack() << ": " << getWeightsType();
   if (failed(isConvolution() ? verifyConvolution(*this) : verifyProduct(*this)))
     return failure();
   if (getMaps().size() != getExtras().size())

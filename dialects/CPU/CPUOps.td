@@ -34,16 +34,18 @@ def CPU_ContractOp : CPU_Op<"contract", [
       (N/T, K, T).
 
     i8 inputs are summed in i32. Their weights have one more innermost
-    dimension of 2, two consecutive channels (or elements of K), as the
-    multiply-and-add-pairs instructions want them.
+    dimension of 2, two consecutive channels (or elements of K), as
+    instructions that multiply and add pairs want them; of 4 for those that
+    take four bytes.
 
     `tile` is [width, lanes]: how many output columns (rows of a matrix
     product) and how many lanes a vector register gets; T / lanes registers
     hold one column. `rows` output rows share one packed copy of the input
     window; 0 means that the input is read in place. `instruction` names a
-    machine instruction for pairs of integers, "pmaddwd".
+    machine instruction for integers: "pmaddwd" for pairs, or "vpdpbusd" for
+    four unsigned bytes with four signed ones.
 
-    The outermost dimension, N or M, may be of unknown size.
+    The outermost dimension, N or M, may be of unknown size, and so may images.
 
     ```mlir
     %y = cpu.contract ins(%x, %w : tensor<1x3x8x8xf32>, tensor<1x3x3x3x32xf32>)
@@ -90,6 +92,11 @@ def CPU_ContractOp : CPU_Op<"contract", [
     }
     bool isConvolution() { return getInputType().getRank() == 4; }
     bool isInteger() { return getInputType().getElementType().isInteger(); }
+    /// The instruction that takes four bytes, the first of them unsigned.
+    static constexpr ::llvm::StringLiteral kBytes = "vpdpbusd";
+    bool takesBytes() { return getInstruction() == kBytes; }
+    /// How many elements of the sum one lane takes at once.
+    int64_t getPack() { return !isInteger() ? 1 : takesBytes() ? 4 : 2; }
     /// Output channels (or columns) of one tile.
     int64_t getTileSize();
     int64_t getGroups();

@@ -45,8 +45,15 @@ static LogicalResult checkWindow(ShapeContext &c, size_t axis, AffineExpr size,
   if (std::max(padBegin, padEnd) > (kernel - 1) * dilation)
     return c.error("windows along spatial axis ", axis,
                    " may hold nothing but padding");
+  // A window that begins in front of the image meets the first of its elements
+  // that is as far from there as a multiple of the dilation.
+  int64_t least = 1;
+  for (int64_t before = padBegin; before > 0; before -= stride)
+    least =
+        std::max(least, llvm::divideCeilSigned(before, dilation) * dilation -
+                            before + 1);
   return c.requireAtLeast(
-      size, c.constant(dilation), "windows along spatial axis ", axis,
+      size, c.constant(least), "windows along spatial axis ", axis,
       " hold nothing but padding: it has ", size,
       " elements and the window takes every ", dilation, "th");
 }

@@ -310,35 +310,40 @@ class MatMulIntegerPattern : public OpConversionPattern<MatMulIntegerOp> {
 
   /// sum a * b as products of matrices, one after the other; null where leading
   /// axes are open or broadcast. One matrix on the right meets all rows at
-  /// once.
+  /// once, however many there are.
   static Value createProducts(ImplicitLocOpBuilder &b, MatMulIntegerOp op,
                               Value lhs, Value rhs) {
     ArrayRef<int64_t> left = typeOf(lhs).getShape(),
                       right = typeOf(rhs).getShape(),
                       result = op.getType().getShape();
-    if (llvm::any_of(result, ShapedType::isDynamic) ||
-        ShapedType::isDynamic(left.back()))
+    if (ShapedType::isDynamic(result.back()) ||
+        ShapedType::isDynamic(left.back()) || left.back() == 0)
       return {};
     Type sum = b.getI32Type();
     auto isOne = [](int64_t size) { return size == 1; };
-    int64_t columns = result.back(), depth = left.back();
-    int64_t rows = typeOf(lhs).getNumElements() / std::max<int64_t>(depth, 1);
+    int64_t columns = result.back();
     auto asSizes = [&](ArrayRef<int64_t> shape) {
       return getAsIndexOpFoldResult(b.getContext(), shape);
     };
-    if (llvm::all_of(right.drop_back(2), isOne) && depth != 0) {
-      Value flat = createReshape(b, lhs, ArrayRef<int64_t>{rows, depth}),
+    if (llvm::all_of(right.drop_back(2), isOne)) {
+      Sizes sizes = getTypedSizes(b, lhs);
+      OpFoldResult rows = multiplySizes(b, ArrayRef(sizes).drop_back());
+      Value flat = createReshape(b, lhs, Sizes{rows, sizes.back()}),
             matrix = createReshape(b, rhs, right.take_back(2));
-      return createReshape(b,
-                           createMatmul(b, flat, matrix,
-                                        asSizes({rows, columns}), sum, false,
-                                        op.getTransB()),
-                           result);
+      Value product =
+          createMatmul(b, flat, matrix, {rows, b.getIndexAttr(columns)}, sum,
+                       false, op.getTransB());
+      // The matrix may have more axes than what is on the left.
+      Sizes whole(result.size() - left.size(), b.getIndexAttr(1));
+      llvm::append_range(whole, ArrayRef(sizes).drop_back());
+      whole.push_back(b.getIndexAttr(columns));
+      return createReshape(b, product, whole);
     }
-    if (left.drop_back(2) != right.drop_back(2) || depth == 0)
+    if (llvm::any_of(result, ShapedType::isDynamic) ||
+        left.drop_back(2) != right.drop_back(2))
       return {};
-    int64_t batch = ShapedType::getNumElements(left.drop_back(2));
-    rows = left[left.size() - 2];
+    int64_t batch = ShapedType::getNumElements(left.drop_back(2)),
+            rows = left[left.size() - 2];
     auto stack = [&](Value value) {
       SmallVector<int64_t> shape(typeOf(value).getShape().take_back(2));
       shape.insert(shape.begin(), batch);

@@ -32,8 +32,16 @@ struct Convolution {
   SmallVector<OpFoldResult> sizes;
   Type sum;
 
-  bool isStatic() const {
-    return typeOf(input).hasStaticShape() && typeOf(weight).hasStaticShape();
+  /// Whether images and windows are one column wide, and higher.
+  bool isColumn() const {
+    RankedTensorType x = typeOf(input), w = typeOf(weight);
+    return strides.size() == 2 && x.getDimSize(3) == 1 &&
+           x.getDimSize(2) != 1 && w.getDimSize(3) == 1 && pads[1] == 0 &&
+           pads[3] == 0 && hasKnownChannels();
+  }
+  /// Whether channels and windows are known; images may have any size.
+  bool hasKnownChannels() const {
+    return typeOf(weight).hasStaticShape() && !typeOf(input).isDynamicDim(1);
   }
 };
 
@@ -53,6 +61,22 @@ void makeImage(ImplicitLocOpBuilder &b, Convolution &conv) {
   conv.sizes.insert(conv.sizes.begin() + 2, b.getIndexAttr(1));
 }
 
+/// Makes a row of a column, so that its elements are those of lanes.
+void layDown(ImplicitLocOpBuilder &b, Convolution &conv) {
+  auto swap = [&](Value value) {
+    Sizes sizes = getTypedSizes(b, value);
+    std::swap(sizes[2], sizes[3]);
+    return createReshape(b, value, sizes);
+  };
+  conv.input = swap(conv.input);
+  conv.weight = swap(conv.weight);
+  std::swap(conv.strides[0], conv.strides[1]);
+  std::swap(conv.dilations[0], conv.dilations[1]);
+  std::swap(conv.pads[0], conv.pads[1]);
+  std::swap(conv.pads[2], conv.pads[3]);
+  std::swap(conv.sizes[2], conv.sizes[3]);
+}
+
 /// The named operation `Op` of a convolution of images.
 template <typename Op>
 Value createNamed(ImplicitLocOpBuilder &b, const Convolution &conv, Value input,
@@ -67,20 +91,16 @@ Value createNamed(ImplicitLocOpBuilder &b, const Convolution &conv, Value input,
 /// Groups of images as an axis of their own.
 Value createGroupedImages(ImplicitLocOpBuilder &b, const Convolution &conv,
                           Value input) {
-  auto split = [&](ArrayRef<int64_t> shape) {
-    SmallVector<int64_t> result(shape);
-    result[1] /= conv.group;
-    result.insert(result.begin() + 1, conv.group);
+  auto split = [&](ArrayRef<OpFoldResult> sizes) {
+    Sizes result(sizes);
+    result[1] = b.getIndexAttr(*getConstantIntValue(sizes[1]) / conv.group);
+    result.insert(result.begin() + 1, b.getIndexAttr(conv.group));
     return result;
   };
-  SmallVector<int64_t> result;
-  for (OpFoldResult size : conv.sizes)
-    result.push_back(*getConstantIntValue(size));
   Value grouped = createNamed<linalg::Conv2DNgchwGfchwOp>(
-      b, conv, createReshape(b, input, split(typeOf(input).getShape())),
-      splitGroups(b, conv.weight, conv.group),
-      getAsIndexOpFoldResult(b.getContext(), split(result)));
-  return createReshape(b, grouped, result);
+      b, conv, createReshape(b, input, split(getTypedSizes(b, input))),
+      splitGroups(b, conv.weight, conv.group), split(conv.sizes));
+  return createReshape(b, grouped, conv.sizes);
 }
 
 /// Any number of spatial axes, any group, any sizes, as one generic.
@@ -121,8 +141,8 @@ Value createConvolution(ImplicitLocOpBuilder &b, const Convolution &conv) {
     return createNamed<linalg::DepthwiseConv2DNchwChwOp>(b, conv, input, flat,
                                                          conv.sizes);
   }
-  return conv.isStatic() ? createGroupedImages(b, conv, input)
-                         : createGenericConv(b, conv, input);
+  return conv.hasKnownChannels() ? createGroupedImages(b, conv, input)
+                                 : createGenericConv(b, conv, input);
 }
 
 template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
@@ -148,12 +168,15 @@ template <typename Op> class ConvPattern : public OpConversionPattern<Op> {
                      getTypedSizes(b, op, adaptor.getOperands()),
                      getAccumulatorType(element)};
     Sizes sizes = conv.sizes;
-    bool isLine = conv.strides.size() == 1 && conv.isStatic();
+    bool isLine = conv.strides.size() == 1 && conv.hasKnownChannels(),
+         isColumn = conv.isColumn();
     if (isLine)
       makeImage(b, conv);
+    if (isColumn)
+      layDown(b, conv);
     Value result =
         finishSums(b, createConvolution(b, conv), adaptor.getBias(), element);
-    if (isLine)
+    if (isLine || isColumn)
       result = createReshape(b, result, sizes);
     rewriter.replaceOp(op, result);
     return success();

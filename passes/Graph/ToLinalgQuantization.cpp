@@ -104,29 +104,36 @@ class QuantizeLinearPattern : public OpConversionPattern<QuantizeLinearOp> {
       return arith::ConstantOp::create(inner, inner.getF32FloatAttr(value));
     };
     rewriter.replaceOp(
-        op, parameters.create(
-                type, [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                  Value value = convertFloat(inner, x[0], f32);
-                  value = arith::DivFOp::create(inner, value, scale(x));
-                  if (offset != 0)
-                    value = arith::AddFOp::create(inner, value,
-                                                  constant(inner, offset));
-                  value = math::RoundEvenOp::create(inner, value);
-                  value = arith::AddFOp::create(inner, value, zeroPoint(x));
-                  value = arith::MaxNumFOp::create(
-                      inner, value, constant(inner, element->minimum));
-                  value = arith::MinNumFOp::create(
-                      inner, value, constant(inner, element->maximum));
-                  // i32 holds every storage type up to 16 bits, and its
-                  // conversion is one instruction.
-                  Value wide =
-                      arith::FPToSIOp::create(inner, inner.getI32Type(), value);
-                  if (storage.isInteger(32))
-                    return wide;
-                  return storeElement(
-                      inner, arith::TruncIOp::create(inner, storage, wide),
-                      integer);
-                }));
+        op,
+        parameters.create(
+            type, [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+              Value value = convertFloat(inner, x[0], f32);
+              value = arith::DivFOp::create(inner, value, scale(x));
+              if (offset != 0)
+                value = arith::AddFOp::create(inner, value,
+                                              constant(inner, offset));
+              value = math::RoundEvenOp::create(inner, value);
+              value = arith::AddFOp::create(inner, value, zeroPoint(x));
+              // A comparison with NaN is false, so that it becomes the
+              // bound; processors have one instruction for each of these.
+              auto bound = [&](arith::CmpFPredicate isInside, double end) {
+                Value limit = constant(inner, end);
+                return arith::SelectOp::create(
+                    inner, arith::CmpFOp::create(inner, isInside, value, limit),
+                    value, limit);
+              };
+              value = bound(arith::CmpFPredicate::OGT, element->minimum);
+              value = bound(arith::CmpFPredicate::OLT, element->maximum);
+              // i32 holds every storage type up to 16 bits, and its
+              // conversion is one instruction.
+              Value wide =
+                  arith::FPToSIOp::create(inner, inner.getI32Type(), value);
+              if (storage.isInteger(32))
+                return wide;
+              return storeElement(inner,
+                                  arith::TruncIOp::create(inner, storage, wide),
+                                  integer);
+            }));
     return success();
   }
 };

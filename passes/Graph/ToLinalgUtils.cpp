@@ -371,6 +371,11 @@ Value createReshape(ImplicitLocOpBuilder &b, Value input,
   };
   if (target == type && llvm::all_of(llvm::zip(old, output), isSame))
     return input;
+  // What has no elements is made anew: of sizes that multiply to nothing, those
+  // of one side may be known and those of the other not.
+  if (llvm::is_contained(type.getShape(), 0) ||
+      llvm::is_contained(target.getShape(), 0))
+    return tensor::EmptyOp::create(b, output, target.getElementType());
   if (std::optional<SmallVector<ReassociationIndices>> groups =
           getReassociationIndicesForReshape(type, target)) {
     bool merges = type.getRank() > target.getRank();

@@ -110,6 +110,51 @@ static void storeResult(OpBuilder &builder, Value value, Value buffer) {
                                      /*writable=*/true);
 }
 
+/// The tensors that are inserted one after the other to make up `value`, in
+/// order, if there are many and nothing else looks at it before it is complete.
+/// The analysis of bufferization compares all of them with one another, and
+/// each time walks through the chain.
+static SmallVector<tensor::InsertSliceOp> findParts(Value value,
+                                                    Value destination) {
+  constexpr size_t many = 8;
+  SmallVector<tensor::InsertSliceOp> parts;
+  Value whole = value;
+  if (!value.use_empty())
+    return {};
+  while (auto insert = whole.getDefiningOp<tensor::InsertSliceOp>()) {
+    if (!whole.use_empty() && !whole.hasOneUse())
+      return {};
+    parts.push_back(insert);
+    whole = insert.getDest();
+  }
+  auto old = whole.getDefiningOp<ToTensorOp>();
+  bool isDestination = old && old.getBuffer() == destination;
+  if (parts.size() < many ||
+      !(whole.getDefiningOp<tensor::EmptyOp>() || isDestination))
+    return {};
+  std::reverse(parts.begin(), parts.end());
+  return parts;
+}
+
+/// Stores a result that is made up of many parts as these parts, each in its
+/// part of the buffer.
+static void storeInParts(OpBuilder &builder, Value value, Value buffer) {
+  SmallVector<tensor::InsertSliceOp> parts = findParts(value, buffer);
+  if (parts.empty())
+    return storeResult(builder, value, buffer);
+  for (tensor::InsertSliceOp part : parts) {
+    auto type = memref::SubViewOp::inferRankReducedResultType(
+        part.getSourceType().getShape(), cast<MemRefType>(buffer.getType()),
+        part.getMixedOffsets(), part.getMixedSizes(), part.getMixedStrides());
+    Value view = memref::SubViewOp::create(
+        builder, part.getLoc(), type, buffer, part.getMixedOffsets(),
+        part.getMixedSizes(), part.getMixedStrides());
+    storeResult(builder, part.getSource(), view);
+  }
+  for (tensor::InsertSliceOp part : llvm::reverse(parts))
+    part.erase();
+}
+
 /// Takes results as trailing arguments, but for those whose size is found out
 /// on the way: they stay results.
 static LogicalResult prepareMain(func::FuncOp function) {
@@ -156,8 +201,17 @@ static void prepareKernel(te::KernelOp kernel) {
   auto terminator = cast<te::ReturnOp>(entry.getTerminator());
   OpBuilder builder(terminator);
   size_t firstInit = entry.getNumArguments() - terminator.getNumOperands();
-  for (auto [index, value] : llvm::enumerate(terminator.getOperands()))
-    storeResult(builder, value, entry.getArgument(firstInit + index));
+  SmallVector<Value> results(terminator.getOperands());
+  for (auto [index, value] : llvm::enumerate(results)) {
+    Value buffer = entry.getArgument(firstInit + index);
+    if (llvm::count(results, value) == 1) {
+      // Nothing but its store uses the result from here on.
+      terminator->setOperand(index, buffer);
+      storeInParts(builder, value, buffer);
+    } else {
+      storeResult(builder, value, buffer);
+    }
+  }
   terminator->setOperands({});
   kernel.setFunctionType(
       FunctionType::get(kernel.getContext(), entry.getArgumentTypes(), {}));

@@ -112,18 +112,17 @@ void ContractionTile::storeColumns(ArrayRef<Value> sums, int64_t columns,
   storeChannel(loop.getInductionVar());
 }
 
-Value ContractionTile::loadOperand(const FlatView &view, Value mask,
+Value ContractionTile::loadOperand(const OpenView &view, Value mask,
                                    int64_t vectorLanes,
                                    ArrayRef<Value> position) {
   Location loc = op.getLoc();
   IndexBuilder index(*builder, loc);
   Value offset = index.constant(0);
   for (auto [stride, i] : llvm::zip(view.strides, position))
-    if (stride)
-      offset = index.add(offset, index.mul(i, stride));
+    offset = index.add(offset, index.mul(i, stride));
   Type element = cast<MemRefType>(view.memref.getType()).getElementType();
   auto type = VectorType::get(vectorLanes, element);
-  int64_t stride = view.strides.back();
+  int64_t stride = *view.getStride(view.strides.size() - 1);
   if (stride == 0)
     return vector::BroadcastOp::create(
         *builder, loc, type,
@@ -154,7 +153,7 @@ void ContractionTile::finish(Value sum, Value mask, int64_t vectorLanes,
   Location loc = op.getLoc();
   IndexBuilder index(*builder, loc);
   SmallVector<Value> arguments = {sum};
-  for (const FlatView &view : operands)
+  for (const OpenView &view : operands)
     arguments.push_back(loadOperand(view, mask, vectorLanes, position));
   Value value =
       vectorizeBody(*builder, op.getBody().front(), arguments, vectorLanes)[0];

@@ -18,25 +18,32 @@ FailureOr<ContractionTile> ContractionTile::create(OpBuilder &builder,
   ContractionTile tile(builder, op);
   if (!op.getResults().empty() || !isVectorizable(op.getBody().front()))
     return failure();
-  FailureOr<FlatView> input = flatten(builder, loc, op.getInput());
+  IndexBuilder index(builder, loc);
+  FailureOr<OpenView> input = flattenOpen(builder, loc, op.getInput());
   FailureOr<FlatView> weights = flatten(builder, loc, op.getWeights());
-  FailureOr<FlatView> output = flatten(builder, loc, op.getInit());
+  FailureOr<OpenView> output = flattenOpen(builder, loc, op.getInit());
+  auto isContiguous = [](const OpenView &view) {
+    return view.getStride(view.strides.size() - 1) == 1;
+  };
   if (failed(input) || failed(weights) || failed(output) ||
-      output->strides.back() != 1 || input->strides.back() != 1)
+      !isContiguous(*output) || !isContiguous(*input))
     return failure();
   tile.input = *input;
   tile.weights = *weights;
   tile.output = *output;
   for (auto [operand, map] : llvm::zip(
            op.getExtras(), op.getMaps().getAsValueRange<AffineMapAttr>())) {
-    FailureOr<FlatView> view = flatten(builder, loc, operand);
+    FailureOr<OpenView> view = flattenOpen(builder, loc, operand);
     if (failed(view))
       return failure();
-    SmallVector<int64_t> byDimension(map.getNumDims(), 0);
+    SmallVector<Value> byDimension(map.getNumDims(), index.constant(0));
     for (auto [expr, stride] : llvm::zip(map.getResults(), view->strides))
       if (auto dim = dyn_cast<AffineDimExpr>(expr))
         byDimension[dim.getPosition()] = stride;
     view->strides = byDimension;
+    // Lanes are a known distance apart.
+    if (!view->getStride(map.getNumDims() - 1))
+      return failure();
     tile.operands.push_back(*view);
   }
   tile.width = op.getTile()[0];
@@ -66,17 +73,97 @@ void ContractionTile::setKernel(int64_t sums, std::array<int64_t, 2> window,
 }
 
 bool ContractionTile::joinRows() {
-  auto joined = [](const FlatView &view, int64_t columns) {
-    return view.strides[2] == columns * view.strides[3];
-  };
   int64_t columns = op.getInitType().getDimSize(3);
-  return joined(input, columns) && joined(output, columns) &&
-         llvm::all_of(operands, [&](const FlatView &view) {
-           return joined(view, columns);
-         });
+  auto joined = [&](const OpenView &view, Value buffer, AffineMap map) {
+    std::optional<int64_t> row = view.getStride(2), column = view.getStride(3);
+    if (row && column && (!ShapedType::isDynamic(columns) || *row == 0))
+      return *row == (*column == 0 ? 0 : columns * *column);
+    // Rows of unknown length follow each other in a buffer without gaps.
+    unsigned last = map.getNumResults() - 1;
+    return map.getNumResults() > 1 &&
+           map.getResult(last) == builder->getAffineDimExpr(3) &&
+           map.getResult(last - 1) == builder->getAffineDimExpr(2) &&
+           cast<MemRefType>(buffer.getType()).getLayout().isIdentity();
+  };
+  AffineMap all = builder->getMultiDimIdentityMap(4);
+  if (!joined(input, op.getInput(), all) || !joined(output, op.getInit(), all))
+    return false;
+  return llvm::all_of(llvm::zip(operands, op.getExtras(),
+                                op.getMaps().getAsValueRange<AffineMapAttr>()),
+                      [&](auto entry) { return std::apply(joined, entry); });
 }
 
-/// One element of the input for every lane; a pair of them for integers.
+Type ContractionTile::getPanelType() {
+  if (!op.isInteger())
+    return op.getInputType().getElementType();
+  return op.takesBytes() ? builder->getI8Type() : builder->getI16Type();
+}
+
+Value ContractionTile::toPanel(Value element) {
+  Location loc = op.getLoc();
+  if (op.takesBytes()) {
+    // Adding 128 to a byte is flipping its sign.
+    Value flip = arith::ConstantOp::create(
+        *builder, loc, builder->getIntegerAttr(builder->getI8Type(), -128));
+    return arith::XOrIOp::create(*builder, loc, element, flip);
+  }
+  return op.isInteger() ? arith::ExtSIOp::create(*builder, loc,
+                                                 builder->getI16Type(), element)
+                              .getResult()
+                        : element;
+}
+
+TypedAttr ContractionTile::toPanel(int64_t element) {
+  if (!op.isInteger())
+    return builder->getF32FloatAttr(static_cast<float>(element));
+  return builder->getIntegerAttr(
+      getPanelType(),
+      op.takesBytes() ? static_cast<int8_t>(element + 128) : element);
+}
+
+/// What zero is for an instruction whose first operand is unsigned, in every
+/// lane.
+Value ContractionTile::getUnsignedZero() {
+  auto type = VectorType::get(4 * lanes, builder->getI8Type());
+  return arith::ConstantOp::create(
+      *builder, op.getLoc(),
+      DenseElementsAttr::get(type, static_cast<int8_t>(-128)));
+}
+
+void ContractionTile::emitStarts(int64_t tiles, bool isFused) {
+  fusesStarts = isFused;
+  if (!op.takesBytes() || isFused)
+    return;
+  Location loc = op.getLoc();
+  IndexBuilder index(*builder, loc);
+  int64_t vectors = size / lanes, all = steps * kernel[0] * kernel[1];
+  starts = memref::AllocOp::create(
+      *builder, loc, MemRefType::get({tiles * size}, builder->getI32Type()),
+      ValueRange(), builder->getI64IntegerAttr(64));
+  Value zero = arith::ConstantOp::create(
+      *builder, loc,
+      builder->getZeroAttr(VectorType::get(lanes, builder->getI32Type())));
+  Value input = getUnsignedZero();
+  index.loop(tiles, [&](Value t) {
+    SmallVector<Value> sums = index.loop(
+        all, SmallVector<Value>(vectors, zero),
+        [&](Value k, ValueRange running) {
+          SmallVector<Value> results;
+          for (auto [w, sum] :
+               llvm::zip(loadFilters(index.add(index.mul(t, all), k)), running))
+            results.push_back(multiplyAdd(input, w, sum));
+          return results;
+        });
+    for (auto [v, sum] : llvm::enumerate(sums))
+      vector::StoreOp::create(
+          *builder, loc, arith::SubIOp::create(*builder, loc, zero, sum),
+          starts,
+          ValueRange{
+              index.add(index.mul(t, size), static_cast<int64_t>(v) * lanes)});
+  });
+}
+
+/// One element of the input for every lane; of integers as many as it takes.
 Value ContractionTile::loadInput(Value offset) {
   Location loc = op.getLoc();
   IndexBuilder index(*builder, loc);
@@ -85,16 +172,17 @@ Value ContractionTile::loadInput(Value offset) {
     return vector::BroadcastOp::create(*builder, loc,
                                        VectorType::get(lanes, x.getType()), x);
   }
-  Value pair = vector::LoadOp::create(*builder, loc,
-                                      VectorType::get(2, builder->getI16Type()),
-                                      source, ValueRange{index.mul(offset, 2)});
+  int64_t pack = op.getPack();
+  Value elements = vector::LoadOp::create(
+      *builder, loc, VectorType::get(pack, getPanelType()), source,
+      ValueRange{index.mul(offset, pack)});
   Value word = vector::BitCastOp::create(
-      *builder, loc, VectorType::get(1, builder->getI32Type()), pair);
+      *builder, loc, VectorType::get(1, builder->getI32Type()), elements);
   Value words = vector::BroadcastOp::create(
       *builder, loc, VectorType::get(lanes, builder->getI32Type()),
       vector::ExtractOp::create(*builder, loc, word, int64_t{0}));
   return vector::BitCastOp::create(
-      *builder, loc, VectorType::get(2 * lanes, builder->getI16Type()), words);
+      *builder, loc, VectorType::get(pack * lanes, getPanelType()), words);
 }
 
 Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
@@ -105,6 +193,15 @@ Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
     Value product = arith::MulFOp::create(*builder, loc, x, w, contract);
     return arith::AddFOp::create(*builder, loc, product, acc, contract);
   }
+  auto call = [&](StringRef intrinsic, ValueRange operands) -> Value {
+    return LLVM::CallIntrinsicOp::create(*builder, loc, acc.getType(),
+                                         builder->getStringAttr(intrinsic),
+                                         operands)
+        .getResults();
+  };
+  if (op.takesBytes())
+    return call("llvm.x86.avx512.vpdpbusd." + std::to_string(lanes * 32),
+                {acc, x, w});
   StringRef intrinsic;
   if (op.getInstruction() == "pmaddwd")
     intrinsic = llvm::StringSwitch<StringRef>(std::to_string(lanes))
@@ -114,10 +211,7 @@ Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
                     .Default("");
   Value sum;
   if (!intrinsic.empty()) {
-    sum = LLVM::CallIntrinsicOp::create(*builder, loc, acc.getType(),
-                                        builder->getStringAttr(intrinsic),
-                                        ValueRange{x, w})
-              .getResults();
+    sum = call(intrinsic, {x, w});
   } else {
     auto wide = VectorType::get(2 * lanes, builder->getI32Type());
     Value product = arith::MulIOp::create(
@@ -130,55 +224,93 @@ Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
   return arith::AddIOp::create(*builder, loc, acc, sum);
 }
 
-SmallVector<Value> ContractionTile::sum(Value base, Value filter,
+/// The weights of one step, counted from the first of all tiles.
+SmallVector<Value> ContractionTile::loadFilters(Value step) {
+  Location loc = op.getLoc();
+  IndexBuilder index(*builder, loc);
+  int64_t pack = op.getPack();
+  Type element = op.getWeightsType().getElementType();
+  Value offset = index.mul(step, size * pack);
+  SmallVector<Value> filters;
+  for (int64_t v = 0; v < size / lanes; ++v) {
+    Value w = vector::LoadOp::create(
+        *builder, loc, VectorType::get(lanes * pack, element), weights.memref,
+        ValueRange{index.add(offset, v * lanes * pack)});
+    if (op.isInteger() && !op.takesBytes())
+      w = arith::ExtSIOp::create(
+          *builder, loc, VectorType::get(lanes * 2, builder->getI16Type()), w);
+    filters.push_back(w);
+  }
+  return filters;
+}
+
+SmallVector<Value> ContractionTile::sum(Value base, Value filters,
                                         int64_t columns) {
   Location loc = op.getLoc();
   IndexBuilder index(*builder, loc);
-  int64_t vectors = size / lanes, pair = op.isInteger() ? 2 : 1;
+  int64_t vectors = size / lanes;
   auto accumulator = VectorType::get(lanes, op.getAccumulatorType());
   Value zero = arith::ConstantOp::create(*builder, loc,
                                          builder->getZeroAttr(accumulator));
-  SmallVector<Value> init(columns * vectors, zero);
-  Type element = op.getWeightsType().getElementType();
+  SmallVector<Value> init;
+  for (int64_t i = 0; i < columns * vectors; ++i) {
+    if (i >= vectors)
+      init.push_back(init[i - vectors]);
+    else if (!starts)
+      init.push_back(zero);
+    else
+      init.push_back(vector::LoadOp::create(
+          *builder, loc, accumulator, starts,
+          ValueRange{index.add(index.mul(filters, size), i * lanes)}));
+  }
+  bool countsZeros = op.takesBytes() && fusesStarts;
+  if (countsZeros)
+    init.append(vectors, zero);
+  Value filter = index.mul(filters, steps * kernel[0] * kernel[1]);
   auto step = [&](Value k, Value i, Value j, ValueRange sums) {
     Value tap = index.add(
         index.mul(index.add(index.mul(k, kernel[0]), i), kernel[1]), j);
-    Value weightOffset = index.mul(index.add(filter, tap), size * pair);
-    SmallVector<Value> filters;
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value w = vector::LoadOp::create(
-          *builder, loc, VectorType::get(lanes * pair, element), weights.memref,
-          ValueRange{index.add(weightOffset, v * lanes * pair)});
-      if (op.isInteger())
-        w = arith::ExtSIOp::create(
-            *builder, loc, VectorType::get(lanes * 2, builder->getI16Type()),
-            w);
-      filters.push_back(w);
-    }
+    SmallVector<Value> values = loadFilters(index.add(filter, tap));
     Value offset = index.add(base, index.mul(k, sourceStrides[0]));
-    offset = index.add(offset, index.mul(i, dilations[0] * sourceStrides[1]));
-    offset = index.add(offset, index.mul(j, dilations[1] * sourceStrides[2]));
+    offset = index.add(offset,
+                       index.mul(index.mul(i, dilations[0]), sourceStrides[1]));
+    offset = index.add(offset,
+                       index.mul(index.mul(j, dilations[1]), sourceStrides[2]));
     SmallVector<Value> results;
     for (int64_t p = 0; p < columns; ++p) {
-      Value x = loadInput(index.add(offset, p * strides[1] * sourceStrides[2]));
+      Value x = loadInput(index.add(
+          offset, index.mul(index.constant(p * strides[1]), sourceStrides[2])));
       for (int64_t v = 0; v < vectors; ++v)
-        results.push_back(multiplyAdd(x, filters[v], sums[(p * vectors) + v]));
+        results.push_back(multiplyAdd(x, values[v], sums[(p * vectors) + v]));
     }
+    if (countsZeros)
+      for (int64_t v = 0; v < vectors; ++v)
+        results.push_back(multiplyAdd(getUnsignedZero(), values[v],
+                                      sums[(columns * vectors) + v]));
     return results;
   };
-  return index.loop(steps, init, [&](Value k, ValueRange outer) {
-    return index.loop(kernel[0], outer, [&](Value i, ValueRange middle) {
-      return index.loop(kernel[1], middle, [&](Value j, ValueRange inner) {
-        return step(k, i, j, inner);
+  SmallVector<Value> results =
+      index.loop(steps, init, [&](Value k, ValueRange outer) {
+        return index.loop(kernel[0], outer, [&](Value i, ValueRange middle) {
+          return index.loop(kernel[1], middle, [&](Value j, ValueRange inner) {
+            return step(k, i, j, inner);
+          });
+        });
       });
-    });
-  });
+  if (!countsZeros)
+    return results;
+  SmallVector<Value> sums;
+  for (int64_t i = 0; i < columns * vectors; ++i)
+    sums.push_back(
+        arith::SubIOp::create(*builder, loc, results[i],
+                              results[(columns * vectors) + (i % vectors)]));
+  return sums;
 }
 
-void ContractionTile::emit(Value base, Value filter, int64_t columns,
+void ContractionTile::emit(Value base, Value filters, int64_t columns,
                            ArrayRef<Value> position, Value channel,
                            int64_t outputs) {
-  SmallVector<Value> sums = sum(base, filter, columns);
+  SmallVector<Value> sums = sum(base, filters, columns);
   if (op.isConvolution())
     storeColumns(sums, columns, position, channel, outputs);
   else

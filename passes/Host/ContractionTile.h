@@ -26,8 +26,9 @@ public:
                                                  cpu::ContractOp op);
 
   /// Where input elements are read: strides of the summed dimension, of rows
-  /// and of columns, counted in pairs for integers.
-  void setSource(mlir::Value memref, int64_t sum, int64_t row, int64_t column) {
+  /// and of columns, counted in what a lane of integers takes at once.
+  void setSource(mlir::Value memref, mlir::Value sum, mlir::Value row,
+                 mlir::Value column) {
     source = memref;
     sourceStrides = {sum, row, column};
   }
@@ -36,29 +37,44 @@ public:
                  llvm::ArrayRef<int64_t> strides,
                  llvm::ArrayRef<int64_t> dilations);
 
+  /// An element as the panels of integers hold it: widened to 16 bits, or, for
+  /// instructions whose first operand is unsigned, 128 more.
+  mlir::Type getPanelType();
+  mlir::Value toPanel(mlir::Value element);
+  mlir::TypedAttr toPanel(int64_t element);
+
+  /// Emits, for inputs that are 128 more than they are, what sums of all
+  /// `tiles` begin with: -128 times the sum of the weights. Follows setKernel.
+  /// With `isFused`, where weights are read once only, every tile computes it
+  /// beside its sums instead.
+  void emitStarts(int64_t tiles, bool isFused);
+
   /// Joins the rows and columns of all operands to one dimension, if they can
   /// be.
   bool joinRows();
-  int64_t rowStride() const { return input.strides[2]; }
+  mlir::Value rowStride() const { return input.strides[2]; }
 
   /// Emits the tile that starts at element `base` of the source, multiplies the
-  /// packed filters from `filter` (in steps of the sum), and ends up at the
+  /// packed filters of the tile of outputs number `filters`, and ends up at the
   /// output indices `position`; `channel` of `outputs` counts inside a group.
-  void emit(mlir::Value base, mlir::Value filter, int64_t width,
+  void emit(mlir::Value base, mlir::Value filters, int64_t width,
             llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
             int64_t outputs);
 
-  FlatView input, weights, output;
+  OpenView input, output;
+  FlatView weights;
   int64_t width = 0, lanes = 0, size = 0;
-  std::array<int64_t, 3> sourceStrides = {};
+  std::array<mlir::Value, 3> sourceStrides;
 
 private:
   ContractionTile(mlir::OpBuilder &builder, cpu::ContractOp op)
       : builder(&builder), op(op) {}
 
-  llvm::SmallVector<mlir::Value> sum(mlir::Value base, mlir::Value filter,
+  llvm::SmallVector<mlir::Value> sum(mlir::Value base, mlir::Value filters,
                                      int64_t columns);
+  llvm::SmallVector<mlir::Value> loadFilters(mlir::Value step);
   mlir::Value loadInput(mlir::Value offset);
+  mlir::Value getUnsignedZero();
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value w, mlir::Value acc);
   void storeRows(llvm::ArrayRef<mlir::Value> sums, int64_t columns,
                  llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
@@ -68,15 +84,16 @@ private:
                     int64_t outputs);
   void finish(mlir::Value sum, mlir::Value mask, int64_t vectorLanes,
               llvm::ArrayRef<mlir::Value> position);
-  mlir::Value loadOperand(const FlatView &view, mlir::Value mask,
+  mlir::Value loadOperand(const OpenView &view, mlir::Value mask,
                           int64_t vectorLanes,
                           llvm::ArrayRef<mlir::Value> position);
 
   mlir::OpBuilder *builder;
   cpu::ContractOp op;
-  mlir::Value source, stage;
+  mlir::Value source, stage, starts;
+  bool fusesStarts = false;
   /// Strides are by output dimension.
-  llvm::SmallVector<FlatView> operands;
+  llvm::SmallVector<OpenView> operands;
   int64_t steps = 0;
   std::array<int64_t, 2> kernel = {};
   llvm::SmallVector<int64_t> strides, dilations;

@@ -12,6 +12,7 @@
 #include "passes/Host/Passes.h"
 #include "passes/Host/Schedule.h"
 
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 
 using namespace mlir;
@@ -162,12 +163,12 @@ FailureOr<Contraction> describe(linalg::LinalgOp op) {
 }
 
 Value packWeights(OpBuilder &builder, Location loc, const Contraction &c,
-                  int64_t tile, bool pairs) {
+                  int64_t tile, int64_t pack) {
   SmallVector<int64_t> dims = {c.outputDim};
   SmallVector<OpFoldResult> tiles = {builder.getIndexAttr(tile)};
-  if (pairs) {
+  if (pack > 1) {
     dims.push_back(c.sumDim);
-    tiles.push_back(builder.getIndexAttr(2));
+    tiles.push_back(builder.getIndexAttr(pack));
   }
   auto type = cast<RankedTensorType>(c.weights.getType());
   Value zero = arith::ConstantOp::create(
@@ -179,15 +180,57 @@ Value packWeights(OpBuilder &builder, Location loc, const Contraction &c,
       .getResult();
 }
 
-/// The outermost size of input and result alone may be unknown, and there is
-/// something to compute.
+/// The outermost size of input and result, and the size of images, alone may be
+/// unknown, and there is something to compute.
 bool hasStaticTiles(linalg::LinalgOp op) {
+  bool isImage = isa<linalg::Conv2DNchwFchwOp, linalg::Conv2DNgchwGfchwOp>(*op);
   return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
     auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-    bool isWeights = &operand == op.getDpsInputOperand(1);
-    return type && !llvm::is_contained(type.getShape(), 0) &&
-           llvm::none_of(type.getShape().drop_front(!isWeights),
-                         ShapedType::isDynamic);
+    if (!type || llvm::is_contained(type.getShape(), 0))
+      return false;
+    ArrayRef<int64_t> known = type.getShape();
+    if (&operand != op.getDpsInputOperand(1)) {
+      known = known.drop_front();
+      if (isImage)
+        known = known.drop_back(2);
+    }
+    return llvm::none_of(known, ShapedType::isDynamic);
+  });
+}
+
+/// The sizes of a result (N, O, H, W), or (M, N), that are not known, from
+/// where its sums begin.
+SmallVector<Value> getOpenSizes(OpBuilder &builder, Location loc,
+                                RankedTensorType type, Value sums) {
+  SmallVector<OpFoldResult> known;
+  auto fill = sums.getDefiningOp<linalg::FillOp>();
+  if (auto empty = fill.output().getDefiningOp<tensor::EmptyOp>())
+    known = empty.getMixedSizes();
+  else
+    known = tensor::getMixedSizes(builder, loc, fill.output());
+  SmallVector<Value> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      // Groups have an axis of their own in front of the channels.
+      sizes.push_back(getValueOrCreateConstantIndexOp(
+          builder, loc,
+          dim == 0 ? known.front()
+                   : known[known.size() - type.getRank() + dim]));
+  return sizes;
+}
+
+/// Whether lanes of an epilogue's operands are a known distance apart, whatever
+/// the size of an image is.
+bool hasKnownLanes(const Epilogue &epilogue, RankedTensorType type) {
+  if (type.getRank() != 4 ||
+      !ShapedType::isDynamicShape(type.getShape().drop_front(2)))
+    return true;
+  return llvm::all_of(epilogue.maps, [](AffineMap map) {
+    for (AffineExpr expr :
+         map.getResults().drop_back(std::min<unsigned>(1, map.getNumResults())))
+      if (expr == getAffineDimExpr(3, map.getContext()))
+        return false;
+    return true;
   });
 }
 
@@ -216,20 +259,26 @@ struct FormContractionsPass
     const ContractSchedule &schedule = *known;
 
     Epilogue epilogue = collectEpilogue(contraction->result);
+    if (!hasKnownLanes(epilogue,
+                       cast<RankedTensorType>(epilogue.result.getType())))
+      return success();
     OpBuilder builder(epilogue.insertionPoint);
     Location loc = epilogue.absorbed.empty()
                        ? op.getLoc()
                        : FusedLoc::get(builder.getContext(),
                                        {op.getLoc(), epilogue.result.getLoc()});
+    bool takesBytes = schedule.instruction && schedule.instruction.getValue() ==
+                                                  cpu::ContractOp::kBytes;
     Value weights = packWeights(builder, loc, *contraction,
-                                schedule.lanes * schedule.vectors, integer);
+                                schedule.lanes * schedule.vectors,
+                                !integer     ? 1
+                                : takesBytes ? 4
+                                             : 2);
     auto type = cast<RankedTensorType>(epilogue.result.getType());
     Value init = epilogue.init;
     if (!init) {
-      SmallVector<Value> unknown;
-      if (type.isDynamicDim(0))
-        unknown.push_back(
-            tensor::DimOp::create(builder, loc, contraction->input, 0));
+      SmallVector<Value> unknown =
+          getOpenSizes(builder, loc, type, op.getDpsInits()[0]);
       init = tensor::EmptyOp::create(builder, loc, type.getShape(),
                                      type.getElementType(), unknown);
     }

@@ -23,13 +23,37 @@ using namespace acc::host;
 
 namespace {
 
-/// The one size that may be unknown.
+/// The number of images, or of rows of a product.
 Value outermostSize(OpBuilder &builder, cpu::ContractOp op) {
   return builder.createOrFold<memref::DimOp>(op.getLoc(), op.getInput(), 0);
 }
 
+/// Emits tiles of `width` columns, and of fewer for what is left, which is
+/// taken apart into powers of two where it is not known.
+void emitTiles(IndexBuilder &index, Value columns, int64_t width,
+               function_ref<void(Value, int64_t)> emit) {
+  index.loop(index.div(columns, width),
+             [&](Value c) { emit(index.mul(c, width), width); });
+  Value rest = index.rem(columns, width);
+  if (std::optional<int64_t> known = getConstantIntValue(rest)) {
+    if (*known)
+      emit(index.sub(columns, rest), *known);
+    return;
+  }
+  for (auto part = static_cast<int64_t>(llvm::bit_floor(
+           static_cast<uint64_t>(std::max<int64_t>(width - 1, 1))));
+       part > 0; part /= 2) {
+    Value start = index.sub(columns, rest);
+    index.loop(index.div(rest, part), [&](Value c) {
+      emit(index.add(start, index.mul(c, part)), part);
+    });
+    rest = index.rem(rest, part);
+  }
+}
+
 /// A convolution whose output is cut into blocks of rows (or, where rows are
-/// of no importance, of pixels) that share a packed copy of their input.
+/// of no importance, of pixels) that share a packed copy of their input. Images
+/// and their number may have any size.
 class ConvolutionLowering {
 public:
   ConvolutionLowering(OpBuilder &builder, cpu::ContractOp op,
@@ -49,30 +73,36 @@ public:
     strides = *op.getStrides();
     dilations = *op.getDilations();
     pads = *op.getPads();
-    in = {x[2], x[3]};
-    out = {y[2], y[3]};
+    for (int dim : {0, 1}) {
+      in[dim] = sizeOf(op.getInput(), 2 + dim);
+      out[dim] = sizeOf(op.getInit(), 2 + dim);
+    }
     int64_t rows = op.getRows();
     bool padded = llvm::any_of(pads, [](int64_t p) { return p != 0; });
+    // Where sizes are open, equal ones are all that there can be.
+    bool isSame = ShapedType::isDynamicShape(x.drop_front(2)) ||
+                  ShapedType::isDynamicShape(y.drop_front(2)) ||
+                  x.drop_front(2) == y.drop_front(2);
     flat = !padded && kernel[0] * kernel[1] == 1 && strides[0] == 1 &&
-           strides[1] == 1 && in == out && tile.joinRows();
+           strides[1] == 1 && isSame && tile.joinRows();
     if (flat) {
-      in = out = {1, in[0] * in[1]};
+      in = out = {index.constant(1), index.mul(in[0], in[1])};
       rows *= tile.width;
     }
     packed = padded || op.isInteger() || rows > 0;
-    int64_t extent = flat ? out[1] : out[0];
-    int64_t block = rows > 0 ? std::min(rows, extent) : extent;
+    Value extent = flat ? out[1] : out[0];
+    std::optional<int64_t> known = getConstantIntValue(extent);
+    Value block = extent;
+    if (rows > 0)
+      block = index.constant(known ? std::min(rows, *known) : rows);
     if (packed)
       allocatePanel(block);
+    tile.setKernel(sums, kernel, strides, dilations);
+    tile.emitStarts(op.getGroups() * tiles, /*isFused=*/false);
 
     index.loop(outermostSize(builder, op), [&](Value n) {
-      index.loop(op.getGroups(), [&](Value group) {
-        index.loop(extent / block, [&](Value b) {
-          emitBlock(n, group, index.mul(b, block), block);
-        });
-        if (int64_t rest = extent % block)
-          emitBlock(n, group, index.constant(extent - rest), rest);
-      });
+      index.loop(op.getGroups(),
+                 [&](Value group) { emitBlocks(n, group, extent, block); });
     });
   }
 
@@ -81,27 +111,53 @@ private:
     return op.getWeightsType().getRank() - (op.isInteger() ? 1 : 0) == 6;
   }
 
-  /// Input rows and columns that a block of output rows and columns reads.
-  int64_t reach(int dim, int64_t count) {
-    return ((count - 1) * strides[dim]) + ((kernel[dim] - 1) * dilations[dim]) +
-           1;
+  Value sizeOf(Value buffer, int64_t dim) {
+    return builder.createOrFold<memref::DimOp>(op.getLoc(), buffer, dim);
   }
 
-  void allocatePanel(int64_t block) {
-    panelRows = reach(0, flat ? 1 : block);
-    panelColumns = reach(1, flat ? block : out[1]);
-    int64_t pair = op.isInteger() ? 2 : 1;
-    Type element = op.isInteger() ? builder.getI16Type()
-                                  : op.getInputType().getElementType();
-    auto type =
-        MemRefType::get({sums * panelRows * panelColumns * pair}, element);
-    panel = memref::AllocOp::create(builder, op.getLoc(), type, ValueRange(),
+  /// Input rows and columns that a block of output rows and columns reads.
+  Value reach(int dim, Value count) {
+    return index.add(index.mul(index.add(count, -1), strides[dim]),
+                     ((kernel[dim] - 1) * dilations[dim]) + 1);
+  }
+
+  void allocatePanel(Value block) {
+    // What has no rows or columns at all needs no panel, but a size.
+    Value one = index.constant(1);
+    panelRows = reach(0, flat ? one : index.max(block, one));
+    panelColumns = reach(1, index.max(flat ? block : out[1], one));
+    Value size =
+        index.mul(index.mul(panelRows, panelColumns), sums * op.getPack());
+    std::optional<int64_t> known = getConstantIntValue(size);
+    auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)},
+                                tile.getPanelType());
+    panel = memref::AllocOp::create(builder, op.getLoc(), type,
+                                    known ? ValueRange() : ValueRange(size),
                                     builder.getI64IntegerAttr(64));
   }
 
-  void emitBlock(Value n, Value group, Value start, int64_t count) {
-    int64_t rows = flat ? 1 : count, columns = flat ? count : out[1];
-    Value zero = index.constant(0);
+  void emitBlocks(Value n, Value group, Value extent, Value block) {
+    std::optional<int64_t> known = getConstantIntValue(extent),
+                           size = getConstantIntValue(block);
+    if (extent == block || (known && size && *known == *size))
+      return emitBlock(n, group, index.constant(0), extent);
+    if (!known) {
+      index.loop(index.div(index.add(extent, *size - 1), *size), [&](Value b) {
+        Value start = index.mul(b, block);
+        emitBlock(n, group, start, index.min(block, index.sub(extent, start)));
+      });
+      return;
+    }
+    index.loop(*known / *size, [&](Value b) {
+      emitBlock(n, group, index.mul(b, block), block);
+    });
+    if (int64_t rest = *known % *size)
+      emitBlock(n, group, index.constant(*known - rest), index.constant(rest));
+  }
+
+  void emitBlock(Value n, Value group, Value start, Value count) {
+    Value zero = index.constant(0), one = index.constant(1);
+    Value rows = flat ? one : count, columns = flat ? count : out[1];
     Value row = flat ? zero : start, column = flat ? start : zero;
     Value base =
         index.add(index.mul(n, tile.input.strides[0]),
@@ -109,107 +165,95 @@ private:
     if (packed) {
       fillPanel(base, index.mul(row, strides[0]), column, reach(0, rows),
                 reach(1, columns));
-      tile.setSource(panel, panelRows * panelColumns, panelColumns, 1);
+      tile.setSource(panel, index.mul(panelRows, panelColumns), panelColumns,
+                     one);
       base = zero;
     } else {
-      base = index.add(base, index.mul(row, strides[0] * tile.rowStride()));
+      base = index.add(base,
+                       index.mul(index.mul(row, strides[0]), tile.rowStride()));
       base = index.add(base, index.mul(column, strides[1]));
       tile.setSource(tile.input.memref, tile.input.strides[1], tile.rowStride(),
                      tile.input.strides[3]);
     }
-    tile.setKernel(sums, kernel, strides, dilations);
     index.loop(tiles, [&](Value t) {
-      Value filter = index.mul(index.add(index.mul(group, tiles), t),
-                               sums * kernel[0] * kernel[1]);
+      Value filters = index.add(index.mul(group, tiles), t);
       Value channel = index.mul(t, tile.size);
       index.loop(rows, [&](Value r) {
-        Value rowBase =
-            index.add(base, index.mul(r, strides[0] * tile.sourceStrides[1]));
-        auto emitTile = [&](Value c, int64_t width) {
-          Value source = index.add(
-              rowBase, index.mul(c, strides[1] * tile.sourceStrides[2]));
-          tile.emit(source, filter, width,
+        Value rowBase = index.add(
+            base, index.mul(index.mul(r, strides[0]), tile.sourceStrides[1]));
+        emitTiles(index, columns, tile.width, [&](Value c, int64_t width) {
+          Value source = index.add(rowBase, index.mul(index.mul(c, strides[1]),
+                                                      tile.sourceStrides[2]));
+          tile.emit(source, filters, width,
                     {n, index.add(index.mul(group, outputs), channel),
                      index.add(row, r), index.add(column, c)},
                     channel, outputs);
-        };
-        index.loop(columns / tile.width, [&](Value c) {
-          emitTile(index.mul(c, tile.width), tile.width);
         });
-        if (int64_t rest = columns % tile.width)
-          emitTile(index.constant(columns - rest), rest);
       });
     });
   }
 
   /// Copies the rows that a block needs, padded.
-  void fillPanel(Value base, Value firstRow, Value firstColumn, int64_t rows,
-                 int64_t columns) {
+  void fillPanel(Value base, Value firstRow, Value firstColumn, Value rows,
+                 Value columns) {
     Location loc = op.getLoc();
-    int64_t pair = op.isInteger() ? 2 : 1;
+    Value zero = index.constant(0);
     index.loop(sums, [&](Value sum) {
       index.loop(rows, [&](Value r) {
         Value target = index.mul(index.add(index.mul(sum, panelRows), r),
-                                 panelColumns * pair);
-        auto pad = [&](int64_t from, int64_t to) {
+                                 index.mul(panelColumns, op.getPack()));
+        auto pad = [&](Value from, Value to) {
           copyRow(target, from, to, sum, Value(), Value());
         };
-        int64_t left = std::min(pads[1], columns);
-        int64_t right = std::max(left, std::min(columns, in[1] + pads[1]));
-        if (flat)
+        Value left = index.min(index.constant(pads[1]), columns);
+        Value right =
+            index.max(left, index.min(columns, index.add(in[1], pads[1])));
+        if (flat || (pads[1] == 0 && pads[3] == 0))
           right = columns;
         auto copy = [&](Value row) {
           Value source = index.add(base, index.mul(row, tile.rowStride()));
           source = index.add(source, firstColumn);
-          pad(0, left);
+          if (pads[1] != 0)
+            pad(zero, left);
           copyRow(target, left, right, sum, source, index.constant(-pads[1]));
-          pad(right, columns);
+          if (right != columns)
+            pad(right, columns);
         };
         Value row = index.add(index.add(firstRow, r), -pads[0]);
         if (pads[0] == 0 && pads[2] == 0)
           return copy(row);
-        Value valid =
-            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, row,
-                                  index.constant(in[0]));
+        Value valid = arith::CmpIOp::create(
+            builder, loc, arith::CmpIPredicate::ult, row, in[0]);
         auto choice = scf::IfOp::create(builder, loc, valid, /*withElse=*/true);
         OpBuilder::InsertionGuard guard(builder);
         builder.setInsertionPoint(choice.thenBlock()->getTerminator());
         copy(row);
         builder.setInsertionPoint(choice.elseBlock()->getTerminator());
-        pad(0, columns);
+        pad(zero, columns);
       });
     });
   }
 
   /// Writes the columns [from, to) of a panel's row, from `source` or, when
   /// there is none, of padding.
-  void copyRow(Value target, int64_t from, int64_t to, Value sum, Value source,
+  void copyRow(Value target, Value from, Value to, Value sum, Value source,
                Value shift) {
-    if (from >= to)
-      return;
     Location loc = op.getLoc();
-    int64_t pair = op.isInteger() ? 2 : 1;
-    index.loop(to - from, [&](Value i) {
+    int64_t pack = op.getPack();
+    index.loop(index.sub(to, from), [&](Value i) {
       Value column = index.add(i, from);
-      for (int64_t k = 0; k < pair; ++k) {
+      for (int64_t k = 0; k < pack; ++k) {
         Value value =
             source ? loadChannel(sum, k,
                                  index.add(source, index.add(column, shift)))
-                   : arith::ConstantOp::create(builder, loc, padding());
+                   : arith::ConstantOp::create(
+                         builder, loc,
+                         tile.toPanel(static_cast<int64_t>(op.getPadValue())));
         memref::StoreOp::create(
             builder, loc, value, panel,
-            index.add(target, index.add(index.mul(column, pair), k)));
+            index.add(target, index.add(index.mul(column, pack), k)));
       }
     });
-  }
-
-  TypedAttr padding() {
-    // Builder::getI16IntegerAttr makes an invalid attribute of a negative
-    // value.
-    if (op.isInteger())
-      return builder.getIntegerAttr(builder.getI16Type(),
-                                    static_cast<int64_t>(op.getPadValue()));
-    return builder.getF32FloatAttr(0);
   }
 
   Value loadChannel(Value sum, int64_t k, Value offset) {
@@ -218,16 +262,16 @@ private:
       return memref::LoadOp::create(
           builder, loc, tile.input.memref,
           index.add(offset, index.mul(sum, tile.input.strides[1])));
-    // With an odd number of channels the last pair has one channel, whose
-    // partner's weights are zero: any value in range may be read for it.
-    Value channel = index.add(index.mul(sum, 2), k);
-    if (k == 1 && channels % 2)
+    // Of channels that do not exist, which would complete the last pair or four
+    // of them, weights are zero: any value in range may be read for it.
+    Value channel = index.add(index.mul(sum, op.getPack()), k);
+    if (k > 0 && channels % op.getPack())
       channel = arith::MinSIOp::create(builder, loc, channel,
                                        index.constant(channels - 1));
     Value value = memref::LoadOp::create(
         builder, loc, tile.input.memref,
         index.add(offset, index.mul(channel, tile.input.strides[1])));
-    return arith::ExtSIOp::create(builder, loc, builder.getI16Type(), value);
+    return tile.toPanel(value);
   }
 
   OpBuilder &builder;
@@ -235,48 +279,49 @@ private:
   ContractionTile &tile;
   IndexBuilder index;
   int64_t outputs = 0, tiles = 0, channels = 0, sums = 0;
-  std::array<int64_t, 2> kernel, in, out;
+  std::array<int64_t, 2> kernel;
+  std::array<Value, 2> in, out;
   ArrayRef<int64_t> strides, dilations, pads;
   bool flat = false, packed = false;
-  Value panel;
-  int64_t panelRows = 0, panelColumns = 0;
+  Value panel, panelRows, panelColumns;
 };
 
-/// Copies the input as pairs of 16-bit integers.
-void widenRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
-               Value rows) {
+/// Copies the input as what the instruction takes of integers.
+void copyRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
+              Value rows) {
   Location loc = op.getLoc();
   IndexBuilder index(builder, loc);
   int64_t depth = op.getInputType().getDimSize(1);
   int64_t sums = op.getWeightsType().getDimSize(1);
-  Value size = index.mul(rows, sums * 2);
+  int64_t columns = sums * op.getPack();
+  Value size = index.mul(rows, columns);
   std::optional<int64_t> known = getConstantIntValue(size);
   auto type = MemRefType::get({known.value_or(ShapedType::kDynamic)},
-                              builder.getI16Type());
-  Value wide = memref::AllocOp::create(builder, loc, type,
+                              tile.getPanelType());
+  Value copy = memref::AllocOp::create(builder, loc, type,
                                        known ? ValueRange() : ValueRange(size),
                                        builder.getI64IntegerAttr(64));
   index.loop(rows, [&](Value m) {
-    Value target = index.mul(m, sums * 2);
+    Value target = index.mul(m, columns);
     Value source = index.mul(m, tile.input.strides[0]);
     index.loop(depth, [&](Value k) {
       Value value = memref::LoadOp::create(
           builder, loc, tile.input.memref,
           index.add(source, index.mul(k, tile.input.strides[1])));
-      value = arith::ExtSIOp::create(builder, loc, builder.getI16Type(), value);
-      memref::StoreOp::create(builder, loc, value, wide, index.add(target, k));
+      memref::StoreOp::create(builder, loc, tile.toPanel(value), copy,
+                              index.add(target, k));
     });
-    if (depth % 2)
+    for (int64_t k = depth; k < columns; ++k)
       memref::StoreOp::create(
           builder, loc,
-          arith::ConstantOp::create(
-              builder, loc, builder.getIntegerAttr(builder.getI16Type(), 0)),
-          wide, index.add(target, depth));
+          arith::ConstantOp::create(builder, loc, tile.toPanel(int64_t{0})),
+          copy, index.add(target, k));
   });
-  tile.setSource(wide, 1, 0, sums);
+  tile.setSource(copy, index.constant(1), index.constant(0),
+                 index.constant(sums));
 }
 
-/// Rows of the input times packed columns; integers are widened first.
+/// Rows of the input times packed columns; integers are copied first.
 void emitProduct(OpBuilder &builder, cpu::ContractOp op,
                  ContractionTile &tile) {
   Location loc = op.getLoc();
@@ -285,37 +330,22 @@ void emitProduct(OpBuilder &builder, cpu::ContractOp op,
   int64_t tiles = op.getWeightsType().getDimSize(0);
   int64_t sums = op.getWeightsType().getDimSize(1);
   if (op.isInteger())
-    widenRows(builder, op, tile, rows);
+    copyRows(builder, op, tile, rows);
   else
-    tile.setSource(tile.input.memref, tile.input.strides[1], 0,
+    tile.setSource(tile.input.memref, tile.input.strides[1], index.constant(0),
                    tile.input.strides[0]);
   const int64_t one[] = {1, 1};
   tile.setKernel(sums, {1, 1}, one, one);
+  // A few rows take registers for one more without a spill.
+  constexpr int64_t few = 8;
+  std::optional<int64_t> count = getConstantIntValue(rows);
+  tile.emitStarts(tiles, count && *count <= std::min(tile.width, few));
   index.loop(tiles, [&](Value t) {
     Value column = index.mul(t, tile.size);
-    auto emitRows = [&](Value m, int64_t width) {
-      tile.emit(index.mul(m, tile.sourceStrides[2]), index.mul(t, sums), width,
-                {m, column}, column, op.getInitType().getDimSize(1));
-    };
-    index.loop(index.div(rows, tile.width), [&](Value m) {
-      emitRows(index.mul(m, tile.width), tile.width);
+    emitTiles(index, rows, tile.width, [&](Value m, int64_t width) {
+      tile.emit(index.mul(m, tile.sourceStrides[2]), t, width, {m, column},
+                column, op.getInitType().getDimSize(1));
     });
-    Value rest = index.rem(rows, tile.width);
-    if (std::optional<int64_t> known = getConstantIntValue(rest)) {
-      if (*known)
-        emitRows(index.sub(rows, rest), *known);
-      return;
-    }
-    // A number of rows that is not known is taken apart into powers of two.
-    for (auto width = static_cast<int64_t>(llvm::bit_floor(
-             static_cast<uint64_t>(std::max<int64_t>(tile.width - 1, 1))));
-         width > 0; width /= 2) {
-      Value start = index.sub(rows, rest);
-      index.loop(index.div(rest, width), [&](Value m) {
-        emitRows(index.add(start, index.mul(m, width)), width);
-      });
-      rest = index.rem(rest, width);
-    }
   });
 }
 

@@ -102,11 +102,13 @@ void packBytes(linalg::PackOp pack, ArrayRef<char> source, size_t width,
 }
 
 /// Lanes of outputs that do not exist are never stored, so a splat may fill
-/// them; a missing partner of a pair is summed and must be zero.
+/// them; a missing element of those that are summed at once must be zero.
 bool staysSplat(linalg::PackOp pack) {
   ArrayRef<int64_t> positions = pack.getInnerDimsPos();
   return positions.size() == 1 ||
-         pack.getSourceType().getDimSize(positions[1]) % 2 == 0;
+         pack.getSourceType().getDimSize(positions[1]) %
+                 pack.getStaticInnerTiles()[1] ==
+             0;
 }
 
 ElementsAttr packConstant(linalg::PackOp pack, ElementsAttr value) {

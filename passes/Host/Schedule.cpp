@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Host/Schedule.h"
+#include "dialects/CPU/CPUDialect.h"
 
 using namespace mlir;
 using namespace acc;
@@ -56,7 +57,8 @@ acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
   if (!serial.empty() && loops.rows)
     read.rows = serial[0].getSizeOf(*loops.rows);
   if (FlatSymbolRefAttr instruction = schedule.getIntrinsic()) {
-    if (instruction.getValue() != "pmaddwd")
+    if (instruction.getValue() != "pmaddwd" &&
+        instruction.getValue() != cpu::ContractOp::kBytes)
       return op.emitOpError("has the unknown instruction ")
              << instruction << " in its schedule";
     read.instruction = instruction.getAttr();

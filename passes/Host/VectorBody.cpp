@@ -64,6 +64,36 @@ FailureOr<FlatView> acc::host::flatten(OpBuilder &builder, Location loc,
   return view;
 }
 
+FailureOr<OpenView> acc::host::flattenOpen(OpBuilder &builder, Location loc,
+                                           Value buffer) {
+  IndexBuilder index(builder, loc);
+  OpenView view;
+  if (FailureOr<FlatView> flat = flatten(builder, loc, buffer);
+      succeeded(flat)) {
+    view.memref = flat->memref;
+    for (int64_t stride : flat->strides)
+      view.strides.push_back(index.constant(stride));
+    return view;
+  }
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.getLayout().isIdentity())
+    return failure();
+  Value extent = index.constant(1);
+  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+    view.strides.insert(view.strides.begin(), extent);
+    extent = index.mul(extent,
+                       builder.createOrFold<memref::DimOp>(loc, buffer, dim));
+  }
+  auto flat =
+      MemRefType::get({ShapedType::kDynamic}, type.getElementType(),
+                      MemRefLayoutAttrInterface(), type.getMemorySpace());
+  view.memref = memref::ReinterpretCastOp::create(
+      builder, loc, flat, buffer, OpFoldResult(builder.getIndexAttr(0)),
+      ArrayRef<OpFoldResult>{OpFoldResult(extent)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
+  return view;
+}
+
 /// A lane that does not exist reads zeros, by which nothing may divide.
 static bool mayTrap(Operation &op) {
   return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
@@ -270,6 +300,10 @@ Value IndexBuilder::rem(Value a, int64_t b) {
 
 Value IndexBuilder::min(Value a, Value b) {
   return builder.createOrFold<arith::MinSIOp>(loc, a, b);
+}
+
+Value IndexBuilder::max(Value a, Value b) {
+  return builder.createOrFold<arith::MaxSIOp>(loc, a, b);
 }
 
 void IndexBuilder::loop(Value count, function_ref<void(Value)> body) {

@@ -9,6 +9,7 @@
 #define ACC_PASSES_HOST_VECTORBODY_H
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 
 #include <optional>
@@ -25,6 +26,20 @@ struct FlatView {
 /// Fails when the strides or the offset are not static.
 mlir::FailureOr<FlatView> flatten(mlir::OpBuilder &builder, mlir::Location loc,
                                   mlir::Value buffer);
+
+/// The same for a buffer whose sizes, and so its strides, may be known at run
+/// time only; then it has no gaps.
+struct OpenView {
+  mlir::Value memref;
+  llvm::SmallVector<mlir::Value> strides;
+
+  /// The number that a stride is, if it is known.
+  std::optional<int64_t> getStride(size_t dim) const {
+    return mlir::getConstantIntValue(strides[dim]);
+  }
+};
+mlir::FailureOr<OpenView> flattenOpen(mlir::OpBuilder &builder,
+                                      mlir::Location loc, mlir::Value buffer);
 
 /// A table of 256 bytes that a scalar function reads at a byte: one, or one for
 /// every iteration of the loop `axis` of the operation that has the function.
@@ -96,6 +111,7 @@ public:
   mlir::Value div(mlir::Value a, int64_t b);
   mlir::Value rem(mlir::Value a, int64_t b);
   mlir::Value min(mlir::Value a, mlir::Value b);
+  mlir::Value max(mlir::Value a, mlir::Value b);
 
   /// A loop over [0, count) that is no loop when the count is known to be one,
   /// and nothing when it is known to be zero.

@@ -274,16 +274,24 @@ bool VectorNest::isContiguous(const VectorLoop &loop) {
 }
 
 /// In a product of matrices, rows of the result multiply the same vectors of
-/// the second factor.
-bool VectorNest::canShareRows(size_t index) {
+/// the second factor. Without `vectors` it may be the same numbers for all
+/// lanes, too: rows of a depthwise convolution have one filter.
+bool VectorNest::canShareRows(size_t index, bool vectors) {
   bool reduces = llvm::any_of(
       loops, [](const VectorLoop &loop) { return loop.reduction; });
   const VectorLoop &vector = loops[vectorLoop], &rows = loops[index];
+  // Whether an operand is read anew in every step of a reduction.
+  auto reads = [&](size_t operand) {
+    return llvm::any_of(loops, [&](const VectorLoop &loop) {
+      return loop.reduction && !loop.steps[operand].isZero();
+    });
+  };
   if (!reduces || vector.reduction || rows.reduction || index == vectorLoop)
     return false;
   for (auto [o, operand] : llvm::enumerate(operands))
     if (operand.memref && !op.isDpsInit(operand.operand) &&
-        !vector.steps[o].isZero() && rows.steps[o].isZero())
+        rows.steps[o].isZero() &&
+        (!vector.steps[o].isZero() || (!vectors && reads(o))))
       return true;
   return false;
 }
@@ -327,7 +335,7 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
   const Product &extent = loops[*loop].extent;
   int64_t most =
       extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
-  if (!canShareRows(*loop) || rows > most)
+  if (!canShareRows(*loop, /*vectors=*/false) || rows > most)
     return op.emitOpError("cannot compute rows side by side as ")
            << registers << " says: "
            << (rows > most ? "there are too many"
@@ -361,9 +369,13 @@ bool VectorNest::chooseVectorLoop() {
 
 /// The innermost loop whose rows share vectors.
 void VectorNest::chooseRowLoop() {
-  for (size_t index = 0; index < loops.size(); ++index)
-    if (canShareRows(index))
-      rowLoop = index;
+  for (bool vectors : {true, false}) {
+    for (size_t index = 0; index < loops.size(); ++index)
+      if (canShareRows(index, vectors))
+        rowLoop = index;
+    if (rowLoop)
+      break;
+  }
   if (!rowLoop)
     return;
   const Product &extent = loops[*rowLoop].extent;

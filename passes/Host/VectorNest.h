@@ -93,7 +93,7 @@ private:
   void coalesce();
   bool isContiguous(const VectorLoop &loop);
   bool canReduce(const VectorLoop &loop);
-  bool canShareRows(size_t loop);
+  bool canShareRows(size_t loop, bool vectors);
   mlir::FailureOr<size_t> findLoop(te::TileAttr level);
   mlir::LogicalResult obey(te::ScheduleAttr schedule, int64_t mostLanes);
   bool decide();

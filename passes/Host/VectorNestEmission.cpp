@@ -284,6 +284,51 @@ private:
     return builder.create(state)->getResult(0);
   }
 
+  /// The only reduction, several vectors at a time: each of them goes into
+  /// partial results of its own, so that none waits for the one before it.
+  SmallVector<Value> reduceSideBySide(const Offsets &offsets,
+                                      ArrayRef<Value> neutral,
+                                      ArrayRef<Operation *> combiners) {
+    constexpr int64_t chains = 4;
+    size_t loop = reductions.front();
+    Value extent = extents[loop];
+    std::optional<int64_t> known = getConstantIntValue(extent);
+    int64_t wide = lanes * chains;
+    if (known && *known < 2 * wide)
+      return reduce(0, {offsets}, Value(), neutral);
+    SmallVector<Value> running;
+    for (int64_t chain = 0; chain < chains; ++chain)
+      llvm::append_range(running, neutral);
+    Value blocks = index.div(extent, wide);
+    size_t count = neutral.size();
+    running = index.loop(blocks, running, [&](Value b, ValueRange carried) {
+      SmallVector<Value> next;
+      for (int64_t chain = 0; chain < chains; ++chain) {
+        Value at = index.add(index.mul(b, wide), chain * lanes);
+        llvm::append_range(next, apply({advance(offsets, loop, at)}, Value(),
+                                       carried.slice(chain * count, count)));
+      }
+      return next;
+    });
+    SmallVector<Value> joined(ArrayRef(running).take_front(count));
+    for (int64_t chain = 1; chain < chains; ++chain)
+      for (size_t i = 0; i < count; ++i)
+        joined[i] =
+            combine(combiners[i], joined[i], running[(chain * count) + i]);
+    Value start = index.mul(blocks, wide);
+    return index.chunks(index.sub(extent, start), lanes, joined,
+                        [&](Value at, Value valid, ValueRange carried) {
+                          SmallVector<Value> next = apply(
+                              {advance(offsets, loop, index.add(start, at))},
+                              valid, carried);
+                          if (valid)
+                            for (auto [value, old] : llvm::zip(next, carried))
+                              value = arith::SelectOp::create(
+                                  builder, loc, mask(valid), value, old);
+                          return next;
+                        });
+  }
+
   /// One element of every result: partial results in the lanes, which are
   /// joined half by half at the end.
   void emitReduced(Offsets offsets) {
@@ -296,7 +341,9 @@ private:
       running.push_back(vector::BroadcastOp::create(
           builder, loc, vectorOf(nest.operands[i].element), neutral));
     }
-    SmallVector<Value> partial = reduce(0, {offsets}, Value(), running);
+    SmallVector<Value> partial =
+        reductions.size() == 1 ? reduceSideBySide(offsets, running, combiners)
+                               : reduce(0, {offsets}, Value(), running);
     for (auto [i, combiner, value] : llvm::zip(inits, combiners, partial)) {
       for (int64_t half = lanes / 2; half > 0; half /= 2) {
         auto part = [&](int64_t from) {

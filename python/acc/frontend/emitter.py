@@ -180,14 +180,17 @@ class Emitter:
     def attribute(self, value: object) -> ir.Attribute:
         """The attribute of a value of Python.
 
-        Integers are i64 attributes and floats f32, numpy doubles f64. Sequences of integers and numpy arrays are dense
-        arrays, sequences of texts are arrays; cases of an enumeration of `acc.dialects.graph` are its attributes.
+        Integers are i64 attributes and floats f32, numpy bytes i8 and doubles f64. Sequences of integers and numpy
+        arrays are dense arrays, sequences of texts are arrays; cases of an enumeration of `acc.dialects.graph` are its
+        attributes.
         """
         match value:
             case Enumeration():
                 return getattr(graph, f"{type(value).__name__}Attr").get(value, context=self._context)
             case bool():
                 return ir.BoolAttr.get(value, context=self._context)
+            case np.int8():
+                return ir.IntegerAttr.get(ir.IntegerType.get_signless(8, context=self._context), int(value))
             case np.float64():
                 return ir.FloatAttr.get_f64(float(value), context=self._context)
             case int():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import Call, dtype_of, element_of, shape_of
+from acc.frontend.call import Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import UnknownSizeError, maximum, size_array
 
@@ -18,11 +18,12 @@ __all__ = ["pad_by_sizes"]
 
 
 def pad_by_sizes(
-    call: Call, value: ir.Value, begins: Sequence[int], ends: Sequence[int], mode: str, constant: np.ndarray
+    call: Call, value: ir.Value, begins: Sequence[int], ends: Sequence[int], mode: str, constant: Tensor
 ) -> ir.Value:
     """`value` with elements in front and behind along every axis; negative numbers take some away.
 
-    mode: as the attribute of Pad. constant: the element of "constant", a scalar.
+    mode: as the attribute of Pad. constant: the element of "constant", a scalar; one that a run computes has the type
+    of `value`'s elements.
     """
     for axis, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         if _is_zero(begin) and _is_zero(end):
@@ -46,7 +47,7 @@ def _is_positive(number: int) -> bool:
         return False
 
 
-def _pad_axis(call: Call, value: ir.Value, axis: int, begin: int, end: int, constant: np.ndarray) -> ir.Value:
+def _pad_axis(call: Call, value: ir.Value, axis: int, begin: int, end: int, constant: Tensor) -> ir.Value:
     shape = list(shape_of(value))
     if not (_is_positive(begin) and _is_positive(end)):
         starts, sizes = [0] * len(shape), list(shape)
@@ -54,7 +55,9 @@ def _pad_axis(call: Call, value: ir.Value, axis: int, begin: int, end: int, cons
         sizes[axis] = maximum(shape[axis] - starts[axis] - maximum(-end, 0), 0)
         value = call.emit("slice", [value], starts=starts, sizes=sizes, steps=[1] * len(shape))
         begin, end = maximum(begin, 0), maximum(end, 0)
-    element = call.literal(np.asarray(constant, dtype_of(element_of(value))))
+    element = constant
+    if isinstance(element, np.ndarray):
+        element = call.literal(np.asarray(element, dtype_of(element_of(value))))
 
     def part(size: int) -> list[ir.Value]:
         if _is_zero(size):

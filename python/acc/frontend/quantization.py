@@ -272,15 +272,16 @@ def convert_dynamic_quantize(call: Call) -> list[Tensor]:
             return number(0)
         return call.emit(kind, [call.emit(f"reduce_{kind}", [value], axes=axes, keepdims=False), number(0)])
 
-    def whole(real: ir.Value, integer: np.dtype) -> ir.Value:
-        limited = call.emit("clip", [call.emit("round", [real])], min=np.float64(0), max=np.float64(255))
-        return call.emit_as(call.tensor_type(shape_of(real), integer), "cast", limited)
+    def whole(real: ir.Value) -> ir.Value:
+        # Quantization with scale 1 rounds, saturates, and makes zeros of NaN.
+        bytes_ = Quantization(np.dtype(np.uint8), (1.0,), (0,), None)
+        return call.storage(call.emit_as(call.tensor_type(shape_of(real), bytes_), "quantize_linear", real))
 
     low, high = bound("min"), bound("max")
     step = call.emit("div", [call.emit("sub", [high, low]), number(255)])
     scale = call.emit("where", [call.emit("equal", [high, low]), number(1), step])
     middle = call.emit("div", [call.emit("neg", [low]), scale])
     middle = call.emit("where", [call.emit("is_nan", [middle]), number(255), middle])
-    zero = whole(middle, np.dtype(np.uint8))
+    zero = whole(middle)
     moved = call.emit("add", [call.emit("round", [call.emit("div", [value, scale])]), _cast(call, zero, _F32)])
-    return [whole(moved, np.dtype(np.uint8)), scale, zero]
+    return [whole(moved), scale, zero]

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from acc import ir
-from acc.frontend.call import BOOL, PLAIN, Call, dtype_of, element_of, shape_of
+from acc.frontend.call import BOOL, PLAIN, Call, Tensor, dtype_of, element_of, shape_of
 from acc.frontend.padding import pad_by_sizes
 from acc.frontend.problems import NotStatic, Unsupported
 from acc.frontend.sizes import maximum
@@ -99,13 +99,15 @@ def padded(call: Call, value: ir.Value, attributes: Mapping[str, object]) -> tup
     pads = cast(Sequence[int], attributes["pads"])
     if not _is_open(pads):
         return value, dict(attributes)
-    return _surrounded(call, value, pads, 0), {**attributes, "pads": [0] * len(pads)}
+    return surrounded(call, value, pads, 0), {**attributes, "pads": [0] * len(pads)}
 
 
-def _surrounded(call: Call, value: ir.Value, pads: Sequence[int], element: float) -> ir.Value:
-    """A tensor with elements around its spatial axes."""
+def surrounded(call: Call, value: ir.Value, pads: Sequence[int], element: float | Tensor) -> ir.Value:
+    """A tensor with elements around its spatial axes; one that a run computes has the type of the tensor's."""
     rank = len(pads) // 2
-    constant = np.asarray(element, dtype_of(element_of(value)))
+    constant = element
+    if not isinstance(constant, ir.Value):
+        constant = np.asarray(constant, dtype_of(element_of(value)))
     return pad_by_sizes(call, value, [0, 0, *pads[:rank]], [0, 0, *pads[rank:]], "constant", constant)
 
 
@@ -253,18 +255,18 @@ def _pool_by_sizes(call: Call, operand: ir.Value, window: _Window) -> ir.Value:
         value = call.storage(operand)
         dtype = dtype_of(element_of(value))
         lowest = np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
-        result = call.emit(kind, [_surrounded(call, value, window.pads, lowest)], **attributes)
+        result = call.emit(kind, [surrounded(call, value, window.pads, lowest)], **attributes)
         if value is operand:
             return result
         return call.emit_as(call.tensor_type(shape_of(result), element_of(operand)), "storage_cast", result)
     if kind == "average_pool":
         attributes["count_include_pad"] = False
-    result = call.emit(kind, [_surrounded(call, operand, window.pads, 0)], **attributes)
+    result = call.emit(kind, [surrounded(call, operand, window.pads, 0)], **attributes)
     if kind != "average_pool" or call.attributes.get("count_include_pad"):
         return result
     one = call.literal(np.asarray(1, dtype_of(element_of(operand))))
     ones = call.emit("expand", [one], shape=[1, 1, *window.sizes])
-    return call.emit("div", [result, call.emit(kind, [_surrounded(call, ones, window.pads, 0)], **attributes)])
+    return call.emit("div", [result, call.emit(kind, [surrounded(call, ones, window.pads, 0)], **attributes)])
 
 
 def convert_global_max_pool(call: Call) -> list[ir.Value]:

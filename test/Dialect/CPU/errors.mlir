@@ -13,7 +13,7 @@ func.func @element(%x: tensor<2x2xf64>, %w: tensor<1x2x8xf64>, %o: tensor<2x8xf6
 // -----
 
 func.func @dynamic(%x: tensor<2x?xf32>, %w: tensor<1x2x8xf32>, %o: tensor<2x8xf32>) {
-  // expected-error @+1 {{needs static shapes but for the outermost dimension, not 'tensor<2x?xf32>'}}
+  // expected-error @+1 {{needs static shapes but for rows, or the number and size of images, not 'tensor<2x?xf32>'}}
   %0 = cpu.contract ins(%x, %w : tensor<2x?xf32>, tensor<1x2x8xf32>) outs(%o : tensor<2x8xf32>)
       attributes {tile = array<i64: 2, 8>, maps = []} {
   ^bb0(%s: f32):

@@ -34,8 +34,10 @@ func.func @quantize(%x: tensor<2x3xf32>) -> tensor<2x3xui8> {
   // CHECK: %[[SCALED:.*]] = arith.divf
   // CHECK: %[[ROUNDED:.*]] = math.roundeven %[[SCALED]]
   // CHECK: %[[MOVED:.*]] = arith.addf %[[ROUNDED]]
-  // CHECK: %[[BOUND:.*]] = arith.{{max|min}}numf %[[MOVED]]
-  // CHECK: %[[CLAMPED:.*]] = arith.{{max|min}}numf %[[BOUND]]
+  // CHECK: %[[ABOVE:.*]] = arith.cmpf ogt, %[[MOVED]], %[[LEAST:.*]] : f32
+  // CHECK: %[[BOUND:.*]] = arith.select %[[ABOVE]], %[[MOVED]], %[[LEAST]] : f32
+  // CHECK: %[[BELOW:.*]] = arith.cmpf olt, %[[BOUND]], %[[MOST:.*]] : f32
+  // CHECK: %[[CLAMPED:.*]] = arith.select %[[BELOW]], %[[BOUND]], %[[MOST]] : f32
   // CHECK: %[[INTEGER:.*]] = arith.fptosi %[[CLAMPED]] : f32 to i32
   // CHECK: %[[NARROW:.*]] = arith.trunci %[[INTEGER]] : i32 to i8
   // CHECK: linalg.yield %[[NARROW]]

@@ -20,6 +20,27 @@ te.kernel @relu(%x: tensor<8xf32>, %out: tensor<8xf32>) -> tensor<8xf32> attribu
   te.return %0 : tensor<8xf32>
 }
 
+// What many parts make up is stored part by part.
+// CHECK-LABEL: te.kernel @parts(
+// CHECK-SAME: %[[X0:[a-z0-9]+]]: memref<2xf32>, %[[X1:[a-z0-9]+]]: memref<2xf32>
+// CHECK-NOT: alloc
+// CHECK: %[[P0:.*]] = memref.subview %[[OUT:.*]][0] [2] [1]
+// CHECK: memref.copy %[[X0]], %[[P0]]
+// CHECK: %[[P1:.*]] = memref.subview %[[OUT]][2] [2] [1]
+// CHECK: memref.copy %[[X1]], %[[P1]]
+te.kernel @parts(%x0: tensor<2xf32>, %x1: tensor<2xf32>, %x2: tensor<2xf32>, %x3: tensor<2xf32>, %x4: tensor<2xf32>, %x5: tensor<2xf32>, %x6: tensor<2xf32>, %x7: tensor<2xf32>, %out: tensor<16xf32>) -> tensor<16xf32> attributes {target = #te.host} {
+  %e = tensor.empty() : tensor<16xf32>
+  %p0 = tensor.insert_slice %x0 into %e[0] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p1 = tensor.insert_slice %x1 into %p0[2] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p2 = tensor.insert_slice %x2 into %p1[4] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p3 = tensor.insert_slice %x3 into %p2[6] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p4 = tensor.insert_slice %x4 into %p3[8] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p5 = tensor.insert_slice %x5 into %p4[10] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p6 = tensor.insert_slice %x6 into %p5[12] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  %p7 = tensor.insert_slice %x7 into %p6[14] [2] [1] : tensor<2xf32> into tensor<16xf32>
+  te.return %p7 : tensor<16xf32>
+}
+
 // Kernels of other targets are left alone.
 // CHECK-LABEL: te.kernel @other
 // CHECK-SAME: tensor<8xf32>

@@ -79,6 +79,24 @@ te.kernel @product(%x: tensor<4x5xi8>, %w: tensor<6x5xi8>, %out: tensor<4x6xi32>
 
 // -----
 
+// The size of an image may be unknown; the result's is that of the sums.
+// CHECK-LABEL: te.kernel @images(
+// CHECK: %[[E:.*]] = tensor.empty(%[[N:.*]], %[[H:.*]], %[[W:.*]]) : tensor<?x8x?x?xf32>
+// CHECK: cpu.contract {{.*}} outs(%[[E]] : tensor<?x8x?x?xf32>)
+te.kernel @images(%x: tensor<?x3x?x?xf32>, %w: tensor<8x3x1x1xf32>, %n: index, %h: index, %v: index, %out: tensor<?x8x?x?xf32>)
+    -> tensor<?x8x?x?xf32> attributes {target = #te.host} {
+  %z = arith.constant 0.0 : f32
+  %e = tensor.empty(%n, %h, %v) : tensor<?x8x?x?xf32>
+  %f = linalg.fill ins(%z : f32) outs(%e : tensor<?x8x?x?xf32>) -> tensor<?x8x?x?xf32>
+  %c = linalg.conv_2d_nchw_fchw {
+      te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 8, 0, 4], kind = register>, #te.tile<sizes = [0, 8], kind = vector>]>,
+      strides = dense<1> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : tensor<?x3x?x?xf32>, tensor<8x3x1x1xf32>) outs(%f : tensor<?x8x?x?xf32>) -> tensor<?x8x?x?xf32>
+  te.return %c : tensor<?x8x?x?xf32>
+}
+
+// -----
+
 te.kernel @levels(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf32>) -> tensor<4x64xf32>
     attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32

@@ -106,3 +106,69 @@ te.kernel @rows(%x: memref<?x2xf32>, %w: memref<1x2x8xf32>, %out: memref<?x8xf32
   }
   te.return
 }
+
+// -----
+
+// Four bytes are multiplied and added at once. Inputs are 128 more than they are, and sums begin accordingly; ten rows
+// read these numbers, of which there are as many as columns.
+// CHECK-LABEL: te.kernel @bytes(
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant dense<-128> : vector<64xi8>
+// CHECK-DAG: %[[FLIP:.*]] = arith.constant -128 : i8
+// CHECK-DAG: memref.alloc() {alignment = 64 : i64} : memref<80xi8>
+// CHECK: arith.xori %{{.*}}, %[[FLIP]] : i8
+// CHECK: %[[STARTS:.*]] = memref.alloc() {alignment = 64 : i64} : memref<16xi32>
+// CHECK: %[[SUM:.*]] = scf.for
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}, %[[ZERO]], %{{.*}}) : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
+// CHECK: %[[START:.*]] = arith.subi %{{.*}}, %[[SUM]]
+// CHECK: vector.store %[[START]], %[[STARTS]]
+// CHECK: vector.load %[[STARTS]]
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+te.kernel @bytes(%x: memref<10x7xi8>, %w: memref<1x2x16x4xi8>, %out: memref<10x16xi32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<10x7xi8>, memref<1x2x16x4xi8>) outs(%out : memref<10x16xi32>)
+      attributes {tile = array<i64: 4, 16>, instruction = "vpdpbusd", maps = []} {
+  ^bb0(%sum: i32):
+    cpu.yield %sum : i32
+  }
+  te.return
+}
+
+// -----
+
+// Two rows are one tile, which sums the weights beside its sums.
+// CHECK-LABEL: te.kernel @few_bytes(
+// CHECK-NOT: memref<16xi32>
+// CHECK: %[[SUMS:.*]]:3 = scf.for
+// CHECK: arith.subi %[[SUMS]]#0, %[[SUMS]]#2
+// CHECK: arith.subi %[[SUMS]]#1, %[[SUMS]]#2
+te.kernel @few_bytes(%x: memref<2x16xi8>, %w: memref<1x4x16x4xi8>, %out: memref<2x16xi32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<2x16xi8>, memref<1x4x16x4xi8>) outs(%out : memref<2x16xi32>)
+      attributes {tile = array<i64: 4, 16>, instruction = "vpdpbusd", maps = []} {
+  ^bb0(%sum: i32):
+    cpu.yield %sum : i32
+  }
+  te.return
+}
+
+// -----
+
+// Rows and columns of images may be unknown: the panel has room for a block of rows, whatever their length, and the last
+// block has as many as are left.
+// CHECK-LABEL: te.kernel @images(
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xf32>
+// CHECK: %[[START:.*]] = arith.muli %{{.*}}, %[[C4]]
+// CHECK: %[[LEFT:.*]] = arith.subi %{{.*}}, %[[START]]
+// CHECK: %[[ROWS:.*]] = arith.minsi %[[LEFT]], %[[C4]]
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[ROWS]]
+// CHECK: arith.divui %[[COLUMNS:.*]], %[[C4]]
+// CHECK: arith.remui %[[COLUMNS]], %[[C4]]
+te.kernel @images(%x: memref<?x3x?x?xf32>, %w: memref<1x3x3x3x8xf32>, %out: memref<?x8x?x?xf32>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<?x3x?x?xf32>, memref<1x3x3x3x8xf32>) outs(%out : memref<?x8x?x?xf32>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+                  tile = array<i64: 4, 8>, rows = 4, maps = []} {
+  ^bb0(%sum: f32):
+    cpu.yield %sum : f32
+  }
+  te.return
+}

@@ -36,26 +36,36 @@ class Processor:
     """What the model knows of a processor.
 
     vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
-    pairs: the instruction that multiplies and adds pairs of 16-bit integers, or "". bytes: the one that looks up
-    bytes in registers, or "".
+    sums: the instruction that multiplies integers and adds the products to a lane, or "": "vpdpbusd" takes four bytes
+    of each operand, "pmaddwd" pairs of 16 bits. bytes: the one that looks up bytes in registers, or "". rounds: whether
+    there is one that rounds floats in any direction, which is integer arithmetic otherwise.
     """
 
     vector_bytes: int = 64
     registers: int = 32
     l2_bytes: int = 1 << 20
-    pairs: str = ""
+    sums: str = ""
     bytes: str = ""
+    rounds: bool = False
+
+    @property
+    def integers(self) -> int:
+        """How many products of integers a lane adds at once."""
+        return 4 if self.sums == "vpdpbusd" else 2
 
     @staticmethod
     def from_features(features: Sequence[str]) -> Processor:
         """Reads LLVM's feature names."""
         shuffle = "pshufb" if "ssse3" in features else ""
         if "avx512f" in features and "avx512bw" in features:
-            return Processor(64, 32, pairs="pmaddwd", bytes="vpermi2b" if "avx512vbmi" in features else shuffle)
+            sums = "vpdpbusd" if "avx512vnni" in features else "pmaddwd"
+            lookup = "vpermi2b" if "avx512vbmi" in features else shuffle
+            return Processor(64, 32, sums=sums, bytes=lookup, rounds=True)
         if "avx2" in features:
-            return Processor(32, 16, 1 << 19, pairs="pmaddwd", bytes=shuffle)
+            sums = "vpdpbusd" if "avxvnni" in features else "pmaddwd"
+            return Processor(32, 16, 1 << 19, sums=sums, bytes=shuffle, rounds=True)
         if "sse2" in features:
-            return Processor(16, 16, 1 << 18, pairs="pmaddwd", bytes=shuffle)
+            return Processor(16, 16, 1 << 18, sums="pmaddwd", bytes=shuffle, rounds="sse4.1" in features)
         return Processor(16, 32, 1 << 18)
 
 
@@ -93,7 +103,7 @@ class Tile:
     """The decision: `width` columns of `vectors` times `lanes` outputs are in registers.
 
     rows: of output, or tiles of columns where rows and columns are one dimension, that share a packed copy of their
-    input; 0 reads it in place. instruction: what multiplies and adds pairs of integers, or "".
+    input; 0 reads it in place. instruction: what multiplies and adds integers, or "".
     """
 
     width: int
@@ -159,7 +169,8 @@ def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_ou
     """Rows of output (or tiles of pixels) per packed copy of the input; 0 reads it in place."""
     if problem.product:
         return 0
-    size = 2 if problem.element_bytes == 1 else problem.element_bytes
+    # Bytes stay bytes where the instruction takes four of them.
+    size = 4 // processor.integers if problem.element_bytes == 1 else problem.element_bytes
     weights = problem.outputs * problem.sums * problem.kernel[0] * problem.kernel[1] * size
     tiles = math.ceil(problem.outputs / tile_outputs)
     flat = problem.is_flat
@@ -194,7 +205,7 @@ def choose_tile(problem: Contraction, processor: Processor) -> Tile:
     """The tile with the fewest cycles in the model."""
     lanes = processor.vector_bytes // 4
     integer = problem.element_bytes == 1
-    steps = problem.kernel[0] * problem.kernel[1] * (math.ceil(problem.sums / 2) if integer else problem.sums)
+    steps = problem.kernel[0] * problem.kernel[1] * math.ceil(problem.sums / (processor.integers if integer else 1))
     columns = problem.width * (problem.height if problem.is_flat else 1)
     rows = 1 if problem.is_flat or problem.product else problem.height
 
@@ -212,11 +223,14 @@ def choose_tile(problem: Contraction, processor: Processor) -> Tile:
         # Weights are read once, so it is their stream that counts.
         vectors = max(v for w, v in _candidates(problem, processor, lanes) if w == 1)
     block = _choose_rows(problem, processor, width, vectors * lanes)
-    return Tile(width, lanes, vectors, block, processor.pairs if integer else "")
+    return Tile(width, lanes, vectors, block, processor.sums if integer else "")
 
 
 LIKELY_ROWS = 128
 """What the number of a product's rows is taken to be when it is known at run time only."""
+
+LIKELY_SIDE = 28
+"""The same for rows and columns of images."""
 
 
 def _pair(op: ir.Operation, name: str) -> tuple[int, int]:
@@ -232,17 +246,21 @@ def _is_padded(value: ir.Value) -> bool:
 
 
 def _read(op: ir.Operation) -> Contraction | None:
-    """The contraction that an operation of linalg is, or None. Its outermost size may be unknown; none is zero."""
+    """The contraction that an operation of linalg is, or None.
+
+    Its outermost size, and those of images, may be unknown; none is zero.
+    """
     if op.name in ("linalg.conv_2d_nchw_fchw", "linalg.conv_2d_ngchw_gfchw"):
         x, w = op.operands[0], ir.shape_of(op.operands[1])
         out = ir.shape_of(op.results[0])
-        if min(*w, *out[1:]) < 1:
+        if min(*w, *out[1:-2]) < 1 or 0 in out:
             return None
+        height, width = (LIKELY_SIDE if size < 0 else size for size in out[-2:])
         return Contraction(
             outputs=w[-4],
             sums=w[-3],
-            height=out[-2],
-            width=out[-1],
+            height=height,
+            width=width,
             kernel=(w[-2], w[-1]),
             strides=_pair(op, "strides"),
             dilations=_pair(op, "dilations"),

@@ -72,7 +72,8 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     # Small floats are computed in f32, operation by operation; what LLVM does with bf16 depends on the processor.
     pm.add(upstream.math_extend_to_supported_types())
     pm.add(host.expand_math(functions=APPROXIMATED))
-    pm.add(upstream.math_expand_ops(ops=("ceilf", "roundeven")))
+    if not processor.rounds:
+        pm.add(upstream.math_expand_ops(ops=("ceilf", "roundeven")))
     pm.add(upstream.arith_emulate_unsupported_floats(source_types=("bf16",), target_type="f32"))
     pm.add(upstream.arith_expand(include_bf16=True))
     pm.add(upstream.convert_math_to_llvm(approximate_log1p=False))
