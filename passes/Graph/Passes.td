@@ -35,6 +35,36 @@ def GraphFoldBatchNorm : Pass<"graph-fold-batch-norm"> {
     Statistic<"folded", "folded", "Number of operators that took others over">];
 }
 
+def GraphSplitConvTranspose
+    : Pass<"graph-split-conv-transpose", "::mlir::func::FuncOp"> {
+  let summary = "Transposed convolutions to plain ones whose results interleave";
+  let description = [{
+    A graph.conv_transpose with constant weights becomes a graph.conv for each
+    combination of outputs modulo the strides, with the taps that reach such
+    outputs. Nothing is multiplied by zeros between inputs, and images may have any
+    size.
+
+    ```mlir
+    %y = graph.conv_transpose %x, %w {strides = array<i64: 2>, ...}
+        : (tensor<1x3x?xf32>, tensor<3x4x2xf32>) -> tensor<1x4x?xf32>
+    ```
+    becomes
+    ```mlir
+    %even = graph.conv %x, %w0 ... -> tensor<1x4x?xf32>
+    %odd = graph.conv %x, %w1 ... -> tensor<1x4x?xf32>
+    %both = graph.concat %even, %odd {axis = 1 : i64} : ... -> tensor<1x8x?xf32>
+    %split = graph.reshape %both, %n : ... -> tensor<1x2x4x?xf32>
+    %turned = graph.transpose %split {perm = array<i64: 0, 2, 3, 1>} : ... -> tensor<1x4x?x2xf32>
+    %y = graph.reshape %turned, %m : ... -> tensor<1x4x?xf32>
+    ```
+  }];
+  let dependentDialects = ["::acc::graph::GraphDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numSplit", "split", "Number of operators that were split">];
+}
+
 def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
   let summary = "Lower graph operators to linalg on tensors";
   let description = [{

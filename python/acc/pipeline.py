@@ -236,6 +236,7 @@ class Pipeline:
             pm.add(graph_passes.fold_batch_norm().on("func.func"))
             pm.add(upstream.canonicalize())
             pm.add(graph_passes.legalize_quantization(ties_up=self.options.ties == "up"))
+            pm.add(graph_passes.split_conv_transpose().on("func.func"))
             pm.add(upstream.canonicalize())
             pm.add(upstream.cse())
             pm.add(tables, "compute-tables")
