@@ -25,10 +25,10 @@ from acc.cli.tune import Progress, parse_time
 from acc.compiler import make_pipeline, resolve_targets
 from acc.pipeline import Options as PipelineOptions
 from acc.report import format_table
-from acc.schedule import Schedule
 from acc.tuning import Options, TuningResult
 from acc.tuning.cost import Correction
-from acc.tuning.jobs import KernelJob, extract_kernel
+from acc.tuning.jobs import KernelJob
+from acc.tuning.network import prepare
 from acc.tuning.search import KernelSearch
 from acc.tuning.workers import start
 from networks import NETWORKS, Quantization, load
@@ -62,19 +62,10 @@ def _small_kernels(name: str, how: Quantization, circuit: str, most: int) -> Ite
     """The searches of the kernels of a network with few schedules, before anything is measured."""
     pipeline = make_pipeline(resolve_targets("vta", CIRCUITS[circuit][0]), PipelineOptions())
     (accelerator,) = pipeline.options.accelerators
-    kernels = pipeline.make_kernels(pipeline.import_graph(load(name, how)[0]))
-    symbols = {str(op.attributes["sym_name"].value): op for op in kernels.module.body if op.name == "te.kernel"}
-    seen = set()
-    for decision in kernels.decisions:
-        footprint, schedule = decision.footprint, decision.schedule
-        if footprint is None or footprint.identity in seen or not isinstance(schedule, Schedule):
-            continue
-        seen.add(footprint.identity)
-        kernel = symbols[decision.kernel]
-        hardware = accelerator.hardware_of(kernel.attributes["target"])
-        module = extract_kernel(kernel, accelerator)
-        layers = " + ".join(decision.layers)
-        search = KernelSearch(layers, footprint, hardware, module, schedule, 1 << 40, Correction(), 0)
+    prepared = prepare(pipeline, accelerator, pipeline.import_graph(load(name, how)[0]), {})
+    for known in {kernel.footprint.identity: kernel for kernel in prepared.scheduled}.values():
+        about = (known.name, known.footprint, known.hardware, known.module, known.schedule)
+        search = KernelSearch(*about, most_instructions=1 << 40, correction=Correction(), seed=0)
         if 0 < search.size <= most:
             yield search
 

@@ -30,8 +30,9 @@ from acc.targets.vta.profile import profile
 from acc.tuning import Log, Options, Record, TuningResult, log, tune
 from acc.tuning.choose import find_state, obey
 from acc.tuning.cost import Correction
-from acc.tuning.jobs import KernelJob, extract_kernel
+from acc.tuning.jobs import KernelJob
 from acc.tuning.log import Key, Writer, canonical, version
+from acc.tuning.network import Scheduled, prepare
 from acc.tuning.search import KernelSearch
 from acc.tuning.space import FEATURES, KernelSpace, least_bytes
 from acc.tuning.workers import Processes, RayWorkers
@@ -108,6 +109,7 @@ def test_what_is_known_is_not_measured_again(tuned: tuple[Path, TuningResult], t
     assert len(choices) == len(set(choices)) and result.trials <= lines + 20
 
 
+@pytest.mark.long
 def test_a_search_is_the_same_again(tmp_path: Path) -> None:
     found = []
     for name in ("a", "b"):
@@ -132,6 +134,7 @@ def test_nothing_else_is_obeyed(tuned: tuple[Path, TuningResult], tmp_path: Path
     assert [layer.schedule for layer in other.report()] == default
 
 
+@pytest.mark.long
 def test_what_was_found_by_another_version_is_tried_first(tuned: tuple[Path, TuningResult], tmp_path: Path) -> None:
     stale = tmp_path / "stale.jsonl"
     stale.write_text(tuned[0].read_text().replace(version(), "0.0.1+abc"))
@@ -151,7 +154,7 @@ def test_an_illegal_schedule_is_named_and_left_out(tmp_path: Path) -> None:
     assert any(layer.target == "vta" for layer in model.report())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
 def test_random_networks(seed: int, tmp_path: Path) -> None:
     """Whatever is tried compiles, and what is found computes the same, on any configuration."""
     model, config, path = random_zoo(seed), random_config(seed), tmp_path / "log"
@@ -171,36 +174,28 @@ def test_random_networks(seed: int, tmp_path: Path) -> None:
 # The space and the search.
 
 
-def kernel_search(correction: Correction | None = None, number: int = 0, seed: int = 0) -> tuple[KernelSearch, Any]:
-    """The search for one kernel of the network, and what measures it."""
+def kernel_search(number: int) -> tuple[KernelSearch, Scheduled, Any]:
+    """The search for one kernel of the network, the kernel, and what measures it."""
     pipeline = make_pipeline(resolve_targets("vta", SMALL), PipelineOptions())
     (accelerator,) = pipeline.options.accelerators
-    kernels = pipeline.make_kernels(pipeline.import_graph(network()))
-    decision = [known for known in kernels.decisions if known.footprint is not None][number]
-    footprint, schedule = decision.footprint, decision.schedule
-    assert footprint is not None and isinstance(schedule, Schedule)
-    kernel = next(
-        op
-        for op in kernels.module.body
-        if op.name == "te.kernel" and str(op.attributes["sym_name"].value) == decision.kernel
-    )
-    hardware = accelerator.hardware_of(kernel.attributes["target"])
-    module = extract_kernel(kernel, accelerator)
-    search = KernelSearch("k", footprint, hardware, module, schedule, 20_000, correction or Correction(), seed)
+    kernel = prepare(pipeline, accelerator, pipeline.import_graph(network()), {}).scheduled[number]
+    about = (kernel.footprint, kernel.hardware, kernel.module, kernel.schedule)
+    search = KernelSearch("k", *about, most_instructions=20_000, correction=Correction(), seed=0)
 
     def measure(chosen: Schedule) -> int:
-        outcome = KernelJob(accelerator, "", module, chosen).run()
+        outcome = KernelJob(accelerator, "", kernel.module, chosen).run()
         assert outcome.measurement is not None, outcome.error
-        assert outcome.measurement.dram_bytes >= least_bytes(footprint, hardware)
+        assert outcome.measurement.dram_bytes >= least_bytes(kernel.footprint, kernel.hardware)
+        assert outcome.measurement.cycles >= outcome.measurement.computed
         return outcome.measurement.cycles
 
-    return search, measure
+    return search, kernel, measure
 
 
 def test_all_of_the_space_compiles() -> None:
     """Points and neighbours of points, at random: legal, and their estimates are those of their schedules."""
-    search, measure = kernel_search()
-    space = KernelSpace(search._footprint, search._hardware, 20_000, 1)
+    _, kernel, measure = kernel_search(0)
+    space = KernelSpace(kernel.footprint, kernel.hardware, 20_000, 1)
     points, features = space.ranked()
     assert len(points) == len(features) > 100 and features.shape[1] == len(FEATURES)
     rng = np.random.default_rng(5)
@@ -209,7 +204,7 @@ def test_all_of_the_space_compiles() -> None:
         assert near and points[index] not in near
         for point in (points[index], near[int(rng.integers(len(near)))]):
             schedule = space.schedule(point)
-            expected = estimate(schedule, search._footprint, search._hardware)
+            expected = estimate(schedule, kernel.footprint, kernel.hardware)
             assert np.isclose(space.features([point])[0, 0], np.log(expected.cost))
             assert Schedule.from_dict(json.loads(json.dumps(schedule.to_dict()))) == schedule
             assert measure(schedule) > 0
@@ -217,13 +212,13 @@ def test_all_of_the_space_compiles() -> None:
 
 def test_search_comes_near_what_trying_everything_finds() -> None:
     """The last kernel has few schedules: a third of the trials finds one that is within 3 % of the best."""
-    search, measure = kernel_search(number=-1)
+    search, _, measure = kernel_search(-1)
     assert search.size <= 512
     costs = []
     while (schedule := search.next()) is not None:
         costs.append(measure(schedule))
         search.observe(schedule, costs[-1])
-    assert len(costs) == len(set(costs)) or len(costs) > 50
+    assert len(costs) > 50
     assert min(costs[: len(costs) // 3]) <= 1.03 * min(costs)
     assert search.best == min(costs) and search.default_cost == costs[0]
 

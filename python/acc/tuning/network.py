@@ -14,12 +14,12 @@ from typing import Any
 
 from acc import ir
 from acc.pipeline import Graph, Kernels, Pipeline
-from acc.schedule import Footprint, Schedule
-from acc.targets.base import Accelerator, Decision
-from acc.tuning.jobs import NetworkJob, Outcome, strip_weights
+from acc.schedule import Footprint, Hardware, Schedule
+from acc.targets.base import Accelerator
+from acc.tuning.jobs import NetworkJob, Outcome, extract_kernel, strip_weights
 from acc.tuning.log import canonical
 
-__all__ = ["Descent", "Prepared", "State", "digest", "prepare"]
+__all__ = ["Descent", "Prepared", "Scheduled", "State", "digest", "job", "prepare"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +44,31 @@ class State:
 
 
 @dataclasses.dataclass(frozen=True)
+class Scheduled:
+    """A kernel: its symbol, its layers for people, what schedules must know of it and of the hardware, bytecode of a
+    module with nothing else in it, and the default schedule with the instructions that it takes.
+    """
+
+    symbol: str
+    name: str
+    footprint: Footprint
+    hardware: Hardware
+    module: bytes
+    schedule: Schedule
+    instructions: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Prepared:
     """A model as kernels under some choices.
 
-    module: bytecode without weights. scheduled: the kernels of the accelerator with their footprints.
+    module: bytecode without weights. scheduled: the kernels of the accelerator. reasons: why others are not on it.
     """
 
     accelerator: Accelerator
     module: bytes
-    kernels: Kernels
-    scheduled: tuple[tuple[Decision, Footprint], ...]
+    scheduled: tuple[Scheduled, ...]
+    reasons: tuple[str, ...]
 
 
 def prepare(pipeline: Pipeline, accelerator: Accelerator, graph: Graph, choices: Mapping[str, Any]) -> Prepared:
@@ -61,8 +76,27 @@ def prepare(pipeline: Pipeline, accelerator: Accelerator, graph: Graph, choices:
     chosen = accelerator.tuned({}, choices)
     bare = dataclasses.replace(pipeline.options, accelerators=(chosen,), dump=None, progress=None, tuning=())
     kernels = Pipeline(bare).make_kernels(dataclasses.replace(graph, module=graph.module.clone()))
-    scheduled = tuple((known, known.footprint) for known in kernels.decisions if known.footprint is not None)
-    return Prepared(chosen, strip_weights(kernels.module), kernels, scheduled)
+    scheduled = tuple(_read_scheduled(kernels, chosen))
+    reasons = tuple(dict.fromkeys(placed.reason for placed in kernels.placements if placed.reason))
+    return Prepared(chosen, strip_weights(kernels.module), scheduled, reasons)
+
+
+def _read_scheduled(kernels: Kernels, accelerator: Accelerator) -> Iterator[Scheduled]:
+    symbols = {str(op.attributes["sym_name"].value): op for op in kernels.module.body if op.name == "te.kernel"}
+    for decision in kernels.decisions:
+        footprint, schedule, expected = decision.footprint, decision.schedule, decision.estimate
+        if footprint is None or expected is None or not isinstance(schedule, Schedule):
+            continue
+        kernel = symbols[decision.kernel]
+        yield Scheduled(
+            decision.kernel,
+            " + ".join(decision.layers) or decision.kernel,
+            footprint,
+            accelerator.hardware_of(kernel.attributes["target"]),
+            extract_kernel(kernel, accelerator),
+            schedule,
+            expected.instructions,
+        )
 
 
 # What constants hold is left out; where rounding goes and what operators do is not.
@@ -174,8 +208,8 @@ def _plain(move: Move) -> list[Any]:
 def job(prepared: Prepared, pipeline: Pipeline, device: str, schedules: Mapping[str, Schedule]) -> NetworkJob:
     """What measures a state."""
     by_symbol = {
-        decision.kernel: schedules[footprint.identity]
-        for decision, footprint in prepared.scheduled
-        if footprint.identity in schedules
+        kernel.symbol: schedules[kernel.footprint.identity]
+        for kernel in prepared.scheduled
+        if kernel.footprint.identity in schedules
     }
     return NetworkJob(prepared.accelerator, device, prepared.module, pipeline.options.cpu, by_symbol)

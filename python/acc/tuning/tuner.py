@@ -19,7 +19,7 @@ from acc.targets.cpu import CpuOptions
 from acc.tuning import network
 from acc.tuning.choose import read_logs
 from acc.tuning.cost import Correction
-from acc.tuning.jobs import KernelJob, Outcome, extract_kernel
+from acc.tuning.jobs import KernelJob, Outcome
 from acc.tuning.log import Key, Log, Record, Writer, canonical, version
 from acc.tuning.native import tune_native
 from acc.tuning.network import Descent, Prepared, State
@@ -34,6 +34,8 @@ KERNELS = 0.6
 """The share of trials or time after which kernels alone are left for the whole model."""
 CANDIDATES = 6
 """How many schedules of each kernel are tried in the whole model."""
+LEAST_INSTRUCTIONS = 20_000
+"""Schedules with more instructions, and with more than four times those of the default, are left out."""
 IN_FLIGHT = 2
 """Jobs per worker that are under way, so that none waits for the search."""
 
@@ -109,8 +111,7 @@ class _Tuner:
         self.searches: dict[str, KernelSearch] = {}
         self.prepared: dict[str, Prepared] = {}
         self.default = 0.0
-        self.computed = 0.0
-        self.moved = 0.0
+        self.computed = float("inf")
         self.network = self._key("network", network.digest(graph.module))
         self.choices = accelerator.choices(graph.module)
         self.descent = Descent(self._measure_states, {name: values[0] for name, values in self.choices.items()})
@@ -144,7 +145,7 @@ class _Tuner:
         if not first.scheduled:
             raise CompileError(
                 f"no kernel of the model runs on '{self.accelerator.name}', so there is nothing to tune"
-                f"{self._advice(first)}"
+                + "".join(f" (`acc info` says why: {reason})" for reason in first.reasons[:1])
             )
         try:
             self._tell("default")
@@ -163,11 +164,6 @@ class _Tuner:
             if self._workers is not None:
                 self._workers.close()
         return self._result(lost)
-
-    def _advice(self, first: Prepared) -> str:
-        reasons = dict.fromkeys(placed.reason for placed in first.kernels.placements if placed.reason)
-        said = next(iter(reasons), "")
-        return f" (`acc info` says why: {said})" if said else ""
 
     def _start(self, first: Prepared) -> None:
         """Measures the default, and what the log has for the whole model."""
@@ -199,32 +195,24 @@ class _Tuner:
 
     def _add_searches(self, prepared: Prepared) -> None:
         """Begins a search for every kernel that has none."""
-        symbols = {
-            str(op.attributes["sym_name"].value): op
-            for op in prepared.kernels.module.body
-            if "sym_name" in op.attributes
-        }
         counted: dict[str, int] = {}
-        for decision, footprint in prepared.scheduled:
-            counted[footprint.identity] = counted.get(footprint.identity, 0) + 1
-            if footprint.identity in self.searches:
+        for kernel in prepared.scheduled:
+            identity = kernel.footprint.identity
+            counted[identity] = counted.get(identity, 0) + 1
+            if identity in self.searches:
                 continue
-            kernel = symbols[decision.kernel]
-            hardware = self.accelerator.hardware_of(kernel.attributes["target"])
-            schedule = decision.schedule
-            assert isinstance(schedule, Schedule) and decision.estimate is not None
             search = KernelSearch(
-                " + ".join(decision.layers) or decision.kernel,
-                footprint,
-                hardware,
-                extract_kernel(kernel, self.accelerator),
-                schedule,
-                max(4 * decision.estimate.instructions, 20_000),
+                kernel.name,
+                kernel.footprint,
+                kernel.hardware,
+                kernel.module,
+                kernel.schedule,
+                max(4 * kernel.instructions, LEAST_INSTRUCTIONS),
                 self.correction,
                 self.options.seed,
             )
-            search.bound = least_bytes(footprint, hardware) / self.timing.bytes_per_cycle
-            self.searches[footprint.identity] = search
+            search.bound = least_bytes(kernel.footprint, kernel.hardware) / self.timing.bytes_per_cycle
+            self.searches[identity] = search
             self._recall(search)
         for identity, search in self.searches.items():
             search.count = counted.get(identity, 0)
@@ -304,8 +292,6 @@ class _Tuner:
                 outcomes[number] = outcome
                 self._count(outcome)
                 self._why = outcome.error
-                if outcome.measurement is not None and self.default == 0:
-                    self.computed, self.moved = outcome.measurement.computed, outcome.measurement.dram_bytes
                 if outcome.measurement is not None:
                     self.computed = min(self.computed, outcome.measurement.computed)
             self._tell("whole model")

@@ -208,7 +208,8 @@ class RayWorkers:
             raise CompileError("Ray is not installed: pip install 'acc-compiler[ray]'") from None
         self._ray = ray
         try:
-            if not ray.is_initialized():
+            self._is_own = not ray.is_initialized()
+            if self._is_own:
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
             self.capacity = int(ray.cluster_resources().get("CPU", 0))
         except Exception as error:
@@ -261,7 +262,8 @@ class RayWorkers:
         for actor in [*self._free, *(actor for actor, _ in self._running.values())]:
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
-        self._ray.shutdown()
+        if self._is_own:
+            self._ray.shutdown()
 
 
 class _Actor:
