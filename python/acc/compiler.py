@@ -129,8 +129,8 @@ def compile_contents(
             cpu=replace(base.cpu, cpu=cpu, features=cpu_features),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
-            tuning=(tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning),
-            tuning_device=tuning_device,
+            tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
+            tuning_device=tuning_device or base.tuning_device,
         ),
     )
     return compile_graph(pipeline, pipeline.import_graph(model, shapes, values))

@@ -357,6 +357,12 @@ class Evaluation:
         winner = int(costs.argmin())
         return int(costs[winner]), int(at[winner])
 
+    def forget(self) -> None:
+        """Frees the memory of what takes little to find again."""
+        self.__dict__.pop("used", None)
+        for key in [key for key in self.grid.shared if isinstance(key, tuple) and key[0] == "bounds"]:
+            del self.grid.shared[key]
+
     def estimate(self, index: int) -> Estimate:
         """That of one combination of tile sizes."""
         work = self.work(np.array([index], dtype=np.int64))

@@ -36,7 +36,7 @@ FEATURES = (
 )
 """What a model of cost is told of a point, each a logarithm or a yes or no."""
 
-KEPT, DRAWN = 48, 16
+KEPT, DRAWN = 24, 8
 """How many points of a variant are ranked: the cheapest, as the hardware counts, and some at random."""
 PROMISING = 1.5
 """Variants are ranked whose cheapest point may cost so many times the cheapest of all, whatever the order of loops."""
@@ -97,7 +97,10 @@ class KernelSpace:
                 self._evaluations += Space(footprint, hardware, threads, split_window=True).evaluations()
             except Unschedulable:
                 continue
-        self._legal = [np.flatnonzero(evaluation.legal) for evaluation in self._evaluations]
+        # Variants that differ in the order of loops alone share what is legal.
+        places = {id(evaluation.legal): evaluation.legal for evaluation in self._evaluations}
+        found = {key: np.flatnonzero(legal) for key, legal in places.items()}
+        self._legal = [found[id(evaluation.legal)] for evaluation in self._evaluations]
         self.size = sum(map(len, self._legal))
         self._numbers = {self._variant(number): number for number in range(len(self._evaluations))}
         self._rng = np.random.default_rng(seed)
@@ -137,7 +140,10 @@ class KernelSpace:
             found, features = self._features(number, at)
             points += [Point(number, int(place)) for place in at[found]]
             rows.append(features)
-        return points, np.concatenate(rows) if rows else np.zeros((0, len(FEATURES)))
+        for evaluation in self._evaluations:
+            # A model may have a hundred kernels, whose spaces are all open.
+            evaluation.forget()
+        return points, np.concatenate(rows) if rows else np.zeros((0, len(FEATURES)), dtype=np.float32)
 
     def _features(self, number: int, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
         """Which of the points have few enough instructions, and their features."""
@@ -146,7 +152,7 @@ class KernelSpace:
         columns = _columns(work, self._hardware.cost(work), evaluation.grid, evaluation.variant, at)
         instructions = sum((transfer.count for transfer in work.transfers), work.steps)
         few = np.flatnonzero(instructions <= self._most)
-        return few, np.stack(columns, axis=1)[few]
+        return few, np.stack(columns, axis=1)[few].astype(np.float32)
 
     def features(self, points: Sequence[Point]) -> npt.NDArray[np.float64]:
         """A row for each point; infinite cost for one with too many instructions."""
