@@ -153,7 +153,7 @@ MUTATIONS = (
     Mutation("strobe", "store", "{LANE_BYTES{lanes2[l]}}", "{LANE_BYTES{1'b1}}"),
     Mutation("address-bit", "walk", "row      <= 33'(base);", "row      <= 33'(base[30:0]);"),
     Mutation("address-carry", "walk", "row  <= row + 33'(r_stride);", "row  <= {row[32], row[31:0] + 32'(r_stride)};"),
-    Mutation("start-within-beat", "walk", " + (COUNT'(low) & COUNT'((1 << d) - 1))", ""),
+    Mutation("start-within-beat", "walk", "(COUNT'(low) & COUNT'((1 << d) - 1)) + ", ""),
     Mutation(
         "burst-too-long", "walk", "assign ends = rest <= COUNT'(room);", "assign ends = rest <= COUNT'(room) + 1'b1;"
     ),
@@ -181,7 +181,7 @@ MUTATIONS = (
         "push_compute = retired && push_flag",
         "push_compute = accept && insn[F_PUSH_NEXT]",
     ),
-    Mutation("token-lost", "tokens", "else if (pop && !push) count", "else if (pop) count"),
+    Mutation("token-lost", "tokens", "if (push != pop)", "if (push || pop)"),
     Mutation(
         "store-not-acknowledged",
         "store",
@@ -190,6 +190,8 @@ MUTATIONS = (
     ),
     Mutation("store-retires-early", "store", "order_valid && !ahead[BURSTS-1]", "order_valid"),
     Mutation("fifo-overrun", "fifo", "assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
+    Mutation("late-word-forgotten", "fifo_ram", "if (pop || is_late) q", "if (pop) q"),
+    Mutation("counter-carry", "counters", "carry1 <= valid1 && carry", "carry1 <= valid1 && !carry", "test_throughput"),
     Mutation("store-fifo-room", "store", "((1 << LOG_FIFO) - 7)", "((1 << LOG_FIFO) - 1)"),
     Mutation("spare-beat-lost", "read_port", "(spare_valid || m_rvalid) && !take", "spare_valid && !take"),
     # The bus.
@@ -202,9 +204,9 @@ MUTATIONS = (
         "entry-unchecked", "fill", "overflow <= !rst && (overflow ||", "overflow <= !rst && (overflow &&", "bad_streams"
     ),
     Mutation("flags-unchecked", "fetch", "else if (bad_flags) problem = FETCH_FLAGS;", "", "fetch_refuses"),
-    Mutation("watchdog-asleep", "core", "gave_up <= !reset && still >= limit;", "gave_up <= 1'b0;", "bad_streams"),
-    Mutation("watchdog-impatient", "core", "still <= moved ? '0 :", "still <=", "long_work"),
-    Mutation("tokens-kept", "tokens", "    if (rst) count <= '0;\n    else if (push", "    if (push", "forgets"),
+    Mutation("watchdog-asleep", "core", "gave_up <= !reset && patience == '0;", "gave_up <= 1'b0;", "bad_streams"),
+    Mutation("watchdog-impatient", "core", "patience <= moved ? limit :", "patience <=", "long_work"),
+    Mutation("tokens-kept", "tokens", "    if (rst) begin\n      count <= '0;\n", "    if (rst) begin\n", "forgets"),
     Mutation("slower-rows", "walk", "(!valid || (step && ends))", "!valid", "throughput"),
 )
 

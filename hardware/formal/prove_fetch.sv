@@ -95,7 +95,7 @@ module prove_fetch #(
     assign place = fetch.fifo.head + LOG_FIFO'(i);
     always_comb
       if (began && running)
-        assert (32'(fetch.fifo_count) <= 32'(i) || carries(fetch.fifo.mem[place], taken + N'(i)));
+        assert (32'(fetch.fifo_count) <= 32'(i) || carries(PORT'(fetch.fifo.mem[place]), taken + N'(i)));
   end
 
   always_comb begin
@@ -126,6 +126,7 @@ module prove_fetch #(
       assert (fetch.fifo_count <= (LOG_FIFO + 1)'(1 << LOG_FIFO));
       assert (span == fetch.fifo_count[LOG_FIFO-1:0]);
       assert (fetch.fifo_valid == (fetch.fifo_count != '0));
+      assert (!fetch.fifo_valid || fetch.fifo.out_data == fetch.fifo.mem[fetch.fifo.head]);
       assert (fetch.q_valid || queue_valid == '0);
       if (!running)
         assert (!fetch.asking && fetch.fifo_count == '0 && fetch.reserved == '0 && !fetch.d_valid && !fetch.q_valid);

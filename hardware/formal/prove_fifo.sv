@@ -10,6 +10,8 @@
 // word holds for all of them. And the FIFO is never shy: it takes words unless
 // it is full, and shows them unless it is empty.
 //
+// FIFO names the module; IN_RAM is defined if it is the one in a block RAM.
+//
 // What speaks of `fifo.` says in which states it can be, as induction starts
 // from any state that is not excluded.
 module prove_fifo #(
@@ -28,7 +30,7 @@ module prove_fifo #(
   logic in_ready, out_valid, push, pop;
   logic [WIDTH-1:0] out_data;
   logic [COUNT-1:0] count;
-  acc_fifo #(
+  `FIFO #(
       .WIDTH(WIDTH),
       .LOG_DEPTH(LOG_DEPTH)
   ) fifo (
@@ -52,8 +54,27 @@ module prove_fifo #(
     end else if (pop) ahead <= ahead - 1'b1;
   end
 
-  logic [LOG_DEPTH-1:0] place;
-  assign place = fifo.head + LOG_DEPTH'(ahead);
+  // Where the marked word is.
+  logic as_it_was, sound;
+`ifdef IN_RAM
+  localparam bit IN_RAM = 1'b1;
+`else
+  localparam bit IN_RAM = 1'b0;
+`endif
+  if (IN_RAM) begin : g_block
+    logic [LOG_DEPTH-1:0] place;
+    assign place = fifo.head + LOG_DEPTH'(ahead);
+    assign as_it_was = fifo.mem[place] == value;
+    assign sound = fifo.tail - fifo.head == count[LOG_DEPTH-1:0] && (!out_valid || out_data == fifo.mem[fifo.head]);
+  end else if (LOG_DEPTH == 1) begin : g_registers
+    assign as_it_was = (ahead == '0 ? fifo.g_registers.first : fifo.g_registers.second) == value;
+    assign sound = 1'b1;
+  end else begin : g_ram
+    logic [LOG_DEPTH-1:0] place;
+    assign place = fifo.g_ram.head + LOG_DEPTH'(ahead);
+    assign as_it_was = fifo.g_ram.mem[place] == value;
+    assign sound = fifo.g_ram.tail - fifo.g_ram.head == count[LOG_DEPTH-1:0];
+  end
   always_comb begin
     assume (started || rst);
     if (started) begin
@@ -62,8 +83,7 @@ module prove_fifo #(
       assert (out_valid == (count != '0));
       assert (!here || ahead < count);
       assert (!here || ahead != '0 || out_data == value);
-      assert (fifo.tail - fifo.head == count[LOG_DEPTH-1:0]);
-      assert (!here || fifo.mem[place] == value);
+      assert (sound && (!here || as_it_was));
     end
   end
 endmodule

@@ -93,7 +93,6 @@ module acc_compute (
   logic fill_valid, fill_ready, fill_busy, push_room, push_valid, load_retired;
   logic [1:0] load_push;
   logic [127:0] fill_insn;
-  logic [2:0] fill_count;
   logic [3:0] push_count;
   logic w_en, w_zero;
   logic [1:0] w_kind;
@@ -126,19 +125,17 @@ module acc_compute (
       .busy(walk_busy)
   );
 
-  acc_fifo #(
-      .WIDTH(128),
-      .LOG_DEPTH(2)
+  acc_pending #(
+      .LOG_EPB(LOG_EPB_UOP > LOG_EPB_OUT ? LOG_EPB_UOP : LOG_EPB_OUT)
   ) pending (
       .clk,
       .rst,
       .in_valid(accept && is_load),
       .in_ready(room),
-      .in_data(head),
+      .in_insn(head),
       .out_valid(fill_valid),
       .out_ready(fill_ready && push_room),
-      .out_data(fill_insn),
-      .count(fill_count)
+      .out_insn(fill_insn)
   );
 
   logic [2:0] fill_memory;
@@ -573,6 +570,6 @@ module acc_compute (
         .r_data(out_data)
     );
   end
-  wire unused = &{1'b0, insn_valid, nop, l_entry, l_base, l_lanes, w_entry, w_base, w_lanes, fill_count, push_count,
+  wire unused = &{1'b0, insn_valid, nop, l_entry, l_base, l_lanes, w_entry, w_base, w_lanes, push_count,
       push_valid, inp_ens, wgt_ens, inp_addrs[UNITS-1], wgt_addrs[UNITS-1]};
 endmodule

@@ -17,7 +17,8 @@
 //   CONTROL   write bit START: start. Everything but the scratchpads is reset,
 //             which keep what the streams before left. After an error, wait
 //             until memory has answered what was asked.
-//   STATUS    bits BUSY, DONE, ERROR
+//   STATUS    bits BUSY, DONE, ERROR; the counters below are complete with DONE
+//             or ERROR, and up to 20 cycles late while BUSY
 //   STREAM_LO, STREAM_HI   byte address of the stream, a multiple of the larger
 //             of a beat and 16 bytes
 //   COUNT     instructions
@@ -347,14 +348,17 @@ module acc_core (
   );
 
   // --- end, errors, watchdog ---
-  logic finish_seen, quiet, moved, gave_up;
+  logic finish_seen, quiet, moved, gave_up, failed;
+  // A run has ended, and its last events reach the counters' words.
+  logic [5:0] settling;
   logic [3:0] tokens_failed;
-  logic [31:0] still;
+  logic [31:0] patience;  // cycles until the watchdog gives up
   logic [3:0] code;
   logic [1:0] unit;
   logic [31:0] waiting, waiting_now;
   logic [15:0] in_memory;  // beats and acknowledgements on their way
-  logic [31:0] retired_load, retired_compute, retired_store, place;
+  logic [31:0] place;
+  logic retired_is_place;
   logic moved_now;
   always_comb begin
     waiting_now = '0;
@@ -369,7 +373,7 @@ module acc_core (
   always_ff @(posedge clk) begin
     quiet <= !fetch_busy && (&queue_empty) && !load_busy && !compute_busy && !store_busy;
     moved <= moved_now;
-    gave_up <= !reset && still >= limit;
+    gave_up <= !reset && patience == '0;
     tokens_failed <= reset ? 4'd0 : token_overflow;
   end
   assign moved_now = m_rvalid || m_bvalid || (m_arvalid && m_arready) || (m_awvalid && m_awready) ||
@@ -379,10 +383,13 @@ module acc_core (
   always_ff @(posedge clk) begin
     if (reset) begin
       running <= launch || go;
+      settling <= '0;
       finish_seen <= 1'b0;
-      still <= '0;
+      patience <= limit;
       done <= 1'b0;
       error <= 1'b0;
+      failed <= 1'b0;
+      retired_is_place <= 1'b0;
       code <= '0;
       unit <= '0;
       place <= '0;
@@ -390,13 +397,14 @@ module acc_core (
       in_memory <= '0;
     end else if (running) begin
       if (finished) finish_seen <= 1'b1;
-      still <= moved ? '0 : still + 32'd1;
+      patience <= moved ? limit : patience - 32'd1;
       in_memory <= in_memory + (m_arvalid && m_arready ? 16'(m_arlen) + 16'd1 : 16'd0) +
           16'(m_awvalid && m_awready) - 16'(m_rvalid && m_rready) - 16'(m_bvalid);
       if (read_fault || store_fault || fetch_fault || compute_fault || load_overflow || compute_overflow ||
           store_overflow || tokens_failed != 4'd0 || gave_up) begin
         running <= 1'b0;
-        error   <= 1'b1;
+        failed  <= 1'b1;
+        settling <= '1;
         waiting <= waiting_now;
         if (fetch_fault) begin
           code  <= fetch_code;
@@ -407,17 +415,17 @@ module acc_core (
           unit  <= UNIT_COMPUTE;
           place <= 32'(compute_number);
         end else if (load_overflow || compute_overflow || store_overflow) begin
-          code  <= ERROR_OVERFLOW;
-          unit  <= load_overflow ? UNIT_LOAD : compute_overflow ? UNIT_COMPUTE : UNIT_STORE;
-          place <= load_overflow ? retired_load : compute_overflow ? retired_compute : retired_store;
+          code <= ERROR_OVERFLOW;
+          unit <= load_overflow ? UNIT_LOAD : compute_overflow ? UNIT_COMPUTE : UNIT_STORE;
+          retired_is_place <= 1'b1;
         end else if (read_fault) begin
-          code  <= ERROR_MEMORY;
-          unit  <= read_fault_client;
-          place <= read_fault_client == UNIT_LOAD ? retired_load : retired_compute;
+          code <= ERROR_MEMORY;
+          unit <= read_fault_client;
+          retired_is_place <= 1'b1;
         end else if (store_fault) begin
-          code  <= ERROR_MEMORY;
-          unit  <= UNIT_STORE;
-          place <= retired_store;
+          code <= ERROR_MEMORY;
+          unit <= UNIT_STORE;
+          retired_is_place <= 1'b1;
         end else if (tokens_failed != 4'd0) begin
           code <= ERROR_TOKENS;
           unit <= tokens_failed[0] ? UNIT_LOAD : tokens_failed[3] ? UNIT_STORE : UNIT_COMPUTE;
@@ -425,60 +433,71 @@ module acc_core (
           code <= ERROR_WATCHDOG;
         end
       end else if (finish_seen && quiet) begin
-        running <= 1'b0;
-        done <= 1'b1;
+        running  <= 1'b0;
+        settling <= '1;
+      end
+    end else if (settling != '0) begin
+      settling <= settling - 1'b1;
+      if (settling == 6'd1) begin
+        done  <= !failed;
+        error <= failed;
       end
     end
   end
 
   // --- counters ---
-  logic [63:0] cycles;
-  logic [31:0] busy_load, busy_compute, busy_store, gemm_steps, reset_steps, alu_steps, reads, writes;
-  logic [31:0] waits_load_n, waits_compute_n, waits_store_n;
+  // Their registers' numbers modulo 16 are different, and CYCLES_HI follows
+  // CYCLES_LO. What modules say counts a cycle later, so that nothing does that
+  // happens in the cycle of an error.
+  logic [15:0] happened, counted;
+  logic [ 3:0] counter;
+  logic [31:0] counter_value;
   always_ff @(posedge clk) begin
-    if (reset) begin
-      cycles <= '0;
-      retired_load <= '0;
-      retired_compute <= '0;
-      retired_store <= '0;
-      busy_load <= '0;
-      busy_compute <= '0;
-      busy_store <= '0;
-      gemm_steps <= '0;
-      reset_steps <= '0;
-      alu_steps <= '0;
-      reads <= '0;
-      writes <= '0;
-      waits_load_n <= '0;
-      waits_compute_n <= '0;
-      waits_store_n <= '0;
-    end else if (running) begin
-      cycles <= cycles + 64'd1;
-      retired_load <= retired_load + 32'(load_retired);
-      retired_compute <= retired_compute + 32'(compute_retired);
-      retired_store <= retired_store + 32'(store_retired);
-      busy_load <= busy_load + 32'(load_busy);
-      busy_compute <= busy_compute + 32'(compute_busy);
-      busy_store <= busy_store + 32'(store_busy);
-      gemm_steps <= gemm_steps + 32'(gemm_step);
-      reset_steps <= reset_steps + 32'(reset_step);
-      alu_steps <= alu_steps + 32'(alu_step);
-      reads <= reads + 32'(m_rvalid && m_rready);
-      writes <= writes + 32'(m_wvalid && m_wready);
-      waits_load_n <= waits_load_n + 32'(load_waits);
-      waits_compute_n <= waits_compute_n + 32'(compute_waits_load || compute_waits_store);
-      waits_store_n <= waits_store_n + 32'(store_waits);
-    end
+    happened <= '0;
+    happened[REG_LOAD_INSTRUCTIONS[3:0]] <= load_retired;
+    happened[REG_COMPUTE_INSTRUCTIONS[3:0]] <= compute_retired;
+    happened[REG_STORE_INSTRUCTIONS[3:0]] <= store_retired;
+    happened[REG_LOAD_BUSY[3:0]] <= load_busy;
+    happened[REG_COMPUTE_BUSY[3:0]] <= compute_busy;
+    happened[REG_STORE_BUSY[3:0]] <= store_busy;
+    happened[REG_GEMM_STEPS[3:0]] <= gemm_step;
+    happened[REG_RESET_STEPS[3:0]] <= reset_step;
+    happened[REG_ALU_STEPS[3:0]] <= alu_step;
+    happened[REG_READ_BEATS[3:0]] <= m_rvalid && m_rready;
+    happened[REG_WRITE_BEATS[3:0]] <= m_wvalid && m_wready;
+    happened[REG_LOAD_WAITS[3:0]] <= load_waits;
+    happened[REG_COMPUTE_WAITS[3:0]] <= compute_waits_load || compute_waits_store;
+    happened[REG_STORE_WAITS[3:0]] <= store_waits;
+    if (reset) happened <= '0;
   end
+  always_comb begin
+    counted = running ? happened : '0;
+    counted[REG_CYCLES_LO[3:0]] = running;
+  end
+  acc_counters #(
+      .CARRY_FROM(REG_CYCLES_LO[3:0])
+  ) counters (
+      .clk,
+      .rst(reset),
+      .events(counted),
+      .which(counter),
+      .value(counter_value)
+  );
   assign events = {
     store_retired, store_started, compute_retired, compute_started, load_retired, load_started
   };
 
+  // PLACE of what counts no instructions itself is how many have retired.
   always_comb begin
+    counter = reg_addr[3:0];
+    if (reg_addr == REG_PLACE)
+      counter = unit == UNIT_LOAD ? REG_LOAD_INSTRUCTIONS[3:0] :
+          unit == UNIT_STORE ? REG_STORE_INSTRUCTIONS[3:0] : REG_COMPUTE_INSTRUCTIONS[3:0];
     reg_rdata = '0;
     case (reg_addr)
+      REG_CONTROL: reg_rdata = '0;
       REG_STATUS: begin
-        reg_rdata[B_STATUS_BUSY] = running;
+        reg_rdata[B_STATUS_BUSY] = running || settling != '0;
         reg_rdata[B_STATUS_DONE] = done;
         reg_rdata[B_STATUS_ERROR] = error;
       end
@@ -490,25 +509,9 @@ module acc_core (
         reg_rdata[B_ERROR_CODE+:4] = code;
         reg_rdata[B_ERROR_UNIT+:2] = unit;
       end
-      REG_PLACE: reg_rdata = place;
-      REG_WAITING: reg_rdata = waiting;
-      REG_CYCLES_LO: reg_rdata = cycles[31:0];
-      REG_CYCLES_HI: reg_rdata = cycles[63:32];
-      REG_LOAD_INSTRUCTIONS: reg_rdata = retired_load;
-      REG_COMPUTE_INSTRUCTIONS: reg_rdata = retired_compute;
-      REG_STORE_INSTRUCTIONS: reg_rdata = retired_store;
-      REG_LOAD_BUSY: reg_rdata = busy_load;
-      REG_COMPUTE_BUSY: reg_rdata = busy_compute;
-      REG_STORE_BUSY: reg_rdata = busy_store;
-      REG_GEMM_STEPS: reg_rdata = gemm_steps;
-      REG_RESET_STEPS: reg_rdata = reset_steps;
-      REG_ALU_STEPS: reg_rdata = alu_steps;
-      REG_READ_BEATS: reg_rdata = reads;
-      REG_WRITE_BEATS: reg_rdata = writes;
-      REG_LOAD_WAITS: reg_rdata = waits_load_n;
-      REG_COMPUTE_WAITS: reg_rdata = waits_compute_n;
-      REG_STORE_WAITS: reg_rdata = waits_store_n;
-      default: reg_rdata = 32'd0;
+      REG_PLACE: reg_rdata = retired_is_place ? counter_value : place;
+      REG_WAITING: reg_rdata = 32'(waiting);
+      default: if (reg_addr <= REG_LAST) reg_rdata = counter_value;
     endcase
   end
   wire unused = &{1'b0, stream};

@@ -82,25 +82,41 @@ module acc_fetch (
   end
 
   // --- beats to instructions ---
+  // Whether a LOAD or STORE moves nothing: no columns, or no rows, of which a
+  // LOAD may have some of padding. That is known before the FIFO, whose output
+  // comes late in a cycle.
+  localparam int CHUNK = PORT < 128 ? PORT : 128;
+  localparam int CHUNKS = PORT / CHUNK;
+  localparam int BELOW = 128 - CHUNK;  // These fields are in the upper half.
   logic fifo_valid;
   logic [PORT-1:0] head;
+  logic [CHUNKS*3-1:0] in_none, head_none;
   logic [LOG_FIFO:0] fifo_count;
-  acc_fifo #(
-      .WIDTH(PORT),
+  for (genvar c = 0; c < CHUNKS; c++) begin : g_chunk
+    localparam int AT = c * CHUNK - BELOW;
+    logic no_cols, no_rows, no_pads;
+    assign no_cols = beat_data[AT+F_MEM_X_SIZE+:16] == '0;
+    assign no_rows = beat_data[AT+F_MEM_Y_SIZE+:16] == '0;
+    assign no_pads = beat_data[AT+F_MEM_Y_PAD_0+:4] == '0 && beat_data[AT+F_MEM_Y_PAD_1+:4] == '0;
+    assign in_none[c*3+:3] = {no_cols, no_rows, no_pads};
+  end
+  acc_fifo_ram #(
+      .WIDTH(CHUNKS * 3 + PORT),
       .LOG_DEPTH(LOG_FIFO)
   ) fifo (
       .clk,
       .rst,
       .in_valid(beat_valid),
       .in_ready(beat_ready),
-      .in_data(beat_data),
+      .in_data({in_none, beat_data}),
       .out_valid(fifo_valid),
       .out_ready(take),
-      .out_data(head),
+      .out_data({head_none, head}),
       .count(fifo_count)
   );
 
   logic d_valid, d_last, d_take, d_load, d_nop;
+  logic no_cols, no_rows, no_pads;
   logic [127:0] d, d_next;
   logic [31:0] left;  // not yet in d
   if (LOG_PORT_BYTES < LOG_INSN) begin : g_gather
@@ -114,10 +130,12 @@ module acc_fetch (
       if (take && !half) low <= head;
     end
     assign d_next = {head, low};
+    assign {no_cols, no_rows, no_pads} = head_none;
   end else if (LOG_PER_BEAT == 0) begin : g_one
     assign d_load = fifo_valid && (!d_valid || d_take);
     assign take   = d_load;
     assign d_next = head;
+    assign {no_cols, no_rows, no_pads} = head_none;
   end else begin : g_split
     logic [LOG_PER_BEAT-1:0] which;
     assign d_load = fifo_valid && left != '0 && (!d_valid || d_take);
@@ -127,13 +145,8 @@ module acc_fetch (
       else if (d_load) which <= which + 1'b1;
     end
     assign d_next = head[int'(which)*128+:128];
+    assign {no_cols, no_rows, no_pads} = head_none[int'(which)*3+:3];
   end
-  // Whether a LOAD or STORE moves nothing: no columns, or no rows, of which a
-  // LOAD may have some of padding.
-  logic no_cols, no_rows, no_pads;
-  assign no_cols = d_next[F_MEM_X_SIZE+:16] == '0;
-  assign no_rows = d_next[F_MEM_Y_SIZE+:16] == '0;
-  assign no_pads = d_next[F_MEM_Y_PAD_0+:4] == '0 && d_next[F_MEM_Y_PAD_1+:4] == '0;
   always_ff @(posedge clk) begin
     if (d_load) begin
       d <= d_next;

@@ -86,20 +86,17 @@ module acc_load (
   logic push_room, push_flag, push_valid;
   logic [3:0] push_count;
   logic [127:0] fill_insn;
-  logic [  2:0] fill_count;
-  acc_fifo #(
-      .WIDTH(128),
-      .LOG_DEPTH(2)
+  acc_pending #(
+      .LOG_EPB(LOG_EPB_INP > LOG_EPB_WGT ? LOG_EPB_INP : LOG_EPB_WGT)
   ) pending (
       .clk,
       .rst,
       .in_valid(accept),
       .in_ready(room),
-      .in_data(insn),
+      .in_insn(insn),
       .out_valid(fill_valid),
       .out_ready(fill_ready && push_room),
-      .out_data(fill_insn),
-      .count(fill_count)
+      .out_insn(fill_insn)
   );
 
   acc_fill #(
@@ -156,5 +153,5 @@ module acc_load (
   );
   assign push_compute = retired && push_flag;
   assign busy = walk_busy || fill_busy || fill_valid;
-  wire unused = &{1'b0, insn, fill_count, push_count, push_valid};
+  wire unused = &{1'b0, insn, push_count, push_valid};
 endmodule

@@ -7,7 +7,8 @@
 
 // The instructions that fetch has handed to a module: a FIFO and a register for
 // its head, so that whether the module accepts an instruction is decided from
-// registers.
+// registers. For the same reason it is known before the FIFO which of them move
+// nothing.
 //
 //   in -> FIFO -> [head] -> out
 //   cycle 0       1         2
@@ -27,21 +28,22 @@ module acc_queue (
     output logic         out_nop,
     output logic         empty
 );
-  logic first_valid, move;
+  logic first_valid, first_nop, in_nop, move;
   logic [127:0] first;
   logic [LOG_QUEUE:0] count;
-  acc_fifo #(
-      .WIDTH(128),
+  assign in_nop = in_insn[F_MEM_X_SIZE+:16] == 16'd0 || in_insn[F_MEM_Y_SIZE+:16] == 16'd0;
+  acc_fifo_ram #(
+      .WIDTH(129),
       .LOG_DEPTH(LOG_QUEUE)
   ) fifo (
       .clk,
       .rst,
       .in_valid,
       .in_ready,
-      .in_data(in_insn),
+      .in_data({in_nop, in_insn}),
       .out_valid(first_valid),
       .out_ready(move),
-      .out_data(first),
+      .out_data({first_nop, first}),
       .count
   );
   assign move  = !out_valid || out_ready;
@@ -51,7 +53,7 @@ module acc_queue (
     else if (move) out_valid <= first_valid;
     if (move) begin
       out_insn <= first;
-      out_nop  <= first[F_MEM_X_SIZE+:16] == 16'd0 || first[F_MEM_Y_SIZE+:16] == 16'd0;
+      out_nop  <= first_nop;
     end
   end
   wire unused = &{1'b0, count};

@@ -22,11 +22,13 @@ module acc_tokens #(
   assign overflow  = push && !pop && (&count);
 
   always_ff @(posedge clk) begin
-    if (rst) count <= '0;
-    else if (push && !pop) count <= count + 1'b1;
-    else if (pop && !push) count <= count - 1'b1;
-    if (rst) available <= 1'b0;
-    else if (push && !pop) available <= 1'b1;
-    else if (pop && !push) available <= count != LOG_DEPTH'(1);
+    if (rst) begin
+      count <= '0;
+      available <= 1'b0;
+    end else if (push != pop) begin
+      // One more or, all ones, one less.
+      count <= count + {{LOG_DEPTH - 1{pop}}, 1'b1};
+      available <= push || count != LOG_DEPTH'(1);
+    end
   end
 endmodule

@@ -66,27 +66,40 @@ module acc_walk #(
   logic [COUNT-1:0] beats;
 
   // The first beat of a row, and how many it touches: elements narrower than a
-  // beat may start within one.
+  // beat may start within one. Only shifts differ by kind, so that the sum is
+  // formed once.
+  logic [COUNT-1:0] ahead, elements;
   function automatic logic [BEAT_ADDR-1:0] first_of(input logic [32:0] at, input int u, input int d);
     first_of = (BEAT_ADDR'(at >> d)) << u;
   endfunction
-  function automatic logic [COUNT-1:0] beats_of(input logic [5:0] low, input logic [15:0] n, input int u,
-                                                input int d);
-    beats_of = ((COUNT'(n) + (COUNT'(low) & COUNT'((1 << d) - 1)) + COUNT'((1 << d) - 1)) >> d) << u;
+  // Elements of a beat in front of the row, and those that rounding up adds.
+  function automatic logic [COUNT-1:0] room_of(input logic [5:0] low, input int d);
+    room_of = (COUNT'(low) & COUNT'((1 << d) - 1)) + COUNT'((1 << d) - 1);
   endfunction
+  function automatic logic [COUNT-1:0] beats_of(input logic [COUNT-1:0] n, input int u, input int d);
+    beats_of = (n >> d) << u;
+  endfunction
+  always_comb begin
+    case (r_kind)
+      2'd0: ahead = room_of(row[5:0], DN0);
+      2'd1: ahead = room_of(row[5:0], DN1);
+      default: ahead = room_of(row[5:0], DN2);
+    endcase
+  end
+  assign elements = COUNT'(r_cols) + ahead;
   always_comb begin
     case (r_kind)
       2'd0: begin
         first = first_of(row, UP0, DN0);
-        beats = beats_of(row[5:0], r_cols, UP0, DN0);
+        beats = beats_of(elements, UP0, DN0);
       end
       2'd1: begin
         first = first_of(row, UP1, DN1);
-        beats = beats_of(row[5:0], r_cols, UP1, DN1);
+        beats = beats_of(elements, UP1, DN1);
       end
       default: begin
         first = first_of(row, UP2, DN2);
-        beats = beats_of(row[5:0], r_cols, UP2, DN2);
+        beats = beats_of(elements, UP2, DN2);
       end
     endcase
   end

@@ -30,29 +30,44 @@ def broken(module: str, old: str, new: str) -> dict[str, str]:
     return {module: text.replace(old, new)}
 
 
-FIFO, FETCH = ("fifo",), ("fifo", "fetch")
+FETCH = ("fifo_ram", "fetch")
 STORE = ("fifo", "walk", "fill", "store")
 
 
+def prove_fifo(
+    module: str, folder: Path, width: int = 2, log_depth: int = 2, mutated: dict[str, str] | None = None
+) -> None:
+    defines = (f"FIFO=acc_{module}", *(["IN_RAM=1"] if module == "fifo_ram" else []))
+    sizes = {"WIDTH": width, "LOG_DEPTH": log_depth}
+    prove("prove_fifo", (module,), folder, parameters=sizes, defines=defines, mutated=mutated)
+
+
+@pytest.mark.parametrize("module", ["fifo", "fifo_ram"])
 @pytest.mark.parametrize(("width", "log_depth"), [(1, 1), (2, 2), (3, 3), (2, 4)])
-def test_fifo(width: int, log_depth: int, tmp_path: Path) -> None:
+def test_fifo(module: str, width: int, log_depth: int, tmp_path: Path) -> None:
     """No word is lost, doubled, changed or overtaken."""
-    prove("prove_fifo", FIFO, tmp_path, parameters={"WIDTH": width, "LOG_DEPTH": log_depth})
+    prove_fifo(module, tmp_path, width, log_depth)
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("module", "log_depth", "old", "new"),
     [
-        ("assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
-        ("count <= count - 1'b1;\n", "count <= count;\n"),
-        ("if (pop) head <= head + 1'b1;", "if (pop && !push) head <= head + 1'b1;"),
-        ("if (push) mem[tail]", "if (in_valid) mem[tail]"),
-        ("out_valid <= count != (LOG_DEPTH + 1)'(1);", "out_valid <= 1'b1;"),
+        ("fifo", 2, "assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
+        ("fifo", 2, "count <= count + {{LOG_DEPTH{pop}}, 1'b1};", "count <= count + 1'b1;"),
+        ("fifo", 2, "if (pop) head <= head + 1'b1;", "if (pop && !push) head <= head + 1'b1;"),
+        ("fifo", 2, "if (push) mem[tail]", "if (in_valid) mem[tail]"),
+        ("fifo", 2, "out_valid <= push || count != (LOG_DEPTH + 1)'(1);", "out_valid <= 1'b1;"),
+        ("fifo", 1, "becomes_first = pop || !out_valid;", "becomes_first = pop || !count[1];"),
+        ("fifo", 1, "first <= count[1] ? second : in_data;", "first <= out_valid ? second : in_data;"),
+        ("fifo_ram", 2, "assign in_ready  = !count[LOG_DEPTH];", "assign in_ready  = 1'b1;"),
+        ("fifo_ram", 2, "(!out_valid || (pop && count == (LOG_DEPTH + 1)'(1)))", "!out_valid"),
+        ("fifo_ram", 2, "if (pop || is_late) q", "if (pop) q"),
+        ("fifo_ram", 2, "q <= mem[next_head]", "q <= mem[head]"),
     ],
 )
-def test_broken_fifo_is_refuted(old: str, new: str, tmp_path: Path) -> None:
+def test_broken_fifo_is_refuted(module: str, log_depth: int, old: str, new: str, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=REFUTED):
-        prove("prove_fifo", FIFO, tmp_path, mutated=broken("fifo", old, new))
+        prove_fifo(module, tmp_path, log_depth=log_depth, mutated=broken(module, old, new))
 
 
 @pytest.mark.parametrize("log_depth", [1, 3, 12])
@@ -62,7 +77,7 @@ def test_tokens(log_depth: int, tmp_path: Path) -> None:
 
 
 def test_broken_tokens_are_refuted(tmp_path: Path) -> None:
-    lost = broken("tokens", "else if (pop && !push) count", "else if (pop) count")
+    lost = broken("tokens", "if (push != pop)", "if (push || pop)")
     with pytest.raises(ToolError, match=REFUTED):
         prove("prove_tokens", ("tokens",), tmp_path, mutated=lost)
 

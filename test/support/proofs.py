@@ -17,7 +17,8 @@ from pyosys import libyosys as ys
 task = json.loads(sys.argv[1])
 design = ys.Design()
 parameters = " ".join(f"-G {name}={value}" for name, value in task["parameters"].items())
-ys.run_pass(f"read_slang --top {task['top']} {parameters} " + " ".join(task["files"]), design)
+defines = " ".join(f"-D {define}" for define in task["defines"])
+ys.run_pass(f"read_slang --top {task['top']} {defines} {parameters} " + " ".join(task["files"]), design)
 ys.run_pass("proc; flatten; opt_clean; memory_map; opt -fast; chformal -lower; async2sync; dffunmap; opt_clean", design)
 bounds = f"-tempinduct-baseonly -maxsteps {task['steps']}" if task["bounded"] else f"-maxsteps {task['steps']}"
 ys.run_pass(f"sat -verify -tempinduct {bounds} -prove-asserts -set-assumes -show-inputs", design)
@@ -31,6 +32,7 @@ def prove(
     package: str = "",
     *,
     parameters: Mapping[str, int] | None = None,
+    defines: tuple[str, ...] = (),
     steps: int = 2,
     bounded: bool = False,
     mutated: Mapping[str, str] | None = None,
@@ -55,6 +57,7 @@ def prove(
         "top": top,
         "files": [*files, str(hardware / "formal" / f"{top}.sv")],
         "parameters": dict(parameters or {}),
+        "defines": defines,
         "steps": steps,
         "bounded": bounded,
     }

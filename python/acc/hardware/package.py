@@ -158,7 +158,7 @@ def _encodings(prefix: str, width: int, table: dict[str, int]) -> dict[str, tupl
 
 
 def _checked(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """The same with the last code that is defined, which fetch compares with."""
+    """The same with the last code that is defined, which others are compared with."""
     return _encodings(prefix, width, table | {"last": max(table.values())})
 
 
@@ -192,7 +192,7 @@ ENCODINGS: dict[str, tuple[int, int]] = {
     **_encodings("FAULT", _bits(isa.FAULTS), isa.FAULTS),
     **_encodings("FETCH", _CODE, isa.FETCH_ERRORS),
     **_encodings("ERROR", _CODE, isa.ERRORS),
-    **_encodings("REG", _bits(isa.REGISTERS), isa.REGISTERS),
+    **_checked("REG", _bits(isa.REGISTERS), isa.REGISTERS),
 }
 # Bits of instructions and of registers by name.
 BITS: dict[str, int] = {
