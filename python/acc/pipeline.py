@@ -37,7 +37,7 @@ from acc.targets.base import Accelerator, Decision, Program, Tensors
 from acc.targets.cpu import CpuOptions, stages
 from acc.wording import is_plain, plain
 
-__all__ = ["Graph", "Kernels", "Lowered", "Options", "Pipeline", "Reached", "Stage"]
+__all__ = ["Graph", "Kernels", "Lowered", "Options", "Pipeline", "Reached", "Stage", "in_order"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -325,7 +325,7 @@ class Pipeline:
         order: list[str] = []
         if accelerators:
             made = {accelerator.name: accelerator.programs(module) for accelerator in accelerators}
-            programs = _in_order(module, made.values())
+            programs = in_order(module, made.values())
             order = read_order(module, accelerators)
             numbers = {program.symbol: number for number, program in enumerate(programs)}
             for accelerator in accelerators:
@@ -344,7 +344,7 @@ class Pipeline:
         )
 
 
-def _in_order(module: ir.Module, programs: Iterable[Sequence[Program]]) -> list[Program]:
+def in_order(module: ir.Module, programs: Iterable[Sequence[Program]]) -> list[Program]:
     """The programs of all accelerators in the order of the module, which is that of their numbers in native code."""
     by_symbol = {program.symbol: program for made in programs for program in made}
     symbols = (op.attributes.get("sym_name") for op in module.body)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acc import targets
 from acc.errors import CompileError
+
+if TYPE_CHECKING:
+    from acc.pipeline import Pipeline
 
 
 def register(subparsers: Any) -> None:
@@ -59,6 +63,14 @@ def register(subparsers: Any) -> None:
         metavar="NAME[:OPTION=VALUE,...]",
         default="",
         help="the device that the log was measured on, if acc tune was given one",
+    )
+    parser.add_argument(
+        "--verify",
+        nargs="?",
+        const="end",
+        choices=("end", "each"),
+        help="run the model on random inputs, as compiled and after passes (with =each after every one), and write "
+        "nothing if it does not compute the same",
     )
     parser.add_argument("--dump-stages", metavar="DIR", help="write the IR after every pass to this folder")
     parser.add_argument("--json", action="store_true", help="print the layers and times as JSON")
@@ -171,8 +183,26 @@ def _check(args: argparse.Namespace) -> None:
         raise CompileError("--shape and --value are for ONNX models: in IR they are settled")
     if args.stop is not None and args.to is None:
         raise CompileError("--stop says which stage --to stops after, and --to is not given")
+    if args.verify is not None and (args.begin is not None or args.to is not None):
+        raise CompileError("--verify follows a model from ONNX to what runs: it goes with neither --from nor --to")
     if args.to is not None and args.json:
         raise CompileError("--json describes a compiled model, and --to makes none")
+
+
+def _verify(args: argparse.Namespace, pipeline: Pipeline) -> None:
+    """Raises CompileError, naming the pass, if the model computes something else after it."""
+    from acc.cli.bisect import expected_results
+    from acc.inspect.bisection import bisect, random_inputs
+    from acc.inspect.passes import record
+
+    options = dataclasses.replace(pipeline.options, dump=None, progress=None)
+    recording = record(type(pipeline)(options), args.model, dict(args.shape), dict(args.value))
+    samples = random_inputs(recording.graph.inputs)
+    expected = expected_results(args.model, samples, dict(args.value))
+    found = bisect(recording, samples, expected=expected, each=args.verify == "each")
+    if not found.is_clean:
+        said = " ".join(found.text().splitlines())
+        raise CompileError(f"{said} `acc bisect --extract` writes down what shows it; nothing is written here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -218,6 +248,9 @@ def run(args: argparse.Namespace) -> int:
             compilation = compile_kernels(pipeline, graph, begun.kernels)
         else:
             compilation = compile_graph(pipeline, graph)
+        if args.verify is not None:
+            progress("verifying")
+            _verify(args, pipeline)
         progress("writing")
         write_model(args.output, compilation.contents)
     finally:

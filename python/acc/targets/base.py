@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from acc import ir
+from acc.errors import CompileError
 from acc.passmanager import PassManager
 from acc.report import LayerReport
 from acc.targets.reasons import Reason
@@ -155,6 +156,9 @@ class Accelerator(Target):
     """Whether it is given signals (N, C, W) of integers as images of one column, (N, C, W, 1)."""
     wants_tensors: ClassVar[bool] = False
     """Whether the importer records which tensors every ONNX node reads and makes, in `pipeline.Graph.tensors`."""
+
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Its passes that programs are right without, only slower: left out where a fault is looked for."""
 
     @abstractmethod
     def attribute(self, context: ir.Context) -> ir.Attribute:

@@ -127,6 +127,10 @@ class Vta(Accelerator):
     }
     wants_images: ClassVar[bool] = True
     wants_tensors: ClassVar[bool] = True
+    optional: ClassVar[frozenset[str]] = frozenset(
+        f"vta-{name}"
+        for name in ("write-borders", "join-buffers", "chain-programs", "split-loads", "hoist-loads", "drop-loads")
+    )
 
     options: VtaOptions = dataclasses.field(default_factory=VtaOptions)
 
