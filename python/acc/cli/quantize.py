@@ -15,6 +15,7 @@ from acc.cli.compile import add_option
 METHODS = (
     *("fold-batch-norm", "equalize", "smooth", "rescale-outputs", "correct-bias", "tables", "refine-weights"),
     "hardware-friendly",
+    "float-sums",
 )
 
 

@@ -35,7 +35,7 @@ from acc.quantization.options import QuantizeError
 from acc.quantization.state import Stage, State
 from acc.wording import raised
 
-__all__ = ["BINS", "Programs", "Progress", "Runner", "Statistics", "Watch", "calibrate", "input_infos"]
+__all__ = ["BINS", "Programs", "Progress", "Runner", "Statistics", "Watch", "calibrate", "give_back", "input_infos"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is done, how many samples are done and how many there are, None if that is not known."""

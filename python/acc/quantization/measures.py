@@ -77,7 +77,8 @@ def measure(result: Quantized, data: Data, limit: int) -> tuple[dict[str, Noise]
     outputs = [value.name for value in result.model.graph.output]
     shown = {name: quantizers[name] for name in result.tensors if name in quantizers}
     # The output of a model is what its integers stand for.
-    plain = [name for name in dict.fromkeys([*outputs, *result.tensors]) if name in outputs and name not in shown]
+    sums = {name for name, facts in result.tensors.items() if facts.in_float}
+    plain = [n for n in dict.fromkeys([*outputs, *result.tensors]) if (n in outputs or n in sums) and n not in shown]
     given = {value.name for value in result.source.proto.graph.input}
     floats = Runner(result.source, list(dict.fromkeys([*shown, *plain])))
     integers = Runner(result.model, [*shown.values(), *plain])
@@ -133,7 +134,8 @@ def describe_layer(
     facts = tensors[layer.output]
     worst = noise.worst() if noise else None
     seen, numbers = facts.statistics, noise.numbers if noise else facts.statistics
-    magnitudes = seen.magnitudes if len(seen.sums) > 1 else np.zeros(0)
+    # What is not quantized has no scale that channels would have to share.
+    magnitudes = seen.magnitudes if len(seen.sums) > 1 and not facts.in_float else np.zeros(0)
     spread, widest = _spread(magnitudes)
     rows = np.abs(layer.weight).max(1, initial=0.0) if layer.weight is not None else np.zeros(0)
     weight_spread, weight_widest = _spread(rows)
@@ -151,9 +153,9 @@ def describe_layer(
         own=own_ratio(before, lasting) if lasting is not None else None,
         seen=facts.seen,
         range=facts.range,
-        clipped=noise.beyond / noise.numbers.elements if noise and noise.numbers.elements else facts.clipped,
-        used=float(np.clip(used, 0.0, 1.0)),
-        dense=_dense(numbers, width),
+        clipped=0.0 if facts.in_float else _beyond(noise, facts),
+        used=1.0 if facts.in_float else float(np.clip(used, 0.0, 1.0)),
+        dense=1.0 if facts.in_float else _dense(numbers, width),
         channels=_shorten(magnitudes),
         spread=spread,
         widest=widest,
@@ -241,6 +243,11 @@ def weight_scales(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     return scales
 
 
+def _beyond(noise: Noise | None, facts: TensorFacts) -> float:
+    """The part of the numbers that are beyond the range."""
+    return noise.beyond / noise.numbers.elements if noise and noise.numbers.elements else facts.clipped
+
+
 def _ties(layer: LayerFacts, tensors: Mapping[str, TensorFacts], scales: np.ndarray | None) -> float | None:
     """The part of the results that lie in the middle of two integers, if sums of products are spread evenly.
 
@@ -250,6 +257,8 @@ def _ties(layer: LayerFacts, tensors: Mapping[str, TensorFacts], scales: np.ndar
     if layer.quantized_weight is None or scales is None or not layer.inputs or not len(layer.quantized_weight):
         return None
     source, result = tensors[layer.inputs[0]], tensors[layer.output]
+    if result.in_float:
+        return None
     rows = layer.quantized_weight.astype(np.float64)
     shares = []
     for row, step in zip(rows, np.broadcast_to(scales, len(rows)), strict=True):

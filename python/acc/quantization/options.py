@@ -62,6 +62,8 @@ class QuantizeOptions:
         equalize: channels of a tensor between two layers are scaled alike (cross-layer equalisation).
         rescale_outputs: channels of what a layer makes are scaled alike where only float operators read it, and back
             there.
+        float_sums: what a matrix product makes for sums and normalizations in float alone is not quantized. None is
+            True, but where scales are chosen for hardware, whose results are integers.
         smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
         correct_bias: biases make up for the mean error that quantized weights cause.
         hardware_friendly: scales that an accelerator needs fewer steps for are chosen where the error of no layer
@@ -93,6 +95,7 @@ class QuantizeOptions:
     equalize: bool = True
     smooth: bool = True
     rescale_outputs: bool = True
+    float_sums: bool | None = None
     correct_bias: bool = True
     hardware_friendly: bool | None = None
     ties: str | None = None
@@ -116,7 +119,7 @@ class QuantizeOptions:
             from acc.targets.ties import check_ties
 
             check_ties(self.ties)
-        for name in ("symmetric", "hardware_friendly"):
+        for name in ("symmetric", "hardware_friendly", "float_sums"):
             if getattr(self, name) not in (None, True, False):
                 raise QuantizeError(f"{name} is True, False or None, not {getattr(self, name)!r}")
         for name in (
@@ -169,6 +172,11 @@ class QuantizeOptions:
         if self.weights != "int4":
             return 0.0
         return (0.0 if self.hardware_friendly else 0.125) if self.wide_share is None else float(self.wide_share)
+
+    @property
+    def keeps_sums(self) -> bool:
+        """Whether results of products that only float operators read are not quantized."""
+        return not self.hardware_friendly and self.float_sums is not False
 
     def weight_bits(self, layer: str) -> int:
         """The width of the weights of a layer, by the name of its node."""

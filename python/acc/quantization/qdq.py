@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from acc.quantization.calibration import give_back
 from acc.quantization.model import FloatModel, add_initializer, attribute, check
 from acc.quantization.options import QuantizeError
 from acc.quantization.placement import Layer, Placement, Role
@@ -20,6 +21,9 @@ from acc.wording import first_line
 __all__ = ["bias_scales", "fit_biases", "write_qdq"]
 
 _MAX_BIAS = (1 << 30) - 1
+
+_PAGES = 16 << 20
+"""Bytes of arrays that are freed before their memory is given back to the system."""
 
 _LEAST_SCALE = 1e-37
 
@@ -288,6 +292,7 @@ class _Writer:
         for name, value in self.model.constants.items():
             if name in used:
                 add_initializer(result.graph, name, value)
+        unreturned = 0
         while self.initializers:
             name = next(iter(self.initializers))
             # There is no second copy of all of them at any time.
@@ -296,6 +301,11 @@ class _Writer:
                 continue
             if isinstance(value, np.ndarray):
                 add_initializer(result.graph, name, value)
+                unreturned += value.nbytes
+                if unreturned > _PAGES:
+                    del value
+                    give_back()
+                    unreturned = 0
             else:
                 result.graph.initializer.append(value)
         result.producer_name = "acc"

@@ -14,7 +14,16 @@ import numpy as np
 import onnx
 
 from acc.files import replacing
-from acc.quantization.calibration import Programs, Progress, Runner, Statistics, Watch, calibrate, input_infos
+from acc.quantization.calibration import (
+    Programs,
+    Progress,
+    Runner,
+    Statistics,
+    Watch,
+    calibrate,
+    give_back,
+    input_infos,
+)
 from acc.quantization.data import Data, open_samples
 from acc.quantization.functions import function_of
 from acc.quantization.importance import watch
@@ -55,7 +64,8 @@ class TensorFacts:
     """What is known of a quantized tensor: the range seen, the range chosen, and the share of numbers beyond it.
 
     name: of the tensor in the float model, and of what is quantized in the quantized one. is_root: whether the
-    statistics are its own, and not those of a tensor that it is a part or a multiple of.
+    statistics are its own, and not those of a tensor that it is a part or a multiple of. in_float: whether it is made
+    of integers but not quantized; range, scale and zero point are then those that it would have.
     """
 
     name: str
@@ -66,6 +76,7 @@ class TensorFacts:
     clipped: float
     statistics: Statistics = field(repr=False)
     is_root: bool = True
+    in_float: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,7 @@ class Quantized:
                     "scale": tensor.scale,
                     "zero_point": tensor.zero_point,
                     "clipped": tensor.clipped,
+                    "in_float": tensor.in_float,
                 }
                 for tensor in self.tensors.values()
             ],
@@ -312,16 +324,23 @@ class _Quantizer:
         grids = self._grids(placement, statistics)
         # Quantizing weights corrects biases, which is no matter of the float model.
         source = model.snapshot()
+        if options.rounding == "nearest" and not options.spared:
+            # The model is not run any more.
+            self.programs.close()
+        give_back()
         weights = self._weights(placement, statistics, watched, grids)
         self.programs.close()
+        give_back()
         tables = find_tables(model, options)
-        quantized, integers = write_qdq(model, placement, grids, weights, tables)
+        sums = rescale_outputs.sums(model, placement) if options.keeps_sums else set()
+        written = {name: grid for name, grid in grids.items() if name not in sums}
+        quantized, integers = write_qdq(model, placement, written, weights, tables)
         result = Quantized(
             quantized,
             source,
             options,
             tuple(self._layer_facts(layer, weights.get(layer.name), integers) for layer in placement.layers),
-            self._tensor_facts(placement, grids, statistics),
+            self._tensor_facts(placement, grids, statistics, sums),
             tuple(
                 (node.name, f"{node.op_type}: {reason}")
                 for node, reason in placement.float_nodes
@@ -362,7 +381,10 @@ class _Quantizer:
         if options.smooth:
             wanted |= {name: watch(model, placement, name) for name in smooth.tensors(model, placement)}
         if options.rescale_outputs and options.per_channel:
+            kept = rescale_outputs.sums(model, placement) if options.keeps_sums else ()
             for name, layer in rescale_outputs.tensors(model, placement).items():
+                if name in kept:
+                    continue
                 wanted[name] = Watch(1 if layer.node.op_type == "Conv" else (model.rank(name) or 1) - 1)
         if not wanted:
             return 0
@@ -549,7 +571,7 @@ class _Quantizer:
         return LayerFacts(layer.name, kind, nodes, layer.inputs, layer.output, weights)
 
     def _tensor_facts(
-        self, placement: Placement, grids: dict[str, Grid], statistics: dict[str, Statistics]
+        self, placement: Placement, grids: dict[str, Grid], statistics: dict[str, Statistics], sums: set[str]
     ) -> dict[str, TensorFacts]:
         facts = {}
         for name, (root, factor) in placement.tensors.items():
@@ -563,6 +585,7 @@ class _Quantizer:
                 clipped_share(seen, grid.low / factor, grid.high / factor),
                 seen,
                 name == root,
+                name in sums,
             )
         return facts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -12,9 +13,12 @@ import onnx
 from acc.quantization.model import attribute
 from acc.quantization.placement import Layer
 
-__all__ = ["QuantizedWeight", "WeightForm", "choose_grids", "choose_scales", "importance_of", "quantize_rows"]
+__all__ = ["QuantizedWeight", "WeightForm", "choose_grids", "choose_scales", "chunks", "importance_of", "quantize_rows"]
 
 _TINY = float(np.finfo(np.float32).tiny)
+
+_TOGETHER = 1 << 17
+"""Elements that are looked at together."""
 
 _FRACTIONS = {
     8: (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7),
@@ -112,10 +116,25 @@ class QuantizedWeight:
         top = largest(self.bits)
         return (-top if self.zero_points is None else -top - 1), top
 
+    def part(self, outputs: np.ndarray | slice) -> QuantizedWeight:
+        """Some of the rows."""
+        scales = self.scales if len(self.scales) == 1 else self.scales[outputs]
+        zeros = None if self.zero_points is None else self.zero_points[outputs]
+        return replace(self, values=self.values[outputs], scales=scales, zero_points=zeros)
+
     def round(self, rows: np.ndarray) -> None:
         """Rounds weights to nearest."""
-        scales, zeros = self.per_column()
-        self.values = np.clip(np.rint(rows / scales) + zeros, *self.limits).astype(np.int8)
+        rounded = np.empty(rows.shape, np.int8)
+        for at in chunks(rows):
+            scales, zeros = self.part(at).per_column()
+            rounded[at] = np.clip(np.rint(rows[at] / scales) + zeros, *self.limits)
+        self.values = rounded
+
+
+def chunks(rows: np.ndarray) -> Iterator[slice]:
+    """Rows a part at a time, so that what is computed of them is in the cache, and takes no memory."""
+    step = max(_TOGETHER // max(rows.shape[1], 1), 1)
+    return (slice(begin, begin + step) for begin in range(0, len(rows), step))
 
 
 def largest(bits: int) -> int:
@@ -141,6 +160,13 @@ def choose_scales(rows: np.ndarray, importance: np.ndarray, bits: int, per_chann
     weight = np.repeat(importance, len(rows) // len(importance), axis=0) if len(importance) > 1 else importance
     if not per_channel:
         rows, weight = rows.reshape(1, -1), np.broadcast_to(weight, rows.shape).reshape(1, -1)
+    shared = len(weight) == 1
+    found = [_scales_of(rows[at], weight if shared else weight[at], bits) for at in chunks(rows)]
+    return _usable(np.concatenate(found).astype(np.float32))
+
+
+def _scales_of(rows: np.ndarray, weight: np.ndarray, bits: int) -> np.ndarray:
+    """Those of some rows, float32 (outputs, 1); of zeros, next to nothing."""
     top = largest(bits)
     reach = np.abs(rows).max(-1, keepdims=True)
     best = np.full(reach.shape, np.inf)
@@ -151,7 +177,7 @@ def choose_scales(rows: np.ndarray, importance: np.ndarray, bits: int, per_chann
         error = np.einsum("ok,ok->o", difference * weight, difference)[:, None]
         better = error < best * 0.995
         best, chosen = np.where(better, error, best), np.where(better, scale, chosen)
-    return _usable(chosen.astype(np.float32))
+    return chosen
 
 
 def choose_grids(rows: np.ndarray, importance: np.ndarray, bits: int, block: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +186,14 @@ def choose_grids(rows: np.ndarray, importance: np.ndarray, bits: int, block: int
     Few weights share a scale, and seldom reach as far to one side as to the other: zero points are worth more than what
     they take. Either end of the range may cut some off.
     """
-    parts = rows.reshape(len(rows), -1, block)
     weight = np.broadcast_to(importance, (1, rows.shape[1])).reshape(1, -1, block)
+    found = [_grids_of(rows[at].reshape(-1, rows.shape[1] // block, block), weight, bits) for at in chunks(rows)]
+    scales, zeros = (np.concatenate(arrays)[..., 0] for arrays in zip(*found, strict=True))
+    return _usable(scales.astype(np.float32)), zeros.astype(np.int8)
+
+
+def _grids_of(parts: np.ndarray, weight: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those of some rows (outputs, blocks, block): float (outputs, blocks, 1) each."""
     least, top = -largest(bits) - 1, largest(bits)
     low, high = (np.minimum(parts.min(-1), 0)[..., None], np.maximum(parts.max(-1), 0)[..., None])
     best = np.full(low.shape, np.inf)
@@ -175,7 +207,7 @@ def choose_grids(rows: np.ndarray, importance: np.ndarray, bits: int, block: int
         best, scales, zeros = (
             np.where(better, new, old) for new, old in ((error, best), (scale, scales), (zero, zeros))
         )
-    return _usable(scales[..., 0].astype(np.float32)), zeros[..., 0].astype(np.int8)
+    return scales, zeros
 
 
 def _usable(scales: np.ndarray) -> np.ndarray:

@@ -11,15 +11,15 @@ from onnx import NodeProto
 
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.placement import Layer
-from acc.quantization.weights import QuantizedWeight
+from acc.quantization.weights import QuantizedWeight, chunks
 
 __all__ = ["correct_bias"]
 
 
-def correct_bias(model: FloatModel, layer: Layer, weight: QuantizedWeight, means: np.ndarray) -> bool:
+def correct_bias(model: FloatModel, layer: Layer, weight: QuantizedWeight, channel_means: np.ndarray) -> bool:
     """Moves the bias of a layer by what rounding its weights does to the mean of its outputs; makes one if it has none.
 
-    means: of its input channels. Returns whether there is a bias that can be moved.
+    channel_means: of its inputs. Returns whether there is a bias that can be moved.
     """
     node = layer.node
     if node.op_type == "ConvTranspose" and attribute(node, "group", 1) > 1:
@@ -27,9 +27,11 @@ def correct_bias(model: FloatModel, layer: Layer, weight: QuantizedWeight, means
     if node.op_type == "Gemm" and (attribute(node, "alpha", 1.0) != 1 or attribute(node, "beta", 1.0) != 1):
         return False
     rows = weight.form.rows(model.constants[node.input[1]])
-    columns = weight.form.per_column(means)
-    difference = (rows - weight.real).reshape(len(columns), -1, rows.shape[1])
-    moved = np.einsum("gok,gk->go", difference, columns).reshape(-1)
+    columns = weight.form.per_column(channel_means)
+    moved = np.empty(len(rows))
+    for at in chunks(rows):
+        means = columns[np.arange(len(rows))[at] * len(columns) // len(rows)] if len(columns) > 1 else columns
+        moved[at] = np.einsum("ok,ok->o", rows[at] - weight.part(at).real, np.broadcast_to(means, rows[at].shape))
     if node.op_type == "ConvTranspose":
         # An output meets one tap of so many.
         strides = attribute(node, "strides", [1])

@@ -53,7 +53,7 @@ def choose_damping(rows: np.ndarray, weight: QuantizedWeight, products: Products
     outputs = len(rows) // len(seen)
     some = np.arange(min(outputs, _JUDGED)) * outputs // min(outputs, _JUDGED)
     chosen = (groups[:, None] * outputs + some).reshape(-1)
-    part, judged = _part_of(weight, chosen), rows[chosen]
+    part, judged = weight.part(chosen), rows[chosen]
     least, best = output_error(judged, part, other[groups]), None
     for damping in _DAMPINGS:
         part.values = round_columns(judged, part, damped(seen[groups], damping))
@@ -61,13 +61,6 @@ def choose_damping(rows: np.ndarray, weight: QuantizedWeight, products: Products
         if error < least:
             least, best = error, damping
     return best
-
-
-def _part_of(weight: QuantizedWeight, outputs: np.ndarray) -> QuantizedWeight:
-    """Some of the rows."""
-    scales = weight.scales if weight.scales.size == 1 else weight.scales[outputs]
-    zeros = None if weight.zero_points is None else weight.zero_points[outputs]
-    return replace(weight, values=weight.values[outputs], scales=scales, zero_points=zeros)
 
 
 def output_error(rows: np.ndarray, weight: QuantizedWeight, products: np.ndarray) -> float:

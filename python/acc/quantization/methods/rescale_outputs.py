@@ -26,6 +26,15 @@ _WORTH = 0.5
 """What the square error must come to, at least, for a product that nothing else needs."""
 
 
+def sums(model: FloatModel, placement: Placement) -> set[str]:
+    """Those of `tensors` that matrix products make.
+
+    Native code computes such products with integers, and multiplies the sums by the scales: nothing is won by rounding
+    what they make, and one channel of a residual stream may be a hundred times as large as the others.
+    """
+    return {name for name, layer in tensors(model, placement).items() if layer.node.op_type in ("MatMul", "Gemm")}
+
+
 def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:
     """The outputs of layers with weights that only float operators read, by name, where sums or normalizations do.
 
@@ -52,7 +61,8 @@ def _is_sum(model: FloatModel, node: onnx.NodeProto) -> bool:
 
 
 def rescale_outputs(model: FloatModel, placement: Placement, statistics: dict[str, Statistics]) -> int:
-    """Makes channels alike wherever it pays; returns of how many layers. statistics: of the outputs of `tensors`."""
+    """Makes channels alike wherever it pays; returns of how many layers. statistics: of outputs of `tensors`, but for
+    those that stay as they are."""
     changed = 0
     for name, layer in tensors(model, placement).items():
         seen = statistics.get(name)
