@@ -372,7 +372,8 @@ def test_outlying_channels() -> None:
     found = {}
     for smooth in (False, True):
         for rescale in (False, True):
-            result = quantize(model, images(64, (8, 32)), smooth=smooth, rescale_outputs=rescale)
+            choices = {"smooth": smooth, "rescale_outputs": rescale, "float_sums": False}
+            result = quantize(model, images(64, (8, 32)), **choices)
             np.testing.assert_allclose(onnx_runtime(result.float_model, x), exact, rtol=1e-3, atol=1e-3)
             found[smooth, rescale] = sqnr(exact, onnx_runtime(result.model, x))
     assert found[True, True] > found[False, True] + 3 and found[True, True] > found[True, False] + 3, found
@@ -458,3 +459,15 @@ def test_a_file_has_the_bytes_of_the_model(tmp_path: pathlib.Path, weights: str)
         if layer.weight is not None:
             assert layer.quantized_weight is not None and layer.quantized_weight.shape == layer.weight.shape
             assert np.abs(layer.quantized_weight - layer.weight).max() < np.abs(layer.weight).max() / 2
+
+
+def test_weights_that_are_all_zero_behind_a_layer() -> None:
+    """Nothing says how channels should be scaled for them; and an output without a shape gets the one that it has."""
+    net = FloatNetwork((1, 4, 8))
+    hidden = net.add("Relu", [net.linear("x", 8, 8)])
+    model = net.build(net.add("MatMul", [hidden, net.constant(np.zeros((8, 4), np.float32))]))
+    model.graph.output[-1].type.tensor_type.ClearField("shape")
+    for weights in ("int8", "int4"):
+        quantized = quantize(model, images(8, (4, 8)), weights=weights).model
+        onnx.checker.check_model(quantized, full_check=True)
+        assert not native(quantized, images(1, (4, 8))).any()

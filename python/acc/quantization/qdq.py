@@ -275,6 +275,16 @@ class _Writer:
         attributes = {"axis": 0} if scales.ndim else {}
         return self._node("DequantizeLinear", inputs, self._name(f"{name}_dequantized"), **attributes)
 
+    def _declared(self, value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+        """An output with its shape, which the checker wants and not all models have."""
+        declared = onnx.ValueInfoProto()
+        declared.CopyFrom(value)
+        shape = self.model.shapes.get(value.name)
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape") and shape is not None:
+            kind = value.type.tensor_type.elem_type or self.model.types[value.name]
+            declared.CopyFrom(helper.make_tensor_value_info(value.name, kind, shape, value.doc_string))
+        return declared
+
     def _build(self) -> onnx.ModelProto:
         source = self.model.proto
         used = {name for node in self.nodes for name in node.input} | self.model.captured | set(self.model.outputs)
@@ -283,7 +293,7 @@ class _Writer:
                 self.nodes,
                 source.graph.name or "quantized",
                 list(source.graph.input),
-                list(source.graph.output),
+                [self._declared(value) for value in source.graph.output],
                 doc_string=source.graph.doc_string,
             ),
             opset_imports=list(source.opset_import),

@@ -77,7 +77,8 @@ def balance(model: FloatModel, readings: Sequence[Reading], options: QuantizeOpt
         return None
     # Of several tensors, channels count as the part of the largest one that they are.
     inputs = np.maximum.reduce([reach / reach.max() for reach in reaches])
-    largest_weights = floored(np.maximum.reduce([weight / weight.max() for weight in weights if weight.max() > 0]))
+    sized = [weight / weight.max() for weight in weights if weight.max() > 0]
+    largest_weights = floored(np.maximum.reduce(sized)) if sized else None
     if largest_weights is None:
         return None
 
