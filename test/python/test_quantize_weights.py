@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,7 +24,7 @@ from acc.quantization.weights import QuantizedWeight, WeightForm, quantize_rows
 from float_networks import FloatNetwork, convolutional, images
 
 
-def layer_of(op_type: str, **attributes: object) -> Layer:
+def layer_of(op_type: str, **attributes: Any) -> Layer:
     node = helper.make_node(op_type, ["x", "w"], ["y"], name="layer", **attributes)
     return Layer(node, Role.ANCHOR, ("x",), "y", weight="w")
 

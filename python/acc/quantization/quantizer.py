@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -54,6 +55,9 @@ __all__ = ["LayerFacts", "Quantized", "TensorFacts", "quantize"]
 
 FIRST_LOOK = 64
 """Samples that tell how large channels are, before what is scaled for that is calibrated."""
+
+_SMALL = 2048
+"""Columns of weights up to which one thread is enough."""
 
 SECOND_PASS = 128
 """Samples that methods see which go through the samples once more."""
@@ -328,7 +332,8 @@ class _Quantizer:
             # The model is not run any more.
             self.programs.close()
         give_back()
-        weights = self._weights(placement, statistics, watched, grids)
+        with self._few_threads(placement):
+            weights = self._weights(placement, statistics, watched, grids)
         self.programs.close()
         give_back()
         tables = find_tables(model, options)
@@ -477,6 +482,22 @@ class _Quantizer:
             if options.correct_bias and found is not None and correct_bias(model, layer, weights[layer.name], found[0]):
                 self._fit(layer, weights, grids)
         return weights
+
+    def _few_threads(self, placement: Placement) -> contextlib.AbstractContextManager[object]:
+        """One thread for linear algebra, if the matrices are small.
+
+        Between many small products, the threads of BLAS wait at full speed: two of them take three times as much time
+        of the processors as one, and are no faster.
+        """
+        from threadpoolctl import threadpool_limits
+
+        forms = [
+            WeightForm.of(layer.node, self.model.constants[layer.weight].shape)
+            for layer in placement.layers
+            if layer.weight is not None
+        ]
+        small = all(len(form.channel) <= _SMALL for form in forms)
+        return threadpool_limits(1 if small else None, user_api="blas")
 
     def _bits(self, layer: Layer) -> int:
         bits = self.options.weight_bits(layer.name)
