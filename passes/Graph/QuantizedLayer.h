@@ -100,7 +100,8 @@ void populateMoveQuantizationPatterns(mlir::RewritePatternSet &patterns);
 /// quantize_linear and dequantize_linear.
 void populateRebasePatterns(mlir::RewritePatternSet &patterns);
 
-/// Patterns that move the reshape of rows to more axes behind integer sums.
+/// Patterns that move the reshape of rows to more axes behind integer sums and
+/// tables, and transposes of matrices into their products.
 void populateSinkReshapesPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace acc::graph

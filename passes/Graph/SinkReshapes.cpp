@@ -8,7 +8,7 @@
 // Matrix products are integer arithmetic on matrices, whatever leading axes
 // the model has. Biases and residual connections behind them would see these
 // axes again; moving the reshape behind them makes product and sum one kernel
-// on one layout.
+// on one layout. So does moving it, or a transpose, behind a table.
 //
 //===----------------------------------------------------------------------===//
 
@@ -105,8 +105,84 @@ struct SinkBehindRequantize : OpRewritePattern<RequantizeOp> {
   }
 };
 
+bool isMove(Operation *op) {
+  return isa_and_present<ReshapeOp, TransposeOp>(op) &&
+         typeOf(op->getOperand(0)).hasStaticShape() &&
+         typeOf(op->getResult(0)).hasStaticShape();
+}
+
+/// lookup(move(x)) -> move(lookup(x)), where moves, which are reshapes and
+/// transposes, lead to the input from requantized rows: the table continues
+/// what computes the rows, and products find the heads of an attention beside
+/// them.
+struct SinkBehindLookup : OpRewritePattern<LookupOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LookupOp op,
+                                PatternRewriter &rewriter) const override {
+    SmallVector<Operation *> moves;
+    Value source = op.getInput();
+    while (isMove(source.getDefiningOp())) {
+      moves.push_back(source.getDefiningOp());
+      source = moves.back()->getOperand(0);
+    }
+    if (moves.empty() || !source.getDefiningOp<RequantizeOp>() ||
+        typeOf(source).getRank() != 2 ||
+        typeOf(op.getTable()).getDimSize(0) != 1)
+      return rewriter.notifyMatchFailure(
+          op, "reads no rows that are moved, or has tables for channels");
+    Value result = LookupOp::create(
+        rewriter, op.getLoc(), typeOf(source).clone(rewriter.getI8Type()),
+        source, op.getTable(), op.getInputScaleAttr(),
+        op.getInputZeroPointAttr());
+    for (Operation *move : llvm::reverse(moves)) {
+      Operation *copy = rewriter.clone(*move);
+      copy->setOperand(0, result);
+      result = copy->getResult(0);
+    }
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+/// a * stack(transpose(x)) -> a * transpose(stack(transpose'(x))), where the
+/// second transpose leaves the last axis where it is, so that channels stay
+/// channels in memory: keys only need to be taken apart into heads.
+struct KeepLastAxis : OpRewritePattern<MatMulIntegerOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MatMulIntegerOp op,
+                                PatternRewriter &rewriter) const override {
+    auto stack = op.getB().getDefiningOp<ReshapeOp>();
+    Value moved = stack ? stack.getInput() : op.getB();
+    auto move = moved.getDefiningOp<TransposeOp>();
+    RankedTensorType from = typeOf(moved), to = typeOf(op.getB());
+    if (!isMove(move) || !to.hasStaticShape() || to.getRank() < 2 ||
+        from.getShape().take_back(2) != to.getShape().take_back(2))
+      return rewriter.notifyMatchFailure(op, "reads no transposed matrices");
+    int64_t rank = from.getRank();
+    SmallVector<int64_t> perm(move.getPerm()), shape(to.getShape());
+    if (perm[rank - 2] != rank - 1)
+      return rewriter.notifyMatchFailure(op, "the last axis stays the last");
+    std::swap(perm[rank - 2], perm[rank - 1]);
+    std::swap(shape[shape.size() - 2], shape.back());
+    Value kept = rewriter.createOrFold<TransposeOp>(
+        op.getLoc(), move.getInput(), ArrayRef<int64_t>(perm));
+    if (stack)
+      kept = rewriter.createOrFold<ReshapeOp>(op.getLoc(), to.clone(shape),
+                                              kept, ValueRange());
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getBMutable().assign(kept);
+      op.setTransB(!op.getTransB());
+    });
+    return success();
+  }
+};
+
 } // namespace
 
 void acc::graph::populateSinkReshapesPatterns(RewritePatternSet &patterns) {
-  patterns.add<SinkBehindSum, SinkBehindRequantize>(patterns.getContext());
+  patterns
+      .add<SinkBehindSum, SinkBehindRequantize, SinkBehindLookup, KeepLastAxis>(
+          patterns.getContext());
 }

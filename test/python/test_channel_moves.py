@@ -42,6 +42,13 @@ def test_random_networks(seed: int) -> None:
     check(channel_network(seed), list(CONFIGS.values())[seed % len(CONFIGS)], seed)
 
 
+@pytest.mark.parametrize("seed", range(20, 24))
+def test_random_networks_with_narrow_weights(seed: int) -> None:
+    log_weights = 1 + seed % 2
+    config = {"LOG_WGT_WIDTH": log_weights, "LOG_WGT_BUFF_SIZE": 15 + log_weights, "LOG_INP_BUFF_SIZE": 12}
+    check(channel_network(seed, 1 << log_weights), config, seed)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1000, 1200))
 def test_random_networks_long(seed: int) -> None:
@@ -63,14 +70,18 @@ def test_units_of_shuffle_net_are_all_on_the_accelerator(channels: int, config: 
     assert not check(net.build(net.conv(x, 9, strides=(2, 2))), CONFIGS[config], channels)
 
 
-def test_a_tensor_in_two_concatenations_is_copied_by_the_accelerator() -> None:
+@pytest.mark.parametrize("log_weights", [3, 2, 1])
+def test_a_tensor_in_two_concatenations_is_copied_by_the_accelerator(log_weights: int) -> None:
     net = ChannelNetwork(np.random.default_rng(5))
+    net.weight_bits = 1 << log_weights
     a = net.conv(net.input((1, 16, 7, 7)), 24, activation="relu")
     b = net.conv(a, 7, activation="relu")
     # As in DenseNet, and the first once more with a border of another value.
     c = net.concat([net.concat([a, b]), net.conv(b, 5, activation="relu")])
     d = net.concat([b, net.max_pool(a, 3, 1, 1)])
-    assert not check(net.build(net.conv(c, 8), net.conv(d, 8)), None, 5)
+    # Weights of 4 and 2 bits copy as those of 8 do.
+    config = {"LOG_WGT_WIDTH": log_weights, "LOG_WGT_BUFF_SIZE": 15 + log_weights}
+    assert not check(net.build(net.conv(c, 8), net.conv(d, 8)), config, 5)
 
 
 def test_images_of_a_batch_are_joined_by_the_accelerator() -> None:

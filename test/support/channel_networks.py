@@ -77,10 +77,11 @@ class ChannelNetwork(QdqModel):
         return self._same(value, x.shape, x)
 
 
-def channel_network(seed: int) -> onnx.ModelProto:
+def channel_network(seed: int, weight_bits: int = 8) -> onnx.ModelProto:
     """Some layers, each of which may read any tensor before it; several results, in the middle too."""
     rng = np.random.default_rng(seed)
     net = ChannelNetwork(rng, signed=bool(rng.integers(2)))
+    net.weight_bits = weight_bits
     size = tuple(int(v) for v in rng.integers(4, 9, 2))
     known = [net.any_conv(net.input((int(rng.choice([1, 1, 2])), int(rng.choice(CHANNELS)), *size)))]
     known.append(net.any_conv(known[0]))

@@ -173,3 +173,20 @@ Value acc::vta::spreadWeights(ImplicitLocOpBuilder &b, Value weight,
       });
   return ConstantOp::create(b, spread, elements);
 }
+
+Value acc::vta::narrowWeights(ImplicitLocOpBuilder &b, Value weight,
+                              unsigned bits) {
+  if (bits == 8)
+    return weight;
+  std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
+  if (!bytes || !llvm::all_of(bytes->getValues(), [&](char byte) {
+        return llvm::isIntN(bits, int8_t(byte));
+      }))
+    return {};
+  auto type = RankedTensorType::get(shapeOf(weight), b.getIntegerType(bits));
+  return ConstantOp::create(
+      b, type, makeElements(type, [&](MutableArrayRef<char> target) {
+        for (auto [index, byte] : llvm::enumerate(target))
+          byte = (*bytes)[index];
+      }));
+}

@@ -52,6 +52,11 @@ mlir::Value spreadWeights(mlir::ImplicitLocOpBuilder &builder,
                           const ConvolutionChannels &channels,
                           const ChannelBlocks &blocks, Tiles tiles);
 
+/// Constant i8 weights in elements of so many bits, which they fit; null if
+/// they are not constant or do not fit.
+mlir::Value narrowWeights(mlir::ImplicitLocOpBuilder &builder,
+                          mlir::Value weight, unsigned bits);
+
 } // namespace acc::vta
 
 #endif // ACC_PASSES_VTA_GRAPH_CHANNELBLOCKS_H

@@ -68,9 +68,6 @@ private:
   // PackedContractions.cpp
   mlir::Value createWeight(mlir::Value weight, llvm::ArrayRef<int64_t> shape);
   mlir::LogicalResult refuseWeights(mlir::Operation *op);
-  /// Constant weights in elements of the accelerator's width, which they fit;
-  /// null if they are not constant or do not fit.
-  mlir::Value narrowWeights(mlir::Value weight);
   /// Reads only the rows and columns that meet a window of one element, where
   /// the stride leaves others out and the image has no zeros around it. The
   /// stride becomes part of the transfer.

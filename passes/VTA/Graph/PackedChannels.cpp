@@ -106,7 +106,7 @@ PackedValues::Packed PackedValues::view(Packed packed,
 PackedValues::Packed PackedValues::copy(const Packed &from, Value value,
                                         const Lanes &lanes, const Halo &halo,
                                         int8_t padValue) {
-  if (tiles.blockIn != tiles.blockOut || accelerator.getConfig().wgtBits() != 8)
+  if (!canMultiply(1))
     return copyOnHost(value, lanes, halo, padValue);
   PlacementAttr placement = tagger.placement;
   StringAttr name = makeKernelName(getKernelName(value) + ":channels");
@@ -137,6 +137,7 @@ Value PackedValues::multiply(const Packed &from, Value value,
   Value weight =
       b.createOrFold<PackOp>(spreadWeights(b, factors, channels, blocks, tiles),
                              ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
+  weight = narrowWeights(b, weight, tiles.weightBits);
   Value input = pad(slice(from, Halo{}), Halo{}, {blocks.low, blocks.high});
   SmallVector<int64_t> shape = getPackedShape(shapeOf(value), tiles.blockOut);
   shape[1] = blocks.outputs;
@@ -147,7 +148,7 @@ Value PackedValues::multiply(const Packed &from, Value value,
 
 bool PackedValues::canMultiply(int32_t factor) const {
   return tiles.blockIn == tiles.blockOut &&
-         accelerator.getConfig().wgtBits() == 8 && llvm::isInt<8>(factor);
+         llvm::isIntN(tiles.weightBits, factor);
 }
 
 Value PackedValues::getMultiplied(Value value, const Lanes &lanes,
@@ -175,10 +176,9 @@ PackedValues::Packed PackedValues::copyOnHost(Value value, const Lanes &lanes,
   Value packed = PackOp::create(b, gathered,
                                 ArrayRef<int64_t>{tiles.batch, tiles.blockOut},
                                 ArrayRef<int64_t>(halo), padValue);
-  assignToHost(
-      packed.getDefiningOp(), getKernelName(value) + ":pack",
-      "puts channels into another order, which the matrix unit does "
-      "where BLOCK_IN and BLOCK_OUT are alike and weights have 8 bits");
+  assignToHost(packed.getDefiningOp(), getKernelName(value) + ":pack",
+               "puts channels into another order, which the matrix unit does "
+               "where BLOCK_IN and BLOCK_OUT are alike");
   gathered.getDefiningOp()->setAttr(GraphDialect::kPlacement,
                                     getPlacement(packed.getDefiningOp()));
   tagger.placement = placement;

@@ -22,27 +22,12 @@ Value LayoutRewriter::createWeight(Value weight, ArrayRef<int64_t> shape) {
     weight = b.createOrFold<ReshapeOp>(typeOf(weight).clone(shape), weight);
   Value packed = b.createOrFold<PackOp>(
       weight, ArrayRef<int64_t>{tiles.blockOut, tiles.blockIn});
-  return tiles.weightBits == 8 ? packed : narrowWeights(packed);
+  return narrowWeights(b, packed, tiles.weightBits);
 }
 
 LogicalResult LayoutRewriter::refuseWeights(Operation *op) {
   return op->emitOpError("weights are not constants of ")
          << tiles.weightBits << " bits, which the accelerator has";
-}
-
-Value LayoutRewriter::narrowWeights(Value weight) {
-  std::optional<ConstantBytes> bytes = ConstantBytes::read(weight);
-  if (!bytes || !llvm::all_of(bytes->getValues(), [&](char byte) {
-        return llvm::isIntN(tiles.weightBits, int8_t(byte));
-      }))
-    return {};
-  auto type = RankedTensorType::get(shapeOf(weight),
-                                    b.getIntegerType(tiles.weightBits));
-  return ConstantOp::create(
-      b, type, makeElements(type, [&](MutableArrayRef<char> target) {
-        for (auto [index, byte] : llvm::enumerate(target))
-          byte = (*bytes)[index];
-      }));
 }
 
 Value LayoutRewriter::skipUnread(Value input, ArrayRef<int64_t> weight,

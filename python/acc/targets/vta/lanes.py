@@ -128,6 +128,7 @@ class _Chooser:
             op.result: number for number, op in enumerate(operations) if len(op.results) == 1
         }
         self.block = hardware.config.block_out
+        self.most_weights = 1 << hardware.config.wgt_bits - 1
         self.lane_bytes = hardware.config.batch * self.block
         self.lanes: dict[ir.Value, Channels] = {}
         self.known_reads: dict[ir.Value, list[Read]] = {}
@@ -317,7 +318,7 @@ class _Chooser:
         owner = op.operands[0].owner
         placement = op.attributes.get("graph.placement")
         continues = isinstance(owner, ir.Operation) and owner.attributes.get("graph.placement") == placement
-        return -128 <= factor <= 127 and not continues
+        return -self.most_weights <= factor < self.most_weights and not continues
 
     def _visit_concat(self, op: ir.Operation) -> None:
         parts: list[Channels] = []
@@ -396,7 +397,7 @@ def _first_of_kernel(op: ir.Operation) -> ir.Value:
 
 def choose_lanes(module: ir.Operation, hardware: Hardware, target: str = "vta") -> None:
     """Writes `vta.lanes` on the operators of `module` whose channels should not lie in order."""
-    if hardware.config.block_in != hardware.config.block_out or hardware.config.wgt_bits != 8:
+    if hardware.config.block_in != hardware.config.block_out:
         return
     for operations in operations_of(module):
         if any("graph.packed" in op.attributes for op in operations):

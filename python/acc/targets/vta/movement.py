@@ -64,7 +64,7 @@ def _concat(op: ir.Operation, _: Hardware) -> str:
     if axis == 1:
         return (
             "joins channels, which are lanes and blocks of tiles: in place if the accelerator computes them and reads "
-            "the result, by copies where BLOCK_IN and BLOCK_OUT are alike and weights have 8 bits"
+            "the result, by copies where BLOCK_IN and BLOCK_OUT are alike"
         )
     if axis == 0:
         return "joins images, of which a tile may hold several: along rows, columns or channels it would be addresses"
