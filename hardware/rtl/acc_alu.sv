@@ -17,8 +17,8 @@
 // shift left, the operand is reversed before and after. A shift by 32 or more
 // leaves the sign (right) or zero (left).
 //
-// In cycles in which it has nothing to multiply, acc_requantize may use its
-// multipliers.
+// In cycles in which it has nothing to shift or to multiply, acc_requantize may
+// use its shifter and its multipliers.
 import acc_pkg::*;
 
 module acc_alu #(
@@ -31,8 +31,14 @@ module acc_alu #(
     input  logic [31:0] a,
     input  logic [31:0] b,
     output logic [31:0] r,
-    // For acc_requantize: a signed factor and one that is not, and the products
-    // with the low and the high half of the former, a cycle later.
+    // For acc_requantize, by stage: what is shifted to the right, and what that
+    // gives, in stage 3.
+    input  logic [ 1:0] shifts,
+    input  logic [31:0] biased,
+    input  logic [ 4:0] pre_shift,
+    output logic [31:0] pre_shifted,
+    // A signed factor and one that is not, and the products with the low and the
+    // high half of the former, a cycle later.
     input  logic        multiplies,
     input  logic [31:0] factor,
     input  logic [14:0] multiplier,
@@ -47,18 +53,19 @@ module acc_alu #(
   logic [31:0] a1, b1, magnitude, s1;
   logic [2:0] op1;
   logic [4:0] amount1;
-  logic left1, fill1, flush1;
+  logic left1, fill1, flush1, other;
+  assign other = HAS_REQUANTIZE && shifts[0];
   assign magnitude = b[31] ? -b : b;
   always_ff @(posedge clk)
-    if (en[0] || !GATE_IDLE) begin
+    if (en[0] || other || !GATE_IDLE) begin
       a1 <= a;
       b1 <= b;
       op1 <= op;
-      amount1 <= magnitude[4:0];
-      flush1 <= magnitude[31:5] != '0;
+      amount1 <= other ? pre_shift : magnitude[4:0];
+      flush1 <= !other && magnitude[31:5] != '0;
       left1 <= b[31];
-      fill1 <= !b[31] && a[31];
-      s1 <= b[31] ? reversed(a) : a;
+      fill1 <= other ? biased[31] : !b[31] && a[31];
+      s1 <= other ? biased : b[31] ? reversed(a) : a;
     end
 
   // --- 2 ---
@@ -68,7 +75,7 @@ module acc_alu #(
   logic [1:0] amount2;
   logic less2, left2, fill2, flush2;
   always_ff @(posedge clk)
-    if (en[1] || !GATE_IDLE) begin
+    if (en[1] || (HAS_REQUANTIZE && shifts[1]) || !GATE_IDLE) begin
       a2 <= a1;
       b2 <= b1;
       op2 <= op1;
@@ -126,6 +133,7 @@ module acc_alu #(
 
   // --- 3 ---
   logic [31:0] fine;
+  assign pre_shifted = fine;
   assign fine = flush2 ? {32{fill2}} : 32'($signed({fill2, shift2}) >>> amount2);
   always_ff @(posedge clk)
     if (en[2] || !GATE_IDLE) begin
@@ -137,5 +145,5 @@ module acc_alu #(
         default: r <= low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
       endcase
     end
-  wire unused = &{1'b0, en, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
+  wire unused = &{1'b0, en, shifts, biased, pre_shift, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
 endmodule

@@ -172,7 +172,9 @@ module acc_execute #(
         if (is_sum[ADD] || !GATE_IDLE)
           sum1[LANE*32+:32] <= kind[ADD] == KIND_RESET ? '0 : base + 32'($signed(dot));
 
-      logic [31:0] factor, high;
+      logic [31:0] factor, high, biased, pre_shifted;
+      logic [4:0] pre_shift;
+      logic [1:0] shifts;
       logic [14:0] multiplier;
       logic [33:0] low;
       logic multiplies;
@@ -186,6 +188,9 @@ module acc_execute #(
             .en(is_long[ADD+:10]),
             .load,
             .a(old[LANE*32+:32]),
+            .biased,
+            .pre_shift,
+            .pre_shifted,
             .factor,
             .multiplier,
             .low,
@@ -193,12 +198,16 @@ module acc_execute #(
             .r(out[LANE*32+:32])
         );
         assign multiplies = is_long[ADD+3];
+        assign shifts = {is_long[ADD+1], is_long[ADD]};
       end else begin : g_none
         assign factor = '0;
         assign multiplier = '0;
         assign multiplies = 1'b0;
+        assign biased = '0;
+        assign pre_shift = '0;
+        assign shifts = '0;
         assign out[LANE*32+:32] = '0;
-        wire unused = &{1'b0, low, high};
+        wire unused = &{1'b0, low, high, pre_shifted};
       end
       assign operand = use_imm[ADD] ? 32'($signed(imm[ADD])) : source[LANE*32+:32];
       if (ALU) begin : g_alu
@@ -211,6 +220,10 @@ module acc_execute #(
             .a (old[LANE*32+:32]),
             .b (operand),
             .r (r[LANE*32+:32]),
+            .shifts,
+            .biased,
+            .pre_shift,
+            .pre_shifted,
             .multiplies,
             .factor,
             .multiplier,
@@ -219,9 +232,10 @@ module acc_execute #(
         );
       end else begin : g_no_alu
         assign r[LANE*32+:32] = '0;
+        assign pre_shifted = '0;
         assign low = '0;
         assign high = '0;
-        wire unused = &{1'b0, operand, multiplies, factor, multiplier};
+        wire unused = &{1'b0, operand, shifts, biased, pre_shift, multiplies, factor, multiplier};
       end
     end
   end
