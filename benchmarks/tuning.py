@@ -22,9 +22,11 @@ from typing import Any
 
 import acc
 from acc.cli.tune import Progress, parse_time
-from acc.compiler import make_pipeline, resolve_targets
+from acc.compiler import make_pipeline
+from acc.devices import DeviceSpec
 from acc.pipeline import Options as PipelineOptions
 from acc.report import format_table
+from acc.targets.vta import Vta, VtaOptions
 from acc.tuning import Options, TuningResult
 from acc.tuning.cost import Correction
 from acc.tuning.jobs import KernelJob
@@ -35,32 +37,41 @@ from networks import NETWORKS, Quantization, load
 
 CIRCUITS: Mapping[str, tuple[dict[str, int], str]] = {
     "published": ({}, "csim"),
+    "two banks": ({}, "csim:log_acc_banks=1"),
     "block 8": ({"LOG_BLOCK": 3, "LOG_ACC_BUFF_SIZE": 15, "LOG_INP_BUFF_SIZE": 14, "LOG_WGT_BUFF_SIZE": 16}, "csim"),
     "block 32": ({"LOG_BLOCK": 5}, "csim"),
     "small scratchpads": ({"LOG_INP_BUFF_SIZE": 12, "LOG_WGT_BUFF_SIZE": 14, "LOG_ACC_BUFF_SIZE": 13}, "csim"),
     "latency 200": ({}, "csim:latency=200"),
     "port of 128 bits": ({}, "csim:mem_width=128"),
 }
-"""Configurations and memories, by what distinguishes them."""
+"""Configurations, and circuits with their memories, by what distinguishes them."""
+
+
+def target(circuit: str) -> Vta:
+    """The target for a circuit."""
+    config, device = CIRCUITS[circuit]
+    banks = DeviceSpec.parse(device)[0].options.get("log_acc_banks", 0)
+    return Vta(VtaOptions(config, log_acc_banks=int(banks)))
+
 
 USUAL = ("resnet18", "resnet50", "mobilenet_v2")
 
 
 def tune(name: str, how: Quantization, circuit: str, options: Options, folder: pathlib.Path) -> TuningResult:
     """Tunes a network; the log is left in the folder."""
-    config, device = CIRCUITS[circuit]
+    _, device = CIRCUITS[circuit]
     model, _ = load(name, how)
     progress = Progress()
     output = folder / f"{name}{how}-{circuit}.jsonl".replace(" ", "-")
     try:
-        return acc.tune(model, "vta", config, output=output, device=device, options=options, progress=progress)
+        return acc.tune(model, target(circuit), output=output, device=device, options=options, progress=progress)
     finally:
         progress.finish()
 
 
 def _small_kernels(name: str, how: Quantization, circuit: str, most: int) -> Iterator[KernelSearch]:
     """The searches of the kernels of a network with few schedules, before anything is measured."""
-    pipeline = make_pipeline(resolve_targets("vta", CIRCUITS[circuit][0]), PipelineOptions())
+    pipeline = make_pipeline([target(circuit)], PipelineOptions())
     (accelerator,) = pipeline.options.accelerators
     prepared = prepare(pipeline, accelerator, pipeline.import_graph(load(name, how)[0]), {})
     for known in {kernel.footprint.identity: kernel for kernel in prepared.scheduled}.values():
@@ -74,7 +85,7 @@ def try_everything(
     name: str, how: Quantization, circuit: str, most: int, trials: int, jobs: int
 ) -> list[dict[str, Any]]:
     """For kernels with at most `most` schedules: the best of a search with `trials` of them, and the best of all."""
-    pipeline = make_pipeline(resolve_targets("vta", CIRCUITS[circuit][0]), PipelineOptions())
+    pipeline = make_pipeline([target(circuit)], PipelineOptions())
     (accelerator,) = pipeline.options.accelerators
     device = CIRCUITS[circuit][1]
     workers = start(jobs, None)

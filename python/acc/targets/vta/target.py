@@ -225,17 +225,15 @@ class Vta(Accelerator):
 
     def schedule(self, module: ir.Module) -> Sequence[Decision]:
         """See Accelerator."""
-        return make_vta_schedules(
-            module, self.options.schedule, self.options.tuned, threads_apart=self._threads_apart
-        )
+        return make_vta_schedules(module, self.options.schedule, self.options.tuned, threads_apart=self._threads_apart)
 
     def timing(self, device: DeviceSpec | None = None) -> Timing:
         """See Accelerator."""
-        return timing.describe(self._hardware, device)
+        return timing.describe(self._hardware, device, self.options.log_acc_banks)
 
     def measure(self, module: ir.Module, device: DeviceSpec | None = None) -> Measurement:
         """See Accelerator."""
-        return timing.measure(module, device)
+        return timing.measure(module, device, self.options.log_acc_banks)
 
     def hardware_of(self, attribute: ir.Attribute) -> VtaHardware:
         """See Accelerator."""

@@ -25,23 +25,32 @@ __all__ = ["describe", "measure"]
 
 DEFAULT = "csim"
 PORT_BITS = 64
+BANKS = "log_acc_banks"
 PAGE = 4096
 """Where buffers start, so that bursts are the same wherever a buffer lies."""
 
 
-def _timed(device: DeviceSpec | None) -> DeviceSpec:
-    """The device, or the cycle model; raises RunError if it does not count cycles of these programs."""
+def _timed(device: DeviceSpec | None, banks: int) -> DeviceSpec:
+    """The device, or the cycle model; raises RunError if it does not count cycles of these programs.
+
+    banks: log2 of the banks of accumulators that programs are made for, which the circuit has if nothing else is said.
+    """
     spec = device or DeviceSpec(DEFAULT, instruction_set=INSTRUCTION_SET)
     if spec.kind.instruction_set != INSTRUCTION_SET:
         raise RunError(f"device '{spec.name}' runs programs for '{spec.kind.instruction_set}', not these")
     spec.require(TIMED)
+    if banks and spec.kind.has(BANKS):
+        spec = spec.with_options(**{BANKS: spec.options.get(BANKS, banks)})
     # Data would only cost time.
     return spec.with_options(functional=0) if spec.kind.has("functional") else spec
 
 
-def describe(hardware: Hardware, device: DeviceSpec | None) -> Timing:
-    """The configuration, the dialect, the device and all of its options, with the defaults of those not given."""
-    spec = _timed(device)
+def describe(hardware: Hardware, device: DeviceSpec | None, banks: int = 0) -> Timing:
+    """The configuration, the dialect, the device and all of its options, with the defaults of those not given.
+
+    banks: log2 of the banks of accumulators that programs are made for.
+    """
+    spec = _timed(device, banks)
     keys = json.loads(hardware.config.to_json())
     options: dict[str, Any] = {
         option.name: int(option.initial) if option.is_number else ""
@@ -52,6 +61,7 @@ def describe(hardware: Hardware, device: DeviceSpec | None) -> Timing:
     description = {
         "config": {key: value for key, value in sorted(keys.items()) if isinstance(value, int)},
         "dialect": hardware.dialect,
+        "banks of programs": banks,
         "device": spec.name,
         "options": options,
     }
@@ -79,34 +89,37 @@ def _run(device: Any, program: Any) -> Any:
     return result
 
 
-def _computed(program: Any, port: int) -> int:
+def _computed(program: Any, port: int, is_beside: bool) -> int:
     """Cycles in which the module that computes can do nothing else: its steps, and what it loads by itself.
 
     A step of the vector unit with a second operand in memory takes two. port: bytes that memory delivers in a cycle.
+    is_beside: products, vectors and loads of accumulators may take place at the same time, so that the longest counts.
     """
-    cycles = 0
+    products = vectors = loads = 0
     for insn in program.instructions:
         has_operand = "use_imm=1" not in insn["assembly"].split() and insn["name"] != "ALU requantize"
-        cycles += insn["gemm_steps"] + insn["reset_steps"] + insn["alu_steps"] * (1 + has_operand)
+        products += insn["gemm_steps"] + insn["reset_steps"]
+        vectors += insn["alu_steps"] * (1 + has_operand)
         if insn["memory"].startswith("acc"):
-            cycles += insn["dram_bytes"] // port
-    return cycles
+            loads += insn["dram_bytes"] // port
+    return max(products, vectors, loads) if is_beside else products + vectors + loads
 
 
-def measure(module: ir.Module, device: DeviceSpec | None) -> Measurement:
-    """What all launches take, each by itself; of a module without any, all programs once."""
+def measure(module: ir.Module, device: DeviceSpec | None, banks: int = 0) -> Measurement:
+    """What all launches take, each by itself; of a module without any, all programs once. banks: see `describe`."""
     programs = {str(op.attributes["sym_name"].value): op for op in module.body if op.name == "vta.program"}
     has_main = any(op.name == "func.func" for op in module.body)
     counts = Counter(
         (binding.symbol for binding in launches.read_bindings(module)) if has_main else dict.fromkeys(programs, 1)
     )
-    spec = _timed(device)
+    spec = _timed(device, banks)
+    is_beside = bool(spec.options.get(BANKS, 0))
     port = int(spec.options.get("mem_width", PORT_BITS)) // 8
     cycles = computed = moved = 0
     for symbol, count in counts.items():
         program = _runtime.read_program(_mlir.write_program(programs[symbol]))
         result = _run(devices.make(spec, program.config), program)
         cycles += count * result["cycles"]
-        computed += count * _computed(program, port)
+        computed += count * _computed(program, port, is_beside)
         moved += count * sum(result["total"]["dram_bytes"].values())
     return Measurement(cycles, computed, moved)
