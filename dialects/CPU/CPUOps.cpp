@@ -34,7 +34,9 @@ int64_t ContractOp::getGroups() {
 
 Type ContractOp::getAccumulatorType() {
   Type element = getInputType().getElementType();
-  return element.isInteger() ? IntegerType::get(getContext(), 32) : element;
+  if (element.isInteger())
+    return IntegerType::get(getContext(), 32);
+  return Float32Type::get(getContext());
 }
 
 static bool isSameSize(int64_t a, int64_t b) {
@@ -54,8 +56,9 @@ static LogicalResult verifyTypes(ContractOp op) {
     }
   }
   Type input = op.getInputType().getElementType();
-  if (!input.isF32() && !input.isInteger(8))
-    return op.emitOpError("multiplies f32 or i8, not ") << input;
+  if (!input.isF32() && !input.isF16() && !input.isBF16() &&
+      !input.isInteger(8))
+    return op.emitOpError("multiplies f32, f16, bf16 or i8, not ") << input;
   if (input != op.getWeightsType().getElementType())
     return op.emitOpError("has an input of ")
            << input << " but weights of "

@@ -33,8 +33,8 @@ def CPU_ContractOp : CPU_Op<"contract", [
     - 2: a matrix product. `input` is (M, K), the output (M, N) and `weights`
       (N/T, K, T).
 
-    i8 inputs are summed in i32. Their weights have one more innermost
-    dimension of 2, two consecutive channels (or elements of K), as
+    f32, f16 and bf16 are summed in f32, i8 in i32. Weights of i8 have one
+    more innermost dimension of 2, two consecutive channels (or elements of K), as
     instructions that multiply and add pairs want them; of 4 for those that
     take four bytes.
 
@@ -92,6 +92,9 @@ def CPU_ContractOp : CPU_Op<"contract", [
     }
     bool isConvolution() { return getInputType().getRank() == 4; }
     bool isInteger() { return getInputType().getElementType().isInteger(); }
+    /// Whether the sum reads a copy of the input whose elements are wider than
+    /// the input's, or other ones.
+    bool convertsInput() { return !getInputType().getElementType().isF32(); }
     /// The instruction that takes four bytes, the first of them unsigned.
     static constexpr ::llvm::StringLiteral kBytes = "vpdpbusd";
     bool takesBytes() { return getInstruction() == kBytes; }

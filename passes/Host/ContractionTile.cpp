@@ -95,7 +95,7 @@ bool ContractionTile::joinRows() {
 
 Type ContractionTile::getPanelType() {
   if (!op.isInteger())
-    return op.getInputType().getElementType();
+    return builder->getF32Type();
   return op.takesBytes() ? builder->getI8Type() : builder->getI16Type();
 }
 
@@ -107,10 +107,13 @@ Value ContractionTile::toPanel(Value element) {
         *builder, loc, builder->getIntegerAttr(builder->getI8Type(), -128));
     return arith::XOrIOp::create(*builder, loc, element, flip);
   }
-  return op.isInteger() ? arith::ExtSIOp::create(*builder, loc,
-                                                 builder->getI16Type(), element)
-                              .getResult()
-                        : element;
+  if (op.isInteger())
+    return arith::ExtSIOp::create(*builder, loc, builder->getI16Type(),
+                                  element);
+  return op.convertsInput() ? arith::ExtFOp::create(
+                                  *builder, loc, builder->getF32Type(), element)
+                                  .getResult()
+                            : element;
 }
 
 TypedAttr ContractionTile::toPanel(int64_t element) {
@@ -236,7 +239,10 @@ SmallVector<Value> ContractionTile::loadFilters(Value step) {
     Value w = vector::LoadOp::create(
         *builder, loc, VectorType::get(lanes * pack, element), weights.memref,
         ValueRange{index.add(offset, v * lanes * pack)});
-    if (op.isInteger() && !op.takesBytes())
+    if (isa<FloatType>(element) && !element.isF32())
+      w = arith::ExtFOp::create(
+          *builder, loc, VectorType::get(lanes, builder->getF32Type()), w);
+    else if (op.isInteger() && !op.takesBytes())
       w = arith::ExtSIOp::create(
           *builder, loc, VectorType::get(lanes * 2, builder->getI16Type()), w);
     filters.push_back(w);

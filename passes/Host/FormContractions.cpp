@@ -250,7 +250,9 @@ struct FormContractionsPass
     Type sum = getElementTypeOrSelf(contraction->result.getType());
     bool integer = element.isInteger(8) && sum.isInteger(32);
     if (getElementTypeOrSelf(contraction->weights.getType()) != element ||
-        (!integer && !(element.isF32() && sum.isF32())))
+        (!integer &&
+         !((element.isF32() || element.isF16() || element.isBF16()) &&
+           sum.isF32())))
       return success();
     FailureOr<ContractSchedule> known =
         readContractSchedule(op, attribute, contraction->loops, registers);

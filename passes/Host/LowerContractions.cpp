@@ -89,7 +89,7 @@ public:
       in = out = {index.constant(1), index.mul(in[0], in[1])};
       rows *= tile.width;
     }
-    packed = padded || op.isInteger() || rows > 0;
+    packed = padded || op.convertsInput() || rows > 0;
     Value extent = flat ? out[1] : out[0];
     std::optional<int64_t> known = getConstantIntValue(extent);
     Value block = extent;
@@ -259,9 +259,9 @@ private:
   Value loadChannel(Value sum, int64_t k, Value offset) {
     Location loc = op.getLoc();
     if (!op.isInteger())
-      return memref::LoadOp::create(
+      return tile.toPanel(memref::LoadOp::create(
           builder, loc, tile.input.memref,
-          index.add(offset, index.mul(sum, tile.input.strides[1])));
+          index.add(offset, index.mul(sum, tile.input.strides[1]))));
     // Of channels that do not exist, which would complete the last pair or four
     // of them, weights are zero: any value in range may be read for it.
     Value channel = index.add(index.mul(sum, op.getPack()), k);
@@ -286,7 +286,7 @@ private:
   Value panel, panelRows, panelColumns;
 };
 
-/// Copies the input as what the instruction takes of integers.
+/// Copies the input as what the instruction takes.
 void copyRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
               Value rows) {
   Location loc = op.getLoc();
@@ -321,7 +321,7 @@ void copyRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
                  index.constant(sums));
 }
 
-/// Rows of the input times packed columns; integers are copied first.
+/// Rows of the input times packed columns; all but f32 are copied first.
 void emitProduct(OpBuilder &builder, cpu::ContractOp op,
                  ContractionTile &tile) {
   Location loc = op.getLoc();
@@ -329,7 +329,7 @@ void emitProduct(OpBuilder &builder, cpu::ContractOp op,
   Value rows = outermostSize(builder, op);
   int64_t tiles = op.getWeightsType().getDimSize(0);
   int64_t sums = op.getWeightsType().getDimSize(1);
-  if (op.isInteger())
+  if (op.convertsInput())
     copyRows(builder, op, tile, rows);
   else
     tile.setSource(tile.input.memref, tile.input.strides[1], index.constant(0),

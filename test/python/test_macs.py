@@ -39,8 +39,10 @@ def total(proto: onnx.ModelProto) -> Macs:
 Case = tuple[str, dict[str, object], Mapping[str, Shape], Mapping[str, Shape], str]
 CASES: dict[str, Case] = {
     "conv": ("Conv", {"pads": [1] * 4}, {"x": ["n", 8, 16, 16]}, {"w": [24, 8, 3, 3]}, "442,368*n"),
-    "conv_transpose": ("ConvTranspose", {"strides": [2, 2]}, {"x": [2, 4, 5, 6]}, {"w": [4, 3, 3, 3]}, "6,480"),
-    "conv_transpose, open": ("ConvTranspose", {}, {"x": ["n", 4, "h", 6]}, {"w": [4, 3, 3, 3]}, "648*n*h"),
+    "conv_transpose": ("ConvTranspose", {"strides": [2, 2]}, {"x": [2, 4, 5, 6], "w": [4, 3, 3, 3]}, {}, "6,480"),
+    "conv_transpose, open": ("ConvTranspose", {}, {"x": ["n", 4, "h", 6], "w": [4, 3, 3, 3]}, {}, "648*n*h"),
+    # Constant weights are split into convolutions, whose padding counts as that of others does.
+    "conv_transpose, split": ("ConvTranspose", {"strides": [2, 2]}, {"x": [2, 4, 5, 6]}, {"w": [4, 3, 3, 3]}, "9,072"),
     "gemm": ("Gemm", {"transA": 1}, {"x": [3, "m"]}, {"w": [3, 5]}, "15*m"),
     "gemm of nothing": ("Gemm", {}, {"x": [0, 3]}, {"w": [3, 5]}, "0"),
     "mat_mul": ("MatMul", {}, {"x": ["b", 2, "t", 4], "z": ["b", 2, 4, "s"]}, {}, "8*b*t*s"),

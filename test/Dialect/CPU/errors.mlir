@@ -1,7 +1,7 @@
 // RUN: acc-opt %s -split-input-file -verify-diagnostics
 
 func.func @element(%x: tensor<2x2xf64>, %w: tensor<1x2x8xf64>, %o: tensor<2x8xf64>) {
-  // expected-error @+1 {{multiplies f32 or i8, not 'f64'}}
+  // expected-error @+1 {{multiplies f32, f16, bf16 or i8, not 'f64'}}
   %0 = cpu.contract ins(%x, %w : tensor<2x2xf64>, tensor<1x2x8xf64>) outs(%o : tensor<2x8xf64>)
       attributes {tile = array<i64: 2, 8>, maps = []} {
   ^bb0(%s: f64):

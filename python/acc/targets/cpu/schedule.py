@@ -169,13 +169,13 @@ def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_ou
     """Rows of output (or tiles of pixels) per packed copy of the input; 0 reads it in place."""
     if problem.product:
         return 0
-    # Bytes stay bytes where the instruction takes four of them.
-    size = 4 // processor.integers if problem.element_bytes == 1 else problem.element_bytes
+    # Bytes stay bytes where the instruction takes four of them; other floats become f32.
+    size = 4 // processor.integers if problem.element_bytes == 1 else 4
     weights = problem.outputs * problem.sums * problem.kernel[0] * problem.kernel[1] * size
     tiles = math.ceil(problem.outputs / tile_outputs)
     flat = problem.is_flat
     whole = math.ceil(problem.height * problem.width / width) if flat else problem.height
-    if not problem.padded and problem.element_bytes != 1 and (not flat or tiles < 2):
+    if not problem.padded and problem.element_bytes == 4 and (not flat or tiles < 2):
         return 0
 
     def traffic(rows: int) -> tuple[float, int]:
@@ -245,6 +245,11 @@ def _is_padded(value: ir.Value) -> bool:
     return isinstance(owner, ir.Operation) and owner.name == "tensor.pad"
 
 
+def _element_bytes(value: ir.Value) -> int:
+    """The size of elements that there are register tiles for; 4 for others."""
+    return {"i8": 1, "f16": 2, "bf16": 2}.get(str(ir.ShapedType(value.type).element_type), 4)
+
+
 def _read(op: ir.Operation) -> Contraction | None:
     """The contraction that an operation of linalg is, or None.
 
@@ -265,7 +270,7 @@ def _read(op: ir.Operation) -> Contraction | None:
             strides=_pair(op, "strides"),
             dilations=_pair(op, "dilations"),
             padded=_is_padded(x),
-            element_bytes=1 if str(ir.ShapedType(x.type).element_type) == "i8" else 4,
+            element_bytes=_element_bytes(x),
         )
     if op.name in ("linalg.matmul", "linalg.generic") and len(op.operands) == 3 and len(op.results) == 1:
         a, b, out = (ir.shape_of(v) for v in op.operands)
@@ -273,9 +278,8 @@ def _read(op: ir.Operation) -> Contraction | None:
             return None
         if min(*b, *out[1:]) < 1 or out[0] == 0:
             return None
-        element = str(ir.ShapedType(op.operands[0].type).element_type)
         rows = LIKELY_ROWS if out[0] < 0 else out[0]
-        return Contraction(out[1], a[1], 1, rows, product=True, element_bytes=1 if element == "i8" else 4)
+        return Contraction(out[1], a[1], 1, rows, product=True, element_bytes=_element_bytes(op.operands[0]))
     return None
 
 
