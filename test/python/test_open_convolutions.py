@@ -169,3 +169,52 @@ def test_long_reductions(op: str) -> None:
             if op in ("ReduceMax", "ReduceMin"):
                 x[length // 2] = np.nan
                 assert np.isnan(executable.run({"x": x})["y"])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads", "lengths"),
+    [(1, 1, (0, 0), (1, 2, 7)), (2, 3, (2, 0), (1, 2, 5)), (3, 2, (3, 3), (2, 3, 9))],
+)
+def test_dilated_pools_of_short_axes(kernel: int, stride: int, pads: tuple[int, int], lengths: tuple[int, ...]) -> None:
+    """Every window has an element, though an axis may be shorter than the dilation."""
+    dilation = 2
+    node = helper.make_node(
+        "MaxPool", ["x"], ["y"], kernel_shape=[kernel], dilations=[dilation], strides=[stride], pads=list(pads)
+    )
+    graph = helper.make_graph(
+        [node],
+        "pool",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, "n"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    rng = np.random.default_rng(6)
+    with acc.compile(model) as executable:
+        for length in lengths:
+            x = rng.normal(0, 1, (1, 2, length)).astype(np.float32)
+            count = (length + sum(pads) - (kernel - 1) * dilation - 1) // stride + 1
+            expected = np.full((1, 2, count), -np.inf, np.float32)
+            for window in range(count):
+                for tap in range(kernel):
+                    at = window * stride + tap * dilation - pads[0]
+                    if 0 <= at < length:
+                        expected[:, :, window] = np.maximum(expected[:, :, window], x[:, :, at])
+            np.testing.assert_array_equal(executable.run({"x": x})["y"], expected)
+
+
+def test_reshapes_of_nothing() -> None:
+    """An axis that is known to be empty, beside one whose size only a run knows."""
+    for op, shape, constants, attributes in (
+        ("Unsqueeze", [8, 0, "n", 2], {"a": np.array([2, 1])}, {}),
+        ("Flatten", ["n", 0, "m"], {}, {"axis": 2}),
+        ("Reshape", ["n", 0, 4], {"a": np.array([0, 0, 2, 2])}, {}),
+    ):
+        graph = helper.make_graph(
+            [helper.make_node(op, ["x", *constants], ["y"], **attributes)],
+            "nothing",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        _compare(model, [tuple(size if isinstance(size, int) else 5 for size in shape)])

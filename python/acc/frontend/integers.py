@@ -192,6 +192,7 @@ def _conv(call: Call, x: int, x_zero: int, w: int, w_zero: int, bias: int | None
             operands.append(_reshape(call, call.operand(bias), [outputs]))
         return call.emit("conv", operands, **attributes)
     assert isinstance(filters.value, np.ndarray)
+    ones = [1] * (filters.value.ndim - 2)
     assert filters.zero is None or isinstance(filters.zero, np.ndarray)
     value = _value(call, image.value)
     zero = np.zeros((), np.int32) if image.zero is None else image.zero
@@ -213,11 +214,11 @@ def _conv(call: Call, x: int, x_zero: int, w: int, w_zero: int, bias: int | None
         # Groups differ in what they read.
         rows = outputs if attributes["group"] != 1 else 1
         sums = products(np.ones((rows, *filters.value.shape[1:]), np.int8))
-        column = np.broadcast_to(filters.zero.reshape(-1), (outputs,)).reshape(-1, *[1] * (weights.ndim - 2))
+        column = np.broadcast_to(filters.zero.reshape(-1), (outputs,)).reshape(-1, *ones)
         total = call.emit("sub", [total, _value(call, _times(call, np.ascontiguousarray(column), sums))])
     if bias is None:
         return total
-    column = _reshape(call, call.operand(bias), [outputs, *[1] * (weights.ndim - 2)])
+    column = _reshape(call, call.operand(bias), [outputs, *ones])
     return call.emit("add", [total, column])
 
 
