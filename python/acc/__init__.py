@@ -66,6 +66,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "torch":
+        return importlib.import_module("acc.torch")
     if name not in _LAZY:
         raise AttributeError(f"module 'acc' has no attribute '{name}'")
     value = getattr(importlib.import_module(_LAZY[name]), name)
