@@ -67,7 +67,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "torch":
-        return importlib.import_module("acc.torch")
+        try:
+            return importlib.import_module("acc.torch")
+        except CompileError as error:
+            raise AttributeError(str(error)) from error
     if name not in _LAZY:
         raise AttributeError(f"module 'acc' has no attribute '{name}'")
     value = getattr(importlib.import_module(_LAZY[name]), name)
