@@ -221,7 +221,7 @@ def input_infos(model: onnx.ModelProto) -> list[TensorInfo]:
 
 _NUMBERS = {
     "Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "PRelu", "LayerNormalization",
-    "InstanceNormalization", "GroupNormalization",
+    "InstanceNormalization", "GroupNormalization", "Gather",
 }  # fmt: skip
 """Operators whose operands are numbers to compute with, whatever they are: nothing is decided by them."""
 
