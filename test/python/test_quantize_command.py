@@ -53,7 +53,7 @@ def test_json(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["samples"] == 7 and facts["options"]["weights"] == "int4" and not facts["options"]["equalize"]
     assert [layer["op_type"] for layer in facts["layers"]] == ["MatMul", "MatMul"]
     assert facts["left_in_float"] == [{"name": "softmax5", "reason": "Softmax: Softmax is computed in float"}]
-    assert {"name", "seen", "range", "scale", "zero_point", "clipped"} == facts["tensors"][0].keys()
+    assert {"name", "seen", "range", "scale", "zero_point", "clipped", "in_float"} == facts["tensors"][0].keys()
 
 
 @pytest.mark.parametrize(

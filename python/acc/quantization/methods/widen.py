@@ -20,7 +20,7 @@ from acc.quantization.weights import QuantizedWeight
 
 __all__ = ["choose_wide"]
 
-_RUNS = 128
+_RUNS = 384
 """How often the model is run for that, at most, but with two samples for each layer at least."""
 
 _SAMPLES = 16
