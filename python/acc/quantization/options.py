@@ -63,7 +63,8 @@ class QuantizeOptions:
         rescale_outputs: channels of what a layer makes are scaled alike where only float operators read it, and back
             there.
         float_sums: what a matrix product makes for sums and normalizations in float alone is not quantized. None is
-            True, but where scales are chosen for hardware, whose results are integers.
+            True, but where scales are chosen for hardware, whose results are integers, and for int4 weights, whose
+            products in blocks are no sums of integers (and lose more in ONNX Runtime 1.32 then).
         smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
         correct_bias: biases make up for the mean error that quantized weights cause.
         hardware_friendly: scales that an accelerator needs fewer steps for are chosen where the error of no layer
@@ -176,7 +177,9 @@ class QuantizeOptions:
     @property
     def keeps_sums(self) -> bool:
         """Whether results of products that only float operators read are not quantized."""
-        return not self.hardware_friendly and self.float_sums is not False
+        if self.float_sums is None:
+            return self.weights == "int8" and not self.hardware_friendly
+        return self.float_sums and not self.hardware_friendly
 
     def weight_bits(self, layer: str) -> int:
         """The width of the weights of a layer, by the name of its node."""
