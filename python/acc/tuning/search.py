@@ -62,6 +62,7 @@ class KernelSearch:
         self._correction = correction
         self._costs: dict[str, tuple[float, Schedule]] = {}
         self._seen: set[str] = set()
+        self._extents = {axis.name: axis.extent for axis in footprint.axes}
         self._queue: deque[tuple[Schedule, Point | None]] = deque([(default, None)])
         self._points: dict[str, Point] = {}
         self._space: KernelSpace | None = None
@@ -130,13 +131,20 @@ class KernelSearch:
                     self._exhausted = True
                     return None
             schedule, point = self._queue.popleft()
-            key = canonical(schedule.to_dict())
-            if key in self._seen:
+            if self._is_known(schedule):
                 continue
-            self._seen.add(key)
+            self._seen.add(self._essence(schedule))
             if point is not None:
-                self._points[key] = point
+                self._points[canonical(schedule.to_dict())] = point
             return schedule
+
+    def _essence(self, schedule: Schedule) -> str:
+        """Equal for schedules that do the same: loops that run once may stand anywhere."""
+        order = [name for name in schedule.order if schedule.tiles.get(name, 0) < self._extents.get(name, 0)]
+        return canonical({**schedule.to_dict(), "order": order})
+
+    def _is_known(self, schedule: Schedule) -> bool:
+        return self._essence(schedule) in self._seen
 
     def everything(self) -> Iterator[Schedule]:
         """Every schedule that there is, the few with too many instructions included."""
@@ -145,7 +153,7 @@ class KernelSearch:
     def observe(self, schedule: Schedule, cost: float | None) -> None:
         """Takes note of a measurement; cost: None if it failed."""
         key = canonical(schedule.to_dict())
-        self._seen.add(key)
+        self._seen.add(self._essence(schedule))
         self.tried += 1
         if cost is None:
             return
@@ -168,20 +176,31 @@ class KernelSearch:
             self._since, self._batch_best = 0, self.best
         elif self.best < float("inf"):
             self._since += 1
-        points, features = self._pool
+        _, features = self._pool
         fresh = np.flatnonzero(self._fresh)
         if fresh.size:
             order = fresh[np.argsort(self._correction.predict(self.identity, features[fresh]), kind="stable")]
-            chosen = list(order[:RANKED])
-            rest = order[RANKED:]
-            if rest.size:
-                rng = np.random.default_rng([self._seed, len(self._seen)])
-                chosen += list(rng.choice(rest, min(DRAWN, rest.size), replace=False))
-            for index in chosen:
-                self._fresh[index] = False
-                self._queue.append((space.schedule(points[index]), points[index]))
+            rng = np.random.default_rng([self._seed, len(self._seen)])
+            self._take(space, order, RANKED)
+            self._take(space, rng.permutation(order), DRAWN)
         if not space.is_small:
             self._evolve(space)
+
+    def _take(self, space: KernelSpace, order: np.ndarray, count: int) -> None:
+        """Queues the first points of the pool in an order, so many that are new."""
+        points, _ = self._pool
+        new: set[str] = set()
+        for index in order:
+            if len(new) == count:
+                return
+            if not self._fresh[index]:
+                continue
+            self._fresh[index] = False
+            schedule = space.schedule(points[index])
+            essence = self._essence(schedule)
+            if essence not in self._seen and essence not in new:
+                new.add(essence)
+                self._queue.append((schedule, points[index]))
 
     def _evolve(self, space: KernelSpace) -> None:
         """Queues the most promising neighbours of the best."""
@@ -196,7 +215,7 @@ class KernelSearch:
         taken = 0
         for index in few[np.argsort(predicted, kind="stable")]:
             schedule = space.schedule(near[index])
-            if canonical(schedule.to_dict()) in self._seen:
+            if self._is_known(schedule):
                 continue
             self._queue.append((schedule, near[index]))
             taken += 1
