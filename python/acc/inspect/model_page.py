@@ -203,7 +203,7 @@ def _roofline(report: ModelReport) -> str:
     def place(x: float, y: float) -> tuple[float, float]:
         across = (math.log10(x) - low_x) / max(high_x - low_x, 1)
         up = (math.log10(y) - low_y) / max(high_y - low_y, 1)
-        return left + across * (width - left - 10), height - bottom - up * (height - bottom - 10)
+        return left + across * (width - left - 24), height - bottom - up * (height - bottom - 10)
 
     parts = []
     for power in range(low_x, high_x + 1):
@@ -212,7 +212,7 @@ def _roofline(report: ModelReport) -> str:
         parts.append(f"<text x='{x:.1f}' y='{height - bottom + 14}' text-anchor='middle'>{10.0**power:g}</text>")
     for power in range(low_y, high_y + 1):
         _, y = place(10.0**low_x, 10.0**power)
-        parts.append(f"<line class='axis' x1='{left}' y1='{y:.1f}' x2='{width - 10}' y2='{y:.1f}'/>")
+        parts.append(f"<line class='axis' x1='{left}' y1='{y:.1f}' x2='{width - 24}' y2='{y:.1f}'/>")
         parts.append(f"<text x='{left - 5}' y='{y + 4:.1f}' text-anchor='end'>{10.0**power:g}</text>")
     # The slope enters the plot from below or from the left.
     start = max(10.0**low_x, 10.0**low_y / slope)

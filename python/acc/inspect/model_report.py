@@ -27,9 +27,12 @@ from acc.wording import listing
 __all__ = ["ModelReport", "Row", "make_compiled", "make_report"]
 
 LARGE = 0.1
-"""The share of all cycles from which on a layer is worth a sentence."""
+"""The share of the time of native kernels from which on one is worth a sentence."""
 
-MOST_SENTENCES = 8
+WORTH = 0.02
+"""The share of all cycles that a layer could spare from which on it is worth a sentence."""
+
+MOST_SENTENCES = 6
 
 WASTED = 0.6
 """The part of products that only fill up blocks from which on it is worth a sentence."""
@@ -294,14 +297,14 @@ def _bound(kernel: KernelActivity) -> str:
 
 
 def _sentences(rows: Sequence[Row], activity: Activity | None) -> list[Sentence]:
-    found: list[tuple[float, Sentence]] = []
-    total = activity.cycles if activity is not None else 0
-    for number, row in enumerate(rows):
-        share = row.cycles / total if row.cycles and total else 0.0
-        if share >= LARGE:
-            found.append((share, Sentence(_what_to_do(row, share), number)))
-    found.sort(key=lambda item: -item[0])
-    sentences = [sentence for _, sentence in found[:MOST_SENTENCES]]
+    sentences: list[Sentence] = []
+    if activity is not None and activity.cycles:
+        total = activity.cycles
+        sentences.append(Sentence(_overall(rows, total)))
+        spare = [(row.cycles - _least_cycles(row, activity), number) for number, row in enumerate(rows) if row.cycles]
+        for cycles, number in sorted(spare, reverse=True)[:MOST_SENTENCES]:
+            if cycles >= WORTH * total:
+                sentences.append(Sentence(_what_to_do(rows[number], (rows[number].cycles or 0) / total), number))
     native = [(row.seconds or 0.0, number) for number, row in enumerate(rows) if row.is_native]
     spent = sum(seconds for seconds, _ in native)
     if activity is not None and native:
@@ -317,9 +320,29 @@ def _sentences(rows: Sequence[Row], activity: Activity | None) -> list[Sentence]
             if seconds / spent >= LARGE:
                 text = f"{rows[number].layer.name} takes {100 * seconds / spent:.0f} % of the time of native kernels."
                 sentences.append(Sentence(text, number))
-    if not sentences and activity is not None:
-        sentences.append(Sentence(f"No layer takes {100 * LARGE:.0f} % of the cycles: time is spread evenly."))
     return sentences
+
+
+def _least_cycles(row: Row, activity: Activity) -> int:
+    """How many cycles a layer takes at least, by its products and by the bytes that it moves."""
+    products = -(-(row.layer.macs or 0) // activity.products_per_cycle)
+    return max(products, -(-(row.bytes or 0) // activity.bytes_per_cycle))
+
+
+def _overall(rows: Sequence[Row], total: int) -> str:
+    """What the cycles of all layers go to, by what binds the layers."""
+    shares: dict[str, float] = {}
+    for row in rows:
+        if row.cycles:
+            shares[row.bound] = shares.get(row.bound, 0.0) + row.cycles / total
+    names = {"products": "products", "vectors": "element-wise steps", "resets": "resets"}
+    said = [
+        f"{100 * share:.0f} % by {names.get(bound, f'waits for {bound}')}"
+        for bound, share in sorted(shares.items(), key=lambda item: -item[1])
+        if share >= 0.005
+    ]
+    macs = sum(row.layer.macs or 0 for row in rows if row.cycles)
+    return f"Layers are bound, by their cycles, {', '.join(said)}; {macs / total:.1f} MACs are done in a cycle."
 
 
 def _what_to_do(row: Row, share: float) -> str:
