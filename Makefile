@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: demo test test-long conformance operators fuzz area setup build bench lint clean
+.PHONY: docs demo test test-long conformance operators fuzz area setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -41,6 +41,9 @@ area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one num
 bench: ## the figures of docs/performance.md
 	@scripts/setup.sh demo
 	@PYTHONPATH=python $(PYTHON) benchmarks/run.py
+
+docs: ## the site of the documentation, in build/site
+	@scripts/docs.sh
 
 clean:
 	rm -rf build .venv python/acc/_lib
