@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 __all__ = ["Correction"]
 
-Table = npt.NDArray[np.float64]
+Table = npt.NDArray[np.floating]
 
 RIDGE = 2.0
 OTHERS = 0.15

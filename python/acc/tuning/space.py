@@ -123,7 +123,7 @@ class KernelSpace:
             for place in legal:
                 yield self.schedule(Point(number, int(place)))
 
-    def ranked(self) -> tuple[list[Point], npt.NDArray[np.float64]]:
+    def ranked(self) -> tuple[list[Point], npt.NDArray[np.floating]]:
         """Points worth a look, all of a small space, with their features: a row each."""
         points: list[Point] = []
         rows = []
@@ -145,7 +145,9 @@ class KernelSpace:
             evaluation.forget()
         return points, np.concatenate(rows) if rows else np.zeros((0, len(FEATURES)), dtype=np.float32)
 
-    def _features(self, number: int, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    def _features(
+        self, number: int, at: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.floating]]:
         """Which of the points have few enough instructions, and their features."""
         evaluation = self._evaluations[number]
         work = evaluation.work(at)
@@ -154,7 +156,7 @@ class KernelSpace:
         few = np.flatnonzero(instructions <= self._most)
         return few, np.stack(columns, axis=1)[few].astype(np.float32)
 
-    def features(self, points: Sequence[Point]) -> npt.NDArray[np.float64]:
+    def features(self, points: Sequence[Point]) -> npt.NDArray[np.floating]:
         """A row for each point; infinite cost for one with too many instructions."""
         table = np.full((len(points), len(FEATURES)), np.inf)
         by_variant: dict[int, list[int]] = {}
