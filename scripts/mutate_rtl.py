@@ -5,8 +5,8 @@ python scripts/mutate_rtl.py [NAME ...] [--list] [--seeds N]
 
 Every mutation is a text of hardware/rtl and what replaces it, in a copy. It is killed if a stream of
 `acc.hardware.random_stream` ends differently than on the functional simulator (or not at all), or, where it concerns
-what the circuit says about bad streams, how fast it is, or its bus, if a test of test/python/test_circuit*.py or
-test_axi.py fails. Exit code 1 if one survives, 2 if a text is no longer there.
+what the circuit says about bad streams, how fast it is, what waits, or its bus, if a test of test/python/
+test_circuit*.py, test_beside.py or test_axi.py fails. Exit code 1 if one survives, 2 if a text is no longer there.
 """
 
 from __future__ import annotations
@@ -87,7 +87,13 @@ MUTATIONS = (
         "assign adds = !in_inner && outer[0];",
     ),
     Mutation("sources-unseen", "extent", "(reads ? between(s_least, s_end) : '0)", "'0"),
-    Mutation("further-sources-unseen", "extent", "ALU_REQUANTIZE ? (DB + 1)'(2) : '0;", "ALU_REQUANTIZE ? '0 : '0;"),
+    Mutation(
+        "further-sources-unseen",
+        "extent",
+        "ALU_REQUANTIZE ? (DB + 1)'(2) : '0;",
+        "ALU_REQUANTIZE ? '0 : '0;",
+        "what_waits",
+    ),
     Mutation("rows-unseen", "extent", "is_load ? rows - 1'b1", "is_load ? '0"),
     Mutation("bank-released-early", "scoreboard", "more || users != N'(1)", "more"),
     Mutation("retires-before-its-end", "scoreboard", "busy && ended[oldest]", "busy"),
@@ -230,7 +236,9 @@ def try_streams(seeds: int, tests: str) -> int:
     if tests:
         import pytest
 
-        files = [str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi")]
+        files = [
+            str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi", "beside")
+        ]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
     from circuits import BESIDE, ROOMY, SMALL, WIDE, banked, check, extended
 

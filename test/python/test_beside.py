@@ -13,12 +13,12 @@ from acc._lib import _runtime
 from acc.hardware.package import Circuit
 from acc.targets.vta.profile import profile
 from calibration import Stream, compare, compiled, devices
-from circuits import SMALL, banked
+from circuits import SMALL, banked, extended
 from qdq_models import QdqModel, random_network
 from qdq_zoo import random_zoo
 from test_quantized_zoo import check
 
-CASE = banked(SMALL[0], 1)
+CASE = banked(extended(SMALL[0]), 1)
 HALF = CASE.config.depth("acc") // 2
 EXTENDED = {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
 
@@ -40,6 +40,7 @@ def events(text: str, *uops: tuple[int, int]) -> list[tuple[list[int], list[int]
 GEMM = "gemm uop=0:1 iter=60,10 dst=1,0 src=0,0 wgt=0,0\n"
 ADD = "alu.add uop=1:2 iter=60,10 dst=1,0 src=0,0 use_imm=1 imm=1\n"
 MAX = "alu.max uop=1:2 iter=60,10 dst=1,0 src=0,0 use_imm=0 imm=0\n"
+REQUANTIZE = "alu.requantize uop=1:2 iter=60,10 dst=1,0 src=0,0"
 LOAD = "load.acc sram={} dram=0 y=2 x=3 stride=3\n"
 
 
@@ -53,6 +54,9 @@ LOAD = "load.acc sram={} dram=0 y=2 x=3 stride=3\n"
         (GEMM, ADD, [(HALF, 0), (HALF - 59, 0)], False),
         (GEMM, MAX, [(0, 0), (HALF, HALF + 1)], True),
         (GEMM, MAX, [(0, 0), (HALF, HALF - 1)], False),
+        # It has three sources.
+        (GEMM, REQUANTIZE, [(HALF, 0), (0, HALF - 3)], True),
+        (GEMM, REQUANTIZE, [(HALF, 0), (0, HALF - 2)], False),
         (ADD, GEMM, [(HALF, 0), (0, 0)], True),
         (ADD, GEMM, [(0, 0), (0, 0)], False),
         (GEMM, LOAD.format(HALF), [(0, 0)], True),
