@@ -189,7 +189,7 @@ class Emitter:
                 return getattr(graph, f"{type(value).__name__}Attr").get(value, context=self._context)
             case bool():
                 return ir.BoolAttr.get(value, context=self._context)
-            case np.int8():
+            case np.signedinteger() if value.dtype == np.int8:
                 return ir.IntegerAttr.get(ir.IntegerType.get_signless(8, context=self._context), int(value))
             case np.float64():
                 return ir.FloatAttr.get_f64(float(value), context=self._context)
