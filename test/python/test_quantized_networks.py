@@ -12,6 +12,7 @@ import pytest
 
 import acc
 from acc.layerwise import compare_layers, onnx_runtime
+from agreement import assert_near
 from networks import NETWORKS, Quantization, load
 from qdq_models import power_of_two_network, random_network
 
@@ -57,9 +58,7 @@ def check_bit_for_bit(seed: int, config: dict[str, int]) -> None:
 def check_against_onnx_runtime(seed: int, target: str) -> None:
     model = random_network(seed)
     for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, run_on(target)):
-        assert agreement.largest <= 1, f"seed {seed}: {agreement}"
-        allowed = max(0.02 * agreement.elements, 1)
-        assert (1 - agreement.equal) * agreement.elements <= allowed, f"seed {seed}: {agreement}"
+        assert_near(agreement, f"seed {seed}")
 
 
 @pytest.mark.parametrize("config", [pytest.param("default", marks=pytest.mark.circuit), *list(CONFIGS)[1:]])
@@ -112,13 +111,11 @@ NARROW = {"resnet18": "", "mobilenet_v2": "c", "shufflenet_v2": "cu", "bert": "u
 
 
 def check_network(name: str, letters: str, **sizes: Any) -> None:
-    """Layers are within a step of ONNX Runtime, nearly all elements equal; whole networks have equal bits anywhere."""
+    """Layers are near to ONNX Runtime's; whole networks have equal bits anywhere."""
     model, inputs = load(name, Quantization("c" in letters, "u" in letters), **sizes)
     reference = functools.partial(onnx_runtime, as_written=True)
     for agreement in compare_layers(model, inputs, reference, run_on("vta")):
-        allowed = max(0.02 * agreement.elements, 1)
-        text = f"{name} {letters} {sizes}: {agreement}"
-        assert agreement.largest <= 1 and (1 - agreement.equal) * agreement.elements <= allowed, text
+        assert_near(agreement, f"{name} {letters} {sizes}")
     native, accelerator = run_on("cpu")(model, inputs), run_on("vta")(model, inputs)
     for output in native:
         np.testing.assert_array_equal(native[output], accelerator[output], err_msg=f"{name} {letters} {sizes}")

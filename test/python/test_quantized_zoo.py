@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from acc.report import LayerReport
 from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.config import read_config
 from acc.targets.vta.schedule import Options as ScheduleOptions
+from agreement import assert_near
 from qdq_models import QdqModel, Quantized
 from qdq_zoo import ZooModel, gated_network, random_config, random_zoo
 
@@ -77,18 +77,12 @@ def _run_native(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dic
 def check_against_onnx_runtime(
     seed: int, draw: Callable[[int], onnx.ModelProto] = random_zoo, always_allowed: int = 1
 ) -> None:
-    """Every element within one step, and 98 of 100 equal as far as so few elements can tell, three standard deviations
-    of such a count; of small tensors, all but `always_allowed`.
-    """
     model = draw(seed)
     for agreement in compare_layers(model, feeds(model, seed), onnx_runtime, _run_native):
         if "Softmax" in agreement.layer:
             # ONNX Runtime's softmax of integers is coarser than the exact one, and its 1.0 can wrap around to 0.
             continue
-        assert agreement.largest <= 1, f"seed {seed}: {agreement}"
-        expected = 0.02 * agreement.elements
-        allowed = max(int(expected + 3 * math.sqrt(expected)), always_allowed)
-        assert round((1 - agreement.equal) * agreement.elements) <= allowed, f"seed {seed}: {agreement}"
+        assert_near(agreement, f"seed {seed}", always_allowed)
 
 
 @pytest.mark.parametrize("seed", range(8))
