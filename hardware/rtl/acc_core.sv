@@ -475,7 +475,8 @@ module acc_core (
     counted[REG_CYCLES_LO[3:0]] = running;
   end
   acc_counters #(
-      .CARRY_FROM(REG_CYCLES_LO[3:0])
+      .CARRY_FROM(REG_CYCLES_LO[3:0]),
+      .CARRY_TO  (REG_CYCLES_HI[3:0])
   ) counters (
       .clk,
       .rst(reset),

@@ -12,9 +12,10 @@
 //   cycle 0                      1                            2
 //
 // A word is up to date 20 cycles after the last of its events. A carry out of
-// counter CARRY_FROM is an event of the next one, for counts of 64 bits.
+// counter CARRY_FROM is an event of CARRY_TO, for counts of 64 bits.
 module acc_counters #(
-    parameter logic [3:0] CARRY_FROM = 4'd0
+    parameter logic [3:0] CARRY_FROM = 4'd0,
+    parameter logic [3:0] CARRY_TO   = 4'd1
 ) (
     input  logic        clk,
     input  logic        rst,
@@ -23,7 +24,6 @@ module acc_counters #(
     output logic [31:0] value
 );
   localparam int FEW = 5;  // Bits for the 16 events until it is a counter's turn again.
-  localparam logic [3:0] CARRY_TO = CARRY_FROM + 4'd1;
   (* ram_style = "distributed" *) logic [31:0] mem[0:15];
   logic [16*FEW-1:0] few;
   logic [3:0] turn, turn1;

@@ -96,16 +96,20 @@ FailureOr<Contraction> describeGrouped(linalg::Conv2DNgchwGfchwOp conv) {
   foldPad(c, 3);
   auto expand = c.input.getDefiningOp<tensor::ExpandShapeOp>();
   const int64_t splitChannels[] = {0, 1, 1, 2, 3};
-  auto splits = [&](ArrayRef<ReassociationIndices> groups) {
+  // An axis of one element may be said to belong to a neighbour as well.
+  auto splits = [&](ArrayRef<ReassociationIndices> groups,
+                    RankedTensorType split) {
     if (groups.size() != 4)
       return false;
     for (auto [index, group] : llvm::enumerate(groups))
       for (int64_t dim : group)
-        if (splitChannels[dim] != static_cast<int64_t>(index))
+        if (splitChannels[dim] != static_cast<int64_t>(index) &&
+            split.getDimSize(dim) != 1)
           return false;
     return true;
   };
-  if (expand && splits(expand.getReassociationIndices())) {
+  if (expand &&
+      splits(expand.getReassociationIndices(), expand.getResultType())) {
     bool padded = llvm::any_of(c.pads, [](int64_t p) { return p != 0; });
     c.input = expand.getSrc();
     if (!padded)
@@ -120,7 +124,8 @@ FailureOr<Contraction> describeGrouped(linalg::Conv2DNgchwGfchwOp conv) {
     return conv->emitRemark("has several uses of its result");
   auto collapse =
       dyn_cast<tensor::CollapseShapeOp>(*c.result.getUsers().begin());
-  if (!collapse || !splits(collapse.getReassociationIndices()))
+  if (!collapse ||
+      !splits(collapse.getReassociationIndices(), collapse.getSrcType()))
     return conv->emitRemark("has a result that is not joined to NCHW");
   c.result = collapse.getResult();
   return c;

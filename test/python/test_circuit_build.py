@@ -323,7 +323,7 @@ def test_what_a_trace_holds(stream: list[object], tmp_path: pathlib.Path, monkey
     monkeypatch.setattr(simulator, "DEFAULT_OPTIMIZE", 0)
     assert sim(*stream, "--trace", tmp_path / "x.fst") == 0
     seen = waveforms.read(tmp_path / "x.fst")
-    for name, bits in (("clk", 1), ("m_araddr", None), ("compute.retired", 1), ("compute.execute.x_kind", 2)):
+    for name, bits in (("clk", 1), ("m_araddr", None), ("compute.retired", 1), ("compute.g_unit[0].execute.x_kind", 2)):
         found = [width for signal, width in seen.signals.items() if signal.endswith(f"acc_core.{name}")]
         assert found and bits in (None, found[0]), name
     assert seen.times == tuple(range(seen.start, seen.end + 1))

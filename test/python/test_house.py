@@ -18,7 +18,7 @@ REGISTRATION = {
     "python/acc/targets/__init__.py",
     "runtime/device/Devices.cpp",
 }
-ELSEWHERE = ("docs/", "test/", "README.md", "examples/", "benchmarks/", "demo/", "hardware/")
+ELSEWHERE = ("docs/", "test/", "README.md", "examples/", "benchmarks/", "demo/", "hardware/", "mkdocs.yml")
 
 
 def sources() -> list[str]:

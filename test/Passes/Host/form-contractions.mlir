@@ -193,3 +193,31 @@ te.kernel @rows(%x: tensor<?x5xf32>, %w: tensor<5x16xf32>, %out: tensor<?x16xf32
       ins(%x, %w : tensor<?x5xf32>, tensor<5x16xf32>) outs(%f : tensor<?x16xf32>) -> tensor<?x16xf32>
   te.return %0 : tensor<?x16xf32>
 }
+
+// -----
+
+// Groups of one channel: their axis may be said to be split off the rows, as sizes of 1 fit anywhere.
+// CHECK-LABEL: te.kernel @groups_of_one(
+// CHECK-SAME: %[[X:.*]]: tensor<?x16x?x?xi8>
+// CHECK-NOT: tensor.pad
+// CHECK: cpu.contract ins(%[[X]], {{.*}} pad_value = 95 : i64, pads = array<i64: 0, 1, 0, 0>
+te.kernel @groups_of_one(%x: tensor<?x16x?x?xi8>, %w: tensor<16x3x1x1x1xi8>, %n: index, %out: tensor<?x48x?x?xi32>)
+    -> tensor<?x48x?x?xi32> attributes {target = #te.host} {
+  %zero = arith.constant 0 : i32
+  %point = arith.constant 95 : i8
+  %pad = tensor.pad %x low[0, 0, 0, 1] high[0, 0, 0, 0] {
+  ^bb0(%i: index, %j: index, %k: index, %l: index):
+    tensor.yield %point : i8
+  } : tensor<?x16x?x?xi8> to tensor<?x16x?x?xi8>
+  %groups = tensor.expand_shape %pad [[0], [1], [2, 3], [4]] output_shape [%n, 16, 1, %n, %n]
+      : tensor<?x16x?x?xi8> into tensor<?x16x1x?x?xi8>
+  %e = tensor.empty(%n, %n, %n) : tensor<?x16x3x?x?xi32>
+  %f = linalg.fill ins(%zero : i32) outs(%e : tensor<?x16x3x?x?xi32>) -> tensor<?x16x3x?x?xi32>
+  %c = linalg.conv_2d_ngchw_gfchw {
+      te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 0, 0, 1]>, #te.tile<sizes = [0, 0, 16, 0, 14], kind = register>,
+                                          #te.tile<sizes = [0, 0, 16], kind = vector>]>,
+      strides = dense<4> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%groups, %w : tensor<?x16x1x?x?xi8>, tensor<16x3x1x1x1xi8>) outs(%f : tensor<?x16x3x?x?xi32>) -> tensor<?x16x3x?x?xi32>
+  %y = tensor.collapse_shape %c [[0], [1, 2], [3], [4]] : tensor<?x16x3x?x?xi32> into tensor<?x48x?x?xi32>
+  te.return %y : tensor<?x48x?x?xi32>
+}
