@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.cli.compile import add_shape, add_target, add_value, target_options
 from acc.errors import RunError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--extract", metavar="DIR", help="write what shows the fault alone to this new folder")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     add_target(parser)
-    parser.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
+    add_shape(parser)
     add_value(parser)
     parser.set_defaults(run=run)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acc.cli.compile import add_option, parse_shape
+from acc.cli.compile import add_option, add_shape
 
 if TYPE_CHECKING:
     from acc.comparison import Comparison, Row
@@ -63,14 +63,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--record", metavar="FILE", help="write the tensors of the first side to this .npz file")
     parser.add_argument("--config", metavar="FILE", help="the hardware configuration of targets (default: their own)")
     add_option(parser)
-    parser.add_argument(
-        "--shape",
-        action="append",
-        default=[],
-        type=parse_shape,
-        metavar="NAME=D,D,...",
-        help="shape of an input that the model leaves open (default: that of the samples); may be repeated",
-    )
+    add_shape(parser, "that of the samples")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     parser.set_defaults(run=run)
 

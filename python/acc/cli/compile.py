@@ -38,19 +38,9 @@ def register(subparsers: Any) -> None:
         "or llvm (default: by the name of the file, as in te.mlir)",
     )
     add_target(parser)
-    parser.add_argument(
-        "--shape",
-        action="append",
-        default=[],
-        type=parse_shape,
-        metavar="NAME=D,D,...",
-        help="shape of an input with symbolic dimensions, as in --shape x=1,3,224,224; may be repeated",
-    )
+    add_shape(parser)
     add_value(parser)
-    parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
-    parser.add_argument(
-        "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
-    )
+    add_cpu(parser)
     parser.add_argument(
         "--tuning",
         action="append",
@@ -130,6 +120,27 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     if not separator or not name or any(d < 0 for d in shape):
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=D,D,... such as x=1,3,224,224")
     return name, shape
+
+
+def add_shape(parser: argparse._ActionsContainer, default: str = "") -> None:
+    """Declares --shape. default: what sizes are without it, for the help."""
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        type=parse_shape,
+        metavar="NAME=D,D,...",
+        help="shape of an input that the model leaves open, as in --shape x=1,3,224,224"
+        f"{default and f' (default: {default})'}; may be repeated",
+    )
+
+
+def add_cpu(parser: argparse._ActionsContainer) -> None:
+    """Declares --cpu and --cpu-features."""
+    parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
+    parser.add_argument(
+        "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
+    )
 
 
 def add_value(parser: argparse._ActionsContainer) -> None:

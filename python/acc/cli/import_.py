@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.cli.compile import add_shape, add_target, add_value, target_options
 
 
 def register(subparsers: Any) -> None:
@@ -22,14 +22,7 @@ def register(subparsers: Any) -> None:
         "--simplify", action="store_true", help="simplify it, and turn quantization into arithmetic of integers"
     )
     add_target(parser)
-    parser.add_argument(
-        "--shape",
-        action="append",
-        default=[],
-        type=parse_shape,
-        metavar="NAME=D,D,...",
-        help="shape of an input that the model leaves open; may be repeated",
-    )
+    add_shape(parser)
     add_value(parser)
     parser.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.cli.compile import add_shape, add_target, add_value, target_options
 from acc.errors import CompileError
 
 
@@ -26,7 +26,7 @@ def register(subparsers: Any) -> None:
     )
     onnx = parser.add_argument_group("for ONNX models")
     add_target(onnx)
-    onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
+    add_shape(onnx)
     add_value(onnx)
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.cli.compile import add_shape, add_target, add_value, target_options
 from acc.errors import AccError
 
 
@@ -28,7 +28,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the same numbers as JSON")
     onnx = parser.add_argument_group("for ONNX models")
     add_target(onnx)
-    onnx.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
+    add_shape(onnx)
     add_value(onnx)
     parser.set_defaults(run=run)
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from acc.cli.compile import add_target, add_value, parse_shape, target_options
+from acc.cli.compile import add_cpu, add_shape, add_target, add_value, target_options
 from acc.errors import CompileError
 from acc.hardware import devices
 
@@ -32,10 +32,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("model", metavar="model.onnx", help="the model")
     parser.add_argument("-o", "--output", required=True, metavar="tuned.jsonl", help="the log; what it has stays")
     add_target(parser)
-    parser.add_argument("--shape", action="append", default=[], type=parse_shape, metavar="NAME=D,D,...")
+    add_shape(parser)
     add_value(parser)
-    parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
-    parser.add_argument("--cpu-features", metavar="+F,-G", default="", help="features to add to or take from it")
+    add_cpu(parser)
     budget = parser.add_argument_group("how long to search (default: until nothing is found any more)")
     budget.add_argument("--trials", metavar="N", help="at most so many measurements")
     budget.add_argument("--time", metavar="TIME", help="at most so long: 90s, 5m or 2h")
