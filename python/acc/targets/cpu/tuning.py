@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ import onnx
 
 from acc.dtypes import BY_NAME
 from acc.errors import AccError, CompileError
+from acc.machine import processor
 from acc.passes import host, te, upstream
 from acc.passmanager import PassManager
 from acc.pipeline import Graph, Options, Pipeline, Shapes
@@ -40,13 +39,12 @@ BETTER = 0.98
 
 def describe(cpu: CpuOptions) -> dict[str, Any]:
     """What native code's time depends on: the processor, and the features that code may use."""
-    model = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    except OSError:
-        pass
-    return {"processor": model, "features": sorted(cpu.all_features()), "opt_level": cpu.opt_level, "guard": cpu.guard}
+    return {
+        "processor": processor(),
+        "features": sorted(cpu.all_features()),
+        "opt_level": cpu.opt_level,
+        "guard": cpu.guard,
+    }
 
 
 def read_contractions(pipeline: Pipeline, graph: Graph) -> dict[str, Contraction]:
