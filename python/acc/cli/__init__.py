@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
                 warnings.simplefilter("always", category)
             warnings.showwarning = _warning_printer(warnings.showwarning)
             args = make_parser().parse_args(argv)
+            _check_outputs(args)
             code = int(args.run(args) or 0)
             sys.stdout.flush()
             return code
@@ -91,6 +92,29 @@ def main(argv: list[str] | None = None) -> int:
         )
     print(f"acc: error: {message}", file=sys.stderr)
     return 2
+
+
+OUTPUTS = ("output", "to", "report")
+"""The options that name files to write, by their names in the parsed arguments."""
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuses to replace a file that the same command reads: the model, say, or the samples."""
+    others = {name: value for name, value in vars(args).items() if name not in OUTPUTS}
+    read = [text for value in others.values() for text in (value if isinstance(value, list) else [value])]
+    for name in OUTPUTS:
+        output = getattr(args, name, None)
+        for path in filter(None, read):
+            if isinstance(output, str) and isinstance(path, str) and _is_same_file(output, path):
+                raise AccError(f"the result would replace '{path}', which this command reads: choose another file")
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    """Whether two paths lead to the same regular file; /dev/stdin and /dev/stdout may well be the same terminal."""
+    try:
+        return os.path.isfile(one) and os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def _trace() -> None:
