@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: docs demo test test-long conformance operators fuzz area setup build bench lint clean
+.PHONY: docs wheel demo test test-long conformance operators fuzz area setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -41,6 +41,10 @@ area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one num
 bench: ## the figures of docs/performance.md
 	@scripts/setup.sh demo
 	@PYTHONPATH=python $(PYTHON) benchmarks/run.py
+
+wheel: ## wheels for the versions of Python at hand, and the source distribution, in dist/
+	@scripts/setup.sh build
+	@$(PYTHON) scripts/wheel.py $(if $(PYTHONS),--python $(PYTHONS))
 
 docs: ## the site of the documentation, in build/site
 	@scripts/docs.sh

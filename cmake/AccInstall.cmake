@@ -35,3 +35,29 @@ install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)
 install(TARGETS acc_native ARCHIVE DESTINATION _lib)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/hardware/rtl ${CMAKE_SOURCE_DIR}/hardware/sim
         ${CMAKE_SOURCE_DIR}/hardware/synth DESTINATION _hardware)
+
+# What CMake and pkg-config need to build programs with the runtime. Inside a
+# wheel everything is found from the place of these files, wherever it is put.
+if(SKBUILD)
+  set(ACC_CMAKE_INCLUDE_DIR "\${CMAKE_CURRENT_LIST_DIR}/../../../include")
+  set(ACC_PKGCONFIG_INCLUDE_DIR "\${pcfiledir}/../../include")
+else()
+  set(ACC_CMAKE_INCLUDE_DIR ${CMAKE_SOURCE_DIR}/runtime/include)
+  set(ACC_PKGCONFIG_INCLUDE_DIR ${CMAKE_SOURCE_DIR}/runtime/include)
+endif()
+configure_file(cmake/accConfig.cmake.in ${ACC_PYTHON_LIB_DIR}/cmake/acc/accConfig.cmake @ONLY)
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(${ACC_PYTHON_LIB_DIR}/cmake/acc/accConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+configure_file(cmake/acc.pc.in ${ACC_PYTHON_LIB_DIR}/pkgconfig/acc.pc @ONLY)
+install(DIRECTORY ${ACC_PYTHON_LIB_DIR}/cmake ${ACC_PYTHON_LIB_DIR}/pkgconfig DESTINATION _lib)
+
+# Models are linked by lld, which a machine without LLVM lacks.
+if(SKBUILD)
+  find_program(ACC_LLD ld.lld PATHS ${LLVM_TOOLS_BINARY_DIR} NO_DEFAULT_PATH)
+  if(NOT ACC_LLD)
+    message(FATAL_ERROR "the linker ld.lld is missing in ${LLVM_TOOLS_BINARY_DIR}: install lld-22")
+  endif()
+  file(REAL_PATH ${ACC_LLD} ACC_LLD)
+  install(PROGRAMS ${ACC_LLD} DESTINATION _lib RENAME ld.lld)
+endif()

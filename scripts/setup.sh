@@ -11,8 +11,8 @@ PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 lib
           libmlir-22-dev mlir-22-tools nlohmann-json3-dev)
 # Waveforms of the simulated circuit are compressed with lz4 and zlib.
 [ "$profile" = test ] && PACKAGES+=(clang-format-22 liblz4-dev zlib1g-dev)
-# Reports are looked at in a browser (300 MB) by the long tests only.
-[ -n "${ACC_TEST_LONG:-}" ] && PACKAGES+=(chromium)
+# The long tests look at reports in a browser (300 MB), and install the wheel in a system that has only Python.
+[ -n "${ACC_TEST_LONG:-}" ] && PACKAGES+=(chromium debootstrap pkg-config)
 
 fail() {
   printf 'acc set-up: step "%s" failed.\n  Remedy: %s\n' "$1" "$2" >&2

@@ -35,7 +35,8 @@ _CHECKSUM = struct.Struct("<I")
 _SIZES = struct.Struct("<Q8Q")
 FOOTER_BYTES = _HEAD.size + _CHECKSUM.size + _SIZES.size
 
-LINKERS = ("ld.lld-22", "/usr/lib/llvm-22/bin/ld.lld", "ld.lld")
+LINKERS = (str(Path(__file__).parent / "_lib" / "ld.lld"), "ld.lld-22", "/usr/lib/llvm-22/bin/ld.lld", "ld.lld")
+"""Where the linker is, the best first: a wheel has one of its own."""
 
 
 @dataclass(frozen=True)
