@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from acc.compiler import compile
     from acc.devices import Device
     from acc.executable import Executable, load
+    from acc.exploration import explore
     from acc.frontend import import_onnx
     from acc.quantization import quantize
     from acc.session import InferenceSession
@@ -36,6 +37,7 @@ _LAZY = {
     "compile": "acc.compiler",
     "Executable": "acc.executable",
     "InferenceSession": "acc.session",
+    "explore": "acc.exploration",
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
     "quantize": "acc.quantization",
@@ -58,6 +60,7 @@ __all__ = [
     "RunError",
     "TuningWarning",
     "compile",
+    "explore",
     "import_onnx",
     "load",
     "quantize",

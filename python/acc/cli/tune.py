@@ -7,14 +7,11 @@ import json
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acc.cli.compile import add_cpu, add_shape, add_target, add_value, target_options
 from acc.errors import CompileError
 from acc.hardware import devices
-
-if TYPE_CHECKING:
-    from acc.tuning import Status
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -50,7 +47,7 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _whole(text: str | None, option: str) -> int | None:
+def read_whole(text: str | None, option: str) -> int | None:
     """A count from the command line; raises CompileError."""
     if text is None:
         return None
@@ -59,11 +56,11 @@ def _whole(text: str | None, option: str) -> int | None:
     return int(text)
 
 
-def parse_time(text: str) -> float:
+def parse_time(text: str, option: str = "--time") -> float:
     """Seconds of 90s, 5m, 2h or a plain number; raises CompileError."""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", text)
     if match is None:
-        raise CompileError(f"--time: '{text}' is not of the form 90s, 5m or 2h")
+        raise CompileError(f"{option}: '{text}' is not of the form 90s, 5m or 2h")
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -74,7 +71,7 @@ class Progress:
         self.shown = sys.stderr.isatty()
         self.printed = 0.0
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, status: object) -> None:
         now = time.monotonic()
         if self.shown and now - self.printed > 0.2:
             print(f"\r\x1b[K{status}", end="", file=sys.stderr, flush=True)
@@ -89,9 +86,9 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.tuning import Options, tune
 
-    jobs, seed = _whole(args.jobs, "--jobs"), _whole(args.seed, "--seed")
+    jobs, seed = read_whole(args.jobs, "--jobs"), read_whole(args.seed, "--seed")
     options = Options(
-        trials=_whole(args.trials, "--trials"),
+        trials=read_whole(args.trials, "--trials"),
         seconds=parse_time(args.time) if args.time is not None else None,
         jobs=2 if jobs is None else jobs,
         ray=args.ray,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from acc.container import ProgramBuffer
     from acc.devices import DeviceSpec
+    from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
     from acc.pipeline import Graph
     from acc.schedule import Estimate, Footprint, Hardware, Schedule
@@ -210,6 +211,14 @@ class Accelerator(Target):
         module: a graph before it is partitioned. Values are JSON-compatible and hashable.
         """
         return {}
+
+    @classmethod
+    def designs(cls, device: str, energy: str | os.PathLike[str] | None = None) -> Designs:
+        """The hardware that it could be, for a kind of chip; energy: a table of energies other than acc's own.
+
+        Raises ConfigError for a device that it does not know, CompileError if there is nothing to choose.
+        """
+        raise CompileError(f"target '{cls.name}' is what it is: it has no configurations to explore")
 
     def tuned(self, schedules: Mapping[str, Schedule], choices: Mapping[str, object]) -> Accelerator:
         """The target that obeys: schedules by `Footprint.identity`, and values of what `choices` lists.

@@ -19,7 +19,7 @@ from acc.schedule import IllegalSchedule, Schedule, Unschedulable, complete, rea
 from acc.targets.base import Accelerator, Measurement
 from acc.targets.cpu import CpuOptions
 
-__all__ = ["Job", "KernelJob", "NetworkJob", "Outcome", "extract_kernel", "strip_weights"]
+__all__ = ["Job", "KernelJob", "NetworkJob", "Outcome", "count_native", "extract_kernel", "strip_weights"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,13 +95,17 @@ class NetworkJob(Job):
             if op.name == "te.kernel" and (symbol := str(op.attributes["sym_name"].value)) in self.schedules:
                 self._obey(op, self.schedules[symbol])
         Pipeline(Options(accelerators=(self.accelerator,), cpu=self.cpu)).make_programs(module)
-        native = sum(
-            op.name == "te.launch"
-            for function in module.body
-            if function.name == "func.func" and len(function.regions[0].blocks)
-            for op in function.regions[0].blocks[0]
-        )
-        return Outcome(self.accelerator.measure(module, self._spec()), native=native)
+        return Outcome(self.accelerator.measure(module, self._spec()), native=count_native(module))
+
+
+def count_native(module: ir.Module) -> int:
+    """How many kernels the host runs, of a module of programs and main."""
+    return sum(
+        op.name == "te.launch"
+        for function in module.body
+        if function.name == "func.func" and len(function.regions[0].blocks)
+        for op in function.regions[0].blocks[0]
+    )
 
 
 def extract_kernel(kernel: ir.Operation, accelerator: Accelerator) -> bytes:

@@ -237,11 +237,12 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 class Writer:
     """Adds lines to a log, each at once and whole. Raises CompileError for what the system refuses.
 
-    A log that was not there before, and gets no line, is gone afterwards.
+    A log that was not there before, and gets no line, is gone afterwards. what: as messages call the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], what: str = "the tuning log") -> None:
         self.path = os.fspath(path)
+        self._what = what
         self._is_new = not os.path.lexists(path)
         with self._refused():
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -252,11 +253,15 @@ class Writer:
         try:
             yield
         except OSError as error:
-            raise CompileError(f"cannot write the tuning log '{self.path}': {error.strerror or error}") from None
+            raise CompileError(f"cannot write {self._what} '{self.path}': {error.strerror or error}") from None
 
     def append(self, record: Record) -> None:
         """Adds a line."""
-        data = f"{record.line()}\n".encode()
+        self.append_line(record.line())
+
+    def append_line(self, text: str) -> None:
+        """Adds a line that is given without its end."""
+        data = f"{text}\n".encode()
         with self._refused():
             if not self._is_file:
                 self._write(data)

@@ -40,6 +40,7 @@ from acc.targets.vta.schedule import Options as ScheduleOptions
 if TYPE_CHECKING:
     import numpy as np
 
+    from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
     from acc.pipeline import Graph
 
@@ -238,6 +239,13 @@ class Vta(Accelerator):
     def hardware_of(self, attribute: ir.Attribute) -> VtaHardware:
         """See Accelerator."""
         return VtaHardware.of(attribute, threads_apart=self._threads_apart)
+
+    @classmethod
+    def designs(cls, device: str, energy: str | os.PathLike[str] | None = None) -> Designs:
+        """See Accelerator: for FPGAs."""
+        from acc.targets.vta.designs import VtaDesigns
+
+        return VtaDesigns(device, energy)
 
     def choices(self, module: ir.Module) -> Mapping[str, Sequence[object]]:
         """See Accelerator."""

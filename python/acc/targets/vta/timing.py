@@ -21,7 +21,7 @@ from acc.targets.vta import launches
 from acc.targets.vta.config import Hardware
 from acc.targets.vta.programs import INSTRUCTION_SET
 
-__all__ = ["describe", "measure"]
+__all__ = ["describe", "measure", "run"]
 
 DEFAULT = "csim"
 PORT_BITS = 64
@@ -66,6 +66,14 @@ def describe(hardware: Hardware, device: DeviceSpec | None, banks: int = 0) -> T
         "options": options,
     }
     return Timing(description, int(options.get("mem_width", PORT_BITS)) / 8)
+
+
+def run(spec: DeviceSpec, program: Any) -> Any:
+    """The counts of one run of a program (`_runtime.Program`) without data, on buffers in fresh memory.
+
+    Raises RunError for a program that the device refuses.
+    """
+    return _run(devices.make(_timed(spec, 0), program.config), program)
 
 
 def _run(device: Any, program: Any) -> Any:
