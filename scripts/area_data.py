@@ -3,14 +3,15 @@
     python scripts/area_data.py -o FILE [--count N]
 
 One circuit at a time, minutes each, hours for all. A line of JSON is added to FILE as soon as a circuit is done, and
-whatever is in FILE is not done again, so that it can be stopped at any time. Circuits are drawn with a fixed seed;
-every third one is larger and only synthesized, which says what it takes but not how fast it is.
+whatever is in FILE is not done again, so that it can be stopped at any time. Circuits are drawn with a fixed seed. All
+are synthesized, which says what they take; small ones are routed too, which says how fast they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -73,7 +74,7 @@ def _drawn(rng: random.Random, blocks: tuple[int, ...], batches: tuple[int, ...]
 
 
 def points(seed: int = 1) -> Iterator[tuple[Any, Circuit, bool]]:
-    """Configurations that are legal with their circuits, and whether to route them; without end."""
+    """Configurations that are legal with their circuits, and which are small enough to be routed; without end."""
     rng = random.Random(seed)
     seen: set[str] = set()
     count = 0
@@ -155,8 +156,19 @@ def measure(config: Any, circuit: Circuit, is_routed: bool) -> dict[str, Any]:
     return row
 
 
-def _identity(config: dict[str, Any], circuit: dict[str, Any]) -> str:
-    return json.dumps([config, circuit], sort_keys=True)
+def _identity(config: dict[str, Any], circuit: dict[str, Any], is_routed: bool) -> str:
+    return json.dumps([config, circuit, is_routed], sort_keys=True)
+
+
+def plan(count: int) -> Iterator[tuple[Any, Circuit, bool]]:
+    """What to do in which order: two syntheses, which take half a minute, for each routing, which takes minutes."""
+    known = list(itertools.islice(points(), count))
+    routings = [(config, circuit, True) for config, circuit, is_routed in known if is_routed]
+    syntheses = [(config, circuit, False) for config, circuit, _ in known]
+    while routings or syntheses:
+        yield from syntheses[:2]
+        yield from routings[:1]
+        syntheses, routings = syntheses[2:], routings[1:]
 
 
 def main() -> int:
@@ -164,31 +176,33 @@ def main() -> int:
     parser.add_argument("-o", dest="output", type=Path, required=True)
     parser.add_argument("--count", type=int, default=90, help="how many circuits (90)")
     args = parser.parse_args()
-    done = set()
+    done: set[str] = set()
     if args.output.exists():
         for line in args.output.read_text().splitlines():
             try:
                 row = json.loads(line)
-                done.add(_identity(row["config"], row["circuit"]))
+                # What was routed was synthesized before.
+                for is_routed in {False, row["routed"] is not None or row["problem"] is not None}:
+                    done.add(_identity(row["config"], row["circuit"], is_routed))
             except (ValueError, KeyError, TypeError):
                 continue
-    for number, (config, circuit, routed) in enumerate(points()):
-        if number >= args.count:
-            break
-        if _identity(json.loads(config.to_json()), asdict(circuit)) in done:
+    for config, circuit, is_routed in plan(args.count):
+        key = _identity(json.loads(config.to_json()), asdict(circuit), is_routed)
+        if key in done:
             continue
+        done.add(key)
         started = time.monotonic()
         try:
-            row = measure(config, circuit, routed)
+            row = measure(config, circuit, is_routed)
         except AccError as error:
-            print(f"{number}: {config.to_json()} {circuit.key()}: {error}", file=sys.stderr, flush=True)
+            print(f"{config.to_json()} {circuit.key()}: {error}", file=sys.stderr, flush=True)
             continue
         with args.output.open("a") as file:
             file.write(json.dumps(row) + "\n")
         tile = f"{config.batch}x{config.block_in}x{config.block_out}"
         found = row["routed"] or row["synthesized"]
         took = time.monotonic() - started
-        print(f"{time.strftime('%H:%M:%S')} {number}: {tile} {found} {row['fmax_mhz']} in {took:.0f} s", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {tile} {found} {row['fmax_mhz']} in {took:.0f} s", flush=True)
     return 0
 
 

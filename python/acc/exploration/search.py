@@ -28,9 +28,11 @@ __all__ = ["Counted", "Guided", "Random", "Sampler", "Strategy", "dominates", "f
 
 Values = Mapping[str, int]
 
-INNER = 480
+INNER = 320
 """Trials on predictions in each round."""
-POPULATION = 48
+POPULATION = 40
+FRESH = 200
+"""Legal points that are drawn in each round, of which the best are the first generation."""
 DRAWS = 4000
 """How many points are drawn at most until one is legal."""
 
@@ -118,7 +120,7 @@ class Strategy:
         """A legal point that has not been proposed; None if there seems to be none."""
         for _ in range(DRAWS):
             design = self.make(self.draw())
-            if design is not None and canonical(design.identity) not in self.seen:
+            if design is not None and design.key not in self.seen:
                 return design
         return None
 
@@ -130,9 +132,8 @@ class Strategy:
         """What became of a design that was proposed: None if it failed."""
 
     def _take(self, design: Design) -> bool:
-        key = canonical(design.identity)
-        is_new = key not in self.seen
-        self.seen.add(key)
+        is_new = design.key not in self.seen
+        self.seen.add(design.key)
         return is_new
 
 
@@ -173,13 +174,13 @@ class Sampler(Strategy):
             if design is None or not self._take(design):
                 self.study.tell(trial, state=self.library.trial.TrialState.FAIL)
                 continue
-            self.open[canonical(design.identity)] = trial
+            self.open[design.key] = trial
             found.append(design)
         return found
 
     def tell(self, design: Design, counted: Counted | None) -> None:
         """See Strategy."""
-        trial = self.open.pop(canonical(design.identity), None)
+        trial = self.open.pop(design.key, None)
         if trial is None:
             return
         if counted is None:
@@ -198,15 +199,17 @@ class Guided(Strategy):
         self.counted: list[Counted] = []
         self.native: int | None = None
         self._estimates: dict[str, Figures] = {}
+        self._known: dict[str, Figures] = {}
         # Cycles and energy are corrected; area and frequency of a prediction are what is reported, too.
         self._corrections = {"latency": Correction(), "energy": Correction()}
-        self.round = 0
+        self._pool: dict[str, Design] = {}
 
     def tell(self, design: Design, counted: Counted | None) -> None:
         """See Strategy."""
         if counted is None:
             return
         self.counted.append(counted)
+        self._known[canonical(design.identity)] = counted.figures
         for name, correction in self._corrections.items():
             (actual,) = objectives_of(self.designs, [name], design, counted.figures)
             correction.learn("model", self._features(name, design), actual)
@@ -227,15 +230,21 @@ class Guided(Strategy):
                 places += [place, place * place]
         return np.array([np.log(max(expected, 1e-30)), *places])
 
-    def predict(self, design: Design) -> tuple[float, ...]:
-        """The objectives that are expected."""
-        plain = dict(
-            zip(self.names, objectives_of(self.designs, self.names, design, self._estimate(design)), strict=True)
-        )
+    def predict(self, designs: Sequence[Design]) -> Any:
+        """The objectives that are expected, a row for each design."""
+        # Designs that differ in nothing that cycles depend on take as many as the one that was counted.
+        known = [self._known.get(canonical(design.identity)) for design in designs]
+        rows = [
+            objectives_of(self.designs, self.names, design, figures or self._estimate(design))
+            for design, figures in zip(designs, known, strict=True)
+        ]
+        table = np.array(rows, dtype=float).reshape(len(designs), len(self.names))
+        unknown = [index for index, figures in enumerate(known) if figures is None]
         for name, correction in self._corrections.items():
-            if name in plain and self.counted:
-                plain[name] = float(np.exp(correction.predict("model", self._features(name, design)[None])[0]))
-        return tuple(plain[name] for name in self.names)
+            if name in self.names and self.counted and unknown:
+                features = np.stack([self._features(name, designs[index]) for index in unknown])
+                table[unknown, self.names.index(name)] = np.exp(correction.predict("model", features))
+        return np.maximum(table, 1e-30)
 
     def _is_promising(self, design: Design) -> bool:
         """Not if more of the model than of the default's is expected to be left to the host."""
@@ -246,9 +255,8 @@ class Guided(Strategy):
         pool = self._breed()
         found: list[Design] = []
         if pool:
-            table = np.log(np.maximum(np.array([self.predict(design) for design in pool]), 1e-30))
-            low, high = table.min(axis=0), table.max(axis=0)
-            scaled = (table - low) / np.where(high > low, high - low, 1.0)
+            table = np.log(self.predict(pool))
+            scaled = _scaled(table)
             for number in range(count):
                 for index in self._order(scaled, table, number):
                     if self._take(pool[index]):
@@ -277,31 +285,40 @@ class Guided(Strategy):
         return np.argsort(values, kind="stable")
 
     def _breed(self) -> list[Design]:
-        """Designs that are good by prediction, and neighbours of the best that were counted."""
-        self.round += 1
-        sampler = self.library.samplers.NSGAIISampler(
-            population_size=POPULATION, seed=self.rng.randrange(1 << 31), mutation_prob=None
-        )
-        study = self.library.create_study(directions=["minimize"] * len(self.names), sampler=sampler)
+        """All designs that have come up so far: drawn, bred by prediction, neighbours of the best that were counted."""
+        for _ in range(FRESH):
+            self._keep(self.draw_legal())
         best = front_of(self.counted)
-        for item in self.rng.sample(best, min(len(best), POPULATION // 2)):
-            study.enqueue_trial({name: values.index(item.design.values[name]) for name, values in self.space.items()})
-        pool: dict[str, Design] = {}
+        for item in best:
+            for values in self._neighbours(item.design.values):
+                self._keep(self.make(values))
+        pool = list(self._pool.values())
+        if not pool:
+            return []
+        table = np.log(self.predict(pool))
+        first = [int(k) for k in np.argsort(table.sum(axis=1), kind="stable")[: POPULATION // 2]]
+        spread = [int(self._order(_scaled(table), table, 3)[0]) for _ in range(POPULATION // 2)]
+        sampler = self.library.samplers.NSGAIISampler(population_size=POPULATION, seed=self.rng.randrange(1 << 31))
+        study = self.library.create_study(directions=["minimize"] * len(self.names), sampler=sampler)
+        for index in dict.fromkeys([*first, *spread]):
+            values = pool[index].values
+            study.enqueue_trial({name: known.index(values[name]) for name, known in self.space.items()})
         for _ in range(INNER):
             trial = study.ask()
             indices = {name: trial.suggest_int(name, 0, len(values) - 1) for name, values in self.space.items()}
             design = self.make({name: self.space[name][index] for name, index in indices.items()})
-            if design is None or not self._is_promising(design):
+            if self._keep(design) and design is not None:
+                study.tell(trial, self.predict([design])[0].tolist())
+            else:
                 study.tell(trial, state=self.library.trial.TrialState.FAIL)
-                continue
-            pool[canonical(design.identity)] = design
-            study.tell(trial, list(self.predict(design)))
-        for item in best[:POPULATION]:
-            for values in self._neighbours(item.design.values):
-                design = self.make(values)
-                if design is not None and self._is_promising(design):
-                    pool[canonical(design.identity)] = design
-        return list(pool.values())
+        return list(self._pool.values())
+
+    def _keep(self, design: Design | None) -> bool:
+        """Whether a design is one that may be counted, which it is remembered for."""
+        if design is None or not self._is_promising(design):
+            return False
+        self._pool[design.key] = design
+        return True
 
     def _neighbours(self, values: Values) -> Iterator[Values]:
         inside = {name: values[name] for name in self.space}
@@ -310,6 +327,12 @@ class Guided(Strategy):
             for other in (index - 1, index + 1):
                 if 0 <= other < len(known):
                     yield {**inside, name: known[other]}
+
+
+def _scaled(table: Any) -> Any:
+    """Every column from 0 to 1."""
+    low, high = table.min(axis=0), table.max(axis=0)
+    return (table - low) / np.where(high > low, high - low, 1.0)
 
 
 def find_legal(strategy: Strategy, refuse: Callable[[str], Exception] = ConfigError) -> None:

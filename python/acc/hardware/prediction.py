@@ -40,7 +40,8 @@ class Example:
     """A circuit that was synthesized, and perhaps routed.
 
     synthesized, routed: resource to amount, as `acc.hardware.synthesis.RESOURCES` names them; `routed` is None if it
-    was not, as is fmax_mhz.
+    was not, as is fmax_mhz. older: it is of an earlier revision of the circuit, which took more lookup tables, about the
+    same number whatever the configuration, and fewer block RAMs.
     """
 
     config: Any
@@ -52,6 +53,7 @@ class Example:
     target_mhz: float | None = None
     seed: int | None = None
     rtl: str = ""
+    older: bool = False
 
     @staticmethod
     def read(row: Mapping[str, Any]) -> Example:
@@ -76,6 +78,7 @@ class Example:
                 row.get("target_mhz"),
                 row.get("seed"),
                 str(row.get("rtl", "")),
+                bool(row.get("older", False)),
             )
         except (AccError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is no circuit with its area: {type(error).__name__}: {error}") from None
@@ -84,7 +87,8 @@ class Example:
 def read_examples(path: str | Path) -> tuple[list[Example], list[str]]:
     """The examples of a file of JSON lines, and what is wrong with lines that are none, each named.
 
-    Raises ConfigError for a file that cannot be read.
+    Of circuits that were routed, lines that say no more than what synthesis made of them are left out. Raises
+    ConfigError for a file that cannot be read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -98,7 +102,13 @@ def read_examples(path: str | Path) -> tuple[list[Example], list[str]]:
             examples.append(Example.read(json.loads(line)))
         except (ValueError, TypeError) as error:
             problems.append(f"{path}:{number}: {error}")
-    return examples, problems
+    routed = {_identity(example) for example in examples if example.routed is not None}
+    kept = [example for example in examples if example.routed is not None or _identity(example) not in routed]
+    return kept, problems
+
+
+def _identity(example: Example) -> tuple[str, str, str]:
+    return example.config.to_json(), example.circuit.key(), example.rtl
 
 
 # --- what is counted ---
@@ -252,6 +262,17 @@ class _Frequency:
         return float(np.exp(self._middle + away @ self._slopes))
 
 
+def _older_takes_more(examples: Sequence[Example], name: str) -> float:
+    """By how much circuits of an older revision take more of a resource: the mean of those that are there in both."""
+    present = {e.config.to_json() + e.circuit.key(): e.routed[name] for e in examples if e.routed and not e.older}
+    more = [
+        e.routed[name] - present[key]
+        for e in examples
+        if e.routed and e.older and (key := e.config.to_json() + e.circuit.key()) in present
+    ]
+    return float(np.mean(more)) if more else 0.0
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Of a circuit: amounts of resources, and MHz after routing."""
@@ -280,7 +301,11 @@ class Predictor:
         }
         self._cells = {}
         for name in ("lut", "ff"):
-            counts = [e.routed[name] if e.routed else e.synthesized[name] * ratios[name] for e in examples]
+            more = _older_takes_more(examples, name)
+            counts = [
+                (e.routed[name] if e.routed else e.synthesized[name] * ratios[name]) - (more if e.older else 0)
+                for e in examples
+            ]
             self._cells[name] = _Cells(parts, counts)
         rows = [
             _speed(c, e.circuit, e.routed["lut"], e.routed["bram"])
@@ -314,10 +339,12 @@ def validate(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
     """How far predictions are off for circuits that were left out of the data, one at a time.
 
     For each resource, and for fmax_mhz of those that were routed: mean, median and largest relative error, in percent,
-    and how many circuits there were.
+    and how many circuits there were. Those of an older revision of the circuit are learned from, not predicted.
     """
     errors: dict[str, list[float]] = {name: [] for name in (*RESOURCES, "fmax_mhz")}
     for k, example in enumerate(examples):
+        if example.older:
+            continue
         predicted = Predictor([*examples[:k], *examples[k + 1 :]]).predict(example.config, example.circuit)
         actual = dict(example.routed or example.synthesized)
         for name in RESOURCES:

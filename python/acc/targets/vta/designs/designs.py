@@ -30,18 +30,24 @@ CLOCK = "target_mhz"
 DEVICE_NAMES = {"mem_data_width": "mem_width"}
 
 USUAL: dict[str, Sequence[int]] = {
-    "LOG_BATCH": (0,),
-    "LOG_BLOCK": (1, 2, 3, 4, 5),
+    "LOG_BATCH": (0, 1),
+    "LOG_BLOCK_IN": (1, 2, 3, 4, 5),
+    "LOG_BLOCK_OUT": (1, 2, 3, 4, 5),
+    "LOG_WGT_WIDTH": (2, 3),
     "LOG_UOP_BUFF_SIZE": (10, 11, 12, 13, 14),
     "LOG_INP_BUFF_SIZE": (11, 12, 13, 14, 15, 16),
     "LOG_WGT_BUFF_SIZE": (12, 13, 14, 15, 16, 17, 18),
     "LOG_ACC_BUFF_SIZE": (12, 13, 14, 15, 16, 17),
     "ALU_REQUANTIZE": (0, 1),
     "GEMM_SET": (0, 1),
-    "mem_data_width": (64, 128),
+    "mem_data_width": (64, 128, 256),
+    "log_queue": (3, 5),
+    "log_max_burst": (2, 4),
+    "log_outstanding": (5, 6, 8),
     "log_acc_banks": (0, 1, 2),
 }
-"""The space where users give none. Widths are those that 8-bit models need."""
+"""The space where users give none, beside parts of the DSP blocks that there are."""
+DSP_PARTS = 4
 BLOCK = "LOG_BLOCK"
 BLOCKS = ("LOG_BLOCK_IN", "LOG_BLOCK_OUT")
 
@@ -100,7 +106,8 @@ class VtaDesigns(Designs):
 
     def usual(self) -> Mapping[str, Sequence[int]]:
         """See Designs."""
-        return USUAL
+        blocks = self.capacity["dsp"]
+        return {**USUAL, "dsp_blocks": tuple(part * blocks // DSP_PARTS for part in range(DSP_PARTS + 1))}
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
