@@ -31,7 +31,7 @@ Vector = npt.NDArray[np.float64]
 RESOURCES = ("lut", "ff", "dsp", "bram")
 BLOCK_RAM_SHAPES = ((1, 14), (2, 13), (4, 12), (9, 11), (18, 10), (36, 9))
 """Widths that a block RAM of the ECP5 family can have, with the logarithm of the words (Lattice TN-02204)."""
-RIDGE_MHZ = 1.0
+RIDGE_MHZ = 2.0
 RIDGE_CELLS = 1e-3
 
 
@@ -40,8 +40,8 @@ class Example:
     """A circuit that was synthesized, and perhaps routed.
 
     synthesized, routed: resource to amount, as `acc.hardware.synthesis.RESOURCES` names them; `routed` is None if it
-    was not, as is fmax_mhz. older: it is of an earlier revision of the circuit, which took more lookup tables, about the
-    same number whatever the configuration, and fewer block RAMs.
+    was not, as is fmax_mhz. older: it is of an earlier revision of the circuit, which took more lookup tables (about as
+    many whatever the configuration) and fewer block RAMs.
     """
 
     config: Any
@@ -120,8 +120,12 @@ def _memories(c: Mapping[str, int]) -> Iterable[tuple[int, int, int]]:
     def pad(element: int, log_depth: int, log_banks: int, slices: int) -> tuple[int, int, int]:
         return slices << log_banks, element // slices, max(log_depth - log_banks, 1)
 
-    for _ in range(3 if c["BESIDE"] else 1):
-        yield pad(32, c["LOG_UOP_DEPTH"], c["LOG_EPB_UOP"], 1)
+    # Of a micro-op, what its reader looks at: the GEMM's sequencer all of it, the ALU's no weights, and acc_extent
+    # nothing but accumulators.
+    target, source = c["LOG_ACC_DEPTH"], c["LOG_SRC_BITS"]
+    readers = [target + source + c["LOG_WGT_DEPTH"], target + source, 2 * target]
+    for bits in readers if c["BESIDE"] else readers[:1]:
+        yield pad(bits, c["LOG_UOP_DEPTH"], c["LOG_EPB_UOP"], 1)
     for name in ("INP", "WGT"):
         yield pad(c[f"{name}_ELEM"], c[f"LOG_{name}_DEPTH"], c[f"LOG_EPB_{name}"], 1 << c[f"LOG_BPE_{name}"])
     slices = 1 << c["LOG_BPE_ACC"]
@@ -183,27 +187,23 @@ def _parts(c: Mapping[str, int]) -> dict[str, float]:
     }
 
 
-def _speed(c: Mapping[str, int], circuit: Circuit, luts: float, brams: int) -> list[float]:
-    """What a frequency depends on: sizes as logarithms, because wires grow with them, and what is on the long paths.
+def _speed(c: Mapping[str, int], circuit: Circuit, luts: float) -> list[float]:
+    """What a frequency depends on: the size, as wires grow with it, and what is on long paths.
 
-    Options of the circuit that no part of `_parts` knows are there as they are, so that those of later circuits count
-    as soon as there are examples with them.
+    Options of the circuit that are none of these are there as they are, so that those of later circuits count as soon
+    as there are examples with them.
     """
-    lanes, products = c["BATCH"] * c["BLOCK_OUT"], c["BATCH"] * c["BLOCK_OUT"] * c["BLOCK_IN"]
+    lanes = c["BATCH"] * c["BLOCK_OUT"]
+    products = lanes * c["BLOCK_IN"]
     known = ("mem_data_width", "dsp_blocks", "log_acc_banks")
     rest = [float(getattr(circuit, field.name) or 0) for field in fields(Circuit) if field.name not in known]
     return [
         np.log2(luts),
-        np.log2(brams),
-        float(c["LOG_BLOCK_IN"]),
-        np.log2(lanes),
-        float(c["HAS_REQUANTIZE"]),
+        # A requantization's operands and parameters go to every lane.
+        c["HAS_REQUANTIZE"] * np.log2(2 * lanes),
         float(c["BESIDE"]),
-        float(c["LOG_ACC_BANKS"]),
         np.log2(c["PORT"]),
         (products - c["DSP_PRODUCTS"]) / products,
-        (lanes - c["DSP_ALU_LANES"]) / lanes,
-        float(c["LOG_ACC_DEPTH"]),
         *rest,
     ]
 
@@ -308,7 +308,7 @@ class Predictor:
             ]
             self._cells[name] = _Cells(parts, counts)
         rows = [
-            _speed(c, e.circuit, e.routed["lut"], e.routed["bram"])
+            _speed(c, e.circuit, e.routed["lut"])
             for c, e in zip(self._constants, examples, strict=True)
             if e.routed is not None and e.fmax_mhz is not None
         ]
@@ -319,9 +319,8 @@ class Predictor:
         c = constants(config, circuit, gate_idle=False)
         parts = _parts(c)
         lut, ff = (round(self._cells[name].predict(parts)) for name in ("lut", "ff"))
-        brams = count_block_rams(c)
-        mhz = self._frequency.predict(_speed(c, circuit, max(lut, 1), max(brams, 1)))
-        return Prediction(lut, ff, _count_dsp(c), brams, mhz)
+        mhz = self._frequency.predict(_speed(c, circuit, max(lut, 1)))
+        return Prediction(lut, ff, _count_dsp(c), count_block_rams(c), mhz)
 
 
 def data_file() -> Path:
