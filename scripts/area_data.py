@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,16 @@ FIRST: list[Point] = [
     ({"LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 3, "ALU_REQUANTIZE": 1, "GEMM_SET": 1}, {}),
     ({"LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 3}, {}),
 ]
+DRAWN = (
+    "mem_data_width",
+    "log_queue",
+    "log_tokens",
+    "log_max_burst",
+    "log_outstanding",
+    "log_acc_banks",
+    "dsp_blocks",
+)
+"""Options of the circuit that are drawn from a list, or stay what they are."""
 BUFFERS = {"LOG_UOP_BUFF_SIZE": 12, "LOG_INP_BUFF_SIZE": 13, "LOG_WGT_BUFF_SIZE": 13, "LOG_ACC_BUFF_SIZE": 14}
 
 
@@ -70,6 +80,10 @@ def _drawn(rng: random.Random, blocks: tuple[int, ...], batches: tuple[int, ...]
     }
     if rng.random() < 0.3:
         circuit["dsp_blocks"] = rng.choice((0, 8, 16, 32))
+    # Options that are none of these, such as lengths of pipelines: what is next to the default.
+    for field in fields(Circuit):
+        if field.name not in DRAWN and field.default is not None:
+            circuit[field.name] = int(field.default) + rng.choice((-1, 0, 0, 1))
     return keys, circuit
 
 

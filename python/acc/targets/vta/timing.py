@@ -69,11 +69,11 @@ def describe(hardware: Hardware, device: DeviceSpec | None, banks: int = 0) -> T
 
 
 def run(spec: DeviceSpec, program: Any) -> Any:
-    """The counts of one run of a program (`_runtime.Program`) without data, on buffers in fresh memory.
+    """The counts of one run of a program (`_runtime.Program`) on a device that needs no data, with fresh memory.
 
     Raises RunError for a program that the device refuses.
     """
-    return _run(devices.make(_timed(spec, 0), program.config), program)
+    return _run(devices.make(spec.with_options(functional=0), program.config), program)
 
 
 def _run(device: Any, program: Any) -> Any:

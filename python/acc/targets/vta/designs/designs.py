@@ -164,11 +164,8 @@ class VtaDesigns(Designs):
         options = {DEVICE_NAMES.get(name, name): value for name, value in dataclasses.asdict(circuit).items()}
         options[MEMORY] = whole[MEMORY]
         told = {name: value for name, value in options.items() if value is not None and kind.has(name)}
-        chosen = {
-            field.name: getattr(circuit, field.name)
-            for field in self._circuit
-            if field.name in Vta.takes and getattr(circuit, field.name) != field.default
-        }
+        initial = {option.name: option.initial for option in kind.options}
+        chosen = {name: told[name] for name in sorted(told) if name in Vta.takes and told[name] != initial[name]}
         device = f"{TIMED}:" + ",".join(f"{name}={value}" for name, value in sorted(told.items()))
         return Design(
             values=whole,
