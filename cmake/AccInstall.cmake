@@ -21,6 +21,8 @@ endif()
 set_target_properties(acc_runtime PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${installed} LIBRARY DESTINATION _lib RUNTIME DESTINATION _lib)
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/include/acc/runtime.h DESTINATION include/acc)
+# Bundles take the C example along.
+install(FILES ${CMAKE_SOURCE_DIR}/examples/run_model.c DESTINATION examples)
 
 # Functions that processors without some instructions need, such as conversions
 # to half precision, are linked into the code of every model.

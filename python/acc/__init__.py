@@ -20,6 +20,7 @@ from acc.errors import (
 )
 
 if TYPE_CHECKING:
+    from acc.bundling import bundle
     from acc.compiler import compile
     from acc.devices import Device
     from acc.executable import Executable, load
@@ -38,6 +39,7 @@ _LAZY = {
     "Executable": "acc.executable",
     "InferenceSession": "acc.session",
     "explore": "acc.exploration",
+    "bundle": "acc.bundling",
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
     "quantize": "acc.quantization",
@@ -59,6 +61,7 @@ __all__ = [
     "NeedsValue",
     "RunError",
     "TuningWarning",
+    "bundle",
     "compile",
     "explore",
     "import_onnx",

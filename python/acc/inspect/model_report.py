@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from acc.container import ModelFile, TensorInfo, read_model
+from acc.devices import DeviceSpec
 from acc.dtypes import BY_NAME
 from acc.errors import CompileError
 from acc.executable import load
@@ -175,21 +176,30 @@ def make_report(
     inputs: Mapping[str, np.ndarray] | None = None,
     *,
     name: str | None = None,
+    timed: bool = True,
+    device: DeviceSpec | None = None,
     **options: Any,
 ) -> ModelReport:
     """The report of a compiled model (a file or an Executable), or of an ONNX model, which is compiled first.
 
     inputs: what it runs on, zeros without; without and with open sizes nothing is measured. name: how to call the
-    model. options: those of `acc.compile`, for ONNX models.
+    model. timed: measure native kernels, too, so that no two reports are alike. device: what counts the cycles of
+    accelerators, or their own choice. options: those of `acc.compile`, for ONNX models.
 
     Raises ModelFileError for what is neither, RunError for inputs that do not fit, and what `acc.compile` raises.
     """
     called = os.path.basename(os.fspath(model)) if isinstance(model, str | os.PathLike) else "the model"
     with make_compiled(model, **options) as path:
-        return _report(path, inputs, name or called)
+        return _report(path, inputs, name or called, timed, device)
 
 
-def _report(path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None, name: str) -> ModelReport:
+def _report(
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, np.ndarray] | None,
+    name: str,
+    timed: bool,
+    device: DeviceSpec | None,
+) -> ModelReport:
     file = read_model(path)
     layers = [LayerReport.from_dict(layer) for layer in file.metadata.get("layers", [])]
     notes: list[str] = []
@@ -199,8 +209,8 @@ def _report(path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | Non
         open_sizes = listing([f"{info.name} {info.shape_text}" for info in file.inputs if info.fixed_shape is None], 3)
         notes.append(f"nothing was measured, since sizes are open: {open_sizes}; give inputs by --input")
     else:
-        activity = _activity(path, file, given)
-        seconds = _seconds(path, given, layers)
+        activity = _activity(path, file, given, device)
+        seconds = _seconds(path, given, layers) if timed else {}
         if file.programs and activity is None:
             notes.append(f"nobody counts the cycles of '{file.metadata.get('target')}'")
     rows = tuple(_row(number, layer, activity, seconds) for number, layer in enumerate(layers))
@@ -232,7 +242,9 @@ def _inputs(file: ModelFile, given: Mapping[str, np.ndarray] | None) -> dict[str
     return {info.name: np.zeros(info.fixed_shape or (), BY_NAME[info.dtype].dtype) for info in file.inputs}
 
 
-def _activity(path: str | os.PathLike[str], file: ModelFile, inputs: Mapping[str, np.ndarray]) -> Activity | None:
+def _activity(
+    path: str | os.PathLike[str], file: ModelFile, inputs: Mapping[str, np.ndarray], device: DeviceSpec | None
+) -> Activity | None:
     from acc import targets
     from acc.targets.base import Accelerator
 
@@ -240,7 +252,7 @@ def _activity(path: str | os.PathLike[str], file: ModelFile, inputs: Mapping[str
         return None
     for name in str(file.metadata.get("target", "")).split("+"):
         target = targets.find(name).from_options({})
-        found = target.inspect(path, inputs) if isinstance(target, Accelerator) else None
+        found = target.inspect(path, inputs, device) if isinstance(target, Accelerator) else None
         if found is not None:
             return found
     return None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from acc.inspect.activity import Activity
     from acc.pipeline import Graph
     from acc.schedule import Estimate, Footprint, Hardware, Schedule
+    from acc.targets.delivery import HardwareFiles, HardwareOrder
 
 __all__ = [
     "TIES",
@@ -153,6 +154,8 @@ class Accelerator(Target):
 
     fixed_sizes: ClassVar[bool] = True
     """Whether all sizes of a model must be known."""
+    configuration_file: ClassVar[str] = ""
+    """What its hardware configuration is called in the folder of a design; empty if it has no hardware to deliver."""
     wants_images: ClassVar[bool] = False
     """Whether it is given signals (N, C, W) of integers as images of one column, (N, C, W, 1)."""
     wants_tensors: ClassVar[bool] = False
@@ -175,12 +178,27 @@ class Accelerator(Target):
         """
         return {}
 
-    def inspect(self, path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None = None) -> Activity | None:
+    def inspect(
+        self,
+        path: str | os.PathLike[str],
+        inputs: Mapping[str, np.ndarray] | None = None,
+        device: DeviceSpec | None = None,
+    ) -> Activity | None:
         """What it does in a run of a compiled model, on zeros without `inputs`; None if it has no notion of time.
+
+        device: what counts its cycles, or its own choice.
 
         Raises RunError as `count_cycles` does.
         """
         return None
+
+    def hardware_files(self, order: HardwareOrder) -> HardwareFiles:
+        """The hardware as files: configuration, sources, constraints, and what tools made of them.
+
+        Raises ConfigError for a circuit or a device that there is not, or if the circuit does not fit the device;
+        CompileError if the target has no hardware to deliver.
+        """
+        raise CompileError(f"target '{self.name}' has no hardware that could be delivered")
 
     @abstractmethod
     def refuse(self, op: ir.Operation) -> Reason:

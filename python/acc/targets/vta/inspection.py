@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from acc.container import ModelFile, read_model
+from acc.devices import DeviceSpec
 from acc.inspect.activity import Activity, KernelActivity, LaunchActivity, Memory, Slice, Use
 from acc.report import LayerReport
 from acc.targets.vta.profile import COUNTS, LaunchProfile, profile
@@ -22,9 +23,13 @@ SCRATCHPADS = {"inp": "inputs", "wgt": "weights", "acc": "accumulators", "uop": 
 MOVED = {**SCRATCHPADS, "acc8": "accumulators", "out": "results"}
 
 
-def inspect(path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None = None) -> Activity:
+def inspect(
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, np.ndarray] | None = None,
+    device: str | DeviceSpec = "csim",
+) -> Activity:
     """Runs a compiled model once, on zeros without `inputs`; raises RunError if it leaves sizes open then."""
-    found = profile(path, inputs=inputs)
+    found = profile(path, device=device, inputs=inputs)
     file = read_model(path)
     rows = {id(kernel): row for row, kernel in enumerate(k for launch in found.launches for k in launch.kernels)}
     begin, launches = 0, []

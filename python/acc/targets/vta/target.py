@@ -31,7 +31,7 @@ from acc.targets.reasons import Reason
 from acc.targets.vta import launches, placement, timing
 from acc.targets.vta.activations import choose_activations
 from acc.targets.vta.choices import Choices, list_choices
-from acc.targets.vta.config import Hardware, read_config
+from acc.targets.vta.config import Hardware, load_config, read_config
 from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
 from acc.targets.vta.schedule import PORT_BYTES, VtaHardware, make_vta_schedules
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
     from acc.pipeline import Graph
+    from acc.targets.delivery import HardwareFiles, HardwareOrder
 
 __all__ = ["Vta", "VtaOptions"]
 
@@ -126,6 +127,7 @@ class Vta(Accelerator):
         "log_acc_banks": "the banks of the accumulators",
         "activation_cycles": "the time that functions of one tensor may take the accelerator",
     }
+    configuration_file: ClassVar[str] = "vta_config.json"
     wants_images: ClassVar[bool] = True
     wants_tensors: ClassVar[bool] = True
     optional: ClassVar[frozenset[str]] = frozenset(
@@ -191,11 +193,22 @@ class Vta(Accelerator):
 
         return {layer.name: layer.cycles for layer in profile(path).layers}
 
-    def inspect(self, path: str | os.PathLike[str], inputs: Mapping[str, np.ndarray] | None = None) -> Activity:
+    def inspect(
+        self,
+        path: str | os.PathLike[str],
+        inputs: Mapping[str, np.ndarray] | None = None,
+        device: DeviceSpec | None = None,
+    ) -> Activity:
         """See Accelerator: as the cycle model of the circuit counts it."""
         from acc.targets.vta.inspection import inspect
 
-        return inspect(path, inputs)
+        return inspect(path, inputs, device or "csim")
+
+    def hardware_files(self, order: HardwareOrder) -> HardwareFiles:
+        """See Accelerator: for FPGAs."""
+        from acc.targets.vta.hardware_files import make_hardware_files
+
+        return make_hardware_files(load_config(self.options.config), order)
 
     def refuse(self, op: ir.Operation) -> Reason:
         """See Accelerator; the rules are those of `placement.RULES`."""
