@@ -46,7 +46,8 @@ wheel: ## wheels for the versions of Python at hand, and the source distribution
 	@scripts/setup.sh build
 	@$(PYTHON) scripts/wheel.py $(if $(PYTHONS),--python $(PYTHONS))
 
-docs: ## the site of the documentation, in build/site
+docs: ## the site of the documentation with its references, in build/site
+	@scripts/setup.sh build
 	@scripts/docs.sh
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,20 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 def test_every_page_is_in_the_site() -> None:
     listed = set(re.findall(r"[-\w/]+\.md", (ROOT / "mkdocs.yml").read_text()))
-    assert listed == {"index.md", *(path.relative_to(ROOT / "docs").as_posix() for path in PAGES)}
+    written = {"index.md", *(path.relative_to(ROOT / "docs").as_posix() for path in PAGES)}
+    made = {f"reference/{file.parent.name.lower()}-dialect.md" for file in (ROOT / "dialects").glob("*/*Dialect.td")}
+    made |= {f"reference/{file.parent.name.lower()}-passes.md" for file in (ROOT / "passes").glob("*/Passes.td")}
+    assert listed == {"reference/python.md", *written, *made}
+
+
+@pytest.mark.long
+def test_the_site_is_built_without_a_warning() -> None:
+    subprocess.run([ROOT / "scripts" / "docs.sh"], check=True, timeout=600)
+    python = (ROOT / "build" / "site" / "reference" / "python" / "index.html").read_text()
+    for name in ("acc.compile", "acc.Executable.run", "acc.torch.compile", "acc.devices.register"):
+        assert f'id="{name}"' in python, name
+    passes = (ROOT / "build" / "site" / "reference" / "te-passes" / "index.html").read_text()
+    assert 'id="-te-tile"' in passes
 
 
 def anchors(page: Path) -> set[str]:
