@@ -1,7 +1,7 @@
 """Whole networks on the VTA: cycles, use of the multipliers, DRAM bytes, what stays native, compile time.
 
-    python benchmarks/networks_vta.py [--only NAME ...] [--config vta_config.json] [--log-acc-banks N] [--per-channel]
-                                      [--uint8] [--json]
+    python benchmarks/networks_vta.py [--only NAME ...] [--config vta_config.json] [--circuit OPTION=VALUE,...]
+                                      [--per-channel] [--uint8] [--json]
 
 The networks of benchmarks/networks, quantized by ONNX Runtime, each compiled by a process of its own on one core and
 run once on the cycle model; then the convolutions C2 to C11 of ResNet-18, each alone, beside the streams that the
@@ -35,14 +35,10 @@ from networks.convolutions import CONVOLUTIONS, PUBLIC_BYTES, quantized
 
 @dataclasses.dataclass(frozen=True)
 class Circuit:
-    """What is compiled for: a vta_config.json, and the banks of the circuit's accumulators as log2."""
+    """What is compiled for: a vta_config.json, and options of csim, which compiled models remember."""
 
     config: str | None
-    log_acc_banks: int
-
-    @property
-    def device(self) -> str:
-        return f"csim:log_acc_banks={self.log_acc_banks}"
+    options: dict[str, int]
 
 
 def cpu_seconds() -> float:
@@ -55,9 +51,7 @@ def compile_to(
 ) -> tuple[float, dict[str, float]]:
     """Seconds of processor time, and seconds by stage."""
     started = cpu_seconds()
-    compilation = compile_contents(
-        model, target="vta", config=circuit.config, ties=ties, log_acc_banks=circuit.log_acc_banks
-    )
+    compilation = compile_contents(model, target="vta", config=circuit.config, ties=ties, **circuit.options)
     write_model(path, compilation.contents)
     return cpu_seconds() - started, dict(compilation.stages)
 
@@ -87,11 +81,7 @@ def measure(name: str, how: Quantization, circuit: Circuit) -> dict[str, Any]:
             layers = executable.report()
             row["arena_bytes"] = executable.metadata["workspace_bytes"]
         used = [index for index, layer in enumerate(layers) if not is_native(layer)]
-        row |= (
-            figures(profile(path, device=circuit.device))
-            if used
-            else {"cycles": 0, "gemm_utilisation": 0.0, "dram_bytes": 0}
-        )
+        row |= figures(profile(path)) if used else {"cycles": 0, "gemm_utilisation": 0.0, "dram_bytes": 0}
     native = [index for index, layer in enumerate(layers) if is_native(layer)]
     macs = sum(layer.macs or 0 for layer in layers)
     row["mac_share"] = sum(layers[index].macs or 0 for index in used) / macs if macs else 1.0
@@ -116,7 +106,7 @@ def measure_convolutions(circuit: Circuit) -> list[dict[str, Any]]:
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "model.so")
                 compile_to(path, model, circuit, ties)
-                row[kind] = figures(profile(path, device=circuit.device))
+                row[kind] = figures(profile(path))
         rows.append(row)
     return rows
 
@@ -201,13 +191,14 @@ def main() -> int:
     known = [*NETWORKS, "convolutions"]
     parser.add_argument("--only", nargs="+", choices=known, metavar="NAME", default=[*USUAL, "convolutions"])
     parser.add_argument("--config", help="vta_config.json (default: the published one)")
-    parser.add_argument("--log-acc-banks", type=int, default=0, help="banks of the circuit's accumulators, as log2")
+    parser.add_argument("--circuit", metavar="OPTION=VALUE,...", default="", help="options of csim (log_acc_banks=1)")
     parser.add_argument("--per-channel", action="store_true", help="weights with a scale for each output channel")
     parser.add_argument("--uint8", action="store_true", help="activations of uint8 instead of int8")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=known, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    circuit = Circuit(args.config, args.log_acc_banks)
+    spec = acc.Device.parse(f"csim:{args.circuit}" if args.circuit else "csim")[0]
+    circuit = Circuit(args.config, {name: int(value) for name, value in spec.options.items()})
     if args.one:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         if args.one == "convolutions":
@@ -217,7 +208,7 @@ def main() -> int:
         print(json.dumps(result))
         return 0
     passed = ["--config", args.config] if args.config else []
-    passed += ["--log-acc-banks", str(args.log_acc_banks)]
+    passed += ["--circuit", args.circuit] if args.circuit else []
     passed += ["--per-channel"] * args.per_channel + ["--uint8"] * args.uint8
     rows = [in_a_process(name, passed) for name in args.only if name != "convolutions"]
     convolutions = in_a_process("convolutions", passed) if "convolutions" in args.only else []

@@ -51,7 +51,7 @@ def target(circuit: str) -> Vta:
     """The target for a circuit."""
     config, device = CIRCUITS[circuit]
     banks = DeviceSpec.parse(device)[0].options.get("log_acc_banks", 0)
-    return Vta(VtaOptions(config, log_acc_banks=int(banks)))
+    return Vta(VtaOptions(config, circuit={"log_acc_banks": int(banks)}))
 
 
 USUAL = ("resnet18", "resnet50", "mobilenet_v2")

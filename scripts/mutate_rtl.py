@@ -51,12 +51,17 @@ MUTATIONS = (
     Mutation("forwarding-one-off", "execute", "from[2] ? sum1 : from[3] ? sum2", "from[2] ? sum2 : from[3] ? sum2"),
     Mutation("forwarding-4-lost", "execute", "{same[4] && same[3:2] == 2'b00, ", "{1'b0, "),
     Mutation("chain-lost", "execute", "chain ? sum1[LANE*32+:32] : old", "chain1 ? sum1[LANE*32+:32] : old"),
-    Mutation("window-one-short", "sequence", "localparam int WINDOW = 6;", "localparam int WINDOW = 5;"),
+    Mutation("window-one-short", "sequence", "WINDOW = ALU_STAGES + 3;", "WINDOW = ALU_STAGES + 2;"),
     Mutation("source-not-awaited", "sequence", " && !(needed != 2'd0 && meets_src)", ""),
     Mutation("alu-not-awaited", "sequence", " && !(GEMM && h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
-    Mutation("alu-overtaken", "sequence", "in_flight_alu[1] || in_flight_alu[2]", "in_flight_alu[1]"),
+    Mutation("alu-overtaken", "sequence", "k < ALU_STAGES; k++) late", "k < ALU_STAGES - 1; k++) late"),
     Mutation("requantize-overtaken", "sequence", "(is_long || !wait_long)", "1'b1"),
-    Mutation("requantize-overtaken-by-gemm", "sequence", " || in_flight_long[2+LONG-WINDOW:1] != '0", ""),
+    Mutation(
+        "requantize-overtaken-by-gemm",
+        "sequence",
+        "late = in_flight_long[ALU_STAGES-1+LONG-WINDOW:1] != '0",
+        "late = 1'b0",
+    ),
     Mutation("requantize-forgotten", "sequence", "k != WINDOW || in_flight_long[k]", "k != WINDOW"),
     Mutation("third-source-not-awaited", "sequence", "further < DB'(3)", "further < DB'(2)"),
     Mutation("parameters-kept", "sequence", "f.first || f_src != last_src", "f.first"),
@@ -113,13 +118,22 @@ MUTATIONS = (
     Mutation("set-adds", "execute", "sets[READ+2] ? '0 : from[2]", "from[2]"),
     Mutation("set-adds-what-is-forwarded", "execute", "same[1] && !sets[READ+1]", "same[1]"),
     Mutation("reset-adds", "execute", "kind[ADD] == KIND_RESET ? '0 : base", "base"),
+    # Pipelines of other lengths.
+    Mutation("words-of-the-next", "requantize", "if (ALU_IN > 1) begin : g_kept", "if (ALU_IN > 2) begin : g_kept"),
+    Mutation("shift-of-the-next", "alu", "assign pre_shift0 = pre_shift;", "assign pre_shift0 = '0;"),
+    Mutation(
+        "operands-unpaired",
+        "execute",
+        "wgts[(k+1)*WGT_ELEM+:WGT_ELEM] <=",
+        "if (k == 0) wgts[(k+1)*WGT_ELEM+:WGT_ELEM] <=",
+    ),
     # Arithmetic.
     Mutation("immediate-unsigned", "execute", "32'($signed(imm[ADD]))", "32'(imm[ADD])"),
     Mutation("sum-unsigned", "execute", "base + 32'($signed(dot))", "base + 32'(dot)"),
     Mutation("compare-unsigned", "alu", "$signed(a1) < $signed(b1)", "a1 < b1"),
     Mutation("long-shift-kept", "alu", "magnitude[31:5] != '0;", "magnitude[31:6] != '0;"),
-    Mutation("shift-amount-mask", "alu", "pre_shift : magnitude[4:0];", "pre_shift : {1'b0, magnitude[3:0]};"),
-    Mutation("left-shift-fills", "alu", "!b[31] && a[31];", "a[31];"),
+    Mutation("shift-amount-mask", "alu", "pre_shift0 : magnitude[4:0];", "pre_shift0 : {1'b0, magnitude[3:0]};"),
+    Mutation("left-shift-fills", "alu", "!b0[31] && a0[31];", "a0[31];"),
     Mutation("factor-lost", "alu", "left = HAS_REQUANTIZE && multiplies ? factor : a1", "left = a1"),
     Mutation("half-lost", "requantize", "p5 <= {high, half4}", "p5 <= {high, 16'd0}"),
     Mutation("tie-mask", "requantize", " & ~((15'd1 << mid5) - 15'd1)", ""),
@@ -132,12 +146,12 @@ MUTATIONS = (
     ),
     Mutation("beyond-unseen", "requantize", "fits = !beyond7 && ", "fits = "),
     Mutation("dropped-unseen", "requantize", "&& !sticky7 &&", "&&"),
-    Mutation("shifter-not-shared", "alu", "s1 <= other ? biased :", "s1 <="),
+    Mutation("shifter-not-shared", "alu", "s0 = other ? biased0 :", "s0 ="),
     Mutation("zero-point-unsigned", "requantize", "11'($signed(v))", "11'(v)"),
     Mutation(
         "scaling-too-early",
         "requantize",
-        "post3 <= scaling[F_REQUANTIZE_POST_SHIFT+:5];",
+        "post3 <= scaling3[F_REQUANTIZE_POST_SHIFT+:5];",
         "post3 <= '0;",
     ),
     Mutation("bounds-too-late", "requantize", "bounds5 <= bounds4", "bounds5 <= bounds"),
@@ -240,12 +254,12 @@ def try_streams(seeds: int, tests: str) -> int:
             str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi", "beside")
         ]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
-    from circuits import BESIDE, ROOMY, SMALL, WIDE, banked, check, extended
+    from circuits import BESIDE, ROOMY, SMALL, STAGED, WIDE, banked, check, extended
 
     for case in (extended(SMALL[0]), SMALL[0], WIDE, *SMALL[1:], ROOMY):
         check(case, range(seeds), 40)
-    for case, log_banks in BESIDE:
-        check(banked(case, log_banks), range(seeds), 40)
+    for case in (*(banked(*case) for case in BESIDE), *STAGED):
+        check(case, range(seeds), 40)
     return 0
 
 

@@ -13,7 +13,11 @@
 //        -> [sum of products, fine shift, choice] -> r
 //                        3
 //
-// Latency 3, one operation per cycle. One shifter serves both directions: to
+// Latency ALU_STAGES, of which the ones above are three; one operation per cycle.
+// The first register is missing where ALU_IN is 0, and has another before it,
+// ahead of the shifter's choices, where it is 2. The last one is missing where
+// ALU_OUT is 0, and has another before it, between what is computed and what is
+// chosen, where it is 2. One shifter serves both directions: to
 // shift left, the operand is reversed before and after. A shift by 32 or more
 // leaves the sign (right) or zero (left).
 //
@@ -26,14 +30,14 @@ module acc_alu #(
     parameter bit DSP = 1
 ) (
     input  logic        clk,
-    input  logic [ 2:0] en,
+    input  logic [ALU_STAGES-1:0] en,
     input  logic [ 2:0] op,
     input  logic [31:0] a,
     input  logic [31:0] b,
     output logic [31:0] r,
     // For acc_requantize, by stage: what is shifted to the right, and what that
-    // gives, in stage 3.
-    input  logic [ 1:0] shifts,
+    // gives, behind the coarse shift.
+    input  logic [ALU_IN:0] shifts,
     input  logic [31:0] biased,
     input  logic [ 4:0] pre_shift,
     output logic [31:0] pre_shifted,
@@ -49,24 +53,63 @@ module acc_alu #(
     for (int i = 0; i < 32; i++) reversed[i] = v[31-i];
   endfunction
 
+  localparam int MIDDLE = ALU_IN;  // The stage between the two groups of registers.
+
+  // --- 0: operands as they come, or a register behind ---
+  logic [31:0] a0, b0, biased0;
+  logic [2:0] op0;
+  logic [4:0] pre_shift0;
+  if (ALU_IN > 1) begin : g_early
+    always_ff @(posedge clk)
+      if (en[0] || (HAS_REQUANTIZE && shifts[0]) || !GATE_IDLE) begin
+        a0 <= a;
+        b0 <= b;
+        op0 <= op;
+        biased0 <= biased;
+        pre_shift0 <= pre_shift;
+      end
+  end else begin : g_direct
+    assign a0 = a;
+    assign b0 = b;
+    assign op0 = op;
+    assign biased0 = biased;
+    assign pre_shift0 = pre_shift;
+  end
+
   // --- 1: operands ---
-  logic [31:0] a1, b1, magnitude, s1;
+  localparam int OPERANDS = MIDDLE > 0 ? MIDDLE - 1 : 0;
+  logic [31:0] a1, b1, magnitude, s0, s1;
   logic [2:0] op1;
-  logic [4:0] amount1;
-  logic left1, fill1, flush1, other;
-  assign other = HAS_REQUANTIZE && shifts[0];
-  assign magnitude = b[31] ? -b : b;
-  always_ff @(posedge clk)
-    if (en[0] || other || !GATE_IDLE) begin
-      a1 <= a;
-      b1 <= b;
-      op1 <= op;
-      amount1 <= other ? pre_shift : magnitude[4:0];
-      flush1 <= !other && magnitude[31:5] != '0;
-      left1 <= b[31];
-      fill1 <= other ? biased[31] : !b[31] && a[31];
-      s1 <= other ? biased : b[31] ? reversed(a) : a;
-    end
+  logic [4:0] amount0, amount1;
+  logic left1, fill0, fill1, flush0, flush1, other;
+  assign other = HAS_REQUANTIZE && shifts[OPERANDS];
+  assign magnitude = b0[31] ? -b0 : b0;
+  assign amount0 = other ? pre_shift0 : magnitude[4:0];
+  assign flush0 = !other && magnitude[31:5] != '0;
+  assign fill0 = other ? biased0[31] : !b0[31] && a0[31];
+  assign s0 = other ? biased0 : b0[31] ? reversed(a0) : a0;
+  if (MIDDLE > 0) begin : g_operands
+    always_ff @(posedge clk)
+      if (en[OPERANDS] || other || !GATE_IDLE) begin
+        a1 <= a0;
+        b1 <= b0;
+        op1 <= op0;
+        amount1 <= amount0;
+        flush1 <= flush0;
+        left1 <= b0[31];
+        fill1 <= fill0;
+        s1 <= s0;
+      end
+  end else begin : g_no_operands
+    assign a1 = a0;
+    assign b1 = b0;
+    assign op1 = op0;
+    assign amount1 = amount0;
+    assign flush1 = flush0;
+    assign left1 = b0[31];
+    assign fill1 = fill0;
+    assign s1 = s0;
+  end
 
   // --- 2 ---
   logic [31:0] a2, b2, sum2, shift2, cross2, cross2b;
@@ -75,7 +118,7 @@ module acc_alu #(
   logic [1:0] amount2;
   logic less2, left2, fill2, flush2;
   always_ff @(posedge clk)
-    if (en[1] || (HAS_REQUANTIZE && shifts[1]) || !GATE_IDLE) begin
+    if (en[MIDDLE] || (HAS_REQUANTIZE && shifts[MIDDLE]) || !GATE_IDLE) begin
       a2 <= a1;
       b2 <= b1;
       op2 <= op1;
@@ -90,7 +133,7 @@ module acc_alu #(
   logic [31:0] left;
   logic [15:0] right;
   logic multiply;
-  assign multiply = en[1] || (HAS_REQUANTIZE && multiplies);
+  assign multiply = en[MIDDLE] || (HAS_REQUANTIZE && multiplies);
   assign left = HAS_REQUANTIZE && multiplies ? factor : a1;
   assign right = HAS_REQUANTIZE && multiplies ? {1'b0, multiplier} : b1[15:0];
   assign low = low2;
@@ -125,7 +168,7 @@ module acc_alu #(
       .DSP(DSP)
   ) mul_crossb (
       .clk,
-      .en(en[1]),
+      .en(en[MIDDLE]),
       .a(a1[15:0]),
       .b(b1[31:16]),
       .p(cross2b)
@@ -135,15 +178,43 @@ module acc_alu #(
   logic [31:0] fine;
   assign pre_shifted = fine;
   assign fine = flush2 ? {32{fill2}} : 32'($signed({fill2, shift2}) >>> amount2);
-  always_ff @(posedge clk)
-    if (en[2] || !GATE_IDLE) begin
-      case (op2)
-        ALU_MIN: r <= less2 ? a2 : b2;
-        ALU_MAX: r <= less2 ? b2 : a2;
-        ALU_ADD: r <= sum2;
-        ALU_SHR: r <= left2 ? reversed(fine) : fine;
-        default: r <= low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
-      endcase
-    end
+  // What there is to choose from.
+  logic [31:0] simple3, shifted3, product3, chosen;
+  logic [2:0] op3;
+  logic [31:0] simple, product;
+  always_comb begin
+    case (op2)
+      ALU_MIN: simple = less2 ? a2 : b2;
+      ALU_MAX: simple = less2 ? b2 : a2;
+      default: simple = sum2;
+    endcase
+  end
+  assign product = low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
+  if (ALU_OUT > 1) begin : g_choices
+    always_ff @(posedge clk)
+      if (en[MIDDLE+1] || !GATE_IDLE) begin
+        op3 <= op2;
+        simple3 <= simple;
+        shifted3 <= left2 ? reversed(fine) : fine;
+        product3 <= product;
+      end
+  end else begin : g_no_choices
+    assign op3 = op2;
+    assign simple3 = simple;
+    assign shifted3 = left2 ? reversed(fine) : fine;
+    assign product3 = product;
+  end
+  always_comb begin
+    case (op3)
+      ALU_MIN, ALU_MAX, ALU_ADD: chosen = simple3;
+      ALU_SHR: chosen = shifted3;
+      default: chosen = product3;
+    endcase
+  end
+  if (ALU_OUT > 0) begin : g_result
+    always_ff @(posedge clk) if (en[ALU_STAGES-1] || !GATE_IDLE) r <= chosen;
+  end else begin : g_no_result
+    assign r = chosen;
+  end
   wire unused = &{1'b0, en, shifts, biased, pre_shift, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
 endmodule

@@ -11,7 +11,7 @@
 //   x, w -> [products] -> [add, add] -> ... -> sum
 //   cycle 0      1             2       1 + TREE
 //
-// Two levels of the adder tree per stage. The products' registers are the
+// TREE_LEVELS levels of the adder tree per stage. The products' registers are the
 // output registers of the DSP blocks.
 import acc_pkg::*;
 
@@ -25,8 +25,8 @@ module acc_dot #(
     input  logic [BLOCK_IN*WGT_BITS-1:0] w,
     output logic [         SUM_BITS-1:0] sum
 );
-  // Level 0 holds the products, level l sums of 2^l; odd levels are
-  // combinational unless they are the last one.
+  // Level 0 holds the products, level l sums of 2^l; levels that end no stage
+  // are combinational.
   for (genvar l = 0; l <= LOG_BLOCK_IN; l++) begin : g_level
     for (genvar i = 0; i < (BLOCK_IN >> l); i++) begin : g_node
       logic [SUM_BITS-1:0] v;
@@ -44,9 +44,9 @@ module acc_dot #(
             .p
         );
         assign v = SUM_BITS'($signed(p));
-      end else if (l % 2 == 0 || l == LOG_BLOCK_IN) begin : g_register
+      end else if (l % TREE_LEVELS == 0 || l == LOG_BLOCK_IN) begin : g_register
         always_ff @(posedge clk)
-          if (en[(l+1)/2] || !GATE_IDLE) v <= g_level[l-1].g_node[2*i].v + g_level[l-1].g_node[2*i+1].v;
+          if (en[(l+TREE_LEVELS-1)/TREE_LEVELS] || !GATE_IDLE) v <= g_level[l-1].g_node[2*i].v + g_level[l-1].g_node[2*i+1].v;
       end else begin : g_wire
         assign v = g_level[l-1].g_node[2*i].v + g_level[l-1].g_node[2*i+1].v;
       end

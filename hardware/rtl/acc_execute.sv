@@ -8,17 +8,20 @@
 // Executes issued operations: one pipeline for GEMM and ALU, so that what they
 // write appears in the order of issue.
 //
-//   issue -> inp/wgt RAM -> [q] -> [out] -> [operands] -> [products] -> tree..
-//   cycle 0                  1      2         3             4        4 + TREE
+//   issue -> inp/wgt RAM -> [q] -> [out] -> [operands].. -> [products] -> tree..
+//   cycle 0                  1      2         3               A - TREE     A
 //
-//   acc RAM, so that the old sum meets the new product in cycle A = 4 + TREE:
+//   acc RAM, so that the old sum meets the new product in cycle A:
 //            read -> [q] -> [out] -> [old] -> [sum]              -> write (GEMM)
 //            A - 3   A - 2  A - 1     A       A + 1
 //                                     [operands] -> [ ] -> [r]   -> write (ALU)
 //                                     A + 1         A + 2  A + 3
 //
-// Where there is `requantize`, it begins beside [operands] and writes
-// REQUANTIZE_MORE cycles later than the ALU.
+// With one register for operands, A is 4 + TREE. OPERAND_STAGES, TREE_LEVELS
+// and ALU_STAGES, which are three above, say how many stages there are.
+//
+// Where there is `requantize`, it begins beside the ALU and writes
+// REQUANTIZE_MORE cycles later.
 //
 // Forwarding: [sum] is used in the very next cycle by an operation on the same
 // entry; [old] takes the sums of the operations two to four before, which the
@@ -68,10 +71,11 @@ module acc_execute #(
 );
   localparam int DB = LOG_ACC_DEPTH;
   localparam bit HAS_LONG = ALU && HAS_REQUANTIZE;
-  localparam int READ = 1 + (GEMM ? TREE : 0);  // The stage in which acc is read.
+  localparam int READ = GEMM ? OPERAND_STAGES + TREE : 1;  // The stage in which acc is read.
   localparam int ADD = READ + 3;  // That in which old sum and product meet.
-  localparam int END = ADD + 3;  // That in which the ALU's result is written.
-  localparam int LAST = END + (HAS_LONG ? REQUANTIZE_MORE : 0);
+  localparam int END = ADD + ALU_STAGES;  // That in which the ALU's result is written.
+  localparam int LONG = END + (HAS_LONG ? REQUANTIZE_MORE : 0);  // That of `requantize`.
+  localparam int LAST = LONG > ADD + 2 ? LONG : ADD + 2;
 
   // --- control, by stage (0: x_*) ---
   logic [LAST:1] valid, is_source, last, use_imm, sets;
@@ -112,13 +116,21 @@ module acc_execute #(
   assign wgt_en   = is_gemm[0] || !GATE_IDLE;
   assign inp_addr = x_inp;
   assign wgt_addr = x_wgt;
+  logic [(OPERAND_STAGES+1)*INP_ELEM-1:0] inps;
+  logic [(OPERAND_STAGES+1)*WGT_ELEM-1:0] wgts;
   logic [INP_ELEM-1:0] inp_reg;
   logic [WGT_ELEM-1:0] wgt_reg;
-  always_ff @(posedge clk)
-    if (is_gemm[2] || !GATE_IDLE) begin
-      inp_reg <= inp_data;
-      wgt_reg <= wgt_data;
-    end
+  assign inps[0+:INP_ELEM] = inp_data;
+  assign wgts[0+:WGT_ELEM] = wgt_data;
+  for (genvar k = 0; k < OPERAND_STAGES; k++) begin : g_operand
+    always_ff @(posedge clk)
+      if (is_gemm[2+k] || !GATE_IDLE) begin
+        inps[(k+1)*INP_ELEM+:INP_ELEM] <= inps[k*INP_ELEM+:INP_ELEM];
+        wgts[(k+1)*WGT_ELEM+:WGT_ELEM] <= wgts[k*WGT_ELEM+:WGT_ELEM];
+      end
+  end
+  assign inp_reg = inps[OPERAND_STAGES*INP_ELEM+:INP_ELEM];
+  assign wgt_reg = wgts[OPERAND_STAGES*WGT_ELEM+:WGT_ELEM];
 
   // --- old sums ---
   assign acc_en   = (valid[READ] && kind[READ] != KIND_RESET) || is_source[READ];
@@ -159,7 +171,7 @@ module acc_execute #(
             .FIRST(LANE * BLOCK_IN)
         ) dot_product (
             .clk,
-            .en (is_gemm[3+:TREE+1]),
+            .en (is_gemm[2+OPERAND_STAGES+:TREE+1]),
             .x  (inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS]),
             .w  (wgt_reg[o*BLOCK_IN*WGT_BITS+:BLOCK_IN*WGT_BITS]),
             .sum(dot)
@@ -174,7 +186,7 @@ module acc_execute #(
 
       logic [31:0] factor, high, biased, pre_shifted;
       logic [4:0] pre_shift;
-      logic [1:0] shifts;
+      logic [ALU_IN:0] shifts;
       logic [14:0] multiplier;
       logic [33:0] low;
       logic multiplies;
@@ -185,7 +197,7 @@ module acc_execute #(
         end
         acc_requantize requantize (
             .clk,
-            .en(is_long[ADD+:10]),
+            .en(is_long[ADD+ALU_IN-1+:10]),
             .load,
             .a(old[LANE*32+:32]),
             .biased,
@@ -197,8 +209,8 @@ module acc_execute #(
             .high,
             .r(out[LANE*32+:32])
         );
-        assign multiplies = is_long[ADD+3];
-        assign shifts = {is_long[ADD+1], is_long[ADD]};
+        assign multiplies = is_long[ADD+ALU_IN+2];
+        assign shifts = is_long[ADD+:ALU_IN+1];
       end else begin : g_none
         assign factor = '0;
         assign multiplier = '0;
@@ -215,7 +227,7 @@ module acc_execute #(
             .DSP(LANE < DSP_ALU_LANES)
         ) alu (
             .clk,
-            .en({is_alu[ADD+2], is_alu[ADD+1], is_alu[ADD]}),
+            .en(is_alu[ADD+:ALU_STAGES]),
             .op(alu_op[ADD]),
             .a (old[LANE*32+:32]),
             .b (operand),
@@ -242,17 +254,17 @@ module acc_execute #(
 
   // --- results ---
   // Never both in one cycle: see the waiting rules of acc_sequence.
-  assign w_en = is_sum[ADD+1] || is_alu[END] || is_long[LAST];
-  assign w_entry = is_long[LAST] ? dst[LAST] : is_alu[END] ? dst[END] : dst[ADD+1];
-  assign w_data = is_long[LAST] ? out : is_alu[END] ? r : sum1;
+  assign w_en = is_sum[ADD+1] || is_alu[END] || is_long[LONG];
+  assign w_entry = is_long[LONG] ? dst[LONG] : is_alu[END] ? dst[END] : dst[ADD+1];
+  assign w_data = is_long[LONG] ? out : is_alu[END] ? r : sum1;
 
   // Of an instruction without steps, which is no sum, there is the end.
   logic last_long, last_alu, last_sum;
-  assign last_long = last[LAST] && is_long[LAST];
+  assign last_long = last[LONG] && is_long[LONG];
   assign last_alu = last[END] && is_alu[END];
   assign last_sum = last[ADD+1] && !is_alu[ADD+1] && !is_long[ADD+1];
   assign retired = last_long || last_alu || last_sum;
-  assign retired_push = last_long ? push[LAST] : last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
+  assign retired_push = last_long ? push[LONG] : last_alu ? push[END] : last_sum ? push[ADD+1] : 3'b000;
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
   assign alu_step = ALU && x_valid && (x_kind == KIND_ALU || (HAS_LONG && x_kind == KIND_REQUANTIZE));

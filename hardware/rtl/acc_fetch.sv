@@ -178,11 +178,12 @@ module acc_fetch (
       (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
   // The operations of the ALU that there are: those of extensions have no
   // immediate.
-  logic [7:0] operation;
+  logic [7:0] operation, defined;
+  assign defined = OP_DEFINED;
   assign operation = d[F_ALU_USE_IMM] ? ALU_IMMEDIATE : ALU_DEFINED;
   always_comb begin
     problem = FETCH_FINE;
-    if (!OP_DEFINED[opcode] || (opcode == OP_GEMM_SET && d[F_LOOP_RESET])) problem = FETCH_OPCODE;
+    if (!defined[opcode] || (opcode == OP_GEMM_SET && d[F_LOOP_RESET])) problem = FETCH_OPCODE;
     else if (copies && memory > MEM_LAST) problem = FETCH_MEMORY;
     else if (copies && opcode == OP_LOAD && memory == MEM_OUT) problem = FETCH_LOAD_OUT;
     else if (copies && opcode == OP_STORE && memory != MEM_OUT) problem = FETCH_STORE_MEMORY;

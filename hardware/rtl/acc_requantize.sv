@@ -9,11 +9,13 @@
 // shift, zero point, bounds (acc/vta/isa/Requantize.h says what exactly).
 //
 //   a -> a + bias -> (shifter of acc_alu) -> [x] -> (products of acc_alu) -> [p]
-//   cycle 0           1, 2                    3      4                        5
+//   cycle 0 (ALU_IN 1) 1, 2                   3      4                        5
 //     -> [p, groups] -> [coarse shift] -> [s and r, within 10 bits] -> [y] -> r
 //         6              7                 8                           9   10
 //
-// Latency 10 (REQUANTIZE_MORE more than acc_alu), one operation per cycle.
+// Latency 10 where acc_alu has one register before its shifter (ALU_IN), one less
+// or more where it has none or two, which is REQUANTIZE_MORE more than that of
+// acc_alu; one operation per cycle.
 // Shifter and multipliers are those of acc_alu: the former is used in the same
 // cycles as by an operation of its own, the latter in cycles in which it has
 // none, as none is within so many cycles behind one of these.
@@ -29,7 +31,7 @@ import acc_pkg::*;
 
 module acc_requantize (
     input  logic        clk,
-    // By stage.
+    // By stage, counted as if ALU_IN were 1.
     input  logic [ 9:0] en,
     // The word of the parameters that `a` is; none for an accumulator.
     input  logic [ 2:0] load,
@@ -58,18 +60,31 @@ module acc_requantize (
   assign biased = a + first[F_REQUANTIZE_BIAS+:32];
   assign pre_shift = scaling[F_REQUANTIZE_PRE_SHIFT+:5];
 
+  // A second register before the shifter makes the rest of an operation a cycle
+  // later, when the words of the next one may be there.
+  logic [31:0] scaling3, bounds3;
+  if (ALU_IN > 1) begin : g_kept
+    always_ff @(posedge clk) begin
+      scaling3 <= scaling;
+      bounds3  <= bounds;
+    end
+  end else begin : g_there
+    assign scaling3 = scaling;
+    assign bounds3  = bounds;
+  end
+
   // --- 3: shifted; 4: products ---
   logic [4:0] post3, post4, post5, post6;
   logic [31:0] bounds4, bounds5, bounds6, bounds7, bounds8, bounds9;
   always_ff @(posedge clk) begin
     if (en[2] || !GATE_IDLE) begin
       factor <= pre_shifted;
-      multiplier <= scaling[F_REQUANTIZE_MULTIPLIER+:15];
-      post3 <= scaling[F_REQUANTIZE_POST_SHIFT+:5];
+      multiplier <= scaling3[F_REQUANTIZE_MULTIPLIER+:15];
+      post3 <= scaling3[F_REQUANTIZE_POST_SHIFT+:5];
     end
     if (en[3] || !GATE_IDLE) begin
       post4   <= post3;
-      bounds4 <= bounds;
+      bounds4 <= bounds3;
     end
   end
 
@@ -177,5 +192,5 @@ module acc_requantize (
     end
     if (en[9] || !GATE_IDLE) r <= 32'($signed($signed(at_least) > $signed(highest) ? highest : at_least));
   end
-  wire unused = &{1'b0, en, scaling, bounds4, bounds5, bounds6, bounds7, bounds8, bounds9};
+  wire unused = &{1'b0, en, scaling, scaling3, bounds4, bounds5, bounds6, bounds7, bounds8, bounds9};
 endmodule

@@ -27,8 +27,8 @@
 // wait for one another. An ALU operation waits until the entries it reads are
 // written, WINDOW cycles after their operation was issued; one with two
 // operands takes two cycles, the first of which reads the source. A GEMM
-// operation waits for ALU operations on the same entry, and two cycles after
-// any ALU operation, whose result takes so much longer.
+// operation waits for ALU operations on the same entry, and ALU_STAGES - 1
+// cycles after any ALU operation, whose result takes so much longer.
 //
 // `requantize`, if there is one, reads three sources in the three cycles before
 // it, but only where these are others than those of the operation before it in
@@ -79,7 +79,8 @@ module acc_sequence #(
   localparam int SB = LOG_SRC_BITS;
   localparam int WB = LOG_WGT_DEPTH;
   localparam int UB = LOG_UOP_DEPTH;
-  localparam int WINDOW = 6;
+  // Stages from the read of an entry to the write of an ALU operation's result.
+  localparam int WINDOW = ALU_STAGES + 3;
   // The same for `requantize`.
   localparam bit HAS_LONG = ALU && HAS_REQUANTIZE;
   localparam int LONG = WINDOW + (HAS_LONG ? REQUANTIZE_MORE : 0);
@@ -365,7 +366,7 @@ module acc_sequence #(
   // Of the sources that it needs, so many have been read.
   logic [1:0] sources, needed;
   logic reading;
-  assign f = f_data[WIDTH-1-:$bits(op_t)];
+  assign f = f_data[WIDTH-1-:$bits(op3)];
   assign f_take = !h_valid || (go && !reading);
   always_ff @(posedge clk) begin
     if (rst) h_valid <= 1'b0;
@@ -417,7 +418,18 @@ module acc_sequence #(
     if (is_long) needed = other_source ? 2'd3 : 2'd0;
     else if (is_short && !h.use_imm) needed = 2'd1;
   end
-  assign wait_alu = in_flight_alu[1] || in_flight_alu[2] || in_flight_long[2+LONG-WINDOW:1] != '0;
+  // Of an ALU with one stage no result is late; of `requantize` it is all the
+  // same.
+  if (ALU_STAGES + LONG - WINDOW > 1) begin : g_wait_alu
+    logic late;
+    always_comb begin
+      late = in_flight_long[ALU_STAGES-1+LONG-WINDOW:1] != '0;
+      for (int k = 1; k < ALU_STAGES; k++) late = late || in_flight_alu[k];
+    end
+    assign wait_alu = late;
+  end else begin : g_no_late
+    assign wait_alu = 1'b0;
+  end
   if (LONG > WINDOW) begin : g_wait_long
     assign wait_long = in_flight_long[LONG-WINDOW:1] != '0;
   end else begin : g_no_wait

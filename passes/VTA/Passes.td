@@ -220,6 +220,11 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     the first) run backwards every second time: what is loaded in the last
     iterations of one run is still there in the first of the next.
 
+    An ALU operation waits for one on the same accumulator that is not done yet.
+    Where sums are formed over source elements, the innermost micro-ops go through
+    `alu-steps-apart` accumulators at least, if there are so many: the default is
+    what hides the wait in a circuit with three stages of the ALU.
+
     In the dialect `public` no GEMM meets an accumulator again within two steps:
     the innermost micro-ops go through at least three accumulators, and a GEMM
     that has fewer is an instruction per term of its sums.
@@ -236,7 +241,9 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
   let dependentDialects = ["::acc::vta::VTADialect"];
   let options = [
     Option<"alternate", "alternate", "bool", "false",
-           "Whether loops around products run back and forth">];
+           "Whether loops around products run back and forth">,
+    Option<"aluStepsApart", "alu-steps-apart", "uint64_t", "4",
+           "ALU steps on different accumulators before one is met again">];
   let statistics = [
     Statistic<"numInstructions", "instructions", "Instructions emitted">,
     Statistic<"numUops", "uops", "Micro-ops in the tables">];

@@ -311,6 +311,11 @@ class ModelFile:
     def outputs(self) -> tuple[TensorInfo, ...]:
         return tuple(TensorInfo.from_dict(item) for item in self.metadata["outputs"])
 
+    @property
+    def device_options(self) -> dict[str, Any]:
+        """The options of devices that programs were made for, as far as somebody said (docs/model-format.md)."""
+        return dict(self.metadata.get("device_options", {}))
+
 
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
     """Reads and checks a model file; raises ModelFileError saying what is wrong with it."""

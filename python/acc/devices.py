@@ -277,6 +277,26 @@ def one(device: DeviceLike) -> DeviceSpec:
     return wanted[0]
 
 
+def fitted(wanted: Sequence[DeviceSpec], made_for: Mapping[str, Any]) -> tuple[DeviceSpec, ...]:
+    """The devices as they are where nothing else is said: with the options that programs were made for (the metadata
+    "device_options"), so far as they have them and were not told otherwise."""
+
+    def missing(spec: DeviceSpec) -> dict[str, Any]:
+        return {name: value for name, value in made_for.items() if name not in spec.options and spec.kind.has(name)}
+
+    return tuple(spec.with_options(**missing(spec)) for spec in wanted)
+
+
+def differences(spec: DeviceSpec, made_for: Mapping[str, Any]) -> str:
+    """What a device is told to be that programs were not made for, as a sentence; empty if there is nothing."""
+    # Those of a device that was asked for by a text are texts.
+    other = [name for name, value in made_for.items() if str(spec.options.get(name, value)) != str(value)]
+    if not other:
+        return ""
+    made, runs = (", ".join(f"{name}={options[name]}" for name in other) for options in (made_for, spec.options))
+    return f"the model was compiled for {made}, but runs with {runs}"
+
+
 def resolve(wanted: Sequence[DeviceSpec], programs: Callable[[], Sequence[Program]]) -> str:
     """The devices as the runtime takes them (acc_model_options.device), with what they need for these programs."""
     texts = []

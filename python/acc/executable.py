@@ -69,7 +69,8 @@ class Executable:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device or option.
 
         device: what runs the accelerator programs, a name such as "csim" or an `acc.Device` with options, or one for
-        each instruction set that the model has programs in; otherwise the default one of the instruction set.
+        each instruction set that the model has programs in; otherwise the default one of the instruction set. Options
+        that the model was compiled for hold where others are not given.
         verify: check these programs before the first run.
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel; events:
         record when each instruction of accelerator programs starts and retires too, on devices with a notion of time.
@@ -84,6 +85,8 @@ class Executable:
         if sanitize:
             for spec in wanted:
                 spec.require(devices.SANITIZER)
+        if wanted:
+            wanted = devices.fitted(wanted, read_model(path).device_options)
         text = devices.resolve(wanted, lambda: read_model(path).programs)
         detail = 2 if events else int(profile)
         self._model: Any = interruptible(

@@ -10,6 +10,7 @@ import pytest
 
 import acc
 from acc._lib import _runtime
+from acc.cli import main
 from acc.hardware.package import Circuit
 from acc.targets.vta.profile import profile
 from calibration import Stream, compare, compiled, devices
@@ -108,6 +109,39 @@ def test_a_thread_rescales_while_the_other_multiplies(tmp_path: pathlib.Path) ->
     for stream in compiled(path):
         difference = compare(pair, stream)
         assert difference.exact, difference.describe(stream.program)
+
+
+def test_models_remember_their_circuit(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what cycles are counted for, where nobody says otherwise; who does is told."""
+    net = QdqModel(np.random.default_rng(3))
+    model = net.build(net.conv(net.input((1, 32, 14, 14)), 32, kernel=(3, 3), pads=(1, 1, 1, 1)))
+    plain, made = tmp_path / "plain.so", tmp_path / "made.so"
+    acc.compile(model, "vta").save(plain)
+    acc.compile(model, "vta", log_acc_banks=1, alu_stages=5).save(made)
+    same = profile(made, device="csim:log_acc_banks=1,alu_stages=5")
+    assert profile(made).cycles == same.cycles and not same.note
+    assert profile(plain).note == "" and profile(plain, device="csim:alu_stages=1").note == ""
+    other = profile(made, device="csim:alu_stages=1")
+    assert other.note == "the model was compiled for alu_stages=5, but runs with alu_stages=1"
+    assert other.cycles == profile(made, device="csim:log_acc_banks=1,alu_stages=1").cycles < same.cycles
+    assert main(["profile", str(made), "--device", "csim:log_acc_banks=0"]) == 0
+    assert "note: the model was compiled for log_acc_banks=1, but runs with log_acc_banks=0" in capsys.readouterr().out
+    with acc.load(made, device="csim", events=True) as loaded:
+        loaded.run({loaded.inputs[0].name: np.zeros((1, 32, 14, 14), loaded.inputs[0].dtype)})
+        assert sum(launch["cycles"] for launch in loaded.statistics["launches"]) == same.cycles
+
+
+def test_maxima_keep_the_distance_of_the_circuit(tmp_path: pathlib.Path) -> None:
+    """More accumulators take turns where the vector unit is longer; results are what they are."""
+    net = QdqModel(np.random.default_rng(5))
+    model = net.build(net.max_pool(net.input((1, 16, 30, 30)), 3, 2, 1))
+    cycles = {}
+    for stages in (3, 5):
+        path = tmp_path / f"{stages}.so"
+        acc.compile(model, "vta", alu_stages=stages).save(path)
+        cycles[stages] = profile(path, device="csim:alu_stages=5").cycles
+    assert cycles[5] < cycles[3]
+    check(model, {}, tmp_path, 5, alu_stages=5)
 
 
 @pytest.mark.parametrize("wrong", [-1, 5])

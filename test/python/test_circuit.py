@@ -14,7 +14,7 @@ from acc.hardware import simulator, toolchain
 from acc.hardware.package import alu_operations, package
 from acc.hardware.random_stream import random_stream
 from circuit import ALU, GEMM_SAME, REQUANTIZE, cycles, gaps, per_step, throughputs
-from circuits import BESIDE, DEEP, ROOMY, SMALL, WIDE, Case, banked, check, extended, random_case
+from circuits import BESIDE, DEEP, ROOMY, SMALL, STAGED, WIDE, Case, banked, check, extended, random_case
 from conftest import ROOT
 from stream_coverage import Coverage
 
@@ -33,6 +33,11 @@ def test_random_streams(case: Case) -> None:
     check(case, range(12))
 
 
+@pytest.mark.parametrize("case", STAGED[:2], ids=str)
+def test_random_streams_on_pipelines_of_other_lengths(case: Case) -> None:
+    check(case, range(300, 320))
+
+
 @pytest.mark.parametrize(("case", "log_banks"), BESIDE, ids=str)
 def test_random_streams_where_gemm_and_alu_run_beside_each_other(case: Case, log_banks: int) -> None:
     check(banked(case, log_banks), range(12), 40)
@@ -46,7 +51,7 @@ def test_random_circuits(seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE)), *(banked(*b) for b in BESIDE)], ids=str
+    "case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE)), *(banked(*b) for b in BESIDE), *STAGED], ids=str
 )
 def test_more_random_streams(case: Case) -> None:
     check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)

@@ -17,7 +17,7 @@ from acc.hardware import cycle_model
 from acc.hardware.package import PORTS, Circuit, package
 from acc.hardware.random_stream import random_stream
 from calibration import compare, devices, random, third_party
-from circuits import BESIDE, SMALL, Case, banked, case, extended, random_case
+from circuits import BESIDE, SMALL, STAGED, Case, banked, case, extended, random_case, staged
 
 CONFIG = SMALL[0].config
 # Everything as small as it can be, so that everything has to wait for room.
@@ -44,6 +44,12 @@ def test_agrees_with_the_circuit(case: Case, latency: int) -> None:
 @pytest.mark.parametrize(("case", "log_banks"), BESIDE, ids=str)
 def test_agrees_where_gemm_and_alu_run_beside_each_other(case: Case, log_banks: int, latency: int) -> None:
     agree(case.config, banked(case, log_banks).circuit, latency, range(6), 40)
+
+
+@pytest.mark.parametrize("case", [*STAGED[:2], *(pytest.param(c, marks=pytest.mark.long) for c in STAGED[2:])], ids=str)
+def test_agrees_with_pipelines_of_other_lengths(case: Case) -> None:
+    for latency in (3, 64):
+        agree(case.config, case.circuit, latency, range(6), 40)
 
 
 @pytest.mark.parametrize("latency", [1, 100])
@@ -73,6 +79,20 @@ def test_agrees_with_random_circuits_of_several_banks(seed: int) -> None:
         pytest.skip("too few accumulators")
     for latency in (0, 20, 300):
         agree(case.config, banked(case, log_banks).circuit, latency, range(100 * seed, 100 * seed + 12), 60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(24))
+def test_agrees_with_random_circuits_of_other_lengths(seed: int) -> None:
+    """Every third one has banks."""
+    rng = np.random.default_rng(seed)
+    stages = [int(rng.integers(low, high)) for low, high in ((0, 3), (1, 7), (1, 6))]
+    case = random_case(seed)
+    if seed % 3 == 0 and not _runtime.acc_bank_problem(case.config, 1, case.port):
+        case = banked(case, 1)
+    case = staged(case, *stages)
+    for latency in (0, 20, 300):
+        agree(case.config, case.circuit, latency, range(100 * seed, 100 * seed + 12), 60)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -173,6 +193,8 @@ def test_circuits_that_cannot_be() -> None:
         _runtime.Device("csim", CONFIG, mem_width=96)
     with pytest.raises(AccError, match="log_acc_banks is 5"):
         Circuit(log_acc_banks=5)
+    with pytest.raises(AccError, match=r"tree_levels is 0.*alu_stages is 6"):
+        Circuit(tree_levels=0, alu_stages=6)
     for make in (lambda: cycle_model.device(tiny, banks), lambda: package(tiny, banks)):
         with pytest.raises(AccError, match="4 entries, too few for 4 banks of rows of 2"):
             make()

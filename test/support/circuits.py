@@ -39,6 +39,9 @@ class Case:
         widths = "" if (c.inp_bits, c.wgt_bits) == (8, 8) else f"-int{c.inp_bits}x{c.wgt_bits}"
         more = "-extended" if dict(self.keys).get("ALU_REQUANTIZE") else ""
         more += f"-{1 << self.circuit.log_acc_banks}banks" if self.circuit.log_acc_banks else ""
+        named = dict(self.more)
+        if any(name in named for name in STAGES):
+            more += "-" + "".join(str(named[name]) for name in STAGES) + "stages"
         return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}{more}"
 
 
@@ -68,10 +71,29 @@ def banked(case: Case, log_banks: int) -> Case:
     return replace(case, more=(*case.more, ("log_acc_banks", log_banks)))
 
 
+STAGES = ("operand_stages", "tree_levels", "alu_stages")
+
+
+def staged(case: Case, *stages: int) -> Case:
+    """The same with so many registers before the multipliers, levels of the tree in a stage, stages of the ALU."""
+    return replace(case, more=(*case.more, *zip(STAGES, stages, strict=True)))
+
+
 # All elements but micro-ops as wide as several beats.
 WIDE = case(1, 3, 4, 3, 3, (8, 9, 12, 12), 64, 10, 0)
 # Circuits in which GEMM and ALU run beside each other: log2 of the banks.
 BESIDE = [(extended(SMALL[0]), 1), (extended(SMALL[1]), 2), (WIDE, 1), (SMALL[2], 3)]
+# The shortest and the longest pipelines, with and without `requantize`, and what is in between.
+STAGED = [
+    staged(extended(SMALL[0]), 0, 12, 1),
+    staged(extended(SMALL[0]), 2, 1, 5),
+    staged(extended(SMALL[1]), 1, 2, 2),
+    staged(extended(SMALL[1]), 1, 1, 4),
+    staged(SMALL[2], 0, 3, 1),
+    staged(WIDE, 2, 1, 5),
+    staged(banked(extended(SMALL[0]), 1), 0, 1, 5),
+    staged(banked(SMALL[1], 1), 2, 2, 1),
+]
 # Deep enough for everything that random streams do.
 ROOMY = case(0, 2, 2, 3, 3, (12, 12, 14, 14), 64, 64, 0)
 

@@ -26,11 +26,6 @@ static constexpr int64_t kMaxIterations =
 /// In the dialect `public`, so many steps of a GEMM have different
 /// accumulators.
 static constexpr int64_t kGemmStepsApart = 3;
-/// An entry of the accumulators may be met again seven cycles after an ALU
-/// operation on it (`hazard` of runtime/vta/csim/Parameters.h), and one with
-/// two operands takes two cycles: so many steps on different entries hide the
-/// wait.
-static constexpr int64_t kAluStepsApart = 4;
 
 /// Merges pairs of dimensions of which one continues where the other ends. The
 /// order of points does not matter, so any pair will do.
@@ -108,7 +103,7 @@ void Emitter::emitDomain(isa::Instruction insn, std::array<int64_t, 3> bases,
   else if (insn.alu() && insn.alu()->sources() > 1)
     emitHeld(insn, bases, std::move(dims));
   else if (insn.alu() && reduces)
-    emitSeparated(insn, bases, std::move(dims), kAluStepsApart);
+    emitSeparated(insn, bases, std::move(dims), aluStepsApart);
   else
     emitNest(insn, bases, std::move(dims), {});
 }

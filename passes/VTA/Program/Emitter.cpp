@@ -15,9 +15,9 @@ using namespace acc;
 using namespace acc::vta;
 
 Emitter::Emitter(const isa::Config &config, isa::Dialect dialect,
-                 Evaluator &evaluator, Location location)
-    : config(config), dialect(dialect), evaluator(evaluator),
-      location(location) {
+                 int64_t aluStepsApart, Evaluator &evaluator, Location location)
+    : config(config), dialect(dialect), aluStepsApart(aluStepsApart),
+      evaluator(evaluator), location(location) {
   program.config = config;
 }
 

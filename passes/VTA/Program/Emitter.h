@@ -39,8 +39,10 @@ struct LoopDim {
 /// tokens whose micro-op ranges are positions in a table.
 class Emitter {
 public:
-  Emitter(const isa::Config &config, isa::Dialect dialect, Evaluator &evaluator,
-          mlir::Location location);
+  /// \p aluStepsApart: after so many steps of the ALU on other entries of the
+  /// accumulators it need not wait for one that it meets again.
+  Emitter(const isa::Config &config, isa::Dialect dialect,
+          int64_t aluStepsApart, Evaluator &evaluator, mlir::Location location);
 
   /// Appends the instructions of a structured operation. Emits an error and
   /// fails if the hardware cannot do what it asks for.
@@ -115,6 +117,7 @@ private:
 
   isa::Config config;
   isa::Dialect dialect;
+  int64_t aluStepsApart;
   Evaluator &evaluator;
   isa::Program program;
   llvm::SmallVector<mlir::Location> locations;

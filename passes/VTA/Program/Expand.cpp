@@ -78,7 +78,8 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
              << "kernel '" << kernel.getName() << "' must have "
              << "one block and no results";
     Evaluator evaluator(alternate);
-    Emitter emitter(config.getConfig(), config.getIsaDialect(), evaluator,
+    Emitter emitter(config.getConfig(), config.getIsaDialect(),
+                    static_cast<int64_t>(aluStepsApart), evaluator,
                     kernel.getLoc());
     if (failed(evaluator.run(kernel,
                              [&](Operation *op) { return emitter.emit(op); })))

@@ -19,11 +19,6 @@ def device(config: Any, circuit: Circuit | None = None, *, latency: int = 64, fu
         "csim",
         config,
         latency=latency,
-        mem_width=circuit.mem_data_width,
-        log_queue=circuit.log_queue,
-        log_tokens=circuit.log_tokens,
-        log_max_burst=circuit.log_max_burst,
-        log_outstanding=circuit.log_outstanding,
-        log_acc_banks=circuit.log_acc_banks,
+        **circuit.options,
         functional=functional,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,9 +20,14 @@ class Circuit:
     `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
     queues, tokens in each of the four, beats of a burst, beats on their way per module, banks of the accumulators: with
     two or more, a GEMM, an ALU instruction and a LOAD of accumulators run beside each other where they touch other
-    banks. `dsp_blocks` is how many
-    DSP blocks the multipliers may take: three for each lane of the ALU, then one for each product of the GEMM core;
-    the others multiply in logic. None: no limit (or what the FPGA has, see `synthesis`).
+    banks.
+
+    How long pipelines are is traded for frequency: `operand_stages` are registers between the scratchpads and the
+    multipliers, `tree_levels` levels of the GEMM core's adder tree in a stage (more of them, fewer stages),
+    `alu_stages` stages of the ALU, by which an operation waits longer for one whose result it reads.
+
+    `dsp_blocks` is how many DSP blocks the multipliers may take: three for each lane of the ALU, then one for each
+    product of the GEMM core; the others multiply in logic. None: no limit (or what the FPGA has, see `synthesis`).
     """
 
     mem_data_width: int = 64
@@ -30,21 +36,31 @@ class Circuit:
     log_max_burst: int = 4
     log_outstanding: int = 8
     log_acc_banks: int = 0
+    operand_stages: int = 1
+    tree_levels: int = 2
+    alu_stages: int = 3
     dsp_blocks: int | None = None
 
     def __post_init__(self) -> None:
-        problems = _runtime.circuit_problems(
-            self.mem_data_width,
-            self.log_queue,
-            self.log_tokens,
-            self.log_max_burst,
-            self.log_outstanding,
-            self.log_acc_banks,
-        )
+        problems = _runtime.circuit_problems(**self.options)
         if self.dsp_blocks is not None and self.dsp_blocks < 0:
             problems.append(f"dsp_blocks is {self.dsp_blocks}, but must not be negative")
         if problems:
             raise ConfigError("; ".join(problems))
+
+    @property
+    def options(self) -> dict[str, int]:
+        """What changes time, as the options of devices have it (`circuit_options`)."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dsp_blocks"}
+        return {"mem_width": values.pop("mem_data_width"), **values}
+
+    @classmethod
+    def of(cls, options: Mapping[str, int], dsp_blocks: int | None = None) -> Circuit:
+        """The circuit that the options of a device describe; raises ConfigError if there is none."""
+        values = dict(options)
+        if "mem_width" in values:
+            values["mem_data_width"] = values.pop("mem_width")
+        return cls(**values, dsp_blocks=dsp_blocks)
 
     def key(self) -> str:
         """A short text that tells circuits apart."""
@@ -78,7 +94,8 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
         "BLOCK_IN": config.block_in,
         "BLOCK_OUT": config.block_out,
         "LOG_BLOCK_IN": config.log_block_in,
-        "TREE": (config.log_block_in + 1) // 2,
+        "TREE_LEVELS": circuit.tree_levels,
+        "TREE": -(-config.log_block_in // circuit.tree_levels),
         "SUM_BITS": config.inp_bits + config.wgt_bits + config.log_block_in,
         "PORT": circuit.mem_data_width,
         "LOG_PORT_BYTES": log_port,
@@ -124,7 +141,13 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
             c[f"F_{section}_{name}".upper()] = places[name][0]
     for name, (_, low, _, _) in isa.REQUANTIZE.items():
         c[f"F_REQUANTIZE_{name}".upper()] = low
-    c["REQUANTIZE_MORE"] = REQUANTIZE_MORE
+    # Without a tree there is a register at least, as the old sum takes as long to read.
+    c["OPERAND_STAGES"] = max(circuit.operand_stages, 1 - min(c["TREE"], 1))
+    c["ALU_STAGES"] = circuit.alu_stages
+    # Registers of the ALU before and behind the one in its middle.
+    c["ALU_IN"] = (circuit.alu_stages - 1) // 2
+    c["ALU_OUT"] = circuit.alu_stages // 2
+    c["REQUANTIZE_MORE"] = REQUANTIZE_BEHIND - c["ALU_OUT"]
     c["HAS_REQUANTIZE"] = int(config.alu_requantize)
     c["HAS_SET"] = int(config.gemm_set)
     c["GATE_IDLE"] = int(gate_idle)
@@ -133,9 +156,8 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
 
 # How many instructions of compute may be under way where GEMM and ALU run beside each other, as log2.
 LOG_UNRETIRED = 5
-# By how many cycles the results of `requantize` are later than those of other operations: stages of acc_requantize
-# less those of acc_alu.
-REQUANTIZE_MORE = 7
+# Stages of acc_requantize behind the one in the middle of acc_alu, whose shifter it shares.
+REQUANTIZE_BEHIND = 8
 
 
 def _declared(config: Any, table: dict[str, int], needs: dict[str, str]) -> tuple[str, ...]:

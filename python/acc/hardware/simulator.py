@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -307,16 +306,14 @@ def prepare(given: Mapping[str, Any], config: Any) -> dict[str, Any]:
     """
     own = {name: value for name, value in given.items() if name in ("latency", "jitter", "seed", "trace")}
     sizes = {name: int(value) for name, value in given.items() if name not in (*own, "optimize")}
-    if "mem_width" in sizes:
-        sizes["mem_data_width"] = sizes.pop("mem_width")
-    if sizes.get("dsp_blocks") == -1:
-        del sizes["dsp_blocks"]
+    blocks = sizes.pop("dsp_blocks", -1)
+    circuit = Circuit.of(sizes, None if blocks == -1 else blocks)
     trace = given.get("trace")
     if trace and os.path.exists(trace) and not os.path.isfile(trace):
         # The writer of waveforms goes back and forth in its file, and ends the process where it cannot.
         raise ToolError(f"cannot write waveforms to '{trace}': it is not a regular file")
     optimize = int(given["optimize"]) if "optimize" in given else None
-    return {**own, "model": os.fspath(build(config, Circuit(**sizes), trace=bool(trace), optimize=optimize))}
+    return {**own, "model": os.fspath(build(config, circuit, trace=bool(trace), optimize=optimize))}
 
 
 def _prepare_for_program(given: Mapping[str, Any], program: bytes) -> dict[str, Any]:
@@ -346,6 +343,6 @@ def device(
     from acc._lib import _runtime
 
     circuit = circuit or Circuit()
-    sizes = {field.name: getattr(circuit, field.name) for field in fields(circuit)}
+    sizes = {**circuit.options, "dsp_blocks": circuit.dsp_blocks}
     given = {"latency": latency, "jitter": jitter, "seed": seed, "trace": trace, "optimize": optimize, **sizes}
     return _runtime.Device("tsim", config, **prepare({k: v for k, v in given.items() if v is not None}, config))

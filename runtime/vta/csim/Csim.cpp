@@ -191,7 +191,15 @@ const std::vector<DeviceOption> &csim::circuitOptions() {
                                initial.logOutstanding, 2, 10),
       DeviceOption::makeNumber("log_acc_banks",
                                "log2 of the banks of the accumulators",
-                               initial.logAccBanks, 0, 4)};
+                               initial.logAccBanks, 0, 4),
+      DeviceOption::makeNumber("operand_stages",
+                               "registers before the multipliers of GEMM",
+                               initial.operandStages, 0, 2),
+      DeviceOption::makeNumber("tree_levels",
+                               "levels of the adder tree of GEMM per stage",
+                               initial.treeLevels, 1, 12),
+      DeviceOption::makeNumber("alu_stages", "stages of the ALU",
+                               initial.aluStages, 1, 5)};
   return options;
 }
 
@@ -206,8 +214,10 @@ std::vector<std::string> csim::circuitProblems(const Options &options) {
     problems.push_back("the memory port is " + std::to_string(port) +
                        " bits wide, but can only be one of (" + widths + ")");
   }
-  const int sizes[] = {options.logQueue, options.logTokens, options.logBurst,
-                       options.logOutstanding, options.logAccBanks};
+  const int sizes[] = {options.logQueue,    options.logTokens,
+                       options.logBurst,    options.logOutstanding,
+                       options.logAccBanks, options.operandStages,
+                       options.treeLevels,  options.aluStages};
   for (size_t i = 0; i < std::size(sizes); ++i) {
     const DeviceOption &option = circuitOptions()[i + 1];
     if (sizes[i] < option.least || sizes[i] > option.most)
@@ -287,7 +297,8 @@ const StreamDeviceKind &csim::kind() {
              options.as<int>("log_max_burst"),
              options.as<int>("log_outstanding"),
              options.as<int>("log_acc_banks"),
-             options.number("functional") != 0},
+             options.as<int>("operand_stages"), options.as<int>("tree_levels"),
+             options.as<int>("alu_stages"), options.number("functional") != 0},
             error);
       }};
   return kind;

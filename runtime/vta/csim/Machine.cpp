@@ -51,9 +51,11 @@ Machine::Machine(const isa::Config &config, const Options &options,
       queues(isa::kNumModules, Queue(pipeline, geometry)),
       fetch(pipeline, geometry, modules, queues), loadWalk(pipeline, geometry),
       computeWalk(pipeline, geometry), loadFill(pipeline, pipeline.fifo),
-      computeFill(pipeline, pipeline.fifo), sequence(pipeline, geometry.tree),
-      aluSequence(pipeline, 0), store(pipeline, geometry, options.latency),
-      uops(uops), scoreboard(pipeline), waits(insns.size()) {
+      computeFill(pipeline, pipeline.fifo),
+      sequence(pipeline, geometry, geometry.ahead),
+      aluSequence(pipeline, geometry, 0),
+      store(pipeline, geometry, options.latency), uops(uops),
+      scoreboard(pipeline), waits(insns.size()) {
   report.starts.assign(insns.size(), kNever);
   report.ends.assign(insns.size(), kNever);
 }

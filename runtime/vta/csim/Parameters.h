@@ -88,14 +88,12 @@ struct Pipeline {
   /// Taken from the waiting room -> issued.
   Cycle issue = 1;
   /// An operation's entry may be read again so many cycles after its issue
-  /// (WINDOW + 1 of acc_sequence).
-  Cycle hazard = 7;
-  /// GEMM is issued so many cycles after an ALU operation, which takes so much
-  /// longer.
-  Cycle gemmAfterAlu = 3;
+  /// (WINDOW + 1 of acc_sequence), the stages of the ALU aside.
+  Cycle hazard = 4;
   /// The results of `requantize` take so much longer than those of other ALU
-  /// operations; what follows is issued so much later.
-  Cycle requantizeMore = 7;
+  /// operations, their registers behind the middle aside; what follows is
+  /// issued so much later.
+  Cycle requantizeBehind = 8;
   /// Operations in the waiting room up to which the loops go on, as seen so
   /// many cycles before.
   unsigned waitingRoom = 8;
@@ -116,10 +114,9 @@ struct Pipeline {
   unsigned unretired = 32;
 
   // --- acc_execute ---
-  /// Issued -> retired, without the adder tree.
-  Cycle gemm = 6, alu = 8;
-  /// Levels of the adder tree per stage (acc_dot).
-  int levelsPerStage = 2;
+  /// Issued -> retired, without what precedes the read of the accumulators
+  /// (Geometry::ahead) and the stages of the ALU.
+  Cycle gemm = 6, alu = 5;
 
   // --- acc_store ---
   /// Address sent -> memory has it, and its data may be read.
@@ -141,8 +138,11 @@ struct Geometry {
         logOutstanding(options.logOutstanding),
         logAccBanks(options.logAccBanks),
         logAccDepth(log2(config.depth(isa::Memory::Acc))),
-        tree((config.logBlockIn + pipeline.levelsPerStage - 1) /
-             pipeline.levelsPerStage) {
+        aluStages(options.aluStages),
+        requantizeMore(pipeline.requantizeBehind - options.aluStages / 2) {
+    const int tree =
+        (config.logBlockIn + options.treeLevels - 1) / options.treeLevels;
+    ahead = std::max(tree + options.operandStages, 1) - 1;
     for (size_t m = 0; m < std::size(logBytes); ++m)
       logBytes[m] = config.logElementBits(static_cast<isa::Memory>(m)) - 3;
   }
@@ -168,8 +168,11 @@ struct Geometry {
 
   int logPort, logQueue, logTokens, logBurst, logOutstanding;
   int logAccBanks, logAccDepth;
-  /// Stages of the adder tree.
-  Cycle tree;
+  /// Stages of the ALU, and by how much a `requantize` takes longer.
+  Cycle aluStages, requantizeMore;
+  /// Stages of operands and of the adder tree of GEMM, but for one, in which
+  /// the old sum is not yet asked for.
+  Cycle ahead;
   /// By memory type, those included that name no memory: instructions that move
   /// nothing may have them.
   int logBytes[8];

@@ -35,10 +35,10 @@ Cycle Sequence::issueFrom(Cycle from, Kind kind, uint32_t reads, uint32_t dst,
                           uint32_t src) {
   auto isAlu = [](Kind k) { return k == Alu || k == Requantize; };
   // Results are written in the order of issue.
-  const Cycle behind = lastRequantize + pipeline.requantizeMore;
+  const Cycle behind = lastRequantize + geometry.requantizeMore;
   if (!isAlu(kind))
-    from = std::max({from, lastAlu + pipeline.gemmAfterAlu,
-                     behind + pipeline.gemmAfterAlu});
+    from = std::max(
+        {from, lastAlu + geometry.aluStages, behind + geometry.aluStages});
   else if (kind == Alu)
     from = std::max(from, behind + 1);
   if (isAlu(kind) || (kind == Gemm && quietFrom() > from))
@@ -252,8 +252,9 @@ Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
     }
   }
   return {taken + pipeline.nextRoom, latest().step + pipeline.loopIdle,
-          latest().issued + tree +
-              (kind == Alu          ? pipeline.alu
-               : kind == Requantize ? pipeline.alu + pipeline.requantizeMore
-                                    : pipeline.gemm)};
+          latest().issued + ahead +
+              (kind == Alu ? pipeline.alu + geometry.aluStages
+               : kind == Requantize
+                   ? pipeline.alu + geometry.aluStages + geometry.requantizeMore
+                   : pipeline.gemm)};
 }

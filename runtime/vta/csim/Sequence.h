@@ -26,9 +26,10 @@ namespace acc::vta::csim {
 
 class Sequence {
 public:
-  /// \p tree: stages that what it issues spends in the adder tree.
-  Sequence(const Pipeline &pipeline, Cycle tree)
-      : pipeline(pipeline), tree(tree) {}
+  /// \p ahead: stages that what it issues passes before the accumulators are
+  /// read.
+  Sequence(const Pipeline &pipeline, const Geometry &geometry, Cycle ahead)
+      : pipeline(pipeline), geometry(geometry), ahead(ahead) {}
 
   struct Times {
     /// Another instruction, or a LOAD, may be accepted.
@@ -64,8 +65,8 @@ private:
                   uint32_t src);
   /// Issue of an operation -> its entry may be read again.
   Cycle hazard(Kind kind) const {
-    return pipeline.hazard +
-           (kind == Requantize ? pipeline.requantizeMore : Cycle(0));
+    return pipeline.hazard + geometry.aluStages +
+           (kind == Requantize ? geometry.requantizeMore : Cycle(0));
   }
   /// From when on no operation of the ALU so far is in the way of a GEMM.
   Cycle quietFrom() const {
@@ -106,7 +107,8 @@ private:
                  Kind kind, uint64_t from, Op before);
 
   const Pipeline &pipeline;
-  const Cycle tree;
+  const Geometry &geometry;
+  const Cycle ahead;
   /// The last kHistory operations.
   std::array<Op, kHistory> ops;
   /// Operations so far, those left out, and how many of them the waiting room

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from acc.container import read_model
-from acc.devices import TIMED, DeviceSpec, one
+from acc.devices import TIMED, DeviceSpec, differences, one
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
 from acc.executable import Executable, load
@@ -80,11 +80,15 @@ class LaunchProfile:
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """What a run of a model on `device` took; `macs_per_step` is what the GEMM core does in a cycle."""
+    """What a run of a model on `device` took; `macs_per_step` is what the GEMM core does in a cycle.
+
+    note: how the circuit differs from the one that the model was compiled for; empty if it does not.
+    """
 
     device: str
     config: Any
     launches: list[LaunchProfile]
+    note: str = ""
 
     @property
     def cycles(self) -> int:
@@ -128,6 +132,7 @@ class Profile:
             launches.append(entry)
         return {
             "device": self.device,
+            **({"note": self.note} if self.note else {}),
             **self._figures(_sum("", self.layers)),
             "launches": launches,
             "layers": {layer.name: self._figures(layer) for layer in self.layers},
@@ -168,7 +173,7 @@ class Profile:
         if native:
             text += f"\nnot counted, {len(native)} native kernels: {', '.join(names)}"
             text += " and those that fill borders" if len(names) < len(native) else ""
-        return text
+        return f"{text}\nnote: {self.note}" if self.note else text
 
 
 def _sum(name: str, layers: list[LayerProfile]) -> LayerProfile:
@@ -214,7 +219,10 @@ def zeros(model: Executable) -> dict[str, np.ndarray]:
 def profile(
     path: str | os.PathLike[str], *, device: str | DeviceSpec = "csim", inputs: Mapping[str, np.ndarray] | None = None
 ) -> Profile:
-    """Runs a compiled model once on a device with a notion of time; without `inputs`, on zeros."""
+    """Runs a compiled model once on a device with a notion of time; without `inputs`, on zeros.
+
+    The circuit is the one that the model was compiled for, where `device` says nothing else.
+    """
     spec = one(device)
     spec.require(TIMED)
     config = configuration(path)
@@ -236,7 +244,7 @@ def profile(
     launches = launched.pop(-1, [])
     for index, group in groups.items():
         launches += launched.get(index, [LaunchProfile(group)])
-    return Profile(spec.name, config, launches)
+    return Profile(spec.name, config, launches, differences(spec, file.device_options))
 
 
 def _unknown(program: int) -> LayerReport:

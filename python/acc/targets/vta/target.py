@@ -49,6 +49,10 @@ __all__ = ["Vta", "VtaOptions"]
 
 DIALECTS = ("acc", "public")
 INSTRUCTION_BYTES = 16
+# Cycles after which an entry of the accumulators may be met again, the stages of the vector unit aside: `hazard` of
+# runtime/vta/csim/Parameters.h.
+ENTRY_CYCLES = 4
+CIRCUIT: Mapping[str, Any] = {option.name: option for option in _runtime.circuit_options()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +62,10 @@ class VtaOptions:
     config: a vta_config.json or its contents; None is the published configuration. dialect: what programs may use,
     "acc", everything, or "public", what the public hardware designs agree on. ties: where one half goes, to "even"
     as ONNX Runtime does, or "up" in fewer steps (acc.targets.base.TIES). dram: the bytes of the accelerator's memory;
-    None is all that its instructions reach. log_acc_banks: the banks of accumulators that the circuit has (see
-    acc.hardware.package.Circuit), as log2; from 1 on virtual threads get banks of their own, so that one rescales while
-    the other multiplies. activation_cycles: the most cycles, for each vector of results, that a
+    None is all that its instructions reach. circuit: what is known of the circuit, by options of csim (see
+    acc.hardware.package.Circuit), which a compiled model remembers: with log_acc_banks from 1 on virtual threads get
+    banks of their own, so that one rescales while the other multiplies; by alu_stages steps of the vector unit that
+    wait for each other keep their distance. activation_cycles: the most cycles, for each vector of results, that a
     function of one tensor (HardSwish takes about 15) may take the vector unit; longer ones are looked up by the host,
     0 leaves all to it, and None none that the vector unit can do. fuse_residual: let a sum of two
     tensors continue the kernel that computes one of them. chain: let kernels that run one after the other be one
@@ -74,7 +79,7 @@ class VtaOptions:
     dialect: str = "acc"
     ties: str = "even"
     dram: int | None = None
-    log_acc_banks: int = 0
+    circuit: Mapping[str, int] = dataclasses.field(default_factory=dict)
     activation_cycles: int | None = None
     fuse_residual: bool = True
     chain: bool = True
@@ -88,7 +93,9 @@ class VtaOptions:
         check_ties(self.ties)
         if self.dram is not None and self.dram < 1:
             raise CompileError(f"the accelerator's memory has {self.dram} bytes: dram is a positive number of bytes")
-        if problems := _runtime.circuit_problems(log_acc_banks=self.log_acc_banks):
+        if unknown := self.circuit.keys() - CIRCUIT.keys():
+            raise CompileError(f"a circuit has no {', '.join(sorted(unknown))}: it has {', '.join(CIRCUIT)}")
+        if problems := _runtime.circuit_problems(**self.circuit):
             raise CompileError("; ".join(problems))
         if self.activation_cycles is not None and self.activation_cycles < 0:
             raise CompileError(f"activation_cycles is {self.activation_cycles}: it is a number of cycles, or 0")
@@ -124,8 +131,8 @@ class Vta(Accelerator):
         "vta_dialect": "a dialect of the accelerator's instructions",
         "ties": "the rounding of ties",
         "dram": "the size of the accelerator's memory",
-        "log_acc_banks": "the banks of the accumulators",
         "activation_cycles": "the time that functions of one tensor may take the accelerator",
+        **{name: f"the {option.help}" for name, option in CIRCUIT.items()},
     }
     configuration_file: ClassVar[str] = "vta_config.json"
     wants_images: ClassVar[bool] = True
@@ -146,9 +153,10 @@ class Vta(Accelerator):
         """See Target."""
         dram = _read_number(options, "dram", "bytes")
         cycles = _read_number(options, "activation_cycles", "cycles")
-        banks = _read_number(options, "log_acc_banks", "doublings")
+        numbers = {name: _read_number(options, name, option.help) for name, option in CIRCUIT.items()}
+        circuit = {name: value for name, value in numbers.items() if value is not None}
         dialect, ties = options.get("vta_dialect", "acc"), options.get("ties", "even")
-        return cls(VtaOptions(options.get("config"), dialect, ties, dram, banks or 0, cycles))
+        return cls(VtaOptions(options.get("config"), dialect, ties, dram, circuit, cycles))
 
     @cached_property
     def config(self) -> dict[str, object]:
@@ -167,8 +175,9 @@ class Vta(Accelerator):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The configuration and the dialect."""
-        return {"config": self.config, "vta_dialect": self.options.dialect}
+        """The configuration, the dialect, and the circuit if it is known."""
+        known = {"device_options": dict(self.options.circuit)} if self.options.circuit else {}
+        return {"config": self.config, "vta_dialect": self.options.dialect, **known}
 
     def attribute(self, context: ir.Context) -> ir.Attribute:
         """See Accelerator: #vta.config."""
@@ -181,11 +190,23 @@ class Vta(Accelerator):
     @property
     def _threads_apart(self) -> bool:
         """Whether virtual threads have accumulators of their own, as the circuit works on two banks at once."""
-        return self.options.log_acc_banks > 0
+        return self.options.circuit.get(timing.BANKS, 0) > 0
+
+    @property
+    def _alu_steps_apart(self) -> int:
+        """How many steps of the vector unit with two operands, two cycles each, hide how long a result takes."""
+        stages = self.options.circuit.get("alu_stages", CIRCUIT["alu_stages"].initial)
+        return -(-(ENTRY_CYCLES + int(stages)) // 2)
 
     @cached_property
     def _hardware(self) -> Hardware:
-        return Hardware.from_keys(self.config, self.options.dialect, self.options.activation_cycles)
+        hardware = Hardware.from_keys(self.config, self.options.dialect, self.options.activation_cycles)
+        banks, width = (
+            self.options.circuit.get(name, int(CIRCUIT[name].initial)) for name in (timing.BANKS, "mem_width")
+        )
+        if problem := _runtime.acc_bank_problem(hardware.config, banks, width):
+            raise CompileError(problem)
+        return hardware
 
     def count_cycles(self, path: str | os.PathLike[str]) -> Mapping[str, int]:
         """See Accelerator: as the cycle model of the circuit counts them."""
@@ -243,11 +264,11 @@ class Vta(Accelerator):
 
     def timing(self, device: DeviceSpec | None = None) -> Timing:
         """See Accelerator."""
-        return timing.describe(self._hardware, device, self.options.log_acc_banks)
+        return timing.describe(self._hardware, device, self.options.circuit)
 
     def measure(self, module: ir.Module, device: DeviceSpec | None = None) -> Measurement:
         """See Accelerator."""
-        return timing.measure(module, device, self.options.log_acc_banks)
+        return timing.measure(module, device, self.options.circuit)
 
     def hardware_of(self, attribute: ir.Attribute) -> VtaHardware:
         """See Accelerator."""
@@ -291,7 +312,7 @@ class Vta(Accelerator):
         if self._threads_apart:
             pm.add(vta_passes.stagger_threads())
         pm.add(vta_passes.allocate_scratchpads(alternate=alternate, threads_apart=self._threads_apart))
-        pm.add(vta_passes.expand(alternate=True))
+        pm.add(vta_passes.expand(alternate=True, alu_steps_apart=self._alu_steps_apart))
         pm.add(vta_passes.drop_loads())
         if self.options.chain:
             pm.add(vta_passes.write_borders())

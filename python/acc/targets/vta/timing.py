@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from acc import _mlir, ir
 from acc._lib import _runtime
-from acc.devices import TIMED, DeviceSpec
+from acc.devices import TIMED, DeviceSpec, fitted
 from acc.errors import RunError
 from acc.hardware import devices
 from acc.targets.base import Measurement, Timing
@@ -26,31 +27,31 @@ __all__ = ["describe", "measure", "run"]
 DEFAULT = "csim"
 PORT_BITS = 64
 BANKS = "log_acc_banks"
+CIRCUIT: Mapping[str, int] = {}
 PAGE = 4096
 """Where buffers start, so that bursts are the same wherever a buffer lies."""
 
 
-def _timed(device: DeviceSpec | None, banks: int) -> DeviceSpec:
+def _timed(device: DeviceSpec | None, circuit: Mapping[str, int]) -> DeviceSpec:
     """The device, or the cycle model; raises RunError if it does not count cycles of these programs.
 
-    banks: log2 of the banks of accumulators that programs are made for, which the circuit has if nothing else is said.
+    circuit: the options of devices that programs are made for, which hold if nothing else is said.
     """
     spec = device or DeviceSpec(DEFAULT, instruction_set=INSTRUCTION_SET)
     if spec.kind.instruction_set != INSTRUCTION_SET:
         raise RunError(f"device '{spec.name}' runs programs for '{spec.kind.instruction_set}', not these")
     spec.require(TIMED)
-    if banks and spec.kind.has(BANKS):
-        spec = spec.with_options(**{BANKS: spec.options.get(BANKS, banks)})
+    (spec,) = fitted([spec], circuit)
     # Data would only cost time.
     return spec.with_options(functional=0) if spec.kind.has("functional") else spec
 
 
-def describe(hardware: Hardware, device: DeviceSpec | None, banks: int = 0) -> Timing:
+def describe(hardware: Hardware, device: DeviceSpec | None, circuit: Mapping[str, int] = CIRCUIT) -> Timing:
     """The configuration, the dialect, the device and all of its options, with the defaults of those not given.
 
-    banks: log2 of the banks of accumulators that programs are made for.
+    circuit: the options of devices that programs are made for.
     """
-    spec = _timed(device, banks)
+    spec = _timed(device, circuit)
     keys = json.loads(hardware.config.to_json())
     options: dict[str, Any] = {
         option.name: int(option.initial) if option.is_number else ""
@@ -61,7 +62,7 @@ def describe(hardware: Hardware, device: DeviceSpec | None, banks: int = 0) -> T
     description = {
         "config": {key: value for key, value in sorted(keys.items()) if isinstance(value, int)},
         "dialect": hardware.dialect,
-        "banks of programs": banks,
+        "banks of programs": circuit.get(BANKS, 0),
         "device": spec.name,
         "options": options,
     }
@@ -113,15 +114,15 @@ def _computed(program: Any, port: int, is_beside: bool) -> int:
     return max(products, vectors, loads) if is_beside else products + vectors + loads
 
 
-def measure(module: ir.Module, device: DeviceSpec | None, banks: int = 0) -> Measurement:
-    """What all launches take, each by itself; of a module without any, all programs once. banks: see `describe`."""
+def measure(module: ir.Module, device: DeviceSpec | None, circuit: Mapping[str, int] = CIRCUIT) -> Measurement:
+    """What all launches take, each by itself; of a module without any, all programs once. circuit: see `describe`."""
     programs = {str(op.attributes["sym_name"].value): op for op in module.body if op.name == "vta.program"}
     has_main = any(op.name == "func.func" for op in module.body)
     counts = Counter(
         (binding.symbol for binding in launches.read_bindings(module)) if has_main else dict.fromkeys(programs, 1)
     )
-    spec = _timed(device, banks)
-    is_beside = bool(spec.options.get(BANKS, 0))
+    spec = _timed(device, circuit)
+    is_beside = int(spec.options.get(BANKS, 0)) > 0
     port = int(spec.options.get("mem_width", PORT_BITS)) // 8
     cycles = computed = moved = 0
     for symbol, count in counts.items():

@@ -172,7 +172,8 @@ void acc::python::registerDevice(nb::module_ &m) {
   m.def(
       "circuit_problems",
       [](int64_t portBits, int logQueue, int logTokens, int logBurst,
-         int logOutstanding, int logAccBanks) {
+         int logOutstanding, int logAccBanks, int operandStages, int treeLevels,
+         int aluStages) {
         vta::csim::Options options;
         options.portBits =
             static_cast<uint32_t>(std::clamp<int64_t>(portBits, 0, 1 << 20));
@@ -181,14 +182,20 @@ void acc::python::registerDevice(nb::module_ &m) {
         options.logBurst = logBurst;
         options.logOutstanding = logOutstanding;
         options.logAccBanks = logAccBanks;
+        options.operandStages = operandStages;
+        options.treeLevels = treeLevels;
+        options.aluStages = aluStages;
         return vta::csim::circuitProblems(options);
       },
-      "mem_data_width"_a = vta::csim::Options().portBits,
+      "mem_width"_a = vta::csim::Options().portBits,
       "log_queue"_a = vta::csim::Options().logQueue,
       "log_tokens"_a = vta::csim::Options().logTokens,
       "log_max_burst"_a = vta::csim::Options().logBurst,
       "log_outstanding"_a = vta::csim::Options().logOutstanding,
       "log_acc_banks"_a = vta::csim::Options().logAccBanks,
+      "operand_stages"_a = vta::csim::Options().operandStages,
+      "tree_levels"_a = vta::csim::Options().treeLevels,
+      "alu_stages"_a = vta::csim::Options().aluStages,
       "Why there is no such circuit.");
   m.def("acc_bank_problem", &vta::csim::accBankProblem, "config"_a,
         "log_acc_banks"_a, "mem_data_width"_a,

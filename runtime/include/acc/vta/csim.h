@@ -29,6 +29,9 @@ struct Options {
   /// Banks of the accumulators, as log2. With two or more, GEMM and ALU run
   /// beside each other.
   int logAccBanks = 0;
+  /// Registers before the multipliers, levels of the adder tree per stage, and
+  /// stages of the ALU.
+  int operandStages = 1, treeLevels = 2, aluStages = 3;
   /// Execute the stream too (with the functional simulator), so that DRAM is
   /// as it should be afterwards.
   bool functional = true;

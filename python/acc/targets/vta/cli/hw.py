@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from acc._lib import _runtime
 from acc.errors import ConfigError
 
 
@@ -23,10 +24,11 @@ def register(subparsers: Any) -> None:
     )
     synth.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
     synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k or ecp5-25k")
-    synth.add_argument("--mem-width", metavar="BITS", type=int, default=64, help="width of the memory port (64)")
-    synth.add_argument(
-        "--log-acc-banks", metavar="N", type=int, default=0, help="banks of the accumulators, as log2 (0)"
-    )
+    for option in _runtime.circuit_options():
+        flag = f"--{option.name.replace('_', '-')}"
+        synth.add_argument(
+            flag, metavar="N", type=int, default=int(option.initial), help=f"{option.help} (%(default)s)"
+        )
     synth.add_argument("--target-mhz", metavar="F", type=float, default=100.0, help="frequency to aim for (100)")
     synth.add_argument("--seeds", metavar="N", type=int, default=1, help="take the best of seeds 1 to N (1)")
     synth.add_argument(
@@ -47,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.target_mhz <= 1000:
         raise ConfigError(f"--target-mhz is {args.target_mhz:g}, but must be from 1 to 1000")
 
+    options = {option.name: getattr(args, option.name) for option in _runtime.circuit_options()}
+    circuit = Circuit.of(options, args.dsp_blocks)
     start = time.monotonic()
     interactive = sys.stderr.isatty()
 
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         area = synthesize(
             load_config(args.config),
-            Circuit(args.mem_width, log_acc_banks=args.log_acc_banks, dsp_blocks=args.dsp_blocks),
+            circuit,
             device=args.device,
             target_mhz=args.target_mhz,
             seeds=range(1, args.seeds + 1),
