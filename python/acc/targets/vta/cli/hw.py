@@ -34,6 +34,11 @@ def register(subparsers: Any) -> None:
     synth.add_argument(
         "--dsp-blocks", metavar="N", type=int, help="DSP blocks that multipliers may take (default: all of the device)"
     )
+    synth.add_argument(
+        "--bitstream",
+        metavar="FILE",
+        help="write a bitstream for the ULX3S instead: the circuit with memory and a serial port, at 25 MHz",
+    )
     synth.add_argument("--json", action="store_true", help="print the result as JSON")
     synth.set_defaults(run=run)
 
@@ -41,7 +46,7 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.hardware.package import Circuit
-    from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize
+    from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize, write_bitstream
     from acc.targets.vta.config import load_config
 
     if not 1 <= args.seeds <= 100:
@@ -62,14 +67,18 @@ def run(args: argparse.Namespace) -> int:
             print(f"{after}: {step}", file=sys.stderr, flush=True)
 
     try:
-        area = synthesize(
-            load_config(args.config),
-            circuit,
-            device=args.device,
-            target_mhz=args.target_mhz,
-            seeds=range(1, args.seeds + 1),
-            progress=progress,
-        )
+        config = load_config(args.config)
+        if args.bitstream is not None:
+            area = write_bitstream(args.bitstream, config, circuit, device=args.device, progress=progress)
+        else:
+            area = synthesize(
+                config,
+                circuit,
+                device=args.device,
+                target_mhz=args.target_mhz,
+                seeds=range(1, args.seeds + 1),
+                progress=progress,
+            )
     finally:
         if interactive:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
