@@ -38,7 +38,7 @@ class Circuit:
     """What is compiled for: a vta_config.json, and options of csim, which compiled models remember."""
 
     config: str | None
-    options: dict[str, int]
+    options: dict[str, Any]
 
 
 def cpu_seconds() -> float:

@@ -80,7 +80,12 @@ MUTATIONS = (
     ),
     Mutation("load-beside-its-user", "compute", "(banks & (used[USER_GEMM] | used[USER_ALU])) == '0", "1'b1"),
     Mutation("user-beside-its-load", "compute", "used[USER_LOAD] | ", ""),
-    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? (&idle)", "memory == MEM_UOP ? 1'b1"),
+    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? (&idle) || spares", "memory == MEM_UOP ? 1'b1"),
+    Mutation("early-micro-ops-in-use", "sequence", "(active && !null_op && load_first", "(1'b0 && load_first"),
+    Mutation(
+        "early-micro-ops-of-the-next", "sequence", "(next_valid && !head_null && load_first", "(1'b0 && load_first"
+    ),
+    Mutation("early-rows-are-one", "compute", "is_row = head[F_MEM_Y_SIZE+:16] == 16'd1 &&", "is_row ="),
     Mutation("old-micro-ops-examined", "extent", "(is_load || uop_loads == 4'd0)", "1'b1"),
     Mutation("least-entry-unseen", "extent", "        if (d[DB-1-:BB] < d_least) d_least <= d[DB-1-:BB];\n", ""),
     Mutation("largest-entry-unseen", "extent", "        if (d > d_most) d_most <= d;\n", ""),
@@ -254,11 +259,11 @@ def try_streams(seeds: int, tests: str) -> int:
             str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi", "beside")
         ]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
-    from circuits import BESIDE, ROOMY, SMALL, STAGED, WIDE, banked, check, extended
+    from circuits import BESIDE, EARLY, ROOMY, SMALL, STAGED, WIDE, banked, check, extended
 
     for case in (extended(SMALL[0]), SMALL[0], WIDE, *SMALL[1:], ROOMY):
         check(case, range(seeds), 40)
-    for case in (*(banked(*case) for case in BESIDE), *STAGED):
+    for case in (*(banked(*case) for case in BESIDE), *STAGED, *EARLY):
         check(case, range(seeds), 40)
     return 0
 

@@ -221,7 +221,11 @@ module acc_compute (
 
   // --- execution ---
   // One sequencer and pipeline for both GEMM and ALU, or one for each.
-  logic [UNITS-1:0] start, ready, idle, faults, acc_en, x_en, execute_retired, gemm_steps, reset_steps, alu_steps;
+  // What a LOAD of micro-ops overwrites, if it is a row without padding.
+  logic [16:0] load_first, load_end;
+  assign load_first = 17'(head[F_MEM_SRAM_BASE+:16]);
+  assign load_end = load_first + 17'(head[F_MEM_X_SIZE+:16]);
+  logic [UNITS-1:0] start, ready, idle, meets_load, faults, acc_en, x_en, execute_retired, gemm_steps, reset_steps, alu_steps;
   logic [UNITS-1:0][2:0] fault_codes, execute_push;
   logic [UNITS-1:0][15:0] fault_numbers;
   logic [15:0] executed;
@@ -252,6 +256,9 @@ module acc_compute (
         .insn(head),
         .insn_number(executed),
         .idle(idle[k]),
+        .load_first,
+        .load_end,
+        .meets_load(meets_load[k]),
         .uop_en(uop_en[k]),
         .uop_addr(uop_addr[k]),
         .uop(uop[k]),
@@ -361,9 +368,14 @@ module acc_compute (
         .busy(unretired)
     );
     // No other unit uses a bank of the instruction; micro-ops are overwritten
-    // when all those to be executed have been read.
+    // when all those to be executed have been read, or, with EARLY_UOPS, if they
+    // are others.
+    logic is_row, spares;
+    assign is_row = head[F_MEM_Y_SIZE+:16] == 16'd1 && head[F_MEM_Y_PAD_0+:4] == 4'd0 && head[F_MEM_Y_PAD_1+:4] == 4'd0 &&
+        head[F_MEM_X_PAD_0+:4] == 4'd0 && head[F_MEM_X_PAD_1+:4] == 4'd0;
+    assign spares = EARLY_UOPS && is_row && meets_load == '0;
     always_comb begin
-      if (is_load) clear = memory == MEM_UOP ? (&idle) : (banks & (used[USER_GEMM] | used[USER_ALU])) == '0;
+      if (is_load) clear = memory == MEM_UOP ? (&idle) || spares : (banks & (used[USER_GEMM] | used[USER_ALU])) == '0;
       else clear = (banks & (used[USER_LOAD] | used[is_alu ? USER_GEMM : USER_ALU])) == '0;
     end
     assign may_start = clear && ends_room &&
@@ -411,7 +423,7 @@ module acc_compute (
     assign push_store = (load_retired && load_push[1]) || (execute_retired[0] && execute_push[0][1]);
     assign finished = execute_retired[0] && execute_push[0][2];
     assign busy = loads != '0 || executing != '0 || walk_busy || fill_busy;
-    wire unused = &{1'b0, push};
+    wire unused = &{1'b0, push, meets_load};
   end
 
   // --- inputs and weights ---

@@ -51,6 +51,10 @@ module acc_sequence #(
     input  logic [              15:0] insn_number,
     // Has no instruction whose micro-ops are not all on their way.
     output logic                      idle,
+    // Has one whose micro-ops, not all on their way, are among these.
+    input  logic [              16:0] load_first,
+    input  logic [              16:0] load_end,
+    output logic                      meets_load,
     output logic                      uop_en,
     output logic [ LOG_UOP_DEPTH-1:0] uop_addr,
     input  logic [              31:0] uop,
@@ -150,6 +154,8 @@ module acc_sequence #(
   assign final_step = null_op || (u_last && i_last && o_last);
   assign take = next_valid && (!active || (step && final_step));
   assign idle = !active && !next_valid;
+  assign meets_load = (next_valid && !head_null && load_first < 17'(head_end) && 17'(head_begin) < load_end) ||
+      (active && !null_op && load_first < 17'(u_end) && 17'(u_first) < load_end);
 
   logic [DB:0] d_next;
   logic [SB:0] s_next;

@@ -68,6 +68,7 @@ def test_programs_come_over_the_wire(case: Case, tmp_path: Path) -> None:
     pipes = Pipes(build(config, case.circuit, tmp_path))
     try:
         there = board.Board(pipes)
+        at, code = 0, b""
         functional = _runtime.Device("fsim", config)
         for seed in range(2):
             stream = random_stream(config, seed, 12, max_steps=200)

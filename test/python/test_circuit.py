@@ -14,7 +14,7 @@ from acc.hardware import simulator, toolchain
 from acc.hardware.package import alu_operations, package
 from acc.hardware.random_stream import random_stream
 from circuit import ALU, GEMM_SAME, REQUANTIZE, cycles, gaps, per_step, throughputs
-from circuits import BESIDE, DEEP, ROOMY, SMALL, STAGED, WIDE, Case, banked, check, extended, random_case
+from circuits import BESIDE, DEEP, EARLY, ROOMY, SMALL, STAGED, WIDE, Case, banked, check, extended, random_case
 from conftest import ROOT
 from stream_coverage import Coverage
 
@@ -33,7 +33,7 @@ def test_random_streams(case: Case) -> None:
     check(case, range(12))
 
 
-@pytest.mark.parametrize("case", STAGED[:2], ids=str)
+@pytest.mark.parametrize("case", [*STAGED[:2], EARLY[0]], ids=str)
 def test_random_streams_on_pipelines_of_other_lengths(case: Case) -> None:
     check(case, range(300, 320))
 
@@ -51,7 +51,9 @@ def test_random_circuits(seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "case", [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE)), *(banked(*b) for b in BESIDE), *STAGED], ids=str
+    "case",
+    [*SMALL, WIDE, ROOMY, DEEP, *map(extended, (*SMALL, WIDE)), *(banked(*b) for b in BESIDE), *STAGED, *EARLY],
+    ids=str,
 )
 def test_more_random_streams(case: Case) -> None:
     check(case, range(1000, 1200 if case != DEEP else 1020), 60, 1)

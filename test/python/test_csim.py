@@ -7,6 +7,7 @@ the instructions in which the two differ, runtime/vta/csim/Parameters.h is where
 from __future__ import annotations
 
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from acc.hardware import cycle_model
 from acc.hardware.package import PORTS, Circuit, package
 from acc.hardware.random_stream import random_stream
 from calibration import compare, devices, random, third_party
-from circuits import BESIDE, SMALL, STAGED, Case, banked, case, extended, random_case, staged
+from circuits import BESIDE, EARLY, SMALL, STAGED, Case, banked, case, extended, random_case, staged
 
 CONFIG = SMALL[0].config
 # Everything as small as it can be, so that everything has to wait for room.
@@ -50,6 +51,21 @@ def test_agrees_where_gemm_and_alu_run_beside_each_other(case: Case, log_banks: 
 def test_agrees_with_pipelines_of_other_lengths(case: Case) -> None:
     for latency in (3, 64):
         agree(case.config, case.circuit, latency, range(6), 40)
+
+
+@pytest.mark.parametrize("case", [EARLY[0], *(pytest.param(c, marks=pytest.mark.long) for c in EARLY[1:])], ids=str)
+def test_agrees_where_micro_ops_are_loaded_early(case: Case) -> None:
+    """And it takes no longer than otherwise."""
+    other = replace(case.circuit, early_uops=0)
+    sooner = 0
+    for latency in (3, 64):
+        agree(case.config, case.circuit, latency, range(10), 60)
+        for seed in range(10):
+            stream = random_stream(case.config, seed, 60, regions=1 << case.circuit.log_acc_banks)
+            pair = [cycle_model.device(case.config, circuit, latency=latency) for circuit in (case.circuit, other)]
+            early, late = (stream.cycles(device) for device in pair)
+            sooner += early < late
+    assert sooner
 
 
 @pytest.mark.parametrize("latency", [1, 100])

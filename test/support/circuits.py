@@ -42,6 +42,7 @@ class Case:
         named = dict(self.more)
         if any(name in named for name in STAGES):
             more += "-" + "".join(str(named[name]) for name in STAGES) + "stages"
+        more += "-early" if self.circuit.early_uops else ""
         return f"{c.batch}x{c.block_in}x{c.block_out}{widths}-port{self.port}{more}"
 
 
@@ -93,6 +94,11 @@ STAGED = [
     staged(WIDE, 2, 1, 5),
     staged(banked(extended(SMALL[0]), 1), 0, 1, 5),
     staged(banked(SMALL[1], 1), 2, 2, 1),
+]
+# LOADs of micro-ops that start early.
+EARLY = [
+    replace(given, more=(*given.more, ("early_uops", 1)))
+    for given in (banked(extended(SMALL[0]), 1), banked(SMALL[1], 2), banked(WIDE, 1))
 ]
 # Deep enough for everything that random streams do.
 ROOMY = case(0, 2, 2, 3, 3, (12, 12, 14, 14), 64, 64, 0)

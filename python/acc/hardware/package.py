@@ -20,7 +20,7 @@ class Circuit:
     `mem_data_width` is the memory port's width in bits; the other sizes are log2: instructions in each of the three
     queues, tokens in each of the four, beats of a burst, beats on their way per module, banks of the accumulators: with
     two or more, a GEMM, an ALU instruction and a LOAD of accumulators run beside each other where they touch other
-    banks.
+    banks. With `early_uops` (1), a LOAD of micro-ops there does not wait for instructions that use others.
 
     How long pipelines are is traded for frequency: `operand_stages` are registers between the scratchpads and the
     multipliers, `tree_levels` levels of the GEMM core's adder tree in a stage (more of them, fewer stages),
@@ -39,6 +39,7 @@ class Circuit:
     operand_stages: int = 1
     tree_levels: int = 2
     alu_stages: int = 3
+    early_uops: int = 0
     dsp_blocks: int | None = None
 
     def __post_init__(self) -> None:
@@ -127,6 +128,7 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["ACC_BANKS"] = 1 << circuit.log_acc_banks
     # Whether GEMM and ALU run beside each other; instructions of compute that have not retired, then, as log2.
     c["BESIDE"] = int(circuit.log_acc_banks > 0)
+    c["EARLY_UOPS"] = circuit.early_uops
     c["LOG_UNRETIRED"] = LOG_UNRETIRED
     lanes = config.batch * config.block_out
     products = lanes * config.block_in
@@ -235,7 +237,7 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        kind = "bit" if name in ("BESIDE", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
+        kind = "bit" if name in ("BESIDE", "EARLY_UOPS", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
     encodings = ENCODINGS | _masks(config)

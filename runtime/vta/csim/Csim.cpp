@@ -199,7 +199,10 @@ const std::vector<DeviceOption> &csim::circuitOptions() {
                                "levels of the adder tree of GEMM per stage",
                                initial.treeLevels, 1, 12),
       DeviceOption::makeNumber("alu_stages", "stages of the ALU",
-                               initial.aluStages, 1, 5)};
+                               initial.aluStages, 1, 5),
+      DeviceOption::makeNumber("early_uops",
+                               "1 to load micro-ops beside users of others",
+                               initial.earlyUops, 0, 1)};
   return options;
 }
 
@@ -214,10 +217,10 @@ std::vector<std::string> csim::circuitProblems(const Options &options) {
     problems.push_back("the memory port is " + std::to_string(port) +
                        " bits wide, but can only be one of (" + widths + ")");
   }
-  const int sizes[] = {options.logQueue,    options.logTokens,
-                       options.logBurst,    options.logOutstanding,
-                       options.logAccBanks, options.operandStages,
-                       options.treeLevels,  options.aluStages};
+  const int sizes[] = {
+      options.logQueue,       options.logTokens,   options.logBurst,
+      options.logOutstanding, options.logAccBanks, options.operandStages,
+      options.treeLevels,     options.aluStages,   options.earlyUops};
   for (size_t i = 0; i < std::size(sizes); ++i) {
     const DeviceOption &option = circuitOptions()[i + 1];
     if (sizes[i] < option.least || sizes[i] > option.most)
@@ -225,6 +228,9 @@ std::vector<std::string> csim::circuitProblems(const Options &options) {
                          ", but must be from " + std::to_string(option.least) +
                          " to " + std::to_string(option.most));
   }
+  if (options.earlyUops == 1 && options.logAccBanks == 0)
+    problems.push_back("early_uops needs log_acc_banks of 1 or more, as "
+                       "compute is in order without");
   if (options.logOutstanding <= options.logBurst)
     problems.push_back("log_outstanding (" +
                        std::to_string(options.logOutstanding) +
@@ -298,7 +304,8 @@ const StreamDeviceKind &csim::kind() {
              options.as<int>("log_outstanding"),
              options.as<int>("log_acc_banks"),
              options.as<int>("operand_stages"), options.as<int>("tree_levels"),
-             options.as<int>("alu_stages"), options.number("functional") != 0},
+             options.as<int>("alu_stages"), options.as<int>("early_uops"),
+             options.number("functional") != 0},
             error);
       }};
   return kind;

@@ -154,8 +154,14 @@ Cycle Machine::besideReady() const {
   const MemInsn *mem = insn.mem();
   if (!mem)
     return std::max(at, unit == Unit::Alu ? aluReady : sequenceReady);
-  const Cycle read =
-      mem->memory == Memory::Uop ? std::max(sequenceIdle, aluIdle) : 0;
+  Cycle read = 0;
+  if (mem->memory == Memory::Uop) {
+    const bool isOther =
+        geometry.earlyUops && mem->ySize == 1 && !mem->hasPads();
+    const uint32_t end = mem->sramBase + mem->xSize;
+    read = std::max(sequence.readBy(mem->sramBase, end, isOther),
+                    aluSequence.readBy(mem->sramBase, end, isOther));
+  }
   return std::max({at, read, computeFill.room(),
                    mem->movesData() ? computeWalk.ready() : 0});
 }
@@ -255,7 +261,6 @@ void Machine::acceptCompute(Cycle cycle) {
     const Sequence::Times times =
         (isAlu ? aluSequence : sequence).run(cycle, insn, uops);
     (isAlu ? aluReady : sequenceReady) = times.ready;
-    (isAlu ? aluIdle : sequenceIdle) = times.idle;
     scoreboard.start(i, unit, examined.front().banks, times.ends);
     examined.pop_front();
     retireInOrder();

@@ -130,7 +130,7 @@ private:
   /// The times of compute: when the sequencer takes another instruction and is
   /// idle, and when the last LOAD ends, as far as that is settled.
   Cycle sequenceReady = 0, sequenceIdle = 0, lastLoad = 0;
-  Cycle aluReady = 0, aluIdle = 0;
+  Cycle aluReady = 0;
   /// The LOADs that compute has accepted, and those known to have retired.
   uint64_t loads = 0, loadsRetired = 0;
   std::vector<Cycle> executed;

@@ -138,7 +138,7 @@ struct Geometry {
         logOutstanding(options.logOutstanding),
         logAccBanks(options.logAccBanks),
         logAccDepth(log2(config.depth(isa::Memory::Acc))),
-        aluStages(options.aluStages),
+        earlyUops(options.earlyUops != 0), aluStages(options.aluStages),
         requantizeMore(pipeline.requantizeBehind - options.aluStages / 2) {
     const int tree =
         (config.logBlockIn + options.treeLevels - 1) / options.treeLevels;
@@ -168,6 +168,8 @@ struct Geometry {
 
   int logPort, logQueue, logTokens, logBurst, logOutstanding;
   int logAccBanks, logAccDepth;
+  /// LOADs of micro-ops run beside instructions that use others.
+  bool earlyUops;
   /// Stages of the ALU, and by how much a `requantize` takes longer.
   Cycle aluStages, requantizeMore;
   /// Stages of operands and of the adder tree of GEMM, but for one, in which

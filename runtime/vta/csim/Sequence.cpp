@@ -251,10 +251,22 @@ Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
       runGemm(first, *loop, used, kind);
     }
   }
+  used[0] = used[1];
+  used[1] = {0, 0, latest().step + pipeline.loopIdle};
+  if (loop && loop->steps() != 0)
+    used[1].first = loop->uopBgn, used[1].end = loop->uopEnd;
   return {taken + pipeline.nextRoom, latest().step + pipeline.loopIdle,
           latest().issued + ahead +
               (kind == Alu ? pipeline.alu + geometry.aluStages
                : kind == Requantize
                    ? pipeline.alu + geometry.aluStages + geometry.requantizeMore
                    : pipeline.gemm)};
+}
+
+Cycle Sequence::readBy(uint32_t first, uint32_t end, bool isOther) const {
+  Cycle result = 0;
+  for (const Used &one : used)
+    if (!isOther || (first < one.end && one.first < end))
+      result = std::max(result, one.idle);
+  return result;
 }

@@ -41,6 +41,10 @@ public:
   Times run(Cycle cycle, const isa::Instruction &insn,
             std::span<const isa::Uop> uops);
 
+  /// When a LOAD of the micro-ops from \p first to before \p end is in no
+  /// instruction's way; \p isOther: those that are not among them may be read.
+  Cycle readBy(uint32_t first, uint32_t end, bool isOther) const;
+
 private:
   enum Kind : uint8_t { Gemm, Reset, Alu, Null, Requantize };
   struct Op {
@@ -114,6 +118,13 @@ private:
   /// Operations so far, those left out, and how many of them the waiting room
   /// knows of when the next one is considered.
   uint64_t count = kHistory, skipped = 0, seen = kHistory;
+  /// The micro-ops of the last two instructions, more of which do not wait, and
+  /// when they have been read.
+  struct Used {
+    uint32_t first = 0, end = 0;
+    Cycle idle = 0;
+  };
+  std::array<Used, 2> used;
   /// The issue of the last operation of the ALU, of the last `requantize`.
   Cycle lastAlu = 0, lastRequantize = 0;
 };

@@ -173,7 +173,7 @@ void acc::python::registerDevice(nb::module_ &m) {
       "circuit_problems",
       [](int64_t portBits, int logQueue, int logTokens, int logBurst,
          int logOutstanding, int logAccBanks, int operandStages, int treeLevels,
-         int aluStages) {
+         int aluStages, int earlyUops) {
         vta::csim::Options options;
         options.portBits =
             static_cast<uint32_t>(std::clamp<int64_t>(portBits, 0, 1 << 20));
@@ -185,6 +185,7 @@ void acc::python::registerDevice(nb::module_ &m) {
         options.operandStages = operandStages;
         options.treeLevels = treeLevels;
         options.aluStages = aluStages;
+        options.earlyUops = earlyUops;
         return vta::csim::circuitProblems(options);
       },
       "mem_width"_a = vta::csim::Options().portBits,
@@ -196,6 +197,7 @@ void acc::python::registerDevice(nb::module_ &m) {
       "operand_stages"_a = vta::csim::Options().operandStages,
       "tree_levels"_a = vta::csim::Options().treeLevels,
       "alu_stages"_a = vta::csim::Options().aluStages,
+      "early_uops"_a = vta::csim::Options().earlyUops,
       "Why there is no such circuit.");
   m.def("acc_bank_problem", &vta::csim::accBankProblem, "config"_a,
         "log_acc_banks"_a, "mem_data_width"_a,

@@ -32,6 +32,9 @@ struct Options {
   /// Registers before the multipliers, levels of the adder tree per stage, and
   /// stages of the ALU.
   int operandStages = 1, treeLevels = 2, aluStages = 3;
+  /// Where GEMM and ALU run beside each other: LOADs of micro-ops do not wait
+  /// for instructions that use others.
+  int earlyUops = 0;
   /// Execute the stream too (with the functional simulator), so that DRAM is
   /// as it should be afterwards.
   bool functional = true;
