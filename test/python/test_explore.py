@@ -26,6 +26,7 @@ from acc.exploration.search import Counted, dominates, front_of
 from acc.exploration.space import read_space
 from acc.hardware import energy, prediction
 from acc.hardware.package import Circuit
+from acc.hardware.toolchain import ToolError
 from acc.targets.vta.profile import profile
 from acc.tuning.log import Writer
 from browser import Balance, look
@@ -329,6 +330,17 @@ def test_what_fails_timing_falls_out_and_is_remembered(
     assert any("fails timing" in note for note in front.notes)
     rows = (tmp_path / "front" / "routed.jsonl").read_text().splitlines()
     assert any(json.loads(row)["fmax_mhz"] < 90 for row in rows)
+
+
+def test_a_tool_that_fails_costs_no_point(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def route(self: Any, design: Any, mhz: float, progress: Any) -> dict[str, Any]:
+        raise ToolError("place and route failed: killed")
+
+    monkeypatch.setattr("acc.targets.vta.designs.designs.VtaDesigns.route", route)
+    options = Options(trials=2, jobs=1, strategy="random", points=2, route=1)
+    front = explore(model, SPACE, output=tmp_path / "front", options=options)
+    assert front.points and all(point.data["routed"] is None for point in front.points)
+    assert any("is not routed: place and route failed" in note for note in front.notes)
 
 
 # Bad input, bad luck.

@@ -28,6 +28,7 @@ from acc.exploration.space import Space, SpaceChoice, read_space
 from acc.exploration.trials import Trial, Trials
 from acc.files import read_bytes
 from acc.frontend.specialize import Values
+from acc.hardware.toolchain import ToolError
 from acc.pipeline import Options as PipelineOptions
 from acc.pipeline import Shapes
 from acc.targets.base import Accelerator
@@ -332,7 +333,12 @@ class Exploration:
             row, mhz = None, item.design.mhz
             if k in routed:
                 self._tell("place and route")
-                row, problem = self._route(item.design)
+                try:
+                    row, problem = self._route(item.design)
+                except ToolError as error:
+                    # The search was long, and what it found is as good as without.
+                    rejected.append(f"{item.design.summary} is not routed: {error}")
+                    row, problem = None, ""
                 if problem:
                     rejected.append(f"{item.design.summary}: {problem}")
                     continue
