@@ -240,7 +240,8 @@ def start(pipeline: Pipeline, stage: Stage) -> Start:
         graph = _graph(stage)
         return Start(stage.module, graph, _kernels(pipeline, stage, graph) if stage.name == "te" else None)
     except (KeyError, TypeError, ValueError, StopIteration, AttributeError) as error:
-        what = f"has no {error}" if isinstance(error, KeyError) else f"does not fit its IR: {error}"
+        reason = f": {error}" if str(error) else ""
+        what = f"has no {error}" if isinstance(error, KeyError) else f"does not fit its IR{reason}"
         raise CompileError(
             f"'{stage.source}': what it says of the model {what}: "
             "a graph has a function main, whose arguments and results have names (graph.name)"
