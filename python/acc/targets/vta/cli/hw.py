@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from acc._lib import _runtime
@@ -20,7 +20,8 @@ def register(subparsers: Any) -> None:
     synth = actions.add_parser(
         "synth",
         help="synthesize, place and route",
-        description="Synthesizes the accelerator for an FPGA, places and routes it: minutes, cached.",
+        description="Synthesizes the accelerator for an FPGA, places and routes it: minutes, cached. With "
+        "--device asic (or asic:FILE.toml) estimates a chip of standard cells: synthesized, not placed.",
     )
     synth.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
     synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k or ecp5-25k")
@@ -40,7 +41,35 @@ def register(subparsers: Any) -> None:
         help="write a bitstream for the ULX3S instead: the circuit with memory and a serial port, at 25 MHz",
     )
     synth.add_argument("--json", action="store_true", help="print the result as JSON")
-    synth.set_defaults(run=run)
+    synth.set_defaults(run=lambda args: (estimate if args.device.partition(":")[0] == "asic" else run)(args))
+
+
+# What the circuit calls an option that the command line calls something else.
+FLAGS = {"mem_data_width": "mem_width"}
+
+
+def estimate(args: argparse.Namespace) -> int:
+    """Runs the command for a chip; raises AccError on bad input."""
+    from acc.cli.bundle import Progress
+    from acc.hardware.asic import estimate_asic
+    from acc.hardware.package import Circuit
+    from acc.targets.vta.config import load_config
+
+    if not 1 <= args.target_mhz <= 10000:
+        raise ConfigError(f"--target-mhz is {args.target_mhz:g}, but must be from 1 to 10000")
+    if getattr(args, "bitstream", None) is not None:
+        raise ConfigError("--bitstream is for FPGAs, and --device asic is none")
+    given = {field.name: getattr(args, FLAGS.get(field.name, field.name), None) for field in fields(Circuit)}
+    circuit = Circuit(**{name: value for name, value in given.items() if value is not None})
+    progress = Progress()
+    try:
+        found = estimate_asic(
+            load_config(args.config), circuit, device=args.device, target_mhz=args.target_mhz, progress=progress
+        )
+    finally:
+        progress.finish()
+    print(json.dumps(asdict(found)) if args.json else found.table())
+    return 0
 
 
 def run(args: argparse.Namespace) -> int:
