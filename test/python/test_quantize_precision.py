@@ -121,6 +121,8 @@ def test_what_nothing_keeps_names_the_layers(samples: np.ndarray) -> None:
         (lambda run: 1 / 0, "the evaluation raises ZeroDivisionError"),
         (lambda run: "good", "the evaluation returns str, not a number"),
         (lambda run: float("nan"), "the evaluation returns nan"),
+        (lambda run: run({"q": 1}), "the evaluation runs the model with 'q', but its inputs are 'input'$"),
+        (lambda run: run({}), "the evaluation runs the model with nothing, but its inputs are 'input'$"),
     ],
 )
 def test_evaluations_that_do_not_evaluate(evaluate, message: str, samples: np.ndarray) -> None:

@@ -273,7 +273,8 @@ class Runner:
     ) -> None:
         """programs: those of other runners of the same model. more: tensors that these return."""
         proto = model.proto if isinstance(model, FloatModel) else model
-        self._inputs = {value.name for value in proto.graph.input}
+        self.inputs = [value.name for value in proto.graph.input]
+        self._inputs = set(self.inputs)
         self.read = list(tensors)
         self._model = model
         self._tensors = sorted({*tensors, *more} - self._inputs)

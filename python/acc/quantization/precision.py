@@ -252,6 +252,12 @@ class _Judge:
             return None
 
         def run(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            # What is compiled may have weights as inputs, too, which are no matter of the evaluation.
+            if set(feeds) != set(runner.inputs):
+                given, wanted = (listing([f"'{name}'" for name in names]) for names in (feeds, runner.inputs))
+                raise QuantizeError(
+                    f"the evaluation runs the model with {given or 'nothing'}, but its inputs are {wanted}"
+                )
             return runner.run({name: np.asarray(array) for name, array in feeds.items()})
 
         try:
