@@ -157,8 +157,9 @@ private:
           return false;
         needed.insert(definition);
       }
-    // What is loaded for it, and what that needs.
-    llvm::SmallPtrSet<Value, 4> sources;
+    // What is loaded for it, and what that needs. Operations may work in
+    // place, on what a LOAD has put into their results.
+    llvm::SmallPtrSet<Value, 4> sources = {segment.result};
     for (Operation *op : segment.ops)
       if (Value source = mlir::cast<AluOp>(op).getSrc())
         sources.insert(rootOf(source));

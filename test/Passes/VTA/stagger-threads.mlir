@@ -49,4 +49,19 @@ func.func @bound(%dram: memref<1x1x16xi32, #vta.mem<dram>>, %x: memref<8x1x16xi8
   vta.alu add outs(%b : memref<8x1x16xi32, #vta.mem<acc>>) ins(%bias : memref<1x1x16xi32, #vta.mem<acc>>) bounds [8] maps [#id, #zero]
   return
 }
+
+// What works in place goes there with the LOAD of what it works on.
+// CHECK-LABEL: func @in_place
+func.func @in_place(%dram: memref<8x1x16xi8, #vta.mem<dram>>, %x: memref<8x1x16xi8, #vta.mem<inp>>, %w: memref<1x16x16xi8, #vta.mem<wgt>>, %a: memref<8x1x16xi32, #vta.mem<acc>>) attributes {target = #vta} {
+  // CHECK: vta.gemm {{.*}} outs(%[[A:[a-z0-9]+]]
+  // CHECK: vta.load %{{.*}}, %[[B:[a-z0-9_]+]]
+  // CHECK: vta.alu mul outs(%[[B]]
+  // CHECK: vta.alu shr outs(%[[A]]
+  vta.gemm ins(%x, %w : memref<8x1x16xi8, #vta.mem<inp>>, memref<1x16x16xi8, #vta.mem<wgt>>) outs(%a : memref<8x1x16xi32, #vta.mem<acc>>) bounds [8] maps [#id, #zero, #id]
+  vta.alu shr outs(%a : memref<8x1x16xi32, #vta.mem<acc>>) imm 3 bounds [8] maps [#id]
+  %b = memref.alloc() : memref<8x1x16xi32, #vta.mem<acc>>
+  vta.load %dram, %b low [0] high [0] : memref<8x1x16xi8, #vta.mem<dram>>, memref<8x1x16xi32, #vta.mem<acc>>
+  vta.alu mul outs(%b : memref<8x1x16xi32, #vta.mem<acc>>) imm 5 bounds [8] maps [#id]
+  return
+}
 }
