@@ -162,8 +162,10 @@ def _run_native() -> str:
 def _room(name: str, folder: str, remedy: str) -> Check:
     """Whether a folder, or the nearest that is there, can be written to and has room."""
     place = folder
-    while not os.path.isdir(place) and os.path.dirname(place) != place:
+    while not os.path.lexists(place) and os.path.dirname(place) != place:
         place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        return Check(name, "missing", f"'{place}' is not a folder", remedy)
     if not os.access(place, os.W_OK | os.X_OK):
         return Check(name, "missing", f"'{place}' cannot be written to", remedy)
     free = shutil.disk_usage(place).free

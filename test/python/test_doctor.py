@@ -74,8 +74,11 @@ def test_what_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Path, monke
     assert compiler["state"] == "missing" and "no-such-compiler" in compiler["found"] and compiler["remedy"]
 
 
-def test_a_folder_that_cannot_be_used(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/1/none")
+@pytest.mark.parametrize("folder", ["/proc/1/none", "/dev/null", "/dev/null/inside"])
+def test_a_folder_that_cannot_be_used(
+    folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
     main(["doctor", "--json"])
     found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert found["room for the caches"]["remedy"]
