@@ -161,6 +161,11 @@ MUTATIONS = (
     ),
     Mutation("bounds-too-late", "requantize", "bounds5 <= bounds4", "bounds5 <= bounds"),
     Mutation("bias-lost", "requantize", "biased = a + first[F_REQUANTIZE_BIAS+:32]", "biased = a"),
+    Mutation("lookup-unsigned", "alu", "32'($signed(looked_up))", "32'(looked_up)"),
+    Mutation("lookup-in-the-first-table", "execute", "t_table = imm[ADD][TABLE_BITS-1:0]", "t_table = '0"),
+    Mutation("table-anywhere", "tables", "w_lanes[lane] && (&entry[LOG_UOP_DEPTH-1:WORDS])", "w_lanes[lane]"),
+    Mutation("table-beside-lanes", "tables", "w_en && w_lanes[lane] && (", "w_en && ("),
+    Mutation("table-overtaken", "compute", "!HAS_TABLE || used[USER_ALU] == '0", "1'b1", "lookups"),
     Mutation("cross-product-lost", "alu", "{cross2[15:0] + cross2b[15:0], 16'd0}", "{cross2[15:0], 16'd0}"),
     Mutation(
         "acc8-unsigned",

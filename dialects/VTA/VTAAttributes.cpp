@@ -215,13 +215,18 @@ LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 // StepAttr, ActivationAttr
 //===----------------------------------------------------------------------===//
 
+/// Whether an operation takes two accumulators, or one and an immediate.
+static bool isStep(AluKind op) {
+  return isa::kAluOpFacts[static_cast<int>(op)].sources == 1;
+}
+
 LogicalResult StepAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                AluKind op, DenseI64ArrayAttr values) {
   if (values.empty())
     return emitError() << "a step needs a value";
-  if (op == AluKind::Requantize)
+  if (!isStep(op))
     return emitError() << "a step has one operand, '" << stringifyAluKind(op)
-                       << "' has several";
+                       << "' has another number of them";
   for (int64_t value : values.asArrayRef())
     if (op == AluKind::Shr ? value < 0 || value > 31 : !llvm::isInt<32>(value))
       return emitError() << "a step of '" << stringifyAluKind(op)
@@ -243,6 +248,7 @@ static int32_t evaluate(AluKind op, int32_t a, int32_t b) {
   case AluKind::Mul:
     return int32_t(uint32_t(a) * uint32_t(b));
   case AluKind::Requantize:
+  case AluKind::Table:
     break;
   }
   llvm_unreachable("a step has one operand");
@@ -266,7 +272,7 @@ ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "left";
   if (join == AluKind::Shr)
     return emitError() << "an activation cannot join by a shift";
-  if (join == AluKind::Requantize)
+  if (!isStep(join))
     return emitError() << "an activation cannot join by '"
                        << stringifyAluKind(join) << "'";
   return success();

@@ -225,7 +225,7 @@ ParseResult InsnAluOp::parse(OpAsmParser &parser, OperationState &state) {
   if (!op)
     return parser.emitError(parser.getNameLoc())
            << "unknown operation '" << name
-           << "', expected min, max, add, shr, mul or requantize";
+           << "', expected min, max, add, shr, mul, requantize or table";
   fields.alu_op = int32_t(*op);
   return parseFields(parser, state,
                      {"reset", "imm", "unused_imm", "uop", "iter", "dst", "src",

@@ -381,6 +381,9 @@ LogicalResult AluOp::verify() {
                               " src in front of the element must have as many,"
                               " and its map end with 0";
   }
+  if (isa::kAluOpFacts[static_cast<int>(getOp())].sources == 0 && !getImm())
+    return emitOpError() << stringifyAluKind(getOp())
+                         << " has nothing but an immediate";
   bool commutes = getOp() == AluKind::Min || getOp() == AluKind::Max ||
                   getOp() == AluKind::Add;
   for (auto [dim, bound] : llvm::enumerate(getStaticBounds()))

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 // One 32-bit lane of the tensor ALU: min, max, add, arithmetic shift in both
-// directions, multiply.
+// directions, multiply; it may also take what acc_tables has looked up.
 //
 //   a, b -> [operands, amount] -> [add, less, products, coarse shift]
 //   cycle 0          1                           2
@@ -35,6 +35,8 @@ module acc_alu #(
     input  logic [31:0] a,
     input  logic [31:0] b,
     output logic [31:0] r,
+    // What the table says of operand a, two cycles later.
+    input  logic [ 7:0] looked_up,
     // For acc_requantize, by stage: what is shifted to the right, and what that
     // gives, behind the coarse shift.
     input  logic [ALU_IN:0] shifts,
@@ -175,13 +177,14 @@ module acc_alu #(
   );
 
   // --- 3 ---
-  logic [31:0] fine;
+  logic [31:0] fine, product;
+  assign product = low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
   assign pre_shifted = fine;
   assign fine = flush2 ? {32{fill2}} : 32'($signed({fill2, shift2}) >>> amount2);
   // What there is to choose from.
   logic [31:0] simple3, shifted3, product3, chosen;
   logic [2:0] op3;
-  logic [31:0] simple, product;
+  logic [31:0] simple;
   always_comb begin
     case (op2)
       ALU_MIN: simple = less2 ? a2 : b2;
@@ -189,7 +192,6 @@ module acc_alu #(
       default: simple = sum2;
     endcase
   end
-  assign product = low2[31:0] + {cross2[15:0] + cross2b[15:0], 16'd0};
   if (ALU_OUT > 1) begin : g_choices
     always_ff @(posedge clk)
       if (en[MIDDLE+1] || !GATE_IDLE) begin
@@ -204,10 +206,23 @@ module acc_alu #(
     assign shifted3 = left2 ? reversed(fine) : fine;
     assign product3 = product;
   end
+  // Tables answer in stage 3 of three; where there are more, the answer waits.
+  logic [7:0] looked_up3;
+  if (HAS_TABLE && ALU_STAGES > 3) begin : g_answers
+    logic [ALU_STAGES-4:0][7:0] answers;
+    always_ff @(posedge clk) begin
+      answers[0] <= looked_up;
+      for (int k = 1; k < ALU_STAGES - 3; k++) answers[k] <= answers[k-1];
+    end
+    assign looked_up3 = answers[ALU_STAGES-4];
+  end else begin : g_answer
+    assign looked_up3 = looked_up;
+  end
   always_comb begin
     case (op3)
       ALU_MIN, ALU_MAX, ALU_ADD: chosen = simple3;
       ALU_SHR: chosen = shifted3;
+      ALU_TABLE: chosen = HAS_TABLE ? 32'($signed(looked_up3)) : product3;
       default: chosen = product3;
     endcase
   end
@@ -216,5 +231,5 @@ module acc_alu #(
   end else begin : g_no_result
     assign r = chosen;
   end
-  wire unused = &{1'b0, en, shifts, biased, pre_shift, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
+  wire unused = &{1'b0, looked_up3, en, shifts, biased, pre_shift, multiplies, factor, multiplier, low2[33:32], cross2[31:16], cross2b[31:16]};
 endmodule

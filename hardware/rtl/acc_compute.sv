@@ -231,7 +231,10 @@ module acc_compute (
   logic [15:0] executed;
   logic [UNITS-1:0][LOG_ACC_DEPTH-1:0] acc_addr, x_entry;
   logic [UNITS-1:0][ACC_ELEM-1:0] acc_data, x_data;
-  logic [UNITS-1:0] inp_ens, wgt_ens;
+  logic [UNITS-1:0] inp_ens, wgt_ens, table_ens;
+  logic [UNITS-1:0][TABLE_BITS-1:0] table_numbers;
+  logic [UNITS-1:0][BATCH*BLOCK_OUT-1:0][LOG_TABLE_ENTRIES-1:0] table_indices;
+  logic [BATCH*BLOCK_OUT-1:0][7:0] table_values;
   logic [UNITS-1:0][LOG_INP_DEPTH-1:0] inp_addrs;
   logic [UNITS-1:0][LOG_WGT_DEPTH-1:0] wgt_addrs;
   logic [INP_ELEM-1:0] inp_data;
@@ -309,6 +312,10 @@ module acc_compute (
         .acc_en(acc_en[k]),
         .acc_addr(acc_addr[k]),
         .acc_data(acc_data[k]),
+        .t_en(table_ens[k]),
+        .t_table(table_numbers[k]),
+        .t_index(table_indices[k]),
+        .t_value(table_values),
         .w_en(x_en[k]),
         .w_entry(x_entry[k]),
         .w_data(x_data[k]),
@@ -318,6 +325,21 @@ module acc_compute (
         .reset_step(reset_steps[k]),
         .alu_step(alu_steps[k])
     );
+  end
+  if (HAS_TABLE) begin : g_tables
+    acc_tables tables (
+        .clk,
+        .w_en(w_en && w_kind == 2'd0),
+        .w_base,
+        .w_lanes(w_lanes[(1<<LOG_EPB_UOP)-1:0]),
+        .w_data,
+        .r_en(table_ens[UNITS-1]),
+        .r_table(table_numbers[UNITS-1]),
+        .r_index(table_indices[UNITS-1]),
+        .r_data(table_values)
+    );
+  end else begin : g_no_tables
+    assign table_values = '0;
   end
   assign fault = faults != '0;
   assign fault_code = faults[0] ? fault_codes[0] : fault_codes[UNITS-1];
@@ -369,13 +391,15 @@ module acc_compute (
     );
     // No other unit uses a bank of the instruction; micro-ops are overwritten
     // when all those to be executed have been read, or, with EARLY_UOPS, if they
-    // are others.
-    logic is_row, spares;
+    // are others; and no table that may lie among them is in use.
+    logic is_row, spares, tables_free;
     assign is_row = head[F_MEM_Y_SIZE+:16] == 16'd1 && head[F_MEM_Y_PAD_0+:4] == 4'd0 && head[F_MEM_Y_PAD_1+:4] == 4'd0 &&
         head[F_MEM_X_PAD_0+:4] == 4'd0 && head[F_MEM_X_PAD_1+:4] == 4'd0;
     assign spares = EARLY_UOPS && is_row && meets_load == '0;
+    assign tables_free = !HAS_TABLE || used[USER_ALU] == '0;
     always_comb begin
-      if (is_load) clear = memory == MEM_UOP ? (&idle) || spares : (banks & (used[USER_GEMM] | used[USER_ALU])) == '0;
+      if (is_load)
+        clear = memory == MEM_UOP ? ((&idle) || spares) && tables_free : (banks & (used[USER_GEMM] | used[USER_ALU])) == '0;
       else clear = (banks & (used[USER_LOAD] | used[is_alu ? USER_GEMM : USER_ALU])) == '0;
     end
     assign may_start = clear && ends_room &&
@@ -583,5 +607,5 @@ module acc_compute (
     );
   end
   wire unused = &{1'b0, insn_valid, nop, l_entry, l_base, l_lanes, w_entry, w_base, w_lanes, push_count,
-      push_valid, inp_ens, wgt_ens, inp_addrs[UNITS-1], wgt_addrs[UNITS-1]};
+      push_valid, inp_ens, wgt_ens, table_ens, table_numbers, table_indices, inp_addrs[UNITS-1], wgt_addrs[UNITS-1]};
 endmodule

@@ -59,6 +59,12 @@ module acc_execute #(
     output logic                     acc_en,
     output logic [LOG_ACC_DEPTH-1:0] acc_addr,
     input  logic [     ACC_ELEM-1:0] acc_data,
+    // What acc_tables looks up: the entry, by lane, and the table. Two cycles
+    // later, what it says.
+    output logic                     t_en,
+    output logic [     TABLE_BITS-1:0] t_table,
+    output logic [BATCH*BLOCK_OUT-1:0][LOG_TABLE_ENTRIES-1:0] t_index,
+    input  logic [BATCH*BLOCK_OUT-1:0][7:0] t_value,
     output logic                     w_en,
     output logic [LOG_ACC_DEPTH-1:0] w_entry,
     output logic [     ACC_ELEM-1:0] w_data,
@@ -232,6 +238,7 @@ module acc_execute #(
             .a (old[LANE*32+:32]),
             .b (operand),
             .r (r[LANE*32+:32]),
+            .looked_up(t_value[LANE]),
             .shifts,
             .biased,
             .pre_shift,
@@ -247,9 +254,16 @@ module acc_execute #(
         assign pre_shifted = '0;
         assign low = '0;
         assign high = '0;
-        wire unused = &{1'b0, operand, shifts, biased, pre_shift, multiplies, factor, multiplier};
+        wire unused = &{1'b0, operand, shifts, biased, pre_shift, multiplies, factor, multiplier, t_value[LANE]};
       end
     end
+  end
+
+  // --- tables ---
+  assign t_en = ALU && HAS_TABLE && is_alu[ADD] && alu_op[ADD] == ALU_TABLE;
+  assign t_table = imm[ADD][TABLE_BITS-1:0];
+  for (genvar l = 0; l < BATCH * BLOCK_OUT; l++) begin : g_index
+    assign t_index[l] = old[l*32+:LOG_TABLE_ENTRIES];
   end
 
   // --- results ---

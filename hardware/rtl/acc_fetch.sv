@@ -176,11 +176,11 @@ module acc_fetch (
   assign queue = to_load ? 3'b001 : opcode == OP_STORE ? 3'b100 : 3'b010;
   assign bad_flags = (to_load && (d[F_POP_PREV] || d[F_PUSH_PREV])) ||
       (opcode == OP_STORE && (d[F_POP_NEXT] || d[F_PUSH_NEXT]));
-  // The operations of the ALU that there are: those of extensions have no
-  // immediate.
+  // The operations of the ALU that there are: those of extensions have either
+  // no immediate or nothing else.
   logic [7:0] operation, defined;
   assign defined = OP_DEFINED;
-  assign operation = d[F_ALU_USE_IMM] ? ALU_IMMEDIATE : ALU_DEFINED;
+  assign operation = d[F_ALU_USE_IMM] ? ALU_IMMEDIATE : ALU_WITH_SOURCE;
   always_comb begin
     problem = FETCH_FINE;
     if (!defined[opcode] || (opcode == OP_GEMM_SET && d[F_LOOP_RESET])) problem = FETCH_OPCODE;

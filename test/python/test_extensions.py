@@ -15,13 +15,15 @@ from acc.cli import main
 from acc.errors import AccError, ConfigError
 from acc.hardware import simulator
 from acc.targets.vta.profile import profile
-from circuits import SMALL, extended
+from circuit import per_step
+from circuits import SMALL, Case, banked, extended
 from qdq_models import QdqModel, power_of_two_network, random_network
 from test_quantized_zoo import check
 
 EXTENDED = {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
 REQUANTIZE = "alu.requantize uop=0:1 iter=1,1 dst=0,0 src=0,0"
 SET = "gemm.set uop=0:1 iter=1,1"
+TABLE = "alu.table uop=0:1 iter=1,1 use_imm=1 imm=0"
 CASE = extended(SMALL[0])
 UOP = "load.uop sram=0 dram=0 y=1 x=1 stride=1\n"
 
@@ -101,6 +103,74 @@ finish"""
     np.testing.assert_array_equal(results[0], results[1])
 
 
+@pytest.mark.parametrize("case", [CASE, banked(CASE, 1), extended(SMALL[1])], ids=str)
+def test_lookups(case: Case) -> None:
+    """By the low 8 bits, signed entries; in a table that was loaded anew, at once; the immediate's low bits count."""
+    config = case.config
+    rng = np.random.default_rng(0)
+    lanes = config.element_bytes("acc") // 4
+    tables = rng.permuted(np.tile(np.arange(256), (2, 1)), axis=1)
+    values = rng.integers(-(1 << 31), 1 << 31, (24, lanes), np.int32)
+    values[:2, :3] = [[-1, -128, 127], [128, 255, 256]]
+    text = f""".config {config.to_json()}
+.buffer "uop" 4096
+.buffer "acc" 4096
+.buffer "out" 4096
+load.uop sram=0 dram=@0+0 y=1 x=1 stride=1
+load.acc sram=0 dram=@1+0 y=1 x=24 stride=24
+load.uop sram={config.table_begin(-1)} dram=@0+1 y=1 x=256 stride=256
+alu.table uop=0:1 iter=1,12 dst=0,1 use_imm=1 imm=-1
+load.uop sram={config.table_begin(-1)} dram=@0+257 y=2 x=128 stride=128
+alu.table uop=0:1 iter=3,4 dst=4,1 use_imm=1 imm={(1 << 14) - 1}
+store.out sram=0 dram=@2+0 y=1 x=24 stride=24
+finish"""
+    uops = "\n".join(f".uop dst={dst}" for dst in [0, *tables.reshape(-1)])
+    words = _runtime.Program.parse(uops, config).uops
+    program = _runtime.Program.parse(text)
+    program.insert_tokens()
+    expected = values.astype(np.uint8)
+    expected[:12] = tables[0][expected[:12]]
+    expected[:12] = tables[1][expected[:12]]
+    results = []
+    for name in ("fsim", "tsim"):
+        unit = simulator.device(config, case.circuit, optimize=0) if name == "tsim" else device(name, config)
+        memory = np.zeros(3 * 4096, np.uint8)
+        memory[: len(words)] = np.frombuffer(words, np.uint8)
+        memory[4096 : 4096 + values.nbytes] = values.view(np.uint8).reshape(-1)
+        unit.attach_at(0, memory)
+        result = unit.run(program.link([0, 4096, 8192]))
+        assert result["ok"], result["message"]
+        results.append(memory[8192 : 8192 + 24 * lanes].reshape(24, lanes))
+    np.testing.assert_array_equal(results[0], expected)
+    np.testing.assert_array_equal(results[1], expected)
+
+
+def test_a_lookup_takes_one_cycle_for_each_entry() -> None:
+    text = "alu.table uop=0:1 iter=1,{n} dst=0,1 use_imm=1 imm=0"
+    for name in ("csim", "tsim"):
+        assert per_step(device(name, CASE.config), CASE.config, text) == 1
+
+
+def test_a_table_that_was_not_loaded() -> None:
+    """All of it counts, as nobody knows what will be looked up."""
+    config = CASE.config
+    begin = config.table_begin(0)
+    for entries, fine in ((256, True), (255, False)):
+        text = f""".config {config.to_json()}
+.buffer "uop" 4096
+.uop_buffer 0
+.uop dst=0
+.uop dst=1
+load.uop sram=0 dram=@0+0 y=1 x=1 stride=1
+load.acc sram=0 dram=0 y=1 x=1 stride=1
+load.uop sram={begin} dram=@0+0 y={entries} x=1 stride=0
+{TABLE}
+finish"""
+        problems = _runtime.Program.parse(text).verify()
+        assert (not problems) == fine, problems
+    assert f"micro-op {begin + 255}" in str(problems)
+
+
 def test_kernels_that_fit_no_scratchpad_run_on_the_host(tmp_path: pathlib.Path) -> None:
     """In the same steps."""
     keys = {"LOG_BLOCK": 3, "LOG_INP_BUFF_SIZE": 4, "LOG_WGT_BUFF_SIZE": 7, "LOG_ACC_BUFF_SIZE": 7}
@@ -133,6 +203,7 @@ def said(name: str, config: Any, text: str, written_for: Any = None) -> str:
     [
         (REQUANTIZE, ["undefined ALU operation 5", "requantize", "ALU_REQUANTIZE"]),
         (SET, ["undefined opcode 5", "gemm_set", "GEMM_SET"]),
+        (TABLE, ["undefined ALU operation 6", "table", "ALU_TABLE"]),
     ],
 )
 def test_what_is_not_declared(name: str, text: str, mentions: list[str]) -> None:
@@ -166,6 +237,16 @@ def test_requantize_has_no_immediate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fsim", "csim", "tsim"])
+def test_a_lookup_has_nothing_but_an_immediate(name: str) -> None:
+    config, layout = CASE.config, CASE.config.layout["alu"]
+    words = bytearray(_runtime.Program.parse(f"{TABLE}\nfinish", config).encode())
+    at = layout["use_imm"][0]
+    words[at // 8] &= ~(1 << at % 8) & 255
+    result = device(name, config).run(bytes(words))
+    assert not result["ok"] and "instruction 0" in result["message"] and "an immediate" in result["message"]
+
+
+@pytest.mark.parametrize("name", ["fsim", "csim", "tsim"])
 def test_a_source_beyond_the_accumulators(name: str) -> None:
     """Of the three, the last one is."""
     last = CASE.config.depth("acc") - 1
@@ -182,7 +263,7 @@ def test_a_source_beyond_the_accumulators(name: str) -> None:
             assert "instruction 1 (ALU requantize)" in result["message"] and "src" in result["message"]
 
 
-@pytest.mark.parametrize(("text", "key"), [(REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET")])
+@pytest.mark.parametrize(("text", "key"), [(REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET"), (TABLE, "ALU_TABLE")])
 def test_the_assembler_says_so_too(text: str, key: str) -> None:
     with pytest.raises(AccError, match=rf"line 1.*{key}"):
         _runtime.Program.parse(f"{text}\nfinish", SMALL[0].config)
@@ -200,11 +281,31 @@ def test_configurations_without_room_for_its_sources(keys: dict[str, int], tmp_p
         assert main(["sim", "--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"LOG_UOP_BUFF_SIZE": 10}, r"ALU_TABLE is 1.*512 entries of uop.*LOG_UOP_BUFF_SIZE 10 gives 256: 11 is the"),
+        ({"LOG_ACC_BUFF_SIZE": 13}, r"ALU_TABLE is 1.*256 entries of acc.*LOG_ACC_BUFF_SIZE 13 gives 128: 14 is the"),
+    ],
+)
+def test_configurations_without_room_for_a_table(
+    keys: dict[str, int], message: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = json.dumps(keys | {"ALU_TABLE": 1})
+    with pytest.raises(ConfigError, match=message):
+        _runtime.Config(text)
+    (tmp_path / "c.json").write_text(text)
+    (tmp_path / "s.bin").write_bytes(_runtime.Program.parse("finish").encode())
+    for name in ("fsim", "csim", "tsim"):
+        assert main(["sim", "--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]) == 2
+        assert "ALU_TABLE is 1" in capsys.readouterr().err
+
+
 def test_streams_that_use_it_are_refused_by_the_command(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "c.json").write_text(SMALL[0].config.to_json())
-    for text, key in ((REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET")):
+    for text, key in ((REQUANTIZE, "ALU_REQUANTIZE"), (SET, "GEMM_SET"), (TABLE, "ALU_TABLE")):
         (tmp_path / "s.bin").write_bytes(_runtime.Program.parse(f"{text}\nfinish", CASE.config).encode())
         for name in ("fsim", "csim", "tsim"):
             arguments = ["--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]

@@ -92,7 +92,8 @@ def test_codes_are_those_of_the_description() -> None:
     alu_op = _runtime.Config().layout["alu"]["op"][0]
     heads = {"gemm": (isa.OPCODES["gemm"], 0), "finish": (isa.OPCODES["finish"], 0)}
     for name, operation in isa.ALU_OPS.items():
-        heads[f"alu.{name}"] = (isa.OPCODES["alu"], operation << alu_op)
+        immediate = "" if isa.ALU_SOURCES[name] else " use_imm=1"
+        heads[f"alu.{name}{immediate}"] = (isa.OPCODES["alu"], operation << alu_op)
     memory_at = _runtime.Config().layout["mem"]["memory"][0]
     for name, memory in (isa.MEMORIES | isa.NO_MEMORIES).items():
         for opcode in ("load", "store"):

@@ -62,9 +62,16 @@ SMALL = [
 
 
 def extended(case: Case) -> Case:
-    """The same with all extensions of the instruction set."""
+    """The same with all extensions of the instruction set, and room for what they need."""
     needed = {*isa.ALU_NEEDS.values(), *isa.OPCODE_NEEDS.values()}
-    return replace(case, keys=(*case.keys, *((key, 1) for key in sorted(needed))))
+    config, keys = case.config, dict(case.keys)
+    for memory, depth in (("uop", 2 << config.log_table_entries), ("acc", 1 << config.log_table_entries)):
+        least = (depth * config.element_bytes(memory)).bit_length() - 1
+        key = f"LOG_{memory.upper()}_BUFF_SIZE"
+        # A configuration without keys has room.
+        if key in keys:
+            keys[key] = max(keys[key], least)
+    return replace(case, keys=(*keys.items(), *((key, 1) for key in sorted(needed))))
 
 
 def banked(case: Case, log_banks: int) -> Case:

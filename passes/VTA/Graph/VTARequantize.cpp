@@ -153,6 +153,7 @@ static Step getStep(AluKind kind) {
   case AluKind::Mul:
     return Step::Mul;
   case AluKind::Requantize:
+  case AluKind::Table:
     break;
   }
   llvm_unreachable("a step has one operand");

@@ -152,6 +152,10 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["REQUANTIZE_MORE"] = REQUANTIZE_BEHIND - c["ALU_OUT"]
     c["HAS_REQUANTIZE"] = int(config.alu_requantize)
     c["HAS_SET"] = int(config.gemm_set)
+    c["HAS_TABLE"] = int(config.alu_table)
+    c["LOG_TABLES"] = config.log_tables if config.alu_table else 0
+    c["TABLE_BITS"] = max(c["LOG_TABLES"], 1)
+    c["LOG_TABLE_ENTRIES"] = config.log_table_entries
     c["GATE_IDLE"] = int(gate_idle)
     return c
 
@@ -187,13 +191,14 @@ def _checked(prefix: str, width: int, table: dict[str, int]) -> dict[str, tuple[
 
 
 def _masks(config: Any) -> dict[str, tuple[int, int]]:
-    """Which opcodes and operations of the ALU there are, and which of these may have an immediate, a bit by code."""
+    """Which opcodes there are, and operations of the ALU with a source and with an immediate, a bit by code."""
     defined = alu_operations(config)
-    immediate = [op for op in defined if op not in isa.ALU_NEEDS]
+    immediate = [op for op in defined if op not in isa.ALU_NEEDS or isa.ALU_SOURCES[op] == 0]
+    sources = [op for op in defined if isa.ALU_SOURCES[op] != 0]
     width = 1 << isa.CODE_WIDTHS["alu_op"]
     masks = {
         name: (width, sum(1 << isa.ALU_OPS[op] for op in ops))
-        for name, ops in (("ALU_DEFINED", defined), ("ALU_IMMEDIATE", immediate))
+        for name, ops in (("ALU_WITH_SOURCE", sources), ("ALU_IMMEDIATE", immediate))
     }
     return masks | {"OP_DEFINED": (1 << isa.OPCODE_BITS, sum(1 << isa.OPCODES[name] for name in opcodes(config)))}
 
@@ -237,7 +242,8 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        kind = "bit" if name in ("BESIDE", "EARLY_UOPS", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET") else "int"
+        flags = ("BESIDE", "EARLY_UOPS", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET", "HAS_TABLE")
+        kind = "bit" if name in flags else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]
     encodings = ENCODINGS | _masks(config)

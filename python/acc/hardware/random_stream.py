@@ -105,6 +105,11 @@ class _Generator:
         # The first, all zero, serves the end of the stream.
         self.table = self._uop_table(min(2 * self.depth["uop"], 160))
         self.table[0] = 0
+        if "table" in self.operations:
+            # Micro-ops that are entries of the ALU's tables, all of whose values are wanted.
+            entries = np.zeros((2 << config.log_table_entries, 3), np.int64)
+            entries[:, 0] = rng.integers(0, 1 << config.log_table_entries, len(entries))
+            self.table = np.concatenate([self.table, entries])
         # How many of them a dram_base can name.
         self.reach = len(self.table)
         self.uops = np.zeros((self.depth["uop"], 3), np.int64)
@@ -290,6 +295,8 @@ class _Generator:
         return f"uop={begin}:{end} iter={outs},{ins} dst={factors[0]},{factors[1]}"
 
     def _imm(self, op: str) -> int:
+        if op == "table" and self.chance(0.5):
+            return self.pick(0, (1 << self.c.log_tables) - 1)
         if self.chance(0.6 if op == "shr" else 0.2):
             return int(self.rng.choice(AMOUNTS)) if self.chance(0.5) else self.pick(-33, 33)
         return self.pick(LEAST_IMM, MOST_IMM)
@@ -300,10 +307,14 @@ class _Generator:
         depth = {name: self.depth[memory] for name, memory in (("dst", "acc"), ("inp", "inp"), ("wgt", "wgt"))}
         depth["acc"] = depth["dst"]
         op, use_imm = str(self.rng.choice(self.operations)), self.pick(0, 1)
+        imm = self._imm(op) if op == "table" else None
+        if imm is not None and not self._has_table(imm):
+            op, imm = "max", None
         # The last entry that an operation reads lies so far behind the first.
-        further = isa.ALU_SOURCES[op] - 1 if kind == "alu" else 0
-        if further:
-            use_imm = 0
+        sources = isa.ALU_SOURCES[op] if kind == "alu" else 1
+        further = max(sources - 1, 0)
+        if sources != 1:
+            use_imm = int(sources == 0)
         outs = ins = 0
         top = [0, 0, 0]
         if self.chance(0.06):
@@ -337,9 +348,41 @@ class _Generator:
         source = self._end(min(top[1] + further, depth["acc"] - 1)) if kind == "alu" else depth["inp"]
         src = self._factors(source, 0, 1, 1) if ignored else self._factors(source - further, top[1], outs, ins)
         if kind == "alu":
-            return f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op)}"
+            return (
+                f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op) if imm is None else imm}"
+            )
         wgt = self._factors(depth["wgt"], 0 if ignored else top[2], *((1, 1) if ignored else (outs, ins)))
         return f"{kind} {text} src={src[0]},{src[1]} wgt={wgt[0]},{wgt[1]}"
+
+    def _has_table(self, imm: int) -> bool:
+        """Whether all entries of a table are known."""
+        first = self.c.table_begin(imm)
+        return bool(self.known[first : first + (1 << self.c.log_table_entries)].all())
+
+    def tables(self) -> Iterator[str]:
+        """Loads a table, in one piece or in rows, and looks things up at once."""
+        size = 1 << self.c.log_table_entries
+        imm = self._imm("table")
+        sram = self.c.table_begin(imm)
+        rows = 1 << self.pick(0, 4)
+        x = size // rows
+        last = min(len(self.table) - size, self.reach - 1)
+        first = max(last - self.pick(0, size), 0)
+        if rows > 1 and self.reach < len(self.table):
+            rows, x = 1, size
+        self.uops[sram : sram + size] = self.table[first : first + size]
+        self.known[sram : sram + size] = True
+        yield f"load.uop sram={sram} dram=@0+{first} y={rows} x={x} stride={x}"
+        loaded = np.flatnonzero(self.known)
+        at = int(loaded[self.pick(0, len(loaded) - 1)])
+        dst = int(self.uops[at, 0])
+        n = self.pick(1, min(12, self.depth["acc"] - dst))
+        narrow = self.data_bytes // self.bytes["acc8"]
+        yield f"load.acc8 sram={dst} dram=@1+{self.pick(0, narrow - n)} y=1 x={n} stride=0"
+        yield f"alu.table uop={at}:{at + 1} iter=1,{n} dst=0,1 src=0,0 use_imm=1 imm={imm}"
+        # What follows at once may load another one, too.
+        if self.chance(0.3):
+            yield self.load_uops()
 
     def shifts(self) -> Iterator[str]:
         """Shifts by amounts from accumulators that are small enough to tell one from another."""
@@ -408,6 +451,8 @@ class _Generator:
         for _ in range(length):
             if "requantize" in self.operations and self.chance(0.06):
                 yield from self.requantizations()
+            if "table" in self.operations and self.chance(0.06):
+                yield from self.tables()
             kind = self.rng.random()
             memory = str(self.rng.choice(["inp", "inp", "wgt", "acc", "acc8", "out", "out"]))
             if kind < 0.08:

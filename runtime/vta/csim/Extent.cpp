@@ -79,6 +79,11 @@ Cycle Scoreboard::ready(Unit unit, uint32_t banks) const {
   return at;
 }
 
+Cycle Scoreboard::quietFrom(Unit unit) const {
+  const Cycle last = std::ranges::max(ends[static_cast<size_t>(unit)]);
+  return last != 0 ? last + pipeline.release : 0;
+}
+
 void Scoreboard::start(uint32_t index, Unit unit, uint32_t banks, Cycle cycle) {
   ++started;
   unretired.push_back({index, cycle});

@@ -44,6 +44,9 @@ public:
   /// The first cycle in which another instruction of \p unit, which touches
   /// \p banks, may start; kNever as long as that depends on a LOAD.
   Cycle ready(Unit unit, uint32_t banks) const;
+  /// The first cycle in which no instruction of \p unit so far touches any
+  /// bank; not of LOADs.
+  Cycle quietFrom(Unit unit) const;
   /// It starts; \p ends is kNever if it is a LOAD, see loadEnds().
   void start(uint32_t index, Unit unit, uint32_t banks, Cycle ends);
   /// The oldest LOAD that has not ended does so at \p cycle.

@@ -161,6 +161,8 @@ Cycle Machine::besideReady() const {
     const uint32_t end = mem->sramBase + mem->xSize;
     read = std::max(sequence.readBy(mem->sramBase, end, isOther),
                     aluSequence.readBy(mem->sramBase, end, isOther));
+    if (geometry.hasTables)
+      read = std::max(read, scoreboard.quietFrom(Unit::Alu));
   }
   return std::max({at, read, computeFill.room(),
                    mem->movesData() ? computeWalk.ready() : 0});

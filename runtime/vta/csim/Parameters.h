@@ -138,7 +138,8 @@ struct Geometry {
         logOutstanding(options.logOutstanding),
         logAccBanks(options.logAccBanks),
         logAccDepth(log2(config.depth(isa::Memory::Acc))),
-        earlyUops(options.earlyUops != 0), aluStages(options.aluStages),
+        hasTables(config.aluTable != 0), earlyUops(options.earlyUops != 0),
+        aluStages(options.aluStages),
         requantizeMore(pipeline.requantizeBehind - options.aluStages / 2) {
     const int tree =
         (config.logBlockIn + options.treeLevels - 1) / options.treeLevels;
@@ -168,6 +169,8 @@ struct Geometry {
 
   int logPort, logQueue, logTokens, logBurst, logOutstanding;
   int logAccBanks, logAccDepth;
+  /// A LOAD of micro-ops may write what the ALU looks up.
+  bool hasTables;
   /// LOADs of micro-ops run beside instructions that use others.
   bool earlyUops;
   /// Stages of the ALU, and by how much a `requantize` takes longer.

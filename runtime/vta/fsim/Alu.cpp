@@ -9,6 +9,7 @@
 
 #include "acc/vta/isa/Requantize.h"
 
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -166,6 +167,23 @@ INLINE void requantize(const AluInsn &alu, const Uop *uops, int32_t *acc,
       }
 }
 
+/// Looks up the low 8 bits of every lane; the entries are signed.
+void lookUp(const AluInsn &alu, const Uop *uops, const Uop *table, int32_t *acc,
+            int lanes) {
+  std::array<int32_t, isa::Config::kTableEntries> values;
+  for (size_t k = 0; k < values.size(); ++k)
+    values[k] = static_cast<int8_t>(table[k].dst);
+  for (uint32_t o = 0; o < alu.iterOut; ++o)
+    for (uint32_t i = 0; i < alu.iterIn; ++i)
+      for (const Uop *u = uops + alu.uopBgn; u != uops + alu.uopEnd; ++u) {
+        const size_t entry = u->dst + o * alu.dstOut + i * alu.dstIn;
+        for (int lane = 0; lane < lanes; ++lane) {
+          int32_t &value = acc[entry * lanes + lane];
+          value = values[static_cast<uint8_t>(value)];
+        }
+      }
+}
+
 template <int N>
 INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
                    int lanes) {
@@ -182,6 +200,8 @@ INLINE void select(const AluInsn &alu, const Uop *uops, int32_t *acc,
     return loops<AluOp::Mul, N>(alu, uops, acc, lanes);
   case AluOp::Requantize:
     return requantize(alu, uops, acc, lanes);
+  case AluOp::Table:
+    break; // Nothing that vectors could do: runAlu() does it.
   }
 }
 
@@ -227,8 +247,10 @@ Run choose() {
 
 } // namespace
 
-void vta::fsim::runAlu(const AluInsn &alu, const Uop *uops, int32_t *acc,
-                       size_t lanes) {
+void vta::fsim::runAlu(const AluInsn &alu, const Uop *uops, const Uop *table,
+                       int32_t *acc, size_t lanes) {
+  if (alu.op == AluOp::Table)
+    return lookUp(alu, uops, table, acc, static_cast<int>(lanes));
   static const Run best = choose();
   best(alu, uops, acc, static_cast<int>(lanes));
 }

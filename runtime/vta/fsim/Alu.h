@@ -17,9 +17,10 @@ namespace acc::vta::fsim {
 /// Executes an ALU instruction whose ranges were checked, micro-op by
 /// micro-op in the order of the specification, on accumulators of \p lanes
 /// elements (a power of two). Shifts by 32 or more behave as such a shift of an
-/// unbounded number does: right leaves the sign, left leaves zero.
-void runAlu(const isa::AluInsn &alu, const isa::Uop *uops, int32_t *acc,
-            size_t lanes);
+/// unbounded number does: right leaves the sign, left leaves zero. \p table is
+/// the one that the immediate of `table` names.
+void runAlu(const isa::AluInsn &alu, const isa::Uop *uops,
+            const isa::Uop *table, int32_t *acc, size_t lanes);
 
 } // namespace acc::vta::fsim
 

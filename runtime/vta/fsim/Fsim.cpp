@@ -165,7 +165,11 @@ private:
     if (const isa::GemmInsn *gemm = insn.gemm())
       plan.run(*gemm);
     else if (const isa::AluInsn *alu = insn.alu())
-      runAlu(*alu, pads.uops.data(), pads.acc(), pads.lanes());
+      runAlu(*alu, pads.uops.data(),
+             alu->op == isa::AluOp::Table
+                 ? pads.uops.data() + config.tableBegin(alu->imm)
+                 : nullptr,
+             pads.acc(), pads.lanes());
     return std::nullopt;
   }
 

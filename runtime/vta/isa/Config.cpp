@@ -526,6 +526,25 @@ std::vector<std::string> Config::validate() const {
                                         std::bit_width(uint32_t(sources))) +
                          " is the least");
   }
+  if (aluTable) {
+    // One table, and as many micro-ops beside it; an entry is the low bits of
+    // the field that names an accumulator.
+    auto need = [&](Memory memory, int least, const char *why) {
+      const Scratchpad &pad = scratchpadOf(memory);
+      if (logDepth(memory) < least)
+        problems.push_back(
+            std::string("ALU_TABLE is 1, but ") + why + " needs " +
+            std::to_string(1 << least) + " entries of " + memoryName(memory) +
+            ", and " + pad.key + " " + std::to_string(this->*pad.size) +
+            " gives " + std::to_string(depth(memory)) + ": " +
+            std::to_string(this->*pad.size + least - logDepth(memory)) +
+            " is the least");
+    };
+    need(Memory::Uop, kLogTableEntries + 1,
+         "a table, which lies among the micro-ops,");
+    need(Memory::Acc, kLogTableEntries,
+         "an entry of a table, which is the dst of a micro-op,");
+  }
   if (!problems.empty())
     return problems;
 

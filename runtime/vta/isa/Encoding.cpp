@@ -129,9 +129,10 @@ std::optional<std::string> Codec::checkOperation(const AluInsn &insn) const {
   if (facts.extension && config.*facts.extension == 0)
     return undefined(std::to_string(code) + ": it is " + kAluOpNames[code] +
                      " where the configuration declares " + facts.key);
-  if (facts.extension && insn.useImm)
-    return undefined(std::to_string(code) + ": " + kAluOpNames[code] +
-                     " has no immediate");
+  if (facts.extension && insn.useImm != (facts.sources == 0))
+    return undefined(
+        std::to_string(code) + ": " + kAluOpNames[code] +
+        (insn.useImm ? " has no immediate" : " has nothing but an immediate"));
   return std::nullopt;
 }
 

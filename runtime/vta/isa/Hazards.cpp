@@ -237,6 +237,14 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
     }
   const GemmInsn *gemm = insn.gemm();
   const AluInsn *alu = insn.alu();
+  if (alu && alu->op == AluOp::Table) {
+    // Which entries are looked up is for the accumulators to say.
+    const uint32_t begin = config.tableBegin(alu->imm);
+    const auto first = filled.uop.begin() + begin;
+    const auto missing = std::find(first, first + Config::kTableEntries, 0);
+    if (missing != first + Config::kTableEntries)
+      uninitialised(Memory::Uop, missing - filled.uop.begin());
+  }
   if (gemm && !gemm->reset) {
     auto read = [&](Memory memory, Scratchpad &pad,
                     const std::vector<uint8_t> &flags) {

@@ -205,7 +205,7 @@ def problems(facts: Facts) -> Iterator[str]:
                 yield f"[{table}]: '{name}' needs the unknown extension {key}"
     for name, operation in alu_operations(facts).items():
         if "sources" in operation and "needs" not in operation:
-            yield f"[alu_ops]: '{name}' has several sources, but no extension that says so"
+            yield f"[alu_ops]: '{name}' has other sources than one, but no extension that says so"
     for name, (source, at, width, _) in requantize_fields(facts).items():
         if source >= alu_operations(facts)["requantize"]["sources"] or at + width > SOURCE_BITS:
             yield f"[requantize]: '{name}' lies beyond the sources"

@@ -191,6 +191,15 @@ void acc::python::registerIsa(nb::module_ &m) {
       .def_prop_ro("block_out", &Config::blockOut)
       .def_prop_ro("inp_bits", &Config::inpBits)
       .def_prop_ro("wgt_bits", &Config::wgtBits)
+      .def_prop_ro("log_tables", &Config::logTables,
+                   "log2 of the tables of the ALU, where there are any.")
+      .def_prop_ro_static(
+          "log_table_entries",
+          [](nb::handle) { return Config::kLogTableEntries; },
+          "log2 of the entries of each.")
+      .def("table_begin", &Config::tableBegin, "imm"_a,
+           "The micro-op that is the first entry of the table that the "
+           "immediate of `table` names.")
       .def(
           "depth",
           [](const Config &c, const std::string &m) {

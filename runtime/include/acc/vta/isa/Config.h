@@ -15,6 +15,7 @@
 #ifndef ACC_VTA_ISA_CONFIG_H
 #define ACC_VTA_ISA_CONFIG_H
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -96,6 +97,26 @@ struct Config {
   /// accumulator's entries.
   int logDepth(Memory memory) const;
   uint32_t depth(Memory memory) const { return 1u << logDepth(memory); }
+
+  /// The tables of the ALU's operation `table` are the last micro-ops, at most
+  /// half of them: an entry of 8 bits is the low bits of a micro-op's dst,
+  /// which is what a micro-op begins with.
+  static constexpr int kLogTableEntries = 8;
+  static constexpr uint32_t kTableEntries = 1u << kLogTableEntries;
+  /// More of them do not fit the block RAM that serves two lanes.
+  static constexpr int kLogMostTables = 3;
+  /// log2 of the number of tables, of a configuration that declares them.
+  int logTables() const {
+    return std::min(kLogMostTables,
+                    logDepth(Memory::Uop) - 1 - kLogTableEntries);
+  }
+  /// The micro-op that is the first entry of the table that the immediate
+  /// names: its low bits do, others have no meaning.
+  uint32_t tableBegin(int32_t imm) const {
+    const uint32_t tables = 1u << logTables();
+    const uint32_t left = tables - (static_cast<uint32_t>(imm) & (tables - 1));
+    return depth(Memory::Uop) - left * kTableEntries;
+  }
 };
 
 } // namespace acc::vta::isa

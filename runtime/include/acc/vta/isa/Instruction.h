@@ -29,7 +29,7 @@ namespace acc::vta::isa {
 /// "load", "store", "gemm", "finish", "alu", "gemm_set".
 const char *opcodeName(Opcode opcode);
 
-/// "min", "max", "add", "shr", "mul", "requantize".
+/// "min", "max", "add", "shr", "mul", "requantize", "table".
 const char *aluOpName(AluOp op);
 std::optional<AluOp> aluOpFromName(std::string_view name);
 
