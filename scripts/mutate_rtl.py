@@ -261,7 +261,8 @@ def try_streams(seeds: int, tests: str) -> int:
         import pytest
 
         files = [
-            str(ROOT / "test" / "python" / f"test_{part}.py") for part in ("circuit", "circuit_errors", "axi", "beside")
+            str(ROOT / "test" / "python" / f"test_{part}.py")
+            for part in ("circuit", "circuit_errors", "axi", "beside", "extensions")
         ]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
     from circuits import BESIDE, EARLY, ROOMY, SMALL, STAGED, WIDE, banked, check, extended

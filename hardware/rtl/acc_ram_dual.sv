@@ -20,9 +20,9 @@ module acc_ram_dual #(
     input  logic                      clk,
     input  logic [1:0]                en,
     input  logic [1:0]                w_en,
-    input  logic [1:0][LOG_DEPTH-1:0] addr,
-    input  logic [1:0][    WIDTH-1:0] w_data,
-    output logic [1:0][    WIDTH-1:0] r_data
+    input  logic [2*LOG_DEPTH-1:0]    addr,
+    input  logic [2*WIDTH-1:0]        w_data,
+    output logic [2*WIDTH-1:0]        r_data
 );
   (* no_rw_check *) logic [WIDTH-1:0] mem[0:(1<<LOG_DEPTH)-1];
   logic [WIDTH-1:0] q0, q1;
@@ -31,12 +31,12 @@ module acc_ram_dual #(
 
   always_ff @(posedge clk) begin
     if (en[0]) begin
-      if (w_en[0]) mem[addr[0]] <= w_data[0];
-      else q0 <= mem[addr[0]];
+      if (w_en[0]) mem[addr[0+:LOG_DEPTH]] <= w_data[0+:WIDTH];
+      else q0 <= mem[addr[0+:LOG_DEPTH]];
     end
     if (en[1]) begin
-      if (w_en[1]) mem[addr[1]] <= w_data[1];
-      else q1 <= mem[addr[1]];
+      if (w_en[1]) mem[addr[LOG_DEPTH+:LOG_DEPTH]] <= w_data[WIDTH+:WIDTH];
+      else q1 <= mem[addr[LOG_DEPTH+:LOG_DEPTH]];
     end
     r_data <= {q1, q0};
   end

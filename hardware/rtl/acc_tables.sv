@@ -72,12 +72,12 @@ module acc_tables (
   for (genvar l = 0; l < LANES; l += 2) begin : g_pair
     localparam bit BOTH = l + 1 < LANES;
     localparam int OTHER = BOTH ? l + 1 : l;
-    logic [NB-1:0][1:0][7:0] found;
-    logic [1:0][LOG_PICK-1:0] pick1, pick2;
+    logic [NB*16-1:0] found;
+    logic [2*LOG_PICK-1:0] pick1, pick2;
     for (genvar b = 0; b < NB; b++) begin : g_bank
-      logic [1:0][ROWS-1:0] at;
-      assign at[0] = w_en ? rows[b][0] : entries[l][LOG_NB+:ROWS];
-      assign at[1] = w_en ? rows[b][1] : entries[OTHER][LOG_NB+:ROWS];
+      logic [ROWS-1:0] at, other_at;
+      assign at = w_en ? rows[b][0] : entries[l][LOG_NB+:ROWS];
+      assign other_at = w_en ? rows[b][1] : entries[OTHER][LOG_NB+:ROWS];
       acc_ram_dual #(
           .WIDTH(8),
           .LOG_DEPTH(ROWS)
@@ -85,18 +85,19 @@ module acc_tables (
           .clk,
           .en({2{w_en || r_en || !GATE_IDLE}}),
           .w_en(writes[b]),
-          .addr(at),
+          .addr({other_at, at}),
           .w_data(values[b]),
-          .r_data(found[b])
+          .r_data(found[b*16+:16])
       );
     end
     always_ff @(posedge clk) begin
       pick1 <= {entries[OTHER][LOG_PICK-1:0], entries[l][LOG_PICK-1:0]};
       pick2 <= pick1;
     end
-    assign r_data[l] = found[LOG_NB > 0 ? int'(pick2[0]) : 0][0];
+    wire unused_pick = &{1'b0, pick2};
+    assign r_data[l] = found[(LOG_NB > 0 ? int'(pick2[LOG_PICK-1:0]) : 0)*16+:8];
     if (BOTH) begin : g_both
-      assign r_data[OTHER] = found[LOG_NB > 0 ? int'(pick2[1]) : 0][1];
+      assign r_data[OTHER] = found[(LOG_NB > 0 ? int'(pick2[LOG_PICK+:LOG_PICK]) : 0)*16+8+:8];
     end else begin : g_one
       wire unused = &{1'b0, found, pick2};
     end
