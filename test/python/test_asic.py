@@ -1,4 +1,4 @@
-"""Estimates for chips: what tools are told, what is made of their figures, and what is said of bad input."""
+"""Estimates for chips, and FPGAs beside the ECP5: what tools are told, and what is said of bad input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from acc.cli import main
-from acc.hardware import asic
+from acc.errors import ConfigError
+from acc.hardware import asic, nexus, synthesis
+from acc.hardware.simulator import sources
 from acc.hardware.toolchain import ToolError
 from acc.targets.vta.config import load_config
 
@@ -122,3 +124,55 @@ def test_estimate_of_a_tiny_core() -> None:
     assert found.cells > 5000 and 0.1e6 < found.cell_um2 < 5e6 and found.sequential_um2 < found.cell_um2
     assert found.multipliers_um2 < found.cell_um2 and 20 < found.fmax_mhz < 1000
     assert found.memories and found.cells_mw > 0
+
+
+def test_nexus_has_multipliers_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(script: str, arguments: Sequence[str], folder: Path, what: str, progress: Any) -> None:
+        if what == "synthesis":
+            assert script == nexus.SYNTHESIS
+            names = [Path(name).name for name in arguments]
+            assert len(set(names)) == len(names) and not any("ecp5" in name for name in names)
+            assert str(sources() / "synth" / "nexus" / "acc_mul.sv") in arguments
+            cells = {"LUT4": 6000, "CCU2": 1300, "FD1P3IX": 7800, "MULT18X18": 28, "PDPSC16K": 36}
+            (folder / "cells.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
+        else:
+            assert script == nexus.ROUTING and "LIFCL-40-9BG400CES" in arguments
+            assert "[get_ports clk]" in (folder / "constraints.pdc").read_text()
+            used = {"OXIDE_COMB": 11000, "OXIDE_FF": 7800, "MULT18_CORE": 28, "OXIDE_EBR": 36}
+            utilization = {name: {"used": n, "available": 1 << 20} for name, n in used.items()}
+            report = {"utilization": utilization, "fmax": {"clk": {"achieved": 90.0, "constraint": 100}}}
+            (folder / "report.json").write_text(json.dumps(report))
+
+    monkeypatch.setattr(synthesis, "run_script", run)
+    monkeypatch.setattr(synthesis, "_tool", lambda module: "1.0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main(["hw", "synth", "--device", "nexus-40", "--json"]) == 0
+    area = json.loads(capsys.readouterr().out)
+    assert (area["lut"], area["ff"], area["dsp"], area["bram"]) == (11000, 7800, 28, 36)
+    assert area["fmax_mhz"] == 90 and area["circuit"]["dsp_blocks"] == 56
+    with pytest.raises(ConfigError, match=r"needs 85 block RAMs of 84 \(1 too many\)"):
+        synthesis.fit({"lut": 0, "ff": 0, "dsp": 0, "bram": 85}, "nexus-40", load_config(None))
+
+
+@pytest.mark.skipif(not YOSYS, reason="yosys is not installed")
+@pytest.mark.parametrize("bits", [(8, 8), (4, 8), (5, 3), (2, 2), (8, 1)])
+def test_products_in_rows_are_products(bits: tuple[int, int], tmp_path: Path) -> None:
+    """Proves that multipliers without DSP blocks of the Nexus family multiply."""
+    a, b = bits
+    (tmp_path / "acc_pkg.sv").write_text("package acc_pkg; endpackage\n")
+    (tmp_path / "top.sv").write_text(
+        f"module top (input logic [{a - 1}:0] a, input logic [{b - 1}:0] b, output logic bad);\n"
+        f"  logic [{a + b - 1}:0] p;\n"
+        f"  acc_nexus_product #(.A_BITS({a}), .B_BITS({b})) rows (.a, .b, .p);\n"
+        f"  assign bad = p != ({a + b})'($signed(a)) * ({a + b})'($signed(b));\n"
+        "endmodule\n"
+    )
+    script = (
+        "import sys; from pyosys import libyosys as ys; d = ys.Design()\n"
+        "for c in ('read_slang --top top ' + ' '.join(sys.argv[1:]), 'proc; opt', 'flatten', "
+        "'sat -prove bad 0 -verify top'):\n  ys.run_pass(c, d)\n"
+    )
+    files = ["acc_pkg.sv", "top.sv", str(sources() / "synth" / "nexus" / "acc_mul.sv")]
+    synthesis.run_script(script, files, tmp_path, "proof", lambda step, detail: None)

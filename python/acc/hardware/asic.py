@@ -73,7 +73,10 @@ for size, width in found:
     run("setparam -unset INIT t:SRAM_%dX%d" % (size, width))
 run("memory_map; opt -full; techmap; opt; setattr -unset init w:*")
 run("dfflegalize -cell $_DFF_P_ x; opt_clean; dfflibmap -liberty " + job["liberty"])
-run("abc -liberty %s -D %d; setundef -zero; opt_clean -purge" % (job["liberty"], job["period_ps"]))
+# yosys's own script, and buffers for whatever drives many cells, flip-flops too.
+script = "+strash;ifraig;scorr;dc2;dch,-f;map,-B,0.9,{D};topo;buffer,-c,-p,-N,12;topo;upsize,{D};dnsize,{D}"
+run("abc -liberty %s -D %d -script %s" % (job["liberty"], job["period_ps"], script))
+run("setundef -zero; opt_clean -purge")
 run("tee -q -o cells.json stat -json -liberty " + job["liberty"])
 run("write_verilog -noattr -noexpr netlist.v")
 """

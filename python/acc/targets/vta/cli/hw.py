@@ -24,7 +24,7 @@ def register(subparsers: Any) -> None:
         "--device asic (or asic:FILE.toml) estimates a chip of standard cells: synthesized, not placed.",
     )
     synth.add_argument("--config", metavar="FILE", help="vta_config.json (default: 1x16x16, int8)")
-    synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k or ecp5-25k")
+    synth.add_argument("--device", default="ecp5-85k", help="ecp5-85k (default), ecp5-45k, ecp5-25k, nexus-40, or asic")
     for option in _runtime.circuit_options():
         flag = f"--{option.name.replace('_', '-')}"
         synth.add_argument(
@@ -75,7 +75,7 @@ def estimate(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc.hardware.package import Circuit
-    from acc.hardware.synthesis import FPGAS, RESOURCES, synthesize, write_bitstream
+    from acc.hardware.synthesis import RESOURCES, all_devices, synthesize, write_bitstream
     from acc.targets.vta.config import load_config
 
     if not 1 <= args.seeds <= 100:
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(area)))
         return 0
-    capacity = FPGAS[area.device].capacity
+    capacity = all_devices()[area.device].capacity
     for name, (title, _) in RESOURCES.items():
         print(f"{title:14} {getattr(area, name):6} of {capacity[name]}")
     seeds = ", ".join(f"seed {seed}: {mhz:.1f}" for seed, mhz in area.fmax_mhz_by_seed.items())
