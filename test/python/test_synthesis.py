@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_named(tools: list[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "mention"),
     [
-        (["--device", "asic"], "asic"),
+        (["--device", "virtex"], "virtex"),
         (["--seeds", "0"], "--seeds"),
         (["--target-mhz", "nan"], "--target-mhz"),
         (["--mem-width", "100"], "100"),
