@@ -117,7 +117,15 @@ LogicalResult ReshapeOp::inferShapes(ShapeContext &c,
 }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
-  return foldReshape(getInput(), adaptor.getInput(), getType());
+  RankedTensorType type = getType();
+  if (getInput().getType() != type || type.hasStaticShape())
+    return foldReshape(getInput(), adaptor.getInput(), type);
+  // A type does not say whether the sizes that a run asks for are those that
+  // there are: where they are not, the run is refused.
+  ShapeScope scope(getContext(), ShapeScope::Sees::Definitions);
+  if (scope.shapeOf(getInput()).sizes == scope.shapeOf(getResult()).sizes)
+    return getInput();
+  return {};
 }
 
 void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

@@ -156,6 +156,52 @@ def test_reshape_by_values_of_a_run() -> None:
         executable.run({"x": floats(4, 6), "shape": np.array([5, 1, 1])})
 
 
+def agree_on_refusal(proto: onnx.ModelProto, feeds: list[dict[str, np.ndarray]], match: str) -> None:
+    """Every run gives what ONNX Runtime gives, or is refused where ONNX Runtime refuses it; both happen."""
+    executable = acc.compile(proto)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names, refused = [output.name for output in proto.graph.output], 0
+    for feed in feeds:
+        try:
+            expected = session.run(names, feed)
+        except Exception:
+            refused += 1
+            with pytest.raises(acc.RunError, match=match):
+                executable.run(feed)
+            continue
+        actual = executable.run(feed)
+        for name, array in zip(names, expected, strict=True):
+            np.testing.assert_array_equal(actual[name], array)
+    assert 0 < refused < len(feeds)
+
+
+@pytest.mark.parametrize("rest", [[], [3], [1, 7]])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_reshape_to_the_size_of_another_input_is_checked(rest: list[int], again: bool) -> None:
+    """The types before and behind it are the same, though the sizes may not be."""
+    nodes = [helper.make_node("Shape", ["y"], ["sizes"]), helper.make_node("Reshape", ["x", "sizes"], ["z"])]
+    if again:
+        nodes += [helper.make_node("Reshape", ["z", "sizes"], ["w"]), helper.make_node("Relu", ["w"], ["v"])]
+    proto = model(nodes, {"x": ["n", *rest], "y": ["m", *rest]}, ["v" if again else "z"])
+    feeds = [{"x": floats(n, *rest), "y": floats(m, *rest)} for n in (1, 2, 5) for m in (1, 2, 5)]
+    agree_on_refusal(proto, feeds, "elements")
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize(("count", "axis"), [(2, 0), (3, 1), (5, -1)])
+def test_equal_parts_of_an_open_axis(opset: int, count: int, axis: int) -> None:
+    """Where something would be left over, the run is refused."""
+    shape: list[int | str] = [2, 3, 4]
+    shape[axis] = "n"
+    names = [f"part{index}" for index in range(count)]
+    proto = model([helper.make_node("Split", ["x"], names, axis=axis)], {"x": shape}, names)
+    proto.opset_import[0].version = opset
+    feeds = [{"x": floats(*(n if size == "n" else int(size) for size in shape))} for n in (*range(9), 15, 30)]
+    agree_on_refusal(proto, feeds, "elements")
+
+
 @pytest.mark.parametrize(
     ("start", "end", "step"), [(1, 2**31 - 1, 1), (-3, 2**63 - 1, 1), (0, -1, 2), (-1, -(2**63), -2)]
 )

@@ -46,6 +46,16 @@ def test_every_unsupported_node_is_listed() -> None:
     assert "innocent" not in text
 
 
+def test_sequences_are_refused_with_what_to_do() -> None:
+    nodes = [
+        helper.make_node("SplitToSequence", ["x"], ["s"], axis=0),
+        helper.make_node("ConcatFromSequence", ["s"], ["y"], axis=0),
+    ]
+    assert "(SplitToSequence): unsupported operator: it has sequences" in refusal(
+        make_model(nodes, {"x": X}, {}, ["y"])
+    )
+
+
 def test_nodes_that_no_output_needs_are_dropped() -> None:
     nodes = [
         helper.make_node("Constant", [], ["text"], value_string=b"text"),

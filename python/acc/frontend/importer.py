@@ -41,6 +41,9 @@ Shapes = Mapping[str, Sequence[int]]
 MAX_ELEMENTS = 1 << 40
 """What an input may have, as every result: terabytes, far from where sizes in bytes overflow."""
 
+SEQUENCES = ": it has sequences of tensors, which acc has not; lists of the exported program can be stacked or joined"
+"""What is said of operators that are not about tensors."""
+
 MAX_DECIDING = 4096
 """Elements of integers and truth values that may decide on shapes and conditions, and are computed at once."""
 
@@ -259,7 +262,8 @@ class _Importer:
             if (failed and expands) or (not failed and self._expand(node)):
                 return
             if not self._is_static(node):
-                self.problems.add(str(node), "unsupported operator")
+                reason = SEQUENCES if "Sequence" in node.op_type else ""
+                self.problems.add(str(node), f"unsupported operator{reason}")
             return
         if failed:
             return

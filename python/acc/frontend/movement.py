@@ -121,10 +121,11 @@ def _parts_of_sizes(
         # As a reshape, what the parts are together is compared with what there is.
         return call.reshape(value, [*shape[:axis], sum(given), *shape[axis + 1 :]]), list(given)
     _check_count(count, wanted)
+    if wanted is None:
+        # Equal parts have all that there is only if nothing is left over, which is compared in the same way.
+        part = size // count
+        return call.reshape(value, [*shape[:axis], part * count, *shape[axis + 1 :]]), [part] * count
     part = -(-size // count)
-    # Whether parts are equal that should be is known, or the question refuses the node.
-    if wanted is None and size % count != 0:
-        raise Unsupported(f"{size} elements do not split into {count} equal parts")
     return value, [maximum(minimum(part, size - index * part), 0) for index in range(count)]
 
 

@@ -76,6 +76,23 @@ func.func @reshapes(%x: tensor<2x3x4xf32>) -> (tensor<4x6xf32>, tensor<2x3x4xf32
   return %2, %4 : tensor<4x6xf32>, tensor<2x3x4xf32>
 }
 
+// A reshape to the size that is there already is nothing; one to another size
+// that only a run knows is a question to the run, whatever the types say.
+// CHECK-LABEL: func.func @open_reshapes(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x3xf32>{{.*}}, %[[Y:[^:]*]]: tensor<?x3xf32>
+// CHECK: %[[SIZE:.*]] = tensor.dim %[[Y]]
+// CHECK: %[[R:.*]] = graph.reshape %[[X]], %[[SIZE]]
+// CHECK: return %[[X]], %[[R]]
+func.func @open_reshapes(%x: tensor<?x3xf32>, %y: tensor<?x3xf32>)
+    -> (tensor<?x3xf32>, tensor<?x3xf32>) {
+  %c0 = arith.constant 0 : index
+  %own = tensor.dim %x, %c0 : tensor<?x3xf32>
+  %other = tensor.dim %y, %c0 : tensor<?x3xf32>
+  %0 = graph.reshape %x, %own : (tensor<?x3xf32>, index) -> tensor<?x3xf32>
+  %1 = graph.reshape %x, %other : (tensor<?x3xf32>, index) -> tensor<?x3xf32>
+  return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
+}
+
 // CHECK-LABEL: func.func @transposes(
 // CHECK-SAME: %[[X:[^:]*]]: tensor<2x3x4xf32>
 // CHECK-NEXT: %[[T:.*]] = graph.transpose %[[X]] {perm = array<i64: 2, 0, 1>}
