@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from acc.errors import AccError, ConfigError
 from acc.hardware import simulator
 from acc.targets.vta.profile import profile
 from circuit import per_step
-from circuits import SMALL, Case, banked, extended
+from circuits import SMALL, Case, banked, extended, staged
 from qdq_models import QdqModel, power_of_two_network, random_network
 from test_quantized_zoo import check
 
@@ -103,7 +104,16 @@ finish"""
     np.testing.assert_array_equal(results[0], results[1])
 
 
-@pytest.mark.parametrize("case", [CASE, banked(CASE, 1), extended(SMALL[1])], ids=str)
+LOOKUPS = [
+    CASE,
+    banked(CASE, 1),
+    extended(SMALL[1]),
+    staged(CASE, 1, 2, 4),
+    replace(staged(CASE, 1, 2, 5), more=(*staged(CASE, 1, 2, 5).more, ("log_acc_banks", 1), ("early_uops", 1))),
+]
+
+
+@pytest.mark.parametrize("case", LOOKUPS, ids=str)
 def test_lookups(case: Case) -> None:
     """By the low 8 bits, signed entries; in a table that was loaded anew, at once; the immediate's low bits count."""
     config = case.config
@@ -303,6 +313,20 @@ def test_configurations_without_room_for_a_table(
     for name in ("fsim", "csim", "tsim"):
         assert main(["sim", "--device", name, "--config", f"{tmp_path}/c.json", "--insns", f"{tmp_path}/s.bin"]) == 2
         assert "ALU_TABLE is 1" in capsys.readouterr().err
+
+
+def test_an_alu_too_short_for_a_table(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "c.json"
+    config.write_text(json.dumps({"ALU_TABLE": 1}))
+    (tmp_path / "s.bin").write_bytes(_runtime.Program.parse("finish").encode())
+    model = pathlib.Path(__file__).resolve().parents[2] / "demo" / "digits.onnx"
+    for name in ("csim", "tsim"):
+        device = f"{name}:alu_stages=2"
+        assert main(["sim", "--device", device, "--config", str(config), "--insns", f"{tmp_path}/s.bin"]) == 2
+        assert "alu_stages is 2, but looking up in tables (ALU_TABLE) takes 3 or more" in capsys.readouterr().err
+    arguments = ["--target", "vta", "--config", str(config), "--option", "alu_stages=2", "-o", f"{tmp_path}/m.so"]
+    assert main(["compile", str(model), *arguments]) == 2
+    assert "alu_stages is 2" in capsys.readouterr().err
 
 
 def test_streams_that_use_it_are_refused_by_the_command(

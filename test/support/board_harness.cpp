@@ -1,4 +1,4 @@
-//===- board_harness.cpp - The board, with its serial port at stdin, stdout ===//
+//===- board_harness.cpp - The board; its serial port is stdin, stdout ----===//
 //
 // Part of acc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -83,7 +83,12 @@ STAGES = ("operand_stages", "tree_levels", "alu_stages")
 
 
 def staged(case: Case, *stages: int) -> Case:
-    """The same with so many registers before the multipliers, levels of the tree in a stage, stages of the ALU."""
+    """The same with so many registers before the multipliers, levels of the tree in a stage, stages of the ALU.
+
+    Without tables, if the ALU is too short for them.
+    """
+    if _runtime.alu_stages_problem(case.config, stages[2]):
+        case = replace(case, keys=tuple((key, value) for key, value in case.keys if key != "ALU_TABLE"))
     return replace(case, more=(*case.more, *zip(STAGES, stages, strict=True)))
 
 

@@ -83,8 +83,9 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
             f"{' and '.join(keys)} would do"
         )
     bank_problem = _runtime.acc_bank_problem(config, circuit.log_acc_banks, circuit.mem_data_width)
-    if bank_problem:
-        raise ConfigError(bank_problem)
+    stages_problem = _runtime.alu_stages_problem(config, circuit.alu_stages)
+    if problems := [problem for problem in (bank_problem, stages_problem) if problem]:
+        raise ConfigError("; ".join(problems))
     port_bytes = circuit.mem_data_width // 8
     log_port = log2(port_bytes)
     c = {

@@ -254,6 +254,13 @@ std::string csim::accBankProblem(const isa::Config &config, int logAccBanks,
          ", which a beat of the memory port fills";
 }
 
+std::string csim::aluStagesProblem(const isa::Config &config, int aluStages) {
+  if (config.aluTable == 0 || aluStages >= 3)
+    return "";
+  return "alu_stages is " + std::to_string(aluStages) +
+         ", but looking up in tables (ALU_TABLE) takes 3 or more";
+}
+
 std::unique_ptr<StreamDevice> csim::create(const isa::Config &config,
                                            const Options &options,
                                            std::string *error) {
@@ -266,6 +273,8 @@ std::unique_ptr<StreamDevice> csim::create(const isa::Config &config,
       message += (message.empty() ? "" : "; ") + problem;
   if (message.empty())
     message = accBankProblem(config, options.logAccBanks, options.portBits);
+  if (message.empty())
+    message = aluStagesProblem(config, options.aluStages);
   std::unique_ptr<StreamDevice> functional;
   if (message.empty() && options.functional) {
     functional = fsim::create(config, "", error);

@@ -204,8 +204,13 @@ class Vta(Accelerator):
         banks, width = (
             self.options.circuit.get(name, int(CIRCUIT[name].initial)) for name in (timing.BANKS, "mem_width")
         )
-        if problem := _runtime.acc_bank_problem(hardware.config, banks, width):
-            raise CompileError(problem)
+        stages = self.options.circuit.get("alu_stages", int(CIRCUIT["alu_stages"].initial))
+        problems = (
+            _runtime.acc_bank_problem(hardware.config, banks, width),
+            _runtime.alu_stages_problem(hardware.config, stages),
+        )
+        if said := "; ".join(filter(None, problems)):
+            raise CompileError(said)
         return hardware
 
     def count_cycles(self, path: str | os.PathLike[str]) -> Mapping[str, int]:

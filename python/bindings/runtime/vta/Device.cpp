@@ -202,6 +202,10 @@ void acc::python::registerDevice(nb::module_ &m) {
   m.def("acc_bank_problem", &vta::csim::accBankProblem, "config"_a,
         "log_acc_banks"_a, "mem_data_width"_a,
         "Why the accumulators do not have so many banks; empty if they do.");
+  m.def("alu_stages_problem", &vta::csim::aluStagesProblem, "config"_a,
+        "alu_stages"_a,
+        "Why an ALU of so many stages does not have what a configuration "
+        "declares; empty if it does.");
   nb::class_<PyDevice>(m, "Device",
                        "Executes instruction streams on arrays it is shown.")
       .def(nb::init<const std::string &, const vta::isa::Config &,

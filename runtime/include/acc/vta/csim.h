@@ -53,6 +53,9 @@ std::vector<std::string> circuitProblems(const Options &options);
 /// \p portBits; empty if they do.
 std::string accBankProblem(const isa::Config &config, int logAccBanks,
                            uint32_t portBits);
+/// Why an ALU of so many stages does not have what \p config declares; empty if
+/// it does.
+std::string aluStagesProblem(const isa::Config &config, int aluStages);
 
 /// Creates a cycle model. Null and a message if the configuration or the
 /// options are illegal.
