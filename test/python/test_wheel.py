@@ -144,6 +144,8 @@ def test_in_a_system_that_has_only_python(wheel: pathlib.Path, folder: pathlib.P
         ["debootstrap", "--variant=minbase", packages, "bookworm", root], capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-2000:]
+    # Programs find their libraries by their own place, for which the loader asks /proc.
+    subprocess.run(["mount", "-t", "proc", "proc", root / "proc"], check=True)
     try:
         # pip runs outside, where the package index is reached; the system sees files only.
         wheels = root / "wheels"
@@ -157,4 +159,5 @@ def test_in_a_system_that_has_only_python(wheel: pathlib.Path, folder: pathlib.P
         left = [path for path in root.rglob("*LLVM*.so*") if "venv" not in path.parts]
         assert not left, left
     finally:
+        subprocess.run(["umount", "--lazy", root / "proc"], check=True)
         shutil.rmtree(root, ignore_errors=True)
