@@ -21,6 +21,7 @@ from acc.errors import (
 
 if TYPE_CHECKING:
     from acc.bundling import bundle
+    from acc.codesigning import codesign
     from acc.compiler import compile
     from acc.devices import Device
     from acc.executable import Executable, load
@@ -40,6 +41,7 @@ _LAZY = {
     "InferenceSession": "acc.session",
     "explore": "acc.exploration",
     "bundle": "acc.bundling",
+    "codesign": "acc.codesigning",
     "import_onnx": "acc.frontend",
     "load": "acc.executable",
     "quantize": "acc.quantization",
@@ -62,6 +64,7 @@ __all__ = [
     "RunError",
     "TuningWarning",
     "bundle",
+    "codesign",
     "compile",
     "explore",
     "import_onnx",
