@@ -41,7 +41,7 @@ def test_split(rows: tuple[int, ...], opset: int, attributes: dict[str, Any], sp
 
 
 def test_split_into_equal_parts() -> None:
-    """What is a multiple of the number of parts whatever the sizes are can be split; of others sizes are asked for."""
+    """What is a multiple of the number of parts whatever the sizes are, and what turns out to be one when it runs."""
     nodes = [
         helper.make_node("Concat", ["x", "x"], ["twice"], axis=0),
         helper.make_node("Split", ["twice"], ["a", "b"], axis=0),
@@ -50,8 +50,11 @@ def test_split_into_equal_parts() -> None:
     runs = [{"x": real(count, 3)} for count in (4, 5)]
     check(open_model(nodes, runs[0], fixed=[1], opset=13), runs)
     nodes[1].input[0] = "x"
-    with pytest.raises(acc.NeedsShape, match="depends on the sizes of input 'x'"):
-        acc.compile(open_model(nodes, runs[0], fixed=[1], opset=13))
+    runs = [{"x": real(count, 3)} for count in (4, 6)]
+    model = open_model(nodes, runs[0], fixed=[1], opset=13)
+    check(model, runs)
+    with acc.compile(model) as compiled, pytest.raises(acc.RunError, match="input \\[5, 3\\] has 15 elements"):
+        compiled.run({"x": real(5, 3)})
 
 
 def test_split_into_parts_of_sizes() -> None:
