@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import gc
 import multiprocessing
 import os
 import re
@@ -240,6 +241,7 @@ def _operator(name: str, model: ModelProto | None) -> str:
 
 
 def _work(suite: Suite, tasks: Connection, stderr: int) -> None:
+    gc.freeze()
     os.dup2(stderr, 2)
     while True:
         name = tasks.recv()
@@ -263,7 +265,9 @@ class _Worker:
     stderr: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        # A fork shares the cases, whose construction takes seconds.
+        # A fork shares the cases, whose construction takes seconds. What earlier tests left in cycles, contexts of MLIR
+        # among it, goes here and not there, where the threads that contexts wait for do not exist.
+        gc.collect()
         context = multiprocessing.get_context("fork")
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self.pipe, theirs = context.Pipe()
