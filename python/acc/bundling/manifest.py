@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from acc.errors import AccError
 from acc.files import load_arrays, read_bytes
-from acc.wording import listing, raised
+from acc.wording import listing
 
 __all__ = ["FILE", "Bundle", "BundleError", "describe_files", "evaluate_model", "run_samples", "sha256", "verify"]
 
@@ -178,22 +177,11 @@ def run_samples(path: Path, samples: Mapping[str, np.ndarray]) -> dict[str, np.n
 def evaluate_model(path: Path, function: Callable[..., Any]) -> float:
     """What the user's function says of a compiled model; raises BundleError unless it is a number."""
     from acc.executable import load
+    from acc.quantization.data import call_evaluation
 
     with load(path) as model:
 
         def run(feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
             return model.run({name: np.asarray(array) for name, array in feeds.items()})
 
-        try:
-            value = function(run)
-        except AccError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise BundleError(f"the evaluation raises {raised(error)}") from error
-    try:
-        score = float(value)
-    except (TypeError, ValueError):
-        raise BundleError(f"the evaluation returns {type(value).__name__}, not a number") from None
-    if not math.isfinite(score):
-        raise BundleError(f"the evaluation returns {score}, not a finite number")
-    return score
+        return call_evaluation(function, run, BundleError)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -124,6 +125,23 @@ def _is_reference(text: str) -> bool:
     """Whether the text is of the form module:function and no file."""
     module, separator, function = text.partition(":")
     return bool(separator) and function.isidentifier() and module != "" and not os.path.exists(text)
+
+
+def call_evaluation(function: Callable[..., Any], run: Callable[..., Any], error: type[AccError]) -> float:
+    """What a user's evaluation says of the model that `run` runs; raises `error` unless it is a finite number."""
+    try:
+        value = function(run)
+    except AccError:
+        raise
+    except (Exception, SystemExit) as wrong:
+        raise error(f"the evaluation raises {raised(wrong)}") from wrong
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise error(f"the evaluation returns {type(value).__name__}, not a number") from None
+    if not math.isfinite(number):
+        raise error(f"the evaluation returns {number}, not a finite number")
+    return number
 
 
 def load_function(text: str) -> Callable[..., Any]:

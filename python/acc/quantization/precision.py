@@ -26,16 +26,15 @@ import onnx
 
 from acc.compiler import compile_contents
 from acc.container import write_model
-from acc.errors import AccError
 from acc.quantization.calibration import Progress, Runner, input_infos
-from acc.quantization.data import Data, Sample, open_samples
+from acc.quantization.data import Data, Sample, call_evaluation, open_samples
 from acc.quantization.model import FloatModel
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions
 from acc.quantization.placement import ANCHORS
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
 from acc.quantization.state import State
 from acc.targets.base import Accelerator, Target
-from acc.wording import listing, raised
+from acc.wording import listing
 
 __all__ = ["Bound", "Evaluate", "LayerCost", "Point", "Search", "search"]
 
@@ -260,19 +259,7 @@ class _Judge:
                 )
             return runner.run({name: np.asarray(array) for name, array in feeds.items()})
 
-        try:
-            value = self.evaluate(run)
-        except AccError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise QuantizeError(f"the evaluation raises {raised(error)}") from error
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise QuantizeError(f"the evaluation returns {type(value).__name__}, not a number") from None
-        if not math.isfinite(number):
-            raise QuantizeError(f"the evaluation returns {number}, not a finite number")
-        return number
+        return call_evaluation(self.evaluate, run, QuantizeError)
 
 
 class _Variants:
