@@ -16,6 +16,8 @@ import numpy as np
 import onnx
 import pytest
 
+from c_programs import check_example
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = ("python", "passes", "dialects", "runtime", "cmake", "tools", "hardware", "pyproject.toml", "CMakeLists.txt")
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -100,36 +102,7 @@ def test_in_an_environment_of_its_own(wheel: pathlib.Path, folder: pathlib.Path,
         [venv / "bin" / "python", "-c", MAPPED], env=environment, cwd=folder, capture_output=True, text=True, check=True
     ).stdout.split()
     assert len(maps) > 4 and all(path.startswith(str(venv)) for path in maps), maps
-    from_c(venv, {**environment, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}, folder)
-
-
-def from_c(venv: pathlib.Path, environment: Mapping[str, str], folder: pathlib.Path) -> None:
-    """The C example, built with the wheel's header and library in three ways, says the same each time."""
-    compiler = shutil.which("cc") or "clang-22"
-    example = ROOT / "examples" / "run_model.c"
-    shutil.copy(example, folder)
-    (folder / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.20)\nproject(example C)\nfind_package(acc 0.1 CONFIG REQUIRED)\n"
-        "add_executable(by_cmake run_model.c)\ntarget_link_libraries(by_cmake acc::runtime)\n"
-    )
-    commands = [
-        f"{compiler} run_model.c -o by_config $(acc config --cflags --libs)",
-        f"cmake -S . -B build -DCMAKE_C_COMPILER={compiler} -Dacc_DIR=$(acc config --cmake) && cmake --build build",
-    ]
-    programs = ["by_config", "build/by_cmake"]
-    if shutil.which("pkg-config"):
-        found = "$(PKG_CONFIG_PATH=$(acc config --pkg-config) pkg-config --cflags --libs acc)"
-        commands.append(f"{compiler} run_model.c -o by_pkg_config {found}")
-        programs.append("by_pkg_config")
-    for command in commands:
-        done = subprocess.run(["sh", "-c", command], env=environment, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    said = set()
-    for program in programs:
-        done = subprocess.run([folder / program, "cpu.so"], env={}, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, f"{program}: {done.stderr}"
-        said.add(done.stdout)
-    assert len(said) == 1 and "the largest of 10" in said.pop()
+    check_example(folder, "cpu.so", "acc", {**environment, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"})
 
 
 @pytest.mark.long
