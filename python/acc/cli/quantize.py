@@ -82,6 +82,13 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--float-outputs", action="store_true", help="leave layers in float that nothing but outputs are made of"
     )
+    padding = parser.add_mutually_exclusive_group()
+    padding.add_argument(
+        "--mask",
+        metavar="INPUT",
+        help="the input that tells padding from what counts (default: one that proves to be such a mask, if there is)",
+    )
+    padding.add_argument("--no-mask", action="store_const", const="", dest="mask", help="everything counts")
     parser.add_argument(
         "--accuracy",
         metavar="BOUND",
@@ -138,7 +145,17 @@ class Progress:
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:
     """The choices that the command line makes, by the names of QuantizeOptions."""
-    names = ("weights", "block", "activations", "ranges", "percentile", "round_weights", "wide_share", "max_samples")
+    names = (
+        "weights",
+        "block",
+        "activations",
+        "ranges",
+        "percentile",
+        "round_weights",
+        "wide_share",
+        "mask",
+        "max_samples",
+    )
     choices = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     choices |= {name.replace("-", "_"): False for name in args.without}
     if args.per_tensor:

@@ -32,6 +32,7 @@ from acc.layerwise import expose, expose_in
 from acc.quantization.data import Sample, Samples
 from acc.quantization.model import FloatModel, aligned
 from acc.quantization.options import QuantizeError
+from acc.quantization.positions import Positions
 from acc.quantization.state import Stage, State
 from acc.wording import raised
 
@@ -375,16 +376,18 @@ def calibrate(
     state: State | None = None,
     programs: Programs | None = None,
     more: Sequence[str] = (),
+    positions: Positions | None = None,
 ) -> tuple[dict[str, Statistics], int]:
     """The statistics of the tensors `watched`, and from how many samples they are, of at most `limit`.
 
-    programs, more: see Runner.
+    programs, more: see Runner. positions: which of them count; None if all do.
 
     Raises QuantizeError if there are no samples, if one is not what the model takes, or if a tensor is not finite for
     one; what compiling and running a model raise.
     """
     statistics = {name: Statistics() for name in watched}
-    runner = Runner(model, list(watched), programs=programs, more=more)
+    positions = positions or Positions((), (), "")
+    runner = Runner(model, list(dict.fromkeys([*watched, *positions.needed])), programs=programs, more=more)
     total = None if samples.count is None else min(samples.count, limit)
     done, digest = 0, hashlib.blake2b(digest_size=16)
     resumed = state.stages.get(stage) if state else None
@@ -408,18 +411,20 @@ def calibrate(
             resumed = None
             continue
         values = runner.run(sample)
+        counted = positions.counted(runner, sample, values)
         # Ctrl-C waits until all tensors have the sample: what is saved is whole.
         with deferred():
             for name, watch in watched.items():
                 try:
-                    statistics[name].add(values[name], watch)
+                    for part in counted(name, values[name], watch.axis):
+                        statistics[name].add(part, watch)
                 except FloatingPointError:
                     raise QuantizeError(_not_finite(model, name, values[name], done)) from None
             done += 1
             if now:
                 now.done, now.digest = done, digest.hexdigest()
         # The next run makes them anew.
-        del values
+        del values, counted
         if progress:
             progress(stage, done, total)
         if state:

@@ -19,6 +19,7 @@ from acc.comparison.results import decibels, own_ratio
 from acc.quantization.calibration import BINS, Runner, Statistics, Watch, input_infos
 from acc.quantization.data import Data, open_samples
 from acc.quantization.layer_reports import Histogram, LayerReport
+from acc.quantization.positions import Positions
 from acc.quantization.quantizer import LayerFacts, Quantized, TensorFacts
 
 __all__ = ["Noise", "describe_layer", "measure", "weight_scales"]
@@ -80,31 +81,34 @@ def measure(result: Quantized, data: Data, limit: int) -> tuple[dict[str, Noise]
     sums = {name for name, facts in result.tensors.items() if facts.in_float}
     plain = [n for n in dict.fromkeys([*outputs, *result.tensors]) if (n in outputs or n in sums) and n not in shown]
     given = {value.name for value in result.source.proto.graph.input}
-    floats = Runner(result.source, list(dict.fromkeys([*shown, *plain])))
+    inputs = input_infos(result.source.proto)
+    positions = Positions(inputs, result.source.outputs, result.options.mask)
+    floats = Runner(result.source, list(dict.fromkeys([*shown, *plain, *positions.needed])))
     integers = Runner(result.model, [*shown.values(), *plain])
     noises: dict[str, Noise] = {}
     count = 0
-    samples = open_samples(data, input_infos(result.source.proto))
+    samples = open_samples(data, inputs)
     for sample in itertools.islice(samples, limit):
         expected, actual = floats.run(sample), integers.run(sample)
+        counted = positions.counted(floats, sample, expected)
         for name in (*shown, *plain):
             want, got = expected[name], actual[shown.get(name, name)]
             if want.dtype.kind != "f":
                 continue
-            if name in shown:
-                facts = result.tensors[name]
+            facts = result.tensors.get(name)
+            if facts and name in shown:
                 got = (got.astype(np.float32) - np.float32(facts.zero_point)) * np.float32(facts.scale)
-                # A number is beyond the range if the next integer would be nearer to it.
-                margin = facts.scale / 2
-                beyond = int(((want < facts.range[0] - margin) | (want > facts.range[1] + margin)).sum())
-            else:
-                beyond = 0
-            axis = _channel_axis(result.tensors.get(name), want)
+            axis = _channel_axis(facts, want)
             if name not in noises:
                 noises[name] = Noise.of(1 if axis is None else want.shape[axis])
-            noises[name].add(want, got, axis)
-            noises[name].numbers.add(want, Watch(axis))
-            noises[name].beyond += beyond
+            for known, made in zip(counted(name, want, axis), counted(name, got, axis), strict=True):
+                noises[name].add(known, made, axis)
+                noises[name].numbers.add(known, Watch(axis))
+                if facts and name in shown:
+                    # A number is beyond the range if the next integer would be nearer to it.
+                    margin = facts.scale / 2
+                    beyond = (known < facts.range[0] - margin) | (known > facts.range[1] + margin)
+                    noises[name].beyond += int(beyond.sum())
         count += 1
     ends = {name: noises[name] for name in outputs if name in noises}
     return {name: noise for name, noise in noises.items() if name in result.tensors or name in given}, ends, count

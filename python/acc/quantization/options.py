@@ -62,9 +62,9 @@ class QuantizeOptions:
         equalize: channels of a tensor between two layers are scaled alike (cross-layer equalisation).
         rescale_outputs: channels of what a layer makes are scaled alike where only float operators read it, and back
             there.
-        float_sums: what a matrix product makes for sums and normalizations in float alone is not quantized. None is
-            True, but where scales are chosen for hardware, whose results are integers, and for int4 weights, whose
-            products in blocks are no sums of integers (and lose more in ONNX Runtime 1.32 then).
+        float_sums: what a matrix product makes for sums, normalizations and functions in float alone is not
+            quantized. None is True, but where scales are chosen for hardware, whose results are integers, and for int4
+            weights, whose products in blocks are no sums of integers (and lose more in ONNX Runtime 1.32 then).
         smooth: the same between a layer normalization and the matrix products behind it (SmoothQuant).
         correct_bias: biases make up for the mean error that quantized weights cause.
         hardware_friendly: scales that an accelerator needs fewer steps for are chosen where the error of no layer
@@ -82,6 +82,8 @@ class QuantizeOptions:
         wide: names of nodes whose weights are int8 where others are int4.
         exclude: names of nodes, or types of operators, that stay in float.
         float_outputs: leave layers in float of which nothing but outputs of the model and float operators are made.
+        mask: the input that says which positions of sequences count; the padding of others is left out of all that is
+            learned from samples. None is any input that proves to be one, "" none.
         max_samples: no more samples than this are used.
     """
 
@@ -107,6 +109,7 @@ class QuantizeOptions:
     wide: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     float_outputs: bool = False
+    mask: str | None = None
     max_samples: int = MAX_SAMPLES
 
     def __post_init__(self) -> None:
@@ -145,6 +148,8 @@ class QuantizeOptions:
             raise QuantizeError(f"percentile is a number between 50 and 100, not {self.percentile!r}")
         if not _is_integer(self.max_samples) or self.max_samples < 1:
             raise QuantizeError(f"max_samples is a positive number, not {self.max_samples!r}")
+        if self.mask is not None and not isinstance(self.mask, str):
+            raise QuantizeError(f"mask is the name of an input, or '' for none, not {self.mask!r}")
         for field in ("exclude", "wide"):
             names = getattr(self, field)
             if isinstance(names, str) or not all(isinstance(name, str) for name in names):

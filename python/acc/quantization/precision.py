@@ -31,6 +31,7 @@ from acc.quantization.data import Data, Sample, call_evaluation, open_samples
 from acc.quantization.model import FloatModel
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions
 from acc.quantization.placement import ANCHORS
+from acc.quantization.positions import Counted, Positions, gathered
 from acc.quantization.quantizer import LayerFacts, Quantized, quantize
 from acc.quantization.state import State
 from acc.targets.base import Accelerator, Target
@@ -197,14 +198,18 @@ class _Judge:
     model: FloatModel
     samples: Sequence[Sample]
     evaluate: Evaluate | None
+    mask: str | None = None
     expected: list[dict[str, np.ndarray]] = field(default_factory=list)
-
+    counted: list[Counted] = field(default_factory=list)
     state: State | None = None
 
     def __post_init__(self) -> None:
         self.outputs = self.model.outputs
         runner = Runner(self.model, self.outputs)
-        self.expected = [runner.run(sample) for sample in self.samples]
+        positions = Positions(input_infos(self.model.proto), self.outputs, self.mask)
+        for sample in self.samples:
+            self.expected.append(runner.run(sample))
+            self.counted.append(positions.counted(runner, sample, self.expected[-1]))
         self.float_accuracy = self._known("float", lambda: Score(math.inf, self._accuracy(runner))).accuracy
 
     def _known(self, name: str, score: Callable[[], Score]) -> Score:
@@ -232,13 +237,13 @@ class _Judge:
     def _measure(self, model: onnx.ModelProto) -> Score:
         runner = Runner(model, self.outputs)
         signal = noise = 0.0
-        for sample, wanted in zip(self.samples, self.expected, strict=True):
+        for sample, wanted, counted in zip(self.samples, self.expected, self.counted, strict=True):
             got = runner.run(sample)
             for name in self.outputs:
                 if wanted[name].dtype.kind != "f":
                     continue
-                reference = wanted[name].astype(np.float64)
-                error = got[name].astype(np.float64) - reference
+                reference = gathered(counted(name, wanted[name]))
+                error = gathered(counted(name, got[name])) - reference
                 # Every output counts alike, whatever its unit.
                 power = float(np.mean(reference**2)) if reference.size else 0.0
                 signal += 1.0
@@ -438,7 +443,7 @@ def search(
         samples.append(sample)
         if len(samples) == min(COMPARED, options.max_samples):
             break
-    judge = _Judge(full.source, samples, evaluate, state=state)
+    judge = _Judge(full.source, samples, evaluate, options.mask, state=state)
     variants = _Variants(full, data, options)
     points: dict[int, Point] = {}
     made: dict[int, Quantized] = {}

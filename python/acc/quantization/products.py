@@ -12,6 +12,7 @@ from acc.quantization.calibration import Programs, Progress, Runner
 from acc.quantization.data import Samples
 from acc.quantization.model import FloatModel, attribute
 from acc.quantization.placement import Layer
+from acc.quantization.positions import Positions
 from acc.quantization.weights import WeightForm
 
 __all__ = ["MAX_COLUMNS", "Products", "collect", "windows"]
@@ -90,10 +91,11 @@ def collect(
     progress: Progress | None = None,
     programs: Programs | None = None,
     more: Sequence[str] = (),
+    positions: Positions | None = None,
 ) -> Iterator[tuple[Layer, Products]]:
     """What every layer meets, in passes over at most `limit` samples. Layers that meet the same share it.
 
-    programs, more: see Runner.
+    programs, more: see Runner. positions: which of them count; None if all do.
     """
     forms = {layer.name: WeightForm.of(layer.node, model.constants[layer.weight or ""].shape) for layer in layers}
     wanted: dict[str, list[Layer]] = {}
@@ -106,7 +108,9 @@ def collect(
         while left and (not taken or memory + _bytes(forms[left[0][0].name]) <= _MEMORY):
             memory += _bytes(forms[left[0][0].name])
             taken.append(left.pop(0))
-        yield from _collect_some(model, taken, forms, samples, limit, progress, programs, more)
+        yield from _collect_some(
+            model, taken, forms, samples, limit, progress, programs, more, positions or Positions((), (), "")
+        )
 
 
 def _bytes(form: WeightForm) -> int:
@@ -130,21 +134,26 @@ def _collect_some(
     progress: Progress | None,
     programs: Programs | None,
     more: Sequence[str],
+    positions: Positions,
 ) -> Iterator[tuple[Layer, Products]]:
     found = [Products() for _ in together]
     read = dict.fromkeys(layers[0].inputs[0] for layers in together)
-    runner = Runner(model, list(read), programs=programs, more=more)
+    runner = Runner(model, list(read | dict.fromkeys(positions.needed)), programs=programs, more=more)
     total = limit if samples.count is None else min(limit, samples.count)
     for number, sample in enumerate(itertools.islice(samples, limit)):
         values = runner.run(sample)
+        counted = positions.counted(runner, sample, values)
         for layers, products in zip(together, found, strict=True):
             form = forms[layers[0].name]
             enough = max(_ROWS_PER_COLUMN * len(form.channel), _ENOUGH_ROWS)
             # All samples have their share of the rows.
             share = max(16, -(-enough // total)) if total else enough
             if sum(products.rows) < 4 * enough:
-                products.add(number % 2, windows(layers[0], form, values[layers[0].inputs[0]], share))
-        del values
+                parts = list(counted(layers[0].inputs[0], values[layers[0].inputs[0]]))
+                whole = sum(part.size for part in parts)
+                for part in parts:
+                    products.add(number % 2, windows(layers[0], form, part, -(-share * part.size // whole)))
+        del values, counted
         if progress:
             progress("rounding weights", number + 1, total)
     for layers in together:

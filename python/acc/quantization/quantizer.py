@@ -38,6 +38,7 @@ from acc.quantization.methods.widen import choose_wide
 from acc.quantization.model import INT4_OPSET, MIN_OPSET, FloatModel, infer, prepare, read_model, serialized
 from acc.quantization.options import NothingToQuantize, QuantizeError, QuantizeOptions, make_options
 from acc.quantization.placement import Layer, Placement, Role, place
+from acc.quantization.positions import Positions
 from acc.quantization.products import Products, collect
 from acc.quantization.qdq import fit_biases, write_qdq
 from acc.quantization.ranges import Grid, clipped_share, find_range, make_grid, widened
@@ -276,7 +277,9 @@ class _Quantizer:
         read = model.snapshot() if isinstance(model, FloatModel) else read_model(model)
         self.model = prepare(read, INT4_OPSET if options.weights == "int4" else MIN_OPSET)
         self.programs = Programs()
-        self.samples = open_samples(data, input_infos(self.model.proto))
+        inputs = input_infos(self.model.proto)
+        self.samples = open_samples(data, inputs)
+        self.positions = Positions(inputs, self.model.outputs, options.mask)
         self.state = state
         if state:
             state.claim(self._key())
@@ -323,8 +326,14 @@ class _Quantizer:
                 state=self.state,
                 programs=self.programs,
                 more=self.exposed,
+                positions=self.positions,
             )
             statistics |= counted
+        if self.positions.mask is not None:
+            self.notes.append(
+                f"positions where '{self.positions.mask}' is {self.positions.ignored:g} are padding: they have no "
+                "influence on others, and nothing is learned from them"
+            )
         grids = self._grids(placement, statistics)
         # Quantizing weights corrects biases, which is no matter of the float model.
         source = model.snapshot()
@@ -372,7 +381,7 @@ class _Quantizer:
         return [
             *placement.roots,
             *(read if self.options.rounding == "gptq" else ()),
-            *(self.model.outputs if self.options.spared else ()),
+            *(self.model.outputs if self.options.spared else self.positions.needed),
         ]
 
     def _scale_channels(self, placement: Placement) -> int:
@@ -406,6 +415,7 @@ class _Quantizer:
             state=self.state,
             programs=self.programs,
             more=self.exposed,
+            positions=self.positions,
         )
         changed = 0
         if options.rescale_outputs and options.per_channel:
@@ -524,7 +534,7 @@ class _Quantizer:
                 left.append(layer)
         limit = min(self.options.max_samples, SECOND_PASS)
         for layer, products in collect(
-            self.model, left, self.samples, limit, self.progress, self.programs, self.exposed
+            self.model, left, self.samples, limit, self.progress, self.programs, self.exposed, self.positions
         ):
             weight = weights[layer.name]
             self._round_one(layer, weight, products)
@@ -555,7 +565,9 @@ class _Quantizer:
         known = self.state.results.get("wide weights") if self.state else None
         if known is None:
             runner = Runner(self.model, self.model.outputs, programs=self.programs, more=self.exposed)
-            known = choose_wide(self.model, layers, weights, self.samples, self.options.spared, runner, self.progress)
+            known = choose_wide(
+                self.model, layers, weights, self.samples, self.options.spared, runner, self.positions, self.progress
+            )
             if self.state:
                 self.state.results["wide weights"] = known
         return [layer for layer in layers if layer.name in known]

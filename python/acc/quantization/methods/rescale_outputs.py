@@ -27,12 +27,28 @@ _WORTH = 0.5
 
 
 def sums(model: FloatModel, placement: Placement) -> set[str]:
-    """Those of `tensors` that matrix products make.
+    """What matrix products make that need not be rounded: for sums and normalizations in float (`tensors`), and for
+    functions of numbers, whose results are rounded anyway.
 
     Native code computes such products with integers, and multiplies the sums by the scales: nothing is won by rounding
-    what they make, and one channel of a residual stream may be a hundred times as large as the others.
+    what they make. One channel of a residual stream may be a hundred times as large as the others, and a GELU makes
+    small numbers of most that it reads.
     """
-    return {name for name, layer in tensors(model, placement).items() if layer.node.op_type in ("MatMul", "Gemm")}
+    products = {
+        layer.output: layer
+        for layer in placement.layers
+        if layer.weight is not None and layer.node.op_type in ("MatMul", "Gemm")
+    }
+    functions = {node.name for node in placement.functions}
+    for_functions = {
+        name
+        for name in products
+        if name not in model.outputs
+        and name not in model.captured
+        and (readers := model.read_by(name))
+        and all(reader.node.name in functions for reader in readers)
+    }
+    return for_functions | (products.keys() & tensors(model, placement).keys())
 
 
 def tensors(model: FloatModel, placement: Placement) -> dict[str, Layer]:

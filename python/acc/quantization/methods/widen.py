@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from acc.quantization.calibration import Progress, Runner
-from acc.quantization.data import Sample, Samples
+from acc.quantization.data import Samples
 from acc.quantization.model import FloatModel
 from acc.quantization.placement import Layer
+from acc.quantization.positions import Counted, Positions, gathered
 from acc.quantization.weights import QuantizedWeight
 
 __all__ = ["choose_wide"]
@@ -36,12 +37,13 @@ def choose_wide(
     samples: Samples,
     share: float,
     runner: Runner,
+    positions: Positions,
     progress: Progress | None = None,
 ) -> list[str]:
     """The names of the layers whose weights keep 8 bits.
 
-    share: which part of the weights of all `layers` these may be. runner: of the outputs of the float model. Empty if
-    its weights cannot be exchanged, or no output is a number.
+    share: which part of the weights of all `layers` these may be. runner: of the outputs of the float model. positions:
+    which of theirs count. Empty if its weights cannot be exchanged, or no output is a number.
     """
     narrow = [layer for layer in layers if weights[layer.name].bits < 8]
     sizes = {layer.name: weights[layer.name].values.size for layer in narrow}
@@ -51,10 +53,12 @@ def choose_wide(
     errors = dict.fromkeys(sizes, 0.0)
     for number, sample in enumerate(itertools.islice(samples, count)):
         expected = runner.run(sample)
+        counted = positions.counted(runner, sample, expected)
         for layer in narrow:
             weight = weights[layer.name]
             rounded = weight.form.restore(weight.real.astype(np.float32))
-            errors[layer.name] += _error(runner, sample, {layer.weight or "": rounded}, expected)
+            made = runner.run(sample, {layer.weight or "": rounded})
+            errors[layer.name] += _error(made, expected, counted)
         if progress:
             progress("measuring weights", number + 1, count)
     left = share * sum(sizes.values())
@@ -67,16 +71,15 @@ def choose_wide(
     return chosen
 
 
-def _error(
-    runner: Runner, sample: Sample, replaced: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> float:
+def _error(made: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], counted: Counted) -> float:
     """The square errors of the outputs with other weights, in parts of what the outputs are, in sum."""
     total = 0.0
-    for name, array in runner.run(sample, replaced).items():
-        known = expected[name].astype(np.float64)
-        if expected[name].dtype.kind != "f" or array.shape != known.shape:
+    for name, array in made.items():
+        known = expected[name]
+        if known.dtype.kind != "f" or array.shape != known.shape:
             continue
-        power = float(np.square(known).sum())
-        error = float(np.square(array - known).sum())
+        reference = gathered(counted(name, known))
+        power = float(np.square(reference).sum())
+        error = float(np.square(gathered(counted(name, array)) - reference).sum())
         total += error / power if power > 0 and np.isfinite(error) else 0.0
     return total
