@@ -17,6 +17,7 @@ from acc import ir
 from acc.evaluate import evaluate as evaluate_natively
 
 __all__ = [
+    "compute",
     "conv_integer",
     "evaluate",
     "gemm_integer",
@@ -25,6 +26,7 @@ __all__ = [
     "matmul_integer",
     "max_pool",
     "mul_integer",
+    "pack",
     "rebase",
     "requantize",
     "results_by_name",
@@ -248,7 +250,7 @@ def _attributes(op: ir.Operation) -> dict[str, Any]:
     for name, attribute in op.attributes.items():
         if name == "rounding":
             found[name] = str(attribute.value)
-        elif not name.startswith("graph."):
+        elif "." not in name:
             found[name] = attribute.value
     return found
 
@@ -265,6 +267,44 @@ def _native(op: ir.Operation, *inputs: np.ndarray) -> np.ndarray:
     """A float operator, which is no matter of this module, as native code computes it."""
     known = dict(zip(op.operands, inputs, strict=True))
     return evaluate_natively(list(op.results), known)[0]
+
+
+def _axis_pad(x: np.ndarray, widths: Mapping[int, tuple[int, int]], value: int) -> np.ndarray:
+    return np.pad(x, [widths.get(axis, (0, 0)) for axis in range(x.ndim)], constant_values=value)
+
+
+def pack(
+    x: np.ndarray,
+    *,
+    tiles: Sequence[int],
+    halo: Sequence[int] = (0, 0, 0, 0),
+    pad_value: int = 0,
+    window: Sequence[int] = (1, 1),
+    strides: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (1, 1),
+) -> np.ndarray:
+    """(A, B, H, W) in tiles of [a, b], (A / a, B / b, H, W, a, b); (N, A, B) as images of A / a rows and one column."""
+    a, b = tiles
+    if x.ndim == 3:
+        whole = _axis_pad(x, {1: (0, -x.shape[1] % a), 2: (0, -x.shape[2] % b)}, pad_value)
+        rows = whole.reshape(x.shape[0], -1, a, whole.shape[2] // b, b).transpose(0, 3, 1, 2, 4)
+        return _axis_pad(rows, {2: (halo[0], halo[2])}, pad_value)[:, :, :, None]
+    x = np.concatenate(_windows(x, window, strides, halo, dilations, pad_value), axis=1)
+    whole = _axis_pad(x, {0: (0, -x.shape[0] % a), 1: (0, -x.shape[1] % b)}, pad_value)
+    blocks = whole.reshape(whole.shape[0] // a, a, whole.shape[1] // b, b, *x.shape[2:])
+    return blocks.transpose(0, 2, 4, 5, 1, 3)
+
+
+def _unpack(op: ir.Operation, x: np.ndarray) -> np.ndarray:
+    top, left, bottom, right = op.attributes["halo"].value if "halo" in op.attributes else (0, 0, 0, 0)
+    x = x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+    shape = ir.shape_of(op.results[0])
+    if len(shape) == 3:
+        whole = x[:, :, :, 0].transpose(0, 2, 3, 1, 4).reshape(x.shape[0], x.shape[2] * x.shape[4], -1)
+    else:
+        moved = x.transpose(0, 4, 1, 5, 2, 3)
+        whole = moved.reshape(x.shape[0] * x.shape[4], x.shape[1] * x.shape[5], *x.shape[2:4])
+    return whole[tuple(map(slice, shape))]
 
 
 _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
@@ -289,6 +329,8 @@ _OPERATORS: dict[str, Callable[..., np.ndarray]] = {
     "unsqueeze": _reshape,
     "transpose": lambda op, x: x.transpose(op.attributes["perm"].value),
     "concat": lambda op, *inputs: np.concatenate(inputs, axis=op.attributes["axis"].value),
+    "pack": _direct(pack),
+    "unpack": _unpack,
     "pad": _pad,
     "relu": lambda op, x: np.maximum(x, x.dtype.type(0)),
     "clip": _clip,
@@ -310,6 +352,16 @@ def _constant(op: ir.Operation) -> np.ndarray:
     return np.asarray(op.attributes["value"].value)
 
 
+def compute(op: ir.Operation, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """What one operator of the graph computes; raises NotImplementedError for one that is not known here."""
+    name = op.name.removeprefix("graph.")
+    if name == "constant":
+        return _constant(op)
+    if name not in _OPERATORS:
+        raise NotImplementedError(op.name)
+    return _OPERATORS[name](op, *inputs)
+
+
 def evaluate(function: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Runs a func.func of graph operators on one array for each argument; quantized tensors are their integers.
 
@@ -318,17 +370,10 @@ def evaluate(function: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.nd
     block = function.regions[0].blocks[0]
     values: dict[ir.Value, np.ndarray] = dict(zip(block.arguments, inputs, strict=True))
     for op in block:
-        name = op.name.removeprefix("graph.")
         operands = [values[operand] for operand in op.operands]
         if op.name == "func.return":
             return operands
-        if name == "constant":
-            result = _constant(op)
-        elif name in _OPERATORS:
-            result = _OPERATORS[name](op, *operands)
-        else:
-            raise NotImplementedError(op.name)
-        values[op.results[0]] = result
+        values[op.results[0]] = compute(op, operands)
     raise ValueError("the function has no return")
 
 

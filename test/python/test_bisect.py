@@ -69,6 +69,15 @@ def slowly(*values: Any) -> Any:
         slowly("vta", "vta-expand-steps", change_shifts),
         slowly("vta", "vta-chain-programs", drop_instruction),
         ("vta", "vta-hoist-loads", drop_instruction),
+        # Those between which nothing can be run, so that what is there is interpreted.
+        slowly("vta", "te-tensorize", swap_min_and_max),
+        ("vta", "te-dma", swap_min_and_max),
+        slowly("vta", "te-lower-vthread", swap_min_and_max),
+        slowly("vta", "vta-insert-tokens", drop_instruction),
+        slowly("cpu", "host-form-contractions", change_shifts),
+        ("cpu", "host-pack-weights", change_shifts),
+        # What runs the imported model, too.
+        ("vta", "graph-to-linalg", change_shifts),
     ],
 )
 def test_a_fault_is_found_and_its_pass_named(
@@ -78,46 +87,6 @@ def test_a_fault_is_found_and_its_pass_named(
     counts = inject(monkeypatch, name, mutation)
     found = look(target, expected)
     assert counts and found.passes == (name,), found
-
-
-@pytest.mark.parametrize(
-    ("name", "mutation"),
-    [
-        slowly("te-tensorize", swap_min_and_max),
-        ("te-dma", swap_min_and_max),
-        slowly("te-lower-vthread", swap_min_and_max),
-        slowly("vta-insert-tokens", drop_instruction),
-    ],
-)
-def test_a_fault_in_what_every_way_has_is_found_with_its_kernel(
-    name: str, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = right()
-    counts = inject(monkeypatch, name, mutation)
-    found = look("vta", expected)
-    assert counts and name in found.passes and found.kernels and "canonicalize" not in found.passes, found
-    assert set(found.passes) <= {
-        *("te-tile", "te-vthread", "te-cache", "te-bufferize", "te-multi-buffer", "te-tensorize", "te-dma"),
-        *("te-lower-vthread", "vta-allocate-scratchpads", "vta-expand", "vta-cache-uops", "vta-insert-tokens"),
-        "vta-verify-program",
-    }
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["host-form-contractions", "host-pack-weights"])
-def test_a_fault_between_forms_that_cannot_be_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a schedule on until weights are packed, nothing but what follows runs native kernels."""
-    expected = right()
-    counts = inject(monkeypatch, name, change_shifts)
-    found = look("cpu", expected)
-    assert counts and name in found.passes and len(found.passes) <= 5 and found.stage == "native kernels", found
-
-
-def test_a_fault_in_what_runs_the_imported_model_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = right()
-    counts = inject(monkeypatch, "graph-to-linalg", change_shifts)
-    found = look("vta", expected)
-    assert counts and "graph-to-linalg" in found.passes
 
 
 @pytest.mark.long

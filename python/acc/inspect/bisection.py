@@ -2,9 +2,10 @@
 
 What a model computes is what it computes as it was imported, natively and by the shortest way. Integers have the same
 bits after every pass but the one that turns quantization into arithmetic of integers, which may round otherwise here
-and there; other numbers are compared with a tolerance. Passes of an accelerator that take kernels apart cannot be told
-from each other by running, as all of them are in every way from there to a program: then the range is named, and what
-of it a model is right without. What others expect, such as ONNX Runtime, shows faults in what every way has.
+and there; other numbers are compared with a tolerance. Passes that take kernels apart cannot be told from each other
+by running, as all of them are in every way from there to code: there the model is interpreted after each of them. Where
+that is not possible, the range is named, and what of it a model is right without. What others expect, such as ONNX
+Runtime, shows faults in what every way has.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import dataclasses
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,8 @@ class _Search:
         self.last_plain = self._find_last_plain()
         self.base = self._plainly(0)
         self.rounded: _Outcome | None = None
+        self.interpreted: dict[int, bool | None] = {}
+        self.kept: dict[bytes, Any] = {}
 
     def _find_last_plain(self) -> int:
         """The last moment that can be run plainly: what takes kernels apart comes at the end of those stages."""
@@ -167,15 +170,32 @@ class _Search:
             self.known[index] = None if is_halfway else self.judge(index, outcome)
         return self.known[index]
 
-    def between(self, low: int, high: int) -> tuple[int, int]:
+    def reads_right(self, index: int) -> bool | None:
+        """Whether a model is right after a pass if it is interpreted; None where what operations compute is not known.
+
+        If what runs the model is at fault, the pass that rounds has to be asked for before those behind it.
+        """
+        if index not in self.interpreted:
+            try:
+                outcome = _try(lambda: self.recording.interpret(index, self.inputs, self.kept))
+                self.interpreted[index] = self.judge(index, outcome)
+            except NotImplementedError:
+                self.interpreted[index] = None
+        return self.interpreted[index]
+
+    def narrow(self, low: int, high: int) -> tuple[int, int]:
+        """`between` by interpreting; the same moments if that makes something else of the one that is right."""
+        return (low, high) if self.reads_right(low) is False else self.between(low, high, self.reads_right)
+
+    def between(self, low: int, high: int, is_right: Callable[[int], bool | None]) -> tuple[int, int]:
         """The last moment that is right and the first that is wrong, as near to each other as they can be brought."""
         while high - low > 1:
             centre = (low + high) // 2
             nearest = sorted(range(low + 1, high), key=lambda at: abs(at - centre))
-            middle = next((at for at in nearest if self.is_right(at) is not None), None)
+            middle = next((at for at in nearest if is_right(at) is not None), None)
             if middle is None:
                 break
-            low, high = (middle, high) if self.is_right(middle) else (low, middle)
+            low, high = (middle, high) if is_right(middle) else (low, middle)
         return low, high
 
     def is_right_by_reference(self) -> bool:
@@ -262,7 +282,9 @@ def bisect(
     if expected is not None:
         name, largest, fits = _compare(expected, search.base.results, ROUNDED_STEPS, ROUNDED_SHARE)
         if not fits:
-            return Bisection(COMMON, "import", before=0, checked=1, output=name, largest=largest)
+            found = Bisection(COMMON, "import", before=0, checked=1, output=name, largest=largest)
+            search.base = _Outcome(list(expected))
+            return _in_common(search, found) if search.reads_right(search.rounding) else found
     if each:
         judged = [index for index in range(1, count) if search.is_right(index) is not None]
         high = next((index for index in judged if not search.is_right(index)), None)
@@ -271,16 +293,20 @@ def bisect(
         # What is compiled, as it is, has the last word on whether there is a fault at all; what comes before the pass
         # that rounds is compared with what was imported, what comes behind it with what it made.
         wrong = [at for at in sorted({search.rounding, search.last_plain, count - 1}) if not search.is_right(at)]
-        low, high = search.between(0, wrong[0]) if wrong else (0, None)
+        low, high = search.between(0, wrong[0], search.is_right) if wrong else (0, None)
     if high is None:
         return Bisection(checked=len(search.known))
     name, largest, failure = search.said[high]
     found = Bisection(before=low, checked=len(search.known), output=name, largest=largest, failure=failure)
     if low == search.last_plain:
-        return _in_range(search, found, high)
+        return _in_range(search, found)
     if high == search.rounding and search.is_right_by_reference():
         # What runs its integers is at fault, which everything behind it has too.
-        return dataclasses.replace(found, passes=COMMON[1:], stage="kernels", failure="")
+        search.reads_right(high)
+        return _in_common(search, dataclasses.replace(found, passes=COMMON[1:], stage="kernels", failure=""))
+    if high > low + 1:
+        low, high = search.narrow(low, high)
+        found = dataclasses.replace(found, before=low)
     labels = [recording.moments[index].label for index in range(low + 1, high + 1)]
     right = _right_without(search, low, labels) if len(labels) > 1 else []
     return dataclasses.replace(
@@ -289,6 +315,23 @@ def bisect(
         stage=_stage(recording, high),
         kernels=tuple(_changed(recording, low, high)),
         right_without=tuple(right),
+    )
+
+
+def _in_common(search: _Search, found: Bisection) -> Bisection:
+    """What was found, where every way of running the model is wrong, but not what is to be run."""
+    recording = search.recording
+    low, high = search.narrow(search.rounding, len(recording.moments) - 1)
+    if low == search.rounding:
+        return found
+    optional = recording.optional if high > low + 1 else ()
+    labels = [recording.moments[index].label for index in range(low + 1, high + 1)]
+    return dataclasses.replace(
+        found,
+        passes=tuple(label for label in labels if label not in optional),
+        stage=_stage(recording, low + 1),
+        kernels=tuple(_changed(recording, low, high)) if high == low + 1 else (),
+        before=low,
     )
 
 
@@ -313,7 +356,7 @@ def _stage(recording: Recording, index: int) -> str:
     return step.stage if step is not None else "import"
 
 
-def _in_range(search: _Search, found: Bisection, first: int) -> Bisection:
+def _in_range(search: _Search, found: Bisection) -> Bisection:
     """The passes that every way from the last plain moment on has, and kernels at which the fault shows.
 
     If it shows when the host runs everything, the passes are those of native code, otherwise those of accelerators.
@@ -337,13 +380,16 @@ def _in_range(search: _Search, found: Bisection, first: int) -> Bisection:
     kernels = [] if is_native else [symbol for symbol in placed if not is_right(symbol)]
     shown = () if is_native else kernels or placed
     stages = NATIVE_STAGES if is_native else ACCELERATOR_STAGES
+    low, high = search.narrow(search.last_plain, len(recording.moments) - 1)
+    found = dataclasses.replace(found, before=low)
     indices = [
         index
-        for index in range(first, len(recording.moments))
-        if _stage(recording, index) in stages and recording.moments[index].label not in recording.optional
+        for index in range(low + 1, high + 1)
+        if high == low + 1
+        or (_stage(recording, index) in stages and recording.moments[index].label not in recording.optional)
     ]
     labels = [recording.moments[index].label for index in indices]
-    right = _right_without(search, whole, labels, only_accelerated(module, *shown))
+    right = _right_without(search, whole, labels, only_accelerated(module, *shown)) if len(labels) > 1 else []
     passes = tuple(right) if len(right) == 1 else tuple(labels)
     stage = _stage(recording, next(index for index in indices if recording.moments[index].label == passes[0]))
     return dataclasses.replace(found, passes=passes, stage=stage, kernels=tuple(kernels), right_without=tuple(right))

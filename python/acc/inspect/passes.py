@@ -1,14 +1,15 @@
-"""A compilation, pass by pass, with the model as it is in between, and two ways of running that.
+"""A compilation, pass by pass, with the model as it is in between, and the ways of running that.
 
 *Plainly*: natively, by the shortest way down that there is, whatever the kernels were meant for; this works until
 passes of an accelerator take kernels apart. *By the rest*: by the passes that are left, less those that only make
 programs faster (`Accelerator.optional`). The two have few passes in common with what is looked at, which is the point.
+*Interpreted*: by no pass at all, slowly.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,24 @@ class Recording:
             if step.label not in without:
                 step.run(module)
         return self._execute(module, self._programs(module) if programs is None else programs, inputs)
+
+    def interpret(self, index: int, inputs: Sequence[Results], kept: MutableMapping[bytes, Any]) -> list[Results]:
+        """The outputs by what the operations of a moment compute, without a pass (`acc.inspect.interpreter`).
+
+        kept: what kernels gave before, in this moment or another. Raises NotImplementedError for operations of which
+        that is not known, AccError.
+        """
+        from acc.inspect.interpreter import Interpreter
+        from acc.targets.cpu.semantics import SEMANTICS
+
+        results = []
+        for arrays in inputs:
+            semantics = dict(SEMANTICS)
+            for item in self.pipeline.options.accelerators:
+                semantics.update(item.semantics())
+            interpreter = Interpreter(self.moments[index].module, semantics, kept)
+            results.append(interpreter.run(arrays, self.graph.outputs))
+        return results
 
     def _is_past_programs(self, index: int) -> bool:
         step = self.moments[index].step

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from acc.devices import DeviceSpec
     from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
+    from acc.inspect.interpreter import Semantics
     from acc.pipeline import Graph
     from acc.schedule import Estimate, Footprint, Hardware, Schedule
     from acc.targets.delivery import HardwareFiles, HardwareOrder
@@ -306,6 +307,13 @@ class Accelerator(Target):
         Nothing for what is no launch of the target's own; that of a te.launch is known anyhow.
         """
         return ()
+
+    def semantics(self) -> Mapping[str, Semantics]:
+        """What the operations of its kernels compute before they are programs, by name, for one run of a module.
+
+        Without them a fault in its passes is found in a range of these.
+        """
+        return {}
 
     def memory_limit(self) -> tuple[int, str] | None:
         """The bytes of memory that a model may take, and why no more in words behind "but"; None if nobody knows."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
+    from acc.inspect.interpreter import Semantics
     from acc.pipeline import Graph
     from acc.targets.delivery import HardwareFiles, HardwareOrder
 
@@ -352,6 +353,12 @@ class Vta(Accelerator):
     def launched(self, op: ir.Operation) -> Sequence[str]:
         """See Accelerator."""
         return [part.label for part in launches.read_parts(op)] if op.name == "vta.launch" else ()
+
+    def semantics(self) -> Mapping[str, Semantics]:
+        """See Accelerator."""
+        from acc.targets.vta.semantics import make_semantics
+
+        return make_semantics()
 
     def memory_limit(self) -> tuple[int, str] | None:
         """See Accelerator: instructions have 32 bits for the number of an element."""
