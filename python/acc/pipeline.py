@@ -387,7 +387,9 @@ class _SteppingManager(PassManager):
         path = self._folder / f"{self._count:02d}-{label}.mlir"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(self._module.operation.get_asm(large_elements_limit=16, large_resource_limit=16))
+            # With the names of ONNX nodes, by which `acc view` groups operations.
+            asm = self._module.operation.get_asm
+            path.write_text(asm(large_elements_limit=16, large_resource_limit=16, enable_debug_info=True))
         except OSError as error:
             raise CompileError(f"cannot write '{path}': {error.strerror or error}") from None
         self._count += 1

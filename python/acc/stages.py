@@ -24,7 +24,7 @@ from acc.report import read_launches
 from acc.signature import read_signature
 from acc.targets.base import Decision
 
-__all__ = ["STARTS", "STOPS", "Stage", "Start", "format_module", "read", "start", "stop_name", "write_after"]
+__all__ = ["STARTS", "STOPS", "Stage", "Start", "format_module", "parse", "read", "start", "stop_name", "write_after"]
 
 STATE = "acc.stage"
 """The attribute of the module that says at which stage it is, and what is known of the model beside."""
@@ -167,20 +167,25 @@ def kernel_state(kernels: Kernels) -> dict[str, Any]:
     }
 
 
+def parse(path: str | os.PathLike[str]) -> ir.Module:
+    """The module of a file; raises CompileError for what cannot be read."""
+    try:
+        # MLIR reads on behind the end of a text that ends within quotation marks and not with a line.
+        return ir.Module.parse(read_bytes(path, CompileError) + b"\n", context=ir.Context())
+    except MLIRError as error:
+        said = error.diagnostics[0] if error.diagnostics else None
+        where = f", line {said.line}, column {said.column}" if said is not None and said.line else ""
+        reason = said.message if said is not None else error.message
+        raise CompileError(f"'{os.fspath(path)}'{where} is not IR that acc can read: {reason}") from error
+
+
 def read(path: str | os.PathLike[str]) -> Stage:
     """The module of a file; one without `acc.stage` is taken for a graph that was just imported.
 
     Raises CompileError for what cannot be read or is none of `STARTS`.
     """
     source = os.fspath(path)
-    try:
-        # MLIR reads on behind the end of a text that ends within quotation marks and not with a line.
-        module = ir.Module.parse(read_bytes(path, CompileError) + b"\n", context=ir.Context())
-    except MLIRError as error:
-        said = error.diagnostics[0] if error.diagnostics else None
-        where = f", line {said.line}, column {said.column}" if said is not None and said.line else ""
-        reason = said.message if said is not None else error.message
-        raise CompileError(f"'{source}'{where} is not IR that acc can read: {reason}") from error
+    module = parse(path)
     attributes = module.operation.attributes
     state: dict[str, Any] = {}
     if STATE in attributes:
