@@ -10,6 +10,7 @@
 
 #include "dialects/Graph/GraphConstant.h"
 #include "dialects/Graph/GraphContraction.h"
+#include "dialects/Graph/GraphControl.h"
 #include "dialects/Graph/GraphConvolution.h"
 #include "dialects/Graph/GraphElementwise.h"
 #include "dialects/Graph/GraphIndexing.h"

@@ -70,6 +70,10 @@ void GraphDialect::initialize() {
       >();
   addOperations<
 #define GET_OP_LIST
+#include "dialects/Graph/GraphControl.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
 #include "dialects/Graph/GraphConvolution.cpp.inc"
       >();
   addOperations<

@@ -11,6 +11,7 @@
 include "dialects/Graph/GraphAttributes.td"
 include "dialects/Graph/GraphConstant.td"
 include "dialects/Graph/GraphContraction.td"
+include "dialects/Graph/GraphControl.td"
 include "dialects/Graph/GraphConvolution.td"
 include "dialects/Graph/GraphElementwise.td"
 include "dialects/Graph/GraphIndexing.td"

@@ -71,7 +71,10 @@ def GraphToLinalg : Pass<"graph-to-linalg", "::mlir::ModuleOp"> {
     Every operator becomes named linalg operations where they exist and
     linalg.generic otherwise. Element types become signless: quantized types
     their storage, ui8 i8. Constants stay graph.constant. In a te.kernel the
-    results are written into its initial values.
+    results are written into its initial values. graph.loop becomes scf.for, or
+    scf.while if it has a condition, graph.if scf.if. States are overwritten at
+    the end of a turn, so that no buffer of a turn outlives it; what does not
+    change from turn to turn moves in front of the loop.
 
     ```mlir
     %y = graph.relu %x : (tensor<8xf32>) -> tensor<8xf32>

@@ -10,6 +10,7 @@
 #include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "passes/Graph/Passes.h"
+#include "passes/Graph/ToLinalgControl.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -72,6 +73,10 @@ LogicalResult writeInto(Value value, Value init) {
     auto styled = dyn_cast<DestinationStyleOpInterface>(op);
     if (auto loop = dyn_cast<scf::ForOp>(op))
       destination = loop.getTiedLoopInit(cast<OpResult>(destination))->get();
+    else if (auto loop = dyn_cast<scf::WhileOp>(op))
+      // Loops of graph.loop carry everything on in one order.
+      destination =
+          loop.getInits()[cast<OpResult>(destination).getResultNumber()];
     else if (auto write = dyn_cast<tensor::InsertOp>(op))
       destination = write.getDest();
     else if (styled)
@@ -80,8 +85,9 @@ LogicalResult writeInto(Value value, Value init) {
       destination = insert.getDest();
     else
       return failure();
-    if (isa_and_nonnull<linalg::LinalgOp, scf::ForOp, tensor::InsertOp,
-                        tensor::InsertSliceOp>(destination.getDefiningOp()) &&
+    if (isa_and_nonnull<linalg::LinalgOp, scf::ForOp, scf::WhileOp,
+                        tensor::InsertOp, tensor::InsertSliceOp>(
+            destination.getDefiningOp()) &&
         !destination.hasOneUse())
       return failure();
   }
@@ -115,6 +121,7 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
     StorageTypeConverter converter;
     RewritePatternSet patterns(context);
     populateElementwiseToLinalg(converter, patterns);
+    populateControlToLinalg(converter, patterns);
     populateConvolutionToLinalg(converter, patterns);
     populateContractionToLinalg(converter, patterns);
     populateConvTransposeToLinalg(converter, patterns);
@@ -169,6 +176,12 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
               (areLegalElsewhere(op) && !op->use_empty() &&
                te::isReadElsewhereOnly(op->getResult(0))));
     });
+    target.addDynamicallyLegalOp<LoopOp, IfOp, YieldOp>([&](Operation *op) {
+      return converter.isLegal(op) &&
+             llvm::all_of(op->getRegions(), [&](Region &region) {
+               return converter.isLegal(&region);
+             });
+    });
     target.addDynamicallyLegalOp<te::LaunchOp>([&](te::LaunchOp launch) {
       return converter.isLegal(launch) ||
              (areLegalElsewhere(launch) && launch.isElsewhere());
@@ -195,6 +208,7 @@ class GraphToLinalg : public graph::impl::GraphToLinalgBase<GraphToLinalg> {
             applyFullConversion(getOperation(), target, std::move(patterns))) ||
         hasErrors)
       return signalPassFailure();
+    lowerControl(getOperation());
     getOperation().walk(writeResultsIntoInits);
   }
 };

@@ -56,12 +56,13 @@ class TeHoistOperands : public te::impl::TeHoistOperandsBase<TeHoistOperands> {
     for (auto kernel : getOperation().getOps<KernelOp>()) {
       if (kernel.getBody().empty())
         continue;
-      for (Operation &op :
-           llvm::make_early_inc_range(kernel.getBody().front())) {
-        if (ElementsAttr value = getTensorConstant(op))
-          hoistConstant(kernel, op, value, launches[kernel.getSymNameAttr()]);
-        else if (BlockArgument input = getReshapedInput(kernel, op))
-          hoistReshape(kernel, op, input, launches[kernel.getSymNameAttr()]);
+      SmallVector<Operation *> ops;
+      kernel.getBody().walk([&](Operation *op) { ops.push_back(op); });
+      for (Operation *op : ops) {
+        if (ElementsAttr value = getTensorConstant(*op))
+          hoistConstant(kernel, *op, value, launches[kernel.getSymNameAttr()]);
+        else if (BlockArgument input = getReshapedInput(kernel, *op))
+          hoistReshape(kernel, *op, input, launches[kernel.getSymNameAttr()]);
       }
     }
   }

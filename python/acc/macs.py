@@ -44,6 +44,14 @@ class Macs:
             per[product] = per.get(product, 0) + factor
         return Macs(self.fixed + other.fixed, per, self.complete and other.complete)
 
+    def times(self, turns: int | None) -> Macs:
+        """The number so many times over; None stands for what is only known to a run."""
+        if turns is not None:
+            per = {product: factor * turns for product, factor in self.per.items()}
+            return Macs(self.fixed * turns, per, self.complete or not turns)
+        per = {f"{product}*turn": factor for product, factor in self.per.items()}
+        return Macs(0, per | ({"turn": self.fixed} if self.fixed else {}), self.complete)
+
     def __str__(self) -> str:
         terms = [f"{factor:,}*{product}" for product, factor in self.per.items() if factor]
         if self.fixed or not (terms or not self.complete):
@@ -127,13 +135,34 @@ _COUNTS: Mapping[str, Callable[[_Shapes], Iterable[Product]]] = {
 def count_macs(op: ir.Operation, sizes: Sizes) -> Macs:
     """Multiply-accumulates of an operator of the graph dialect, without padding to the hardware's blocks.
 
-    Sequences of recurrent networks count with their full length.
+    Sequences of recurrent networks count with their full length, loops with as many turns as their number allows, in
+    products with "turn" if a run knows it; of branches the one that has more counts.
     """
     total = Macs()
+    if op.regions:
+        parts = [_sum(region, sizes) for region in op.regions]
+        if op.name == "graph.loop":
+            return parts[0].times(_turns(op))
+        return max(parts, key=lambda part: (not part.complete, bool(part.per), part.fixed))
     count = _COUNTS.get(op.name)
     for product in count(_Shapes(op, sizes)) if count else ():
         total += _evaluate(product, sizes)
     return total
+
+
+def _sum(region: ir.Region, sizes: Sizes) -> Macs:
+    return sum((count_macs(op, sizes) for op in region.blocks[0].operations), Macs())
+
+
+def _turns(op: ir.Operation) -> int | None:
+    """How many turns a graph.loop takes at most, if that is known."""
+    from acc import ir
+
+    has_count = op.attributes["operandSegmentSizes"].value[0]
+    count = op.operands[0].owner if has_count else None
+    if not isinstance(count, ir.Operation) or count.name != "graph.constant":
+        return None
+    return max(int(count.attributes["value"].value.item()), 0)
 
 
 def _evaluate(product: Product, sizes: Sizes) -> Macs:

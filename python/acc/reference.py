@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from acc import ir
+from acc.dtypes import BY_MLIR
 from acc.evaluate import evaluate as evaluate_natively
 
 __all__ = [
@@ -352,14 +353,16 @@ def _constant(op: ir.Operation) -> np.ndarray:
     return np.asarray(op.attributes["value"].value)
 
 
-def compute(op: ir.Operation, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """What one operator of the graph computes; raises NotImplementedError for one that is not known here."""
+def compute(op: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The results of one operator of the graph; raises NotImplementedError for one that is not known here."""
     name = op.name.removeprefix("graph.")
     if name == "constant":
-        return _constant(op)
+        return [_constant(op)]
+    if name in _REGIONS:
+        return _REGIONS[name](op, inputs)
     if name not in _OPERATORS:
         raise NotImplementedError(op.name)
-    return _OPERATORS[name](op, *inputs)
+    return [_OPERATORS[name](op, *inputs)]
 
 
 def evaluate(function: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -367,14 +370,52 @@ def evaluate(function: ir.Operation, inputs: Sequence[np.ndarray]) -> list[np.nd
 
     Raises NotImplementedError for an operator it does not know.
     """
-    block = function.regions[0].blocks[0]
+    return _run(function.regions[0].blocks[0], inputs)
+
+
+def _run(block: ir.Block, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the terminator of a block hands on for these arguments."""
     values: dict[ir.Value, np.ndarray] = dict(zip(block.arguments, inputs, strict=True))
     for op in block:
         operands = [values[operand] for operand in op.operands]
-        if op.name == "func.return":
+        if op.name in ("func.return", "graph.yield"):
             return operands
-        values[op.results[0]] = compute(op, operands)
-    raise ValueError("the function has no return")
+        values.update(zip(op.results, compute(op, operands), strict=True))
+    raise ValueError("the block has no terminator")
+
+
+def _loop(op: ir.Operation, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Slices of turns that are not taken are zeros."""
+    has_count, has_condition, has_capacity, states, _ = op.attributes["operandSegmentSizes"].value
+    given = iter(operands)
+    count = int(next(given)) if has_count else None
+    goes_on = bool(next(given)) if has_condition else True
+    capacity = int(next(given)) if has_capacity else 0
+    rest = list(given)
+    carried, captures = rest[:states], rest[states:]
+    slices = []
+    for result in op.results[1 + states :]:
+        shape = [capacity if size < 0 else size for size in ir.shape_of(result)]
+        count = shape[0] if count is None else min(count, shape[0])
+        slices.append(np.zeros(shape, BY_MLIR[str(ir.RankedTensorType(result.type).element_type)].dtype))
+    turn = 0
+    while goes_on and (count is None or turn < count):
+        yielded = _run(op.regions[0].blocks[0], [np.array(turn), *carried, *captures])
+        if has_condition:
+            goes_on = bool(yielded.pop(0))
+        carried = yielded[:states]
+        for whole, row in zip(slices, yielded[states:], strict=True):
+            whole[turn] = row
+        turn += 1
+    return [np.array(turn), *carried, *slices]
+
+
+def _if(op: ir.Operation, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+    _, sizes, _ = op.attributes["operandSegmentSizes"].value
+    return _run(op.regions[0 if operands[0] else 1].blocks[0], operands[1 + sizes :])
+
+
+_REGIONS: dict[str, Callable[[ir.Operation, Sequence[np.ndarray]], list[np.ndarray]]] = {"loop": _loop, "if": _if}
 
 
 def results_by_name(function: ir.Operation, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -227,17 +227,7 @@ def test_loops_whose_turns_are_known() -> None:
     check(loop_model(4), X + 6)
     check(loop_model(0), X)
     check(loop_model(10, stop_at=2), X + 3)
-    with pytest.raises(acc.ModelError, match=r"node 'loop' \(Loop\): takes more than 128 turns"):
-        acc.import_onnx(loop_model(1000))
-
-
-def test_loops_whose_turns_are_not_known() -> None:
-    model = loop_model(4)
-    (index,) = [i for i, tensor in enumerate(model.graph.initializer) if tensor.name == "turns"]
-    del model.graph.initializer[index]
-    model.graph.input.append(helper.make_tensor_value_info("turns", TensorProto.INT64, []))
-    with pytest.raises(acc.NeedsValue, match=r"the number of turns \('turns'\) is not constant"):
-        acc.import_onnx(model)
+    assert "graph.loop" in [op.name for op in operators(acc.import_onnx(loop_model(1000)))]
 
 
 def test_scan() -> None:

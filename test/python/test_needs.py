@@ -122,10 +122,10 @@ CASES: dict[str, Case] = {
     ),
     "scan over a size": (
         model(
-            [N("Scan", ["x"], ["y"], "scan", num_scan_inputs=1, body=helper.make_graph(
+            [N("Scan", ["x"], ["y"], "scan", num_scan_inputs=1, scan_input_axes=[1], body=helper.make_graph(
                 [N("Softmax", ["u"], ["v"])], "body", [info("u", None, None)], [info("v", None, None)]
             ))],
-            {"x": (FLOATS, ["a", 3])},
+            {"x": (FLOATS, ["a", "b"])},
         ),
         {"x": FLOATS},
         {"x"},

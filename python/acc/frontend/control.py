@@ -6,6 +6,7 @@ Each turn is a copy of the body; what it computes may be known in turn, as the c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import GraphProto, helper, numpy_helper
@@ -14,11 +15,16 @@ from acc.frontend.call import Tensor, shape_of
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Node
 from acc.frontend.problems import Failed, NotConstant, NotStatic, Unsupported
-from acc.frontend.sizes import is_symbolic
+from acc.frontend.sizes import are_same, is_symbolic
 from acc.frontend.vectorized import vectorize
 
 MAX_TURNS = 128
-"""Every turn is code of its own: what takes more is a loop that acc does not have."""
+"""Every turn is code of its own: what takes more is a loop of the graph dialect (`acc.frontend.regions`)."""
+
+
+class TooManyTurns(Unsupported):
+    """A loop that cannot be unrolled, for the number of its turns."""
+
 
 Look = Callable[[str], Tensor | None]
 Run = Callable[[Body], None]
@@ -30,85 +36,137 @@ def import_if(expander: Expander, node: Node, look: Look, run: Run) -> None:
     run(expander.branch(node, _truth(look, name, "the condition")))
 
 
+@dataclass(frozen=True)
+class Loop:
+    """What a Loop says: its body, and the names of the number of turns, of the first condition and of the states."""
+
+    graph: GraphProto
+    count: str
+    condition: str
+    states: list[str]
+
+    @staticmethod
+    def of(expander: Expander, node: Node) -> Loop:
+        graph = expander.graph_of(node, "body")
+        if len(node.inputs) < 2:
+            raise Unsupported(f"has {len(node.inputs)} inputs instead of at least 2")
+        return Loop(graph, node.inputs[0], node.inputs[1], list(node.inputs[2:]))
+
+
 def import_loop(expander: Expander, node: Node, look: Look, run: Run) -> None:
     """Imports the turns of a Loop, until the condition is false or all are done."""
-    graph = expander.graph_of(node, "body")
-    if len(node.inputs) < 2:
-        raise Unsupported(f"has {len(node.inputs)} inputs instead of at least 2")
+    loop = Loop.of(expander, node)
+    graph, goes_on, states = loop.graph, loop.condition, loop.states
     turns = MAX_TURNS + 1
-    if node.inputs[0]:
-        count = _scalar(look, node.inputs[0], "the number of turns")
+    if loop.count:
+        count = _scalar(look, loop.count, "the number of turns")
         if count.dtype.kind not in "iu":
             raise Unsupported("the number of turns is not an integer")
         turns = int(count)
-    goes_on, states = node.inputs[1], list(node.inputs[2:])
     stacks: list[list[str]] = [[] for _ in graph.output[1 + len(states) :]]
     turn = 0
     while turn < turns and (not goes_on or _truth(look, goes_on, "the condition")):
-        if turn == MAX_TURNS:
-            raise Unsupported(f"takes more than {MAX_TURNS} turns")
+        if turn == MAX_TURNS or (turn == 0 and turns > MAX_TURNS and not _has_condition(graph)):
+            raise TooManyTurns(f"takes more than {MAX_TURNS} turns")
         number = _constant(expander, node, run, "turn", np.array(turn))
         body, results = expander.instance(node, graph, [number, goes_on or _true(expander, node, run), *states])
         run(body)
-        _check_done(look, results)
+        check_done(look, results)
         if len(results) != 1 + len(states) + len(stacks):
             raise Unsupported(f"has a body with {len(results)} outputs instead of at least {1 + len(states)}")
         goes_on, states = results[0], results[1 : 1 + len(states)]
         for stack, name in zip(stacks, results[1 + len(states) :], strict=True):
             stack.append(name)
         turn += 1
+    if not turn and stacks:
+        raise TooManyTurns("takes no turn, so the shape of its outputs is unknown")
     _finish(expander, node, run, states, [(stack, 0) for stack in stacks])
+
+
+def _has_condition(graph: GraphProto) -> bool:
+    """Whether the body of a Loop may say that it is over."""
+    name = graph.output[0].name if graph.output else ""
+    given = [value.name for value in graph.input[1:2]]
+    sources = {out: inner.input[0] for inner in graph.node if inner.op_type == "Identity" for out in inner.output}
+    while name in sources:
+        name = sources[name]
+    return name not in given
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a Scan says: its body, the names of its states and of what it scans, along which axes and from which end."""
+
+    node: Node
+    graph: GraphProto
+    states: list[str]
+    scanned: list[str]
+    axes: list[int]
+    backwards: list[int]
+
+    @staticmethod
+    def of(expander: Expander, node: Node, look: Look) -> Scan:
+        if node.opset < 9:
+            raise Unsupported("of operator set 8 takes batches, which is not supported")
+        graph = expander.graph_of(node, "body")
+        count = _integer(node, "num_scan_inputs")
+        if not 0 < count <= len(node.inputs):
+            raise Unsupported(f"scans {count} of {len(node.inputs)} inputs")
+        states, scanned = list(node.inputs[:-count]), list(node.inputs[-count:])
+        given = zip(_integers(node, "scan_input_axes", count), scanned, strict=True)
+        axes = [_axis(axis, _rank(look, name)) for axis, name in given]
+        return Scan(node, graph, states, scanned, axes, _integers(node, "scan_input_directions", count))
+
+    def length(self, look: Look) -> int:
+        """How many turns it takes, which need not be known: what it scans must certainly agree in it."""
+        lengths = []
+        for name, axis in zip(self.scanned, self.axes, strict=True):
+            tensor = look(name)
+            assert tensor is not None
+            lengths.append(shape_of(tensor)[axis])
+        if not are_same(lengths, lengths[:1] * len(lengths)):
+            if all(isinstance(length, int) for length in lengths):
+                raise Unsupported(f"takes {' or '.join(map(str, lengths))} turns")
+            raise NotStatic("scans inputs of lengths that may differ")
+        return lengths[0]
+
+    def outputs(self, ranks: Sequence[int]) -> list[tuple[int, int]]:
+        """Of outputs of these ranks that are stacked: along which axis, and whether from their end."""
+        axes = _integers(self.node, "scan_output_axes", len(ranks))
+        backwards = _integers(self.node, "scan_output_directions", len(ranks))
+        return [(_axis(axis, rank), back) for axis, back, rank in zip(axes, backwards, ranks, strict=True)]
 
 
 def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
     """Imports the turns of a Scan, one for every slice of its inputs."""
-    if node.opset < 9:
-        raise Unsupported("of operator set 8 takes batches, which is not supported")
-    graph = expander.graph_of(node, "body")
-    count = _integer(node, "num_scan_inputs")
-    if not 0 < count <= len(node.inputs):
-        raise Unsupported(f"scans {count} of {len(node.inputs)} inputs")
-    states, scanned = list(node.inputs[:-count]), node.inputs[-count:]
+    scan = Scan.of(expander, node, look)
+    graph, states = scan.graph, scan.states
     stacks: list[list[str]] = [[] for _ in graph.output[len(states) :]]
-    axes = _integers(node, "scan_input_axes", count)
-    back = _integers(node, "scan_input_directions", count)
-    forward = not any(back) and not any(_integers(node, "scan_output_directions", len(stacks)))
-    if forward and _import_at_once(expander, node, graph, (states, scanned, axes), look, run):
+    forward = not any(scan.backwards) and not any(_integers(node, "scan_output_directions", len(stacks)))
+    if forward and _import_at_once(expander, node, graph, (states, scan.scanned, scan.axes), look, run):
         return
-    lengths = []
-    for index, name in enumerate(scanned):
-        tensor = look(name)
-        assert tensor is not None
-        axes[index] = _axis(axes[index], len(shape_of(tensor)))
-        lengths.append(shape_of(tensor)[axes[index]])
-        if not isinstance(lengths[-1], int) or lengths[-1] < 0:
-            raise NotStatic("needs a number of turns that is known")
-    if len(set(lengths)) != 1 or not 0 < lengths[0] <= MAX_TURNS:
-        raise Unsupported(f"takes {' or '.join(map(str, lengths))} turns; supported are 1 to {MAX_TURNS}")
-    for turn in range(lengths[0]):
+    length = scan.length(look)
+    if not isinstance(length, int) or not 0 < length <= MAX_TURNS:
+        raise TooManyTurns(f"takes {length} turns; unrolled are 1 to {MAX_TURNS}")
+    for turn in range(length):
         slices = []
-        for index, name in enumerate(scanned):
-            position = lengths[0] - 1 - turn if back[index] else turn
+        for name, axis, back in zip(scan.scanned, scan.axes, scan.backwards, strict=True):
+            position = length - 1 - turn if back else turn
             number = _constant(expander, node, run, "position", np.array(position))
             slices.append(expander.name(node, "slice"))
-            proto = helper.make_node("Gather", [name, number], [slices[-1]], axis=axes[index])
+            proto = helper.make_node("Gather", [name, number], [slices[-1]], axis=axis)
             run(Body(tuple(expander.nodes(node, [proto]))))
         body, results = expander.instance(node, graph, [*states, *slices])
         run(body)
-        _check_done(look, results)
+        check_done(look, results)
         if len(results) != len(states) + len(stacks):
             raise Unsupported(f"has a body with {len(results)} outputs instead of at least {len(states)}")
         states = results[: len(states)]
         for stack, name in zip(stacks, results[len(states) :], strict=True):
             stack.append(name)
-    axes = _integers(node, "scan_output_axes", len(stacks))
-    for index, stack in enumerate(stacks):
-        tensor = look(stack[0])
-        assert tensor is not None
-        axes[index] = _axis(axes[index], len(shape_of(tensor)) + 1)
-    back = _integers(node, "scan_output_directions", len(stacks))
-    ordered = [stack[::-1] if backwards else stack for stack, backwards in zip(stacks, back, strict=True)]
-    _finish(expander, node, run, states, list(zip(ordered, axes, strict=True)))
+    order = scan.outputs([_rank(look, stack[0]) + 1 for stack in stacks])
+    ordered = [(stack[::-1] if back else stack, axis) for stack, (axis, back) in zip(stacks, order, strict=True)]
+    _finish(expander, node, run, states, ordered)
 
 
 def _import_at_once(
@@ -145,8 +203,6 @@ def _finish(expander: Expander, node: Node, run: Run, states: list[str], stacks:
     """Puts the slices of every stacked output together and hands all outputs on."""
     results = list(states)
     for stack, axis in stacks:
-        if not stack:
-            raise Unsupported("takes no turn, so the shape of its outputs is unknown")
         numbers = _constant(expander, node, run, "axes", np.array([axis]))
         slices = [expander.name(node, "row") for _ in stack]
         protos = [
@@ -162,7 +218,8 @@ def _finish(expander: Expander, node: Node, run: Run, states: list[str], stacks:
     run(Body(tuple(expander.results(node, results))))
 
 
-def _check_done(look: Look, results: list[str]) -> None:
+def check_done(look: Look, results: Sequence[str]) -> None:
+    """Raises Failed where some of these results are not there, for reasons that are noted."""
     if any(name and look(name) is None for name in results):
         raise Failed("cannot go on after a turn that failed")
 
@@ -201,6 +258,13 @@ def _integers(node: Node, name: str, count: int) -> list[int]:
     if len(values) != count:
         raise Unsupported(f"attribute '{name}' has {len(values)} values instead of {count}")
     return values
+
+
+def _rank(look: Look, name: str) -> int:
+    tensor = look(name) if name else None
+    if tensor is None:
+        raise Unsupported("lacks an input")
+    return len(shape_of(tensor))
 
 
 def _axis(axis: int, rank: int) -> int:

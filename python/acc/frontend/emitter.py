@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -25,6 +26,9 @@ _SMALL_SCALE = 2.0**-16
 
 # Constants up to this size print inline; larger ones are resources, which share numpy's memory.
 _MAX_INLINE_BYTES = 1024
+
+# Elements of constants that a region has itself instead of reading them from outside.
+_MAX_REPEATED = 16
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,17 @@ class Quantization:
         return alive, replace(self, scales=tuple(map(float, scales)))
 
 
+@dataclass
+class _Level:
+    """A block that operators are appended to, at `point`; see `Emitter.region` for `hoists`."""
+
+    block: ir.Block
+    point: ir.InsertionPoint
+    hoists: bool = False
+
+
 class Emitter:
-    """Appends operators to one block."""
+    """Appends operators to one block, or to that of a region of it."""
 
     def __init__(self, context: ir.Context, block: ir.Block) -> None:
         self.constants: dict[ir.Value, np.ndarray] = {}
@@ -80,8 +93,46 @@ class Emitter:
         self.cast_sizes: dict[ir.Value, np.ndarray] = {}
         """The sizes that tensors of floats were cast from."""
         self._context = context
-        self.block = block
-        self._point = ir.InsertionPoint(block)
+        self._levels = [_Level(block, ir.InsertionPoint(block))]
+        self._holders: list[ir.Operation] = []
+
+    @property
+    def block(self) -> ir.Block:
+        """The innermost block that is being built."""
+        return self._levels[-1].block
+
+    @contextmanager
+    def region(self, *, hoists: bool) -> Iterator[ir.Block]:
+        """A block of its own for what is appended meanwhile, which may read all that there is outside of it.
+
+        Constants go in front of it; with `hoists` so does whatever depends on nothing in it. What it is a region of is
+        to be made afterwards, and takes the operators out of it.
+        """
+        outer = self._levels[-1]
+        holder = ir.Operation.create("builtin.module", regions=1, loc=self.location("region"), ip=outer.point)
+        self._holders.append(holder)
+        block = holder.regions[0].blocks.append()
+        before, outer.point = outer.point, ir.InsertionPoint(holder)
+        self._levels.append(_Level(block, ir.InsertionPoint(block), hoists))
+        try:
+            yield block
+        finally:
+            self._levels.pop()
+            outer.point = before
+
+    def drop_regions(self) -> None:
+        """Erases what is left of regions, after the last use of any value."""
+        while self._holders:
+            self._holders.pop().erase()
+
+    def _point(self, operands: Sequence[ir.Value]) -> ir.InsertionPoint:
+        """Where an operator on these operands goes."""
+        depth = len(self._levels) - 1
+        if depth:
+            blocks = set(map(block_of, operands))
+            while depth and (self._levels[depth].hoists or not operands) and self._levels[depth].block not in blocks:
+                depth -= 1
+        return self._levels[depth].point
 
     def location(self, name: str) -> ir.Location:
         return ir.Location.name(name, context=self._context)
@@ -124,15 +175,16 @@ class Emitter:
         """As `emit`, but returns all results."""
         unknown: list[Size] = []
         attributes = {key: _take_unknown(value, unknown) for key, value in attributes.items()}
+        operands = [*operands, *(self.index(size) for size in unknown)]
         try:
             op = ir.Operation.create(
                 f"graph.{operator}",
-                operands=[*operands, *(self.index(size) for size in unknown)],
+                operands=operands,
                 attributes={key: self.attribute(value) for key, value in attributes.items()},
                 results=None if result is None else [result],
                 infer_type=result is None,
                 loc=self.location(name),
-                ip=self._point,
+                ip=self._point(operands),
             )
             op.verify()
         except ir.MLIRError as error:
@@ -173,7 +225,7 @@ class Emitter:
             attributes=dict(attributes or {}),
             results=[result],
             loc=self.location(name),
-            ip=self._point,
+            ip=self._point(operands),
         )
         return op.results[0]
 
@@ -228,6 +280,68 @@ class Emitter:
             self.constants[result] = array
         return result
 
+    def with_region(
+        self,
+        operator: str,
+        operands: Sequence[Sequence[ir.Value]],
+        results: Sequence[ir.Type],
+        regions: Sequence[tuple[ir.Block, Sequence[ir.Value]]],
+        name: str,
+    ) -> Sequence[ir.Value]:
+        """Appends an operator whose regions were built by `region`, and returns its results.
+
+        operands: those of each of its groups but the last, which are what the regions read from outside.
+        regions: the blocks, and what they yield. A block keeps its arguments; what it reads from outside follows them,
+        but for small constants, which it has itself.
+        """
+        captured: dict[ir.Value, None] = {}
+        for block, yielded in regions:
+            read = (operand for op in block.operations for operand in op.operands)
+            captured |= dict.fromkeys(v for v in (*read, *yielded) if block_of(v) != block and not _is_repeated(v))
+        groups = [*operands, list(captured)]
+        whole = [value for group in groups for value in group]
+        try:
+            op = ir.Operation.create(
+                f"graph.{operator}",
+                operands=whole,
+                attributes={"operandSegmentSizes": ir.DenseI32ArrayAttr.get(list(map(len, groups)), self._context)},
+                results=list(results),
+                regions=len(regions),
+                loc=self.location(name),
+                ip=self._point(whole),
+            )
+            for region, (block, yielded) in zip(op.regions, regions, strict=True):
+                self._fill(region, block, list(captured), yielded, name)
+            op.verify()
+        except ir.MLIRError as error:
+            raise Unsupported(error.diagnostics[0].message if error.diagnostics else error.message) from error
+        return list(op.results)
+
+    def _fill(
+        self, region: ir.Region, old: ir.Block, captured: Sequence[ir.Value], yielded: Sequence[ir.Value], name: str
+    ) -> None:
+        """Moves a block into a region, where what it reads from outside are arguments."""
+        types = [value.type for value in (*old.arguments, *captured)]
+        block = region.blocks.append(*types, arg_locs=[self.location(name)] * len(types))
+        arguments = list(block.arguments)
+        inside: dict[ir.Value, ir.Value] = dict(zip(captured, arguments[len(old.arguments) :], strict=True))
+        inside |= zip(old.arguments, arguments, strict=False)
+
+        def enter(value: ir.Value) -> ir.Value:
+            if value not in inside and block_of(value) not in (old, block):
+                assert isinstance(value.owner, ir.Operation)
+                inside[value] = value.owner.clone(ir.InsertionPoint.at_block_begin(block)).results[0]
+            return inside.get(value, value)
+
+        for op in list(old.operations):
+            if op in self._holders:
+                continue
+            block.append(op.detach_from_parent())
+            for index, operand in enumerate(op.operands):
+                op.set_operand(index, enter(operand))
+        results = [enter(value) for value in yielded]
+        ir.Operation.create("graph.yield", operands=results, loc=self.location(name), ip=ir.InsertionPoint(block))
+
     def _elements(self, array: np.ndarray, name: str) -> ir.Attribute:
         type = self.tensor_type(array.shape, array.dtype)
         if is_splat(array):
@@ -245,6 +359,23 @@ class Emitter:
             return ir.BoolAttr.get(bool(value), context=self._context)
         # Attributes carry bits: the upper half of uint64 is the negative half of int64.
         return ir.IntegerAttr.get(element, int(value.astype(np.int64)))
+
+
+def _is_repeated(value: ir.Value) -> bool:
+    """Whether a value is a constant so small that a region has one of its own."""
+    owner = value.owner
+    if not isinstance(owner, ir.Operation) or owner.name != "graph.constant":
+        return False
+    return ir.RankedTensorType(value.type).num_elements <= _MAX_REPEATED
+
+
+def block_of(value: ir.Value) -> ir.Block:
+    """The block that a value is defined in."""
+    owner = value.owner
+    if isinstance(owner, ir.Operation):
+        assert owner.block is not None
+        return owner.block
+    return owner
 
 
 def _take_unknown(value: object, unknown: list[Size]) -> object:

@@ -15,8 +15,9 @@ import onnx
 
 from acc import ir
 from acc.errors import AccError, Fault, ModelError
+from acc.frontend import regions
 from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, element_of, shape_of, storage_of
-from acc.frontend.control import UNROLLED
+from acc.frontend.control import UNROLLED, TooManyTurns
 from acc.frontend.defined import definition_of
 from acc.frontend.definitions import OPSET
 from acc.frontend.emitter import Emitter, Quantization
@@ -40,6 +41,9 @@ Shapes = Mapping[str, Sequence[int]]
 
 MAX_ELEMENTS = 1 << 40
 """What an input may have, as every result: terabytes, far from where sizes in bytes overflow."""
+
+REGIONS = {"Loop": regions.import_loop, "Scan": regions.import_scan}
+"""Loops that a run decides on."""
 
 SEQUENCES = ": it has sequences of tensors, which acc has not; lists of the exported program can be stacked or joined"
 """What is said of operators that are not about tensors."""
@@ -134,7 +138,7 @@ class _Importer:
         self.origins = Origins(graph, self.producers, self._is_known, self.values)
         self.expander = Expander(graph)
         self.computable: list[ir.Value] = []
-        self.materialized: dict[tuple[str, str], ir.Value] = {}
+        self.materialized: dict[tuple[str, str, ir.Block | None], ir.Value] = {}
 
     def run(self) -> ir.Module:
         types = self._input_types()
@@ -187,6 +191,7 @@ class _Importer:
         )
         results = [value.type for value in outputs]
         self.constants.fold(block, self._constant_before)
+        self.emitter.drop_regions()
         _erase_unused(block)
         arguments = [argument.type for argument in block.arguments]
         function.attributes["function_type"] = ir.FunctionType.get(arguments, results, context=context)
@@ -423,12 +428,56 @@ class _Importer:
         return True
 
     def _unroll(self, node: Node) -> None:
-        """Imports control flow that is known, or an If of which both branches can be computed."""
+        """Imports control flow: as it is known at import, else as a run decides on it."""
         try:
             UNROLLED[node.op_type](self.expander, node, self._look_up, self._import_body)
-        except NotConstant:
-            if node.op_type != "If" or not self._select(node):
+            return
+        except (NotConstant, TooManyTurns) as error:
+            known = error
+        if node.op_type == "If":
+            self._choose(node, known)
+            return
+        try:
+            REGIONS[node.op_type](self._regions, node)
+        except Unsupported as error:
+            if not isinstance(known, NotConstant) or isinstance(error, Failed | NotStatic):
                 raise
+            raise NotConstant(f"{known}, and as one that a run decides on it {error}", known.name) from error
+
+    def _choose(self, node: Node, known: Unsupported) -> None:
+        """Imports an If whose condition a run computes; raises NotConstant if it must be known, as `known` says.
+
+        What is wrong with a branch is not noted: where the condition is known, it may be the other one.
+        """
+        if self._select(node):
+            return
+        mark = self.problems.mark()
+        try:
+            regions.import_branches(self._regions, node)
+        except Unsupported as error:
+            self.problems.forget(mark)
+            if isinstance(error, Failed) or not isinstance(known, NotConstant):
+                raise known from error
+            raise NotConstant(f"{known}, and as one that a run decides on it {error}", known.name) from error
+
+    @property
+    def _regions(self) -> regions.Importer:
+        return regions.Importer(
+            self.emitter, self.expander, self._look_up_if_possible, self._bind, self._value, self._import_body
+        )
+
+    def _bind(self, name: str, tensor: Tensor) -> None:
+        """Lets a name stand for a tensor."""
+        self.used.add(name)
+        self.values[name] = tensor
+        self.unread.discard(name)
+
+    def _value(self, name: str) -> ir.Value:
+        """A value that is there, also of a constant."""
+        tensor = self._look(name)
+        if tensor is None:
+            raise Failed("reads what could not be imported")
+        return self._materialize(name, None) if isinstance(tensor, np.ndarray) else tensor
 
     def _select(self, node: Node) -> bool:
         """Imports an If whose condition a run computes as both branches and a choice; false if that may not be."""
@@ -446,6 +495,8 @@ class _Importer:
         if failed or len(made) > MAX_OPERATORS or not cannot_fail(made) or not all(map(self._are_alike, *names)):
             self.problems.forget(mark)
             return False
+        if regions.is_costly(made) and self._branch(node):
+            return True
         nothing = onnx.numpy_helper.from_array(np.zeros(0, np.int64))
         shape, condition = self.expander.name(node, "shape"), self.expander.name(node, "condition")
         protos = [
@@ -454,6 +505,16 @@ class _Importer:
             *(onnx.helper.make_node("Where", [condition, *pair], [name]) for *pair, name in chosen if pair[0]),
         ]
         self._import_body(Body(tuple(self.expander.nodes(node, protos, OPSET))))
+        return True
+
+    def _branch(self, node: Node) -> bool:
+        """Imports an If so that only one branch is computed; false where that may not be."""
+        mark = self.problems.mark()
+        try:
+            regions.import_branches(self._regions, node)
+        except Unsupported:
+            self.problems.forget(mark)
+            return False
         return True
 
     def _are_alike(self, one: str, other: str) -> bool:
@@ -535,9 +596,10 @@ class _Importer:
 
     def _materialize(self, name: str, quantization: Quantization | None) -> ir.Value:
         """The constant called `name` as a value, made at most once for each type."""
-        key = (name, str(quantization))
+        array = self._look(name)
+        # Sizes are computed where they are used.
+        key = (name, str(quantization), self.emitter.block if is_symbolic(array) else None)
         if key not in self.materialized:
-            array = self._look(name)
             assert isinstance(array, np.ndarray)
             self.materialized[key] = self.emitter.constant(array, name, quantization)
         return self.materialized[key]

@@ -165,7 +165,7 @@ class Interpreter:
         if scalar is not None:
             return [np.asarray(scalar(*operands)).astype(_dtype(op.results[0].type))]
         if op.name.startswith("graph."):
-            return [reference.compute(op, operands)]
+            return reference.compute(op, operands)
         raise NotImplementedError(op.name)
 
     def default(self, op: ir.Operation, operands: Sequence[Any]) -> Sequence[Any] | None:

@@ -1,0 +1,434 @@
+"""Loops and branches that a run decides on: acc and ONNX Runtime agree, and what acc cannot have is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+import acc
+
+N = helper.make_node
+F, I64, B = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+Shape = Sequence[int | str]
+Arrays = Mapping[str, np.ndarray]
+RNG = np.random.default_rng(7)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def info(name: str, type: int = F, shape: Shape | None = None) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, type, shape)
+
+
+def body(
+    nodes: Sequence[NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    **constants: np.ndarray,
+) -> GraphProto:
+    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    return helper.make_graph(nodes, "body", inputs, outputs, tensors)
+
+
+def model(
+    nodes: Sequence[NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    **constants: np.ndarray,
+) -> onnx.ModelProto:
+    graph = body(nodes, inputs, outputs, **constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def check(proto: onnx.ModelProto, *feeds: Arrays, tolerance: float = 1e-5) -> list[str]:
+    """Runs the model with all feeds, one after the other; returns the operators of its graph."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    with acc.compile(proto) as executable:
+        for feed in feeds:
+            results = executable.run(dict(feed))
+            for name, expected in zip(names, map(np.asarray, session.run(names, dict(feed))), strict=True):
+                assert results[name].dtype == expected.dtype
+                assert results[name].shape == expected.shape
+                np.testing.assert_allclose(results[name], expected, rtol=tolerance, atol=tolerance)
+    return [op.name for op in acc.import_onnx(proto, symbolic=True).body.operations[0].regions[0].blocks[0].operations]
+
+
+def loop(
+    nodes: Sequence[NodeProto], states: Sequence[str], slices: Mapping[str, Shape] | None = None, **types: int
+) -> GraphProto:
+    """A body with states NAME, which go on as NAME_out, the condition `on`, and slices of these shapes."""
+    return body(
+        nodes,
+        [info("number", I64, []), info("was_on", B, []), *(info(s, types.get(s, F)) for s in states)],
+        [
+            info("on", B, []),
+            *(info(f"{s}_out", types.get(s, F)) for s in states),
+            *(info(name, F, shape) for name, shape in (slices or {}).items()),
+        ],
+    )
+
+
+GO_ON = N("Identity", ["was_on"], ["on"])
+
+
+@pytest.mark.parametrize("slices", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_loop_that_an_input_counts(known: bool, slices: bool) -> None:
+    """States, a value and weights from outside, the number of the turn; no turn at all, too."""
+    nodes = [
+        GO_ON,
+        N("Cast", ["number"], ["turn"], to=F),
+        N("MatMul", ["s", "w"], ["p"]),
+        N("Add", ["p", "x"], ["q"]),
+        N("Add", ["q", "turn"], ["r"]),
+        N("Tanh", ["r"], ["s_out"]),
+        N("ReduceSum", ["s_out"], ["row"], keepdims=0),
+    ]
+    nodes.append(N("Identity", ["s_out"], ["copy"]))
+    shapes: dict[str, Shape] = {"row": [], "copy": [2, 5]} if slices else {}
+    graph = loop(nodes, ["s"], shapes)
+    outputs = [info("last", F, [2, 5]), *(info(f"all_{name}") for name in shapes)]
+    node = N("Loop", ["count", "", "x"], [output.name for output in outputs], name="loop", body=graph)
+    inputs = [info("x", F, [2, 5])]
+    constants = {"w": floats(5, 5)}
+    counts: list[int] = [0, 1, 7, 200]
+    if known:
+        counts = [200]
+        constants["count"] = np.array(200)
+    else:
+        inputs.append(info("count", I64, []))
+    proto = model([node], inputs, outputs, **constants)
+    x = floats(2, 5)
+    feeds = [{"x": x} if known else {"x": x, "count": np.array(count)} for count in counts]
+    assert "graph.loop" in check(proto, *feeds, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("count", [None, 50, "n"])
+@pytest.mark.parametrize("slices", [False, True])
+def test_a_loop_that_a_condition_ends(count: int | str | None, slices: bool) -> None:
+    nodes = [
+        N("Add", ["s", "x"], ["s_out"]),
+        N("ReduceSum", ["s_out"], ["sum"], keepdims=0),
+        N("Less", ["sum", "limit"], ["on"]),
+    ]
+    outputs = [info("last", F, [3]), *([info("all")] if slices else [])]
+    graph = loop([*nodes, N("Identity", ["s_out"], ["row"])], ["s"], {"row": [3]} if slices else {})
+    node = N("Loop", ["count" if count else "", "start", "x"], [o.name for o in outputs], name="loop", body=graph)
+    inputs = [info("x", F, [3]), info("start", B, [])]
+    constants = {"limit": np.array(40, np.float32)}
+    if isinstance(count, int):
+        constants["count"] = np.array(count)
+    elif count:
+        inputs.append(info("count", I64, []))
+    proto = model([node], inputs, outputs, **constants)
+    feeds = [
+        {"x": np.array([1, 2, step], np.float32), "start": np.array(start)} for step in (1, 9, 90) for start in (1, 0)
+    ]
+    for feed in feeds:
+        feed["start"] = feed["start"].astype(bool)
+        if count == "n":
+            feed["count"] = np.array(6)
+    if slices and count is None:
+        with pytest.raises(acc.ModelError, match="no number of turns that says how large they may become"):
+            acc.compile(proto)
+        return
+    assert "graph.loop" in check(proto, *feeds)
+
+
+def test_states_that_change_places() -> None:
+    """Fibonacci's numbers, and states that are views of others."""
+    nodes = [
+        GO_ON,
+        N("Identity", ["b"], ["a_out"]),
+        N("Add", ["a", "b"], ["b_out"]),
+        N("Identity", ["d"], ["c_out"]),
+        N("Identity", ["c"], ["d_out"]),
+        N("Reshape", ["f", "square"], ["e_out"]),
+        N("Reshape", ["e", "flat"], ["f_out"]),
+        N("Identity", ["k"], ["k_out"]),
+    ]
+    states = "abcdefk"
+    node = N("Loop", ["n", "", *(f"{s}0" for s in states)], [f"{s}n" for s in states], body=loop(nodes, list(states)))
+    shapes = {s: [2, 2] for s in states} | {"f": [4]}
+    proto = model(
+        [node],
+        [info("n", I64, []), *(info(f"{s}0", F, shapes[s]) for s in states)],
+        [info(f"{s}n", F, shapes[s]) for s in states],
+        square=np.array([2, 2]),
+        flat=np.array([4]),
+    )
+    given = {f"{s}0": floats(*shapes[s]) for s in states}
+    check(proto, *({"n": np.array(n), **given} for n in (0, 1, 2, 3, 8)), tolerance=1e-4)
+
+
+def test_an_lstm_cell_in_a_loop() -> None:
+    """Of 300 steps over an input, as exporters of hand-written cells write it."""
+    steps, inputs, hidden = 300, 6, 8
+    nodes = [
+        GO_ON,
+        N("Gather", ["x", "number"], ["now"], axis=0),
+        N("Gemm", ["now", "w", "bias"], ["gx"], transB=1),
+        N("Gemm", ["h", "r"], ["gh"], transB=1),
+        N("Add", ["gx", "gh"], ["gates"]),
+        N("Split", ["gates"], ["i", "f", "o", "g"], axis=1, num_outputs=4),
+        *(N("Sigmoid", [gate], [f"s{gate}"]) for gate in "ifo"),
+        N("Tanh", ["g"], ["tg"]),
+        N("Mul", ["sf", "c"], ["kept"]),
+        N("Mul", ["si", "tg"], ["new"]),
+        N("Add", ["kept", "new"], ["c_out"]),
+        N("Tanh", ["c_out"], ["tc"]),
+        N("Mul", ["so", "tc"], ["h_out"]),
+        N("Identity", ["h_out"], ["row"]),
+    ]
+    node = N("Loop", ["steps", "", "h0", "c0"], ["h", "c", "y"], body=loop(nodes, ["h", "c"], {"row": [2, hidden]}))
+    proto = model(
+        [node],
+        [info("x", F, [steps, 2, inputs])],
+        [info("h", F, [2, hidden]), info("c", F, [2, hidden]), info("y", F, [steps, 2, hidden])],
+        steps=np.array(steps),
+        w=floats(4 * hidden, inputs),
+        r=floats(4 * hidden, hidden),
+        bias=floats(4 * hidden),
+        h0=np.zeros((2, hidden), np.float32),
+        c0=np.zeros((2, hidden), np.float32),
+    )
+    assert "graph.loop" in check(proto, {"x": floats(steps, 2, inputs)}, tolerance=1e-3)
+
+
+def test_greedy_decoding_over_a_fixed_buffer() -> None:
+    """Token after token until one ends it: integers and truth values are carried."""
+    length, words = 20, 11
+    nodes = [
+        N("OneHot", ["token", "words", "offon"], ["hot"]),
+        N("Gemm", ["hot", "table"], ["scores"]),
+        N("ArgMax", ["scores"], ["best"], axis=1, keepdims=0),
+        N("Identity", ["best"], ["token_out"]),
+        N("Unsqueeze", ["number", "first"], ["at"]),
+        N("Unsqueeze", ["at", "first"], ["where"]),
+        N("ScatterND", ["buffer", "where", "best"], ["buffer_out"]),
+        N("Equal", ["best", "end"], ["ends"]),
+        N("Squeeze", ["ends"], ["end_scalar"]),
+        N("Or", ["done", "end_scalar"], ["done_out"]),
+        N("Not", ["end_scalar"], ["on"]),
+    ]
+    graph = loop(nodes, ["token", "buffer", "done"], token=I64, buffer=I64, done=B)
+    node = N("Loop", ["length", "", "start", "empty", "no"], ["last", "tokens", "done"], body=graph)
+    proto = model(
+        [node],
+        [info("start", I64, [1])],
+        [info("last", I64, [1]), info("tokens", I64, [length]), info("done", B, [])],
+        length=np.array(length),
+        words=np.array(words),
+        offon=np.array([0, 1], np.float32),
+        table=floats(words, words),
+        first=np.array([0]),
+        end=np.array([3]),
+        empty=np.full(length, -1),
+        no=np.array(False),
+    )
+    check(proto, *({"start": np.array([word])} for word in range(words)))
+
+
+def branches(then: Sequence[NodeProto], other: Sequence[NodeProto], name: str, **types: int) -> NodeProto:
+    """An If on `c` whose branches make `t` and `e`."""
+    return N(
+        "If",
+        ["c"],
+        [name],
+        name=f"if_{name}",
+        then_branch=body(then, [], [info("t", types.get("t", F))]),
+        else_branch=body(other, [], [info("e", types.get("e", F))]),
+    )
+
+
+def test_branches_that_are_too_much_to_compute_both() -> None:
+    """Only the branch that is taken is computed: in the one that is not there is no end to a loop."""
+    endless = loop([N("Add", ["s", "x"], ["s_out"]), N("Less", ["number", "limit"], ["on"])], ["s"])
+    node = branches([N("Loop", ["", "", "x"], ["t"], body=endless)], [N("MatMul", ["x", "w"], ["e"])], "y")
+    proto = model(
+        [node],
+        [info("c", B, [1]), info("x", F, [4, 4]), info("limit", I64, [])],
+        [info("y", F, [4, 4])],
+        w=floats(4, 4),
+    )
+    x = floats(4, 4)
+    feeds = [{"c": np.array([True]), "x": x, "limit": np.array(limit)} for limit in (0, 1, 5, 400)]
+    assert "graph.if" in check(proto, *feeds, tolerance=1e-3)
+    with acc.compile(proto) as executable:
+        limit = np.array(np.iinfo(np.int64).max)
+        (y,) = executable.run({"c": np.array([False]), "x": x, "limit": limit}).values()
+    np.testing.assert_allclose(y, x @ numpy_helper.to_array(proto.graph.initializer[0]), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("open_rows", [False, True])
+def test_branches_of_large_products(open_rows: bool) -> None:
+    rows: int | str = "rows" if open_rows else 64
+    then = [N("MatMul", ["x", "w"], ["p"]), N("Relu", ["p"], ["t"])]
+    other = [N("MatMul", ["x", "v"], ["p"]), N("Neg", ["p"], ["e"])]
+    proto = model(
+        [N("ReduceSum", ["x"], ["sum"], keepdims=0), N("Greater", ["sum", "zero"], ["c"]), branches(then, other, "y")],
+        [info("x", F, [rows, 32])],
+        [info("y", F, [rows, 48])],
+        w=floats(32, 48),
+        v=floats(32, 48),
+        zero=np.array(0, np.float32),
+    )
+    feeds = [{"x": floats(64, 32) + shift} for shift in (-1, 1)]
+    assert "graph.if" in check(proto, *feeds, tolerance=1e-4)
+
+
+def test_an_if_in_a_loop_in_an_if() -> None:
+    inner = N(
+        "If",
+        ["odd"],
+        ["s_out"],
+        then_branch=body([N("Add", ["s", "x"], ["t"])], [], [info("t")]),
+        else_branch=body([N("MatMul", ["s", "w"], ["m"]), N("Tanh", ["m"], ["e"])], [], [info("e")]),
+    )
+    nodes = [GO_ON, N("Mod", ["number", "two"], ["rest"]), N("Cast", ["rest"], ["odd"], to=B), inner]
+    turns = N("Loop", ["n", "", "x"], ["t"], body=loop(nodes, ["s"]))
+    proto = model(
+        [branches([turns], [N("Neg", ["x"], ["e"])], "y")],
+        [info("c", B, []), info("x", F, [64, 64]), info("n", I64, [])],
+        [info("y", F, [64, 64])],
+        w=floats(64, 64),
+        two=np.array(2),
+    )
+    x = floats(64, 64)
+    check(
+        proto, *({"c": np.array(c), "x": x, "n": np.array(n)} for c, n in ((1, 0), (1, 5), (0, 5)) for c in [bool(c)])
+    )
+
+
+def test_a_loop_in_a_loop() -> None:
+    """The inner one takes as many turns as the outer one has taken, and carries what the outer one carries."""
+    inner = body(
+        [N("Identity", ["was"], ["goes"]), N("Mul", ["u", "half"], ["v"]), N("Add", ["v", "s"], ["u_out"])],
+        [info("turn", I64, []), info("was", B, []), info("u")],
+        [info("goes", B, []), info("u_out")],
+    )
+    nodes = [GO_ON, N("Loop", ["number", "", "x"], ["s_out"], body=inner), N("Identity", ["s_out"], ["row"])]
+    node = N("Loop", ["n", "", "x"], ["y", "all"], body=loop(nodes, ["s"], {"row": [3, 2]}))
+    proto = model(
+        [node],
+        [info("n", I64, []), info("x", F, [3, 2])],
+        [info("y", F, [3, 2]), info("all")],
+        half=np.array(0.5, np.float32),
+    )
+    x = floats(3, 2)
+    check(proto, *({"n": np.array(n), "x": x} for n in (0, 1, 2, 9)))
+
+
+@pytest.mark.parametrize("open_steps", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_scan_of_many_turns(backwards: bool, open_steps: bool) -> None:
+    """1,000 steps; two inputs along different axes, outputs along different axes."""
+    steps = 1000
+    graph = body(
+        [
+            N("Mul", ["s", "a"], ["p"]),
+            N("Add", ["p", "b"], ["q"]),
+            N("Tanh", ["q"], ["s_out"]),
+            N("ReduceMax", ["s_out"], ["row"], keepdims=0),
+            N("Identity", ["s_out"], ["copy"]),
+        ],
+        [info("s", F, [4]), info("a", F, [4]), info("b", F, [4])],
+        [info("s_out", F, [4]), info("row", F, []), info("copy", F, [4])],
+    )
+    directions: dict[str, Any] = (
+        {"scan_input_directions": [0, 1], "scan_output_directions": [1, 0]} if backwards else {}
+    )
+    attributes: dict[str, Any] = {"scan_input_axes": [0, 1], "scan_output_axes": [0, 1]} | directions
+    node = N(
+        "Scan", ["s0", "x", "z"], ["last", "rows", "all"], name="scan", num_scan_inputs=2, body=graph, **attributes
+    )
+    count: int | str = "n" if open_steps else steps
+    proto = model(
+        [node],
+        [info("x", F, [count, 4]), info("z", F, [4, count]), info("s0", F, [4])],
+        [info("last", F, [4]), info("rows"), info("all")],
+    )
+    lengths = [steps, 3] if open_steps else [steps]
+    feeds = [{"x": floats(n, 4), "z": floats(4, n), "s0": floats(4)} for n in lengths]
+    assert "graph.loop" in check(proto, *feeds, tolerance=1e-4)
+
+
+def growing(count: str = "n") -> onnx.ModelProto:
+    nodes = [GO_ON, N("Concat", ["s", "x"], ["s_out"], axis=0)]
+    node = N("Loop", [count, "", "x"], ["y"], name="loop", body=loop(nodes, ["s"]))
+    return model([node], [info("n", I64, []), info("x", F, [1, 2])], [info("y", F, ["rows", 2])], many=np.array(1000))
+
+
+def quantized() -> onnx.ModelProto:
+    nodes = [
+        GO_ON,
+        N("QuantizeLinear", ["s", "scale", "zero"], ["q"], name="quantize"),
+        N("DequantizeLinear", ["q", "scale", "zero"], ["s_out"], name="dequantize"),
+    ]
+    node = N("Loop", ["n", "", "x"], ["y"], name="loop", body=loop(nodes, ["s"]))
+    constants = {"scale": np.array(0.1, np.float32), "zero": np.array(0, np.int8)}
+    return model([node], [info("n", I64, []), info("x", F, [2])], [info("y", F, [2])], **constants)
+
+
+def unknown() -> onnx.ModelProto:
+    nodes = [GO_ON, N("Multinomial", ["s"], ["m"], name="drawn"), N("Det", ["s"], ["s_out"])]
+    node = N("Loop", ["n", "", "x"], ["y"], name="loop", body=loop(nodes, ["s"]))
+    other = N("Multinomial", ["x"], ["z"], name="other")
+    return model([node, other], [info("n", I64, []), info("x", F, [2, 2])], [info("y"), info("z", TensorProto.INT32)])
+
+
+def open_state() -> onnx.ModelProto:
+    nodes = [GO_ON, N("Relu", ["s"], ["s_out"])]
+    node = N("Loop", ["n", "", "x"], ["y"], name="loop", body=loop(nodes, ["s"]))
+    return model([node], [info("n", I64, []), info("x", F, ["rows", 2])], [info("y", F, ["rows", 2])])
+
+
+def many_slices() -> onnx.ModelProto:
+    nodes = [N("Add", ["s", "x"], ["s_out"]), N("Less", ["s_out", "limit"], ["on"])]
+    node = N(
+        "Loop",
+        ["many", "", "x"],
+        ["y", "z"],
+        name="loop",
+        body=loop([*nodes, N("Identity", ["s_out"], ["row"])], ["s"], {"row": []}),
+    )
+    constants = {"many": np.array(np.iinfo(np.int64).max), "limit": np.array(9, np.float32)}
+    return model([node], [info("x", F, [])], [info("y", F, []), info("z", F, ["n"])], **constants)
+
+
+@pytest.mark.parametrize(
+    ("proto", "error", "words"),
+    [
+        (
+            growing(),
+            acc.NeedsValue,
+            [r"'loop'", r"'s?x'.*float32\[1, 2\] before a turn and of float32\[2, 2\] after it"],
+        ),
+        (
+            growing("many"),
+            acc.ModelError,
+            [r"'loop'", r"float32\[1, 2\] before a turn and of float32\[2, 2\] after it"],
+        ),
+        (quantized(), acc.NeedsValue, [r"'loop'", "its body is quantized at 'loop/quantize'"]),
+        (unknown(), acc.ModelError, ["2 problems", "Multinomial", "loop", "other"]),
+        (open_state(), acc.NeedsShape, ["'loop'", "carries 'x' from turn to turn, whose sizes are not known"]),
+        (many_slices(), acc.ModelError, ["'loop'", "up to 9223372036854775807 times"]),
+    ],
+)
+def test_loops_that_are_refused(proto: onnx.ModelProto, error: type[Exception], words: Sequence[str]) -> None:
+    with pytest.raises(error) as refused:
+        acc.compile(proto)
+    for word in words:
+        assert re.search(word, str(refused.value)), str(refused.value)
