@@ -14,6 +14,7 @@
 #include "passes/Graph/LoopNests.h"
 #include "passes/Graph/ToLinalgFold.h"
 
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -68,6 +69,14 @@ SmallVector<Value> inlineBlock(ImplicitLocOpBuilder &b, Region &region,
 Value createCopy(ImplicitLocOpBuilder &b, Value value) {
   Value empty = createEmptyLike(b, value, typeOf(value).getElementType());
   return linalg::CopyOp::create(b, value, empty).getResult(0);
+}
+
+/// Stores a tensor in the memory of another one. As no operation of linalg, it
+/// is not moved across reshapes, behind which bufferization loses sight of it.
+Value storeInto(ImplicitLocOpBuilder &b, Value value, Value destination) {
+  return bufferization::MaterializeInDestinationOp::create(b, value.getType(),
+                                                           value, destination)
+      .getResult();
 }
 
 /// Whether a tensor is certainly computed into memory of its own, and so stays
@@ -173,7 +182,7 @@ private:
                                        before.drop_front(carried.size())))
       slices.push_back(insertSlice(inner, slice, all, number));
     for (auto [state, old] : llvm::zip(next, before))
-      state = keepInPlace(inner, state, old);
+      state = storeInto(inner, state, old);
     llvm::append_range(next, slices);
     if (op.getCondition())
       next.push_back(tensor::ExtractOp::create(inner, yielded.front()));
@@ -261,7 +270,7 @@ void lowerIf(IfOp op) {
       SmallVector<Value> values = inlineBlock(inner, region, op.getCaptures());
       // Both branches leave their results in the same memory.
       for (auto [value, destination] : llvm::zip(values, destinations))
-        value = linalg::CopyOp::create(inner, value, destination).getResult(0);
+        value = storeInto(inner, value, destination);
       scf::YieldOp::create(inner, values);
     };
   };

@@ -218,6 +218,26 @@ static void prepareKernel(te::KernelOp kernel) {
   kernel.removeResAttrsAttr();
 }
 
+/// Lets parts of a larger tensor be computed where they will be. Not so what is
+/// stored for the next turn of a loop, or by one of two branches: until then
+/// others may read what is there.
+static LogicalResult computeInPlace(IRRewriter &rewriter, Operation *op) {
+  OneShotBufferizationOptions options;
+  options.allowReturnAllocsFromLoops = true;
+  OneShotAnalysisState state(op, options);
+  if (failed(analyzeOp(op, state)))
+    return failure();
+  auto extract = [](RewriterBase &rewriter,
+                    SubsetInsertionOpInterface insertion, tensor::EmptyOp empty,
+                    Operation *user) -> Value {
+    auto store = dyn_cast<MaterializeInDestinationOp>(*insertion);
+    if (store && isa<TensorType>(store.getDest().getType()))
+      return {};
+    return buildSubsetExtraction(rewriter, insertion, empty, user);
+  };
+  return eliminateEmptyTensors(rewriter, op, state, extract);
+}
+
 namespace {
 
 struct BufferizePass : host::impl::HostBufferizeBase<BufferizePass> {
@@ -225,7 +245,7 @@ struct BufferizePass : host::impl::HostBufferizeBase<BufferizePass> {
 
   LogicalResult bufferize(Operation *op) {
     IRRewriter rewriter(op->getContext());
-    if (failed(eliminateEmptyTensors(rewriter, op)))
+    if (failed(computeInPlace(rewriter, op)))
       return failure();
     OneShotBufferizationOptions options;
     options.bufferAlignment = alignment;

@@ -432,3 +432,70 @@ def test_loops_that_are_refused(proto: onnx.ModelProto, error: type[Exception], 
         acc.compile(proto)
     for word in words:
         assert re.search(word, str(refused.value)), str(refused.value)
+
+
+def random_loop(seed: int) -> tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]:
+    """A loop whose states mix, change places and are views of each other, with a branch and slices at random."""
+    rng = np.random.default_rng(seed)
+    states = [f"s{index}" for index in range(rng.integers(1, 5))]
+    shapes: dict[str, tuple[int, ...]] = {name: [(6,), (2, 3), (3, 2)][rng.integers(3)] for name in states}
+    known = dict(shapes) | {"x": (2, 3)}
+    nodes: list[NodeProto] = []
+
+    def pick(shape: tuple[int, ...]) -> str:
+        """A value of this shape: itself, reshaped or transposed."""
+        name = str(rng.choice(list(known)))
+        if known[name] == shape:
+            return name
+        made = f"v{len(nodes)}"
+        if known[name] == shape[::-1] and rng.integers(2):
+            nodes.append(N("Transpose", [name], [made], perm=[1, 0]))
+        else:
+            nodes.append(N("Reshape", [name, f"shape{len(shape)}{shape[0]}"], [made]))
+        known[made] = shape
+        return made
+
+    for _ in range(rng.integers(1, 8)):
+        shape = list(known.values())[rng.integers(len(known))]
+        kind = str(rng.choice(["Add", "Sub", "Max", "Tanh", "If"]))
+        operands = [pick(shape) for _ in range(1 if kind == "Tanh" else 2)]
+        made = f"v{len(nodes)}"
+        if kind == "If":
+            parts = [
+                body([N(op, [name], ["r"])], [], [info("r", F, shape)])
+                for op, name in zip(("Neg", "Tanh"), operands, strict=True)
+            ]
+            nodes.append(N("If", ["odd"], [made], then_branch=parts[0], else_branch=parts[1]))
+        else:
+            nodes.append(N(kind, operands, [made]))
+        known[made] = shape
+    nodes += [N("Identity", [pick(shapes[name])], [f"{name}_out"]) for name in states]
+    slices = [str(name) for name in rng.choice(list(known), rng.integers(3))]
+    nodes += [N("Identity", [name], [f"row{index}"]) for index, name in enumerate(slices)]
+    nodes += [N("Mod", ["number", "two"], ["rest"]), N("Cast", ["rest"], ["odd"], to=B)]
+    ends = bool(rng.integers(2))
+    nodes.append(N("Less", ["number", "last"], ["on"]) if ends else GO_ON)
+    order = [nodes[-1], *nodes[-3:-1], *nodes[:-3]]
+    graph = loop(order, states, {f"row{index}": known[name] for index, name in enumerate(slices)})
+    outputs = [
+        *(info(f"{name}_last", F, shapes[name]) for name in states),
+        *(info(f"all{i}") for i, _ in enumerate(slices)),
+    ]
+    node = N(
+        "Loop", ["count", "", *(f"{name}_first" for name in states)], [value.name for value in outputs], body=graph
+    )
+    inputs = [info("count", I64, []), info("last", I64, []), info("x", F, [2, 3])]
+    inputs += [info(f"{name}_first", F, shapes[name]) for name in states]
+    constants = {f"shape{len(shape)}{shape[0]}": np.array(shape) for shape in ((6,), (2, 3), (3, 2))}
+    proto = model([node], inputs, outputs, two=np.array(2), **constants)
+    feeds = []
+    for count, last in ((0, 9), (1, 0), (5, 2), (6, 9)):
+        feed = {"count": np.array(count), "last": np.array(last), "x": floats(2, 3)}
+        feeds.append(feed | {f"{name}_first": floats(*shapes[name]) for name in states})
+    return proto, feeds
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_loops(seed: int) -> None:
+    proto, feeds = random_loop(seed)
+    assert "graph.loop" in check(proto, *feeds, tolerance=1e-4)

@@ -75,6 +75,8 @@ def element_of(op: ir.Operation) -> ElementType:
 
 def explain(op: ir.Operation) -> Reason:
     """Why the CPU runs `op`, for which the accelerator has no rules: it moves data, is not quantized, ..."""
+    if op.name in ("graph.if", "graph.loop"):
+        return Reason("control flow that a run decides on", Blame.RULE)
     if (known := op.attributes.get("graph.reason")) is not None:
         return Reason(str(known.value), Blame.RULE)
     if op.name == "graph.dequantize_linear":

@@ -11,7 +11,7 @@ te.kernel @counted(%n: tensor<i64>, %s: tensor<4xui8>, %out: tensor<10x4xui8>) -
   // CHECK: %[[LOOP:.+]]:2 = scf.for %[[I:.+]] = %{{.+}} to %[[LIMIT]] step %{{.+}} iter_args(%[[STATE:.+]] = %[[S]], %[[ALL:.+]] = %[[OUT]])
   // CHECK: %[[NEXT:.+]] = linalg.generic
   // CHECK: %[[INSERTED:.+]] = tensor.insert_slice %[[NEXT]] into %[[ALL]][%[[I]], 0] [1, 4] [1, 1]
-  // CHECK: %[[KEPT:.+]] = linalg.copy ins(%[[NEXT]] : tensor<4xi8>) outs(%[[STATE]] : tensor<4xi8>)
+  // CHECK: %[[KEPT:.+]] = bufferization.materialize_in_destination %[[NEXT]] in %[[STATE]]
   // CHECK: scf.yield %[[KEPT]], %[[INSERTED]]
   // CHECK: te.return %[[LOOP]]#1
   %turns, %last, %all = graph.loop times %n from (%s) : (tensor<i64>, tensor<4xui8>) -> (tensor<i64>, tensor<4xui8>, tensor<10x4xui8>) {
@@ -30,8 +30,8 @@ func.func @conditional(%c: tensor<i1>, %s: tensor<4xf32>, %t: tensor<4xf32>) -> 
   // CHECK: ^bb0(%[[A:.+]]: tensor<4xf32>, %[[B:.+]]: tensor<4xf32>, %{{.+}}: i1, %[[I:.+]]: index):
   // CHECK: %[[B1:.+]] = linalg.copy ins(%[[B]] : tensor<4xf32>) outs(%{{.+}} : tensor<4xf32>)
   // CHECK: %[[A1:.+]] = linalg.copy ins(%[[A]] : tensor<4xf32>) outs(%{{.+}} : tensor<4xf32>)
-  // CHECK: %[[A2:.+]] = linalg.copy ins(%[[B1]] : tensor<4xf32>) outs(%[[A]] : tensor<4xf32>)
-  // CHECK: %[[B2:.+]] = linalg.copy ins(%[[A1]] : tensor<4xf32>) outs(%[[B]] : tensor<4xf32>)
+  // CHECK: %[[A2:.+]] = bufferization.materialize_in_destination %[[B1]] in %[[A]]
+  // CHECK: %[[B2:.+]] = bufferization.materialize_in_destination %[[A1]] in %[[B]]
   // CHECK: %[[NEXT:.+]] = arith.addi %[[I]]
   // CHECK: scf.yield %[[A2]], %[[B2]], %{{.+}}, %[[NEXT]]
   %turns, %last:2 = graph.loop while %c from (%s, %t) : (tensor<i1>, tensor<4xf32>, tensor<4xf32>) -> (tensor<i64>, tensor<4xf32>, tensor<4xf32>) {
@@ -65,9 +65,9 @@ func.func @branches(%c: tensor<i1>, %n: index, %x: tensor<?x4xf32>) -> tensor<?x
   // CHECK: %[[TRUE:.+]] = tensor.extract %[[C]][]
   // CHECK: %[[Y:.+]] = scf.if %[[TRUE]] -> (tensor<?x4xf32>) {
   // CHECK: %[[R:.+]] = linalg.generic
-  // CHECK: linalg.copy ins(%[[R]] : tensor<?x4xf32>) outs(%[[OUT]] : tensor<?x4xf32>)
+  // CHECK: bufferization.materialize_in_destination %[[R]] in %[[OUT]]
   // CHECK: } else {
-  // CHECK: linalg.copy ins(%[[X]] : tensor<?x4xf32>) outs(%[[OUT]] : tensor<?x4xf32>)
+  // CHECK: bufferization.materialize_in_destination %[[X]] in %[[OUT]]
   %y = graph.if %c sizes (%n) with (%x) : (tensor<i1>, index, tensor<?x4xf32>) -> tensor<?x4xf32> {
   ^bb0(%a: tensor<?x4xf32>):
     %r = graph.relu %a : (tensor<?x4xf32>) -> tensor<?x4xf32>
