@@ -23,6 +23,7 @@ import onnx
 from onnx import TensorProto, defs, helper
 
 import acc
+from acc.frontend.control import UNROLLED
 from acc.frontend.defined import DEFINED
 from acc.frontend.model import MIN_OPSET
 from acc.frontend.operators import DOMAINS, OPERATORS
@@ -159,6 +160,9 @@ def probe(row: Row, found: Sequence[Any]) -> None:
     newest = max(version(case.model) for case in accepted)
     accepted = [case for case in accepted if version(case.model) == newest]
     schema = defs.get_schema(row.name, newest)
+    if row.name in UNROLLED:
+        # Known at import or not, there is a form for it.
+        row.how = "native"
     row.how = row.how or ("by others" if schema.has_function or schema.has_context_dependent_function else "at import")
     variables = [formal.type_str for formal in schema.inputs]
     allowed = {entry.type_param_str: entry.allowed_type_strs for entry in schema.type_constraints}

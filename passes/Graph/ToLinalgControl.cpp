@@ -100,6 +100,30 @@ bool hasOwnMemory(Value value) {
   return false;
 }
 
+/// Moves what does not change from turn to turn in front of a loop; but not what
+/// sums start from, which later passes look for beside them.
+void hoistInvariants(LoopLikeOpInterface loop) {
+  moveLoopInvariantCode(loop);
+  SmallVector<OpOperand *> starts;
+  for (Region *region : loop.getLoopRegions())
+    region->walk([&](Operation *op) {
+      for (OpOperand &operand : op->getOpOperands())
+        if (auto fill = operand.get().getDefiningOp<linalg::FillOp>();
+            fill && !loop->isAncestor(fill))
+          starts.push_back(&operand);
+    });
+  for (OpOperand *operand : starts) {
+    auto fill = operand->get().getDefiningOp<linalg::FillOp>();
+    OpBuilder builder(operand->getOwner());
+    IRMapping mapping;
+    if (auto empty = fill.getOutputs().front().getDefiningOp<tensor::EmptyOp>())
+      builder.clone(*empty, mapping);
+    operand->set(builder.clone(*fill, mapping)->getResult(0));
+    if (fill->use_empty())
+      fill->erase();
+  }
+}
+
 class LoopLowering {
 public:
   explicit LoopLowering(LoopOp op)
@@ -137,7 +161,7 @@ public:
     results.insert(results.begin(), createScalar(b, turns));
     op->replaceAllUsesWith(results);
     op->erase();
-    moveLoopInvariantCode(loop);
+    hoistInvariants(loop);
   }
 
 private:

@@ -13,6 +13,9 @@ import pytest
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 import acc
+from acc import ir
+from acc.macs import Macs
+from acc.reference import results_by_name
 
 N = helper.make_node
 F, I64, B = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
@@ -499,3 +502,111 @@ def random_loop(seed: int) -> tuple[onnx.ModelProto, list[dict[str, np.ndarray]]
 def test_random_loops(seed: int) -> None:
     proto, feeds = random_loop(seed)
     assert "graph.loop" in check(proto, *feeds, tolerance=1e-4)
+
+
+def test_the_rest_of_a_network_goes_to_the_accelerator() -> None:
+    """A loop between two quantized convolutions runs on the CPU, and results are those of native code."""
+
+    def quantize(source: str, result: str, scale: str) -> list[NodeProto]:
+        codes = f"{result}_codes"
+        return [
+            N("QuantizeLinear", [source, scale, "zero"], [codes]),
+            N("DequantizeLinear", [codes, scale, "zero"], [result]),
+        ]
+
+    turn = loop([GO_ON, N("Tanh", ["s"], ["u"]), N("Mul", ["u", "half"], ["s_out"])], ["s"])
+    nodes = [
+        *quantize("x", "a", "fine"),
+        N("DequantizeLinear", ["codes", "small", "zero"], ["w"]),
+        N("Conv", ["a", "w"], ["b"], name="before", pads=[1, 1, 1, 1]),
+        *quantize("b", "c", "coarse"),
+        N("Loop", ["n", "", "c"], ["d"], name="loop", body=turn),
+        *quantize("d", "e", "coarse"),
+        N("Conv", ["e", "w"], ["f"], name="behind", pads=[1, 1, 1, 1]),
+        *quantize("f", "y", "coarse"),
+    ]
+    constants = {"fine": 0.05, "coarse": 0.1, "small": 0.01, "half": 0.9}
+    proto = model(
+        nodes,
+        [info("x", F, [1, 7, 6, 5]), info("n", I64, [])],
+        [info("y", F, [1, 7, 6, 5])],
+        zero=np.array(0, np.int8),
+        codes=RNG.integers(-100, 100, (7, 7, 3, 3)).astype(np.int8),
+        **{name: np.array(value, np.float32) for name, value in constants.items()},
+    )
+    x = floats(1, 7, 6, 5)
+    with acc.compile(proto, target="vta") as accelerated, acc.compile(proto) as native:
+        layers = {name: layer for layer in accelerated.report() for name in layer.layers}
+        assert [layers[name].target for name in ("before", "loop", "behind")] == ["vta", "cpu", "vta"]
+        assert layers["loop"].reason == "control flow that a run decides on"
+        for count in (0, 1, 5):
+            results = [executable.run({"x": x, "n": np.array(count)})["y"] for executable in (accelerated, native)]
+            np.testing.assert_array_equal(*results)
+
+
+REFERENCE = """
+func.func @main(
+    %n: tensor<i64> {graph.name = "n"}, %c: tensor<i1> {graph.name = "c"}, %x: tensor<3xf32> {graph.name = "x"}) -> (
+    tensor<i64> {graph.name = "turns"}, tensor<3xf32> {graph.name = "y"}, tensor<4x3xf32> {graph.name = "rows"}) {
+  %turns, %last, %rows = graph.loop times %n while %c from (%x) with (%x)
+      : (tensor<i64>, tensor<i1>, tensor<3xf32>, tensor<3xf32>) -> (tensor<i64>, tensor<3xf32>, tensor<4x3xf32>) {
+  ^bb0(%i: tensor<i64>, %s: tensor<3xf32>, %more: tensor<3xf32>):
+    %next = graph.add %s, %more : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+    %on = graph.constant dense<true> : tensor<i1> : tensor<i1>
+    graph.yield %on, %next, %s : tensor<i1>, tensor<3xf32>, tensor<3xf32>
+  }
+  %y = graph.if %c with (%last) : (tensor<i1>, tensor<3xf32>) -> tensor<3xf32> {
+  ^bb0(%a: tensor<3xf32>):
+    graph.yield %a : tensor<3xf32>
+  } else {
+  ^bb0(%a: tensor<3xf32>):
+    %r = graph.relu %a : (tensor<3xf32>) -> tensor<3xf32>
+    graph.yield %r : tensor<3xf32>
+  }
+  return %turns, %y, %rows : tensor<i64>, tensor<3xf32>, tensor<4x3xf32>
+}
+"""
+
+
+@pytest.mark.parametrize(("count", "goes_on"), [(0, True), (2, True), (9, True), (9, False)])
+def test_the_reference_evaluator_runs_regions(count: int, goes_on: bool) -> None:
+    module = ir.Module.parse(REFERENCE, ir.Context())
+    x = np.array([1, -2, 3], np.float32)
+    feed = {"n": np.array(count), "c": np.array(goes_on), "x": x}
+    results = results_by_name(module.body.operations[0], feed)
+    # There is room for four slices, and so there are four turns at most.
+    turns = min(count, 4) if goes_on else 0
+    assert results["turns"] == turns
+    np.testing.assert_array_equal(results["y"], x * (turns + 1) if goes_on else np.maximum(x, 0))
+    np.testing.assert_array_equal(results["rows"], [x * (i + 1) if i < turns else x * 0 for i in range(4)])
+
+
+def test_multiply_accumulates_of_loops_and_branches() -> None:
+    """By turn where a run counts them; of branches those of the one that has more."""
+    turn = loop([GO_ON, N("MatMul", ["s", "w"], ["s_out"])], ["s"])
+    then, other = [N("MatMul", ["x", "w"], ["t"])], [N("MatMul", ["x", "w"], ["m"]), N("MatMul", ["m", "w"], ["e"])]
+    for count, expected in (("n", "262,144*turn + 524,288"), ("many", "52,953,088")):
+        nodes = [N("Loop", [count, "", "x"], ["y"], body=turn), branches(then, other, "z")]
+        inputs = [info("n", I64, []), info("c", B, []), info("x", F, [64, 64])]
+        outputs = [info("y", F, [64, 64]), info("z", F, [64, 64])]
+        proto = model(nodes, inputs, outputs, w=floats(64, 64), many=np.array(200))
+        with acc.compile(proto) as executable:
+            assert str(sum((layer.all_macs for layer in executable.report()), Macs())) == expected
+
+
+def test_a_scan_of_batches() -> None:
+    """Operator set 8 gives a Scan a batch."""
+    graph = body(
+        [N("Add", ["s", "a"], ["s_out"]), N("Identity", ["s_out"], ["row"])],
+        [info("s"), info("a")],
+        [info("s_out"), info("row")],
+    )
+    node = N("Scan", ["", "s0", "x"], ["last", "all"], num_scan_inputs=1, directions=[1], body=graph)
+    proto = model([node], [info("s0", F, [2, 3]), info("x", F, [2, 4, 3])], [info("last"), info("all")])
+    proto.opset_import[0].version = 8
+    feed = {"s0": floats(2, 3), "x": floats(2, 4, 3)}
+    with acc.compile(proto) as executable:
+        results = executable.run(feed)
+    expected = feed["s0"][:, None] + np.cumsum(feed["x"][:, ::-1], 1)
+    np.testing.assert_allclose(results["all"], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(results["last"], expected[:, -1], rtol=1e-5, atol=1e-5)

@@ -21,6 +21,9 @@ from acc.frontend.vectorized import vectorize
 MAX_TURNS = 128
 """Every turn is code of its own: what takes more is a loop of the graph dialect (`acc.frontend.regions`)."""
 
+BATCHES_BEFORE = 9
+"""The operator set from which on a Scan has no batch."""
+
 
 class TooManyTurns(Unsupported):
     """A loop that cannot be unrolled, for the number of its turns."""
@@ -80,7 +83,8 @@ def import_loop(expander: Expander, node: Node, look: Look, run: Run) -> None:
         turn += 1
     if not turn and stacks:
         raise TooManyTurns("takes no turn, so the shape of its outputs is unknown")
-    _finish(expander, node, run, states, [(stack, 0) for stack in stacks])
+    stacked = [_stack(expander, node, run, stack, 0) for stack in stacks]
+    _hand_on(expander, node, run, [*states, *stacked])
 
 
 def _has_condition(graph: GraphProto) -> bool:
@@ -106,8 +110,6 @@ class Scan:
 
     @staticmethod
     def of(expander: Expander, node: Node, look: Look) -> Scan:
-        if node.opset < 9:
-            raise Unsupported("of operator set 8 takes batches, which is not supported")
         graph = expander.graph_of(node, "body")
         count = _integer(node, "num_scan_inputs")
         if not 0 < count <= len(node.inputs):
@@ -139,23 +141,27 @@ class Scan:
 
 def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
     """Imports the turns of a Scan, one for every slice of its inputs."""
+    if node.opset < BATCHES_BEFORE:
+        return _import_batch(expander, node, look, run)
     scan = Scan.of(expander, node, look)
+    stacks = len(scan.graph.output) - len(scan.states)
+    forward = not any(scan.backwards) and not any(_integers(node, "scan_output_directions", stacks))
+    operands = (scan.states, scan.scanned, scan.axes)
+    if not forward or not _import_at_once(expander, node, scan.graph, operands, look, run):
+        _hand_on(expander, node, run, _take_turns(expander, node, scan, look, run))
+
+
+def _take_turns(expander: Expander, node: Node, scan: Scan, look: Look, run: Run) -> list[str]:
+    """Imports the turns of a Scan; returns its last states and its stacks."""
     graph, states = scan.graph, scan.states
     stacks: list[list[str]] = [[] for _ in graph.output[len(states) :]]
-    forward = not any(scan.backwards) and not any(_integers(node, "scan_output_directions", len(stacks)))
-    if forward and _import_at_once(expander, node, graph, (states, scan.scanned, scan.axes), look, run):
-        return
     length = scan.length(look)
     if not isinstance(length, int) or not 0 < length <= MAX_TURNS:
         raise TooManyTurns(f"takes {length} turns; unrolled are 1 to {MAX_TURNS}")
     for turn in range(length):
         slices = []
         for name, axis, back in zip(scan.scanned, scan.axes, scan.backwards, strict=True):
-            position = length - 1 - turn if back else turn
-            number = _constant(expander, node, run, "position", np.array(position))
-            slices.append(expander.name(node, "slice"))
-            proto = helper.make_node("Gather", [name, number], [slices[-1]], axis=axis)
-            run(Body(tuple(expander.nodes(node, [proto]))))
+            slices.append(_slice(expander, node, run, name, axis, length - 1 - turn if back else turn))
         body, results = expander.instance(node, graph, [*states, *slices])
         run(body)
         check_done(look, results)
@@ -166,7 +172,33 @@ def import_scan(expander: Expander, node: Node, look: Look, run: Run) -> None:
             stack.append(name)
     order = scan.outputs([_rank(look, stack[0]) + 1 for stack in stacks])
     ordered = [(stack[::-1] if back else stack, axis) for stack, (axis, back) in zip(stacks, order, strict=True)]
-    _finish(expander, node, run, states, ordered)
+    return [*states, *(_stack(expander, node, run, *stack) for stack in ordered)]
+
+
+def _import_batch(expander: Expander, node: Node, look: Look, run: Run) -> None:
+    """Imports a Scan of operator set 8: all that it is given and makes has a batch as its first axis."""
+    graph, count = expander.graph_of(node, "body"), _integer(node, "num_scan_inputs")
+    if node.inputs[:1] != ("",):
+        raise Unsupported("has lengths of sequences, which is not supported")
+    given = node.inputs[1:]
+    if not 0 < count <= len(given):
+        raise Unsupported(f"scans {count} of {len(given)} inputs")
+    tensor = look(given[-1])
+    size = shape_of(tensor)[0] if tensor is not None and shape_of(tensor) else 0
+    if not isinstance(size, int):
+        raise NotStatic("has a batch of a size that is not known")
+    if not 0 < size <= MAX_TURNS:
+        raise Unsupported(f"has a batch of {size}; supported are 1 to {MAX_TURNS}")
+    rows: list[list[str]] = []
+    for index in range(size):
+        own = [_slice(expander, node, run, name, 0, index) for name in given]
+        backwards = _integers(node, "directions", count)
+        scan = Scan(node, graph, own[:-count], own[-count:], [0] * count, backwards)
+        try:
+            rows.append(_take_turns(expander, node, scan, look, run))
+        except TooManyTurns as error:
+            raise Unsupported(str(error)) from error
+    _hand_on(expander, node, run, [_stack(expander, node, run, list(row), 0) for row in zip(*rows, strict=True)])
 
 
 def _import_at_once(
@@ -188,7 +220,7 @@ def _import_at_once(
     results = vectorize(expander, node, graph, states, scanned, look, run)
     if results is None:
         return False
-    run(Body(tuple(expander.results(node, [*states, *results[len(states) :]]))))
+    _hand_on(expander, node, run, [*states, *results[len(states) :]])
     return True
 
 
@@ -199,22 +231,31 @@ UNROLLED: dict[str, Callable[[Expander, Node, Look, Run], None]] = {
 }
 
 
-def _finish(expander: Expander, node: Node, run: Run, states: list[str], stacks: list[tuple[list[str], int]]) -> None:
-    """Puts the slices of every stacked output together and hands all outputs on."""
-    results = list(states)
-    for stack, axis in stacks:
-        numbers = _constant(expander, node, run, "axes", np.array([axis]))
-        slices = [expander.name(node, "row") for _ in stack]
-        protos = [
-            helper.make_node("Unsqueeze", [name, numbers] if expander.opset >= 13 else [name], [row])
-            for name, row in zip(stack, slices, strict=True)
-        ]
-        if expander.opset < 13:
-            for proto in protos:
-                proto.attribute.append(helper.make_attribute("axes", [axis]))
-        results.append(expander.name(node, "stack"))
-        protos.append(helper.make_node("Concat", slices, [results[-1]], axis=axis))
-        run(Body(tuple(expander.nodes(node, protos))))
+def _slice(expander: Expander, node: Node, run: Run, name: str, axis: int, position: int) -> str:
+    number = _constant(expander, node, run, "position", np.array(position))
+    result = expander.name(node, "slice")
+    run(Body(tuple(expander.nodes(node, [helper.make_node("Gather", [name, number], [result], axis=axis)]))))
+    return result
+
+
+def _stack(expander: Expander, node: Node, run: Run, slices: list[str], axis: int) -> str:
+    """Puts slices together along a new axis."""
+    numbers = _constant(expander, node, run, "axes", np.array([axis]))
+    rows = [expander.name(node, "row") for _ in slices]
+    protos = [
+        helper.make_node("Unsqueeze", [name, numbers] if expander.opset >= 13 else [name], [row])
+        for name, row in zip(slices, rows, strict=True)
+    ]
+    if expander.opset < 13:
+        for proto in protos:
+            proto.attribute.append(helper.make_attribute("axes", [axis]))
+    result = expander.name(node, "stack")
+    protos.append(helper.make_node("Concat", rows, [result], axis=axis))
+    run(Body(tuple(expander.nodes(node, protos))))
+    return result
+
+
+def _hand_on(expander: Expander, node: Node, run: Run, results: Sequence[str]) -> None:
     run(Body(tuple(expander.results(node, results))))
 
 

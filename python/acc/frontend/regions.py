@@ -15,6 +15,7 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from acc import ir
+from acc.dtypes import BY_MLIR
 from acc.frontend.call import Tensor, element_of, shape_of, storage_of
 from acc.frontend.control import MAX_TURNS, Loop, Scan, check_done
 from acc.frontend.definitions import OPSET
@@ -301,21 +302,32 @@ def _check_room(room: int | None, slices: Sequence[ir.Value], *, exact: bool) ->
 def _value(importer: Importer, name: str, what: str) -> ir.Value:
     """A value that enters or leaves a region."""
     value = importer.value(name)
-    if isinstance(element_of(value), ir.QuantizedType):
-        raise Unsupported(f"{what} is quantized, which loops and branches that a run decides on cannot carry")
+    if reason := _refused(value):
+        raise Unsupported(f"{what} {reason}, which loops and branches that a run decides on do not have")
     return value
 
 
+def _refused(value: ir.Value) -> str:
+    """Why a region may not have a tensor; empty if it may."""
+    element = element_of(value)
+    if isinstance(element, ir.QuantizedType):
+        return "is quantized"
+    known = BY_MLIR[str(element)]
+    return "" if known.computes else f"has elements of {known.name}"
+
+
 def _check(block: ir.Block, *, fixed: bool) -> None:
-    """Refuses operators that regions may not have: quantized ones, and those that only a run can check.
+    """Refuses operators that regions may not have, for their elements or because only a run can check their sizes.
 
     fixed: whether all that is computed has known sizes.
     """
     for op in block.operations:
         tensors = [value for value in (*op.operands, *op.results) if ir.RankedTensorType.isinstance(value.type)]
         where = next(iter(op.location.names), op.name)
-        if any(isinstance(element_of(value), ir.QuantizedType) for value in tensors):
-            raise Unsupported(f"its body is quantized at '{where}': loops and branches that a run decides on are not")
+        if reasons := list(filter(None, map(_refused, tensors))):
+            raise Unsupported(
+                f"its body {reasons[0]} at '{where}', which loops and branches that a run decides on do not have"
+            )
         results = [value for value in op.results if ir.RankedTensorType.isinstance(value.type)]
         is_open = not all(ir.RankedTensorType(value.type).has_static_shape for value in results)
         if (fixed and is_open) or not (op.name in _CONTROL or cannot_fail([op])):
