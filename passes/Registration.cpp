@@ -13,6 +13,7 @@
 #include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 #include "dialects/VTA/VTADialect.h"
+#include "passes/C/Passes.h"
 #include "passes/Graph/Passes.h"
 #include "passes/Host/Passes.h"
 #include "passes/TE/Passes.h"
@@ -43,6 +44,7 @@ void acc::registerPasses() {
   te::registerTEPasses();
   vta::registerVTAPasses();
   host::registerHostPasses();
+  c::registerCPasses();
 }
 
 void acc::registerEverything(mlir::DialectRegistry &registry) {

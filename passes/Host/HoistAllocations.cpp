@@ -102,7 +102,7 @@ struct HoistAllocationsPass
         continue;
       SmallVector<memref::AllocOp> allocs;
       kernel.walk([&](memref::AllocOp op) {
-        if (!op.getType().hasStaticShape())
+        if (all || !op.getType().hasStaticShape())
           allocs.push_back(op);
       });
       // The sizes of one may be asked of another: all go at the end.

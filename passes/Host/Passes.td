@@ -230,7 +230,9 @@ def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
   let description = [{
     Kernels do not allocate. Buffers of static size are left for
     host-plan-memory; those whose size follows from the sizes and scalars that a
-    kernel is given become further arguments, allocated before every launch.
+    kernel is given become further arguments, allocated before every launch. With
+    `all`, so do buffers of static size, each of which is an argument of its own
+    then: compilers of other languages know that arguments do not overlap.
 
     ```mlir
     te.kernel @k(%x: memref<?xf32>, %out: memref<?xf32>) attributes {target = #te.host} {
@@ -246,6 +248,9 @@ def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
     te.launch @k ins(%a : memref<?xf32>) outs(%b, %t : memref<?xf32>, memref<?xf32>)
     ```
   }];
+  let options = [
+    Option<"all", "all", "bool", "false", "Buffers of static size too">
+  ];
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 

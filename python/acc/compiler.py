@@ -19,7 +19,7 @@ from acc.executable import Executable
 from acc.frontend.specialize import Values
 from acc.pipeline import Graph, Kernels, Lowered, Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports
-from acc.targets.base import MIN_ALIGNMENT, Accelerator, Target
+from acc.targets.base import MIN_ALIGNMENT, Accelerator, SourceTarget, Target
 
 __all__ = [
     "Compilation",
@@ -29,6 +29,7 @@ __all__ = [
     "compile_kernels",
     "describe",
     "make_pipeline",
+    "resolve_source",
     "resolve_targets",
 ]
 
@@ -146,6 +147,7 @@ def make_pipeline(chosen: Sequence[Target], options: Options) -> Pipeline:
             accelerators=accelerators,
             cpu=replace(options.cpu, alignment=alignment),
             ties=_ties(chosen, options.ties),
+            fixed_sizes=options.fixed_sizes or any(isinstance(item, SourceTarget) for item in chosen),
         )
     )
 
@@ -240,9 +242,35 @@ def describe(
 def resolve_targets(target: TargetChoice, config: Config | None = None, **options: object) -> tuple[Target, ...]:
     """The targets that `target` chooses; those chosen by name get `config` and `options`, where they are not None.
 
-    Raises CompileError for an unknown name, for something else than a name or a Target, or for an option that no target
-    takes; ConfigError for an illegal configuration.
+    Raises CompileError for an unknown name, for something else than a name or a Target, for an option that no target
+    takes, or for a target that makes source; ConfigError for an illegal configuration.
     """
+    chosen = _resolve(target, config, **options)
+    for item in chosen:
+        if isinstance(item, SourceTarget):
+            raise CompileError(
+                f"target '{item.name}' makes source files, which acc does not run: "
+                f"`acc compile --target {item.name} -o FOLDER` writes them"
+            )
+    return chosen
+
+
+def resolve_source(
+    target: TargetChoice, config: Config | None = None, **options: object
+) -> SourceTarget | tuple[Target, ...]:
+    """As `resolve_targets`, but with the target alone if it makes source; raises CompileError if there are others."""
+    chosen = _resolve(target, config, **options)
+    sources = [item for item in chosen if isinstance(item, SourceTarget)]
+    if sources and len(chosen) > 1:
+        names = " and ".join(f"'{item.name}'" for item in chosen if item is not sources[0])
+        raise CompileError(
+            f"target '{sources[0].name}' makes source of the whole model, and programs of other targets cannot be part "
+            f"of it: leave out {names}"
+        )
+    return sources[0] if sources else chosen
+
+
+def _resolve(target: TargetChoice, config: Config | None = None, **options: object) -> tuple[Target, ...]:
     choices = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
     given = {name: value for name, value in {"config": config, **options}.items() if value is not None}
     named = {choice: targets.find(choice) for choice in choices if isinstance(choice, str)}

@@ -51,6 +51,7 @@ class Options:
     dump: a folder for the IR after every pass, one sub-folder per stage. progress: called with the name of every stage
     before it runs. stop: the stage after which there is nothing more to do, which `Reached` says. tuning: logs of
     `acc.tune` that are obeyed (`acc.tuning.choose`), measured on `tuning_device`; "" is the choice of the target.
+    fixed_sizes: whether all sizes must be known although no accelerator wants it.
     """
 
     accelerators: tuple[Accelerator, ...] = ()
@@ -62,6 +63,7 @@ class Options:
     stop: str | None = None
     tuning: tuple[str | os.PathLike[str], ...] = ()
     tuning_device: str = ""
+    fixed_sizes: bool = False
 
 
 class Reached(Exception):
@@ -189,6 +191,10 @@ class Pipeline:
         if name == self.options.stop:
             raise Reached
 
+    def transform(self, name: str, module: ir.Module, build: Callable[[PassManager], None]) -> None:
+        """Runs a stage of a target's own on a module, in place; raises Fault if a pass refuses it."""
+        self._passes(name, module, build)
+
     def import_graph(
         self,
         model: str | os.PathLike[str] | onnx.ModelProto,
@@ -205,13 +211,13 @@ class Pipeline:
         values: Values | None = None,
     ) -> ir.Module:
         """Imports, for the accelerators of the options; raises ModelError for what cannot be imported."""
-        symbolic = not any(accelerator.fixed_sizes for accelerator in self.options.accelerators)
+        fixed = self.options.fixed_sizes or any(accelerator.fixed_sizes for accelerator in self.options.accelerators)
         recorded = any(accelerator.wants_tensors for accelerator in self.options.accelerators)
         imported: list[ir.Module] = []
         self._stage(
             "import",
             lambda: imported.append(
-                import_onnx(model, shapes, values, symbolic=symbolic, cpu=self.options.cpu, record_nodes=recorded)
+                import_onnx(model, shapes, values, symbolic=not fixed, cpu=self.options.cpu, record_nodes=recorded)
             ),
         )
         return imported[0]

@@ -9,6 +9,8 @@
 
 #include "passes/Host/ObjectEmission.h"
 
+#include "mlir/Target/Cpp/CppEmitter.h"
+
 using namespace acc::python;
 using acc::host::ObjectTarget;
 
@@ -30,6 +32,21 @@ static nb::bytes emitObject(const Module &module, const std::string &cpu,
   return nb::bytes(object.data(), object.size());
 }
 
+static nb::bytes emitC(const Module &module) {
+  DiagnosticCollector diagnostics(module.op->get()->getContext());
+  std::string text;
+  mlir::LogicalResult result = mlir::failure();
+  {
+    nb::gil_scoped_release release;
+    llvm::raw_string_ostream stream(text);
+    result = mlir::emitc::translateToCpp(module.op->get(), stream);
+  }
+  if (mlir::failed(result))
+    diagnostics.raise("no source could be written");
+  diagnostics.logRest();
+  return nb::bytes(text.data(), text.size());
+}
+
 static std::vector<std::string> targetFeatures(const std::string &cpu,
                                                const std::string &features,
                                                const std::string &triple) {
@@ -45,6 +62,8 @@ void acc::python::bindCodegen(nb::module_ &m) {
         nb::arg("cpu") = "native", nb::arg("features") = "",
         nb::arg("opt_level") = 2, nb::arg("triple") = "",
         "Object file of what the module holds of the LLVM dialect.");
+  m.def("emit_c", &emitC, nb::arg("module"),
+        "Source of what the module holds of the emitc dialect.");
   m.def("host_cpu", &acc::host::hostCpu,
         "This machine's processor, as LLVM names it.");
   m.def("target_features", &targetFeatures, nb::arg("cpu") = "native",

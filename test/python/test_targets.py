@@ -54,13 +54,13 @@ def test_own_targets_are_known() -> None:
 
 def test_targets_of_other_packages_are_found(installed: None) -> None:
     assert targets.find("elsewhere") is Elsewhere
-    assert set(targets.names()) == {"alias", "broken", "cpu", "elsewhere", "none", "vta"}
+    assert set(targets.names()) == {"alias", "broken", "c", "cpu", "elsewhere", "none", "vta"}
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing", "there is no target 'missing': installed are alias, broken, cpu, elsewhere, none, vta"),
+        ("missing", "there is no target 'missing': installed are alias, broken, c, cpu, elsewhere, none, vta"),
         ("broken", r"target 'broken' \(acc_broken:Broken\) cannot be loaded: ModuleNotFoundError: .*acc_broken"),
         ("none", r"target 'none' \(acc_elsewhere:sys\) cannot be loaded: AttributeError"),
         ("alias", "calls itself 'elsewhere'"),

@@ -26,7 +26,9 @@ def register(subparsers: Any) -> None:
         "stops at, a file of IR.",
     )
     parser.add_argument("model", metavar="model.onnx", nargs="?", help="the model")
-    parser.add_argument("-o", "--output", metavar="model.so", help="where the result goes")
+    parser.add_argument(
+        "-o", "--output", metavar="model.so", help="where the result goes: a file, or a folder for source"
+    )
     parser.add_argument(
         "--from", dest="begin", metavar="FILE.mlir", help="go on from IR that --to or `acc import` wrote, not a model"
     )
@@ -216,17 +218,29 @@ def _verify(args: argparse.Namespace, pipeline: Pipeline) -> None:
         raise CompileError(f"{said} `acc bisect --extract` writes down what shows it; nothing is written here")
 
 
+def _check_source(args: argparse.Namespace, name: str) -> None:
+    """Raises CompileError for options that a target that makes source has no use for."""
+    for given, option in (
+        (args.to is not None, "--to"),
+        (args.verify is not None, "--verify"),
+        (args.tuning, "--tuning"),
+        (args.cpu != "native" or args.cpu_features, "--cpu"),
+    ):
+        if given:
+            raise CompileError(f"target '{name}' makes source, and {option} is for compiled models")
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc import stages
-    from acc.compiler import compile_graph, compile_kernels, make_pipeline, resolve_targets
+    from acc.compiler import compile_graph, compile_kernels, make_pipeline, resolve_source
     from acc.container import write_model
-    from acc.files import check_writable
+    from acc.files import check_new_folder, check_writable
     from acc.pipeline import Options
+    from acc.targets.base import SourceTarget
     from acc.targets.cpu import CpuOptions
 
     _check(args)
-    check_writable(args.output or args.to)
     started = time.perf_counter()
     progress = Progress()
     try:
@@ -240,7 +254,14 @@ def run(args: argparse.Namespace) -> int:
             tuning=tuple(args.tuning),
             tuning_device=args.tuning_device,
         )
-        pipeline = make_pipeline(resolve_targets(names, args.config, **target_options(args)), options)
+        chosen = resolve_source(names, args.config, **target_options(args))
+        source = chosen if isinstance(chosen, SourceTarget) else None
+        if source is not None:
+            _check_source(args, source.name)
+            check_new_folder(args.output, CompileError)
+        else:
+            check_writable(args.output or args.to)
+        pipeline = make_pipeline((chosen,) if isinstance(chosen, SourceTarget) else chosen, options)
         stop = None
         if args.to is not None:
             accelerators = [item.name for item in pipeline.options.accelerators]
@@ -255,15 +276,19 @@ def run(args: argparse.Namespace) -> int:
         if begun.kernels is not None and args.tuning:
             raise CompileError("--tuning is for kernels without schedules, and those of --from have theirs")
         graph = begun.graph or pipeline.simplify(begun.module)
-        if begun.kernels is not None:
-            compilation = compile_kernels(pipeline, graph, begun.kernels)
+        if source is not None:
+            layers = source.write(pipeline, graph, args.output, str(args.model or args.begin), begun.kernels)
         else:
-            compilation = compile_graph(pipeline, graph)
-        if args.verify is not None:
-            progress("verifying")
-            _verify(args, pipeline)
-        progress("writing")
-        write_model(args.output, compilation.contents)
+            if begun.kernels is not None:
+                compilation = compile_kernels(pipeline, graph, begun.kernels)
+            else:
+                compilation = compile_graph(pipeline, graph)
+            if args.verify is not None:
+                progress("verifying")
+                _verify(args, pipeline)
+            progress("writing")
+            write_model(args.output, compilation.contents)
+            layers = compilation.layers
     finally:
         progress.finish()
     seconds = time.perf_counter() - started
@@ -271,8 +296,8 @@ def run(args: argparse.Namespace) -> int:
         result = {
             "output": args.output,
             "seconds": seconds,
-            "stages": dict(compilation.stages),
-            "layers": [layer.to_dict() for layer in compilation.layers],
+            "stages": {stage.name: stage.seconds for stage in pipeline.stages},
+            "layers": [layer.to_dict() for layer in layers],
         }
         print(json.dumps(result))
     return 0

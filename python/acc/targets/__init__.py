@@ -28,7 +28,7 @@ __all__ = ["OWN", "Flag", "command_packages", "find", "flags", "load", "names"]
 GROUP = "acc.targets"
 
 # Known without the entry points of an installed package, because acc also runs from its source tree.
-OWN = {"cpu": "acc.targets.cpu.target:Cpu", "vta": "acc.targets.vta.target:Vta"}
+OWN = {"c": "acc.targets.c.target:C", "cpu": "acc.targets.cpu.target:Cpu", "vta": "acc.targets.vta.target:Vta"}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What a target is: something that runs kernels of a model, with the policies that bring kernels to it.
 
-There are two kinds. The *host* makes native code and runs main and every kernel that nobody else takes
+There are three kinds. The *host* makes native code and runs main and every kernel that nobody else takes
 (acc.targets.cpu). An *accelerator* takes the operators that its rules allow; it says how their kernels are laid out,
-scheduled and lowered, and what its programs are. A stage asks the targets of a compilation and nothing else: outside of
+scheduled and lowered, and what its programs are. A target of *source* makes a folder of files that users compile
+themselves, and takes the place of the host. A stage asks the targets of a compilation and nothing else: outside of
 its own room no module knows which targets exist.
 """
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from acc.exploration.design import Designs
     from acc.inspect.activity import Activity
     from acc.inspect.interpreter import Semantics
-    from acc.pipeline import Graph
+    from acc.pipeline import Graph, Kernels, Pipeline
     from acc.schedule import Estimate, Footprint, Hardware, Schedule
     from acc.targets.delivery import HardwareFiles, HardwareOrder
 
@@ -40,6 +41,7 @@ __all__ = [
     "Measurement",
     "Program",
     "ScheduleSummary",
+    "SourceTarget",
     "Target",
     "Tensors",
     "Timing",
@@ -148,6 +150,26 @@ class Target(ABC):
     def metadata(self) -> dict[str, Any]:
         """What a model file keeps of the options, JSON-compatible."""
         return {}
+
+
+class SourceTarget(Target):
+    """A target whose product is a folder of source files; nothing of acc is needed to build and run them."""
+
+    @abstractmethod
+    def write(
+        self,
+        pipeline: Pipeline,
+        graph: Graph,
+        folder: str | os.PathLike[str],
+        model: str,
+        kernels: Kernels | None = None,
+    ) -> tuple[LayerReport, ...]:
+        """Writes the files of a model, of which `model` is the path, to a new folder; returns the layers.
+
+        kernels: those of the graph if they have been made already. The module of `graph`, whose sizes are fixed as far
+        as the importer can do it, becomes something else. Raises CompileError if there is something else than an empty
+        folder, or for what the target cannot express, naming all ONNX nodes concerned; nothing is written then.
+        """
 
 
 class Accelerator(Target):
