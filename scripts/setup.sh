@@ -11,8 +11,10 @@ PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 lib
           libmlir-22-dev mlir-22-tools nlohmann-json3-dev)
 # Waveforms of the simulated circuit are compressed with lz4 and zlib.
 [ "$profile" = test ] && PACKAGES+=(clang-format-22 liblz4-dev zlib1g-dev)
-# The long tests look at reports in a browser (300 MB), and install the wheel in a system that has only Python.
-[ -n "${ACC_TEST_LONG:-}" ] && PACKAGES+=(chromium debootstrap pkg-config)
+# The long tests look at reports in a browser (300 MB), install the wheel in a system that has only Python, and run models
+# on processors without an operating system (1.5 GB).
+[ -n "${ACC_TEST_LONG:-}" ] && PACKAGES+=(chromium debootstrap pkg-config gcc-riscv64-unknown-elf
+                                          picolibc-riscv64-unknown-elf qemu-system-misc)
 
 fail() {
   printf 'acc set-up: step "%s" failed.\n  Remedy: %s\n' "$1" "$2" >&2

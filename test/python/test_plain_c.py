@@ -17,7 +17,7 @@ import acc
 from acc.cli import main
 from acc.errors import AccError, NeedsValue
 from cpu_latency import LIGHT, NAMES, ramp
-from plain_c import Source, write_source
+from plain_c import BARE_PROCESSORS, Source, run_bare, write_source
 from qdq_models import random_network
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -245,6 +245,24 @@ def test_constants_are_exact(tmp_path: pathlib.Path) -> None:
         got = Source(write_source(model, folder), executable, compiler).run(inputs)
         for name, value in numbers.items():
             np.testing.assert_array_equal(got[f"y{name}"], np.concatenate([value[-1:], value]))
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("riscv64-unknown-elf-gcc", "qemu-system-riscv32", "qemu-system-riscv64"))),
+    reason="the packages that examples/bare_metal/README.md names are not installed",
+)
+@pytest.mark.parametrize("processor", BARE_PROCESSORS)
+def test_without_an_operating_system(processor: str, tmp_path: pathlib.Path) -> None:
+    """Integers have the same bits on a processor of 32 bits without floats, and with floats and 64."""
+    for seed, model in {3: random_network(3), 4: random_network(4), 5: onnx.load(DIGITS)}.items():
+        executable = acc.compile(model)
+        inputs = draw(executable, seed)
+        got = run_bare(write_source(model, tmp_path, f"m{seed}"), executable, inputs, processor)
+        for name, expected in executable.run(inputs).items():
+            if seed == 5:
+                assert_near(got[name], expected)
+            else:
+                np.testing.assert_array_equal(got[name], expected)
 
 
 def test_example(tmp_path: pathlib.Path) -> None:
