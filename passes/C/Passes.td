@@ -10,6 +10,24 @@
 
 include "mlir/Pass/PassBase.td"
 
+def COrderLoops : Pass<"c-order-loops", "::acc::te::KernelOp"> {
+  let summary = "Put loops in the order of their schedule";
+  let description = [{
+    A linalg.generic on buffers whose `te.schedule` has one level with an `order`
+    gets loops in that order, outermost first.
+
+    ```mlir
+    linalg.generic {indexing_maps = [(m, n, k) -> (m, k), (m, n, k) -> (k, n), (m, n, k) -> (m, n)], ...}
+        {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [1, 1, 1], order = [0, 2, 1]>]>}
+    ```
+    becomes
+    ```mlir
+    linalg.generic {indexing_maps = [(m, k, n) -> (m, k), (m, k, n) -> (k, n), (m, k, n) -> (m, n)], ...}
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def CToEmitC : Pass<"c-to-emitc", "::mlir::ModuleOp"> {
   let summary = "Turn main and the native kernels into functions of emitc";
   let description = [{

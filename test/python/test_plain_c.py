@@ -17,22 +17,12 @@ import acc
 from acc.cli import main
 from acc.errors import AccError, NeedsValue
 from cpu_latency import LIGHT, NAMES, ramp
-from plain_c import BARE_PROCESSORS, Source, run_bare, write_source
+from plain_c import BARE_PROCESSORS, Source, draw, run_bare, write_source
 from qdq_models import random_network
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "demo" / "digits.onnx"
 COMPILERS = [name for name in ("gcc", "clang-22", "cc") if shutil.which(name)][:2]
-
-
-def draw(executable, seed: int = 0) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {
-        info.name: rng.normal(0, 1, info.fixed_shape).astype(info.dtype)
-        if info.dtype.startswith("float")
-        else rng.integers(0, 100, info.fixed_shape).astype(info.dtype)
-        for info in executable.inputs
-    }
 
 
 def assert_near(got: np.ndarray, expected: np.ndarray, message: str = "") -> None:
@@ -66,6 +56,21 @@ def test_quantized_networks_are_equal(seed: int, tmp_path: pathlib.Path) -> None
     got = Source(write_source(model, tmp_path), executable, COMPILERS[seed % len(COMPILERS)]).run(inputs)
     for name, expected in executable.run(inputs).items():
         np.testing.assert_array_equal(got[name], expected)
+
+
+def test_loops_along_rows(tmp_path: pathlib.Path) -> None:
+    """Whichever loop is innermost, integers are the same; with rows too short for vectors it is the sum."""
+    model = random_network(7)
+    executable = acc.compile(model)
+    inputs = draw(executable)
+    expected = executable.run(inputs)
+    texts = []
+    for lanes in ("0", "1", "8"):
+        made = write_source(model, tmp_path, f"lanes{lanes}", ["--option", f"lanes={lanes}"])
+        texts.append(next(made.glob("*.c")).read_text().replace(f"lanes{lanes}", "m"))
+        for name, got in Source(made, executable).run(inputs).items():
+            np.testing.assert_array_equal(got, expected[name])
+    assert texts[0] != texts[1]
 
 
 def _arrays(values: Any) -> list[np.ndarray]:
@@ -172,6 +177,8 @@ def test_elements_that_c_does_not_have(tmp_path: pathlib.Path, capsys: pytest.Ca
         (["--cpu", "x86-64"], "--cpu"),
         (["--verify"], "--verify"),
         (["--target", "c,vta"], "leave out 'vta'"),
+        (["--option", "lanes=many"], "lanes=many"),
+        (["--option", "lanes=-1"], "lanes=-1"),
     ],
 )
 def test_options_that_say_nothing(

@@ -42,7 +42,7 @@ class Source:
         prefix = self.text.stem
         header = (made / f"{prefix}.h").read_text()
         self.arena_bytes = int(header.split("_ARENA_BYTES ")[1].split()[0])
-        library = made / f"{prefix}.{compiler}.so"
+        library = made / f"{prefix}.{compiler}{''.join(flags)}.so".replace(" ", "")
         command = [compiler, *STRICT, *flags, "-shared", "-fPIC", str(self.text), "-o", str(library), "-lm"]
         compiled = subprocess.run(command, capture_output=True, text=True)
         assert compiled.returncode == 0, compiled.stderr[:2000]
@@ -60,6 +60,17 @@ class Source:
         assert status == 0, f"check {status} does not hold"
         assert np.all(arena[start - arena.ctypes.data + self.arena_bytes :] == 0xA5)
         return results
+
+
+def draw(executable, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random inputs of a model: normal floats, small integers."""
+    rng = np.random.default_rng(seed)
+    return {
+        info.name: rng.normal(0, 1, info.fixed_shape).astype(info.dtype)
+        if info.dtype.startswith("float")
+        else rng.integers(0, 100, info.fixed_shape).astype(info.dtype)
+        for info in executable.inputs
+    }
 
 
 BARE_PROCESSORS = {"rv32imc": ("ilp32", "qemu-system-riscv32"), "rv64gc": ("lp64d", "qemu-system-riscv64")}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from acc import ir
 from acc.passes import c, host, te, upstream
 from acc.passmanager import PassManager
+from acc.targets.c.schedule import make_c_schedules
 
 __all__ = ["ALIGNMENT", "make_loops", "make_source"]
 
@@ -17,8 +19,15 @@ ALIGNMENT = 16
 """Bytes that buffers in the arena are aligned to: what the widest vectors of small processors want."""
 
 
-def make_loops(pm: PassManager) -> None:
-    """Brings main and the native kernels to loops over scalars, and every buffer to its place in the arena."""
+def make_loops(pm: PassManager, lanes: int) -> None:
+    """Brings main and the native kernels to loops over scalars, and every buffer to its place in the arena.
+
+    lanes: see `make_c_schedules`.
+    """
+
+    def choose(operation: ir.Operation) -> None:
+        make_c_schedules(operation, lanes)
+
     pm.add(te.hoist_operands())
     pm.add(upstream.canonicalize())
     pm.add(host.share_kernels())
@@ -28,6 +37,9 @@ def make_loops(pm: PassManager) -> None:
     pm.add(host.bufferize(alignment=ALIGNMENT))
     pm.add(upstream.canonicalize())
     pm.add(upstream.cse())
+    pm.add(upstream.linalg_generalize_named_ops().on("te.kernel"))
+    pm.add(choose, "schedule-c")
+    pm.add(c.order_loops())
     pm.add(upstream.convert_linalg_to_loops().on("te.kernel"))
     pm.add(host.hoist_allocations(all=True))
     pm.add(host.plan_memory(alignment=ALIGNMENT))

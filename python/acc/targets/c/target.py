@@ -16,6 +16,7 @@ from acc.pipeline import Graph, Kernels, Pipeline
 from acc.report import LayerReport, make_reports
 from acc.targets.base import SourceTarget, check_ties
 from acc.targets.c.header import C_TYPES, identifier, make_header
+from acc.targets.c.schedule import LANES
 from acc.targets.c.stages import ALIGNMENT, make_loops, make_source
 from acc.wording import plain
 
@@ -30,18 +31,28 @@ class C(SourceTarget):
 
     name: ClassVar[str] = "c"
     title: ClassVar[str] = "C source"
-    takes: ClassVar[Mapping[str, str]] = {"ties": "the rounding of ties"}
+    takes: ClassVar[Mapping[str, str]] = {
+        "ties": "the rounding of ties",
+        "lanes": "the length of rows from which on they are vectors",
+    }
 
     rounding_of_ties: str = "even"
+    lanes: int = LANES
 
     def __post_init__(self) -> None:
-        """Raises CompileError for a rounding of ties that there is not."""
+        """Raises CompileError for a rounding of ties that there is not, or a negative length of rows."""
         check_ties(self.rounding_of_ties)
+        if self.lanes < 0:
+            raise CompileError(f"lanes={self.lanes}: rows have no negative length; 0 is for none")
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> C:
         """See Target."""
-        return cls(rounding_of_ties=options.get("ties", "even"))
+        try:
+            lanes = int(options.get("lanes", LANES))
+        except (TypeError, ValueError):
+            raise CompileError(f"lanes={options['lanes']}: a number of elements is wanted, such as {LANES}") from None
+        return cls(rounding_of_ties=options.get("ties", "even"), lanes=lanes)
 
     @property
     def ties(self) -> str:
@@ -62,7 +73,7 @@ class C(SourceTarget):
         _refuse(graph, source)
         infos = (*graph.inputs, *graph.outputs)
         kernels = kernels or pipeline.make_kernels(graph)
-        pipeline.transform("loops", kernels.module, make_loops)
+        pipeline.transform("loops", kernels.module, lambda pm: make_loops(pm, self.lanes))
         types = [C_TYPES[info.dtype] for info in infos]
         try:
             pipeline.transform("C", kernels.module, lambda pm: make_source(pm, prefix, types))
