@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of. Every target does its own set-up.
-.PHONY: docs wheel demo test test-long conformance operators fuzz area setup build bench lint clean
+.PHONY: docs wheel runtime-cross demo test test-long conformance operators fuzz area setup build bench lint clean
 
 PYTHON := .venv/bin/python
 
@@ -41,6 +41,9 @@ area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one num
 bench: ## the figures of docs/performance.md
 	@scripts/setup.sh demo
 	@PYTHONPATH=python $(PYTHON) benchmarks/run.py
+
+runtime-cross: ## the runtime for TRIPLE=aarch64-linux-gnu or riscv64-linux-gnu, in build/runtime-TRIPLE
+	@scripts/runtime_cross.sh $(TRIPLE)
 
 wheel: ## wheels for the versions of Python at hand, and the source distribution, in dist/
 	@scripts/setup.sh build

@@ -11,6 +11,9 @@ PACKAGES=(python3 python3-venv python3-dev cmake ninja-build ccache clang-22 lib
           libmlir-22-dev mlir-22-tools nlohmann-json3-dev)
 # Waveforms of the simulated circuit are compressed with lz4 and zlib.
 [ "$profile" = test ] && PACKAGES+=(clang-format-22 liblz4-dev zlib1g-dev)
+# Models for other processors are run in an emulator, with the C and C++ libraries of these (350 MB).
+CROSS=(qemu-user lib{c6,stdc++-12}-dev-{arm64,riscv64}-cross)
+[ "$profile" = test ] && PACKAGES+=("${CROSS[@]}")
 # The long tests look at reports in a browser (300 MB), install the wheel in a system that has only Python, and run models
 # on processors without an operating system (1.5 GB).
 [ -n "${ACC_TEST_LONG:-}" ] && PACKAGES+=(chromium debootstrap pkg-config gcc-riscv64-unknown-elf
@@ -52,6 +55,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get update >"$logs/apt.log" 2>&1 || fail "apt-get update" "check the network and /etc/apt/sources.list" "$logs/apt.log"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >>"$logs/apt.log" 2>&1 ||
     fail "system packages" "run 'apt-get install ${missing[*]}' and see what it says; LLVM 22 comes from Debian 12's security archive" "$logs/apt.log"
+  # What is linked into models for other processors is built where their libraries are.
+  [[ " ${missing[*]} " = *-cross* ]] && touch CMakeLists.txt
 fi
 
 # --- ./.venv ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@
 #ifndef ACC_DIALECTS_CPU_CPUDIALECT_H
 #define ACC_DIALECTS_CPU_CPUDIALECT_H
 
+#include "dialects/CPU/IntegerSum.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"

@@ -123,7 +123,21 @@ static LogicalResult verifyProduct(ContractOp op) {
   return success();
 }
 
+const IntegerSum *IntegerSum::find(llvm::StringRef instruction) {
+  static constexpr IntegerSum known[] = {
+      {"", 2, 16},        {"vpdpbusd", 4, 8, /*isUnsigned=*/true},
+      {"pmaddwd", 2, 16}, {"sdot", 4, 8},
+      {"sadalp", 2, 8},   {"vwmacc", 1, 16},
+  };
+  const auto *found = llvm::find_if(known, [&](const IntegerSum &sum) {
+    return sum.instruction == instruction;
+  });
+  return found == std::end(known) ? nullptr : found;
+}
+
 LogicalResult ContractOp::verify() {
+  if (!IntegerSum::find(getInstruction().value_or("")))
+    return emitOpError("has the unknown instruction ") << getInstructionAttr();
   if (failed(verifyTypes(*this)))
     return failure();
   if (getTile().size() != 2 || getTile()[0] < 1 || getTile()[1] < 1 ||

@@ -34,16 +34,18 @@ def CPU_ContractOp : CPU_Op<"contract", [
       (N/T, K, T).
 
     f32, f16 and bf16 are summed in f32, i8 in i32. Weights of i8 have one
-    more innermost dimension of 2, two consecutive channels (or elements of K), as
-    instructions that multiply and add pairs want them; of 4 for those that
-    take four bytes.
+    more innermost dimension: as many consecutive channels (or elements of K) as
+    a lane of the instruction multiplies and adds at once.
 
     `tile` is [width, lanes]: how many output columns (rows of a matrix
     product) and how many lanes a vector register gets; T / lanes registers
     hold one column. `rows` output rows share one packed copy of the input
     window; 0 means that the input is read in place. `instruction` names a
-    machine instruction for integers: "pmaddwd" for pairs, or "vpdpbusd" for
-    four unsigned bytes with four signed ones.
+    machine instruction for integers: of x86 "vpdpbusd" for four unsigned bytes
+    with four signed ones, or "pmaddwd" for pairs of 16 bits; of AArch64 "sdot"
+    for four bytes, or "sadalp" behind "smull" for pairs of them; of RISC-V
+    "vwmacc" for one product of 16 bits, which is also the form of scalars.
+    Without it products of pairs are multiplied and added in 32 bits.
 
     The outermost dimension, N or M, may be of unknown size, and so may images.
 
@@ -95,11 +97,12 @@ def CPU_ContractOp : CPU_Op<"contract", [
     /// Whether the sum reads a copy of the input whose elements are wider than
     /// the input's, or other ones.
     bool convertsInput() { return !getInputType().getElementType().isF32(); }
-    /// The instruction that takes four bytes, the first of them unsigned.
-    static constexpr ::llvm::StringLiteral kBytes = "vpdpbusd";
-    bool takesBytes() { return getInstruction() == kBytes; }
+    /// How integers are summed.
+    const ::acc::cpu::IntegerSum &getSum() {
+      return *::acc::cpu::IntegerSum::find(getInstruction().value_or(""));
+    }
     /// How many elements of the sum one lane takes at once.
-    int64_t getPack() { return !isInteger() ? 1 : takesBytes() ? 4 : 2; }
+    int64_t getPack() { return isInteger() ? getSum().pack : 1; }
     /// Output channels (or columns) of one tile.
     int64_t getTileSize();
     int64_t getGroups();

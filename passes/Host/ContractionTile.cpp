@@ -96,20 +96,22 @@ bool ContractionTile::joinRows() {
 Type ContractionTile::getPanelType() {
   if (!op.isInteger())
     return builder->getF32Type();
-  return op.takesBytes() ? builder->getI8Type() : builder->getI16Type();
+  return builder->getIntegerType(op.getSum().bits);
 }
 
 Value ContractionTile::toPanel(Value element) {
   Location loc = op.getLoc();
-  if (op.takesBytes()) {
+  if (op.isInteger() && op.getSum().isUnsigned) {
     // Adding 128 to a byte is flipping its sign.
     Value flip = arith::ConstantOp::create(
         *builder, loc, builder->getIntegerAttr(builder->getI8Type(), -128));
     return arith::XOrIOp::create(*builder, loc, element, flip);
   }
   if (op.isInteger())
-    return arith::ExtSIOp::create(*builder, loc, builder->getI16Type(),
-                                  element);
+    return op.getSum().takesBytes()
+               ? element
+               : arith::ExtSIOp::create(*builder, loc, getPanelType(), element)
+                     .getResult();
   return op.convertsInput() ? arith::ExtFOp::create(
                                   *builder, loc, builder->getF32Type(), element)
                                   .getResult()
@@ -121,7 +123,7 @@ TypedAttr ContractionTile::toPanel(int64_t element) {
     return builder->getF32FloatAttr(static_cast<float>(element));
   return builder->getIntegerAttr(
       getPanelType(),
-      op.takesBytes() ? static_cast<int8_t>(element + 128) : element);
+      op.getSum().isUnsigned ? static_cast<int8_t>(element + 128) : element);
 }
 
 /// What zero is for an instruction whose first operand is unsigned, in every
@@ -135,7 +137,7 @@ Value ContractionTile::getUnsignedZero() {
 
 void ContractionTile::emitStarts(int64_t tiles, bool isFused) {
   fusesStarts = isFused;
-  if (!op.takesBytes() || isFused)
+  if (!op.isInteger() || !op.getSum().isUnsigned || isFused)
     return;
   Location loc = op.getLoc();
   IndexBuilder index(*builder, loc);
@@ -179,10 +181,11 @@ Value ContractionTile::loadInput(Value offset) {
   Value elements = vector::LoadOp::create(
       *builder, loc, VectorType::get(pack, getPanelType()), source,
       ValueRange{index.mul(offset, pack)});
+  Type wordType = builder->getIntegerType(pack * op.getSum().bits);
   Value word = vector::BitCastOp::create(
-      *builder, loc, VectorType::get(1, builder->getI32Type()), elements);
+      *builder, loc, VectorType::get(1, wordType), elements);
   Value words = vector::BroadcastOp::create(
-      *builder, loc, VectorType::get(lanes, builder->getI32Type()),
+      *builder, loc, VectorType::get(lanes, wordType),
       vector::ExtractOp::create(*builder, loc, word, int64_t{0}));
   return vector::BitCastOp::create(
       *builder, loc, VectorType::get(pack * lanes, getPanelType()), words);
@@ -196,35 +199,54 @@ Value ContractionTile::multiplyAdd(Value x, Value w, Value acc) {
     Value product = arith::MulFOp::create(*builder, loc, x, w, contract);
     return arith::AddFOp::create(*builder, loc, product, acc, contract);
   }
-  auto call = [&](StringRef intrinsic, ValueRange operands) -> Value {
-    return LLVM::CallIntrinsicOp::create(*builder, loc, acc.getType(),
-                                         builder->getStringAttr(intrinsic),
-                                         operands)
+  StringRef instruction = op.getSum().instruction;
+  auto call = [&](StringRef intrinsic, Type type,
+                  ValueRange operands) -> Value {
+    return LLVM::CallIntrinsicOp::create(
+               *builder, loc, type, builder->getStringAttr(intrinsic), operands)
         .getResults();
   };
-  if (op.takesBytes())
-    return call("llvm.x86.avx512.vpdpbusd." + std::to_string(lanes * 32),
+  auto width = std::to_string(lanes * 32);
+  if (instruction == "vpdpbusd")
+    return call("llvm.x86.avx512.vpdpbusd." + width, acc.getType(),
                 {acc, x, w});
-  StringRef intrinsic;
-  if (op.getInstruction() == "pmaddwd")
-    intrinsic = llvm::StringSwitch<StringRef>(std::to_string(lanes))
-                    .Case("16", "llvm.x86.avx512.pmaddw.d.512")
-                    .Case("8", "llvm.x86.avx2.pmadd.wd")
-                    .Case("4", "llvm.x86.sse2.pmadd.wd")
-                    .Default("");
-  Value sum;
-  if (!intrinsic.empty()) {
-    sum = call(intrinsic, {x, w});
-  } else {
-    auto wide = VectorType::get(2 * lanes, builder->getI32Type());
-    Value product = arith::MulIOp::create(
-        *builder, loc, arith::ExtSIOp::create(*builder, loc, wide, x),
-        arith::ExtSIOp::create(*builder, loc, wide, w));
-    auto halves = vector::DeinterleaveOp::create(*builder, loc, product);
-    sum = arith::AddIOp::create(*builder, loc, halves.getRes1(),
-                                halves.getRes2());
+  if (instruction == "sdot")
+    return call("llvm.aarch64.neon.sdot.v4i32.v16i8", acc.getType(),
+                {acc, x, w});
+  return arith::AddIOp::create(*builder, loc, acc, multiplyPack(x, w, call));
+}
+
+/// The sum of the products of the elements that a lane takes at once.
+Value ContractionTile::multiplyPack(
+    Value x, Value w,
+    llvm::function_ref<Value(StringRef, Type, ValueRange)> call) {
+  Location loc = op.getLoc();
+  StringRef instruction = op.getSum().instruction;
+  auto sums = VectorType::get(lanes, builder->getI32Type());
+  if (instruction == "sadalp") {
+    // Products of bytes fit into 16 bits, -128 times -128, too.
+    auto products = VectorType::get(2 * lanes, builder->getI16Type());
+    return call("llvm.aarch64.neon.saddlp.v4i32.v8i16", sums,
+                call("llvm.aarch64.neon.smull.v8i16", products, {x, w}));
   }
-  return arith::AddIOp::create(*builder, loc, acc, sum);
+  if (instruction == "pmaddwd") {
+    auto intrinsic = llvm::StringSwitch<StringRef>(std::to_string(lanes))
+                         .Case("16", "llvm.x86.avx512.pmaddw.d.512")
+                         .Case("8", "llvm.x86.avx2.pmadd.wd")
+                         .Case("4", "llvm.x86.sse2.pmadd.wd")
+                         .Default("");
+    if (!intrinsic.empty())
+      return call(intrinsic, sums, {x, w});
+  }
+  auto wide = VectorType::get(op.getPack() * lanes, builder->getI32Type());
+  Value product = arith::MulIOp::create(
+      *builder, loc, arith::ExtSIOp::create(*builder, loc, wide, x),
+      arith::ExtSIOp::create(*builder, loc, wide, w));
+  if (op.getPack() == 1)
+    return product;
+  auto halves = vector::DeinterleaveOp::create(*builder, loc, product);
+  return arith::AddIOp::create(*builder, loc, halves.getRes1(),
+                               halves.getRes2());
 }
 
 /// The weights of one step, counted from the first of all tiles.
@@ -242,9 +264,9 @@ SmallVector<Value> ContractionTile::loadFilters(Value step) {
     if (isa<FloatType>(element) && !element.isF32())
       w = arith::ExtFOp::create(
           *builder, loc, VectorType::get(lanes, builder->getF32Type()), w);
-    else if (op.isInteger() && !op.takesBytes())
+    else if (op.isInteger() && !op.getSum().takesBytes())
       w = arith::ExtSIOp::create(
-          *builder, loc, VectorType::get(lanes * 2, builder->getI16Type()), w);
+          *builder, loc, VectorType::get(lanes * pack, getPanelType()), w);
     filters.push_back(w);
   }
   return filters;
@@ -269,7 +291,7 @@ SmallVector<Value> ContractionTile::sum(Value base, Value filters,
           *builder, loc, accumulator, starts,
           ValueRange{index.add(index.mul(filters, size), i * lanes)}));
   }
-  bool countsZeros = op.takesBytes() && fusesStarts;
+  bool countsZeros = op.isInteger() && op.getSum().isUnsigned && fusesStarts;
   if (countsZeros)
     init.append(vectors, zero);
   Value filter = index.mul(filters, steps * kernel[0] * kernel[1]);

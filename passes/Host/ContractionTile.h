@@ -37,8 +37,8 @@ public:
                  llvm::ArrayRef<int64_t> strides,
                  llvm::ArrayRef<int64_t> dilations);
 
-  /// An element as the panels of integers hold it: widened to 16 bits, or, for
-  /// instructions whose first operand is unsigned, 128 more.
+  /// An element as the panels of integers hold it: as many bits as the
+  /// instruction takes, and 128 more where its first operand is unsigned.
   mlir::Type getPanelType();
   mlir::Value toPanel(mlir::Value element);
   mlir::TypedAttr toPanel(int64_t element);
@@ -76,6 +76,11 @@ private:
   mlir::Value loadInput(mlir::Value offset);
   mlir::Value getUnsignedZero();
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value w, mlir::Value acc);
+  mlir::Value
+  multiplyPack(mlir::Value x, mlir::Value w,
+               llvm::function_ref<mlir::Value(llvm::StringRef, mlir::Type,
+                                              mlir::ValueRange)>
+                   call);
   void storeRows(llvm::ArrayRef<mlir::Value> sums, int64_t columns,
                  llvm::ArrayRef<mlir::Value> position, mlir::Value channel,
                  int64_t outputs);

@@ -167,11 +167,13 @@ FailureOr<Contraction> describe(linalg::LinalgOp op) {
   return describeProduct(op);
 }
 
+/// `pack` elements of the sum are beside each other, in a dimension of their
+/// own unless it is 0.
 Value packWeights(OpBuilder &builder, Location loc, const Contraction &c,
                   int64_t tile, int64_t pack) {
   SmallVector<int64_t> dims = {c.outputDim};
   SmallVector<OpFoldResult> tiles = {builder.getIndexAttr(tile)};
-  if (pack > 1) {
+  if (pack > 0) {
     dims.push_back(c.sumDim);
     tiles.push_back(builder.getIndexAttr(pack));
   }
@@ -274,13 +276,11 @@ struct FormContractionsPass
                        ? op.getLoc()
                        : FusedLoc::get(builder.getContext(),
                                        {op.getLoc(), epilogue.result.getLoc()});
-    bool takesBytes = schedule.instruction && schedule.instruction.getValue() ==
-                                                  cpu::ContractOp::kBytes;
-    Value weights = packWeights(builder, loc, *contraction,
-                                schedule.lanes * schedule.vectors,
-                                !integer     ? 1
-                                : takesBytes ? 4
-                                             : 2);
+    StringRef instruction =
+        schedule.instruction ? schedule.instruction.getValue() : "";
+    Value weights = packWeights(
+        builder, loc, *contraction, schedule.lanes * schedule.vectors,
+        integer ? cpu::IntegerSum::find(instruction)->pack : 0);
     auto type = cast<RankedTensorType>(epilogue.result.getType());
     Value init = epilogue.init;
     if (!init) {

@@ -10,6 +10,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
@@ -21,6 +22,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/RISCVISAInfo.h"
 #include "llvm/Transforms/Scalar/InstSimplifyPass.h"
 
 using namespace mlir;
@@ -40,22 +42,19 @@ static void initializeTargets() {
 }
 
 /// LLVM prints a warning and goes on when it does not know a feature.
-static bool knowsFeatures(const llvm::Target &backend,
-                          const llvm::Triple &triple, StringRef features,
+static bool knowsFeatures(const llvm::MCSubtargetInfo &info,
+                          const std::string &triple, StringRef features,
                           std::string &error) {
-  std::unique_ptr<llvm::MCSubtargetInfo> info(
-      backend.createMCSubtargetInfo(triple, "", ""));
   SmallVector<StringRef> names;
   features.split(names, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
   for (StringRef name : names) {
     bool isSwitch = name.consume_front("+") || name.consume_front("-");
-    if (isSwitch && info &&
-        llvm::any_of(info->getAllProcessorFeatures(),
-                     [&](const llvm::SubtargetFeatureKV &known) {
-                       return name == known.Key;
-                     }))
+    if (isSwitch && llvm::any_of(info.getAllProcessorFeatures(),
+                                 [&](const llvm::SubtargetFeatureKV &known) {
+                                   return name == known.Key;
+                                 }))
       continue;
-    error = ("unknown processor feature '" + name + "' for " + triple.str() +
+    error = ("unknown processor feature '" + name + "' for " + triple +
              ": features are written as \"+avx2,-avx512f\"")
                 .str();
     return false;
@@ -63,63 +62,228 @@ static bool knowsFeatures(const llvm::Target &backend,
   return true;
 }
 
+/// As Debian names it, without a vendor.
+static std::string nativeTriple(const llvm::Triple &triple) {
+  return (llvm::Triple::getArchTypeName(triple.getArch()) + "-linux-gnu").str();
+}
+
+namespace {
+
+/// What models are made for of an architecture: Linux with glibc, whose ABI
+/// wants some features.
+struct Architecture {
+  llvm::Triple::ArchType type;
+  /// Has to be there, as LLVM names it, for addresses of 64 bits and for
+  /// floats in registers.
+  ArrayRef<StringRef> needed;
+  /// What "generic" is beyond LLVM's: what distributions are compiled for.
+  StringRef generic;
+  /// The name of the ABI, where there are several.
+  StringRef abi;
+};
+
+constexpr StringRef kX86Needs[] = {"64bit", "sse2"};
+constexpr StringRef kAArch64Needs[] = {"neon"};
+constexpr StringRef kRiscvNeeds[] = {"64bit", "d"};
+
+const Architecture kArchitectures[] = {
+    {llvm::Triple::x86_64, kX86Needs, "", ""},
+    {llvm::Triple::aarch64, kAArch64Needs, "", ""},
+    {llvm::Triple::riscv64, kRiscvNeeds, "+m,+a,+f,+d,+c", "lp64d"},
+};
+
+/// A processor, checked: everything LLVM would stop the process or print
+/// warnings for is an error before.
+struct CheckedTarget {
+  const llvm::Target *backend = nullptr;
+  const Architecture *architecture = nullptr;
+  llvm::Triple triple;
+  std::string cpu, features;
+};
+
+} // namespace
+
+static const Architecture *findArchitecture(const llvm::Triple &triple) {
+  const auto *found =
+      llvm::find_if(kArchitectures, [&](const Architecture &known) {
+        return known.type == triple.getArch();
+      });
+  return found == std::end(kArchitectures) ? nullptr : found;
+}
+
+/// "x86_64-linux-gnu, aarch64-linux-gnu, ..."
+static std::string supportedTriples() {
+  return llvm::join(
+      llvm::map_range(kArchitectures,
+                      [](const Architecture &known) {
+                        return (llvm::Triple::getArchTypeName(known.type) +
+                                "-linux-gnu")
+                            .str();
+                      }),
+      ", ");
+}
+
+/// Why no code is made for a triple; empty if it is.
+static std::string refuse(const llvm::Triple &triple, StringRef written) {
+  std::string name = ("'" + written + "' ").str();
+  std::string remedy = ": models are made for " + supportedTriples();
+  if (triple.getArch() == llvm::Triple::UnknownArch)
+    return name + "is no triple that LLVM knows" + remedy;
+  if (!triple.isArch64Bit())
+    return name + "has no addresses of 64 bits" + remedy;
+  if (!triple.isLittleEndian())
+    return name + "is big-endian" + remedy;
+  if (!findArchitecture(triple))
+    return name + "is an architecture without native code" + remedy;
+  if (triple.getOS() != llvm::Triple::Linux ||
+      !(triple.getEnvironment() == llvm::Triple::GNU ||
+        triple.getEnvironment() == llvm::Triple::UnknownEnvironment))
+    return name + "is not Linux with glibc" + remedy;
+  return "";
+}
+
+static bool has(const llvm::MCSubtargetInfo &info, StringRef feature) {
+  return info.checkFeatures(("+" + feature).str());
+}
+
+/// The processors of an architecture that its ABI can be used with.
+static std::string knownProcessors(const CheckedTarget &target,
+                                   const llvm::MCSubtargetInfo &info) {
+  std::vector<std::string> names;
+  for (const llvm::SubtargetSubTypeKV &known :
+       info.getAllProcessorDescriptions()) {
+    std::unique_ptr<llvm::MCSubtargetInfo> own(
+        target.backend->createMCSubtargetInfo(target.triple, known.Key, ""));
+    if (llvm::all_of(target.architecture->needed,
+                     [&](StringRef feature) { return has(*own, feature); }))
+      names.push_back(known.Key);
+  }
+  names.push_back("generic");
+  llvm::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return llvm::join(names, ", ");
+}
+
+/// Of RISC-V some features want others, or exclude each other.
+static std::string findConflict(const llvm::MCSubtargetInfo &info,
+                                const llvm::Triple &triple) {
+  if (!triple.isRISCV())
+    return "";
+  std::vector<std::string> extensions;
+  for (const llvm::SubtargetFeatureKV &feature :
+       info.getEnabledProcessorFeatures())
+    if (llvm::RISCVISAInfo::isSupportedExtensionFeature(feature.Key))
+      extensions.push_back(("+" + StringRef(feature.Key)).str());
+  auto parsed = llvm::RISCVISAInfo::parseFeatures(64, extensions);
+  return parsed ? "" : llvm::toString(parsed.takeError());
+}
+
+static FailureOr<CheckedTarget> check(const ObjectTarget &target,
+                                      std::string &error) {
+  initializeTargets();
+  llvm::Triple own(llvm::sys::getDefaultTargetTriple());
+  CheckedTarget checked;
+  checked.triple = llvm::Triple(target.triple.empty()
+                                    ? own.str()
+                                    : llvm::Triple::normalize(target.triple));
+  error =
+      refuse(checked.triple, target.triple.empty() ? own.str() : target.triple);
+  if (!error.empty())
+    return failure();
+  checked.architecture = findArchitecture(checked.triple);
+  // Distributions have names of their own for the vendor.
+  checked.triple.setVendor(llvm::Triple::UnknownVendor);
+  checked.triple.setEnvironment(llvm::Triple::GNU);
+  checked.backend = llvm::TargetRegistry::lookupTarget(checked.triple, error);
+  if (!checked.backend)
+    return failure();
+  std::string name = nativeTriple(checked.triple);
+
+  checked.cpu = target.cpu;
+  SmallVector<std::string> features;
+  if (target.cpu == "native" && own.getArch() == checked.triple.getArch()) {
+    checked.cpu = hostCpu();
+    for (const auto &feature : llvm::sys::getHostCPUFeatures())
+      features.push_back(
+          ((feature.second ? "+" : "-") + feature.first()).str());
+  } else if (target.cpu == "native" || target.cpu == "generic") {
+    checked.cpu = "generic";
+    if (!checked.architecture->generic.empty())
+      features.push_back(checked.architecture->generic.str());
+  }
+  if (!target.features.empty())
+    features.push_back(target.features);
+  checked.features = llvm::join(features, ",");
+
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      checked.backend->createMCSubtargetInfo(checked.triple, "", ""));
+  if (!info || !info->isCPUStringValid(checked.cpu)) {
+    error = "unknown processor '" + checked.cpu + "' for " + name;
+    if (info)
+      error += ": there are " + knownProcessors(checked, *info);
+    return failure();
+  }
+  if (!knowsFeatures(*info, name, target.features, error))
+    return failure();
+  info.reset(checked.backend->createMCSubtargetInfo(checked.triple, checked.cpu,
+                                                    checked.features));
+  for (StringRef feature : checked.architecture->needed)
+    if (!has(*info, feature)) {
+      error = ("processor '" + checked.cpu + "' lacks '" + feature +
+               "', which " + name + " cannot be without" +
+               (target.features.empty() ? "" : ", with these features"))
+                  .str();
+      return failure();
+    }
+  if (std::string conflict = findConflict(*info, checked.triple);
+      !conflict.empty()) {
+    error = "features of processor '" + checked.cpu + "' for " + name +
+            " do not fit together: " + conflict;
+    return failure();
+  }
+  return checked;
+}
+
 static std::unique_ptr<llvm::TargetMachine>
 createMachine(const ObjectTarget &target, std::string &error) {
-  initializeTargets();
-  llvm::Triple triple(target.triple.empty()
-                          ? llvm::sys::getDefaultTargetTriple()
-                          : target.triple);
-  const llvm::Target *backend =
-      llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!backend)
-    return nullptr;
-  std::string cpu = target.cpu, features = target.features;
-  if (cpu == "native") {
-    cpu = hostCpu();
-    std::string own;
-    for (const auto &feature : llvm::sys::getHostCPUFeatures())
-      own += (own.empty() ? "" : ",") +
-             ((feature.second ? "+" : "-") + feature.first().str());
-    features = features.empty() ? own : own + "," + features;
-  } else {
-    // LLVM prints a warning and goes on when it does not know a processor.
-    std::unique_ptr<llvm::MCSubtargetInfo> info(
-        backend->createMCSubtargetInfo(triple, "", ""));
-    if (!info || !info->isCPUStringValid(cpu)) {
-      error = "unknown processor '" + cpu + "' for " + triple.str();
-      return nullptr;
-    }
-  }
-  if (!knowsFeatures(*backend, triple, target.features, error))
+  FailureOr<CheckedTarget> checked = check(target, error);
+  if (failed(checked))
     return nullptr;
   llvm::CodeGenOptLevel levels[] = {
       llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
       llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Aggressive};
-  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
-      triple, cpu, features, llvm::TargetOptions(), llvm::Reloc::PIC_,
-      std::nullopt, levels[std::min(target.optLevel, 3u)]));
+  llvm::TargetOptions options;
+  options.MCOptions.ABIName = checked->architecture->abi.str();
+  return std::unique_ptr<llvm::TargetMachine>(
+      checked->backend->createTargetMachine(
+          checked->triple, checked->cpu, checked->features, options,
+          llvm::Reloc::PIC_, std::nullopt,
+          levels[std::min(target.optLevel, 3u)]));
 }
 
-FailureOr<std::vector<std::string>>
-acc::host::targetFeatures(const ObjectTarget &target, std::string &error) {
+FailureOr<TargetFacts> acc::host::targetFacts(const ObjectTarget &target,
+                                              std::string &error) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine)
     return failure();
-  std::vector<std::string> names;
   const llvm::MCSubtargetInfo &info = *machine->getMCSubtargetInfo();
+  TargetFacts facts;
+  facts.triple = nativeTriple(machine->getTargetTriple());
+  facts.cpu = machine->getTargetCPU().str();
   for (const llvm::SubtargetFeatureKV &feature :
        info.getEnabledProcessorFeatures())
-    names.push_back(feature.Key);
-  llvm::sort(names);
-  return names;
+    facts.features.push_back(feature.Key);
+  llvm::sort(facts.features);
+  return facts;
 }
 
 /// Every function is compiled for the same processor and, where there are such
 /// registers, for 512-bit vectors, which LLVM avoids by default on some.
 static void setTargetAttributes(llvm::Module &module,
                                 const llvm::TargetMachine &machine) {
-  bool wide = machine.getTargetFeatureString().contains("+avx512f") ||
-              machine.getMCSubtargetInfo()->checkFeatures("+avx512f");
+  bool wide = machine.getTargetTriple().isX86() &&
+              (machine.getTargetFeatureString().contains("+avx512f") ||
+               has(*machine.getMCSubtargetInfo(), "avx512f"));
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
@@ -236,6 +400,9 @@ LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
     return emitError(module.getLoc(), "cannot be translated to LLVM IR");
   translated->setTargetTriple(machine->getTargetTriple());
   translated->setDataLayout(machine->createDataLayout());
+  if (StringRef abi = machine->Options.MCOptions.getABIName(); !abi.empty())
+    translated->addModuleFlag(llvm::Module::Error, "target-abi",
+                              llvm::MDString::get(context, abi));
   setTargetAttributes(*translated, *machine);
   optimize(*translated, *machine, target.optLevel);
   storeSingleLanes(*translated);

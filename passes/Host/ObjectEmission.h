@@ -16,9 +16,10 @@ namespace acc::host {
 
 /// For which processor code is generated.
 struct ObjectTarget {
-  /// Empty: the machine's own.
+  /// Of 64-bit Linux with glibc; empty: the machine's own.
   std::string triple;
-  /// As LLVM names it; "native": the machine's own.
+  /// As LLVM names it; "native": the machine's own, or, for another
+  /// architecture, "generic", what distributions for it are compiled for.
   std::string cpu = "native";
   /// As in "+avx2,-avx512f", on top of what the processor has.
   std::string features;
@@ -28,10 +29,21 @@ struct ObjectTarget {
 
 /// The name LLVM gives this machine's processor.
 std::string hostCpu();
-/// All features that code for `target` may use, sorted; fails for an unknown
-/// processor, with the reason in `error`.
-mlir::FailureOr<std::vector<std::string>>
-targetFeatures(const ObjectTarget &target, std::string &error);
+
+/// What LLVM knows of a target.
+struct TargetFacts {
+  /// As Debian writes it, "aarch64-linux-gnu".
+  std::string triple;
+  /// "native" and "generic" resolved.
+  std::string cpu;
+  /// All features that the code may use, sorted.
+  std::vector<std::string> features;
+};
+
+/// Fails for a triple that models are not made for and an unknown processor or
+/// feature, with the reason in `error`.
+mlir::FailureOr<TargetFacts> targetFacts(const ObjectTarget &target,
+                                         std::string &error);
 
 /// Translates what `module` holds of the LLVM dialect to LLVM IR, optimizes it
 /// and emits a relocatable, position independent object file. Reports errors at

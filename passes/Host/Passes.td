@@ -197,7 +197,7 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
   }];
   let options = [
     Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Size of a vector register in bytes">,
-    Option<"lookup", "lookup", "std::string", "", "Instruction that looks up bytes: pshufb, vpermi2b, or none">
+    Option<"lookup", "lookup", "std::string", "", "Instruction that looks up bytes: pshufb, vpermi2b, tbl, or none">
   ];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",

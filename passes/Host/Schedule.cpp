@@ -57,8 +57,7 @@ acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
   if (!serial.empty() && loops.rows)
     read.rows = serial[0].getSizeOf(*loops.rows);
   if (FlatSymbolRefAttr instruction = schedule.getIntrinsic()) {
-    if (instruction.getValue() != "pmaddwd" &&
-        instruction.getValue() != cpu::ContractOp::kBytes)
+    if (!cpu::IntegerSum::find(instruction.getValue()))
       return op.emitOpError("has the unknown instruction ")
              << instruction << " in its schedule";
     read.instruction = instruction.getAttr();

@@ -143,14 +143,15 @@ bool acc::host::isVectorElement(Type type) {
 }
 
 bool ByteLookup::isKnown(StringRef instruction) {
-  return instruction == "pshufb" || instruction == "vpermi2b";
+  return instruction == "pshufb" || instruction == "vpermi2b" ||
+         instruction == "tbl";
 }
 
 ByteLookup::ByteLookup(OpBuilder &builder, Location loc, StringRef instruction,
                        int64_t lanes, Value memref, Value offset)
-    : loc(loc), permutes(instruction == "vpermi2b"), lanes(lanes),
-      width(permutes ? 64 : std::max<int64_t>(lanes, 16)) {
-  int64_t size = permutes ? 64 : 16;
+    : loc(loc), instruction(instruction), lanes(lanes),
+      width(instruction == "vpermi2b" ? 64 : std::max<int64_t>(lanes, 16)) {
+  int64_t size = instruction == "vpermi2b" ? 64 : 16;
   IndexBuilder index(builder, loc);
   auto type = VectorType::get(size, builder.getI8Type());
   SmallVector<int64_t> repeated;
@@ -161,7 +162,7 @@ ByteLookup::ByteLookup(OpBuilder &builder, Location loc, StringRef instruction,
     Value part = vector::LoadOp::create(builder, loc, type, memref,
                                         ValueRange{index.add(offset, at)});
     Value changed = part;
-    if (!permutes && at % 128 != 0)
+    if (instruction == "pshufb" && at % 128 != 0)
       changed = arith::XOrIOp::create(builder, loc, part, before);
     if (width != size)
       changed =
@@ -179,12 +180,68 @@ Value ByteLookup::shuffle(OpBuilder &builder, StringRef name,
       .getResults();
 }
 
+/// The same number in every lane of positions.
+static Value splat(OpBuilder &builder, Location loc, Value like, int8_t value) {
+  return arith::ConstantOp::create(
+      builder, loc,
+      DenseElementsAttr::get(cast<VectorType>(like.getType()), value));
+}
+
+Value ByteLookup::permuteTwice(OpBuilder &builder, Value x) const {
+  constexpr StringLiteral name = "llvm.x86.avx512.vpermi2var.qi.512";
+  Value low = shuffle(builder, name, {parts[0], x, parts[1]}),
+        high = shuffle(builder, name, {parts[2], x, parts[3]});
+  Value isHigh = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                       x, splat(builder, loc, x, 0));
+  return arith::SelectOp::create(builder, loc, isHigh, high, low);
+}
+
+/// A quarter of the table is looked up at once; lanes whose position is in
+/// another one keep what they had, or begin with 0.
+Value ByteLookup::selectParts(OpBuilder &builder, Value x) const {
+  Value result;
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+    SmallVector<Value> operands(ArrayRef(parts).slice(4 * quarter, 4));
+    if (quarter == 0) {
+      operands.push_back(x);
+      result = shuffle(builder, "llvm.aarch64.neon.tbl4.v16i8", operands);
+      continue;
+    }
+    operands.insert(operands.begin(), result);
+    operands.push_back(arith::SubIOp::create(
+        builder, loc, x,
+        splat(builder, loc, x, static_cast<int8_t>(64 * quarter))));
+    result = shuffle(builder, "llvm.aarch64.neon.tbx4.v16i8", operands);
+  }
+  return result;
+}
+
+/// A shuffle by a negative number is 0, and else looks at four bits. What all
+/// positions from 16 k on add is what part k differs by from the one before.
+Value ByteLookup::joinShuffles(OpBuilder &builder, Value x) const {
+  StringRef name = width == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                   : width == 32 ? "llvm.x86.avx2.pshuf.b"
+                                 : "llvm.x86.ssse3.pshuf.b.128";
+  Value result;
+  for (int64_t half : {0, 8}) {
+    Value at = half ? arith::XOrIOp::create(builder, loc, x,
+                                            splat(builder, loc, x, -128))
+                          .getResult()
+                    : x;
+    for (int64_t k = 0; k < 8; ++k) {
+      if (k)
+        at = LLVM::SSubSat::create(builder, loc, x.getType(), at,
+                                   splat(builder, loc, x, 16));
+      Value part = shuffle(builder, name, {parts[half + k], at});
+      result =
+          result ? arith::XOrIOp::create(builder, loc, result, part).getResult()
+                 : part;
+    }
+  }
+  return result;
+}
+
 Value ByteLookup::get(OpBuilder &builder, Value positions) const {
-  auto type = VectorType::get(width, builder.getI8Type());
-  auto splat = [&](int8_t value) -> Value {
-    return arith::ConstantOp::create(builder, loc,
-                                     DenseElementsAttr::get(type, value));
-  };
   auto resize = [&](Value vector, int64_t from, int64_t to) -> Value {
     SmallVector<int64_t> picks;
     for (int64_t lane = 0; lane < to; ++lane)
@@ -194,36 +251,10 @@ Value ByteLookup::get(OpBuilder &builder, Value positions) const {
                : vector::ShuffleOp::create(builder, loc, vector, vector, picks)
                      .getResult();
   };
-  Value x = resize(positions, lanes, width), result;
-  if (permutes) {
-    constexpr StringLiteral name = "llvm.x86.avx512.vpermi2var.qi.512";
-    Value low = shuffle(builder, name, {parts[0], x, parts[1]}),
-          high = shuffle(builder, name, {parts[2], x, parts[3]});
-    Value isHigh = arith::CmpIOp::create(
-        builder, loc, arith::CmpIPredicate::slt, x, splat(0));
-    result = arith::SelectOp::create(builder, loc, isHigh, high, low);
-  } else {
-    StringRef name = width == 64   ? "llvm.x86.avx512.pshuf.b.512"
-                     : width == 32 ? "llvm.x86.avx2.pshuf.b"
-                                   : "llvm.x86.ssse3.pshuf.b.128";
-    // A shuffle by a negative number is 0, and else looks at four bits. What
-    // all positions from 16 k on add is what part k differs by from the one
-    // before.
-    for (int64_t half : {0, 8}) {
-      Value at =
-          half ? arith::XOrIOp::create(builder, loc, x, splat(-128)).getResult()
-               : x;
-      for (int64_t k = 0; k < 8; ++k) {
-        if (k)
-          at = LLVM::SSubSat::create(builder, loc, type, at, splat(16));
-        Value part = shuffle(builder, name, {parts[half + k], at});
-        result =
-            result
-                ? arith::XOrIOp::create(builder, loc, result, part).getResult()
-                : part;
-      }
-    }
-  }
+  Value x = resize(positions, lanes, width);
+  Value result = instruction == "vpermi2b" ? permuteTwice(builder, x)
+                 : instruction == "tbl"    ? selectParts(builder, x)
+                                           : joinShuffles(builder, x);
   return resize(result, width, lanes);
 }
 

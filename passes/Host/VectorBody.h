@@ -74,12 +74,16 @@ public:
 private:
   mlir::Value shuffle(mlir::OpBuilder &builder, llvm::StringRef name,
                       mlir::ValueRange operands) const;
+  mlir::Value permuteTwice(mlir::OpBuilder &builder, mlir::Value x) const;
+  mlir::Value selectParts(mlir::OpBuilder &builder, mlir::Value x) const;
+  mlir::Value joinShuffles(mlir::OpBuilder &builder, mlir::Value x) const;
 
   mlir::Location loc;
-  bool permutes;
+  llvm::StringRef instruction;
   int64_t lanes, width;
-  /// Of `vpermi2b`, the quarters of the table. Of `pshufb`, sixteenths, each
-  /// but the first of a half combined with the one before by "exclusive or".
+  /// Of `vpermi2b`, the quarters of the table. Of `tbl`, sixteenths. Of
+  /// `pshufb` these, too, but each that is not the first of a half combined
+  /// with the one before by "exclusive or".
   llvm::SmallVector<mlir::Value> parts;
 };
 

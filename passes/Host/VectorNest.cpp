@@ -423,7 +423,8 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
       widest = std::max(widest,
                         inner.getResult(0).getType().getIntOrFloatBitWidth());
   nest.coalesce();
-  nest.lanes = vectorBytes * 8 / widest;
+  // Processors without vectors take one element after the other.
+  nest.lanes = std::max<int64_t>(vectorBytes * 8 / widest, 1);
   if (nest.loops.empty())
     return fail();
   if (schedule ? failed(nest.obey(schedule, vectorBytes)) : !nest.decide())

@@ -28,7 +28,7 @@ struct VectorizeLinalgPass
   void runOnOperation() override {
     if (!lookup.empty() && !ByteLookup::isKnown(lookup)) {
       emitError(getOperation().getLoc(), "no instruction '")
-          << lookup << "' looks up bytes: there are pshufb and vpermi2b";
+          << lookup << "' looks up bytes: there are pshufb, vpermi2b and tbl";
       return signalPassFailure();
     }
     SmallVector<memref::CopyOp> copies;

@@ -20,6 +20,7 @@ from acc.frontend.specialize import Values
 from acc.pipeline import Graph, Kernels, Lowered, Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, SourceTarget, Target
+from acc.targets.cpu import CpuOptions
 
 __all__ = [
     "Compilation",
@@ -63,6 +64,7 @@ def compile(
     *,
     cpu: str = "native",
     cpu_features: str = "",
+    triple: str = "",
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
@@ -78,7 +80,9 @@ def compile(
     the target's own. shapes: for inputs with symbolic dimensions, {"x": (1, 3, 224, 224)}. values: for inputs that are
     always the same, {"axes": [0, 1]}; they become constants and are no longer inputs, which some operators need for
     what decides on shapes. cpu: the processor native code is for, as LLVM names it; "native" is this machine's.
-    cpu_features: "+f,-g" to add to or take from it. dump_stages: a folder for the IR after every pass. progress: called
+    cpu_features: "+f,-g" to add to or take from it. triple: of another machine, such as "aarch64-linux-gnu", whose
+    processor `cpu` is then; what this machine cannot load is written by `acc compile`, or by `compile_contents` and
+    `acc.container.write_model`. dump_stages: a folder for the IR after every pass. progress: called
     with the name of every stage. options: policies, see `pipeline.Options`; its accelerators give way to those of
     `target`. tuning: one or more logs of `acc.tune`, which are obeyed where they are for this hardware and this version
     of acc; a log with nothing of that kind is a TuningWarning. tuning_device: the device that they were measured on, if
@@ -87,6 +91,12 @@ def compile(
     Raises ModelError (the model cannot be imported; every reason is listed; NeedsShape or NeedsValue if `shapes` or
     `values` would settle all of them), ConfigError (the configuration is illegal) or CompileError.
     """
+    processor = CpuOptions(cpu, cpu_features, triple=triple)
+    if processor.is_foreign():
+        raise CompileError(
+            f"a model for {processor.facts().triple} cannot be loaded on this machine: write it to a file, by "
+            "`acc compile` or by acc.compiler.compile_contents and acc.container.write_model"
+        )
     compilation = compile_contents(
         model,
         target,
@@ -95,6 +105,7 @@ def compile(
         values,
         cpu=cpu,
         cpu_features=cpu_features,
+        triple=triple,
         dump_stages=dump_stages,
         progress=progress,
         options=options,
@@ -114,6 +125,7 @@ def compile_contents(
     *,
     cpu: str = "native",
     cpu_features: str = "",
+    triple: str = "",
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
@@ -127,7 +139,7 @@ def compile_contents(
         resolve_targets(target, config, **target_options),
         replace(
             base,
-            cpu=replace(base.cpu, cpu=cpu, features=cpu_features),
+            cpu=replace(base.cpu, cpu=cpu, features=cpu_features, triple=triple),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
             tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
@@ -168,6 +180,7 @@ def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:
 def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compilation:
     """Compiles what `Pipeline.make_kernels` made of a graph; its module becomes something else."""
     accelerators, cpu = pipeline.options.accelerators, pipeline.options.cpu
+    facts = cpu.facts()
     lowered = pipeline.lower(kernels)
     layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
     arena = _measure(pipeline, graph, kernels, lowered) if lowered.programs else None
@@ -180,10 +193,11 @@ def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compi
         workspace_bytes=lowered.workspace_bytes,
         alignment=cpu.alignment,
         guard_bytes=cpu.guard_bytes,
-        cpu_features=cpu.all_features(),
+        cpu_features=facts.features,
         metadata={
             "target": _name(accelerators),
-            "cpu": cpu.cpu,
+            "triple": facts.triple,
+            "cpu": facts.cpu,
             "ties": pipeline.options.ties,
             **_metadata(accelerators),
             "layers": [layer.to_dict() for layer in layers],

@@ -247,11 +247,12 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
     out.file.write(sizes)
 
 
-def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
+def link(objects: Sequence[bytes | str | os.PathLike[str]], triple: str = "") -> bytes:
     """Links relocatable objects (bytes or paths) into the shared object of a model.
 
     It may refer to libc, libm, and what becomes part of it: acc's own functions for compiled code and the builtins of
-    compilers. Raises CompileError with the linker's words.
+    compilers. triple: what the objects were made for, "" for this machine. Raises CompileError with the linker's words,
+    or if the C library of another architecture is not here.
     """
     with tempfile.TemporaryDirectory(prefix="acc-link-") as folder:
         paths: list[str] = []
@@ -264,7 +265,7 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
                 paths.append(os.fspath(item))
         output = Path(folder, "model.so")
         command = ["-shared", "-z", "defs", "-z", "relro", "-z", "now", "--hash-style=gnu", "--as-needed"]
-        command += ["-soname", "acc-model", "-o", str(output), *paths, *_system_libraries()]
+        command += ["-soname", "acc-model", "-o", str(output), *paths, *_system_libraries(triple.split("-")[0])]
         for linker in LINKERS:
             try:
                 done = subprocess.run([linker, *command], capture_output=True, text=True, check=False)
@@ -276,10 +277,18 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]]) -> bytes:
     raise CompileError("the linker ld.lld is missing: install lld-22")
 
 
-def _system_libraries() -> list[str]:
+DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+"""Of the architectures that there is native code for."""
+
+
+def _system_libraries(machine: str) -> list[str]:
     """Archives of acc, libm and libc themselves: a machine that runs programs may lack what linking by name takes."""
-    machine = os.uname().machine
-    folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+    machine = machine or os.uname().machine
+    # Debian's libraries of its own architecture and of foreign ones, and those of its cross compilers.
+    folders = [f"/lib/{machine}-linux-gnu", f"/usr/lib/{machine}-linux-gnu", f"/usr/{machine}-linux-gnu/lib"]
+    is_own = machine == os.uname().machine
+    if is_own:
+        folders += ["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
     archives = (Path(__file__).parent / "_lib" / f"libacc_{name}-{machine}.a" for name in ("native", "builtins"))
     found: list[str] = [str(archive) for archive in archives if archive.exists()]
     for name in ("libm.so.6", "libc.so.6"):
@@ -287,6 +296,12 @@ def _system_libraries() -> list[str]:
             if os.path.exists(f"{folder}/{name}"):
                 found.append(f"{folder}/{name}")
                 break
+        else:
+            if not is_own:
+                raise CompileError(
+                    f"{name} of {machine}-linux-gnu is not on this machine, and models are linked against it: "
+                    f"install libc6-{DEBIAN_ARCHITECTURES[machine]}-cross, or the C library in {folders[-1]}"
+                )
     return found
 
 

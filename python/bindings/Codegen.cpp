@@ -12,7 +12,7 @@
 #include "mlir/Target/Cpp/CppEmitter.h"
 
 using namespace acc::python;
-using acc::host::ObjectTarget;
+using acc::host::TargetFacts;
 
 static nb::bytes emitObject(const Module &module, const std::string &cpu,
                             const std::string &features, unsigned optLevel,
@@ -47,14 +47,14 @@ static nb::bytes emitC(const Module &module) {
   return nb::bytes(text.data(), text.size());
 }
 
-static std::vector<std::string> targetFeatures(const std::string &cpu,
-                                               const std::string &features,
-                                               const std::string &triple) {
+static TargetFacts targetFacts(const std::string &cpu,
+                               const std::string &features,
+                               const std::string &triple) {
   std::string error;
-  auto names = acc::host::targetFeatures({triple, cpu, features, 2}, error);
-  if (mlir::failed(names))
+  auto facts = acc::host::targetFacts({triple, cpu, features, 2}, error);
+  if (mlir::failed(facts))
     throw nb::value_error(error.c_str());
-  return *names;
+  return *facts;
 }
 
 void acc::python::bindCodegen(nb::module_ &m) {
@@ -66,7 +66,13 @@ void acc::python::bindCodegen(nb::module_ &m) {
         "Source of what the module holds of the emitc dialect.");
   m.def("host_cpu", &acc::host::hostCpu,
         "This machine's processor, as LLVM names it.");
-  m.def("target_features", &targetFeatures, nb::arg("cpu") = "native",
+  nb::class_<TargetFacts>(m, "TargetFacts",
+                          "What LLVM knows of a processor, after \"native\".")
+      .def_ro("triple", &TargetFacts::triple)
+      .def_ro("cpu", &TargetFacts::cpu)
+      .def_ro("features", &TargetFacts::features, "All it has, sorted.");
+  m.def("target_facts", &targetFacts, nb::arg("cpu") = "native",
         nb::arg("features") = "", nb::arg("triple") = "",
-        "All features of a processor, sorted; ValueError if it is unknown.");
+        "ValueError if there is no native code for the triple, or LLVM does "
+        "not know the processor or a feature.");
 }

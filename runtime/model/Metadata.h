@@ -69,10 +69,6 @@ struct Metadata {
   static Metadata parse(const ModelFile &file, const std::string &path);
 };
 
-/// The first of the named processor features that this machine lacks.
-std::optional<std::string>
-missingFeature(const std::vector<std::string> &features);
-
 } // namespace acc
 
 #endif // ACC_RUNTIME_MODEL_METADATA_H

@@ -1,4 +1,5 @@
 #include "Model.h"
+#include "Processor.h"
 
 #include <nlohmann/json.hpp>
 
@@ -43,7 +44,9 @@ Model::Model(const std::string &path, const ModelOptions &options,
   if (auto feature = missingFeature(metadata.cpuFeatures))
     throw ModelError(ACC_ERROR_VERSION,
                      "'" + path + "' was compiled for a processor with " +
-                         *feature + ", which this one lacks");
+                         *feature +
+                         ", which this one lacks: compile it with --cpu native "
+                         "on this machine, or for a processor with less");
   for (size_t i = 0; i < results.size(); ++i)
     results[i] = {metadata.outputs[i].dims, metadata.outputs[i].bytes,
                   arena.outputs[i]};

@@ -1,5 +1,6 @@
 #include "ModelFile.h"
 #include "Checksum.h"
+#include "Processor.h"
 
 #include <cerrno>
 #include <cstring>
@@ -102,17 +103,17 @@ void ModelFile::checkImage(const std::string &path) const {
   if (image().size() < sizeof(header))
     refuse(path, "is malformed: it has no code");
   std::memcpy(&header, image().data(), sizeof(header));
-#if defined(__x86_64__)
-  constexpr Elf64_Half machine = EM_X86_64;
-#elif defined(__aarch64__)
-  constexpr Elf64_Half machine = EM_AARCH64;
-#elif defined(__riscv)
-  constexpr Elf64_Half machine = EM_RISCV;
-#endif
   if (header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != machine)
+      header.e_ident[EI_DATA] != ELFDATA2LSB ||
+      header.e_machine != kOwnMachine) {
+    std::string triple = tripleOf(header.e_machine),
+                own = tripleOf(kOwnMachine);
     throw ModelError(ACC_ERROR_VERSION,
-                     "'" + path + "' was compiled for another processor");
+                     "'" + path + "' was compiled for another processor" +
+                         (triple.empty() ? "" : ", " + triple) +
+                         ": this machine is " + own +
+                         ", compile the model with --triple " + own);
+  }
   if (header.e_type != ET_DYN)
     refuse(path, "is malformed: its code is not a shared object");
 }

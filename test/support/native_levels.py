@@ -15,5 +15,5 @@ FEATURES = {
 
 def runnable() -> list[str]:
     """Processors whose code this machine runs; the last is the machine itself."""
-    have = set(_mlir.target_features("native"))
+    have = set(_mlir.target_facts("native").features)
     return [*(cpu for cpu, needed in FEATURES.items() if have.issuperset(needed)), "native"]

@@ -42,6 +42,7 @@ def register(subparsers: Any) -> None:
     add_target(parser)
     add_shape(parser)
     add_value(parser)
+    add_triple(parser)
     add_cpu(parser)
     parser.add_argument(
         "--tuning",
@@ -134,6 +135,16 @@ def add_shape(parser: argparse._ActionsContainer, default: str = "") -> None:
         metavar="NAME=D,D,...",
         help="shape of an input that the model leaves open, as in --shape x=1,3,224,224"
         f"{default and f' (default: {default})'}; may be repeated",
+    )
+
+
+def add_triple(parser: argparse._ActionsContainer) -> None:
+    """Declares --triple."""
+    parser.add_argument(
+        "--triple",
+        default="",
+        help="what machine native code is for, as in aarch64-linux-gnu; --cpu is then one of its processors, or, "
+        "without it, what distributions are compiled for (default: this machine)",
     )
 
 
@@ -248,7 +259,7 @@ def run(args: argparse.Namespace) -> int:
         names = args.target or (read.targets if read is not None else ["cpu"])
         dump = Path(args.dump_stages) if args.dump_stages is not None else None
         options = Options(
-            cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features),
+            cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features, triple=args.triple),
             dump=dump,
             progress=progress,
             tuning=tuple(args.tuning),
@@ -261,6 +272,8 @@ def run(args: argparse.Namespace) -> int:
             check_new_folder(args.output, CompileError)
         else:
             check_writable(args.output or args.to)
+        if options.cpu.is_foreign() and args.verify is not None:
+            raise CompileError(f"--verify runs the model, and what is for {args.triple} does not run on this machine")
         pipeline = make_pipeline((chosen,) if isinstance(chosen, SourceTarget) else chosen, options)
         stop = None
         if args.to is not None:

@@ -109,6 +109,10 @@ def run(args: argparse.Namespace) -> int:
     for key in ("inputs", "outputs"):
         for item in facts[key]:
             print(f"{key[:-1]:9}  {item['name']}: {TensorInfo.from_dict(item)}")
+    if "triple" in facts:
+        print(
+            f"processor  {facts['cpu']} of {facts['triple']}, with {', '.join(facts['cpu_features']) or 'nothing more'}"
+        )
     if "code_bytes" in facts:
         print(f"code       {facts['code_bytes']:,} bytes")
         print(f"constants  {facts['constant_bytes']:,} bytes, {facts['stored_constant_bytes']:,} in the file")

@@ -172,3 +172,49 @@ te.kernel @images(%x: memref<?x3x?x?xf32>, %w: memref<1x3x3x3x8xf32>, %out: memr
   }
   te.return
 }
+
+// -----
+
+// Other instructions take signed bytes as they are, or one product at a time.
+// CHECK-LABEL: te.kernel @signed_bytes(
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<16xi8>
+// CHECK-NOT: arith.xori
+// CHECK: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+te.kernel @signed_bytes(%x: memref<2x7xi8>, %w: memref<1x2x4x4xi8>, %out: memref<2x4xi32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<2x7xi8>, memref<1x2x4x4xi8>) outs(%out : memref<2x4xi32>)
+      attributes {tile = array<i64: 2, 4>, instruction = "sdot", maps = []} {
+  ^bb0(%sum: i32):
+    cpu.yield %sum : i32
+  }
+  te.return
+}
+
+// -----
+
+// CHECK-LABEL: te.kernel @pairs_of_bytes(
+// CHECK: %[[PRODUCTS:.*]] = llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"({{.*}}) : (vector<8xi8>, vector<8xi8>) -> vector<8xi16>
+// CHECK: %[[SUMS:.*]] = llvm.call_intrinsic "llvm.aarch64.neon.saddlp.v4i32.v8i16"(%[[PRODUCTS]])
+// CHECK: arith.addi %{{.*}}, %[[SUMS]] : vector<4xi32>
+te.kernel @pairs_of_bytes(%x: memref<1x7xi8>, %w: memref<1x4x4x2xi8>, %out: memref<1x4xi32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x7xi8>, memref<1x4x4x2xi8>) outs(%out : memref<1x4xi32>)
+      attributes {tile = array<i64: 1, 4>, instruction = "sadalp", maps = []} {
+  ^bb0(%sum: i32):
+    cpu.yield %sum : i32
+  }
+  te.return
+}
+
+// -----
+
+// CHECK-LABEL: te.kernel @one_product(
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<7xi16>
+// CHECK: arith.muli %{{.*}}, %{{.*}} : vector<4xi32>
+// CHECK-NOT: vector.deinterleave
+te.kernel @one_product(%x: memref<1x7xi8>, %w: memref<1x7x4x1xi8>, %out: memref<1x4xi32>) attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x7xi8>, memref<1x7x4x1xi8>) outs(%out : memref<1x4xi32>)
+      attributes {tile = array<i64: 1, 4>, instruction = "vwmacc", maps = []} {
+  ^bb0(%sum: i32):
+    cpu.yield %sum : i32
+  }
+  te.return
+}

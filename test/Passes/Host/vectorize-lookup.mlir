@@ -1,9 +1,10 @@
 // RUN: acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg{lookup=vpermi2b},canonicalize))' | FileCheck %s --check-prefixes=CHECK,PERMUTE
 // RUN: acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg{lookup=pshufb vector-bytes=32},canonicalize))' | FileCheck %s --check-prefixes=CHECK,SHUFFLE
+// RUN: acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg{lookup=tbl vector-bytes=16},canonicalize))' | FileCheck %s --check-prefixes=CHECK,SELECT
 // RUN: acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg))' | FileCheck %s --check-prefix=PLAIN
-// RUN: not acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg{lookup=tbl}))' 2>&1 | FileCheck %s --check-prefix=ERROR
+// RUN: not acc-opt %s --pass-pipeline='builtin.module(te.kernel(host-vectorize-linalg{lookup=xlat}))' 2>&1 | FileCheck %s --check-prefix=ERROR
 
-// ERROR: no instruction 'tbl' looks up bytes
+// ERROR: no instruction 'xlat' looks up bytes
 
 #id = affine_map<(c, i) -> (c, i)>
 
@@ -21,6 +22,10 @@
 // SHUFFLE-COUNT-16: vector.load {{.*}} : memref<768xi8>, vector<16xi8>
 // SHUFFLE: scf.for
 // SHUFFLE-COUNT-16: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// SELECT-COUNT-16: vector.load {{.*}} : memref<768xi8>, vector<16xi8>
+// SELECT: scf.for
+// SELECT: %[[FIRST:.*]] = llvm.call_intrinsic "llvm.aarch64.neon.tbl4.v16i8"
+// SELECT-COUNT-3: llvm.call_intrinsic "llvm.aarch64.neon.tbx4.v16i8"
 // CHECK: vector.store
 // CHECK: vector.maskedload
 // PLAIN-LABEL: te.kernel @channels

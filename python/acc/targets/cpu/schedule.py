@@ -31,14 +31,21 @@ __all__ = [
 ]
 
 
+SUMS = {"": (2, 2), "vpdpbusd": (4, 1), "pmaddwd": (2, 2), "sdot": (4, 1), "sadalp": (2, 1), "vwmacc": (1, 2)}
+"""Products that one lane of an instruction adds at once, and the bytes that an input's element is copied to."""
+
+MOST_VECTOR_BITS = 512
+"""Wider registers are used in part: rows are seldom long enough, and masked stores end at a guard of 64 bytes."""
+
+
 @dataclass(frozen=True)
 class Processor:
     """What the model knows of a processor.
 
     vector_bytes: size of a vector register; registers: how many there are; l2_bytes: what a core has of fast cache.
-    sums: the instruction that multiplies integers and adds the products to a lane, or "": "vpdpbusd" takes four bytes
-    of each operand, "pmaddwd" pairs of 16 bits. bytes: the one that looks up bytes in registers, or "". rounds: whether
-    there is one that rounds floats in any direction, which is integer arithmetic otherwise.
+    sums: the instruction that multiplies integers and adds the products to a lane, a key of `SUMS`. bytes: the one that
+    looks up bytes in registers, or "". rounds: whether there is one that rounds floats in any direction, which is
+    integer arithmetic otherwise. integer_registers: as registers, for sums of integers, if these are in others.
     """
 
     vector_bytes: int = 64
@@ -47,15 +54,21 @@ class Processor:
     sums: str = ""
     bytes: str = ""
     rounds: bool = False
+    integer_registers: int = 0
 
     @property
     def integers(self) -> int:
         """How many products of integers a lane adds at once."""
-        return 4 if self.sums == "vpdpbusd" else 2
+        return SUMS[self.sums][0]
+
+    @property
+    def integer_bytes(self) -> int:
+        """The size of an integer in a packed copy of an input."""
+        return SUMS[self.sums][1]
 
     @staticmethod
     def from_features(features: Sequence[str]) -> Processor:
-        """Reads LLVM's feature names."""
+        """Reads LLVM's feature names, of any architecture."""
         shuffle = "pshufb" if "ssse3" in features else ""
         if "avx512f" in features and "avx512bw" in features:
             sums = "vpdpbusd" if "avx512vnni" in features else "pmaddwd"
@@ -66,7 +79,16 @@ class Processor:
             return Processor(32, 16, 1 << 19, sums=sums, bytes=shuffle, rounds=True)
         if "sse2" in features:
             return Processor(16, 16, 1 << 18, sums="pmaddwd", bytes=shuffle, rounds="sse4.1" in features)
-        return Processor(16, 32, 1 << 18)
+        if "neon" in features:
+            # Without the dot product, pairs of bytes are multiplied (smull) and added (sadalp).
+            sums = "sdot" if "dotprod" in features else "sadalp"
+            return Processor(16, 32, 1 << 18, sums=sums, bytes="tbl", rounds=True)
+        # Vectors of a known size are used where LLVM knows the least size of registers, and 128 bits at least.
+        sizes = [int(name[3:-1]) for name in features if name.startswith("zvl") and name.endswith("b")]
+        if "v" in features and sizes:
+            return Processor(min(max(sizes), MOST_VECTOR_BITS) // 8, 32, 1 << 18, sums="vwmacc")
+        # One element after the other. Addresses and counters take about half of the registers that integers are in.
+        return Processor(4, 32, 1 << 18, sums="vwmacc", integer_registers=16)
 
 
 @dataclass(frozen=True)
@@ -152,12 +174,14 @@ def _tile_cycles(width: int, vectors: int, steps: int, transposed: bool) -> floa
 def _candidates(problem: Contraction, processor: Processor, lanes: int) -> Iterator[tuple[int, int]]:
     # One register broadcasts an input, the others beside the sums hold weights.
     columns = problem.width * (problem.height if problem.is_flat else 1)
-    widest = columns if problem.product else min(columns, lanes)
+    widest = columns if problem.product or lanes == 1 else min(columns, lanes)
+    integer = problem.element_bytes == 1
+    registers = (integer and processor.integer_registers) or processor.registers
     for vectors in range(1, 9):
         if vectors > 1 and (vectors - 1) * lanes >= problem.outputs:
             break
         for width in range(1, widest + 1):
-            if width * vectors + vectors + 1 <= processor.registers:
+            if width * vectors + vectors + 1 <= registers:
                 yield width, vectors
 
 
@@ -170,7 +194,7 @@ def _choose_rows(problem: Contraction, processor: Processor, width: int, tile_ou
     if problem.product:
         return 0
     # Bytes stay bytes where the instruction takes four of them; other floats become f32.
-    size = 4 // processor.integers if problem.element_bytes == 1 else 4
+    size = processor.integer_bytes if problem.element_bytes == 1 else 4
     weights = problem.outputs * problem.sums * problem.kernel[0] * problem.kernel[1] * size
     tiles = math.ceil(problem.outputs / tile_outputs)
     flat = problem.is_flat

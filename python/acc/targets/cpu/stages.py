@@ -94,9 +94,11 @@ def make_image(module: ir.Module, options: CpuOptions) -> bytes:
     """The shared object of a module in the LLVM dialect."""
 
     def emit() -> bytes:
-        return _mlir.emit_object(module, cpu=options.cpu, features=options.features, opt_level=options.opt_level)
+        return _mlir.emit_object(
+            module, cpu=options.cpu, features=options.features, opt_level=options.opt_level, triple=options.triple
+        )
 
-    return link([interruptible(emit)])
+    return link([interruptible(emit)], options.facts().triple)
 
 
 def constants(module: ir.Module) -> tuple[Constant, ...]:

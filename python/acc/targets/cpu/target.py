@@ -34,7 +34,9 @@ def wants_guards() -> bool:
 class CpuOptions:
     """For which processor native code is made.
 
-    cpu: a name that LLVM knows, or "native" for this machine's. features: changes to what it has, "+avx2,-avx512f".
+    cpu: a name that LLVM knows, or "native" for this machine's; for another architecture that is "generic", what
+    distributions are compiled for. features: changes to what it has, "+avx2,-avx512f". triple: of a 64-bit Linux with
+    glibc, such as "aarch64-linux-gnu"; "" for this machine's.
     opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
     guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md). tuned: the
     tiles of contractions that were found before, by `Contraction.identity`.
@@ -46,18 +48,27 @@ class CpuOptions:
     alignment: int = MIN_ALIGNMENT
     guard: bool = field(default_factory=wants_guards)
     tuned: tuple[tuple[str, Tile], ...] = ()
+    triple: str = ""
 
     @property
     def guard_bytes(self) -> int:
         """What lies free before and behind every buffer."""
         return GUARD_BYTES if self.guard else 0
 
-    def all_features(self) -> list[str]:
-        """Every feature the code may use; raises CompileError for an unknown processor."""
+    def facts(self) -> _mlir.TargetFacts:
+        """What LLVM makes of it; raises CompileError for a triple, a processor or a feature that there is not."""
         try:
-            return _mlir.target_features(self.cpu, self.features)
+            return _mlir.target_facts(self.cpu, self.features, self.triple)
         except ValueError as error:
             raise CompileError(str(error)) from None
+
+    def all_features(self) -> list[str]:
+        """Every feature the code may use; errors as of `facts`."""
+        return self.facts().features
+
+    def is_foreign(self) -> bool:
+        """Whether the code is for another architecture than this machine's; errors as of `facts`."""
+        return self.facts().triple != _mlir.target_facts().triple
 
 
 @dataclass(frozen=True)
