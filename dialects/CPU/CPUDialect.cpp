@@ -33,9 +33,11 @@ LogicalResult CPUDialect::verifyOperationAttribute(Operation *op,
     return op->emitOpError()
            << "'" << name << "' must be [offset, bytes, ...] of a kernel";
   }
-  bool known = isa<ModuleOp>(op) &&
-               ((name == kConstants && isa<ArrayAttr>(attribute.getValue())) ||
-                (name == kWorkspace && isa<IntegerAttr>(attribute.getValue())));
+  bool known =
+      isa<ModuleOp>(op) &&
+      ((name == kConstants && isa<ArrayAttr>(attribute.getValue())) ||
+       (name == kWorkspace && isa<IntegerAttr>(attribute.getValue())) ||
+       (name == kParallel && isa<UnitAttr>(attribute.getValue())));
   if (known)
     return success();
   return op->emitOpError() << "has the unknown attribute '" << name << "'";

@@ -20,6 +20,8 @@ def CPU_Dialect : Dialect {
     /// the constants, and the bytes of the workspace.
     static constexpr ::llvm::StringLiteral kConstants = "cpu.constants";
     static constexpr ::llvm::StringLiteral kWorkspace = "cpu.workspace";
+    /// Attribute of the module, also for that: the code runs loops in parallel.
+    static constexpr ::llvm::StringLiteral kParallel = "cpu.parallel";
     /// Attributes of the arguments of main: the constant that an argument is,
     /// and the number of the output that an argument or a result is.
     static constexpr ::llvm::StringLiteral kConstant = "cpu.constant";

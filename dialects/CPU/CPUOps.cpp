@@ -135,6 +135,27 @@ const IntegerSum *IntegerSum::find(llvm::StringRef instruction) {
   return found == std::end(known) ? nullptr : found;
 }
 
+static LogicalResult verifyChunks(ContractOp op) {
+  std::optional<ArrayRef<int64_t>> chunks = op.getChunks();
+  if (!chunks)
+    return success();
+  if (chunks->size() != 2 || (*chunks)[0] < 0 || (*chunks)[1] < 0 ||
+      ((*chunks)[0] > 0) == ((*chunks)[1] > 0))
+    return op.emitOpError("needs chunks of some outputs or of some rows");
+  if (op.getChunkOutputs() % op.getTileSize())
+    return op.emitOpError("has chunks of ")
+           << op.getChunkOutputs() << " outputs, which are no whole tiles of "
+           << op.getTileSize();
+  int64_t rows = op.getChunkRows();
+  if (rows && op.isConvolution() && op.getRows() && op.getRows() != rows)
+    return op.emitOpError("has chunks of ")
+           << rows << " rows, but copies of " << op.getRows();
+  if (rows && !op.isConvolution() && rows % op.getTile()[0])
+    return op.emitOpError("has chunks of ")
+           << rows << " rows, which are no whole tiles of " << op.getTile()[0];
+  return success();
+}
+
 LogicalResult ContractOp::verify() {
   if (!IntegerSum::find(getInstruction().value_or("")))
     return emitOpError("has the unknown instruction ") << getInstructionAttr();
@@ -147,7 +168,9 @@ LogicalResult ContractOp::verify() {
   if (isInteger() && getWeightsType().getShape().back() != getPack())
     return emitOpError("has weights whose innermost dimension is not ")
            << getPack() << ": " << getWeightsType();
-  if (failed(isConvolution() ? verifyConvolution(*this) : verifyProduct(*this)))
+  if (failed(isConvolution() ? verifyConvolution(*this)
+                             : verifyProduct(*this)) ||
+      failed(verifyChunks(*this)))
     return failure();
   if (getMaps().size() != getExtras().size())
     return emitOpError("needs one map per epilogue operand");
@@ -191,4 +214,29 @@ void ContractOp::getEffects(
     else
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
   }
+}
+
+//===----------------------------------------------------------------------===//
+// ParallelOp
+//===----------------------------------------------------------------------===//
+
+void ParallelOp::build(OpBuilder &builder, OperationState &state, Value count,
+                       Value own) {
+  state.addOperands(count);
+  Block &body = state.addRegion()->emplaceBlock();
+  body.addArgument(builder.getIndexType(), state.location);
+  if (!own)
+    return;
+  state.addOperands(own);
+  body.addArgument(own.getType(), state.location);
+}
+
+LogicalResult ParallelOp::verify() {
+  SmallVector<Type> types = {IndexType::get(getContext())};
+  if (getOwn())
+    types.push_back(getOwn().getType());
+  if (getBody().getArgumentTypes() != TypeRange(types))
+    return emitOpError("needs a region of the number of the iteration and the "
+                       "memory of the thread");
+  return success();
 }

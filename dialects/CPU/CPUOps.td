@@ -47,6 +47,11 @@ def CPU_ContractOp : CPU_Op<"contract", [
     "vwmacc" for one product of 16 bits, which is also the form of scalars.
     Without it products of pairs are multiplied and added in 32 bits.
 
+    `chunks` is [outputs, rows]: pieces of so many outputs, a multiple of T, or of
+    so many rows, which are those of one packed copy where there is one, may be
+    computed at the same time; 0 cuts nothing. Rows of an image of one line are
+    counted in widths of the tile, as `rows` counts them.
+
     The outermost dimension, N or M, may be of unknown size, and so may images.
 
     ```mlir
@@ -71,7 +76,8 @@ def CPU_ContractOp : CPU_Op<"contract", [
     OptionalAttr<StrAttr>:$instruction,
     OptionalAttr<DenseI64ArrayAttr>:$strides,
     OptionalAttr<DenseI64ArrayAttr>:$dilations,
-    OptionalAttr<DenseI64ArrayAttr>:$pads);
+    OptionalAttr<DenseI64ArrayAttr>:$pads,
+    OptionalAttr<DenseI64ArrayAttr>:$chunks);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
@@ -107,6 +113,9 @@ def CPU_ContractOp : CPU_Op<"contract", [
     int64_t getTileSize();
     int64_t getGroups();
     ::mlir::Type getAccumulatorType();
+    /// The outputs, and the rows, of a chunk; 0 where chunks are not cut so.
+    int64_t getChunkOutputs() { return getChunks() ? (*getChunks())[0] : 0; }
+    int64_t getChunkRows() { return getChunks() ? (*getChunks())[1] : 0; }
   }];
 }
 
@@ -114,6 +123,37 @@ def CPU_YieldOp : CPU_Op<"yield", [Pure, Terminator, HasParent<"ContractOp">]> {
   let summary = "The value of one output element";
   let arguments = (ins AnyType:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def CPU_ParallelOp : CPU_Op<"parallel", [
+    SingleBlock, NoTerminator, RecursiveMemoryEffects]> {
+  let summary = "A loop whose iterations may run at the same time";
+  let description = [{
+    Runs its region for every number from 0 up to `count`, in any order, on any
+    threads, and ends when all are done. What iterations write, no other one reads
+    or writes. `own` is memory of which every thread has its own, of the same
+    size, with anything in it; only the region uses it.
+
+    ```mlir
+    cpu.parallel %chunks own(%panel : memref<4096xf32>) {
+    ^bb0(%chunk: index, %own: memref<4096xf32>):
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins Index:$count, Optional<AnyMemRef>:$own);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $count (`own` `(` $own^ `:` type($own) `)`)? attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$count, CArg<"::mlir::Value", "{}">:$own)>];
+  let skipDefaultBuilders = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Value getChunk() { return getBody().getArgument(0); }
+    /// A thread's own memory; there must be some.
+    ::mlir::Value getOwnMemory() { return getBody().getArgument(1); }
+  }];
 }
 
 #endif // ACC_DIALECTS_CPU_CPUOPS_TD

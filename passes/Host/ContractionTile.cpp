@@ -8,6 +8,8 @@
 
 #include "passes/Host/ContractionTile.h"
 
+#include "llvm/Support/SaveAndRestore.h"
+
 using namespace mlir;
 using namespace acc;
 using namespace acc::host;
@@ -50,17 +52,33 @@ FailureOr<ContractionTile> ContractionTile::create(OpBuilder &builder,
   tile.lanes = op.getTile()[1];
   tile.size = op.getTileSize();
 
-  OpBuilder::InsertionGuard guard(builder);
   auto kernel = op->getParentOfType<FunctionOpInterface>();
   if (!kernel)
     return failure();
-  builder.setInsertionPointToStart(&kernel.getFunctionBody().front());
-  auto type = MemRefType::get(
-      {tile.size * static_cast<int64_t>(llvm::PowerOf2Ceil(tile.width))},
-      op.getAccumulatorType());
-  tile.stage = memref::AllocaOp::create(builder, loc, type,
-                                        builder.getI64IntegerAttr(64));
+  tile.placeStage(kernel.getFunctionBody().front());
   return tile;
+}
+
+void ContractionTile::placeStage(Block &block) {
+  OpBuilder::InsertionGuard guard(*builder);
+  builder->setInsertionPointToStart(&block);
+  auto type =
+      MemRefType::get({size * static_cast<int64_t>(llvm::PowerOf2Ceil(width))},
+                      op.getAccumulatorType());
+  stage = memref::AllocaOp::create(*builder, op.getLoc(), type,
+                                   builder->getI64IntegerAttr(64));
+}
+
+void ContractionTile::parallel(Value count, Value own,
+                               function_ref<void(Value, Value)> body) {
+  IndexBuilder index(*builder, op.getLoc());
+  Block *block = builder->getInsertionBlock();
+  index.parallel(count, own, [&](Value iteration, Value memory) {
+    llvm::SaveAndRestore saved(stage);
+    if (Block *inner = builder->getInsertionBlock(); inner != block)
+      placeStage(*inner);
+    body(iteration, memory);
+  });
 }
 
 void ContractionTile::setKernel(int64_t sums, std::array<int64_t, 2> window,
@@ -149,7 +167,13 @@ void ContractionTile::emitStarts(int64_t tiles, bool isFused) {
       *builder, loc,
       builder->getZeroAttr(VectorType::get(lanes, builder->getI32Type())));
   Value input = getUnsignedZero();
-  index.loop(tiles, [&](Value t) {
+  auto loop = [&](function_ref<void(Value)> body) {
+    if (!op.getChunks())
+      return index.loop(tiles, body);
+    index.parallel(index.constant(tiles), Value(),
+                   [&](Value t, Value) { body(t); });
+  };
+  loop([&](Value t) {
     SmallVector<Value> sums = index.loop(
         all, SmallVector<Value>(vectors, zero),
         [&](Value k, ValueRange running) {

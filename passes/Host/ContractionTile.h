@@ -33,6 +33,15 @@ public:
     sourceStrides = {sum, row, column};
   }
 
+  /// Makes room on the stack for a tile that is stored, at the start of the
+  /// block in which tiles follow. Every thread needs its own.
+  void placeStage(mlir::Block &block);
+
+  /// A loop over [0, count) whose iterations compute tiles at the same time;
+  /// see IndexBuilder.
+  void parallel(mlir::Value count, mlir::Value own,
+                llvm::function_ref<void(mlir::Value, mlir::Value)> body);
+
   void setKernel(int64_t sums, std::array<int64_t, 2> kernel,
                  llvm::ArrayRef<int64_t> strides,
                  llvm::ArrayRef<int64_t> dilations);

@@ -300,7 +300,10 @@ struct FormContractionsPass
         schedule.rows, contraction->padValue,
         integer ? schedule.instruction : StringAttr(),
         optional(contraction->strides), optional(contraction->dilations),
-        optional(contraction->pads));
+        optional(contraction->pads),
+        schedule.chunkOutputs || schedule.chunkRows
+            ? optional({schedule.chunkOutputs, schedule.chunkRows})
+            : DenseI64ArrayAttr());
     buildEpilogueBody(builder, epilogue, sum, contract.getBody());
     epilogue.result.replaceAllUsesWith(contract->getResult(0));
     for (Operation *dead : llvm::reverse(epilogue.absorbed)) {

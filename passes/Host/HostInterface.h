@@ -31,7 +31,8 @@ enum class Hook {
   Fail,
   Guard,
   Check,
-  Row
+  Row,
+  Parallel
 };
 
 /// Builds calls of the runtime in acc_model_main, at the builder's position.

@@ -9,6 +9,7 @@
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Guards.h"
 #include "passes/Host/LowerMain.h"
+#include "passes/Host/ParallelBodies.h"
 #include "passes/Host/Passes.h"
 
 using namespace mlir;
@@ -57,9 +58,10 @@ static void lowerReshape(memref::ExpandShapeOp expand) {
 
 /// A kernel as a function: a buffer is a pointer and the sizes that its type
 /// does not know. No two buffers of a launch overlap unless both are only read.
-/// With `guard`, it takes what it needs to call the runtime first.
-static void lowerKernel(te::KernelOp kernel, const LLVMTypeConverter &converter,
-                        bool guard) {
+/// If it `callsRuntime`, it takes what it needs for that first.
+static LogicalResult lowerKernel(te::KernelOp kernel,
+                                 const LLVMTypeConverter &converter,
+                                 bool callsRuntime, bool guard) {
   MLIRContext *context = kernel.getContext();
   OpBuilder builder(kernel);
   Location loc = kernel.getLoc();
@@ -77,7 +79,7 @@ static void lowerKernel(te::KernelOp kernel, const LLVMTypeConverter &converter,
     attributes.push_back(attribute ? attribute : builder.getDictionaryAttr({}));
     return entry.addArgument(type, loc);
   };
-  if (guard)
+  if (callsRuntime)
     for (int i = 0; i < 2; ++i)
       add(LLVM::LLVMPointerType::get(context), {});
   for (BlockArgument argument : old) {
@@ -106,6 +108,12 @@ static void lowerKernel(te::KernelOp kernel, const LLVMTypeConverter &converter,
   terminator->erase();
   if (guard)
     guardRows(function, converter);
+  return outlineParallel(function, converter);
+}
+
+static bool hasParallelLoop(te::KernelOp kernel) {
+  return kernel.walk([](cpu::ParallelOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
 }
 
 /// Gives native kernels names that nothing has which the code may call or
@@ -151,7 +159,13 @@ struct LowerABIPass : host::impl::HostLowerABIBase<LowerABIPass> {
         if (auto scratch = kernel->getAttrOfType<DenseI64ArrayAttr>(
                 cpu::CPUDialect::kScratch))
           info.scratch = llvm::to_vector(scratch.asArrayRef());
-        lowerKernel(kernel, converter, guard);
+        bool isParallel = hasParallelLoop(kernel);
+        if (isParallel)
+          module->setAttr(cpu::CPUDialect::kParallel,
+                          UnitAttr::get(&getContext()));
+        info.callsRuntime = guard || isParallel;
+        if (failed(lowerKernel(kernel, converter, info.callsRuntime, guard)))
+          return signalPassFailure();
         kernel.erase();
       }
     if (failed(lowerMain(main, converter, kernels, guard)))

@@ -51,6 +51,22 @@ void emitTiles(IndexBuilder &index, Value columns, int64_t width,
   }
 }
 
+/// Tiles of outputs, chunks of them at the same time if the schedule says so.
+void forTiles(IndexBuilder &index, cpu::ContractOp op, ContractionTile &tile,
+              int64_t tiles, function_ref<void(Value)> emit) {
+  if (op.getChunkOutputs() == 0)
+    return index.loop(tiles, emit);
+  int64_t size = op.getChunkOutputs() / tile.size;
+  Value extent = index.constant(tiles);
+  tile.parallel(index.ceilDiv(extent, size), Value(), [&](Value chunk, Value) {
+    Value start = index.mul(chunk, size);
+    Value count = index.min(index.constant(size), index.sub(extent, start));
+    if (tiles % size == 0)
+      count = index.constant(size);
+    index.loop(count, [&](Value t) { emit(index.add(start, t)); });
+  });
+}
+
 /// A convolution whose output is cut into blocks of rows (or, where rows are
 /// of no importance, of pixels) that share a packed copy of their input. Images
 /// and their number may have any size.
@@ -90,6 +106,8 @@ public:
       rows *= tile.width;
     }
     packed = padded || op.convertsInput() || rows > 0;
+    if (op.getChunkRows() > 0)
+      rows = op.getChunkRows() * (flat ? tile.width : 1);
     Value extent = flat ? out[1] : out[0];
     std::optional<int64_t> known = getConstantIntValue(extent);
     Value block = extent;
@@ -100,7 +118,10 @@ public:
     tile.setKernel(sums, kernel, strides, dilations);
     tile.emitStarts(op.getGroups() * tiles, /*isFused=*/false);
 
-    index.loop(outermostSize(builder, op), [&](Value n) {
+    Value images = outermostSize(builder, op);
+    if (op.getChunkRows() > 0)
+      return emitBlocksInParallel(images, extent, rows);
+    index.loop(images, [&](Value n) {
       index.loop(op.getGroups(),
                  [&](Value group) { emitBlocks(n, group, extent, block); });
     });
@@ -134,6 +155,25 @@ private:
     panel = memref::AllocOp::create(builder, op.getLoc(), type,
                                     known ? ValueRange() : ValueRange(size),
                                     builder.getI64IntegerAttr(64));
+  }
+
+  /// Blocks of all images and groups at the same time, each thread with a
+  /// packed copy of its own.
+  void emitBlocksInParallel(Value images, Value extent, int64_t rows) {
+    Value blocks = index.ceilDiv(extent, rows);
+    Value shared = panel;
+    tile.parallel(index.mul(index.mul(images, op.getGroups()), blocks), panel,
+                  [&](Value chunk, Value own) {
+                    panel = own;
+                    Value whole = index.div(chunk, blocks);
+                    Value n = index.div(whole, op.getGroups());
+                    Value group = index.rem(whole, op.getGroups());
+                    index.piece(index.rem(chunk, blocks), extent, rows,
+                                [&](Value start, Value count) {
+                                  emitBlock(n, group, start, count);
+                                });
+                  });
+    panel = shared;
   }
 
   void emitBlocks(Value n, Value group, Value extent, Value block) {
@@ -175,7 +215,7 @@ private:
       tile.setSource(tile.input.memref, tile.input.strides[1], tile.rowStride(),
                      tile.input.strides[3]);
     }
-    index.loop(tiles, [&](Value t) {
+    forTiles(index, op, tile, tiles, [&](Value t) {
       Value filters = index.add(index.mul(group, tiles), t);
       Value channel = index.mul(t, tile.size);
       index.loop(rows, [&](Value r) {
@@ -198,7 +238,14 @@ private:
                  Value columns) {
     Location loc = op.getLoc();
     Value zero = index.constant(0);
-    index.loop(sums, [&](Value sum) {
+    auto loop = [&](function_ref<void(Value)> body) {
+      // Where outputs are computed at the same time, they share the copy.
+      if (op.getChunkOutputs() == 0)
+        return index.loop(sums, body);
+      index.parallel(index.constant(sums), Value(),
+                     [&](Value sum, Value) { body(sum); });
+    };
+    loop([&](Value sum) {
       index.loop(rows, [&](Value r) {
         Value target = index.mul(index.add(index.mul(sum, panelRows), r),
                                  index.mul(panelColumns, op.getPack()));
@@ -301,7 +348,12 @@ void copyRows(OpBuilder &builder, cpu::ContractOp op, ContractionTile &tile,
   Value copy = memref::AllocOp::create(builder, loc, type,
                                        known ? ValueRange() : ValueRange(size),
                                        builder.getI64IntegerAttr(64));
-  index.loop(rows, [&](Value m) {
+  auto loop = [&](function_ref<void(Value)> body) {
+    if (!op.getChunks())
+      return index.loop(rows, body);
+    index.parallel(rows, Value(), [&](Value m, Value) { body(m); });
+  };
+  loop([&](Value m) {
     Value target = index.mul(m, columns);
     Value source = index.mul(m, tile.input.strides[0]);
     index.loop(depth, [&](Value k) {
@@ -340,12 +392,21 @@ void emitProduct(OpBuilder &builder, cpu::ContractOp op,
   constexpr int64_t few = 8;
   std::optional<int64_t> count = getConstantIntValue(rows);
   tile.emitStarts(tiles, count && *count <= std::min(tile.width, few));
-  index.loop(tiles, [&](Value t) {
-    Value column = index.mul(t, tile.size);
-    emitTiles(index, rows, tile.width, [&](Value m, int64_t width) {
-      tile.emit(index.mul(m, tile.sourceStrides[2]), t, width, {m, column},
-                column, op.getInitType().getDimSize(1));
+  auto emitRows = [&](Value start, Value count) {
+    forTiles(index, op, tile, tiles, [&](Value t) {
+      Value column = index.mul(t, tile.size);
+      emitTiles(index, count, tile.width, [&](Value row, int64_t width) {
+        Value m = index.add(start, row);
+        tile.emit(index.mul(m, tile.sourceStrides[2]), t, width, {m, column},
+                  column, op.getInitType().getDimSize(1));
+      });
     });
+  };
+  int64_t size = op.getChunkRows();
+  if (size == 0)
+    return emitRows(index.constant(0), rows);
+  tile.parallel(index.ceilDiv(rows, size), Value(), [&](Value chunk, Value) {
+    index.piece(chunk, rows, size, emitRows);
   });
 }
 

@@ -223,10 +223,10 @@ private:
     const KernelInfo &info = kernels.at(kernel.getSymNameAttr());
     SmallVector<Value> operands;
     LaunchGuard watch(builder, host, converter, loc);
-    if (guard) {
+    if (info.callsRuntime)
       llvm::append_range(operands, function.getArguments().take_front(2));
+    if (guard)
       watchOperands(watch, launch, info);
-    }
     for (auto [operand, type] :
          llvm::zip(launch->getOperands(), info.type.getInputs())) {
       auto buffer = dyn_cast<MemRefType>(type);

@@ -26,14 +26,15 @@ struct KernelInfo {
   mlir::FunctionType type;
   /// Offsets and sizes of the buffers in its scratch memory, with guards.
   llvm::SmallVector<int64_t> scratch;
+  /// Whether it takes the first two arguments of acc_model_main before its own.
+  bool callsRuntime = false;
 };
 using KernelInfos = llvm::DenseMap<mlir::StringAttr, KernelInfo>;
 
 /// Replaces a bufferized and planned main by acc_model_main, and launches by
 /// calls of functions that take a pointer and the unknown sizes of every
 /// buffer. The constants that it takes become the module's `cpu.constants`.
-/// With `guard`, every launch is watched by the runtime, and kernels take the
-/// first two arguments of acc_model_main before their own.
+/// With `guard`, every launch is watched by the runtime.
 mlir::LogicalResult lowerMain(mlir::func::FuncOp main,
                               const mlir::LLVMTypeConverter &converter,
                               const KernelInfos &kernels, bool guard);

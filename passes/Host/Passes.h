@@ -8,6 +8,7 @@
 #ifndef ACC_PASSES_HOST_PASSES_H
 #define ACC_PASSES_HOST_PASSES_H
 
+#include "dialects/CPU/CPUDialect.h"
 #include "dialects/Graph/Graph.h"
 #include "dialects/TE/TEDialect.h"
 

@@ -70,7 +70,8 @@ def HostFormContractions : Pass<"host-form-contractions", "::acc::te::KernelOp">
     zero becomes one `cpu.contract`, with the tensor.pad before it and the
     elementwise ops after it folded in and its weights packed by the tile that
     its `te.schedule` names: columns and outputs in registers, outputs in a vector,
-    and the rows that share a packed copy of their input. In a convolution of one
+    the rows that share a packed copy of their input, and the outputs or rows that
+    may be computed at the same time. In a convolution of one
     pixel rows and columns are one dimension, and `rows` are tiles of columns.
     Operations without a schedule are left alone.
 
@@ -152,7 +153,8 @@ def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp
   let description = [{
     Every tile of outputs stays in vector registers over the whole sum. The
     input is read in place or, where it is padded or its schedule says so, from
-    a packed copy of the rows that a block of outputs needs.
+    a packed copy of the rows that a block of outputs needs. What its `chunks` say
+    may be computed at the same time becomes a `cpu.parallel`.
 
     ```mlir
     cpu.contract ins(%x, %w) outs(%y) attributes {tile = array<i64: 14, 16>, ...}
@@ -201,7 +203,7 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
   ];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::LLVM::LLVMDialect"];
+                           "::mlir::LLVM::LLVMDialect", "::acc::cpu::CPUDialect"];
 }
 
 def HostForgetPrograms : Pass<"host-forget-programs", "::mlir::ModuleOp"> {
@@ -331,6 +333,10 @@ def HostLowerABI : Pass<"host-lower-abi", "::mlir::ModuleOp"> {
     order of their symbols in the module. The module keeps what is needed to
     write the container: `cpu.constants`, an array of the constants, and
     `cpu.workspace`, the bytes of the workspace.
+
+    The body of a `cpu.parallel` becomes a function of a range of iterations, and
+    another one that takes its arguments from a table; `api->parallel` is given
+    that. The module then has the attribute `cpu.parallel`.
 
     With `guard`, main tells the runtime what every kernel is given
     (`api->guard`) and lets it look afterwards whether the kernel has kept to it

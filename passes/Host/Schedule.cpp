@@ -27,13 +27,15 @@ FailureOr<ContractSchedule>
 acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
                                 const ContractLoops &loops, int64_t registers) {
   te::TileAttr tile = schedule.getLevel(te::LevelKind::Register),
-               vector = schedule.getLevel(te::LevelKind::Vector);
+               vector = schedule.getLevel(te::LevelKind::Vector),
+               chunk = schedule.getLevel(te::LevelKind::Parallel);
   SmallVector<te::TileAttr> serial = schedule.getSerialLevels();
   if (!tile || !vector || serial.size() > 1 ||
-      schedule.getTiles().size() != 2 + serial.size() || schedule.getCaches() ||
-      schedule.getAccumulator())
+      schedule.getTiles().size() != 2 + serial.size() + (chunk ? 1 : 0) ||
+      schedule.getCaches() || schedule.getAccumulator())
     return op.emitOpError("needs a schedule of a level of kind register, one "
-                          "of kind vector and at most one serial level, not ")
+                          "of kind vector and at most one serial level and one "
+                          "of kind parallel, not ")
            << schedule;
   SmallVector<int64_t> rows;
   if (loops.rows)
@@ -56,6 +58,14 @@ acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
            << " vectors in registers; the processor has " << registers;
   if (!serial.empty() && loops.rows)
     read.rows = serial[0].getSizeOf(*loops.rows);
+  if (chunk) {
+    int64_t lines = loops.rows.value_or(loops.columns);
+    if (chunk.getLoopOrder().size() != 1 ||
+        failed(checkAxes(op, chunk, {loops.outputs, lines})))
+      return op.emitOpError("cannot run chunks of ") << chunk << " in parallel";
+    read.chunkOutputs = chunk.getSizeOf(loops.outputs);
+    read.chunkRows = chunk.getSizeOf(lines);
+  }
   if (FlatSymbolRefAttr instruction = schedule.getIntrinsic()) {
     if (!cpu::IntegerSum::find(instruction.getValue()))
       return op.emitOpError("has the unknown instruction ")

@@ -22,15 +22,18 @@ struct ContractLoops {
 /// How a contraction is register-tiled; see cpu.contract.
 struct ContractSchedule {
   int64_t width = 0, lanes = 0, vectors = 0, rows = 0;
+  /// What may be computed at the same time; one of them, or none, is not 0.
+  int64_t chunkOutputs = 0, chunkRows = 0;
   /// Null where there is none.
   mlir::StringAttr instruction;
 };
 
 /// Reads a #te.schedule: a level of kind `register` has the columns and outputs
-/// of a tile, one of kind `vector` the outputs of a vector, and a serial one,
-/// which may be missing, the rows that share a packed copy of their input. At
-/// most `registers` vectors fit the processor. An error if it says anything
-/// else.
+/// of a tile, one of kind `vector` the outputs of a vector, a serial one, which
+/// may be missing, the rows that share a packed copy of their input, and one of
+/// kind `parallel`, which may be missing too, the outputs or the rows (columns
+/// of a matrix product) of what may be computed at the same time. At most
+/// `registers` vectors fit the processor. An error if it says anything else.
 mlir::FailureOr<ContractSchedule>
 readContractSchedule(mlir::linalg::LinalgOp op, te::ScheduleAttr schedule,
                      const ContractLoops &loops, int64_t registers);

@@ -7,6 +7,8 @@
 
 #include "passes/Host/VectorBody.h"
 
+#include "dialects/CPU/CPUDialect.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -329,6 +331,14 @@ Value IndexBuilder::rem(Value a, int64_t b) {
   return builder.createOrFold<arith::RemUIOp>(loc, a, constant(b));
 }
 
+Value IndexBuilder::div(Value a, Value b) {
+  return builder.createOrFold<arith::DivUIOp>(loc, a, b);
+}
+
+Value IndexBuilder::rem(Value a, Value b) {
+  return builder.createOrFold<arith::RemUIOp>(loc, a, b);
+}
+
 Value IndexBuilder::min(Value a, Value b) {
   return builder.createOrFold<arith::MinSIOp>(loc, a, b);
 }
@@ -394,6 +404,40 @@ SmallVector<Value> IndexBuilder::chunks(Value count, int64_t width,
   builder.setInsertionPointToEnd(choice.thenBlock());
   scf::YieldOp::create(builder, loc, body(start, rest, carried));
   return choice.getResults();
+}
+
+void IndexBuilder::parallel(Value count, Value own,
+                            function_ref<void(Value, Value)> body) {
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known == 0)
+    return;
+  if (known == 1)
+    return body(constant(0), own);
+  auto loop = cpu::ParallelOp::create(builder, loc, count, own);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&loop.getBody().front());
+  body(loop.getChunk(), own ? loop.getOwnMemory() : Value());
+}
+
+void IndexBuilder::piece(Value number, Value extent, int64_t size,
+                         function_ref<void(Value, Value)> body) {
+  Value start = mul(number, size), whole = constant(size);
+  std::optional<int64_t> known = getConstantIntValue(extent);
+  if (!known)
+    return body(start, min(whole, sub(extent, start)));
+  if (*known % size == 0)
+    return body(start, whole);
+  Value rest = constant(*known % size);
+  if (*known < size)
+    return body(start, rest);
+  Value isWhole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                        number, constant(*known / size));
+  auto choice = scf::IfOp::create(builder, loc, isWhole, /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(choice.thenBlock()->getTerminator());
+  body(start, whole);
+  builder.setInsertionPoint(choice.elseBlock()->getTerminator());
+  body(constant(*known - (*known % size)), rest);
 }
 
 Value acc::host::createMask(OpBuilder &builder, Location loc, int64_t lanes,

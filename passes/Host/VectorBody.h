@@ -114,6 +114,12 @@ public:
   /// Quotient and remainder of numbers that are not negative.
   mlir::Value div(mlir::Value a, int64_t b);
   mlir::Value rem(mlir::Value a, int64_t b);
+  mlir::Value div(mlir::Value a, mlir::Value b);
+  mlir::Value rem(mlir::Value a, mlir::Value b);
+  /// The number of pieces of `size` that cover `a`.
+  mlir::Value ceilDiv(mlir::Value a, int64_t size) {
+    return div(add(a, size - 1), size);
+  }
   mlir::Value min(mlir::Value a, mlir::Value b);
   mlir::Value max(mlir::Value a, mlir::Value b);
 
@@ -140,6 +146,20 @@ public:
       mlir::Value, mlir::Value, mlir::ValueRange)>;
   llvm::SmallVector<mlir::Value> chunks(mlir::Value count, int64_t width,
                                         mlir::ValueRange init, ChunkBody body);
+
+  /// A loop over [0, count) whose iterations may run at the same time, each on
+  /// memory of its thread's own in the place of `own`, if there is one; no loop
+  /// when the count is known to be one or zero.
+  void parallel(
+      mlir::Value count, mlir::Value own,
+      llvm::function_ref<void(mlir::Value iteration, mlir::Value own)> body);
+
+  /// What `body` does with one of the pieces of `size` that [0, extent) is cut
+  /// into: it is given the start and the size of the piece, of which the last
+  /// one may be smaller.
+  void
+  piece(mlir::Value number, mlir::Value extent, int64_t size,
+        llvm::function_ref<void(mlir::Value start, mlir::Value count)> body);
 
 private:
   mlir::OpBuilder &builder;

@@ -21,6 +21,7 @@ from acc.pipeline import Graph, Kernels, Lowered, Options, Pipeline, Shapes
 from acc.report import LayerReport, make_reports
 from acc.targets.base import MIN_ALIGNMENT, Accelerator, SourceTarget, Target
 from acc.targets.cpu import CpuOptions
+from acc.threads import check_threads
 
 __all__ = [
     "Compilation",
@@ -65,6 +66,7 @@ def compile(
     cpu: str = "native",
     cpu_features: str = "",
     triple: str = "",
+    threads: int | None = None,
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
@@ -82,7 +84,8 @@ def compile(
     what decides on shapes. cpu: the processor native code is for, as LLVM names it; "native" is this machine's.
     cpu_features: "+f,-g" to add to or take from it. triple: of another machine, such as "aarch64-linux-gnu", whose
     processor `cpu` is then; what this machine cannot load is written by `acc compile`, or by `compile_contents` and
-    `acc.container.write_model`. dump_stages: a folder for the IR after every pass. progress: called
+    `acc.container.write_model`. threads: how many threads the model uses unless it is told otherwise where it runs;
+    None is all the cores that the process may use there. dump_stages: a folder for the IR after every pass. progress: called
     with the name of every stage. options: policies, see `pipeline.Options`; its accelerators give way to those of
     `target`. tuning: one or more logs of `acc.tune`, which are obeyed where they are for this hardware and this version
     of acc; a log with nothing of that kind is a TuningWarning. tuning_device: the device that they were measured on, if
@@ -106,6 +109,7 @@ def compile(
         cpu=cpu,
         cpu_features=cpu_features,
         triple=triple,
+        threads=threads,
         dump_stages=dump_stages,
         progress=progress,
         options=options,
@@ -126,6 +130,7 @@ def compile_contents(
     cpu: str = "native",
     cpu_features: str = "",
     triple: str = "",
+    threads: int | None = None,
     dump_stages: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
@@ -135,11 +140,13 @@ def compile_contents(
 ) -> Compilation:
     """As `compile`, but returns what `acc.container.write_model` writes."""
     base = options or Options()
+    if threads is not None:
+        threads = check_threads(threads, CompileError)
     pipeline = make_pipeline(
         resolve_targets(target, config, **target_options),
         replace(
             base,
-            cpu=replace(base.cpu, cpu=cpu, features=cpu_features, triple=triple),
+            cpu=replace(base.cpu, cpu=cpu, features=cpu_features, triple=triple, threads=threads or base.cpu.threads),
             dump=Path(dump_stages) if dump_stages is not None else base.dump,
             progress=progress or base.progress,
             tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
@@ -183,6 +190,7 @@ def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compi
     facts = cpu.facts()
     lowered = pipeline.lower(kernels)
     layers = make_reports(kernels, lowered.programs, accelerators, lowered.order)
+    layers = [replace(layer, parallel=lowered.parallel.get(layer.kernel, "")) for layer in layers]
     arena = _measure(pipeline, graph, kernels, lowered) if lowered.programs else None
     contents = ModelContents(
         image=lowered.image,
@@ -193,6 +201,8 @@ def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compi
         workspace_bytes=lowered.workspace_bytes,
         alignment=cpu.alignment,
         guard_bytes=cpu.guard_bytes,
+        uses_threads=lowered.uses_threads,
+        threads=cpu.threads,
         cpu_features=facts.features,
         metadata={
             "target": _name(accelerators),

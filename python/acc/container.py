@@ -28,6 +28,8 @@ MAGIC = b"ACCMODEL"
 VERSION = 4
 GUARDED_VERSION = 5
 """The version of models whose code calls what only this version of the runtime has, to look after its memory."""
+PARALLEL_VERSION = 6
+"""The same for loops that run in parallel, with guards or without."""
 PAGE = 4096
 
 _HEAD = struct.Struct("<8sI")
@@ -126,6 +128,8 @@ class ModelContents:
     workspace_bytes: scratch memory the code wants.
     alignment: bytes every buffer is aligned to: a power of two, at least 64 and the accelerator's largest element.
     guard_bytes: bytes before and behind every buffer that belong to nothing; 0 if the code has no guards.
+    uses_threads: whether the code runs loops in parallel. threads: on how many threads, unless it is told otherwise
+    where it runs; None is all cores that there are for it.
     cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).
     metadata: anything else, JSON-compatible: "target", "config", "layers" (dicts of LayerReport), ...
     """
@@ -138,6 +142,8 @@ class ModelContents:
     workspace_bytes: int = 0
     alignment: int = 64
     guard_bytes: int = 0
+    uses_threads: bool = False
+    threads: int | None = None
     cpu_features: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -211,6 +217,7 @@ def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: 
         "workspace_bytes": contents.workspace_bytes,
         "alignment": contents.alignment,
         **({"guard_bytes": contents.guard_bytes} if contents.guard_bytes else {}),
+        **({"threads": contents.threads} if contents.threads is not None else {}),
         "cpu_features": list(contents.cpu_features),
         "constants": table,
         "programs": programs,
@@ -241,7 +248,8 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
     out.align(8)
     sizes = _SIZES.pack(out.offset + FOOTER_BYTES, *sections)
     # The checksum covers the whole file but itself.
-    out.write(_HEAD.pack(MAGIC, GUARDED_VERSION if contents.guard_bytes else VERSION))
+    version = PARALLEL_VERSION if contents.uses_threads else GUARDED_VERSION if contents.guard_bytes else VERSION
+    out.write(_HEAD.pack(MAGIC, version))
     checksum = out._crc32c(sizes, out.checksum)
     out.file.write(_CHECKSUM.pack(checksum))
     out.file.write(sizes)
@@ -346,10 +354,10 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     magic, version = _HEAD.unpack_from(footer)
     if magic != MAGIC:
         raise ModelFileError(f"'{name}' is a shared object but not a model compiled by acc, or truncated")
-    if version not in (VERSION, GUARDED_VERSION):
+    if version not in (VERSION, GUARDED_VERSION, PARALLEL_VERSION):
         raise ModelFileError(
-            f"'{name}' has version {version} of the model format, this acc reads version {VERSION}: "
-            "compile the model again"
+            f"'{name}' has version {version} of the model format, this acc reads versions {VERSION} to "
+            f"{PARALLEL_VERSION}: compile the model again"
         )
     (checksum,) = _CHECKSUM.unpack_from(footer, _HEAD.size)
     file_bytes, *numbers = _SIZES.unpack_from(footer, _HEAD.size + _CHECKSUM.size)

@@ -23,6 +23,7 @@ from acc.errors import ModelFileError, RunError
 from acc.files import replacing
 from acc.interruptible import interruptible
 from acc.report import LayerReport
+from acc.threads import check_threads
 
 ALIGNMENT = 64
 """Bytes of which the memory of a tensor is a multiple where code need not copy it."""
@@ -65,6 +66,7 @@ class Executable:
         profile: bool = False,
         events: bool = False,
         on_launch: Callable[[int, bool, list[bytes]], None] | None = None,
+        threads: int | None = None,
     ) -> None:
         """Loads a model file; raises ModelFileError, or RunError for an unknown device or option.
 
@@ -75,7 +77,8 @@ class Executable:
         sanitize: let the device report uninitialised reads and unordered hazards. profile: time every kernel; events:
         record when each instruction of accelerator programs starts and retires too, on devices with a notion of time.
         on_launch: called before and after every launch of an accelerator program with its number, whether it is over,
-        and its buffers.
+        and its buffers. threads: see the property; None is what the model was compiled for, or else the cores that the
+        process may use.
         """
         from acc._lib import _runtime
 
@@ -89,8 +92,9 @@ class Executable:
             wanted = devices.fitted(wanted, read_model(path).device_options)
         text = devices.resolve(wanted, lambda: read_model(path).programs)
         detail = 2 if events else int(profile)
+        count = 0 if threads is None else check_threads(threads, RunError)
         self._model: Any = interruptible(
-            lambda: _runtime.Model(os.fspath(path), text, verify, sanitize, detail, on_launch)
+            lambda: _runtime.Model(os.fspath(path), text, verify, sanitize, detail, on_launch, count)
         )
         # How long the last run took, in seconds: one that is known to be short needs no thread to be interrupted.
         self._seconds = math.inf
@@ -118,6 +122,23 @@ class Executable:
     def target(self) -> str:
         """The name of the target that the model was compiled for; several are joined by "+"."""
         return str(self.metadata.get("target", "cpu"))
+
+    @property
+    def threads(self) -> int:
+        """How many threads native code uses from the next run on, the calling one included.
+
+        Results are the same bits for any number. All models of a process share their threads. Raises RunError for a
+        number that there cannot be.
+        """
+        if self._model is None:
+            raise RunError("the model is closed")
+        return int(self._model.threads)
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        if self._model is None:
+            raise RunError("the model is closed")
+        self._model.threads = check_threads(count, RunError)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray] | None = None
@@ -221,8 +242,8 @@ class Executable:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """About the last run: "seconds", "device" (the names of all), per accelerator program its device and
-        instruction set, and per layer the device's counters.
+        """About the last run: "seconds", "threads" of native code, "device" (the names of all), per accelerator program
+        its device and instruction set, and per layer the device's counters.
 
         Programs and the run as a whole have "cycles" on devices with a notion of time: those of the accelerator.
 
@@ -297,6 +318,9 @@ def load(
     sanitize: bool = False,
     profile: bool = False,
     events: bool = False,
+    threads: int | None = None,
 ) -> Executable:
     """Loads a model that `Executable.save` or `acc compile` wrote; see Executable for the options."""
-    return Executable(path, device=device, verify=verify, sanitize=sanitize, profile=profile, events=events)
+    return Executable(
+        path, device=device, verify=verify, sanitize=sanitize, profile=profile, events=events, threads=threads
+    )

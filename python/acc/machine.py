@@ -27,9 +27,10 @@ SCARCE = 1 << 30
 
 def versions() -> dict[str, str]:
     """Versions by name; of what is not installed, that it is not."""
-    from acc.container import GUARDED_VERSION, VERSION
+    from acc.container import GUARDED_VERSION, PARALLEL_VERSION, VERSION
 
-    found = {"acc": acc.__version__, "model format": f"{VERSION} ({GUARDED_VERSION} with guards)"}
+    formats = f"{VERSION} ({GUARDED_VERSION} with guards, {PARALLEL_VERSION} with threads)"
+    found = {"acc": acc.__version__, "model format": formats}
     found["LLVM and MLIR"] = llvm_version()
     found["linker"] = _linker()
     found["Python"] = platform.python_version()

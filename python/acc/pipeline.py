@@ -113,7 +113,8 @@ class Lowered:
     bytes of scratch memory that it wants.
 
     order: the kernels in the order in which main runs them, as policies call them; empty if it is that of
-    `Kernels.launches`. metadata: what the model file says of the programs beside what they are.
+    `Kernels.launches`. metadata: what the model file says of the programs beside what they are. uses_threads: whether
+    native code runs loops in parallel; parallel: which, by kernel as policies call it.
     """
 
     programs: tuple[Program, ...]
@@ -122,6 +123,8 @@ class Lowered:
     workspace_bytes: int
     order: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    uses_threads: bool = False
+    parallel: Mapping[str, str] = field(default_factory=dict)
 
 
 _REPORT = "this is a fault of acc, please report it with the model"
@@ -337,6 +340,7 @@ class Pipeline:
             for accelerator in accelerators:
                 described = kernels.described[accelerator.name]
                 metadata |= accelerator.describe_programs(module, made[accelerator.name], described, numbers)
+        parallel = stages.parallel_loops(module)
         self._passes("llvm", module, lambda pm: stages.make_llvm(pm, cpu))
         images: list[bytes] = []
         self._stage("object code", lambda: images.append(stages.make_image(module, cpu)))
@@ -347,6 +351,8 @@ class Pipeline:
             stages.workspace_bytes(module),
             tuple(order),
             metadata,
+            stages.uses_threads(module),
+            parallel,
         )
 
 

@@ -28,7 +28,8 @@ class LayerReport:
     the accelerator program that computes it, `part` how many kernels of that program come before it. Kernels on the CPU
     have none and no accelerator figures, and `reason` says why they are not on the accelerator. `saturates` is, of sums
     of 8-bit products, whether instructions that add two of them in 16 bits can saturate (`acc.saturation`). `reads` has
-    the kernels whose results it reads, as numbers in the order of reports; inputs of the model are -1.
+    the kernels whose results it reads, as numbers in the order of reports; inputs of the model are -1. `parallel` says
+    what of a native kernel several threads compute at the same time; it is empty where one computes everything.
     """
 
     layers: tuple[str, ...]
@@ -46,6 +47,7 @@ class LayerReport:
     part: int = 0
     saturates: bool | None = None
     reads: tuple[int, ...] = ()
+    parallel: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -285,6 +287,9 @@ def format_layers(layers: Iterable[LayerReport]) -> str:
     integers = [layer for layer in layers if layer.saturates is not None]
     if integers:
         text += f"\n\n{_format_saturation(integers)}"
+    if any(layer.parallel for layer in layers):
+        chunks = [[layer.name, layer.parallel] for layer in layers if layer.parallel]
+        text += "\n\n" + format_table(chunks, ["native kernel", "what a thread computes at a time"])
     reasons = [f"  {layer.name}: {layer.reason}" for layer in layers if layer.reason]
     if reasons:
         text += "\n\nOn the CPU because:\n" + "\n".join(reasons)

@@ -29,6 +29,7 @@ from acc.dtypes import BY_NAME, BY_ONNX, element_type
 from acc.errors import ModelError, ModelWarning, RunError
 from acc.executable import Executable, empty_aligned, load
 from acc.specialization import Specialized
+from acc.threads import check_threads, usable_cores
 
 __all__ = [
     "IOBinding",
@@ -81,8 +82,8 @@ class ModelMetadata:
 
 
 class SessionOptions:
-    """Options that make nothing but speed and logs different: native code of acc is optimised always, and runs on the
-    thread that calls it. Others cannot be set.
+    """Options that make nothing but speed and logs different: native code of acc is optimised always, and runs on
+    `intra_op_num_threads` threads (0 is the default of `acc.load`). Others cannot be set.
     """
 
     __slots__ = (
@@ -247,11 +248,13 @@ class InferenceSession:
         provider_options: Sequence[Mapping[str, Any]] | None = None,
         *,
         device: DeviceLike = None,
+        threads: int | None = None,
         **options: Any,
     ) -> None:
         """path_or_bytes: a file (.onnx, or .so for one that `acc compile` wrote), the bytes of an ONNX model, or a
         ModelProto. providers: names of ONNX Runtime, of which CPUExecutionProvider is there; a warning names others.
-        device: what runs programs of accelerators, as in `acc.load`. options: those of `acc.compile`, such as target,
+        device: what runs programs of accelerators, as in `acc.load`. threads: how many native code uses, rather than
+        `intra_op_num_threads` of the options of the session. options: those of `acc.compile`, such as target,
         config and shapes.
 
         A model that depends on sizes or values of inputs is compiled when a run brings them, and again for others.
@@ -263,14 +266,17 @@ class InferenceSession:
         self._meta = ModelMetadata()
         self._inputs: list[NodeArg] = []
         self._outputs: list[NodeArg] = []
+        wanted = threads if threads is not None else getattr(sess_options, "intra_op_num_threads", 0) or None
+        self._threads = None if wanted is None else check_threads(wanted, RunError)
         is_path = isinstance(path_or_bytes, str | os.PathLike)
         if is_path and _is_compiled(path_or_bytes):
             if options:
                 raise RunError(f"'{next(iter(options))}' is for an ONNX model, and this one is compiled already")
-            executable = load(path_or_bytes, device=device)
+            executable = load(path_or_bytes, device=device, threads=self._threads)
             self._run = executable.run
         else:
             self._run, executable = self._compile(path_or_bytes, device, options)
+        self._executable = executable
         if executable is not None:
             declared = {argument.name: argument.shape for argument in (*self._inputs, *self._outputs)}
             self._inputs = [_argument(info, declared.get(info.name)) for info in executable.inputs]
@@ -294,7 +300,7 @@ class InferenceSession:
 
         def compile(values: dict[str, Any], shapes: dict[str, Any]) -> Executable:
             contents = compile_contents(model, values=values or None, shapes=shapes or None, **options).contents
-            return Executable.from_contents(contents, device=device)
+            return Executable.from_contents(contents, device=device, threads=self._threads)
 
         specialized = Specialized(compile, input_names(proto), *fixed)
         declared = {value.name: value for value in proto.graph.input}
@@ -303,6 +309,13 @@ class InferenceSession:
         texts = onnx.TensorProto.STRING
         self._outputs = [_declared(value) for value in proto.graph.output if value.type.tensor_type.elem_type != texts]
         return specialized.run, specialized.executable
+
+    @property
+    def threads(self) -> int:
+        """How many threads native code uses."""
+        if self._executable is not None:
+            return self._executable.threads
+        return self._threads or usable_cores()
 
     def get_inputs(self) -> list[NodeArg]:
         return list(self._inputs)

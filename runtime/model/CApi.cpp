@@ -49,12 +49,24 @@ acc_status acc_model_load(const char *path, const acc_model_options *options,
       chosen.events = options->profile > 1;
       chosen.onLaunch = options->launch;
       chosen.onLaunchUser = options->launch_user;
+      chosen.threads = options->threads;
     }
     *model = new acc_model(path, chosen);
   });
 }
 
 void acc_model_free(acc_model *model) { delete model; }
+
+acc_status acc_model_set_threads(acc_model *model, int32_t threads) {
+  if (!model)
+    return report(ACC_ERROR_ARGUMENT,
+                  "acc_model_set_threads: the model is null");
+  return guarded([&] { model->setThreads(threads); });
+}
+
+int32_t acc_model_threads(const acc_model *model) {
+  return model ? model->threads() : 0;
+}
 
 int32_t acc_model_num_inputs(const acc_model *model) {
   return model ? static_cast<int32_t>(model->info().inputs.size()) : 0;

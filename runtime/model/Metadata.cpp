@@ -229,6 +229,9 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
     metadata.guardBytes = parser.size(root, "guard_bytes");
   if (metadata.guardBytes && metadata.guardBytes < Guards::kBytes)
     parser.fail("'guard_bytes' is less than " + std::to_string(Guards::kBytes));
+  if (root.contains("threads"))
+    metadata.threads = static_cast<int32_t>(
+        std::min<uint64_t>(parser.size(root, "threads"), ACC_MOST_THREADS));
   for (const json &item : parser.list(root, "constants")) {
     metadata.constants.push_back(
         parser.constant(item, file.constants().size()));

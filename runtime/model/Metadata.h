@@ -62,6 +62,8 @@ struct Metadata {
   /// What lies free before and behind every buffer; 0 if the model is not
   /// compiled with guards.
   uint64_t guardBytes = 0;
+  /// How many threads the model was compiled for; 0 if nothing was said.
+  int32_t threads = 0;
   /// Processor features that the code uses, as LLVM names them.
   std::vector<std::string> cpuFeatures;
 

@@ -1,6 +1,8 @@
 #include "Model.h"
 #include "Processor.h"
 
+#include "threads/ThreadPool.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -47,6 +49,9 @@ Model::Model(const std::string &path, const ModelOptions &options,
                          *feature +
                          ", which this one lacks: compile it with --cpu native "
                          "on this machine, or for a processor with less");
+  setThreads(options.threads    ? options.threads
+             : metadata.threads ? metadata.threads
+                                : usableCores());
   for (size_t i = 0; i < results.size(); ++i)
     results[i] = {metadata.outputs[i].dims, metadata.outputs[i].bytes,
                   arena.outputs[i]};
@@ -110,6 +115,12 @@ std::vector<Model::LoadedProgram> Model::loadPrograms(const std::string &path,
     loaded.back().clear();
   }
   return loaded;
+}
+
+void Model::setThreads(int64_t threads) {
+  if (std::string wrong = checkThreads(threads); !wrong.empty())
+    throw ModelError(ACC_ERROR_ARGUMENT, wrong);
+  wantedThreads = static_cast<int32_t>(threads);
 }
 
 std::vector<uint64_t> Model::tableBytes() const {
@@ -288,6 +299,7 @@ std::string Model::statistics() {
   std::string names;
   for (const Unit &unit : units)
     names += (names.empty() ? "" : ", ") + std::string(unit.device->name());
+  result["threads"] = runThreads;
   result["device"] = units.empty() ? "cpu" : names;
   result["programs"] = list;
   if (options.profile)

@@ -9,6 +9,7 @@
 
 #include "acc/devices.h"
 
+#include <atomic>
 #include <mutex>
 
 namespace acc {
@@ -36,6 +37,8 @@ struct ModelOptions {
   bool verify = true, sanitize = false, profile = false, events = false;
   acc_launch_fn *onLaunch = nullptr;
   void *onLaunchUser = nullptr;
+  /// 0 leaves it to the model, or else to the machine.
+  int32_t threads = 0;
 };
 
 /// What a run is given; all but the inputs of unknown size may be null.
@@ -58,6 +61,9 @@ public:
 
   const std::string metadataText;
   const Metadata &info() const { return metadata; }
+  int32_t threads() const { return wantedThreads; }
+  /// Throws ModelError for a number that there cannot be.
+  void setThreads(int64_t threads);
   void *input(size_t index) const { return arena.inputs[index]; }
   void *output(size_t index) const { return results[index].memory; }
   /// An output as the last run made it.
@@ -154,6 +160,9 @@ private:
   acc_status failureStatus = ACC_ERROR_RUN;
 
   std::mutex mutex;
+  std::atomic<int32_t> wantedThreads = 1;
+  /// What the run that is under way, or the last one, was given.
+  int32_t runThreads = 1;
   double runSeconds = 0;
   uint64_t runs = 0;
   std::vector<double> layerSeconds;

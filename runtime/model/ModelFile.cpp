@@ -68,12 +68,13 @@ void ModelFile::checkFooter(const std::string &path) {
   if (std::memcmp(footer.magic, kModelMagic, sizeof(kModelMagic)))
     refuse(path, "is a shared object but not a model compiled by acc, or "
                  "truncated");
-  if (footer.version != kModelVersion && footer.version != kGuardedVersion)
+  if (footer.version < kModelVersion || footer.version > kParallelVersion)
     throw ModelError(
         ACC_ERROR_VERSION,
         "'" + path + "' has version " + std::to_string(footer.version) +
-            " of the model format, this runtime reads version " +
-            std::to_string(kModelVersion) + ": compile the model again");
+            " of the model format, this runtime reads versions " +
+            std::to_string(kModelVersion) + " to " +
+            std::to_string(kParallelVersion) + ": compile the model again");
   if (footer.fileBytes != all.size())
     refuse(path, "is truncated or has bytes to spare: it was written with " +
                      std::to_string(footer.fileBytes) + " bytes and has " +

@@ -60,6 +60,8 @@ inline constexpr char kModelMagic[8] = {'A', 'C', 'C', 'M', 'O', 'D', 'E', 'L'};
 inline constexpr uint32_t kModelVersion = 4;
 /// The same with code that calls the hooks for guards.
 inline constexpr uint32_t kGuardedVersion = 5;
+/// The same with code that calls the hook for threads, with guards or without.
+inline constexpr uint32_t kParallelVersion = 6;
 
 /// A file that has passed every check: what it says about itself is true, and
 /// all sections are inside. Throws ModelError otherwise.

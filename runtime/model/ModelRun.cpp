@@ -1,5 +1,7 @@
 #include "Model.h"
 
+#include "threads/ThreadPool.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -103,8 +105,14 @@ struct Model::Hooks {
       return 0;
     });
   }
-  static constexpr acc_host_api kTable = {
-      launch, layer, size, allocate, release, output, fail, guard, check, row};
+  static void parallel(void *ctx, acc_chunks_fn *body, const void *args,
+                       int64_t count, void *own, int64_t ownBytes) {
+    ThreadPool::get().run(static_cast<Model *>(ctx)->runThreads, body, args,
+                          count, own, ownBytes);
+  }
+  static constexpr acc_host_api kTable = {launch,  layer,  size,    allocate,
+                                          release, output, fail,    guard,
+                                          check,   row,    parallel};
 };
 
 void Model::fail(acc_status status, const std::string &reason) {
@@ -328,6 +336,8 @@ void Model::run(const RunRequest &wanted) {
   std::lock_guard lock(mutex);
   request = &wanted;
   failure.clear();
+  // What guards find is the fault of the one kernel, and store, that runs.
+  runThreads = metadata.guardBytes ? 1 : wantedThreads.load();
   pool.reset();
   for (size_t i = 0; i < results.size(); ++i) {
     results[i] = {metadata.outputs[i].dims, 0, arena.outputs[i]};

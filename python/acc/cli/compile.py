@@ -44,6 +44,7 @@ def register(subparsers: Any) -> None:
     add_value(parser)
     add_triple(parser)
     add_cpu(parser)
+    add_threads(parser, "how many threads the model uses unless a run says otherwise (default: all cores there)")
     parser.add_argument(
         "--tuning",
         action="append",
@@ -156,6 +157,11 @@ def add_cpu(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_threads(parser: argparse._ActionsContainer, help: str) -> None:
+    """Declares --threads."""
+    parser.add_argument("--threads", type=int, metavar="N", help=help)
+
+
 def add_value(parser: argparse._ActionsContainer) -> None:
     """Declares --value."""
     parser.add_argument(
@@ -250,8 +256,10 @@ def run(args: argparse.Namespace) -> int:
     from acc.pipeline import Options
     from acc.targets.base import SourceTarget
     from acc.targets.cpu import CpuOptions
+    from acc.threads import check_threads
 
     _check(args)
+    threads = None if args.threads is None else check_threads(args.threads, CompileError)
     started = time.perf_counter()
     progress = Progress()
     try:
@@ -259,7 +267,7 @@ def run(args: argparse.Namespace) -> int:
         names = args.target or (read.targets if read is not None else ["cpu"])
         dump = Path(args.dump_stages) if args.dump_stages is not None else None
         options = Options(
-            cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features, triple=args.triple),
+            cpu=CpuOptions(cpu=args.cpu, features=args.cpu_features, triple=args.triple, threads=threads),
             dump=dump,
             progress=progress,
             tuning=tuple(args.tuning),

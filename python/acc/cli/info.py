@@ -65,6 +65,17 @@ def _format_arena(arena: dict[str, int]) -> str:
     return f"{arena['total']:,} bytes on the accelerator: {', '.join(parts)}"
 
 
+def _format_threads(facts: dict[str, Any]) -> str:
+    """How many threads the native kernels of a compiled model run on."""
+    kernels = [layer for layer in facts["layers"] if layer.get("program") is None]
+    several = sum(bool(layer.get("parallel")) for layer in kernels)
+    if not several:
+        return "1: no native kernel has work for more"
+    wanted = facts.get("threads")
+    number = "all cores that there are" if wanted is None else str(wanted)
+    return f"{number}, for {several} of {len(kernels)} native kernels"
+
+
 def describe_targets() -> dict[str, str]:
     """What every installed target is, by name; of one that cannot be loaded, why."""
     from acc import targets
@@ -119,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         shared = f", {facts['scratch_bytes']:,} for tensors of a chain of kernels" if facts["scratch_bytes"] else ""
         print(f"workspace  {facts['workspace_bytes']:,} bytes{shared}")
         print(f"programs   {facts['programs']}, {facts['program_bytes']:,} bytes")
+        print(f"threads    {_format_threads(facts)}")
     if "arena" in facts:
         print(f"memory     {_format_arena(facts['arena'])}")
     if facts["layers"]:

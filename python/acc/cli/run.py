@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from acc.cli.compile import add_threads
 from acc.container import TensorInfo
 from acc.dtypes import BY_NAME
 from acc.errors import RunError
@@ -30,6 +31,7 @@ def register(subparsers: Any) -> None:
     devices.declare(parser, timeline=False)
     parser.add_argument("--sanitize", action="store_true", help="check every access of the accelerator")
     parser.add_argument("--profile", action="store_true", help="measure the time of every kernel")
+    add_threads(parser, "how many threads native code uses (default: what the model was compiled for, or all cores)")
     parser.add_argument("--json", action="store_true", help="print outputs' summaries and statistics as JSON")
     parser.set_defaults(run=run)
 
@@ -79,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     from acc.files import replacing
     from acc.report import chain_name, chains, format_table
 
-    with load(args.model, device=devices.chosen(args), sanitize=args.sanitize, profile=args.profile) as model:
+    chosen = devices.chosen(args)
+    with load(args.model, device=chosen, sanitize=args.sanitize, profile=args.profile, threads=args.threads) as model:
         outputs = model.run(read_inputs(args.input, model.inputs))
         statistics = model.statistics
         kernels = chains(model.report())
@@ -106,7 +109,9 @@ def run(args: argparse.Namespace) -> int:
         for name, s in summaries.items()
     ]
     print(format_table(rows, ["output", "dtype", "shape", "min", "max", "mean", "argmax"]))
-    print(f"\n{statistics['seconds'] * 1e3:.3f} ms on {statistics['device']}")
+    threads = statistics["threads"]
+    ms = f"{statistics['seconds'] * 1e3:.3f} ms on {statistics['device']}"
+    print(f"\n{ms}, {threads} thread{'s' if threads > 1 else ''} of native code")
     if cycles is not None:
         print(_cycles(statistics))
     if args.profile and "layer_seconds" in statistics:
@@ -116,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
         for group in kernels:
             taken = sum(next(seconds, 0.0) for _ in group)
             name = ", ".join(group[0].layers) or group[0].kernel
-            times.append([name if len(group) == 1 else chain_name(group), f"{taken * 1e3:.3f}"])
-        print("\n" + format_table(times, ["kernel", "ms"]))
+            name = name if len(group) == 1 else chain_name(group)
+            times.append([name, f"{taken * 1e3:.3f}", group[0].parallel])
+        shown = 3 if any(parallel for *_, parallel in times) else 2
+        print("\n" + format_table([row[:shown] for row in times], ["kernel", "ms", "parallel"][:shown]))
     return 0

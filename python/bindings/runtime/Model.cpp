@@ -1,5 +1,6 @@
 #include "../../../runtime/model/Checksum.h"
 #include "../../../runtime/model/Dtypes.h"
+#include "../../../runtime/threads/ThreadPool.h"
 #include "Runtime.h"
 #include "acc/runtime.h"
 
@@ -76,7 +77,7 @@ struct Outputs {
 class PyModel {
 public:
   PyModel(const std::string &path, const std::string &device, bool verify,
-          bool sanitize, int profile, nb::object onLaunch)
+          bool sanitize, int profile, nb::object onLaunch, int32_t threads)
       : onLaunch(std::move(onLaunch)) {
     acc_model_options options = {};
     if (!this->onLaunch.is_none()) {
@@ -88,6 +89,7 @@ public:
     options.skip_verification = !verify;
     options.sanitize = sanitize;
     options.profile = profile;
+    options.threads = threads;
     acc_status status;
     Raised::clear();
     {
@@ -95,7 +97,9 @@ public:
       status = acc_model_load(path.c_str(), &options, &model);
     }
     if (status)
-      Raised::raise(status == ACC_ERROR_DEVICE ? "RunError" : "ModelFileError",
+      Raised::raise(status == ACC_ERROR_DEVICE || status == ACC_ERROR_ARGUMENT
+                        ? "RunError"
+                        : "ModelFileError",
                     acc_last_error());
   }
   ~PyModel() { acc_model_free(model); }
@@ -160,6 +164,12 @@ public:
           nb::make_tuple(Bytes(memory, {bytes}, owner), to.made[i].dims));
     }
     return results;
+  }
+
+  int32_t threads() const { return acc_model_threads(model); }
+  void setThreads(int32_t threads) {
+    if (acc_model_set_threads(model, threads))
+      Raised::raise("RunError", acc_last_error());
   }
 
   std::string metadata() const { return acc_model_metadata(model); }
@@ -250,11 +260,15 @@ void acc::python::registerModel(nb::module_ &m) {
       },
       "data"_a, "before"_a = 0,
       "CRC-32C of a buffer, continuing that of the bytes before it.");
+  m.attr("MOST_THREADS") = ACC_MOST_THREADS;
+  m.def("usable_cores", &usableCores,
+        "The cores that the process may use: those of its affinity, or fewer "
+        "where its control group has a quota.");
   nb::class_<PyModel>(m, "Model", "A compiled model, loaded from its file.")
       .def(nb::init<const std::string &, const std::string &, bool, bool, int,
-                    nb::object>(),
+                    nb::object, int32_t>(),
            "path"_a, "device"_a = "", "verify"_a = true, "sanitize"_a = false,
-           "profile"_a = 0, "on_launch"_a = nb::none(),
+           "profile"_a = 0, "on_launch"_a = nb::none(), "threads"_a = 0,
            "Loads a file. `device` is as in acc_model_options. `on_launch` is "
            "called before and after every launch "
            "of an accelerator program: (program, after, buffers as bytes).")
@@ -267,6 +281,8 @@ void acc::python::registerModel(nb::module_ &m) {
            "Runs once on contiguous buffers, in order. None stands for an "
            "output whose size is not fixed: bytes and shape of each of these "
            "are returned.")
+      .def_prop_rw("threads", &PyModel::threads, &PyModel::setThreads,
+                   "How many threads native code uses, from the next run on.")
       .def_prop_ro("metadata", &PyModel::metadata)
       .def_prop_ro("statistics", &PyModel::statistics);
 }

@@ -112,12 +112,23 @@ typedef struct acc_model_options {
   /// Called around every launch, with `launch_user`; may be null.
   acc_launch_fn *launch;
   void *launch_user;
+  /// How many threads native code uses, as acc_model_set_threads takes them; 0
+  /// for what the model was compiled for, or else the cores that the process
+  /// may use.
+  int32_t threads;
 } acc_model_options;
 
 /// Loads the model of a file. Null options are the defaults.
 acc_status acc_model_load(const char *path, const acc_model_options *options,
                           acc_model **model);
 void acc_model_free(acc_model *model);
+
+/// How many threads native code uses from the next run on, the calling one
+/// included: 1 to ACC_MOST_THREADS. Results are the same bits for any number.
+/// All models of a process share their threads, which end with the process.
+acc_status acc_model_set_threads(acc_model *model, int32_t threads);
+int32_t acc_model_threads(const acc_model *model);
+#define ACC_MOST_THREADS 256
 
 int32_t acc_model_num_inputs(const acc_model *model);
 int32_t acc_model_num_outputs(const acc_model *model);
@@ -173,6 +184,11 @@ const char *acc_version(void);
 // What compiled code sees
 //===----------------------------------------------------------------------===//
 
+/// Iterations [begin, end) of a loop. What `own` points to is the calling
+/// thread's alone; whatever it holds is left by others.
+typedef void acc_chunks_fn(const void *args, int64_t begin, int64_t end,
+                           void *own);
+
 /// Handed to the compiled code, which has no undefined symbols but libm's and
 /// libc's. New members are only ever appended.
 typedef struct acc_host_api {
@@ -197,7 +213,7 @@ typedef struct acc_host_api {
   /// the other, each ended by a NUL.
   void (*fail)(void *ctx, const char *texts, int32_t count,
                const int64_t *numbers);
-  /// The rest is called by models that are compiled with guards only
+  /// The next three are called by models that are compiled with guards only
   /// (docs/runtime.md). Says that the next kernel is given a buffer, 64 bytes
   /// before and behind which belong to nothing. What it may write of it is
   /// `writable`, nothing if that is null. `name` is what messages call it.
@@ -208,6 +224,11 @@ typedef struct acc_host_api {
   int32_t (*check)(void *ctx, int32_t after);
   /// Called before and `after` a store: nothing from `end` on may change.
   void (*row)(void *ctx, const void *end, int32_t after);
+  /// Calls `body` for ranges that make up [0, count), in any order and from any
+  /// threads, and returns when all are done. The calling thread uses the
+  /// `own_bytes` bytes at `own`, every other one memory of the same size.
+  void (*parallel)(void *ctx, acc_chunks_fn *body, const void *args,
+                   int64_t count, void *own, int64_t own_bytes);
 } acc_host_api;
 
 /// The one symbol that the image of a compiled model exports: runs it once.

@@ -101,7 +101,7 @@ te.kernel @levels(%x: tensor<4x5xf32>, %w: tensor<5x64xf32>, %out: tensor<4x64xf
     attributes {target = #te.host} {
   %z = arith.constant 0.0 : f32
   %f = linalg.fill ins(%z : f32) outs(%out : tensor<4x64xf32>) -> tensor<4x64xf32>
-  // expected-error @+1 {{needs a schedule of a level of kind register, one of kind vector and at most one serial level, not}}
+  // expected-error @+1 {{needs a schedule of a level of kind register, one of kind vector and at most one serial level and one of kind parallel, not}}
   %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 16], kind = vector>]>}
       ins(%x, %w : tensor<4x5xf32>, tensor<5x64xf32>) outs(%f : tensor<4x64xf32>) -> tensor<4x64xf32>
   te.return %0 : tensor<4x64xf32>
@@ -220,4 +220,34 @@ te.kernel @groups_of_one(%x: tensor<?x16x?x?xi8>, %w: tensor<16x3x1x1x1xi8>, %n:
       ins(%groups, %w : tensor<?x16x1x?x?xi8>, tensor<16x3x1x1x1xi8>) outs(%f : tensor<?x16x3x?x?xi32>) -> tensor<?x16x3x?x?xi32>
   %y = tensor.collapse_shape %c [[0], [1, 2], [3], [4]] : tensor<?x16x3x?x?xi32> into tensor<?x48x?x?xi32>
   te.return %y : tensor<?x48x?x?xi32>
+}
+
+// -----
+
+// Chunks that may be computed at the same time are of outputs, or of columns of a product.
+// CHECK-LABEL: te.kernel @chunks(
+// CHECK: cpu.contract {{.*}} attributes {chunks = array<i64: 32, 0>
+te.kernel @chunks(%x: tensor<8x5xf32>, %w: tensor<5x64xf32>, %out: tensor<8x64xf32>) -> tensor<8x64xf32>
+    attributes {target = #te.host} {
+  %zero = arith.constant 0.0 : f32
+  %init = linalg.fill ins(%zero : f32) outs(%out : tensor<8x64xf32>) -> tensor<8x64xf32>
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 32], kind = parallel>,
+         #te.tile<sizes = [4, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+       ins(%x, %w : tensor<8x5xf32>, tensor<5x64xf32>) outs(%init : tensor<8x64xf32>) -> tensor<8x64xf32>
+  te.return %0 : tensor<8x64xf32>
+}
+
+// -----
+
+te.kernel @sums(%x: tensor<8x5xf32>, %w: tensor<5x64xf32>, %out: tensor<8x64xf32>) -> tensor<8x64xf32>
+    attributes {target = #te.host} {
+  %zero = arith.constant 0.0 : f32
+  %init = linalg.fill ins(%zero : f32) outs(%out : tensor<8x64xf32>) -> tensor<8x64xf32>
+  // No sum is divided among threads.
+  // expected-error @+2 {{has a level of kind parallel that tiles loop 2, which it cannot}}
+  // expected-error @+1 {{cannot run chunks of #te.tile<sizes = [0, 0, 4], kind = parallel> in parallel}}
+  %0 = linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [0, 0, 4], kind = parallel>,
+         #te.tile<sizes = [4, 16], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+       ins(%x, %w : tensor<8x5xf32>, tensor<5x64xf32>) outs(%init : tensor<8x64xf32>) -> tensor<8x64xf32>
+  te.return %0 : tensor<8x64xf32>
 }

@@ -178,3 +178,55 @@ func.func @main(%x: memref<35xi8>, %y: memref<35xi8> {cpu.output = 0 : i64}, %z:
   te.launch @rows ins(%x : memref<35xi8>) outs(%y, %z, %t : memref<35xi8>, memref<35xi32>, memref<192xi8>)
   return
 }
+
+// -----
+
+// What may run at the same time becomes a function, which the runtime calls by way of another one.
+// CHECK: module attributes {{.*}}cpu.parallel
+// CHECK-LABEL: func.func private @parallel.0.kernel.p(
+// CHECK-SAME: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr {llvm.noalias}, %[[FROM:.*]]: index, %[[TO:.*]]: index, %[[OWN:.*]]: !llvm.ptr {llvm.noalias})
+// CHECK: scf.for %{{.*}} = %[[FROM]] to %[[TO]]
+// CHECK-LABEL: func.func private @task.0.kernel.p(
+// CHECK-SAME: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: !llvm.ptr)
+// CHECK: call @parallel.0.kernel.p(
+// CHECK-LABEL: func.func private @kernel.p(
+// CHECK-SAME: %[[API:.*]]: !llvm.ptr, %[[CTX:.*]]: !llvm.ptr, %{{.*}}: !llvm.ptr {llvm.noalias}
+// CHECK: constant @task.0.kernel.p
+// CHECK: llvm.getelementptr %[[API]][80]
+// CHECK: llvm.call %{{.*}}(%[[CTX]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64, !llvm.ptr, i64) -> ()
+te.kernel @p(%x: memref<8xf32>, %scratch: memref<64xi8>) attributes {target = #te.host} {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %own = memref.view %scratch[%c0][] : memref<64xi8> to memref<4xf32>
+  cpu.parallel %c8 own(%own : memref<4xf32>) {
+  ^bb0(%i: index, %mine: memref<4xf32>):
+    %v = memref.load %mine[%c0] : memref<4xf32>
+    memref.store %v, %x[%i] : memref<8xf32>
+  }
+  te.return
+}
+func.func @main(%x: memref<8xf32> {cpu.output = 0 : i64}, %workspace: memref<64xi8>) {
+  // CHECK-LABEL: func.func @acc_model_main(
+  // CHECK-SAME: %[[A:[a-z0-9]+]]: !llvm.ptr, %[[C:[a-z0-9]+]]: !llvm.ptr
+  // CHECK: call @kernel.p(%[[A]], %[[C]],
+  te.launch @p outs(%x, %workspace : memref<8xf32>, memref<64xi8>)
+  return
+}
+
+// -----
+
+te.kernel @vector(%x: memref<8xf32>) attributes {target = #te.host} {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %v = vector.load %x[%c0] : memref<8xf32>, vector<8xf32>
+  // expected-error @+1 {{uses a value that threads cannot share}}
+  cpu.parallel %c8 {
+  ^bb0(%i: index):
+    vector.store %v, %x[%c0] : memref<8xf32>, vector<8xf32>
+  }
+  te.return
+}
+func.func @main(%x: memref<8xf32> {cpu.output = 0 : i64}, %workspace: memref<64xi8>) {
+  te.launch @vector outs(%x : memref<8xf32>)
+  return
+}

@@ -218,3 +218,47 @@ te.kernel @one_product(%x: memref<1x7xi8>, %w: memref<1x7x4x1xi8>, %out: memref<
   }
   te.return
 }
+
+// -----
+
+// Every thread that computes rows has a panel, and room on the stack, of its own.
+// CHECK-LABEL: te.kernel @rows(
+// CHECK-DAG: %[[C2:.*]] = arith.constant 2 : index
+// CHECK: %[[PANEL:.*]] = memref.alloc() {alignment = 64 : i64} : memref<180xf32>
+// CHECK: cpu.parallel %[[C2]] own(%[[PANEL]] : memref<180xf32>)
+// CHECK-NEXT: ^bb0(%{{.*}}: index, %[[OWN:.*]]: memref<180xf32>):
+// CHECK-NEXT: memref.alloca()
+// CHECK: memref.store %{{.*}}, %[[OWN]]
+// CHECK-NOT: memref.store %{{.*}}, %[[PANEL]]
+te.kernel @rows(%x: memref<1x3x8x8xf32>, %w: memref<1x3x3x3x8xf32>, %out: memref<1x8x8x8xf32>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<1x3x3x3x8xf32>) outs(%out : memref<1x8x8x8xf32>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+                  tile = array<i64: 8, 8>, rows = 4, chunks = array<i64: 0, 4>, maps = []} {
+  ^bb0(%sum: f32):
+    cpu.yield %sum : f32
+  }
+  te.return
+}
+
+// -----
+
+// Threads that compute outputs make the panel that they share together, channel by channel.
+// CHECK-LABEL: te.kernel @outputs(
+// CHECK-DAG: %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: %[[PANEL:.*]] = memref.alloc() {alignment = 64 : i64} : memref<300xf32>
+// CHECK: cpu.parallel %[[C3]] {
+// CHECK: memref.store %{{.*}}, %[[PANEL]]
+// CHECK: cpu.parallel %[[C4]] {
+// CHECK: memref.alloca()
+te.kernel @outputs(%x: memref<1x3x8x8xf32>, %w: memref<4x3x3x3x8xf32>, %out: memref<1x32x8x8xf32>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<4x3x3x3x8xf32>) outs(%out : memref<1x32x8x8xf32>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+                  tile = array<i64: 8, 8>, rows = 8, chunks = array<i64: 8, 0>, maps = []} {
+  ^bb0(%sum: f32):
+    cpu.yield %sum : f32
+  }
+  te.return
+}

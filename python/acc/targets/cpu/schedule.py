@@ -19,6 +19,7 @@ from typing import Any
 from acc import ir
 from acc.dialects import te
 from acc.schedule.language import Level, schedule_attribute
+from acc.targets.cpu.chunks import Chunks, choose_chunks
 
 __all__ = [
     "Contraction",
@@ -148,7 +149,7 @@ class Tile:
             raise ValueError("it is no tile")
         return Tile(data["width"], data["lanes"], data["vectors"], data["rows"], data["instruction"])
 
-    def attribute(self, op: ir.Operation) -> ir.Attribute:
+    def attribute(self, op: ir.Operation, chunks: Chunks | None = None) -> ir.Attribute:
         """The #te.schedule of a convolution or matrix product, whose loops it numbers."""
         # Those of an image come last among the parallel ones: outputs, rows, columns.
         product = op.name in ("linalg.matmul", "linalg.generic")
@@ -160,6 +161,10 @@ class Tile:
         ]
         if rows is not None and self.rows:
             levels.insert(0, Level.of({rows: self.rows}))
+        if chunks:
+            lines = columns if rows is None else rows
+            sizes = {outputs: chunks.outputs} if chunks.outputs else {lines: chunks.rows}
+            levels.insert(0, Level.of(sizes, te.LevelKind.Parallel))
         return schedule_attribute(op.context, levels, intrinsic=self.instruction)
 
 
@@ -307,14 +312,17 @@ def _read(op: ir.Operation) -> Contraction | None:
     return None
 
 
-def _problems(op: ir.Operation, in_loop: bool = False) -> Iterator[tuple[ir.Operation, Contraction]]:
-    """The contractions in an operation, in loops only those of integers: steps of recurrent networks are none."""
+def _problems(op: ir.Operation, in_loop: bool = False) -> Iterator[tuple[ir.Operation, Contraction, bool]]:
+    """The contractions in an operation, and whether they are in a loop, where only those of integers are any.
+
+    Steps of recurrent networks are none.
+    """
     for region in op.regions:
         for block in region.blocks:
             for inner in block.operations:
                 problem = _read(inner)
                 if problem and (not in_loop or problem.element_bytes == 1):
-                    yield inner, problem
+                    yield inner, problem, in_loop
                 if inner.name == "scf.for":
                     yield from _problems(inner, in_loop=True)
 
@@ -337,7 +345,7 @@ def legal_tiles(problem: Contraction, processor: Processor) -> list[Tile]:
 
 def heaviest_contraction(kernel: ir.Operation) -> Contraction | None:
     """The contraction whose tile all of a kernel have; None if it has none."""
-    problems = [problem for _, problem in _problems(kernel)]
+    problems = [problem for _, problem, _ in _problems(kernel)]
     return max(problems, key=lambda p: p.outputs * p.sums * p.kernel[0] * p.kernel[1], default=None)
 
 
@@ -357,7 +365,18 @@ def make_cpu_schedules(module: ir.Operation, processor: Processor, tuned: Mappin
         heaviest = heaviest_contraction(kernel)
         assert heaviest is not None
         tile = tuned.get(heaviest.identity)
-        if tile is None or tile not in legal_tiles(heaviest, processor):
+        is_tuned = tile is not None and tile in legal_tiles(heaviest, processor)
+        if tile is None or not is_tuned:
             tile = choose_tile(heaviest, processor)
-        for op, _ in problems:
-            op.attributes["te.schedule"] = tile.attribute(op)
+        for op, problem, in_loop in problems:
+            own, chunks = tile, None
+            if not in_loop:
+                own, chunks = choose_chunks(problem, tile, processor, _instances(op), fixed=is_tuned)
+            op.attributes["te.schedule"] = own.attribute(op, chunks)
+
+
+def _instances(op: ir.Operation) -> int:
+    """How often a contraction is computed: for every image and group, as far as their number is known."""
+    if op.name in ("linalg.matmul", "linalg.generic"):
+        return 1
+    return math.prod(max(size, 1) for size in ir.shape_of(op.results[0])[:-3])

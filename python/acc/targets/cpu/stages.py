@@ -17,6 +17,7 @@ from acc.container import Constant, Splat, link
 from acc.interruptible import interruptible
 from acc.passes import host, te, upstream
 from acc.passmanager import PassManager
+from acc.targets.cpu.chunks import parallel_loops
 from acc.targets.cpu.schedule import Processor, make_cpu_schedules
 from acc.targets.cpu.target import CpuOptions
 
@@ -25,7 +26,16 @@ APPROXIMATED = tuple(
 )
 """Functions of f32 that polynomials compute as well as libm does."""
 
-__all__ = ["constants", "make_buffers", "make_image", "make_llvm", "make_te", "workspace_bytes"]
+__all__ = [
+    "constants",
+    "make_buffers",
+    "make_image",
+    "make_llvm",
+    "make_te",
+    "parallel_loops",
+    "uses_threads",
+    "workspace_bytes",
+]
 
 
 def make_te(pm: PassManager, options: CpuOptions) -> None:
@@ -111,6 +121,11 @@ def _constant(value: Any) -> Constant:
     if isinstance(value, ir.DenseElementsAttr) and value.is_splat:
         return Splat(array.reshape(-1)[0], array.size)
     return array
+
+
+def uses_threads(module: ir.Module) -> bool:
+    """Whether the code runs loops in parallel; of a module after `make_llvm`."""
+    return "cpu.parallel" in module.operation.attributes
 
 
 def workspace_bytes(module: ir.Module) -> int:

@@ -39,7 +39,8 @@ class CpuOptions:
     glibc, such as "aarch64-linux-gnu"; "" for this machine's.
     opt_level: LLVM's effort, 0 to 3. alignment: bytes every buffer is aligned to, a power of two, at least 64.
     guard: let the runtime look for writes outside of buffers and rows, kernel by kernel (docs/runtime.md). tuned: the
-    tiles of contractions that were found before, by `Contraction.identity`.
+    tiles of contractions that were found before, by `Contraction.identity`. threads: how many the model uses unless it
+    is told otherwise where it runs; None is all cores that there are for it.
     """
 
     cpu: str = "native"
@@ -49,6 +50,7 @@ class CpuOptions:
     guard: bool = field(default_factory=wants_guards)
     tuned: tuple[tuple[str, Tile], ...] = ()
     triple: str = ""
+    threads: int | None = None
 
     @property
     def guard_bytes(self) -> int:
