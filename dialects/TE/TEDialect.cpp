@@ -100,9 +100,9 @@ LogicalResult TEDialect::verifyOperationAttribute(Operation *op,
     return success();
   }
   if (attribute.getName() == kSchedule) {
-    if (!isa<linalg::LinalgOp>(op))
-      return op->emitOpError(
-          "has 'te.schedule', which belongs on operations of linalg");
+    if (!isa<linalg::LinalgOp, memref::CopyOp>(op))
+      return op->emitOpError("has 'te.schedule', which belongs on operations "
+                             "of linalg and copies");
     if (!isa<ScheduleAttr>(attribute.getValue()))
       return op->emitOpError("'te.schedule' must be a #te.schedule, not ")
              << attribute.getValue();

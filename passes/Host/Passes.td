@@ -170,7 +170,7 @@ def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::LLVM::LLVMDialect"];
+                           "::mlir::LLVM::LLVMDialect", "::acc::cpu::CPUDialect"];
 }
 
 def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
@@ -187,6 +187,10 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     byte become shuffles of registers that hold it, if there is an instruction for
     that (`lookup`). What is left over is left for
     convert-linalg-to-loops.
+
+    Where the schedule has a level of kind `parallel`, alone or beside the others,
+    the loops that it names are cut into chunks of its sizes, which may run at the
+    same time: a `cpu.parallel` surrounds the loops, plain ones too.
 
     ```mlir
     linalg.generic {...} ins(%a : memref<4x10xf32>) outs(%b : memref<4x10xf32>) { maximumf }

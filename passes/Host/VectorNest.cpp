@@ -224,11 +224,14 @@ void VectorNest::coalesce() {
                  [](const VectorLoop &loop) { return loop.extent.is(1); });
   for (size_t i = loops.size(); i > 1; --i) {
     VectorLoop &outer = loops[i - 2], &inner = loops[i - 1];
-    bool joins = outer.reduction == inner.reduction;
+    // What is cut into chunks keeps the loops that its chunks are made of.
+    bool joins = outer.reduction == inner.reduction && inner.chunk == 0 &&
+                 (outer.chunk == 0 || inner.extent.sizes.empty());
     for (auto [far, near] : llvm::zip(outer.steps, inner.steps))
       joins &= far == near * inner.extent;
     if (!joins)
       continue;
+    inner.chunk = outer.chunk * inner.extent.factor;
     inner.extent = outer.extent * inner.extent;
     inner.axes.append(outer.axes);
     loops.erase(loops.begin() + (i - 2));
@@ -306,15 +309,41 @@ FailureOr<size_t> VectorNest::findLoop(te::TileAttr level) {
   return op.emitOpError("has no loop for the level ") << level;
 }
 
+bool acc::host::namesVectors(te::ScheduleAttr schedule) {
+  return schedule && (schedule.getLevel(te::LevelKind::Vector) ||
+                      schedule.getLevel(te::LevelKind::Register));
+}
+
+/// Takes the sizes of chunks from a level of kind `parallel`, before loops are
+/// joined. What chunks write must be theirs alone.
+bool VectorNest::cutChunks(te::TileAttr level) {
+  for (int64_t axis : level.getLoopOrder()) {
+    if (axis >= static_cast<int64_t>(loops.size()) || loops[axis].reduction)
+      return false;
+    for (auto [operand, step] : llvm::zip(operands, loops[axis].steps))
+      if (op.isDpsInit(operand.operand) && step.isZero() &&
+          !loops[axis].extent.is(1))
+        return false;
+    loops[axis].chunk = level.getSizeOf(axis);
+  }
+  return true;
+}
+
 /// Takes the lanes from a level of kind `vector` and the rows from one of kind
 /// `register`.
 LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
   te::TileAttr vector = schedule.getLevel(te::LevelKind::Vector),
-               registers = schedule.getLevel(te::LevelKind::Register);
-  if (!vector || schedule.getTiles().size() != (registers ? 2u : 1u))
-    return op.emitOpError("needs a schedule of a level of kind vector and at "
-                          "most one of kind register, not ")
+               registers = schedule.getLevel(te::LevelKind::Register),
+               parallel = schedule.getLevel(te::LevelKind::Parallel);
+  unsigned known = (vector ? 1 : 0) + (registers ? 1 : 0) + (parallel ? 1 : 0);
+  if ((!vector && (registers || !parallel)) ||
+      schedule.getTiles().size() != known)
+    return op.emitOpError("needs a schedule of a level of kind vector, at most "
+                          "one of kind register and one of kind parallel, "
+                          "not ")
            << schedule;
+  if (!vector)
+    return success(decide());
   FailureOr<size_t> loop = findLoop(vector);
   if (failed(loop))
     return failure();
@@ -397,9 +426,10 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
   Block &body = *op.getBlock();
   auto schedule = op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
   auto fail = [&]() -> LogicalResult {
-    return schedule ? op.emitOpError("has a schedule, but cannot be computed "
-                                     "in vectors")
-                    : failure();
+    return namesVectors(schedule)
+               ? op.emitOpError("has a schedule, but cannot be computed "
+                                "in vectors")
+               : failure();
   };
   VectorNest nest(op);
   nest.lookupInstruction = lookupInstruction;
@@ -422,6 +452,10 @@ FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,
     if (inner.getResult(0).getType().isIntOrFloat())
       widest = std::max(widest,
                         inner.getResult(0).getType().getIntOrFloatBitWidth());
+  if (schedule)
+    if (te::TileAttr level = schedule.getLevel(te::LevelKind::Parallel);
+        level && !nest.cutChunks(level))
+      return op.emitOpError("cannot run chunks of ") << level << " in parallel";
   nest.coalesce();
   // Processors without vectors take one element after the other.
   nest.lanes = std::max<int64_t>(vectorBytes * 8 / widest, 1);

@@ -38,6 +38,8 @@ struct VectorLoop {
   llvm::SmallVector<int64_t, 2> axes;
   /// How far a step goes in each operand.
   llvm::SmallVector<Product> steps;
+  /// How many iterations one thread computes at a time; 0 for all.
+  int64_t chunk = 0;
 };
 
 /// A buffer that is read or written at linear addresses.
@@ -53,10 +55,10 @@ struct VectorOperand {
 /// along which results are contiguous, or else a reduction.
 class VectorNest {
 public:
-  /// Obeys the op's `te.schedule`, or decides without one; `vectorBytes` is the
-  /// size of a register, `lookupInstruction` what shuffles bytes, if anything
-  /// does (ByteLookup). Fails when no loop can be vectorized, with an error if
-  /// the op has a schedule.
+  /// Obeys the op's `te.schedule`, or decides what it does not say;
+  /// `vectorBytes` is the size of a register, `lookupInstruction` what shuffles
+  /// bytes, if anything does (ByteLookup). Fails when no loop can be
+  /// vectorized, with an error if the op has a schedule that names one.
   static mlir::FailureOr<VectorNest> create(mlir::OpBuilder &builder,
                                             mlir::linalg::LinalgOp op,
                                             int64_t vectorBytes,
@@ -95,6 +97,7 @@ private:
   bool canReduce(const VectorLoop &loop);
   bool canShareRows(size_t loop, bool vectors);
   mlir::FailureOr<size_t> findLoop(te::TileAttr level);
+  bool cutChunks(te::TileAttr level);
   mlir::LogicalResult obey(te::ScheduleAttr schedule, int64_t mostLanes);
   bool decide();
   bool chooseVectorLoop();
@@ -108,6 +111,18 @@ mlir::Operation *findCombiner(mlir::linalg::LinalgOp op, mlir::OpOperand *init);
 
 /// Emits the loops; the op is left for the caller to erase.
 void emitVectorNest(mlir::OpBuilder &builder, const VectorNest &nest);
+
+/// Whether a schedule says how an op is vectorized, and not only what may be
+/// computed at the same time.
+bool namesVectors(te::ScheduleAttr schedule);
+
+/// One chunk of a loop: its number follows from the number of a chunk of
+/// several loops, of which this one is the innermost. Returns the number of the
+/// chunk of the others, and calls `body` with the start and the size of this
+/// one.
+mlir::Value takeChunk(IndexBuilder &index, mlir::Value number,
+                      mlir::Value extent, int64_t chunk, bool isOutermost,
+                      llvm::function_ref<void(mlir::Value, mlir::Value)> body);
 
 } // namespace acc::host
 

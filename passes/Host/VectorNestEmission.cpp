@@ -45,7 +45,24 @@ public:
       start.push_back(index.constant(operand.offset));
     for (size_t table = 0; table < nest.tables.size(); ++table)
       start.push_back(index.constant(0));
-    walk(0, start);
+    SmallVector<size_t> cut;
+    for (size_t loop : parallels)
+      if (nest.loops[loop].chunk > 0)
+        cut.push_back(loop);
+    Value chunks = index.constant(1);
+    for (size_t loop : cut)
+      chunks = index.mul(chunks,
+                         index.ceilDiv(extents[loop], nest.loops[loop].chunk));
+    index.parallel(chunks, Value(), [&](Value number, Value) {
+      Offsets offsets = start;
+      for (size_t loop : llvm::reverse(cut))
+        number = takeChunk(index, number, extents[loop], nest.loops[loop].chunk,
+                           loop == cut.front(), [&](Value first, Value count) {
+                             offsets = advance(offsets, loop, first);
+                             extents[loop] = count;
+                           });
+      walk(0, offsets);
+    });
   }
 
 private:
@@ -380,6 +397,23 @@ private:
 };
 
 } // namespace
+
+Value acc::host::takeChunk(IndexBuilder &index, Value number, Value extent,
+                           int64_t chunk, bool isOutermost,
+                           function_ref<void(Value, Value)> body) {
+  Value own = number, others = index.constant(0);
+  if (!isOutermost) {
+    Value count = index.ceilDiv(extent, chunk);
+    own = index.rem(number, count);
+    others = index.div(number, count);
+  }
+  Value start = index.mul(own, chunk), size = index.constant(chunk);
+  std::optional<int64_t> known = getConstantIntValue(extent);
+  if (!known || *known % chunk)
+    size = index.min(size, index.sub(extent, start));
+  body(start, size);
+  return others;
+}
 
 /// Products of sums of products need not be rounded before they are added.
 static void allowFusedProducts(linalg::LinalgOp op) {

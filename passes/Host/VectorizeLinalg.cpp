@@ -9,6 +9,9 @@
 #include "passes/Host/Passes.h"
 #include "passes/Host/VectorNest.h"
 
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 using namespace mlir;
 
 namespace acc::host {
@@ -18,6 +21,63 @@ namespace acc::host {
 
 using namespace acc;
 using namespace acc::host;
+
+/// Emits plain loops, whose chunks may run at the same time as a level of kind
+/// `parallel` says.
+static LogicalResult emitLoops(linalg::LinalgOp op, te::TileAttr level) {
+  IRRewriter builder(op);
+  Location loc = op.getLoc();
+  IndexBuilder index(builder, loc);
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  SmallVector<int64_t> axes;
+  if (level)
+    axes = level.getLoopOrder();
+  llvm::sort(axes);
+  for (int64_t axis : axes) {
+    auto isWritten = [&](OpOperand &init) {
+      AffineMap map = op.getMatchingIndexingMap(&init);
+      return map.isProjectedPermutation() && map.isFunctionOfDim(axis);
+    };
+    if (axis >= static_cast<int64_t>(kinds.size()) ||
+        kinds[axis] == utils::IteratorType::reduction ||
+        !llvm::all_of(op.getDpsInitsMutable(), isWritten))
+      return op.emitOpError("cannot run chunks of ") << level << " in parallel";
+  }
+  SmallVector<Range> ranges = op.createLoopRanges(builder, loc);
+  SmallVector<Value> extents;
+  Value chunks = index.constant(1);
+  for (int64_t axis : axes) {
+    extents.push_back(
+        getValueOrCreateConstantIndexOp(builder, loc, ranges[axis].size));
+    chunks =
+        index.mul(chunks, index.ceilDiv(extents.back(), level.getSizeOf(axis)));
+  }
+  LogicalResult result = success();
+  index.parallel(chunks, Value(), [&](Value number, Value) {
+    SmallVector<std::pair<Value, Value>> bounds(axes.size());
+    for (size_t i = axes.size(); i-- > 0;)
+      number = takeChunk(index, number, extents[i], level.getSizeOf(axes[i]),
+                         i == 0, [&](Value start, Value count) {
+                           bounds[i] = {start, index.add(start, count)};
+                         });
+    auto inner = cast<linalg::LinalgOp>(builder.clone(*op));
+    builder.setInsertionPoint(inner);
+    FailureOr<linalg::LinalgLoops> loops =
+        linalg::linalgOpToLoops(builder, inner);
+    builder.setInsertionPointAfter(inner);
+    builder.eraseOp(inner);
+    if (failed(loops)) {
+      result = failure();
+      return;
+    }
+    for (auto [axis, bound] : llvm::zip(axes, bounds)) {
+      auto loop = cast<scf::ForOp>((*loops)[axis]);
+      loop.setLowerBound(bound.first);
+      loop.setUpperBound(bound.second);
+    }
+  });
+  return result;
+}
 
 namespace {
 
@@ -35,8 +95,10 @@ struct VectorizeLinalgPass
     getOperation().walk([&](memref::CopyOp op) { copies.push_back(op); });
     for (memref::CopyOp op : copies) {
       OpBuilder builder(op);
-      linalg::CopyOp::create(builder, op.getLoc(), op.getSource(),
-                             op.getTarget());
+      auto copy = linalg::CopyOp::create(builder, op.getLoc(), op.getSource(),
+                                         op.getTarget());
+      if (Attribute schedule = op->getAttr(te::TEDialect::kSchedule))
+        copy->setAttr(te::TEDialect::kSchedule, schedule);
       op.erase();
     }
     SmallVector<linalg::LinalgOp> ops;
@@ -46,8 +108,14 @@ struct VectorizeLinalgPass
       FailureOr<VectorNest> nest =
           VectorNest::create(builder, op, vectorBytes, lookup);
       if (failed(nest)) {
-        if (op->hasAttr(te::TEDialect::kSchedule))
+        auto schedule =
+            op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
+        if (!schedule)
+          continue;
+        if (namesVectors(schedule) ||
+            failed(emitLoops(op, schedule.getLevel(te::LevelKind::Parallel))))
           return signalPassFailure();
+        op->erase();
         continue;
       }
       emitVectorNest(builder, *nest);

@@ -843,6 +843,9 @@ class Footprint:
 def describe_kernel(op: Operation) -> Footprint:
     """Describes a te.kernel on packed tensors; ValueError with the reason if it cannot be scheduled."""
 
+def loops_of(op: Operation) -> list[tuple[int, bool]] | None:
+    """The loops of an operation of linalg, or a copy, on buffers: extents (-1: open), and whether iterations write apart."""
+
 def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
     """The attribute of the hardware configuration in a text, as JSON; ValueError with everything wrong with it."""
 

@@ -10,6 +10,10 @@
 #include "passes/TE/Footprint.h"
 
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include <nanobind/stl/pair.h>
 
 using namespace nb::literals;
 
@@ -40,6 +44,37 @@ const char *nameOf(acc::te::Role role) {
     return "output";
   }
   llvm_unreachable("all roles are handled");
+}
+
+/// The loops of an operation: extents, and whether what iterations write is
+/// theirs alone.
+std::optional<std::vector<std::pair<int64_t, bool>>>
+loopsOf(const acc::python::OpHandle &handle) {
+  auto known = [](int64_t size) {
+    return mlir::ShapedType::isDynamic(size) ? -1 : size;
+  };
+  std::vector<std::pair<int64_t, bool>> loops;
+  if (auto copy = llvm::dyn_cast<mlir::memref::CopyOp>(handle.get())) {
+    auto type = llvm::dyn_cast<mlir::MemRefType>(copy.getTarget().getType());
+    if (!type)
+      return std::nullopt;
+    for (int64_t size : type.getShape())
+      loops.emplace_back(known(size), true);
+    return loops;
+  }
+  auto op = llvm::dyn_cast<mlir::linalg::LinalgOp>(handle.get());
+  if (!op || !op.hasPureBufferSemantics())
+    return std::nullopt;
+  auto kinds = op.getIteratorTypesArray();
+  for (auto [axis, extent] : llvm::enumerate(op.getStaticLoopRanges())) {
+    bool isOwn = kinds[axis] == mlir::utils::IteratorType::parallel;
+    for (mlir::OpOperand &init : op.getDpsInitsMutable()) {
+      mlir::AffineMap map = op.getMatchingIndexingMap(&init);
+      isOwn &= map.isProjectedPermutation() && map.isFunctionOfDim(axis);
+    }
+    loops.emplace_back(known(extent), isOwn);
+  }
+  return loops;
 }
 
 /// A memory of a target, with the names of the roles that it plays.
@@ -157,4 +192,9 @@ void acc::python::bindTe(nb::module_ &m) {
       "op"_a,
       "What a te.kernel on packed tensors needs for any tile sizes. ValueError "
       "with the reason if it cannot be scheduled.");
+  m.def(
+      "loops_of", &loopsOf, "op"_a,
+      "The loops of an operation of linalg, or a copy, on buffers: the extent "
+      "of each, -1 if it is known at run time only, and whether its iterations "
+      "write to places of their own. None for any other operation.");
 }

@@ -4,7 +4,7 @@
 
 te.kernel @serial(%x: memref<8x5xf32>, %y: memref<5x16xf32>, %out: memref<8x16xf32>)
     attributes {target = #te.host} {
-  // expected-error @+1 {{needs a schedule of a level of kind vector and at most one of kind register, not}}
+  // expected-error @+1 {{needs a schedule of a level of kind vector, at most one of kind register and one of kind parallel, not}}
   linalg.matmul {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [2]>]>}
       ins(%x, %y : memref<8x5xf32>, memref<5x16xf32>) outs(%out : memref<8x16xf32>)
   te.return
@@ -66,5 +66,21 @@ te.kernel @left_to_loops(%x: memref<4xcomplex<f32>>, %out: memref<4xcomplex<f32>
   // expected-error @+1 {{has a schedule, but cannot be computed in vectors}}
   linalg.copy {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [4], kind = vector>]>}
       ins(%x : memref<4xcomplex<f32>>) outs(%out : memref<4xcomplex<f32>>)
+  te.return
+}
+
+// -----
+
+// What two chunks would write to the same place is not cut.
+te.kernel @sum(%a: memref<8x32xf32>, %b: memref<32xf32>) attributes {target = #te.host} {
+  // expected-error @+1 {{cannot run chunks of #te.tile<sizes = [2], kind = parallel> in parallel}}
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>],
+                  iterator_types = ["reduction", "parallel"],
+                  te.schedule = #te.schedule<tiles = [#te.tile<sizes = [2], kind = parallel>]>}
+      ins(%a : memref<8x32xf32>) outs(%b : memref<32xf32>) {
+  ^bb0(%x: f32, %y: f32):
+    %0 = arith.addf %x, %y : f32
+    linalg.yield %0 : f32
+  }
   te.return
 }

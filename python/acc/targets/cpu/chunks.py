@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from acc import _mlir, ir
+from acc.dialects import te
+from acc.schedule.language import Level, schedule_attribute
+
 if TYPE_CHECKING:
-    from acc import ir
     from acc.targets.cpu.schedule import Contraction, Processor, Tile
 
 __all__ = ["LEAST_CYCLES", "MANY", "Chunks", "choose_chunks", "contraction_cycles"]
@@ -82,6 +85,100 @@ def choose_chunks(
     return tile, Chunks(rows=tile.rows) if blocks > 1 else None
 
 
+_SLOW = {"exp": 12, "exp2": 12, "log": 12, "log1p": 12, "log2": 12, "tanh": 16, "erf": 16, "erfc": 20, "sqrt": 4}
+"""What a function of math costs, in simple operations, where it is vectorized."""
+
+CALL = 40
+"""What other functions cost: calls of a library, element by element."""
+
+BYTES = 16
+"""What a core reads and writes in a cycle of data that is not in its nearest cache."""
+
+EVEN = 64
+"""Chunks of a long axis have a multiple of so many elements: whole vectors, and lines of the cache."""
+
+
+def _element_cost(op: ir.Operation) -> int:
+    """What one iteration of an operation on buffers costs, in simple operations."""
+    cost = 1 + len(op.operands) // 2
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in block.operations:
+                dialect, _, name = inner.name.partition(".")
+                if dialect == "math":
+                    cost += _SLOW.get(name, CALL if name in _CALLED else 1)
+                elif name.startswith(("div", "rem")):
+                    cost += 4
+                elif dialect in ("scf", "memref"):
+                    cost += 8
+                else:
+                    cost += 1
+    return cost
+
+
+_CALLED = frozenset(
+    ("powf", "sin", "cos", "tan", "sinh", "cosh", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "cbrt")
+)
+
+
+def _known_bytes(op: ir.Operation) -> int:
+    """The bytes of an operation's buffers, open sizes taken for one."""
+    total = 0
+    for value in op.operands:
+        if ir.MemRefType.isinstance(value.type):
+            element = ir.MemRefType(value.type).element_type
+            width = element.width if isinstance(element, ir.IntegerType | ir.FloatType) else 64
+            total += math.prod(max(size, 1) for size in ir.shape_of(value)) * -(-width // 8)
+    return total
+
+
+def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int, vector_bytes: int) -> dict[int, int]:
+    """The sizes of chunks by loop, of an operation whose loops have these extents, -1 for open ones; empty for none.
+
+    loops: with each, whether its iterations write to places of their own, so that it may be cut. cost: of an iteration,
+    in simple operations, which are done for every element of a vector at once. moved: bytes of all buffers.
+    """
+    lanes = vector_bytes // 4
+    known = math.prod(extent for extent, _ in loops if extent > 0)
+    cycles = max(known * cost / lanes, moved / BYTES)
+    inner = [math.prod(extent for extent, _ in loops[axis + 1 :] if extent > 0) for axis in range(len(loops))]
+    opened = [axis for axis, (extent, own) in enumerate(loops) if extent < 0 and own]
+    if opened and all(extent != 0 for extent, _ in loops):
+        # Their product is known in a run only: chunks have enough work to be worth it, and are as many as it takes.
+        sizes = {axis: 1 for axis in opened}
+        last = opened[-1]
+        sizes[last] = max(1, math.ceil(LEAST_CYCLES / 2 / max(cycles, 1)))
+        return sizes
+    if cycles < LEAST_CYCLES:
+        return {}
+    candidates = [axis for axis, (extent, own) in enumerate(loops) if own and extent > 1]
+    if not candidates:
+        return {}
+    # An outer axis keeps what a thread writes together, if there is enough of it.
+    axis = next((a for a in candidates if loops[a][0] >= SOME), max(candidates, key=lambda a: (loops[a][0], -a)))
+    extent = loops[axis][0]
+    size = math.ceil(extent / MANY)
+    if axis == candidates[-1] and inner[axis] == 1 and extent >= 2 * EVEN:
+        size = math.ceil(size / EVEN) * EVEN
+    return {axis: size} if size < extent else {}
+
+
+def make_loop_schedules(module: ir.Operation, vector_bytes: int) -> None:
+    """Cuts the loops of native kernels on buffers into chunks: of what is no contraction, and in no loop itself."""
+    for kernel in module.regions[0].blocks[0].operations:
+        if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
+            continue
+        for block in kernel.regions[0].blocks:
+            for op in block.operations:
+                loops = _mlir.loops_of(op)
+                if not loops or "te.schedule" in op.attributes:
+                    continue
+                sizes = choose_loop_chunks(loops, _element_cost(op), _known_bytes(op), vector_bytes)
+                if sizes:
+                    level = Level.of(sizes, te.LevelKind.Parallel)
+                    op.attributes["te.schedule"] = schedule_attribute(op.context, [level])
+
+
 def parallel_loops(module: ir.Module) -> dict[str, str]:
     """What threads compute at the same time, in words, by kernel as policies call it; of a module on buffers."""
     words: dict[str, str] = {}
@@ -107,3 +204,7 @@ def _words(kernel: ir.Operation) -> Iterator[str]:
             if op.name == "cpu.contract" and (chunks := op.attributes.get("chunks")) is not None:
                 outputs, rows = (int(size) for size in chunks.value)
                 yield f"{outputs} outputs" if outputs else f"{rows} rows"
+            elif (schedule := op.attributes.get("te.schedule")) is not None:
+                for level in te.ScheduleAttr(schedule).tiles.value:
+                    sizes = te.TileAttr(level).sizes.value
+                    yield " x ".join(str(size) if size else "all" for size in sizes) + " iterations"

@@ -17,7 +17,7 @@ from acc.container import Constant, Splat, link
 from acc.interruptible import interruptible
 from acc.passes import host, te, upstream
 from acc.passmanager import PassManager
-from acc.targets.cpu.chunks import parallel_loops
+from acc.targets.cpu.chunks import make_loop_schedules, parallel_loops
 from acc.targets.cpu.schedule import Processor, make_cpu_schedules
 from acc.targets.cpu.target import CpuOptions
 
@@ -58,10 +58,16 @@ def make_te(pm: PassManager, options: CpuOptions) -> None:
 
 
 def make_buffers(pm: PassManager, options: CpuOptions) -> None:
-    """Bufferizes main and the native kernels."""
+    """Bufferizes main and the native kernels, and says which of their loops are cut into chunks for threads."""
+    processor = Processor.from_features(options.all_features())
+
+    def cut(operation: ir.Operation) -> None:
+        make_loop_schedules(operation, processor.vector_bytes)
+
     pm.add(host.bufferize(alignment=options.alignment))
     pm.add(upstream.canonicalize())
     pm.add(upstream.cse())
+    pm.add(cut, "schedule-cpu-loops")
 
 
 def make_llvm(pm: PassManager, options: CpuOptions) -> None:
