@@ -45,6 +45,8 @@ struct IntrinsicMatch {
   llvm::SmallVector<mlir::AffineMap> maps;
   /// The value of the intrinsic's scalar argument.
   std::optional<int64_t> immediate;
+  /// Attributes in the body of the operation that the definition leaves open.
+  mlir::NamedAttrList attributes;
   /// The leading loops of the operation, which the intrinsic does not cover,
   /// and their extents.
   unsigned outerLoops = 0;

@@ -58,6 +58,10 @@ LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
       !mlir::isa<ActivationAttr>(attribute.getValue()))
     return op->emitError() << "attribute " << attribute.getName()
                            << " must be a #vta.activation";
+  if (attribute.getName() == kTable &&
+      !mlir::isa<UnitAttr>(attribute.getValue()))
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be a unit";
   if (attribute.getName() != ConfigAttr::kName)
     return success();
   if (!mlir::isa<ConfigAttr>(attribute.getValue()))

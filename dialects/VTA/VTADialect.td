@@ -28,6 +28,9 @@ def VTA_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kLanes = "vta.lanes";
     /// The steps that compute a graph.lookup, a #vta.activation.
     static constexpr ::llvm::StringLiteral kActivation = "vta.activation";
+    /// Attribute of a graph.lookup that the vector unit does by a table of its
+    /// own, one for all channels; a unit.
+    static constexpr ::llvm::StringLiteral kTable = "vta.table";
 
     void registerAttributes();
   }];

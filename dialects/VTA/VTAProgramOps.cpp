@@ -296,9 +296,22 @@ LogicalResult ProgramOp::verify() {
                            << "integers with static shape and identity layout, "
                            << "but is " << type;
   }
-  if (!ConfigAttr::lookup(*this))
+  ConfigAttr config = ConfigAttr::lookup(*this);
+  if (!config)
     return emitOpError() << "needs a module with a '" << ConfigAttr::kName
                          << "' attribute";
+  if (!getTables())
+    return success();
+  if (getCached())
+    return emitOpError("has tables beside its micro-ops, which have their "
+                       "places already");
+  if (!config.getConfig().aluTable)
+    return emitOpError("has tables, which need ALU_TABLE");
+  for (auto table : getTables()->getAsRange<DenseI8ArrayAttr>())
+    if (table.size() != isa::Config::kTableEntries)
+      return emitOpError() << "has a table of " << table.size()
+                           << " entries, expected "
+                           << isa::Config::kTableEntries;
   return success();
 }
 
@@ -328,6 +341,12 @@ LogicalResult ProgramOp::verifyRegions() {
                << "), but the table has " << tableSize;
       loop->uopBgn = loop->uopEnd = 0;
     }
+    if (const isa::AluInsn *alu = insn.alu();
+        alu && alu->op == isa::AluOp::Table && getTables() &&
+        (alu->imm < 0 || alu->imm >= int32_t(getTables()->size())))
+      return op.emitOpError()
+             << "looks up in table " << alu->imm << ", but the program has "
+             << getTables()->size();
     if (auto problem = codec.check(insn))
       return op.emitOpError() << *problem;
     if (auto problem = isa::checkForm(insn))

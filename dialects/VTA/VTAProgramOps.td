@@ -33,6 +33,10 @@ def VTA_ProgramOp : VTA_Op<"program", [
     the table; from then on they are entries of the micro-op scratchpad, filled
     by LOADs.
 
+    Until then, too, the immediate of a `table` is a number among `tables`, if the
+    program has such, each of 256 entries from that of -128 on. Afterwards tables
+    are micro-ops as well, and immediates count those in the scratchpad.
+
     Everything is verified against the `vta.config` of the enclosing module.
     The layer of an instruction is its location.
 
@@ -50,11 +54,12 @@ def VTA_ProgramOp : VTA_Op<"program", [
     SymbolNameAttr:$sym_name,
     TypeArrayAttr:$buffers,
     UnitAttr:$cached,
-    OptionalAttr<VTA_UopsAttr>:$uops);
+    OptionalAttr<VTA_UopsAttr>:$uops,
+    OptionalAttr<TypedArrayAttrBase<DenseI8ArrayAttr, "tables">>:$tables);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `` custom<BufferTypes>($buffers) (`cached` $cached^)? (`uops` $uops^)?
-    attr-dict-with-keyword $body
+    (`tables` $tables^)? attr-dict-with-keyword $body
   }];
   let builders = [
     OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::TypeRange":$buffers)>];

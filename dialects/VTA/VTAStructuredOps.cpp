@@ -318,8 +318,8 @@ void AluOp::build(OpBuilder &builder, OperationState &state, AluKind op,
   SmallVector<int64_t> staticBounds;
   SmallVector<Value> dynamicBounds;
   dispatchIndexOpFoldResults(bounds, dynamicBounds, staticBounds);
-  build(builder, state, op, dst, src, IntegerAttr(), dynamicBounds,
-        staticBounds, builder.getAffineMapArrayAttr(maps));
+  build(builder, state, op, dst, src, IntegerAttr(), DenseI8ArrayAttr(),
+        dynamicBounds, staticBounds, builder.getAffineMapArrayAttr(maps));
 }
 
 void AluOp::build(OpBuilder &builder, OperationState &state, AluKind op,
@@ -329,6 +329,17 @@ void AluOp::build(OpBuilder &builder, OperationState &state, AluKind op,
   SmallVector<Value> dynamicBounds;
   dispatchIndexOpFoldResults(bounds, dynamicBounds, staticBounds);
   build(builder, state, op, dst, Value(), builder.getI32IntegerAttr(imm),
+        DenseI8ArrayAttr(), dynamicBounds, staticBounds,
+        builder.getAffineMapArrayAttr(map));
+}
+
+void AluOp::build(OpBuilder &builder, OperationState &state, Value dst,
+                  DenseI8ArrayAttr table, ArrayRef<OpFoldResult> bounds,
+                  AffineMap map) {
+  SmallVector<int64_t> staticBounds;
+  SmallVector<Value> dynamicBounds;
+  dispatchIndexOpFoldResults(bounds, dynamicBounds, staticBounds);
+  build(builder, state, AluKind::Table, dst, Value(), IntegerAttr(), table,
         dynamicBounds, staticBounds, builder.getAffineMapArrayAttr(map));
 }
 
@@ -340,13 +351,33 @@ AffineMap AluOp::getMap(unsigned index) {
   return cast<AffineMapAttr>(getMaps()[index]).getValue();
 }
 
+/// A table, where there is one, must have all entries.
+static LogicalResult verifyTable(Operation *op, DenseI8ArrayAttr table) {
+  if (!table || table.size() == isa::Config::kTableEntries)
+    return success();
+  return op->emitOpError() << "must have a table of "
+                           << isa::Config::kTableEntries << " entries, not "
+                           << table.size();
+}
+
+LogicalResult LookupStepOp::verify() {
+  return verifyTable(*this, getTableAttr());
+}
+
 LogicalResult AluOp::verify() {
   if (failed(verifyScratchpad(*this, "dst", getDst().getType(),
                               MemorySpace::Acc)) ||
       failed(verifyBounds(*this, getStaticBounds(), getBounds().size())))
     return failure();
-  if (bool(getSrc()) == bool(getImm()))
+  if ((getOp() == AluKind::Table) != bool(getTableAttr()))
+    return emitOpError(getTableAttr() ? "must be a look-up to have a table"
+                                      : "must have a table to look up in");
+  if (getTableAttr() && (getSrc() || getImm()))
+    return emitOpError("must have no operand beside a table");
+  if (!getTableAttr() && bool(getSrc()) == bool(getImm()))
     return emitOpError("must have either a src operand or an immediate");
+  if (failed(verifyTable(*this, getTableAttr())))
+    return failure();
   if (getImm() && !llvm::isInt<16>(int32_t(*getImm())))
     return emitOpError() << "immediate " << int32_t(*getImm())
                          << " does not fit in 16 signed bits";
@@ -381,9 +412,6 @@ LogicalResult AluOp::verify() {
                               " src in front of the element must have as many,"
                               " and its map end with 0";
   }
-  if (isa::kAluOpFacts[static_cast<int>(getOp())].sources == 0 && !getImm())
-    return emitOpError() << stringifyAluKind(getOp())
-                         << " has nothing but an immediate";
   bool commutes = getOp() == AluKind::Min || getOp() == AluKind::Max ||
                   getOp() == AluKind::Add;
   for (auto [dim, bound] : llvm::enumerate(getStaticBounds()))

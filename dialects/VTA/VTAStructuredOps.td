@@ -156,6 +156,8 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
     the order of the points is not defined, so only `min`, `max` and `add`
     allow it. `requantize` has no immediate, and three sources: the dimension of
     src in front of the hardware element holds them, and src_map ends with 0.
+    `table` has no operand but `table`: what becomes of the low 8 bits of dst,
+    256 entries from that of -128 on.
 
     ```mlir
     vta.alu max outs(%acc : memref<2x14x14x1x16xi32, #vta.mem<acc>>) imm 0
@@ -164,6 +166,9 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
         ins(%bias : memref<2x1x16xi32, #vta.mem<acc>>) bounds [2, 14, 14]
         maps [affine_map<(d0, d1, d2) -> (d0, d1, d2)>,
               affine_map<(d0, d1, d2) -> (d0)>]
+    vta.alu table outs(%acc : memref<2x14x14x1x16xi32, #vta.mem<acc>>)
+        table [-128, -127, ...] bounds [2, 14, 14]
+        maps [affine_map<(d0, d1, d2) -> (d0, d1, d2)>]
     ```
   }];
   let arguments = (ins
@@ -171,12 +176,13 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
     Arg<AnyMemRef, "", [MemRead, MemWrite]>:$dst,
     Arg<Optional<AnyMemRef>, "", [MemRead]>:$src,
     OptionalAttr<I32Attr>:$imm,
+    OptionalAttr<DenseI8ArrayAttr>:$table,
     Variadic<Index>:$bounds,
     DenseI64ArrayAttr:$static_bounds,
     AffineMapArrayAttr:$maps);
   let assemblyFormat = [{
     $op `outs` `(` $dst `:` type($dst) `)` (`ins` `(` $src^ `:` type($src) `)`)?
-    (`imm` $imm^)?
+    (`imm` $imm^)? (`table` $table^)?
     `bounds` custom<DynamicIndexList>($bounds, $static_bounds)
     `maps` $maps attr-dict
   }];
@@ -185,6 +191,10 @@ def VTA_AluOp : VTA_Op<"alu", [AttrSizedOperandSegments]> {
                    "::llvm::ArrayRef<::mlir::OpFoldResult>":$bounds,
                    "::llvm::ArrayRef<::mlir::AffineMap>":$maps)>,
     OpBuilder<(ins "AluKind":$op, "::mlir::Value":$dst, "int32_t":$imm,
+                   "::llvm::ArrayRef<::mlir::OpFoldResult>":$bounds,
+                   "::mlir::AffineMap":$map)>,
+    // By a table.
+    OpBuilder<(ins "::mlir::Value":$dst, "::mlir::DenseI8ArrayAttr":$table,
                    "::llvm::ArrayRef<::mlir::OpFoldResult>":$bounds,
                    "::mlir::AffineMap":$map)>];
   let extraClassDeclaration = [{
@@ -208,6 +218,24 @@ def VTA_RequantizeStepOp : VTA_Op<"requantize_step", [Pure]> {
   let arguments = (ins I32:$acc, I32:$bias, I32:$scaling, I32:$bounds);
   let results = (outs I32:$result);
   let assemblyFormat = "$acc `by` $bias `,` $scaling `,` $bounds attr-dict";
+}
+
+def VTA_LookupStepOp : VTA_Op<"lookup_step", [Pure]> {
+  let summary = "One accumulator by a table of the vector unit";
+  let description = [{
+    What the operation `table` makes of the low 8 bits of one accumulator: its
+    entry in a table of 256, from that of -128 on, extended to 32 bits. The body
+    of a kernel's linalg operation, which `vta.alu table` replaces. Without a
+    table it stands for a look-up in any, as in the definition of an intrinsic.
+
+    ```mlir
+    %y = vta.lookup_step %a in [-128, -127, ...]
+    ```
+  }];
+  let arguments = (ins I32:$acc, OptionalAttr<DenseI8ArrayAttr>:$table);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$acc (`in` $table^)? attr-dict";
+  let hasVerifier = 1;
 }
 
 #endif // ACC_DIALECTS_VTA_VTASTRUCTUREDOPS_TD

@@ -103,6 +103,9 @@ LogicalResult Matcher::matchValue(Value mine, Value theirs) {
   if (!computed || computed->getName() != defined->getName() ||
       computed->getResultTypes() != defined->getResultTypes())
     return fail("the bodies differ");
+  for (NamedAttribute attribute : computed->getAttrs())
+    if (!defined->getAttr(attribute.getName()))
+      match.attributes.set(attribute.getName(), attribute.getValue());
   auto all = [&](ValueRange operands) {
     for (auto [operand, expected] : llvm::zip(operands, defined->getOperands()))
       if (failed(matchValue(operand, expected)))

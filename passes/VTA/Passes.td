@@ -85,7 +85,8 @@ def VTAExpandSteps : Pass<"vta-expand-steps", "::mlir::ModuleOp"> {
   let description = [{
     A kernel that no schedule makes fit the accelerator runs on the host, in the
     layout and the steps that it has. This replaces what only the accelerator
-    has a word for, vta.requantize_step, by arithmetic.
+    has a word for: vta.requantize_step by arithmetic, vta.lookup_step by an
+    element of a constant.
 
     ```mlir
     %y = vta.requantize_step %a by %bias, %scaling, %bounds
@@ -98,7 +99,8 @@ def VTAExpandSteps : Pass<"vta-expand-steps", "::mlir::ModuleOp"> {
     %y = arith.trunci %r : i64 to i32
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def VTANarrowElements : Pass<"vta-narrow-elements", "::mlir::ModuleOp"> {
@@ -398,6 +400,11 @@ def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
     table as far as there is free room, and evicted when it is the one whose
     next use is farthest away.
 
+    Tables of a program (`tables`) become micro-ops behind all others, and their
+    places are the last ones of the memory. As many of them stay there at a time
+    as makes what is loaded, tables and micro-ops, least. Immediates of look-ups
+    name places then.
+
     ```mlir
     vta.program @k() uops <[0, 0, 0], [0, 1, 9]> {
       vta.insn.gemm uop [0, 2]
@@ -406,6 +413,18 @@ def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
     vta.program @k() cached uops <[0, 0, 0], [0, 1, 9]> {
       vta.insn.load uop sram 0 dram 0[0] size [1, 2] stride 2
       vta.insn.gemm uop [0, 2]
+    }
+    ```
+    With ALU_TABLE, and a micro-op memory of 8192 entries,
+    ```mlir
+    vta.program @k() uops <[0, 0, 0]> tables [array<i8: -128, -127, ...>] {
+      vta.insn.alu table imm 0 uop [0, 1]
+    }
+    // becomes
+    vta.program @k() cached uops <[0, 0, 0], [0, 0, 0], [1, 0, 0], ...> {
+      vta.insn.load uop sram 0 dram 0[0] size [1, 1] stride 1
+      vta.insn.load uop sram 7936 dram 0[1] size [1, 256] stride 256
+      vta.insn.alu table imm 7 uop [0, 1]
     }
     ```
   }];

@@ -15,13 +15,14 @@ def draw(rng: np.random.Generator, config: _runtime.Config, length: int) -> tupl
     size = 64 * max(config.element_bytes(m) for m in ("inp", "wgt", "acc"))
     streams = Streams(rng, config, size)
     table = streams.uop_table(streams.uops)
-    head = "\n".join(f".uop dst={d} src={s} wgt={w}" for d, s, w in table)
+    entries, loads = streams.tables()
+    head = "\n".join(f".uop dst={d} src={s} wgt={w}" for d, s, w in table + entries)
     words = np.frombuffer(_runtime.Program.parse(head, config).uops, np.uint8)
     page = -(-len(words) // size) * size
     dram = rng.integers(0, 256, page + size).astype(np.uint8)
     dram[: len(words)] = words
     # Wrapping has to happen: accumulators start with large values.
-    insns = [Insn("load.uop", {"sram": 0, "dram": 0, "y": 1, "x": len(table), "stride": len(table)})]
+    insns = [Insn("load.uop", {"sram": 0, "dram": 0, "y": 1, "x": len(table), "stride": len(table)}), *loads]
     for memory in ("inp", "wgt", "acc"):
         for _ in range(3):
             insns.append(streams.copy(memory, page, size))

@@ -87,8 +87,8 @@ PATTERNS: dict[str, tuple[Build, str]] = {
     ),
     "swish": (
         lambda n: n.qdq(n.op("Mul", x := n.qdq(n.conv(n.start())), n.op("Sigmoid", x))),
-        "computed by a table of 256 entries, which the vector unit does not have: a circuit with such tables would do, "
-        "or a function of lines (LeakyReLU, HardSwish)",
+        "computed by a table of 256 entries, which the vector unit does not have: a configuration with ALU_TABLE would "
+        "do, or a function of lines (LeakyReLU, HardSwish) in its place",
     ),
     "convolution before a swish": (
         lambda n: n.qdq(n.op("Mul", c := n.conv(n.start()), n.op("Sigmoid", c))),

@@ -207,6 +207,19 @@ class QdqModel:
         value = self._node(op_type, [self.dequantize(x), *map(self._constant, constants)], **attributes)
         return self._quantize(value, x.shape, self.scale(x.scale), self.zero_point())
 
+    def gated(self, x: Quantized, op_type: str, quantized: bool = False) -> Quantized:
+        """x * gate(x): with "Sigmoid" SiLU, with "Erf" nearly GELU; `quantized`: the gate by itself, too."""
+        value = self.dequantize(x)
+        gate = self._node(op_type, [value])
+        if quantized:
+            gate = self.dequantize(self._quantize(gate, x.shape, self.scale(1 / 128), self.zero_point()))
+        return self._quantize(self._node("Mul", [value, gate]), x.shape, self.scale(x.scale), self.zero_point())
+
+    def scaled(self, x: Quantized, gate: Quantized) -> Quantized:
+        """The product of an image with one number for each channel."""
+        value = self._node("Mul", [self.dequantize(x), self.dequantize(gate)])
+        return self._quantize(value, x.shape, self.scale(x.scale), self.zero_point())
+
     def max_pool(self, x: Quantized, kernel: int, stride: int, pad: int) -> Quantized:
         value = self._node(
             "MaxPool", [self.dequantize(x)], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4

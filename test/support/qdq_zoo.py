@@ -337,4 +337,8 @@ def random_config(seed: int) -> dict[str, int]:
     for key in ("ALU_REQUANTIZE", "GEMM_SET"):
         if rng.random() < 0.4:
             config[key] = 1
+    # A table has 256 entries, among the micro-ops, and so many accumulators must a micro-op be able to name.
+    has_room = config["LOG_UOP_BUFF_SIZE"] >= 11 and config["LOG_ACC_BUFF_SIZE"] - element["ACC"] >= 8
+    if has_room and rng.random() < 0.4:
+        config["ALU_TABLE"] = 1
     return config

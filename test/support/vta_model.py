@@ -33,6 +33,8 @@ def random_config(rng: np.random.Generator) -> _runtime.Config:
         }
         if rng.random() < 0.5:
             keys |= {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
+        if rng.random() < 0.3:
+            keys["ALU_TABLE"] = 1
         if rng.random() < 0.5:
             keys["LOG_BLOCK"] = keys.pop("LOG_BLOCK_IN")
             del keys["LOG_BLOCK_OUT"]
@@ -42,6 +44,9 @@ def random_config(rng: np.random.Generator) -> _runtime.Config:
             continue
         if all(config.depth(m) >= 8 for m in ("uop", "inp", "wgt", "acc")):
             return config
+
+
+TABLE_ENTRIES = 256
 
 
 def unpack(data: np.ndarray, bits: int) -> np.ndarray:
@@ -146,12 +151,19 @@ class Model:
                     if kind == "gemm":
                         before = 0 if suffix == "set" else self.acc[d]
                         self.acc[d] = 0 if suffix == "reset" else wrap(before + self.inp[s] @ self.wgt[w].T)
+                    elif suffix == "table":
+                        self.acc[d] = self.table(imm)[self.acc[d] & 255]
                     elif suffix == "requantize":
                         if s != source:
                             source, parameters = s, self.acc[s : s + 3].copy()
                         self.acc[d] = self.requantize(self.acc[d], *parameters)
                     else:
                         self.acc[d] = self.alu(suffix, self.acc[d], np.int64(imm) if use_imm else self.acc[s])
+
+    def table(self, imm: int) -> np.ndarray:
+        """What becomes of each byte: the low bits of the destinations of some of the last micro-ops."""
+        first = self.c.table_begin(imm)
+        return self.uop[first : first + TABLE_ENTRIES, 0].astype(np.uint8).view(np.int8).astype(np.int64)
 
     @staticmethod
     def requantize(a: np.ndarray, bias: np.ndarray, scaling: np.ndarray, bounds: np.ndarray) -> np.ndarray:
@@ -202,6 +214,18 @@ class Streams:
             )
             for _ in range(stream_max)
         ]
+
+    def tables(self) -> tuple[list[tuple[int, int, int]], list[Insn]]:
+        """Entries of tables, as micro-ops that follow those of `uop_table` in DRAM, and the LOADs of all tables."""
+        if not self.c.alu_table:
+            return [], []
+        entries = [(self.pick(0, TABLE_ENTRIES - 1), 0, 0) for _ in range(2 * TABLE_ENTRIES)]
+        loads = []
+        for number in range(1 << self.c.log_tables):
+            first = self.uops + self.pick(0, TABLE_ENTRIES)
+            fields = {"sram": self.c.table_begin(number), "dram": first, "y": 1, "x": TABLE_ENTRIES}
+            loads.append(Insn("load.uop", {**fields, "stride": TABLE_ENTRIES}))
+        return entries, loads
 
     def copy(self, memory: str, base: int, size: int) -> Insn:
         """A LOAD or STORE within DRAM bytes [base, base + size)."""
@@ -266,7 +290,7 @@ class Streams:
         further = isa.ALU_SOURCES[op] - 1
         if top[1] + further >= self.c.depth("acc"):
             op, further = "mul", 0
-        fields["src"] = factors(self.c.depth("acc") - further, top[1])
-        fields["use_imm"] = 0 if further else self.pick(0, 1)
+        fields["src"] = factors(self.c.depth("acc") - max(further, 0), top[1])
+        fields["use_imm"] = int(further < 0) if further else self.pick(0, 1)
         fields["imm"] = self.pick(-40, 40) if op == "shr" else self.pick(-32768, 32767)
         return Insn(f"alu.{op}", fields)

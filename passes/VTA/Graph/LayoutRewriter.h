@@ -114,7 +114,7 @@ private:
   mlir::LogicalResult rewriteOp(graph::ScaleIntegerOp op);
   mlir::LogicalResult rewriteOp(graph::GlobalSumIntegerOp op);
   mlir::LogicalResult rewriteOp(graph::MaxPoolOp op);
-  /// A table that a policy knows steps for.
+  /// A table that the vector unit has, or that a policy knows steps for.
   mlir::LogicalResult rewriteOp(graph::LookupOp op);
 
   mlir::Block &block;

@@ -220,20 +220,45 @@ LogicalResult LayoutRewriter::rewriteOp(MaxPoolOp op) {
 
 LogicalResult LayoutRewriter::rewriteOp(LookupOp op) {
   auto how = op->getAttrOfType<ActivationAttr>(VTADialect::kActivation);
+  const bool hasTable = op->hasAttr(VTADialect::kTable);
   std::optional<ConstantBytes> bytes = ConstantBytes::read(op.getTable());
-  if (!how || !bytes)
+  if (!(how || hasTable) || !bytes)
     return op.emitOpError("cannot run on the accelerator without ")
-           << VTADialect::kActivation << " for a constant table";
-  for (int64_t row = 0, rows = shapeOf(op.getTable())[0]; row < rows; ++row)
-    for (int32_t value = -128; value < 128; ++value) {
-      int8_t entry = (*bytes)[row * 256 + value + 128];
-      if (how.evaluate(value, row) != entry)
+           << VTADialect::kTable << " or " << VTADialect::kActivation
+           << " for a constant table";
+  auto getEntry = [&](int64_t row, int32_t value) {
+    return int8_t((*bytes)[row * isa::Config::kTableEntries + value + 128]);
+  };
+  const int64_t rows = shapeOf(op.getTable())[0];
+  Lanes lanes = getKernelLanes(op.getInput());
+  steps.setLanes(lanes);
+  if (hasTable) {
+    SmallVector<int8_t> table;
+    for (int32_t value = -128; value < 128; ++value)
+      table.push_back(getEntry(0, value));
+    for (int64_t row = 1; row < rows; ++row)
+      for (int32_t value = -128; value < 128; ++value)
+        if (getEntry(row, value) != table[value + 128])
+          return op.emitOpError("has ")
+                 << VTADialect::kTable
+                 << ", but a table for each channel, and the vector unit looks "
+                    "up in one for all";
+    if (!steps.canLookUp())
+      return op.emitOpError("has ")
+             << VTADialect::kTable
+             << ", but the vector unit of this configuration has no tables";
+    return finish(op,
+                  steps.lookUp(b.getDenseI8ArrayAttr(table),
+                               getWide(op.getInput(), lanes)),
+                  lanes);
+  }
+  for (int64_t row = 0; row < rows; ++row)
+    for (int32_t value = -128; value < 128; ++value)
+      if (int8_t entry = getEntry(row, value);
+          how.evaluate(value, row) != entry)
         return op.emitOpError("has a ")
                << VTADialect::kActivation << " that computes "
                << how.evaluate(value, row) << " from " << value
                << ", its table has " << int32_t(entry);
-    }
-  Lanes lanes = getKernelLanes(op.getInput());
-  steps.setLanes(lanes);
   return finish(op, steps.activate(how, getWide(op.getInput(), lanes)), lanes);
 }

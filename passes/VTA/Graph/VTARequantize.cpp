@@ -167,6 +167,15 @@ Value VTASteps::applyAll(ArrayAttr steps, Value acc) {
   return acc;
 }
 
+Value VTASteps::lookUp(DenseI8ArrayAttr table, Value acc) {
+  int64_t loops = typeOf(acc).getRank();
+  return generic(
+      acc, {}, b.getMultiDimIdentityMap(loops), getAllParallel(loops),
+      [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+        return LookupStepOp::create(inner, inner.getI32Type(), x[0], table);
+      });
+}
+
 Value VTASteps::activate(ActivationAttr how, Value acc) {
   acc = applyAll(how.getBefore(), acc);
   if (!how.getRight().empty()) {

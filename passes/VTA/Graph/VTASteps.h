@@ -39,9 +39,10 @@ struct Tiles {
 };
 
 /// What not every vector unit does: products, shifts to the left, a whole
-/// requantization in one operation.
+/// requantization in one operation, look-ups in tables.
 struct VectorUnit {
-  bool multiplies = true, shiftsLeft = true, requantizes = false;
+  bool multiplies = true, shiftsLeft = true, requantizes = false,
+       looksUp = false;
 };
 
 struct ChannelBlocks;
@@ -139,6 +140,10 @@ public:
   // VTARequantize.cpp
   /// The steps of `how`, on values that fit i8; so does the result.
   mlir::Value activate(ActivationAttr how, mlir::Value acc);
+  /// acc = the table's entry for acc, of 256 from that of -128 on, if the unit
+  /// looks up.
+  mlir::Value lookUp(mlir::DenseI8ArrayAttr table, mlir::Value acc);
+  bool canLookUp() const { return unit.looksUp; }
 
 private:
   // OnePassRequantize.cpp

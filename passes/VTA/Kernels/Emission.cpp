@@ -25,6 +25,16 @@ static LogicalResult emitAlu(OpBuilder &builder, Location loc,
   auto kind = given ? given.getAs<AluKindAttr>("op") : nullptr;
   if (!kind)
     return failure();
+  if (kind.getValue() == AluKind::Table) {
+    auto table = dyn_cast_or_null<DenseI8ArrayAttr>(
+        match.attributes.get(LookupStepOp::getTableAttrName(OperationName(
+            LookupStepOp::getOperationName(), builder.getContext()))));
+    if (!table)
+      return failure();
+    AluOp::create(builder, loc, match.operands[0], table, match.bounds,
+                  match.maps[0]);
+    return success();
+  }
   if (!match.immediate) {
     // Of several elements that are read together, the first is named.
     SmallVector<AffineMap> maps = match.maps;

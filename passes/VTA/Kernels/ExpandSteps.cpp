@@ -11,6 +11,7 @@
 #include "dialects/TE/TEDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace acc::vta {
@@ -97,14 +98,43 @@ private:
   Type wide;
 };
 
+/// Reads the entry of a table that lies in front of the operation whose body
+/// the step is in.
+static Value expandLookup(LookupStepOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  DenseI8ArrayAttr table = op.getTableAttr();
+  auto type = RankedTensorType::get({table.size()}, b.getI8Type());
+  Value tensor;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(op->getParentOp());
+    tensor = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type, table.asArrayRef()));
+  }
+  // Entries count from that of -128.
+  Value byte = arith::TruncIOp::create(b, b.getI8Type(), op.getAcc());
+  Value flip = arith::ConstantOp::create(b, b.getI8IntegerAttr(-128));
+  Value entry = arith::IndexCastUIOp::create(
+      b, b.getIndexType(), arith::XOrIOp::create(b, byte, flip));
+  return arith::ExtSIOp::create(b, b.getI32Type(),
+                                tensor::ExtractOp::create(b, tensor, entry));
+}
+
 struct ExpandSteps : vta::impl::VTAExpandStepsBase<ExpandSteps> {
   void runOnOperation() override {
     SmallVector<RequantizeStepOp> steps;
+    SmallVector<LookupStepOp> lookups;
     for (auto kernel : getOperation().getOps<te::KernelOp>())
-      if (kernel.getTargetInterface().isHost())
+      if (kernel.getTargetInterface().isHost()) {
         kernel.walk([&](RequantizeStepOp step) { steps.push_back(step); });
+        kernel.walk([&](LookupStepOp step) { lookups.push_back(step); });
+      }
     for (RequantizeStepOp step : steps) {
       step.replaceAllUsesWith(Expansion(step).run());
+      step.erase();
+    }
+    for (LookupStepOp step : lookups) {
+      step.replaceAllUsesWith(expandLookup(step));
       step.erase();
     }
   }

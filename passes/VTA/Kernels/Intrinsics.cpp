@@ -82,6 +82,19 @@ te.intrin @vta_requantize emits "vta.alu" with {{op = #vta<alu_op requantize>} {
 }
 )mlir";
 
+static constexpr char kTable[] = R"mlir(
+te.intrin @vta_table emits "vta.alu" with {{op = #vta<alu_op table>} {{
+^bb0(%acc: memref<{0}x{1}xi32, #vta.mem<acc>>):
+  linalg.generic {{
+      indexing_maps = [affine_map<(b, o) -> (b, o)>], iterator_types = ["parallel", "parallel"]}
+      outs(%acc : memref<{0}x{1}xi32, #vta.mem<acc>>) {{
+  ^bb0(%a: i32):
+    %0 = vta.lookup_step %a
+    linalg.yield %0 : i32
+  }
+}
+)mlir";
+
 namespace {
 struct AluStep {
   const char *name, *op, *attributes;
@@ -116,5 +129,7 @@ std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
   }
   if (config.aluRequantize)
     text += llvm::formatv(kRequantize, batch, blockOut).str();
+  if (config.aluTable)
+    text += llvm::formatv(kTable, batch, blockOut).str();
   return text;
 }

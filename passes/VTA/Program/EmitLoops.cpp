@@ -118,7 +118,7 @@ void Emitter::emitSeparated(const isa::Instruction &insn,
   // A part of such a dimension becomes the innermost one, as small a part as
   // possible, since it is unrolled into micro-ops.
   LoopDim *best = nullptr;
-  int64_t part = config.depth(isa::Memory::Uop);
+  int64_t part = longestSequence;
   for (LoopDim &dim : dims) {
     if (dim.strides[0] == 0)
       continue;
@@ -227,7 +227,7 @@ void Emitter::emitNest(const isa::Instruction &insn,
   for (const LoopDim &dim : dims)
     count *= dim.size;
   size_t outside = 0;
-  int64_t room = config.depth(isa::Memory::Uop);
+  int64_t room = longestSequence;
   SmallVector<LoopDim> repeated;
   while (count > room) {
     LoopDim &dim = dims[outside];
@@ -343,7 +343,7 @@ void Emitter::emitUops(const isa::Instruction &insn, ArrayRef<isa::Uop> uops,
 }
 
 void Emitter::placeSequences() {
-  table = sequences.makeTable(config.depth(isa::Memory::Uop));
+  table = sequences.makeTable(longestSequence);
   for (isa::Instruction &insn : program.insns)
     if (auto *loop = const_cast<isa::MicroLoop *>(insn.loop())) {
       uint32_t size = loop->uopEnd - loop->uopBgn;

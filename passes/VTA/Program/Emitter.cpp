@@ -17,6 +17,7 @@ using namespace acc::vta;
 Emitter::Emitter(const isa::Config &config, isa::Dialect dialect,
                  int64_t aluStepsApart, Evaluator &evaluator, Location location)
     : config(config), dialect(dialect), aluStepsApart(aluStepsApart),
+      longestSequence(getLongestSequence(config, dialect)),
       evaluator(evaluator), location(location) {
   program.config = config;
 }
@@ -252,6 +253,10 @@ LogicalResult Emitter::emitAlu(AluOp op) {
   alu.useImm = op.getImm().has_value();
   alu.imm = alu.useImm ? int32_t(*op.getImm()) : 0;
   ArrayAttr maps = op.getMaps();
+  if (DenseI8ArrayAttr table = op.getTableAttr()) {
+    alu.useImm = true;
+    alu.imm = tables.intern(table);
+  }
   if (alu.useImm) {
     // Some designs read the source where there is an immediate.
     operands.push_back(operands.front());

@@ -52,6 +52,8 @@ public:
   isa::Program &getProgram() { return program; }
   llvm::ArrayRef<mlir::Location> getLocations() const { return locations; }
   llvm::ArrayRef<isa::Uop> getUops() const { return table; }
+  /// The tables that the program looks up in: immediates are their numbers.
+  const Tables &getTables() const { return tables; }
 
 private:
   // Emitter.cpp
@@ -118,6 +120,8 @@ private:
   isa::Config config;
   isa::Dialect dialect;
   int64_t aluStepsApart;
+  /// The most micro-ops that a sequence may have.
+  int64_t longestSequence;
   Evaluator &evaluator;
   isa::Program program;
   llvm::SmallVector<mlir::Location> locations;
@@ -126,6 +130,7 @@ private:
   /// numbers of sequences.
   Sequences sequences;
   std::vector<isa::Uop> table;
+  Tables tables;
 };
 
 } // namespace acc::vta

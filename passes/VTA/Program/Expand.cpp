@@ -92,6 +92,8 @@ struct Expand : vta::impl::VTAExpandBase<Expand> {
     if (!emitter.getUops().empty())
       program.setUopsAttr(
           UopsAttr::get(builder.getContext(), emitter.getUops()));
+    if (ArrayAttr tables = emitter.getTables().get())
+      program.setTablesAttr(tables);
     program.setInstructions(emitter.getProgram(), emitter.getLocations());
     numInstructions += emitter.getProgram().insns.size();
     numUops += emitter.getUops().size();

@@ -17,6 +17,13 @@
 using namespace acc;
 using namespace acc::vta;
 
+uint32_t acc::vta::getLongestSequence(const isa::Config &config,
+                                      isa::Dialect dialect) {
+  const bool mayLookUp = config.aluTable && dialect == isa::Dialect::Acc;
+  return config.depth(isa::Memory::Uop) -
+         (mayLookUp ? isa::Config::kTableEntries : 0);
+}
+
 uint32_t Sequences::intern(llvm::ArrayRef<isa::Uop> uops, Reads reads) {
   size_t hash = uops.size();
   for (const isa::Uop &uop : uops)

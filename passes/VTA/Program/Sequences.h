@@ -8,15 +8,22 @@
 #ifndef ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
 #define ACC_PASSES_VTA_PROGRAM_SEQUENCES_H
 
+#include "acc/vta/isa/Dialect.h"
 #include "acc/vta/isa/Instruction.h"
 
+#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/MapVector.h"
 
 #include <map>
 #include <unordered_map>
 #include <vector>
 
 namespace acc::vta {
+
+/// The most micro-ops that a sequence may have: all that the scratchpad has
+/// room for, beside one table where programs may look up in such.
+uint32_t getLongestSequence(const isa::Config &config, isa::Dialect dialect);
 
 /// The sequences of micro-ops that a program executes, each once, and their
 /// places in one table.
@@ -48,6 +55,29 @@ private:
   std::vector<uint32_t> positions;
   /// Numbers of sequences by hash.
   std::unordered_multimap<size_t, uint32_t> byHash;
+};
+
+/// The tables that a program looks up in, each once.
+class Tables {
+public:
+  /// The number of a table.
+  int32_t intern(mlir::DenseI8ArrayAttr table) {
+    auto [known, isNew] = numbers.try_emplace(table, numbers.size());
+    return known->second;
+  }
+
+  /// All of them in the order of their numbers; null if there are none.
+  mlir::ArrayAttr get() const {
+    if (numbers.empty())
+      return {};
+    llvm::SmallVector<mlir::Attribute> tables;
+    for (auto [table, number] : numbers)
+      tables.push_back(table);
+    return mlir::ArrayAttr::get(tables.front().getContext(), tables);
+  }
+
+private:
+  llvm::MapVector<mlir::Attribute, int32_t> numbers;
 };
 
 /// The beginnings and ends of the runs of micro-ops that instructions execute,

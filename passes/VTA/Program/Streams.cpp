@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/VTA/Program/Streams.h"
-#include "passes/VTA/Program/Sequences.h"
 
 #include "llvm/ADT/DenseSet.h"
 
@@ -69,6 +68,10 @@ LogicalResult Streams::append(ProgramOp program, ArrayRef<Place> places) {
       loop->uopBgn += moved;
       loop->uopEnd += moved;
     }
+    if (auto *alu = std::get_if<isa::AluInsn>(&insn.body);
+        alu && alu->op == isa::AluOp::Table && program.getTables())
+      alu->imm = tables.intern(
+          cast<DenseI8ArrayAttr>((*program.getTables())[alu->imm]));
     insns.push_back({insn, buffer, op.getLoc()});
   }
   return success();
@@ -132,5 +135,7 @@ void Streams::write(ProgramOp program, Location end) const {
   locations.push_back(end);
   if (!uops.empty())
     program.setUopsAttr(UopsAttr::get(program.getContext(), uops));
+  if (ArrayAttr all = tables.get())
+    program.setTablesAttr(all);
   program.setInstructions(result, locations);
 }

@@ -9,6 +9,7 @@
 #define ACC_PASSES_VTA_PROGRAM_STREAMS_H
 
 #include "dialects/VTA/VTADialect.h"
+#include "passes/VTA/Program/Sequences.h"
 
 #include <map>
 
@@ -59,6 +60,7 @@ private:
   /// The micro-ops as in #vta.uops, and where sequences of them begin.
   std::vector<int32_t> uops;
   std::map<std::vector<int32_t>, uint32_t> sequences;
+  Tables tables;
 };
 
 } // namespace acc::vta

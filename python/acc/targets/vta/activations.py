@@ -1,4 +1,7 @@
-"""Finds steps of the vector unit for functions of i8 that are given by their tables (graph.lookup).
+"""Finds how the vector unit computes functions of i8 that are given by their tables (graph.lookup): how many steps.
+
+Where the configuration declares tables (ALU_TABLE), one for all channels is a single step, but has to be loaded; steps
+without one need nothing but their immediates. What takes fewer cycles is chosen.
 
 A table is the result of float32 arithmetic that was rounded. Steps are integers: a product, a sum and a shift make a
 line, two of which, joined by a maximum or a minimum, are what LeakyReLU, PReLU and Abs are; one with bounds is
@@ -16,6 +19,7 @@ table, bounds behind the line leave it free to go on.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,12 +29,15 @@ import numpy.typing as npt
 from acc import ir
 from acc.dialects.graph import PlacementAttr
 from acc.dialects.vta import ActivationAttr, AluKind, StepAttr
+from acc.targets.vta.config import Hardware
+from acc.targets.vta.schedule import LATENCY_CYCLES, PORT_BYTES
 
-__all__ = ["Activation", "Step", "choose_activations", "find_activation"]
+__all__ = ["Activation", "Step", "TableStep", "choose_activation", "choose_activations", "find_activation", "find_ways"]
 
 Ints = npt.NDArray[np.int64]
 
 INPUTS: Ints = np.arange(-128, 128, dtype=np.int64)
+ENTRIES = INPUTS.size
 LARGEST_IMMEDIATE = 32767
 WORD = 1 << 31
 # How many factors of a line are tried for a shift: those that fit lie side by side.
@@ -107,6 +114,16 @@ class Activation:
 
         before, left, right, after = map(steps, (self.before, self.left, self.right, self.after))
         return ActivationAttr.get(before, left, right, self.join, after, context=context)
+
+
+@dataclass(frozen=True)
+class TableStep:
+    """A look-up in a table that the vector unit has loaded."""
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the vector unit for a vector of results, its loading aside."""
+        return 1
 
 
 def _run(steps: Iterable[Step], value: Ints) -> Ints:
@@ -307,22 +324,60 @@ def _search(data: bytes, scale: float | None, zero_point: int | None) -> Activat
     return None if turn is None else _two_lines(table, turn)
 
 
-def find_activation(op: ir.Operation) -> Activation | None:
-    """Steps that compute a graph.lookup, or None if none are known."""
+def _read_table(op: ir.Operation) -> npt.NDArray[np.int8] | None:
+    """The table of a graph.lookup, a row for all channels or one for each; None if it is not constant."""
     owner = op.operands[1].owner
     if not isinstance(owner, ir.Operation) or owner.name != "graph.constant":
         return None
     table = np.asarray(owner.attributes["value"].value, dtype=np.int8)
+    return np.broadcast_to(table, ir.shape_of(op.operands[1]))
+
+
+def find_activation(op: ir.Operation) -> Activation | None:
+    """Steps that compute a graph.lookup, or None if none are known."""
+    table = _read_table(op)
+    if table is None:
+        return None
     scale, zero_point = (op.attributes.get(name) for name in ("input_scale", "input_zero_point"))
     return _search(
-        np.broadcast_to(table, ir.shape_of(op.operands[1])).tobytes(),
+        table.tobytes(),
         None if scale is None else float(scale.value),
         None if zero_point is None else int(zero_point.value),
     )
 
 
-def choose_activations(module: ir.Operation, target: str = "vta") -> None:
-    """Writes `vta.activation` on every table that the accelerator computes."""
+def _count_vectors(shape: Sequence[int], hardware: Hardware) -> int:
+    """Vectors of results that the vector unit computes, of images (N, C, ...) or sequences (N, M, K)."""
+    rows, channels = (1, 2) if len(shape) == 3 else (0, 1)
+    sizes = list(shape)
+    sizes[rows] = -(-sizes[rows] // hardware.config.batch)
+    sizes[channels] = -(-sizes[channels] // hardware.config.block_out)
+    return math.prod(sizes)
+
+
+def find_ways(op: ir.Operation, hardware: Hardware) -> list[Activation | TableStep]:
+    """How the vector unit can compute a graph.lookup, what takes the fewest cycles in all first."""
+    if hardware.dialect == "public":
+        return []
+    vectors = _count_vectors(ir.shape_of(op.result), hardware)
+    found: dict[Activation | TableStep, int] = {}
+    if (steps := find_activation(op)) is not None:
+        found[steps] = vectors * steps.cycles
+    table = _read_table(op)
+    if hardware.config.alu_table and table is not None and (table[:1] == table).all():
+        loading = LATENCY_CYCLES + ENTRIES * hardware.config.element_bytes("uop") // PORT_BYTES
+        found[TableStep()] = vectors * TableStep().cycles + loading
+    return sorted(found, key=found.__getitem__)
+
+
+def choose_activation(op: ir.Operation, hardware: Hardware) -> Activation | TableStep | None:
+    """The best of these ways, of those that take no longer than the user allows."""
+    limit = hardware.activation_cycles
+    return next((way for way in find_ways(op, hardware) if limit is None or way.cycles <= limit), None)
+
+
+def choose_activations(module: ir.Operation, hardware: Hardware, target: str = "vta") -> None:
+    """Writes `vta.activation` or `vta.table` on every table that the accelerator computes."""
     for function in module.regions[0].blocks[0]:
         if function.name != "func.func" or not len(function.regions[0].blocks):
             continue
@@ -330,5 +385,9 @@ def choose_activations(module: ir.Operation, target: str = "vta") -> None:
             placement = op.attributes.get("graph.placement")
             if op.name != "graph.lookup" or not isinstance(placement, PlacementAttr) or placement.target is None:
                 continue
-            if placement.target.value == target and (found := find_activation(op)) is not None:
-                op.attributes["vta.activation"] = found.attribute(op.context)
+            if placement.target.value != target or (chosen := choose_activation(op, hardware)) is None:
+                continue
+            if isinstance(chosen, TableStep):
+                op.attributes["vta.table"] = ir.UnitAttr.get(op.context)
+            else:
+                op.attributes["vta.activation"] = chosen.attribute(op.context)

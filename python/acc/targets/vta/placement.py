@@ -15,7 +15,7 @@ from acc import ir
 from acc._mlir import count_bits, find_channel_move
 from acc.targets.reasons import Blame, Reason, element_of, explain
 from acc.targets.vta import movement
-from acc.targets.vta.activations import find_activation
+from acc.targets.vta.activations import find_ways
 from acc.targets.vta.config import Hardware
 
 __all__ = ["RULES", "can_continue", "keep_layout", "refuse"]
@@ -194,20 +194,24 @@ def _may_requantize(op: ir.Operation, hardware: Hardware) -> str:
 
 
 def _is_few_steps(op: ir.Operation, hardware: Hardware) -> str:
-    """A rule for tables: integers may compute what is one between real numbers."""
+    """A rule for tables: the vector unit may have them, or integers compute what is one between real numbers."""
     reason = "computed by a table of 256 entries, which the vector unit does not have"
     if hardware.dialect == "public":
         return f"{reason}, and the dialect 'public' has no multiplication"
-    found = find_activation(op)
-    if found is None:
-        return f"{reason}: a circuit with such tables would do, or a function of lines (LeakyReLU, HardSwish)"
+    ways = find_ways(op, hardware)
+    if not ways and hardware.config.alu_table:
+        return "computed by a table of 256 entries for each channel, and the vector unit looks up in one for all"
+    if not ways:
+        return (
+            f"{reason}: a configuration with ALU_TABLE would do, or a function of lines (LeakyReLU, HardSwish) in its "
+            "place"
+        )
     limit = hardware.activation_cycles
-    if limit is None or found.cycles <= limit:
+    least = min(way.cycles for way in ways)
+    if limit is None or least <= limit:
         return ""
-    return (
-        f"takes {found.cycles} cycles of the vector unit for every vector of results, and 'activation_cycles' allows "
-        f"{limit}"
-    )
+    cycles = "1 cycle" if least == 1 else f"{least} cycles"
+    return f"takes {cycles} of the vector unit for every vector of results, and 'activation_cycles' allows {limit}"
 
 
 def _is_laid_out(value: ir.Value, hardware: Hardware) -> bool:

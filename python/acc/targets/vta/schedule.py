@@ -28,7 +28,7 @@ from acc.schedule import (
 from acc.targets.base import Decision
 from acc.targets.vta.config import Hardware as Accelerator
 
-__all__ = ["MEMORIES", "PORT_BYTES", "Options", "VtaHardware", "make_vta_schedules"]
+__all__ = ["LATENCY_CYCLES", "MEMORIES", "PORT_BYTES", "Options", "VtaHardware", "make_vta_schedules"]
 
 MEMORIES = {"input": "inp", "weight": "wgt", "accumulator": "acc", "output": "out"}
 """What the VTA calls the memories that play the roles of a footprint. It stores from "out", a copy of "acc"."""

@@ -257,7 +257,7 @@ class Vta(Accelerator):
         pm.add(lambda module: choose_folds(module, self._hardware, given=choices.folds), "fold-windows")
         if choices.lanes:
             pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
-        pm.add(choose_activations, "choose-activations")
+        pm.add(lambda module: choose_activations(module, self._hardware), "choose-activations")
         pm.add(vta_passes.pack_layout())
 
     def add_outlined(self, pm: PassManager) -> None:
