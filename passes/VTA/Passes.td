@@ -398,7 +398,7 @@ def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
     that fill it. A table that fits is loaded once; otherwise a sequence is
     loaded when it is first needed, together with those that follow it in the
     table as far as there is free room, and evicted when it is the one whose
-    next use is farthest away.
+    next use is farthest away; of several, the first in the memory.
 
     Tables of a program (`tables`) become micro-ops behind all others, and their
     places are the last ones of the memory. As many of them stay there at a time

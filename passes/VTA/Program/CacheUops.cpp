@@ -100,7 +100,8 @@ private:
     if (top + size <= depth)
       return {top, depth - top};
     while (true) {
-      auto farthest = std::prev(byNextUse.end());
+      // Of several, the first: those behind it may make room for more.
+      auto farthest = byNextUse.lower_bound({byNextUse.rbegin()->first, 0});
       auto block = blocks.find(farthest->second);
       byNextUse.erase(farthest);
       residents.erase(block->second.range);

@@ -31,8 +31,9 @@ vta.program @evict() uops <[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]
   // CHECK-NEXT: vta.insn.gemm uop [0, 2]
   vta.insn.gemm uop [4, 6]
   vta.insn.gemm uop [0, 2]
-  // CHECK-NEXT: vta.insn.load uop sram 2 dram 0[2] size [1, 2] stride 2
-  // CHECK-NEXT: vta.insn.gemm uop [2, 4]
+  // Neither of those that are there is needed again: the first goes.
+  // CHECK-NEXT: vta.insn.load uop sram 0 dram 0[2] size [1, 2] stride 2
+  // CHECK-NEXT: vta.insn.gemm uop [0, 2]
   vta.insn.gemm uop [2, 4]
   // CHECK-NEXT: vta.insn.finish
   vta.insn.finish
