@@ -52,7 +52,7 @@ MUTATIONS = (
     Mutation("forwarding-4-lost", "execute", "{same[4] && same[3:2] == 2'b00, ", "{1'b0, "),
     Mutation("chain-lost", "execute", "chain ? sum1[LANE*32+:32] : old", "chain1 ? sum1[LANE*32+:32] : old"),
     Mutation("window-one-short", "sequence", "WINDOW = ALU_STAGES + 3;", "WINDOW = ALU_STAGES + 2;"),
-    Mutation("source-not-awaited", "sequence", " && !(needed != 2'd0 && meets_src)", ""),
+    Mutation("source-not-awaited", "sequence", " && !(needed != '0 && meets_src)", ""),
     Mutation("alu-not-awaited", "sequence", " && !(GEMM && h.valid && h.kind == KIND_GEMM && meets_alu)", ""),
     Mutation("alu-overtaken", "sequence", "k < ALU_STAGES; k++) late", "k < ALU_STAGES - 1; k++) late"),
     Mutation("requantize-overtaken", "sequence", "(is_long || !wait_long)", "1'b1"),
@@ -120,6 +120,21 @@ MUTATIONS = (
     Mutation("inner-count-kept", "sequence", "          i_left <= i_count;\n", ""),
     Mutation("micro-op-start", "sequence", "        u <= u_first;", "        u <= '0;"),
     Mutation("empty-loop-runs", "sequence", "{1'b0, head_begin} >= head_end", "{1'b0, head_begin} > head_end"),
+    Mutation("window-refilled-by-one-less", "sequence", "further > SB'(AHEAD)", "further > SB'(AHEAD + 1)"),
+    Mutation("window-kept-between-instructions", "sequence", "f.first || further == '0", "further == '0"),
+    Mutation("window-that-stands-still", "sequence", "further == '0 || further > SB'(AHEAD)", "further > SB'(AHEAD)"),
+    Mutation("window-read-in-place", "sequence", "CB'(AHEAD) - needed + sources", "CB'(AHEAD) - needed"),
+    Mutation(
+        "window-does-not-set", "sequence", " || (HAS_WINDOW && opcode == OP_GEMM_WINDOW && next[F_LOOP_RESET])", ""
+    ),
+    Mutation("window-beyond-the-inputs", "sequence", "- AHEAD));", "- AHEAD + 1));", "a_window_that_ends"),
+    Mutation("beyond-the-window", "execute", "k == BEFORE && moves[2+k]", "1'b0"),
+    Mutation(
+        "window-of-another-lane",
+        "execute",
+        "inps[BEFORE*INP_ELEM+LANE*INP_BITS+:INP_BITS], own_q",
+        "inps[BEFORE*INP_ELEM+b*BLOCK_IN*INP_BITS+:INP_BITS], own_q",
+    ),
     Mutation("set-adds", "execute", "sets[READ+2] ? '0 : from[2]", "from[2]"),
     Mutation("set-adds-what-is-forwarded", "execute", "same[1] && !sets[READ+1]", "same[1]"),
     Mutation("reset-adds", "execute", "kind[ADD] == KIND_RESET ? '0 : base", "base"),
@@ -262,7 +277,7 @@ def try_streams(seeds: int, tests: str) -> int:
 
         files = [
             str(ROOT / "test" / "python" / f"test_{part}.py")
-            for part in ("circuit", "circuit_errors", "axi", "beside", "extensions")
+            for part in ("circuit", "circuit_errors", "circuit_window", "axi", "beside", "extensions")
         ]
         return int(pytest.main(["-q", "-x", *files, "-k", tests]))
     from circuits import BESIDE, EARLY, ROOMY, SMALL, STAGED, WIDE, banked, check, extended

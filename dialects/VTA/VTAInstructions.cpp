@@ -113,6 +113,7 @@ isa::Instruction acc::vta::getInstruction(Operation *op, int32_t *buffer) {
     isa::GemmInsn insn;
     unpackLoop(fields, insn);
     insn.set = fields.set;
+    insn.window = fields.window;
     insn.wgtOut = fields.wgt_out;
     insn.wgtIn = fields.wgt_in;
     return withRest(fields, {insn, {}});
@@ -154,6 +155,7 @@ Operation *acc::vta::createInstruction(OpBuilder &builder, Location loc,
     return createInsn<InsnGemmOp>(builder, loc, insn, [&](auto &fields) {
       packLoop(fields, *gemm);
       fields.set = gemm->set;
+      fields.window = gemm->window;
       fields.wgt_out = gemm->wgtOut;
       fields.wgt_in = gemm->wgtIn;
     });

@@ -190,9 +190,11 @@ void InsnStoreOp::print(OpAsmPrinter &printer) {
 ParseResult InsnGemmOp::parse(OpAsmParser &parser, OperationState &state) {
   auto &fields = state.getOrAddProperties<Properties>();
   return parseFields(parser, state,
-                     {"reset", "set", "uop", "iter", "dst", "src", "wgt", "pop",
-                      "push", "spare"},
+                     {"reset", "window", "set", "uop", "iter", "dst", "src",
+                      "wgt", "pop", "push", "spare"},
                      [&](StringRef name) -> ParseResult {
+                       if (name == "window")
+                         return fields.window = 1, success();
                        if (name == "set")
                          return fields.set = 1, success();
                        if (name == "wgt")
@@ -206,6 +208,8 @@ void InsnGemmOp::print(OpAsmPrinter &printer) {
   const Properties &fields = getProperties();
   if (fields.reset)
     printer << " reset";
+  if (fields.window)
+    printer << " window";
   if (fields.set)
     printer << " set";
   printLoop(printer, fields);

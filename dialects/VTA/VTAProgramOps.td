@@ -156,9 +156,12 @@ def VTA_InsnGemmOp : VTA_InsnOp<"gemm"> {
     vta.insn.gemm uop [0, 9] iter [14, 14] dst [14, 1] src [16, 1] wgt [0, 0] pop(prev)
     vta.insn.gemm reset uop [9, 10] iter [1, 196] dst [0, 1]
     vta.insn.gemm set uop [0, 1] iter [14, 14] dst [14, 1] src [16, 1]
+    vta.insn.gemm window set uop [0, 1] iter [14, 14] dst [14, 1] src [16, 1]
     ```
     With `set` the product is not added to what was there, which only a
-    configuration that declares GEMM_SET has.
+    configuration that declares GEMM_SET has. With `window` each lane of the
+    output has weights of its own for the same lane of neighbouring inputs, as
+    many as GEMM_WINDOW declares; such an instruction may have `set`, too.
     Pairs are the factors of the outer and the inner loop; `iter` that is not
     written is [1, 1].
   }];
@@ -166,7 +169,7 @@ def VTA_InsnGemmOp : VTA_InsnOp<"gemm"> {
     VTA_Zero:$reset, VTA_Zero:$uop_bgn, VTA_Zero:$uop_end,
     VTA_One:$iter_out, VTA_One:$iter_in, VTA_Zero:$dst_out, VTA_Zero:$dst_in,
     VTA_Zero:$src_out, VTA_Zero:$src_in, VTA_Zero:$wgt_out, VTA_Zero:$wgt_in,
-    VTA_Zero:$set, VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
+    VTA_Zero:$set, VTA_Zero:$window, VTA_Zero:$deps, VTA_Zero64:$spare_low, VTA_Zero64:$spare_high);
 }
 
 def VTA_InsnAluOp : VTA_InsnOp<"alu"> {

@@ -241,7 +241,7 @@ module acc_compute (
   logic [WGT_ELEM-1:0] wgt_data;
   for (genvar k = 0; k < UNITS; k++) begin : g_unit
     localparam bit GEMM = k == 0, ALU = k == UNITS - 1;
-    logic x_valid, x_set, x_source, x_use_imm, x_last;
+    logic x_valid, x_set, x_window, x_source, x_use_imm, x_last;
     logic [1:0] x_kind, x_which;
     logic [LOG_ACC_DEPTH-1:0] x_read, x_dst;
     logic [LOG_INP_DEPTH-1:0] x_inp;
@@ -269,6 +269,7 @@ module acc_compute (
         .x_kind,
         .x_source,
         .x_set,
+        .x_window,
         .x_which,
         .x_read,
         .x_dst,
@@ -293,6 +294,7 @@ module acc_compute (
         .x_kind,
         .x_source,
         .x_set,
+        .x_window,
         .x_which,
         .x_read,
         .x_dst,

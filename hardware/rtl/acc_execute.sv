@@ -20,6 +20,13 @@
 // With one register for operands, A is 4 + TREE. OPERAND_STAGES, TREE_LEVELS
 // and ALU_STAGES, which are three above, say how many stages there are.
 //
+// Where there are windows, the last registers of the operands of the first
+// WINDOW_INPUTS multipliers of a lane are its own: in a GEMM they hold the same
+// inputs as those of other lanes; in a window they hold the lane's own inputs,
+// which move on by one multiplier with each input read, and the other
+// multipliers get zeros. Without registers for operands the multipliers take
+// what the window is about to hold.
+//
 // Where there is `requantize`, it begins beside the ALU and writes
 // REQUANTIZE_MORE cycles later.
 //
@@ -39,6 +46,7 @@ module acc_execute #(
     input  logic                     x_valid,
     input  logic [              1:0] x_kind,
     input  logic                     x_set,
+    input  logic                     x_window,
     input  logic                     x_source,
     input  logic [              1:0] x_which,
     input  logic [LOG_ACC_DEPTH-1:0] x_read,
@@ -94,7 +102,7 @@ module acc_execute #(
     is_source <= rst ? '0 : {is_source[LAST-1:1], x_source};
     last <= rst ? '0 : {last[LAST-1:1], x_last};
     kind <= {kind[LAST-1:1], x_kind};
-    sets <= {sets[LAST-1:1], HAS_SET && x_set};
+    sets <= {sets[LAST-1:1], (HAS_SET || HAS_WINDOW) && x_set};
     which <= {which[LAST-1:1], x_which};
     dst <= {dst[LAST-1:1], x_dst};
     read <= {read[LAST-1:1], x_read};
@@ -118,7 +126,12 @@ module acc_execute #(
   end
 
   // --- operands and dot products ---
-  assign inp_en   = is_gemm[0] || !GATE_IDLE;
+  // Registers before the window; by stage, whether an input is read that moves it on.
+  localparam int BEFORE = OPERAND_STAGES > 0 ? OPERAND_STAGES - 1 : 0;
+  logic [2+BEFORE:0] moves;
+  assign moves[0] = GEMM && HAS_WINDOW && x_window;
+  always_ff @(posedge clk) moves[2+BEFORE:1] <= rst ? '0 : moves[1+BEFORE:0];
+  assign inp_en   = is_gemm[0] || moves[0] || !GATE_IDLE;
   assign wgt_en   = is_gemm[0] || !GATE_IDLE;
   assign inp_addr = x_inp;
   assign wgt_addr = x_wgt;
@@ -130,12 +143,12 @@ module acc_execute #(
   assign wgts[0+:WGT_ELEM] = wgt_data;
   for (genvar k = 0; k < OPERAND_STAGES; k++) begin : g_operand
     always_ff @(posedge clk)
-      if (is_gemm[2+k] || !GATE_IDLE) begin
-        inps[(k+1)*INP_ELEM+:INP_ELEM] <= inps[k*INP_ELEM+:INP_ELEM];
+      if (is_gemm[2+k] || moves[2+k] || !GATE_IDLE) begin
+        inps[(k+1)*INP_ELEM+:INP_ELEM] <= k == BEFORE && moves[2+k] ? '0 : inps[k*INP_ELEM+:INP_ELEM];
         wgts[(k+1)*WGT_ELEM+:WGT_ELEM] <= wgts[k*WGT_ELEM+:WGT_ELEM];
       end
   end
-  assign inp_reg = inps[OPERAND_STAGES*INP_ELEM+:INP_ELEM];
+  assign inp_reg = OPERAND_STAGES == 0 && moves[2] ? '0 : inps[OPERAND_STAGES*INP_ELEM+:INP_ELEM];
   assign wgt_reg = wgts[OPERAND_STAGES*WGT_ELEM+:WGT_ELEM];
 
   // --- old sums ---
@@ -173,12 +186,26 @@ module acc_execute #(
       logic [SUM_BITS-1:0] dot;
       logic [31:0] base, operand;
       if (GEMM) begin : g_gemm
+        logic [BLOCK_IN*INP_BITS-1:0] x;
+        if (HAS_WINDOW) begin : g_window
+          logic [WINDOW_INPUTS*INP_BITS-1:0] own_q, own_d;
+          assign own_d = moves[2+BEFORE] ?
+              (WINDOW_INPUTS * INP_BITS)'({inps[BEFORE*INP_ELEM+LANE*INP_BITS+:INP_BITS], own_q} >> INP_BITS) :
+              inps[BEFORE*INP_ELEM+b*BLOCK_IN*INP_BITS+:WINDOW_INPUTS*INP_BITS];
+          always_ff @(posedge clk) if (moves[2+BEFORE] || is_gemm[2+BEFORE]) own_q <= own_d;
+          always_comb begin
+            x = inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS];
+            x[WINDOW_INPUTS*INP_BITS-1:0] = OPERAND_STAGES == 0 ? own_d : own_q;
+          end
+        end else begin : g_shared
+          assign x = inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS];
+        end
         acc_dot #(
             .FIRST(LANE * BLOCK_IN)
         ) dot_product (
             .clk,
             .en (is_gemm[2+OPERAND_STAGES+:TREE+1]),
-            .x  (inp_reg[b*BLOCK_IN*INP_BITS+:BLOCK_IN*INP_BITS]),
+            .x,
             .w  (wgt_reg[o*BLOCK_IN*WGT_BITS+:BLOCK_IN*WGT_BITS]),
             .sum(dot)
         );
@@ -282,5 +309,5 @@ module acc_execute #(
   assign gemm_step = is_gemm[0];
   assign reset_step = x_valid && x_kind == KIND_RESET;
   assign alu_step = ALU && x_valid && (x_kind == KIND_ALU || (HAS_LONG && x_kind == KIND_REQUANTIZE));
-  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out, sets, inp_reg, wgt_reg, source, alu_op, use_imm, imm};
+  wire unused = &{1'b0, is_gemm, is_sum, is_alu, is_long, which, out, sets, x_window, inp_reg, wgt_reg, source, alu_op, use_imm, imm};
 endmodule

@@ -30,6 +30,10 @@
 // operation waits for ALU operations on the same entry, and ALU_STAGES - 1
 // cycles after any ALU operation, whose result takes so much longer.
 //
+// A GEMM with a window reads WINDOW_INPUTS neighbouring inputs, the last of them
+// with its products and one in each cycle before. What the operation before it,
+// in the same instruction, has left in the window is not read again.
+//
 // `requantize`, if there is one, reads three sources in the three cycles before
 // it, but only where these are others than those of the operation before it in
 // the same instruction: acc_requantize keeps them. Its results take
@@ -63,6 +67,9 @@ module acc_sequence #(
     output logic [               1:0] x_kind,
     // Of a GEMM: the product is not added to the old sum.
     output logic                      x_set,
+    // Reads inp[x_inp], which moves the window on by one: with the last input of
+    // the window, there is a product.
+    output logic                      x_window,
     // Reads acc[x_read] as a source of the next operation, no more; which one.
     output logic                      x_source,
     output logic [               1:0] x_which,
@@ -83,6 +90,10 @@ module acc_sequence #(
   localparam int SB = LOG_SRC_BITS;
   localparam int WB = LOG_WGT_DEPTH;
   localparam int UB = LOG_UOP_DEPTH;
+  // Counts what an operation reads ahead of its own cycle.
+  localparam int CB = HAS_WINDOW ? 3 : 2;
+  localparam bit HAS_AHEAD = GEMM && HAS_WINDOW && WINDOW_INPUTS > 1;
+  localparam int AHEAD = HAS_AHEAD ? WINDOW_INPUTS - 1 : 0;
   // Stages from the read of an entry to the write of an ALU operation's result.
   localparam int WINDOW = ALU_STAGES + 3;
   // The same for `requantize`.
@@ -104,7 +115,7 @@ module acc_sequence #(
 
   // --- the instruction and its loops ---
   logic active, step, enough;
-  logic is_alu, is_reset, is_set, use_imm, null_op, bad_uop, first_step;
+  logic is_alu, is_reset, is_set, is_window, use_imm, null_op, bad_uop, first_step;
   logic [2:0] alu_op, push;
   logic [15:0] imm, number;
   logic [UB-1:0] u, u_first;
@@ -178,7 +189,8 @@ module acc_sequence #(
     if (take) begin
       is_alu   <= head_alu;
       is_reset <= opcode == OP_GEMM && next[F_LOOP_RESET];
-      is_set   <= HAS_SET && opcode == OP_GEMM_SET;
+      is_set   <= (HAS_SET && opcode == OP_GEMM_SET) || (HAS_WINDOW && opcode == OP_GEMM_WINDOW && next[F_LOOP_RESET]);
+      is_window <= GEMM && HAS_WINDOW && opcode == OP_GEMM_WINDOW;
       null_op  <= head_null;
       alu_op   <= next[F_ALU_OP+:3];
       use_imm  <= next[F_ALU_USE_IMM];
@@ -248,6 +260,7 @@ module acc_sequence #(
     logic [2:0]  push;
     logic        valid;
     logic        sets;
+    logic        window;
     logic [1:0]  kind;
     logic        use_imm;
     logic [2:0]  alu_op;
@@ -270,6 +283,7 @@ module acc_sequence #(
     op0.push = push;
     op0.valid = !null_op;
     op0.sets = is_set;
+    op0.window = is_window;
     op0.kind = is_alu ? KIND_ALU : is_reset ? KIND_RESET : KIND_GEMM;
     if (HAS_LONG && is_alu && alu_op == ALU_REQUANTIZE) op0.kind = KIND_REQUANTIZE;
     op0.use_imm = use_imm;
@@ -320,7 +334,9 @@ module acc_sequence #(
   assign reads_acc = op3.kind == KIND_REQUANTIZE || (op3.kind == KIND_ALU && !op3.use_imm);
   // The third source of `requantize` lies two entries further.
   assign beyond_acc = bad_s3 || (s3 >> LOG_ACC_DEPTH) != '0 || (op3.kind == KIND_REQUANTIZE && DB'(s3) >= DB'((1 << DB) - 2));
-  assign beyond_inp = bad_s3 || (s3 >> LOG_INP_DEPTH) != '0;
+  // So does the last input of a window.
+  assign beyond_inp = bad_s3 || (s3 >> LOG_INP_DEPTH) != '0 ||
+      (HAS_AHEAD && op3.window && LOG_INP_DEPTH'(s3) >= LOG_INP_DEPTH'((1 << LOG_INP_DEPTH) - AHEAD));
   always_ff @(posedge clk) begin
     fault <= 1'b0;
     fault_code <= FAULT_UOP;
@@ -370,7 +386,7 @@ module acc_sequence #(
   logic [SB-1:0] h_src;
   logic [WB-1:0] h_wgt;
   // Of the sources that it needs, so many have been read.
-  logic [1:0] sources, needed;
+  logic [CB-1:0] sources, needed;
   logic reading;
   assign f = f_data[WIDTH-1-:$bits(op3)];
   assign f_take = !h_valid || (go && !reading);
@@ -414,15 +430,32 @@ module acc_sequence #(
     if (f_take && f_valid) last_src <= f_src;
     if (f_take) other_source <= f.first || f_src != last_src;
   end
+  // What a window needs but for its last input.
+  logic [CB-1:0] ahead;
+  // Which input of the window is read.
+  logic [CB-1:0] place;
+  assign place = CB'(AHEAD) - needed + sources;
+  if (HAS_AHEAD) begin : g_ahead
+    logic [SB-1:0] last_inp, further;
+    assign further = f_data[WB+:SB] - last_inp;
+    always_ff @(posedge clk) begin
+      if (f_take && f_valid) last_inp <= f_data[WB+:SB];
+      if (f_take)
+        ahead <= f.first || further == '0 || further > SB'(AHEAD) ? CB'(AHEAD) : CB'(further - 1'b1);
+    end
+  end else begin : g_none_ahead
+    assign ahead = '0;
+  end
   assign meets_dst = same_dst[LONG:2] != '0 || (same_dst[1] && in_flight[1]);
   assign meets_src = same_src[LONG:2] != '0 || (same_src[1] && in_flight[1]);
   assign meets_alu = same_alu[LONG:2] != '0 || (same_alu[1] && in_flight_alu[1]);
   assign is_short = ALU && h.valid && h.kind == KIND_ALU;
   assign is_long = HAS_LONG && h.valid && h.kind == KIND_REQUANTIZE;
   always_comb begin
-    needed = 2'd0;
-    if (is_long) needed = other_source ? 2'd3 : 2'd0;
-    else if (is_short && !h.use_imm) needed = 2'd1;
+    needed = '0;
+    if (is_long) needed = other_source ? CB'(3) : '0;
+    else if (is_short && !h.use_imm) needed = CB'(1);
+    else if (HAS_AHEAD && h.valid && h.window) needed = ahead;
   end
   // Of an ALU with one stage no result is late; of `requantize` it is all the
   // same.
@@ -442,9 +475,9 @@ module acc_sequence #(
     assign wait_long = 1'b0;
   end
   always_comb begin
-    if (sources != 2'd0) go = 1'b1;
+    if (sources != '0) go = 1'b1;
     else if (is_long || is_short)
-      go = h_valid && !meets_dst && !(needed != 2'd0 && meets_src) && (is_long || !wait_long);
+      go = h_valid && !meets_dst && !(needed != '0 && meets_src) && (is_long || !wait_long);
     else go = h_valid && !wait_alu && !(GEMM && h.valid && h.kind == KIND_GEMM && meets_alu);
   end
   // A cycle before that of the operation itself.
@@ -452,12 +485,12 @@ module acc_sequence #(
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      sources <= 2'd0;
+      sources <= '0;
       in_flight <= '0;
       in_flight_alu <= '0;
       in_flight_long <= '0;
     end else begin
-      sources <= go && reading ? sources + 2'd1 : 2'd0;
+      sources <= go && reading ? sources + CB'(1) : '0;
       in_flight[1] <= go && h.valid && !reading;
       in_flight_alu[1] <= go && h.valid && !reading && (is_short || is_long);
       in_flight_long[1] <= go && !reading && is_long;
@@ -471,15 +504,16 @@ module acc_sequence #(
     for (int k = 2; k <= LONG; k++) in_flight_dst[k] <= in_flight_dst[k-1];
 
     x_valid  <= !rst && go && h.valid && !reading;
-    x_source <= !rst && go && reading;
+    x_source <= !rst && go && reading && !(HAS_AHEAD && h.window);
+    x_window <= !rst && go && HAS_WINDOW && h.valid && h.window;
     x_last   <= !rst && go && h.last && !reading;
     if (go || !GATE_IDLE) begin
       x_kind <= h.valid ? h.kind : KIND_GEMM;
       x_set <= h.sets;
-      x_which <= sources;
-      x_read <= reading ? DB'(h_src) + DB'(HAS_LONG ? sources : 2'd0) : h_dst;
+      x_which <= sources[1:0];
+      x_read <= reading ? DB'(h_src) + DB'(HAS_LONG ? sources : CB'(0)) : h_dst;
       x_dst <= h_dst;
-      x_inp <= LOG_INP_DEPTH'(h_src);
+      x_inp <= LOG_INP_DEPTH'(h_src) + (HAS_AHEAD && h.window ? LOG_INP_DEPTH'(place) : '0);
       x_wgt <= h_wgt;
       x_alu_op <= h.alu_op;
       x_use_imm <= h.use_imm;

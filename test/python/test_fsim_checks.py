@@ -52,7 +52,7 @@ def test_a_good_stream_has_no_complaints() -> None:
     assert verify(GOOD, uninitialised=True) == []
     result = run(GOOD, sanitize=True)
     assert result["ok"], result["message"]
-    counts = {"load": 3, "store": 1, "gemm": 2, "finish": 1, "alu": 0, "gemm_set": 0}
+    counts = {"load": 3, "store": 1, "gemm": 2, "finish": 1, "alu": 0, "gemm_set": 0, "gemm_window": 0}
     assert result["total"]["instructions"] == counts
     assert result["total"]["dram_bytes"] == {"uop": 4, "wgt": 256, "inp": 64, "acc": 0, "out": 64, "acc8": 0}
     assert result["layers"]["conv1"]["gemm_steps"] == 4

@@ -62,16 +62,20 @@ SMALL = [
 
 
 def extended(case: Case) -> Case:
-    """The same with all extensions of the instruction set, and room for what they need."""
-    needed = {*isa.ALU_NEEDS.values(), *isa.OPCODE_NEEDS.values()}
+    """The same with all extensions of the instruction set, and room for what they need.
+
+    Windows are of three inputs, if there may be any.
+    """
+    needed = dict.fromkeys({*isa.ALU_NEEDS.values(), *isa.OPCODE_NEEDS.values()}, 1)
     config, keys = case.config, dict(case.keys)
+    needed["GEMM_WINDOW"] = min(3, config.block_in) if config.block_in == config.block_out else 0
     for memory, depth in (("uop", 2 << config.log_table_entries), ("acc", 1 << config.log_table_entries)):
         least = (depth * config.element_bytes(memory)).bit_length() - 1
         key = f"LOG_{memory.upper()}_BUFF_SIZE"
         # A configuration without keys has room.
         if key in keys:
             keys[key] = max(keys[key], least)
-    return replace(case, keys=(*keys.items(), *((key, 1) for key in sorted(needed))))
+    return replace(case, keys=(*keys.items(), *sorted(needed.items())))
 
 
 def banked(case: Case, log_banks: int) -> Case:

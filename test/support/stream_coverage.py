@@ -123,7 +123,9 @@ class Coverage:
 
     def _loop(self, config: Any, opcode: str, word: int) -> tuple[str, dict[str, object]]:
         f = self._fields(config.layout["gemm"], word)
-        kind = "gemm.set" if opcode == "gemm_set" else "gemm.reset" if f["reset"] else "gemm"
+        kind = "gemm.reset" if f["reset"] else "gemm"
+        if opcode != "gemm":
+            kind = opcode.replace("_", ".") + (".set" if opcode == "gemm_window" and f["reset"] else "")
         if opcode == "alu":
             f |= self._fields(config.layout["alu"], word)
             kind = "alu imm" if f["use_imm"] else "alu"
@@ -132,9 +134,12 @@ class Coverage:
         some = count * outs * ins > 0
         uop_depth = config.depth("uop")
         depths = {"dst": config.depth("acc"), "src": config.depth("acc" if opcode == "alu" else "inp")}
-        if opcode in ("gemm", "gemm_set"):
+        if opcode.startswith("gemm"):
             depths["wgt"] = config.depth("wgt")
         factors = {f"{name}_{loop}": depth - 1 for name, depth in depths.items() for loop in ("out", "in")}
+        if opcode == "gemm_window":
+            # The last input of the window is the last there is.
+            factors |= {name: depths["src"] - config.gemm_window for name in ("src_out", "src_in")}
         conditions = {
             "uop_bgn first": some and f["uop_bgn"] == 0,
             "uop_bgn last": some and f["uop_bgn"] == uop_depth - 1,

@@ -33,6 +33,8 @@ def random_config(rng: np.random.Generator) -> _runtime.Config:
         }
         if rng.random() < 0.5:
             keys |= {"ALU_REQUANTIZE": 1, "GEMM_SET": 1}
+            if keys["LOG_BLOCK_IN"] == keys["LOG_BLOCK_OUT"]:
+                keys["GEMM_WINDOW"] = int(rng.integers(1, min(8, 1 << keys["LOG_BLOCK_IN"]) + 1))
         if rng.random() < 0.3:
             keys["ALU_TABLE"] = 1
         if rng.random() < 0.5:
@@ -148,7 +150,12 @@ class Model:
             for i in range(iter[1]):
                 for u in range(*uop):
                     d, s, w = self.uop[u] + np.array([[f[0] * o + f[1] * i] for f in (dst, src, wgt)]).reshape(3)
-                    if kind == "gemm":
+                    if suffix.startswith("window"):
+                        t = int(self.c.gemm_window)
+                        products = self.inp[s : s + t] * self.wgt[w].T[:t, np.newaxis]
+                        before = 0 if suffix.endswith("set") else self.acc[d]
+                        self.acc[d] = wrap(before + products.sum(axis=0))
+                    elif kind == "gemm":
                         before = 0 if suffix == "set" else self.acc[d]
                         self.acc[d] = 0 if suffix == "reset" else wrap(before + self.inp[s] @ self.wgt[w].T)
                     elif suffix == "table":
@@ -265,6 +272,7 @@ class Streams:
         if self.rng.random() < 0.05:
             outs = 0
         sets = ["gemm.set"] if self.c.gemm_set else []
+        sets += ["gemm.window", "gemm.window.set"] if self.c.gemm_window else []
         kind = self.rng.choice(["gemm", "gemm", "gemm", "gemm.reset", "alu", "alu", *sets])
 
         def factors(depth: int, top: int) -> tuple[int, int]:
@@ -283,7 +291,10 @@ class Streams:
             "dst": factors(self.c.depth("acc"), top[0]),
         }
         if kind.startswith("gemm"):
-            fields["src"] = factors(self.c.depth("inp"), top[1])
+            further = max(int(self.c.gemm_window) - 1, 0) if "window" in kind else 0
+            if top[1] + further >= self.c.depth("inp"):
+                kind, further = "gemm.reset", 0
+            fields["src"] = factors(self.c.depth("inp") - further, top[1])
             fields["wgt"] = factors(self.c.depth("wgt"), top[2])
             return Insn(str(kind), fields)
         op = str(self.rng.choice(alu_operations(self.c)))

@@ -157,6 +157,8 @@ def constants(config: Any, circuit: Circuit, *, gate_idle: bool) -> dict[str, in
     c["LOG_TABLES"] = config.log_tables if config.alu_table else 0
     c["TABLE_BITS"] = max(c["LOG_TABLES"], 1)
     c["LOG_TABLE_ENTRIES"] = config.log_table_entries
+    c["HAS_WINDOW"] = int(config.gemm_window > 0)
+    c["WINDOW_INPUTS"] = max(int(config.gemm_window), 1)
     c["GATE_IDLE"] = int(gate_idle)
     return c
 
@@ -243,7 +245,7 @@ def package(config: Any, circuit: Circuit, *, gate_idle: bool = False) -> str:
         "package acc_pkg;",
     ]
     for name, value in constants(config, circuit, gate_idle=gate_idle).items():
-        flags = ("BESIDE", "EARLY_UOPS", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET", "HAS_TABLE")
+        flags = ("BESIDE", "EARLY_UOPS", "GATE_IDLE", "HAS_REQUANTIZE", "HAS_SET", "HAS_TABLE", "HAS_WINDOW")
         kind = "bit" if name in flags else "int"
         lines.append(f"  localparam {kind} {name} = {value};")
     lines += [f"  localparam int {name} = {bit};" for name, bit in BITS.items()]

@@ -93,6 +93,8 @@ class _Generator:
         self.kinds = ["gemm"] * 5 + ["gemm.reset"] * 2 + ["alu"] * 5
         if "gemm_set" in opcodes(config):
             self.kinds += ["gemm.set"] * 3
+        if "gemm_window" in opcodes(config):
+            self.kinds += ["gemm.window"] * 3 + ["gemm.window.set"]
         self.depth = {m: int(config.depth(m)) for m in ("uop", "inp", "wgt", "acc", "acc8", "out")}
         self.bytes = {m: int(config.element_bytes(m)) for m in self.depth}
         self.page = int(config.alignment)
@@ -311,9 +313,9 @@ class _Generator:
         if imm is not None and not self._has_table(imm):
             op, imm = "max", None
         # The last entry that an operation reads lies so far behind the first.
-        sources = isa.ALU_SOURCES[op] if kind == "alu" else 1
+        sources = isa.ALU_SOURCES[op] if kind == "alu" else int(self.c.gemm_window) if "window" in kind else 1
         further = max(sources - 1, 0)
-        if sources != 1:
+        if kind == "alu" and sources != 1:
             use_imm = int(sources == 0)
         outs = ins = 0
         top = [0, 0, 0]
@@ -338,9 +340,9 @@ class _Generator:
             dst = self._factors(self._end(top[0]), top[0], outs, ins)
             text = f"uop={begin}:{end} iter={outs},{ins} dst={dst[0]},{dst[1]}"
             # Not every source index is one of both memories.
-            if kind in ("gemm", "gemm.set") and top[1] >= depth["inp"]:
-                kind = "gemm.reset"
-            if further and top[1] + further >= depth["acc"]:
+            if kind != "alu" and top[1] + further >= depth["inp"]:
+                kind, further = "gemm.reset", 0
+            if kind == "alu" and further and top[1] + further >= depth["acc"]:
                 op, further = "add", 0
             use_imm = int(use_imm or top[1] >= depth["acc"])
         # What is not read may lie anywhere.
@@ -351,6 +353,11 @@ class _Generator:
             return (
                 f"alu.{op} {text} src={src[0]},{src[1]} use_imm={use_imm} imm={self._imm(op) if imm is None else imm}"
             )
+        if further and ins > 1 and self.chance(0.6):
+            # A window that moves on by less than what it holds, for the most part.
+            step = self.pick(1, 3)
+            if top[1] + further + (ins - 1) * step < source:
+                src = 0, step
         wgt = self._factors(depth["wgt"], 0 if ignored else top[2], *((1, 1) if ignored else (outs, ins)))
         return f"{kind} {text} src={src[0]},{src[1]} wgt={wgt[0]},{wgt[1]}"
 

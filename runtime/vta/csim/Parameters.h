@@ -139,7 +139,7 @@ struct Geometry {
         logAccBanks(options.logAccBanks),
         logAccDepth(log2(config.depth(isa::Memory::Acc))),
         hasTables(config.aluTable != 0), earlyUops(options.earlyUops != 0),
-        aluStages(options.aluStages),
+        window(config.gemmWindow), aluStages(options.aluStages),
         requantizeMore(pipeline.requantizeBehind - options.aluStages / 2) {
     const int tree =
         (config.logBlockIn + options.treeLevels - 1) / options.treeLevels;
@@ -173,6 +173,8 @@ struct Geometry {
   bool hasTables;
   /// LOADs of micro-ops run beside instructions that use others.
   bool earlyUops;
+  /// How many inputs a GEMM with a window reads.
+  uint32_t window;
   /// Stages of the ALU, and by how much a `requantize` takes longer.
   Cycle aluStages, requantizeMore;
   /// Stages of operands and of the adder tree of GEMM, but for one, in which

@@ -51,7 +51,7 @@ Cycle Sequence::issueFrom(Cycle from, Kind kind, uint32_t reads, uint32_t dst,
       const Cycle written = other.issued + hazard(other.kind);
       bool waits = isAlu(kind) ? other.kind != Null : isAlu(other.kind);
       if (waits && written > from &&
-          (other.dst == dst || other.dst - src < reads)) {
+          (other.dst == dst || (isAlu(kind) && other.dst - src < reads))) {
         from = written;
         break;
       }
@@ -144,6 +144,49 @@ void Sequence::runGemm(Cycle first, const isa::MicroLoop &loop,
           return;
         }
       }
+}
+
+void Sequence::runWindow(Cycle first, const isa::GemmInsn &gemm,
+                         std::span<const Uop> uops) {
+  const uint32_t sources = geometry.window;
+  // The last source, if there was one.
+  std::optional<uint32_t> last;
+  auto leaveOut = [&](uint32_t iterations, uint32_t period, uint64_t size,
+                      Cycle then, uint32_t dstFactor, uint32_t srcFactor) {
+    *last += iterations * srcFactor;
+    return skip(iterations, period, size, then, dstFactor);
+  };
+  Repetition outer;
+  for (uint32_t o = 0; o < gemm.iterOut; ++o) {
+    const uint32_t base = o * gemm.dstOut;
+    Repetition inner;
+    for (uint32_t i = 0; i < gemm.iterIn; ++i) {
+      for (const Uop &uop : uops) {
+        const uint32_t src = uop.src + o * gemm.srcOut + i * gemm.srcIn;
+        // What the window moves on by is read, or all of it. The last input is
+        // read with the operation itself.
+        const uint32_t further = last ? src - *last : 0;
+        const bool moves = further != 0 && further < sources;
+        last = src;
+        execute(first, Gemm, (moves ? further : sources) - 1,
+                uop.dst + base + i * gemm.dstIn, src);
+      }
+      const uint32_t left = gemm.iterIn - 1 - i;
+      // As long as something older matters, nothing can be alike.
+      if (left == 0 || (i + 1) * uops.size() < kMemory)
+        continue;
+      if (uint32_t n = period(inner, i, base + i * gemm.dstIn))
+        i += leaveOut(left / n * n, n, uops.size(), inner.state.now, gemm.dstIn,
+                      gemm.srcIn);
+    }
+    const uint32_t left = gemm.iterOut - 1 - o;
+    const uint64_t size = uops.size() * gemm.iterIn;
+    if (left == 0 || (o + 1) * size < kMemory)
+      continue;
+    if (uint32_t n = period(outer, o, base))
+      o += leaveOut(left / n * n, n, size, outer.state.now, gemm.dstOut,
+                    gemm.srcOut);
+  }
 }
 
 uint32_t Sequence::period(Repetition &seen, uint32_t iteration, uint32_t base) {
@@ -247,8 +290,13 @@ Sequence::Times Sequence::run(Cycle cycle, const isa::Instruction &insn,
       kind = alu->op == isa::AluOp::Requantize ? Requantize : Alu;
       runAlu(first, *alu, used, kind);
     } else {
-      kind = loop->reset ? Reset : Gemm;
-      runGemm(first, *loop, used, kind);
+      const isa::GemmInsn &gemm = *insn.gemm();
+      kind = gemm.reset ? Reset : Gemm;
+      // One input is read with each operation, as ever.
+      if (gemm.window && geometry.window > 1)
+        runWindow(first, gemm, used);
+      else
+        runGemm(first, gemm, used, kind);
     }
   }
   used[0] = used[1];

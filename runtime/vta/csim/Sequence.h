@@ -79,6 +79,8 @@ private:
 
   void runGemm(Cycle first, const isa::MicroLoop &loop,
                std::span<const isa::Uop> uops, Kind kind);
+  void runWindow(Cycle first, const isa::GemmInsn &gemm,
+                 std::span<const isa::Uop> uops);
   void runAlu(Cycle first, const isa::AluInsn &alu,
               std::span<const isa::Uop> uops, Kind kind);
   /// What the next operation depends on, as seen from the last one.

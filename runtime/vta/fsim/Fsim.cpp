@@ -189,7 +189,8 @@ class Fsim final : public StreamDevice {
 public:
   Fsim(const isa::Config &config, std::unique_ptr<GemmEngine> gemmEngine)
       : StreamDevice(config), engine(std::move(gemmEngine)),
-        pads(config, *engine), initialised(config), plan(pads, *engine) {}
+        pads(config, *engine), initialised(config),
+        plan(config, pads, *engine) {}
 
   std::string_view name() const override { return "fsim"; }
 

@@ -62,6 +62,32 @@ void GemmPlan::runEach(const isa::GemmInsn &gemm) {
       }
 }
 
+void GemmPlan::runWindow(const isa::GemmInsn &gemm) {
+  const size_t block = config.blockIn(), taps = gemm.sources(config),
+               lanes = pads.lanes();
+  for (uint32_t o = 0; o < gemm.iterOut; ++o)
+    for (uint32_t i = 0; i < gemm.iterIn; ++i)
+      for (uint32_t u = gemm.uopBgn; u < gemm.uopEnd; ++u) {
+        const Uop &uop = pads.uops[u];
+        int32_t *dst =
+            pads.acc() +
+            size_t(uop.dst + o * gemm.dstOut + i * gemm.dstIn) * lanes;
+        const int8_t *src =
+            pads.plainInp() +
+            size_t(uop.src + o * gemm.srcOut + i * gemm.srcIn) * lanes;
+        const int8_t *wgt =
+            pads.plainWgt() +
+            size_t(uop.wgt + o * gemm.wgtOut + i * gemm.wgtIn) * block * block;
+        for (size_t lane = 0; lane < lanes; ++lane) {
+          uint32_t sum = gemm.set ? 0 : static_cast<uint32_t>(dst[lane]);
+          for (size_t t = 0; t < taps; ++t)
+            sum += static_cast<uint32_t>(src[t * lanes + lane] *
+                                         wgt[lane % block * block + t]);
+          dst[lane] = static_cast<int32_t>(sum);
+        }
+      }
+}
+
 void GemmPlan::sortByDestination(const isa::GemmInsn &gemm) {
   sorted.assign(pads.uops.begin() + gemm.uopBgn,
                 pads.uops.begin() + gemm.uopEnd);
@@ -184,6 +210,8 @@ void GemmPlan::run(const isa::GemmInsn &gemm) {
     return;
   if (gemm.reset)
     return reset(gemm);
+  if (gemm.window)
+    return runWindow(gemm);
   if (gemm.set) {
     // What is met twice holds the last product alone.
     if (!meetsOnce(gemm))

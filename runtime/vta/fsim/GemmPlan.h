@@ -21,8 +21,9 @@ namespace acc::vta::fsim {
 /// fetched once for many positions.
 class GemmPlan {
 public:
-  GemmPlan(Scratchpads &pads, const GemmEngine &engine)
-      : pads(pads), engine(engine) {}
+  GemmPlan(const isa::Config &config, Scratchpads &pads,
+           const GemmEngine &engine)
+      : config(config), pads(pads), engine(engine) {}
 
   /// Executes an instruction whose ranges were checked.
   void run(const isa::GemmInsn &gemm);
@@ -41,11 +42,14 @@ private:
   bool meetsOnce(const isa::GemmInsn &gemm);
   /// Executes a GEMM that sets its destinations step by step.
   void runEach(const isa::GemmInsn &gemm);
+  /// Executes a GEMM with a window step by step.
+  void runWindow(const isa::GemmInsn &gemm);
   void makeGroups(const isa::GemmInsn &gemm);
   void sortByDestination(const isa::GemmInsn &gemm);
   bool sameTerms(const Group &a, const Group &b) const;
   void product(const Group *groups, size_t numGroups, Loop outer, Loop inner);
 
+  const isa::Config config;
   Scratchpads &pads;
   const GemmEngine &engine;
   const Term *terms = nullptr;

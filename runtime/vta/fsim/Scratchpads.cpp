@@ -24,6 +24,10 @@ Scratchpads::Scratchpads(const isa::Config &config, const GemmEngine &engine)
       inpBytes(config.depth(Memory::Inp) * engine.inpBytes()),
       wgtBytes(config.depth(Memory::Wgt) * engine.wgtBytes()),
       accBytes(config.depth(Memory::Acc) * accLanes * sizeof(int32_t)) {
+  if (config.gemmWindow) {
+    plainInpBytes.resize(config.depth(Memory::Inp) * inpElements);
+    plainWgtBytes.resize(config.depth(Memory::Wgt) * wgtElements);
+  }
   for (Memory memory : {Memory::Uop, Memory::Wgt, Memory::Inp})
     loaded[static_cast<int>(memory)] = config.depth(memory);
   clear();
@@ -62,16 +66,22 @@ void Scratchpads::loadRow(Memory memory, uint32_t entry, const uint8_t *src,
       terms[entry + i] = {uop.src, uop.wgt};
     }
     return;
-  case Memory::Inp:
-    engine.packInp(inp() + entry * engine.inpBytes(),
-                   unpack(src, entries * inpElements, config.inpBits()),
-                   entries);
+  case Memory::Inp: {
+    const int8_t *values = unpack(src, entries * inpElements, config.inpBits());
+    engine.packInp(inp() + entry * engine.inpBytes(), values, entries);
+    if (config.gemmWindow)
+      std::copy_n(values, entries * inpElements,
+                  plainInpBytes.begin() + entry * inpElements);
     return;
-  case Memory::Wgt:
-    engine.packWgt(wgt() + entry * engine.wgtBytes(),
-                   unpack(src, entries * wgtElements, config.wgtBits()),
-                   entries);
+  }
+  case Memory::Wgt: {
+    const int8_t *values = unpack(src, entries * wgtElements, config.wgtBits());
+    engine.packWgt(wgt() + entry * engine.wgtBytes(), values, entries);
+    if (config.gemmWindow)
+      std::copy_n(values, entries * wgtElements,
+                  plainWgtBytes.begin() + entry * wgtElements);
     return;
+  }
   case Memory::Acc:
     std::memcpy(acc() + entry * accLanes, src,
                 entries * accLanes * sizeof(int32_t));
@@ -96,10 +106,16 @@ void Scratchpads::zero(Memory memory, uint32_t entry, uint32_t entries) {
   case Memory::Inp:
     std::memset(inp() + entry * engine.inpBytes(), engine.zeroInpByte(),
                 entries * engine.inpBytes());
+    if (config.gemmWindow)
+      std::fill_n(plainInpBytes.begin() + entry * inpElements,
+                  entries * inpElements, 0);
     return;
   case Memory::Wgt:
     std::memset(wgt() + entry * engine.wgtBytes(), 0,
                 entries * engine.wgtBytes());
+    if (config.gemmWindow)
+      std::fill_n(plainWgtBytes.begin() + entry * wgtElements,
+                  entries * wgtElements, 0);
     return;
   case Memory::Acc:
   case Memory::Acc8:

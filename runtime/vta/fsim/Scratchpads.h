@@ -49,6 +49,10 @@ public:
 
   uint8_t *inp() const { return inpBytes.data(); }
   uint8_t *wgt() const { return wgtBytes.data(); }
+  /// Inputs and weights as they were given, for windows: empty where the
+  /// configuration has none.
+  const int8_t *plainInp() const { return plainInpBytes.data(); }
+  const int8_t *plainWgt() const { return plainWgtBytes.data(); }
   int32_t *acc() const { return reinterpret_cast<int32_t *>(accBytes.data()); }
   /// int32 elements of one accumulator entry.
   size_t lanes() const { return accLanes; }
@@ -66,6 +70,7 @@ private:
   const GemmEngine &engine;
   size_t accLanes, inpElements, wgtElements;
   AlignedBytes inpBytes, wgtBytes, accBytes;
+  std::vector<int8_t> plainInpBytes, plainWgtBytes;
   std::vector<int8_t> unpacked;
   /// One past the highest entry loaded since clear(), by memory type.
   std::array<uint32_t, isa::kNumMemories> loaded;

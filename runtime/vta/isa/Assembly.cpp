@@ -78,12 +78,14 @@ private:
 
 std::string acc::vta::isa::printInstruction(const Instruction &insn,
                                             int32_t buffer) {
-  // A GEMM that sets is another opcode, but one of its forms here.
+  // A GEMM that sets, or that has a window, is another opcode, but one of its
+  // forms here.
   std::string text = opcodeName(insn.gemm() ? Opcode::Gemm : insn.opcode());
   if (const MemInsn *mem = insn.mem()) {
     text += std::string(".") + memoryName(mem->memory);
     forEachMemKey(*mem, KeyPrinter(text, buffer));
   } else if (const GemmInsn *gemm = insn.gemm()) {
+    text += gemm->window ? ".window" : "";
     text += gemm->reset ? ".reset" : gemm->set ? ".set" : "";
     forEachGemmKey(*gemm, KeyPrinter(text));
   } else if (const AluInsn *alu = insn.alu()) {

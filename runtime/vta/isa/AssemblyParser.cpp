@@ -266,10 +266,12 @@ private:
       });
       insn.body = mem;
     } else if (is(Opcode::Gemm) &&
-               (suffix.empty() || suffix == "reset" || suffix == "set")) {
+               (suffix.empty() || suffix == "reset" || suffix == "set" ||
+                suffix == "window" || suffix == "window.set")) {
       GemmInsn gemm;
       gemm.reset = suffix == "reset";
-      gemm.set = suffix == "set";
+      gemm.set = suffix.ends_with("set") && !gemm.reset;
+      gemm.window = suffix.starts_with("window");
       gemm.iterOut = gemm.iterIn = 1;
       ok = parseFields(line, insn, [&](std::string_view key) {
         KeyParser parser(line, key);

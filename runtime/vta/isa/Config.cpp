@@ -545,6 +545,25 @@ std::vector<std::string> Config::validate() const {
     need(Memory::Acc, kLogTableEntries,
          "an entry of a table, which is the dst of a micro-op,");
   }
+  if (gemmWindow) {
+    const std::string declared =
+        "GEMM_WINDOW is " + std::to_string(gemmWindow) + ", but ";
+    if (logBlockIn != logBlockOut)
+      problems.push_back(declared +
+                         "a lane of the inputs is a lane of the outputs: "
+                         "LOG_BLOCK_IN is " +
+                         std::to_string(logBlockIn) + " and LOG_BLOCK_OUT " +
+                         std::to_string(logBlockOut));
+    else if (gemmWindow > blockIn())
+      problems.push_back(
+          declared + "an output has no more than " + std::to_string(blockIn()) +
+          " multipliers (LOG_BLOCK_IN " + std::to_string(logBlockIn) + ")");
+    if (gemmWindow > int64_t(depth(Memory::Inp)))
+      problems.push_back(declared + "LOG_INP_BUFF_SIZE " +
+                         std::to_string(logInpBuffSize) + " gives only " +
+                         std::to_string(depth(Memory::Inp)) +
+                         " entries of inputs");
+  }
   if (!problems.empty())
     return problems;
 

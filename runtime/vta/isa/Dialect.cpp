@@ -117,6 +117,8 @@ acc::vta::isa::checkDialect(Dialect dialect, const Instruction &insn,
   if (const AluInsn *alu = insn.alu())
     return checkAlu(*alu, uops);
   const GemmInsn &gemm = *insn.gemm();
+  if (gemm.window)
+    return "multiplies the lanes of a window, which no other design does";
   if (gemm.set)
     return "sets what it multiplies, which no other design does";
   // A reset reads nothing that the steps before it may not have written yet.

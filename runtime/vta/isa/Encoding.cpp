@@ -8,6 +8,7 @@
 #include "acc/vta/isa/Instruction.h"
 
 #include <algorithm>
+#include <utility>
 
 using namespace acc::vta::isa;
 
@@ -102,6 +103,7 @@ Codec::Codec(const Config &config)
   use(Opcode::Store, MemInsn());
   use(Opcode::Gemm, GemmInsn());
   use(Opcode::GemmSet, GemmInsn());
+  use(Opcode::GemmWindow, GemmInsn());
   use(Opcode::Alu, AluInsn());
   use(Opcode::Finish, FinishInsn());
 }
@@ -142,8 +144,12 @@ std::optional<std::string> Codec::check(const Instruction &insn) const {
   if (const AluInsn *alu = insn.alu())
     if (auto problem = checkOperation(*alu))
       return problem;
-  if (const GemmInsn *gemm = insn.gemm(); gemm && gemm->set && gemm->reset)
-    return "a product that is set cannot be a reset";
+  if (const GemmInsn *gemm = insn.gemm(); gemm && gemm->reset) {
+    if (gemm->set)
+      return "a product that is set cannot be a reset";
+    if (gemm->window)
+      return "a product of a window cannot be a reset";
+  }
   std::optional<std::string> problem;
   auto fits = [&]<typename T>(const char *name, Field field, const T &value) {
     if (problem)
@@ -187,6 +193,12 @@ Word128 Codec::encode(const Instruction &insn) const {
   auto put = [&](const char *, Field field, auto value) {
     set(word, field, static_cast<uint64_t>(value));
   };
+  if (const GemmInsn *gemm = insn.gemm(); gemm && gemm->window) {
+    GemmInsn encoded = *gemm;
+    encoded.reset = gemm->set;
+    forEachBodyField(layout, encoded, put);
+    return word;
+  }
   std::visit([&](const auto &body) { forEachBodyField(layout, body, put); },
              insn.body);
   return word;
@@ -219,10 +231,14 @@ std::optional<Instruction> Codec::decode(const Word128 &word,
     break;
   }
   case Opcode::Gemm:
-  case Opcode::GemmSet: {
+  case Opcode::GemmSet:
+  case Opcode::GemmWindow: {
     GemmInsn gemmInsn;
     gemmInsn.set = static_cast<Opcode>(code) == Opcode::GemmSet;
+    gemmInsn.window = static_cast<Opcode>(code) == Opcode::GemmWindow;
     forEachGemmField(layout.gemm, gemmInsn, take);
+    if (gemmInsn.window)
+      gemmInsn.set = std::exchange(gemmInsn.reset, false);
     // Reserved.
     if (gemmInsn.set && gemmInsn.reset)
       return fail(formErrorText(FormError::Opcode) +

@@ -258,7 +258,11 @@ void HazardTracker::State::visitLoop(uint32_t stamp, const Instruction &insn,
     };
     forEachEntry(
         uops, loop, [](const Uop &u) { return u.src; }, loop.srcOut, loop.srcIn,
-        read(Memory::Inp, inp, filled.inp));
+        [&, sources = gemm->sources(config),
+         one = read(Memory::Inp, inp, filled.inp)](uint32_t e) {
+          for (uint32_t k = 0; k < sources; ++k)
+            one(e + k);
+        });
     forEachEntry(
         uops, loop, [](const Uop &u) { return u.wgt; }, gemm->wgtOut,
         gemm->wgtIn, read(Memory::Wgt, wgt, filled.wgt));

@@ -36,7 +36,9 @@ Opcode Instruction::opcode() const {
   if (const MemInsn *memInsn = mem())
     return memInsn->store ? Opcode::Store : Opcode::Load;
   if (const GemmInsn *gemmInsn = gemm())
-    return gemmInsn->set ? Opcode::GemmSet : Opcode::Gemm;
+    return gemmInsn->window ? Opcode::GemmWindow
+           : gemmInsn->set  ? Opcode::GemmSet
+                            : Opcode::Gemm;
   return alu() ? Opcode::Alu : Opcode::Finish;
 }
 
@@ -64,7 +66,10 @@ std::string acc::vta::isa::describe(const Instruction &insn) {
     return std::string(mem->store ? "STORE " : "LOAD ") +
            memoryName(mem->memory);
   if (const GemmInsn *gemm = insn.gemm())
-    return gemm->reset ? "GEMM reset" : gemm->set ? "GEMM set" : "GEMM";
+    return gemm->window  ? gemm->set ? "GEMM window set" : "GEMM window"
+           : gemm->reset ? "GEMM reset"
+           : gemm->set   ? "GEMM set"
+                         : "GEMM";
   if (const AluInsn *alu = insn.alu())
     return std::string("ALU ") + aluOpName(alu->op);
   return "FINISH";

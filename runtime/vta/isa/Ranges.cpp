@@ -95,8 +95,8 @@ std::optional<std::string> acc::vta::isa::checkRanges(const Config &config,
     return problem;
   // A reset and an immediate operand do not read the source.
   if (gemm && !gemm->reset) {
-    if (auto problem =
-            check(Memory::Inp, top.src, loop->srcOut, loop->srcIn, "src"))
+    if (auto problem = check(Memory::Inp, top.src + gemm->sources(config) - 1,
+                             loop->srcOut, loop->srcIn, "src"))
       return problem;
     return check(Memory::Wgt, top.wgt, gemm->wgtOut, gemm->wgtIn, "wgt");
   }

@@ -26,7 +26,7 @@ namespace acc::vta::isa {
 #define GET_FIELD_LIMITS
 #include "acc/vta/isa/Facts.inc"
 
-/// "load", "store", "gemm", "finish", "alu", "gemm_set".
+/// "load", "store", "gemm", "finish", "alu", "gemm_set", "gemm_window".
 const char *opcodeName(Opcode opcode);
 
 /// "min", "max", "add", "shr", "mul", "requantize", "table".
@@ -85,9 +85,18 @@ struct GemmInsn : MicroLoop {
   /// Takes the place of what was there and is not added to it. Part of the
   /// opcode.
   bool set = false;
+  /// Multiplies each lane of neighbouring inputs by weights of its own. Part of
+  /// the opcode. Such an instruction sets its destinations where its field says
+  /// `reset`, which `reset` here is not.
+  bool window = false;
 #define GET_GEMM_MEMBERS
 #include "acc/vta/isa/Facts.inc"
   bool operator==(const GemmInsn &) const = default;
+
+  /// How many inputs a step reads from its source on.
+  uint32_t sources(const Config &config) const {
+    return window ? config.gemmWindow : 1;
+  }
 };
 
 /// `reset` is carried for round trips; the ALU ignores it.
