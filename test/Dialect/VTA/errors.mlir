@@ -184,3 +184,26 @@ vta.program @number() uops <[0, 0, 0]> tables [#same] {
   vta.insn.alu table imm 1 uop [0, 1]
 }
 }
+
+// -----
+
+module attributes {vta.config = #vta.config<>} {
+vta.program @undeclared() uops <[0, 0, 0]> {
+  // expected-error @below {{GEMM_WINDOW}}
+  vta.insn.gemm window uop [0, 1]
+}
+}
+
+// -----
+
+module attributes {vta.config = #vta.config<gemm_window = 3>} {
+vta.program @window() uops <[0, 0, 0]> {
+  // expected-error @below {{a product of a window cannot be a reset}}
+  vta.insn.gemm reset window uop [0, 1]
+}
+}
+
+// -----
+
+// expected-error @below {{GEMM_WINDOW is 5, but an output has no more than 4 multipliers}}
+module attributes {vta.config = #vta.config<log_block = 2, gemm_window = 5>} {}

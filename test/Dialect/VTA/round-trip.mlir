@@ -62,4 +62,18 @@ vta.program @by_table() uops <[0, 0, 0]> tables [array<i8: -128, -127, -126, -12
 
 // CHECK: module @public attributes {vta.config = #[[PUBLIC]]}
 module @public attributes {vta.config = #vta.config<dialect = public>} {}
+
+// Products that set, and those of windows.
+// CHECK: module @extended
+module @extended attributes {vta.config = #vta.config<gemm_set = 1, gemm_window = 3>} {
+// CHECK: vta.program @products() uops <[0, 0, 0]> {
+vta.program @products() uops <[0, 0, 0]> {
+  // CHECK-NEXT: vta.insn.gemm set uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+  vta.insn.gemm set uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+  // CHECK-NEXT: vta.insn.gemm window uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+  vta.insn.gemm window uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+  // CHECK-NEXT: vta.insn.gemm window set uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+  vta.insn.gemm window set uop [0, 1] iter [2, 3] dst [3, 1] src [5, 1]
+}
+}
 }
