@@ -66,7 +66,7 @@ MUTATIONS = (
     Mutation("third-source-not-awaited", "sequence", "further < DB'(3)", "further < DB'(2)"),
     Mutation("parameters-kept", "sequence", "f.first || f_src != last_src", "f.first"),
     Mutation("parameters-of-the-one-before", "sequence", "f.first || f_src != last_src", "f_src != last_src"),
-    Mutation("source-after-source", "sequence", "DB'(h_src) + DB'(HAS_LONG ? sources : 2'd0)", "DB'(h_src)"),
+    Mutation("source-after-source", "sequence", "DB'(h_src) + DB'(HAS_LONG ? sources : CB'(0))", "DB'(h_src)"),
     Mutation("load-during-execution", "compute", "hold <= executing != '0;", "hold <= 1'b0;"),
     Mutation(
         "execution-during-load", "compute", "loads_done = loads == '0 && executing_room", "loads_done = executing_room"
@@ -80,7 +80,7 @@ MUTATIONS = (
     ),
     Mutation("load-beside-its-user", "compute", "(banks & (used[USER_GEMM] | used[USER_ALU])) == '0", "1'b1"),
     Mutation("user-beside-its-load", "compute", "used[USER_LOAD] | ", ""),
-    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? (&idle) || spares", "memory == MEM_UOP ? 1'b1"),
+    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? ((&idle) || spares)", "memory == MEM_UOP ? (1'b1)"),
     Mutation("early-micro-ops-in-use", "sequence", "(active && !null_op && load_first", "(1'b0 && load_first"),
     Mutation(
         "early-micro-ops-of-the-next", "sequence", "(next_valid && !head_null && load_first", "(1'b0 && load_first"
@@ -182,7 +182,7 @@ MUTATIONS = (
     ),
     Mutation("bounds-too-late", "requantize", "bounds5 <= bounds4", "bounds5 <= bounds"),
     Mutation("bias-lost", "requantize", "biased = a + first[F_REQUANTIZE_BIAS+:32]", "biased = a"),
-    Mutation("lookup-unsigned", "alu", "32'($signed(looked_up))", "32'(looked_up)"),
+    Mutation("lookup-unsigned", "alu", "32'($signed(looked_up3))", "32'(looked_up3)"),
     Mutation("lookup-in-the-first-table", "execute", "t_table = imm[ADD][TABLE_BITS-1:0]", "t_table = '0"),
     Mutation("table-anywhere", "tables", "w_lanes[lane] && (&entry[LOG_UOP_DEPTH-1:WORDS])", "w_lanes[lane]"),
     Mutation("table-beside-lanes", "tables", "w_en && w_lanes[lane] && (", "w_en && ("),
