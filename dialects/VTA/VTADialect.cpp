@@ -54,6 +54,10 @@ LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
     return op->emitError() << "attribute " << attribute.getName()
                            << " must be an array of i64";
   }
+  if (attribute.getName() == kWindow &&
+      !mlir::isa<UnitAttr>(attribute.getValue()))
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be a unit";
   if (attribute.getName() == kActivation &&
       !mlir::isa<ActivationAttr>(attribute.getValue()))
     return op->emitError() << "attribute " << attribute.getName()

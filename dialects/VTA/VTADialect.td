@@ -26,6 +26,9 @@ def VTA_Dialect : Dialect {
     /// operands of a concatenation that are copied): the channel that every lane
     /// of its result holds, -1 for none, an array.
     static constexpr ::llvm::StringLiteral kLanes = "vta.lanes";
+    /// Attribute of a convolution of each channel by itself that the products of
+    /// windows compute, a unit.
+    static constexpr ::llvm::StringLiteral kWindow = "vta.window";
     /// The steps that compute a graph.lookup, a #vta.activation.
     static constexpr ::llvm::StringLiteral kActivation = "vta.activation";
     /// Attribute of a graph.lookup that the vector unit does by a table of its

@@ -268,7 +268,7 @@ void GemmOp::build(OpBuilder &builder, OperationState &state, Value inp,
   SmallVector<Value> dynamicBounds;
   dispatchIndexOpFoldResults(bounds, dynamicBounds, staticBounds);
   build(builder, state, inp, wgt, acc, dynamicBounds, staticBounds,
-        builder.getAffineMapArrayAttr(maps));
+        builder.getAffineMapArrayAttr(maps), /*window=*/false);
 }
 
 SmallVector<OpFoldResult> GemmOp::getMixedBounds() {

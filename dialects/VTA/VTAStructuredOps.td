@@ -92,7 +92,11 @@ def VTA_GemmOp : VTA_Op<"gemm"> {
     The maps (in the order inp, wgt, acc) go from the domain to the outer
     dimensions of the memrefs and must be sums of dimensions times constants,
     plus constants. i32 accumulation wraps. A bound of 0 or less means that
-    there is nothing to do.
+    there is nothing to do. With `window` it is the product of a GEMM_WINDOW of
+    inputs that follow each other in the last outer dimension:
+
+        acc[acc_map(point)][b, o] += sum over t of
+            inp[inp_map(point) + t][b, o] * wgt[wgt_map(point)][o, t]
 
     ```mlir
     vta.gemm ins(%inp, %wgt : memref<4x16x16x1x16xi8, #vta.mem<inp>>,
@@ -110,9 +114,10 @@ def VTA_GemmOp : VTA_Op<"gemm"> {
     Arg<AnyMemRef, "", [MemRead, MemWrite]>:$acc,
     Variadic<Index>:$bounds,
     DenseI64ArrayAttr:$static_bounds,
-    AffineMapArrayAttr:$maps);
+    AffineMapArrayAttr:$maps,
+    UnitAttr:$window);
   let assemblyFormat = [{
-    `ins` `(` $inp `,` $wgt `:` type($inp) `,` type($wgt) `)`
+    (`window` $window^)? `ins` `(` $inp `,` $wgt `:` type($inp) `,` type($wgt) `)`
     `outs` `(` $acc `:` type($acc) `)`
     `bounds` custom<DynamicIndexList>($bounds, $static_bounds)
     `maps` $maps attr-dict

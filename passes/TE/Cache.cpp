@@ -32,6 +32,8 @@ public:
 
 private:
   LogicalResult cacheOperands(linalg::LinalgOp op);
+  /// The number of dimensions of an element of a memory.
+  size_t getElementRank(Attribute memory);
   FailureOr<Value> read(Value value, Operation *user, Type element,
                         bool readOnly);
   void setInsertionPoint(Value value, Operation *user, CacheAttr cache,
@@ -91,6 +93,13 @@ Value Cacher::allocate(Location loc, ArrayRef<OpFoldResult> sizes, Type element,
   return alloc;
 }
 
+size_t Cacher::getElementRank(Attribute memory) {
+  for (const Memory &known : kernel.getTargetInterface().getMemories())
+    if (known.space == memory)
+      return known.shape.size();
+  return 0;
+}
+
 /// Reads `value`, a slice of a kernel argument, for `user`. The part of the
 /// slicing that happens in loops deeper than the cache's level is left to be
 /// done in the scratchpad.
@@ -111,6 +120,9 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
     value = slice.getSource();
   }
 
+  auto getInside = [rank = getElementRank(cache.getMemory())](size_t dims) {
+    return std::min(rank, dims);
+  };
   Location loc = user->getLoc();
   SmallVector<Value> &known = cached[{value, cache.getMemory()}];
   Value staged;
@@ -123,6 +135,13 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
     FailureOr<ArgumentSlice> slice = resolveSlice(rewriter, value, user);
     if (failed(slice))
       return failure();
+    // Elements are read whole, even if the operation meets a part of them.
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(argument.getType()).getShape();
+    for (size_t dim = shape.size() - getInside(shape.size());
+         dim < shape.size(); ++dim)
+      slice->sizes[dim] = slice->paddedSizes[dim] =
+          rewriter.getIndexAttr(shape[dim]);
     Value source = tensor::ExtractSliceOp::create(
         rewriter, loc, argument, slice->offsets, slice->sizes, slice->strides);
     Value buffer =
@@ -137,9 +156,14 @@ FailureOr<Value> Cacher::read(Value value, Operation *user, Type element,
   }
   for (tensor::ExtractSliceOp slice : llvm::reverse(inner)) {
     rewriter.setInsertionPoint(slice);
-    staged = tensor::ExtractSliceOp::create(
-        rewriter, slice.getLoc(), staged, slice.getMixedOffsets(),
-        slice.getMixedSizes(), slice.getMixedStrides());
+    SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
+    for (size_t dim = sizes.size() - getInside(sizes.size());
+         dim < sizes.size(); ++dim)
+      sizes[dim] = rewriter.getIndexAttr(
+          cast<RankedTensorType>(staged.getType()).getDimSize(dim));
+    staged = tensor::ExtractSliceOp::create(rewriter, slice.getLoc(), staged,
+                                            slice.getMixedOffsets(), sizes,
+                                            slice.getMixedStrides());
   }
   return staged;
 }

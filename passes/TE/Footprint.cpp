@@ -86,6 +86,10 @@ static Memory findMemory(TargetAttrInterface target, Role role) {
 
 bool acc::te::isProduct(linalg::LinalgOp op, TargetAttrInterface target) {
   SmallVector<OpOperand *> inputs = op.getDpsInputOperands();
+  // What the body does not read only says how long loops are.
+  llvm::erase_if(inputs, [&](OpOperand *input) {
+    return op.getMatchingBlockArgument(input).use_empty();
+  });
   auto holds = [&](OpOperand *input, Role role) {
     return getElementTypeOrSelf(input->get().getType()) ==
            findMemory(target, role).type;
@@ -186,6 +190,8 @@ private:
   }
 
   LogicalResult checkLinear(linalg::LinalgOp op);
+  /// Whether a loop moves an operand from one element to another.
+  bool leadsOutside(linalg::LinalgOp op, unsigned loop);
   LogicalResult addAxes(Value result, linalg::LinalgOp anchor);
   LogicalResult visit(linalg::LinalgOp op, bool isAnchor);
   LogicalResult visitInputs(linalg::LinalgOp op, bool isAnchor,
@@ -210,8 +216,13 @@ private:
 } // namespace
 
 LogicalResult Reader::checkLinear(linalg::LinalgOp op) {
-  for (AffineMap map : op.getIndexingMapsArray())
-    for (AffineExpr expr : map.getResults()) {
+  bool multiplies = isProduct(op, target);
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    // Inside of an element nothing is tiled.
+    size_t inside = std::min<size_t>(elementRank(getRole(operand, multiplies)),
+                                     map.getNumResults());
+    for (AffineExpr expr : map.getResults().drop_back(inside)) {
       SmallVector<int64_t> coefficients;
       if (failed(getFlattenedAffineExpr(expr, map.getNumDims(),
                                         map.getNumSymbols(), &coefficients)) ||
@@ -222,7 +233,21 @@ LogicalResult Reader::checkLinear(linalg::LinalgOp op) {
                     ", which is not linear");
       }
     }
+  }
   return success();
+}
+
+bool Reader::leadsOutside(linalg::LinalgOp op, unsigned loop) {
+  bool multiplies = isProduct(op, target);
+  return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    size_t inside = std::min<size_t>(elementRank(getRole(*input, multiplies)),
+                                     map.getNumResults());
+    return !op.getMatchingBlockArgument(input).use_empty() &&
+           llvm::any_of(
+               map.getResults().drop_back(inside),
+               [&](AffineExpr expr) { return expr.isFunctionOfDim(loop); });
+  });
 }
 
 /// The outer dimensions of the result are the parallel axes; the reductions of
@@ -241,10 +266,17 @@ LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
     return success();
   footprint.isProduct = isProduct(anchor, target);
   SmallVector<int64_t> extents = anchor.getStaticLoopRanges();
-  for (unsigned index : getOuterReductions(anchor, target)) {
+  auto add = [&](unsigned index, bool isWhole) {
     reductions[index] = getAffineDimExpr(footprint.axes.size(), context);
-    footprint.axes.push_back({extents[index], index, true});
-  }
+    footprint.axes.push_back({extents[index], index, true, isWhole});
+  };
+  for (unsigned index : getOuterReductions(anchor, target))
+    add(index, false);
+  // Of others that lead from one element to the next, tiles have all of it.
+  for (auto [index, kind] : llvm::enumerate(anchor.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::reduction && !reductions.contains(index) &&
+        leadsOutside(anchor, index))
+      add(index, true);
   return success();
 }
 

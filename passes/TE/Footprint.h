@@ -17,11 +17,14 @@
 namespace acc::te {
 
 /// A loop that a schedule can tile: its extent, and its number among the
-/// iterators that its level numbers.
+/// iterators that its level numbers. One that moves within an element of one
+/// operand while it leads to the next of another is known to schedules, but not
+/// tiled.
 struct Axis {
   int64_t extent = 0;
   unsigned index = 0;
   bool isReduction = false;
+  bool isWhole = false;
 };
 
 /// A buffer that te-cache allocates per tile, or the slice of the result that a

@@ -41,7 +41,9 @@ private:
 } // namespace
 
 /// The innermost dimensions and loops of `mine` must be those of `theirs`, in
-/// the same memory, and the other dimensions must not depend on these loops.
+/// the same memory, and the other dimensions must not depend on these loops. In
+/// the first of them `mine` may be longer, and outer loops may say where in it
+/// the part begins that the intrinsic reads.
 LogicalResult Matcher::matchOperand(OpOperand &mine, OpOperand &theirs) {
   auto type = dyn_cast<MemRefType>(mine.get().getType());
   auto element = dyn_cast<MemRefType>(theirs.get().getType());
@@ -52,20 +54,30 @@ LogicalResult Matcher::matchOperand(OpOperand &mine, OpOperand &theirs) {
       type.getMemorySpace() != element.getMemorySpace())
     return fail("an operand has another element type or memory");
   int64_t inner = element.getRank(), outer = type.getRank() - inner;
-  if (outer < 0 || type.getShape().take_back(inner) != element.getShape())
-    return fail("an operand is not made of the intrinsic's elements");
   AffineMap map = op.getMatchingIndexingMap(&mine);
   AffineMap expected =
       definition.getMatchingIndexingMap(&theirs).shiftDims(match.outerLoops);
-  if (map.getResults().take_back(inner) != expected.getResults())
+  SmallVector<AffineExpr> places(map.getResults());
+  // A dimension that is longer counts as one outside of the elements, too.
+  if (outer >= 0 && inner > 0 && places[outer] != expected.getResult(0)) {
+    places[outer] = simplifyAffineExpr(places[outer] - expected.getResult(0),
+                                       op.getNumLoops(), 0);
+    --inner;
+  }
+  if (outer < 0 ||
+      type.getShape().take_back(inner) != element.getShape().take_back(inner))
+    return fail("an operand is not made of the intrinsic's elements");
+  if (map.getResults().take_back(inner) !=
+      expected.getResults().take_back(inner))
     return fail("the innermost loops access an operand in another way");
-  for (AffineExpr expr : map.getResults().drop_back(inner))
+  places.resize(places.size() - inner);
+  for (AffineExpr expr : places)
     for (unsigned dim = match.outerLoops; dim < op.getNumLoops(); ++dim)
       if (expr.isFunctionOfDim(dim))
         return fail("an outer dimension depends on an inner loop");
   auto position = cast<BlockArgument>(theirs.get()).getArgNumber();
-  AffineMap outerMap = AffineMap::get(
-      match.outerLoops, 0, map.getResults().drop_back(inner), op.getContext());
+  AffineMap outerMap =
+      AffineMap::get(match.outerLoops, 0, places, op.getContext());
   // An operand that the definition reads in several ways is one here, too.
   if (match.operands[position] && (match.operands[position] != mine.get() ||
                                    match.maps[position] != outerMap))
@@ -131,6 +143,9 @@ FailureOr<IntrinsicMatch> Matcher::run() {
   if (ArrayRef(mine).take_back(loops) !=
       ArrayRef(definition.getIteratorTypesArray()))
     return fail("the innermost loops are of other kinds");
+  if (ArrayRef(op.getStaticLoopRanges()).take_back(loops) !=
+      ArrayRef(definition.getStaticLoopRanges()))
+    return fail("the innermost loops have other extents");
 
   // Operands that the body ignores only shape the iteration space.
   SmallVector<OpOperand *> inputs, expected = definition.getDpsInputOperands();

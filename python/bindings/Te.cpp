@@ -129,7 +129,8 @@ void acc::python::bindTe(nb::module_ &m) {
   nb::class_<Axis>(m, "FootprintAxis")
       .def_ro("extent", &Axis::extent)
       .def_ro("index", &Axis::index)
-      .def_ro("is_reduction", &Axis::isReduction);
+      .def_ro("is_reduction", &Axis::isReduction)
+      .def_ro("is_whole", &Axis::isWhole);
   nb::class_<Staged>(m, "FootprintBuffer")
       .def_prop_ro("role", [](const Staged &self) { return nameOf(self.role); })
       .def_prop_ro("forms",

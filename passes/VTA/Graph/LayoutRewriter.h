@@ -65,6 +65,13 @@ private:
   /// still read is unpacked.
   mlir::LogicalResult eraseOriginals();
 
+  // PackedWindows.cpp
+  /// A convolution of each channel by itself, by products of windows.
+  mlir::LogicalResult rewriteWindowed(graph::ConvIntegerOp op);
+  /// Its weights, in tiles as windowConvolution() wants them; null if they are
+  /// not constant or do not fit.
+  mlir::Value createWindows(mlir::Value weight, const Lanes &lanes);
+
   // PackedContractions.cpp
   mlir::Value createWeight(mlir::Value weight, llvm::ArrayRef<int64_t> shape);
   mlir::LogicalResult refuseWeights(mlir::Operation *op);

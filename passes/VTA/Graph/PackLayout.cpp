@@ -171,6 +171,7 @@ struct PackLayout : vta::impl::VTAPackLayoutBase<PackLayout> {
       Tiles tiles{config.batch(), config.blockIn(), config.blockOut(),
                   unsigned(config.wgtBits()), unsigned(config.inpBits())};
       bool all = accelerator->getIsaDialect() == isa::Dialect::Acc;
+      tiles.window = all ? config.gemmWindow : 0;
       VectorUnit unit{all, all, all && config.aluRequantize != 0,
                       all && config.aluTable != 0};
       if (failed(LayoutRewriter(function, tiles, unit, *accelerator).run()))

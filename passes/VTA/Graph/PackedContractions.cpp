@@ -96,6 +96,8 @@ LogicalResult LayoutRewriter::rewriteOp(ConvIntegerOp op) {
                     result = shapeOf(op.getResult());
   if (auto taps = op->getAttrOfType<DenseI64ArrayAttr>(VTADialect::kFold))
     return rewriteFolded(op, taps);
+  if (op->hasAttr(VTADialect::kWindow))
+    return rewriteWindowed(op);
   FailureOr<Lanes> outputs = getResultLanes(op);
   if (failed(outputs))
     return failure();

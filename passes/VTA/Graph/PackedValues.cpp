@@ -9,6 +9,7 @@
 
 #include "dialects/TE/TEDialect.h"
 #include "passes/VTA/Graph/WindowFold.h"
+#include "passes/VTA/Graph/WindowPads.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -193,10 +194,17 @@ void PackedValues::forEachOwnReader(Value value, int64_t tile,
       if (wanted == tile && pads.size() == 4)
         callback({pads[0], pads[1], pads[2], pads[3]}, padValue);
     };
-    if (auto conv = dyn_cast<ConvIntegerOp>(user))
+    auto conv = dyn_cast<ConvIntegerOp>(user);
+    if (conv && conv->hasAttr(VTADialect::kWindow) && tiles.window != 0) {
+      WindowPads around(conv, tiles.window);
+      for (int64_t &size : around.pads)
+        size = std::max<int64_t>(size, 0);
+      visit(around.pads, around.value, tiles.blockIn);
+    } else if (conv) {
       visit(conv.getPads(), conv.getPadValue(), tiles.blockIn);
-    else if (auto pool = dyn_cast<MaxPoolOp>(user))
+    } else if (auto pool = dyn_cast<MaxPoolOp>(user)) {
       visit(pool.getPads(), int8_t(tiles.getLeastInput()), tiles.blockOut);
+    }
   }
 }
 

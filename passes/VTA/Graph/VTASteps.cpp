@@ -274,6 +274,32 @@ Value VTASteps::convolution(Value input, Value weight,
                  kinds, addTerm);
 }
 
+Value VTASteps::windowConvolution(Value input, Value weight,
+                                  ArrayRef<int64_t> resultShape,
+                                  ArrayRef<int64_t> strides,
+                                  int64_t rowDilation) {
+  constexpr auto parallel = utils::IteratorType::parallel,
+                 reduction = utils::IteratorType::reduction;
+  AffineExpr n, block, oh, ow, kh, kw, row, lane, tap;
+  bindDims(b.getContext(), n, block, oh, ow, kh, kw, row, lane, tap);
+  auto map = [&](ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(9, 0, exprs, b.getContext());
+  };
+  // A tile of weights has more columns than are read, and how many these are,
+  // another operand says.
+  return generic(fill(resultShape, 0),
+                 {input, weight, emptyLike(tiles.window, b.getI32Type())},
+                 {map({n, block, oh * strides[0] + kh * rowDilation,
+                       ow * strides[1] + kw * tiles.window + tap, row, lane}),
+                  map({block, kh, kw, lane, tap % tiles.blockIn}), map(tap),
+                  map({n, block, oh, ow, row, lane})},
+                 {parallel, parallel, parallel, parallel, reduction, reduction,
+                  parallel, parallel, reduction},
+                 [](ImplicitLocOpBuilder &inner, ValueRange x) {
+                   return addTerm(inner, {x[0], x[1], x[3]});
+                 });
+}
+
 Value VTASteps::flatten(Value input, Value weight,
                         ArrayRef<int64_t> resultShape) {
   // The loops of the result, of what is summed, and of one instruction. One

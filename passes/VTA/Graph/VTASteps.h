@@ -25,10 +25,12 @@ namespace acc::vta {
 enum class Step { Add, Mul, Max, Min, ShiftRight, ShiftLeft };
 
 /// The tile of the accelerator's matrix unit, and the widths of its weights and
-/// of its inputs, which are those of its outputs too.
+/// of its inputs, which are those of its outputs too; how many inputs a product
+/// of windows meets, 0 where there is none.
 struct Tiles {
   int64_t batch = 1, blockIn = 16, blockOut = 16;
   unsigned weightBits = 8, inputBits = 8;
+  int64_t window = 0;
 
   /// The least input.
   int64_t getLeastInput() const { return -(int64_t(1) << (inputBits - 1)); }
@@ -120,6 +122,13 @@ public:
                           llvm::ArrayRef<int64_t> resultShape,
                           llvm::ArrayRef<int64_t> strides,
                           llvm::ArrayRef<int64_t> dilations);
+  /// A convolution of each channel by itself by products of windows. The tiles
+  /// of weights (blocks, rows, groups of columns, lanes, columns) hold the taps
+  /// of as many columns as a window has inputs.
+  mlir::Value windowConvolution(mlir::Value input, mlir::Value weight,
+                                llvm::ArrayRef<int64_t> resultShape,
+                                llvm::ArrayRef<int64_t> strides,
+                                int64_t rowDilation);
   /// A convolution whose window is the whole image, of images that become the
   /// positions of a sequence.
   mlir::Value flatten(mlir::Value input, mlir::Value weight,

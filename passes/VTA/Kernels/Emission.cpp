@@ -18,6 +18,14 @@ static constexpr size_t kElementRank = 2;
 // Intrinsics
 //===----------------------------------------------------------------------===//
 
+/// Of several elements that an operand is read in together, the first is named.
+static void nameFirst(Value operand, AffineMap &map) {
+  SmallVector<AffineExpr> at(map.getResults());
+  at.resize(cast<MemRefType>(operand.getType()).getRank() - kElementRank,
+            getAffineConstantExpr(0, map.getContext()));
+  map = AffineMap::get(map.getNumDims(), 0, at, map.getContext());
+}
+
 static LogicalResult emitAlu(OpBuilder &builder, Location loc,
                              te::IntrinOp intrin,
                              const te::IntrinsicMatch &match) {
@@ -36,13 +44,8 @@ static LogicalResult emitAlu(OpBuilder &builder, Location loc,
     return success();
   }
   if (!match.immediate) {
-    // Of several elements that are read together, the first is named.
     SmallVector<AffineMap> maps = match.maps;
-    auto source = cast<MemRefType>(match.operands[1].getType());
-    SmallVector<AffineExpr> at(maps[1].getResults());
-    at.resize(source.getRank() - kElementRank,
-              builder.getAffineConstantExpr(0));
-    maps[1] = AffineMap::get(maps[1].getNumDims(), 0, at, builder.getContext());
+    nameFirst(match.operands[1], maps[1]);
     AluOp::create(builder, loc, kind.getValue(), match.operands[0],
                   match.operands[1], match.bounds, maps);
     return success();
@@ -63,10 +66,15 @@ LogicalResult acc::vta::emitIntrinsic(OpBuilder &builder, Location loc,
   StringRef name = intrin.getEmits();
   if (name == AluOp::getOperationName())
     return emitAlu(builder, loc, intrin, match);
-  if (name == GemmOp::getOperationName())
-    GemmOp::create(builder, loc, match.operands[0], match.operands[1],
-                   match.operands[2], match.bounds, match.maps);
-  else if (name == ResetOp::getOperationName())
+  if (name == GemmOp::getOperationName()) {
+    SmallVector<AffineMap> maps = match.maps;
+    nameFirst(match.operands[0], maps[0]);
+    auto gemm =
+        GemmOp::create(builder, loc, match.operands[0], match.operands[1],
+                       match.operands[2], match.bounds, maps);
+    DictionaryAttr given = intrin.getGivenAttr();
+    gemm.setWindow(given && given.contains("window"));
+  } else if (name == ResetOp::getOperationName())
     ResetOp::create(builder, loc, match.operands[0]);
   else
     return failure();

@@ -35,6 +35,29 @@ te.intrin @vta_reset emits "vta.reset" {{
 }
 )mlir";
 
+// {0}: BATCH, {1}: BLOCK_IN and BLOCK_OUT, {2}: inputs of a window, {3} and
+// {4}: widths of weights and inputs. A tile of weights has more columns than
+// are read.
+static constexpr char kWindow[] = R"mlir(
+te.intrin @vta_gemm_window emits "vta.gemm" with {{window} {{
+^bb0(%inp: memref<{2}x{0}x{1}xi{4}, #vta.mem<inp>>, %wgt: memref<{1}x{1}xi{3}, #vta.mem<wgt>>,
+     %acc: memref<{0}x{1}xi32, #vta.mem<acc>>):
+  linalg.generic {{
+      indexing_maps = [affine_map<(b, o, t) -> (t, b, o)>, affine_map<(b, o, t) -> (o, t mod {1})>,
+                       affine_map<(b, o, t) -> (b, o)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%inp, %wgt : memref<{2}x{0}x{1}xi{4}, #vta.mem<inp>>, memref<{1}x{1}xi{3}, #vta.mem<wgt>>)
+      outs(%acc : memref<{0}x{1}xi32, #vta.mem<acc>>) {{
+  ^bb0(%x: i{4}, %w: i{3}, %a: i32):
+    %0 = arith.extsi %x : i{4} to i32
+    %1 = arith.extsi %w : i{3} to i32
+    %2 = arith.muli %0, %1 : i32
+    %3 = arith.addi %a, %2 : i32
+    linalg.yield %3 : i32
+  }
+}
+)mlir";
+
 // {0}: BATCH, {1}: BLOCK_OUT, {2}: name, {3}: arith operation, {4}: attributes.
 static constexpr char kVector[] = R"mlir(
 te.intrin @vta_{2} emits "vta.alu" with {{{4}} {{
@@ -127,6 +150,10 @@ std::string acc::vta::getIntrinsics(const vta::isa::Config &config) {
                             step.attributes)
                   .str();
   }
+  if (config.gemmWindow)
+    text += llvm::formatv(kWindow, batch, blockIn, config.gemmWindow,
+                          config.wgtBits(), config.inpBits())
+                .str();
   if (config.aluRequantize)
     text += llvm::formatv(kRequantize, batch, blockOut).str();
   if (config.aluTable)

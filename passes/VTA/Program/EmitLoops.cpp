@@ -100,6 +100,8 @@ void Emitter::emitDomain(isa::Instruction insn, std::array<int64_t, 3> bases,
       dims, [](const LoopDim &dim) { return dim.strides[0] == 0; });
   if (dialect == isa::Dialect::Public && gemm && !gemm->reset)
     emitSeparated(insn, bases, std::move(dims), kGemmStepsApart);
+  else if (gemm && gemm->window)
+    emitWindow(insn, bases, std::move(dims));
   else if (insn.alu() && insn.alu()->sources() > 1)
     emitHeld(insn, bases, std::move(dims));
   else if (insn.alu() && reduces)
@@ -195,6 +197,34 @@ void Emitter::emitHeld(const isa::Instruction &insn,
   emitNest(insn, bases, std::move(loops), dims);
 }
 
+/// Emits products of windows, which are read anew but where each lies a little
+/// beyond the one before: the dimension that moves them so, the longest of
+/// such, is the inner loop, the longest of the others the outer one, and for
+/// the rest there are instructions.
+void Emitter::emitWindow(const isa::Instruction &insn,
+                         std::array<int64_t, 3> bases,
+                         SmallVector<LoopDim> dims) {
+  auto take = [&](auto mayBe) {
+    const LoopDim *longest = nullptr;
+    for (const LoopDim &dim : dims)
+      if (llvm::all_of(dim.strides, [](int64_t s) { return s >= 0; }) &&
+          dim.strides[0] != 0 && mayBe(dim) &&
+          (!longest || dim.size > longest->size))
+        longest = &dim;
+    LoopDim taken = longest ? *longest : LoopDim{1, {0, 0, 0}};
+    if (longest)
+      dims.erase(dims.begin() + (longest - dims.begin()));
+    return taken;
+  };
+  const int64_t sources = insn.gemm()->sources(config);
+  LoopDim in = take([&](const LoopDim &dim) {
+    return dim.strides[1] > 0 && dim.strides[1] < sources;
+  });
+  LoopDim out = take([](const LoopDim &) { return true; });
+  // What sums comes first, so that the first of it may set.
+  emitRepeated(insn, bases, dims, out, in, {});
+}
+
 /// Emits a domain whose dimensions fit the hardware loops; \p innermost are
 /// further ones, which become micro-ops.
 void Emitter::emitNest(const isa::Instruction &insn,
@@ -246,23 +276,24 @@ void Emitter::emitNest(const isa::Instruction &insn,
     ++outside;
   }
 
-  auto repeat = [&](auto &self, isa::Instruction part,
-                    std::array<int64_t, 3> at,
-                    ArrayRef<LoopDim> outer) -> void {
-    if (outer.empty()) {
-      if (part.gemm() && part.gemm()->set)
-        return emitSet(part, at, out, in, dims);
-      return emitSequence(part, at, out, in, dims);
-    }
-    for (int64_t i = 0; i < outer.front().size; ++i) {
-      self(self, part, at, outer.drop_front());
-      for (int role = 0; role < 3; ++role)
-        at[role] += outer.front().strides[role];
-      if (outer.front().strides[0] == 0)
-        addFromNowOn(part);
-    }
-  };
-  repeat(repeat, insn, bases, repeated);
+  emitRepeated(insn, bases, repeated, out, in, dims);
+}
+
+void Emitter::emitRepeated(isa::Instruction insn, std::array<int64_t, 3> bases,
+                           ArrayRef<LoopDim> repeated, const LoopDim &out,
+                           const LoopDim &in, ArrayRef<LoopDim> unrolled) {
+  if (repeated.empty()) {
+    if (insn.gemm() && insn.gemm()->set)
+      return emitSet(insn, bases, out, in, unrolled);
+    return emitSequence(insn, bases, out, in, unrolled);
+  }
+  for (int64_t i = 0; i < repeated.front().size; ++i) {
+    emitRepeated(insn, bases, repeated.drop_front(), out, in, unrolled);
+    for (int role = 0; role < 3; ++role)
+      bases[role] += repeated.front().strides[role];
+    if (repeated.front().strides[0] == 0)
+      addFromNowOn(insn);
+  }
 }
 
 static SmallVector<isa::Uop> unroll(std::array<int64_t, 3> bases,

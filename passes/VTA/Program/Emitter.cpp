@@ -233,8 +233,17 @@ LogicalResult Emitter::emitGemm(GemmOp op) {
   FailureOr<ElementView> acc = getElements(op, op.getAcc(), isa::Memory::Acc);
   if (failed(inp) || failed(wgt) || failed(acc))
     return failure();
-  return emitLoops(op, {isa::GemmInsn(), {}},
-                   evaluator.getIntegers(op.getMixedBounds()),
+  isa::GemmInsn gemm;
+  gemm.window = op.getWindow();
+  if (gemm.window) {
+    if (!config.gemmWindow)
+      return op.emitError("needs a configuration that declares GEMM_WINDOW");
+    if (inp->sizes.empty() || inp->strides.back() != 1)
+      return op.emitError("inputs of a window do not follow each other");
+    // Where a window begins, it ends within the same row.
+    inp->sizes.back() -= gemm.sources(config) - 1;
+  }
+  return emitLoops(op, {gemm, {}}, evaluator.getIntegers(op.getMixedBounds()),
                    {*inp, *wgt, *acc}, op.getMaps(), {1, 2, 0});
 }
 

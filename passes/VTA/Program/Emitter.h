@@ -98,11 +98,17 @@ private:
   /// Emits a product that sets what it first meets, and adds the rest.
   void emitSet(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                LoopDim out, LoopDim in, llvm::ArrayRef<LoopDim> unrolled);
+  void emitWindow(const isa::Instruction &insn, std::array<int64_t, 3> bases,
+                  llvm::SmallVector<LoopDim> dims);
   void emitHeld(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                 llvm::SmallVector<LoopDim> dims);
   void emitNest(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                 llvm::SmallVector<LoopDim> dims,
                 llvm::ArrayRef<LoopDim> innermost);
+  /// Emits the loops once for every point of \p repeated.
+  void emitRepeated(isa::Instruction insn, std::array<int64_t, 3> bases,
+                    llvm::ArrayRef<LoopDim> repeated, const LoopDim &out,
+                    const LoopDim &in, llvm::ArrayRef<LoopDim> unrolled);
   void emitSequence(const isa::Instruction &insn, std::array<int64_t, 3> bases,
                     const LoopDim &out, const LoopDim &in,
                     llvm::ArrayRef<LoopDim> unrolled);

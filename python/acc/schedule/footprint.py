@@ -9,8 +9,9 @@ touching the IR again.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from acc import _mlir, ir
@@ -21,6 +22,8 @@ __all__ = ["Axis", "Buffer", "Footprint", "Form", "Unschedulable", "read_footpri
 # channels and the window.
 PARALLEL = {4: ("n", "c", "h", "w"), 5: ("n", "s", "c", "h", "w")}
 REDUCTIONS = ("ci", "kh", "kw")
+# What of these lies within an element of one operand, where there is one such axis.
+WHOLE = "taps"
 
 
 class Unschedulable(Exception):
@@ -29,12 +32,17 @@ class Unschedulable(Exception):
 
 @dataclass(frozen=True)
 class Axis:
-    """A loop that can be tiled: its extent and its number among the iterators that its tile level numbers."""
+    """A loop that can be tiled: its extent and its number among the iterators that its tile level numbers.
+
+    One that is `whole` moves within an element of one operand while it leads to the next of another: tiles have all
+    of it.
+    """
 
     name: str
     extent: int
     index: int
     reduction: bool
+    whole: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,19 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Window:
+    """How many elements a step of the matrix unit reads together, and how many of them the step before it has not.
+
+    That is where steps follow each other in `axis`, the parallel axis whose positions are nearest; None if there is no
+    such axis, so that each step reads all of them.
+    """
+
+    elements: int
+    moves: int
+    axis: Axis | None
+
+
+@dataclass(frozen=True)
 class Footprint:
     """A kernel as a policy sees it.
 
@@ -114,6 +135,31 @@ class Footprint:
         """The axes that are summed over."""
         return [axis for axis in self.axes if axis.reduction]
 
+    @cached_property
+    def window(self) -> Window | None:
+        """What the axes that are whole make of a step, if there are any."""
+        whole = [axis for axis in self.reductions if axis.whole]
+        if not whole:
+            return None
+        parallel = {axis.name: axis for axis in self.parallel if axis.extent > 1}
+        forms = [form for buffer in self.buffers for form in buffer.forms]
+        moves = [
+            (abs(coefficient), name)
+            for form in forms
+            if {name for name, _ in form.terms} & {axis.name for axis in whole}
+            for name, coefficient in form.terms
+            if name in parallel
+        ]
+        elements = math.prod(axis.extent for axis in whole)
+        least, name = min(moves, default=(elements, ""))
+        return Window(elements, min(least, elements), parallel.get(name))
+
+    @property
+    def terms(self) -> int:
+        """How many steps of the matrix unit each result takes, those that only read an element included."""
+        tiled = math.prod(axis.extent for axis in self.reductions if not axis.whole)
+        return tiled * (self.window.moves if self.window else 1)
+
     @property
     def reads(self) -> dict[int, Buffer]:
         """By argument, the buffer that it is read into; of several, that of the operation that sums."""
@@ -134,11 +180,12 @@ class Footprint:
 def _name_axes(axes: list[_mlir.FootprintAxis]) -> list[str]:
     """The names of images and windows where the numbers of axes fit."""
     parallel = [axis for axis in axes if not axis.is_reduction]
-    reductions = [axis for axis in axes if axis.is_reduction]
+    reductions = [axis for axis in axes if axis.is_reduction and not axis.is_whole]
+    whole = [axis for axis in axes if axis.is_whole]
     names = PARALLEL.get(len(parallel)) or tuple(f"p{axis.index}" for axis in parallel)
     fits = len(reductions) <= len(REDUCTIONS)
     summed = REDUCTIONS[len(REDUCTIONS) - len(reductions) :] if fits else tuple(f"r{axis.index}" for axis in reductions)
-    return [*names, *summed]
+    return [*names, *summed, *([WHOLE] if len(whole) == 1 else [f"{WHOLE}{axis.index}" for axis in whole])]
 
 
 def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
@@ -187,7 +234,9 @@ def read_footprint(kernel: ir.Operation) -> Footprint:
     names = _name_axes(footprint.axes)
     return Footprint(
         kernel.attributes["sym_name"].value,
-        tuple(Axis(n, a.extent, a.index, a.is_reduction) for n, a in zip(names, footprint.axes, strict=True)),
+        tuple(
+            Axis(n, a.extent, a.index, a.is_reduction, a.is_whole) for n, a in zip(names, footprint.axes, strict=True)
+        ),
         tuple(_buffer(staged, names) for staged in footprint.buffers),
         tuple(_buffer(staged, names) for staged in footprint.stores),
         footprint.steps,

@@ -54,13 +54,13 @@ class Transfer:
 class Work:
     """What a schedule makes a kernel do, for every combination of tile sizes at once.
 
-    steps: the number of operations that compute. points: on how many elements they do so together, the same for all
-    tile sizes: terms of sums, and results once for every further step.
+    steps: the number of operations that compute. points: on how many elements they do so together: terms of sums, and
+    results once for every further step. That is the same for all tile sizes but where a step reads several elements.
     """
 
     transfers: tuple[Transfer, ...]
     steps: Array
-    points: int
+    points: Array | int
 
 
 class Hardware(Protocol):

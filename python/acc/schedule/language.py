@@ -96,6 +96,8 @@ def _tiles(schedule: Schedule, footprint: Footprint) -> dict[str, int]:
         size = _integer(value, f"the size of a tile in axis '{name}'")
         if not 1 <= size <= axis.extent:
             raise IllegalSchedule(f"a tile of {size} in axis '{name}' is not between 1 and the extent, {axis.extent}")
+        if axis.whole and size != axis.extent:
+            raise IllegalSchedule(f"axis '{name}' lies within elements, so a tile has all {axis.extent} of it")
         tiles[axis.name] = size
     return tiles
 
@@ -257,6 +259,8 @@ def to_attribute(schedule: Schedule, footprint: Footprint, hardware: Hardware, c
         Cache(arg, hardware.memory(buffer.role).space, schedule.levels[arg], schedule.slots[arg])
         for arg, buffer in sorted(footprint.reads.items())
     ]
-    intrinsic = hardware.intrinsic if footprint.product else ""
+    # What meets several elements at once is another intrinsic, which its form tells.
+    is_plain = footprint.product and not any(axis.whole for axis in footprint.axes)
+    intrinsic = hardware.intrinsic if is_plain else ""
     accumulator = hardware.memory("accumulator").space
     return schedule_attribute(context, levels, caches, accumulator, intrinsic)

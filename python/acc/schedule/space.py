@@ -334,8 +334,12 @@ class Evaluation:
             box = grid.box(store, frozenset())
             transfers.append(Transfer(store.role, box.moved[at], box.instructions[at], False, np.zeros_like(at)))
         results = math.prod(axis.extent for axis in footprint.parallel)
-        terms = math.prod(axis.extent for axis in footprint.reductions)
-        return Work(tuple(transfers), grid.steps[at], results * (terms + footprint.steps))
+        points: Array | int = results * (footprint.terms + footprint.steps)
+        if (window := footprint.window) and window.axis is not None:
+            # Each row of a tile begins with a window that is read anew.
+            rows = results // window.axis.extent * trips[window.axis.name] * footprint.terms // window.moves
+            points = points + rows * (window.elements - window.moves)
+        return Work(tuple(transfers), grid.steps[at], points)
 
     def _find_bounds(self) -> tuple[npt.NDArray[np.int64], Array]:
         """The legal combinations, and what each costs at least, whatever the order of loops."""
@@ -410,8 +414,8 @@ class Space:
         footprint = self.footprint
         candidates: dict[str, list[int]] = {}
         for axis in footprint.axes:
-            sizes = tile_sizes(axis.extent)
-            if footprint.product and axis.reduction and axis.name != footprint.reductions[0].name:
+            sizes = [axis.extent] if axis.whole else tile_sizes(axis.extent)
+            if not axis.whole and footprint.product and axis.reduction and axis.name != footprint.reductions[0].name:
                 sizes = sorted({1, axis.extent}) if split_window else [axis.extent]
             candidates[axis.name] = sizes
         while math.prod(len(sizes) for sizes in candidates.values()) > MAX_GRID:

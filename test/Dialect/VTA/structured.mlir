@@ -38,6 +38,12 @@ func.func @compute(%inp: !inp, %wgt: !wgt, %acc: !acc,
       maps [affine_map<(oc, oh, ow, ic, kh, kw) -> (ic, oh + kh, ow + kw)>,
             affine_map<(oc, oh, ow, ic, kh, kw) -> (oc, ic, kh, kw)>,
             affine_map<(oc, oh, ow, ic, kh, kw) -> (oc, oh, ow)>]
+  // CHECK: vta.gemm window ins(%{{.*}}, %{{.*}} : memref<4x16x16x1x16xi8, #vta.mem<inp>>, memref<2x4x3x3x16x16xi8, #vta.mem<wgt>>)
+  vta.gemm window ins(%inp, %wgt : !inp, !wgt) outs(%acc : !acc)
+      bounds [2, 14, %ow, 3]
+      maps [affine_map<(c, oh, ow, kh) -> (c, oh + kh, ow)>,
+            affine_map<(c, oh, ow, kh) -> (c, 0, kh, 0)>,
+            affine_map<(c, oh, ow, kh) -> (c, oh, ow)>]
   // CHECK: vta.alu add outs(%{{.*}}) ins(%{{.*}} : memref<2x1x16xi32, #vta.mem<acc>>) bounds [2, 14, 14] maps
   vta.alu add outs(%acc : !acc) ins(%bias : memref<2x1x16xi32, #vta.mem<acc>>)
       bounds [2, 14, 14]

@@ -16,7 +16,7 @@ from acc import ir
 from acc.dialects.graph import PlacementAttr
 from acc.targets.vta.config import Hardware
 
-__all__ = ["Convolution", "choose_folds", "fold_of", "folds_by_cycles", "is_on", "operations_of"]
+__all__ = ["FOLD", "Convolution", "choose_folds", "fold_of", "folds_by_cycles", "is_on", "operations_of"]
 
 FOLD = "vta.fold"
 """The attribute of a convolution that has the rows and columns of its window that are folded."""

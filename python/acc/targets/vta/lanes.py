@@ -20,7 +20,7 @@ from acc._mlir import find_channel_move
 from acc.targets.vta.config import Hardware
 from acc.targets.vta.folding import is_on, operations_of
 
-__all__ = ["Read", "choose_lanes", "order_of"]
+__all__ = ["Read", "choose_lanes", "is_depthwise", "order_of"]
 
 LANES = "vta.lanes"
 

@@ -36,6 +36,7 @@ from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
 from acc.targets.vta.schedule import PORT_BYTES, VtaHardware, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
+from acc.targets.vta.windows import choose_windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -255,6 +256,7 @@ class Vta(Accelerator):
         pm.add(vta_passes.assemble())
         choices = self.options.choices
         pm.add(lambda module: choose_folds(module, self._hardware, given=choices.folds), "fold-windows")
+        pm.add(lambda module: choose_windows(module, self._hardware), "choose-windows")
         if choices.lanes:
             pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
         pm.add(lambda module: choose_activations(module, self._hardware), "choose-activations")
