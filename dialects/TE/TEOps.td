@@ -237,6 +237,8 @@ def TE_IntrinOp : TE_Op<"intrin", [
     arguments are the operands, one hardware element each, whose types say
     their layout and memory; a scalar argument is an immediate. `emits` names
     the operation that stands for it, and `with` the attributes it is given.
+    Attributes that operations of the body do not have there may be any where it
+    is used: whoever emits it reads them.
 
     `te-tensorize` replaces a linalg operation whose innermost iterators and
     body are those of an intrinsic; the outer iterators become the domain of

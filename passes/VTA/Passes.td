@@ -216,7 +216,8 @@ def VTAExpand : Pass<"vta-expand", "::mlir::ModuleOp"> {
     around the shortest sequence of micro-ops; equal sequences share one place
     in the table. Whatever exceeds a field of an instruction is split.
     Operations of size zero vanish. There are no tokens yet. An ALU instruction
-    with an immediate has its destination as source too.
+    with an immediate has its destination as source too; that of a look-up is the
+    number of its table among those of the program.
 
     With `alternate`, loops that tile an anchor in place (`te.loop`, any level but
     the first) run backwards every second time: what is loaded in the last
@@ -364,8 +365,8 @@ def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
 
     The joined program has every allocation and argument of main as a buffer
     once. Allocations that nobody else uses become one, in which they share room
-    if they are not in use at the same time. Micro-ops that several programs
-    have are there once. LOADs of constants at the beginning of a kernel go in
+    if they are not in use at the same time. Micro-ops and tables that several
+    programs have are there once. LOADs of constants at the beginning of a kernel go in
     front of those that wait for what the kernel before it stores.
 
     A chain ends where it would become longer than `max-instructions`. Programs

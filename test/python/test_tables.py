@@ -23,6 +23,7 @@ from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.profile import profile
 from acc.targets.vta.programs import decode
 from acc.targets.vta.schedule import Options as ScheduleOptions
+from narrow_models import narrow_activations
 from qdq_models import QdqModel, Quantized
 from test_quantized_zoo import feeds
 
@@ -122,6 +123,16 @@ def test_random_networks(seed: int, name: str) -> None:
 def test_more_random_networks(start: int, name: str) -> None:
     for seed in range(start, start + 20):
         check(seed, name)
+
+
+@pytest.mark.parametrize(("seed", "bits"), [(2, 4), (4, 2)])
+def test_narrow_activations(seed: int, bits: int) -> None:
+    """Tables whose inputs and results have fewer bits than their entries."""
+    model = narrow_activations(random_network(seed), bits)
+    inputs = feeds(model, seed)
+    exe = acc.compile(model, Vta(VtaOptions({**with_tables("4"), "LOG_INP_WIDTH": bits.bit_length() - 1})))
+    np.testing.assert_array_equal(next(iter(exe.run(inputs).values())), native_result(model, inputs))
+    assert not any("256 entries" in reason for reason in reasons(exe)), reasons(exe)
 
 
 def test_the_circuit_computes_the_same() -> None:

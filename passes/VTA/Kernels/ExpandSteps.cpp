@@ -134,6 +134,10 @@ struct ExpandSteps : vta::impl::VTAExpandStepsBase<ExpandSteps> {
       step.erase();
     }
     for (LookupStepOp step : lookups) {
+      if (!step.getTable()) {
+        step.emitOpError("has no table");
+        return signalPassFailure();
+      }
       step.replaceAllUsesWith(expandLookup(step));
       step.erase();
     }

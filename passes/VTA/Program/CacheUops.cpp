@@ -141,7 +141,7 @@ private:
 };
 
 /// So many micro-ops could be loaded in the time in which a LOAD waits for the
-/// first of them.
+/// first of them: 64 cycles, of a port of 64 bits.
 constexpr uint32_t kLoadEntries = 128;
 
 /// A program in which micro-ops, and the tables behind them, have their places.
