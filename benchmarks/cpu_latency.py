@@ -2,7 +2,8 @@
 
     python benchmarks/cpu_latency.py [NAME ...] [--runs N] [--json]
 
-acc's code is single-threaded. Also printed: how long acc compiles, and how far its output is from the stored one.
+acc runs one thread (`threads.py` is about more). Also printed: how long acc compiles, and how far its output is from
+the stored one.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def onnx_runtime(path: pathlib.Path, threads: int, feeds: dict[str, np.ndarray],
 def measure(name: str, runs: int) -> dict[str, Any]:
     path = LIGHT / f"light_{name}.onnx"
     started = time.perf_counter()
-    executable = acc.compile(path)
+    executable = acc.compile(path, threads=1)
     compiled = time.perf_counter() - started
     feeds = {info.name: ramp(info.shape) for info in executable.inputs}
     output = next(iter(executable.run(feeds).values()))

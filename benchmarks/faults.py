@@ -203,13 +203,13 @@ def measure(name: str, runs: int) -> dict[str, Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(case.model.SerializeToString(), options)
-    with acc.compile(case.model) as executable:
+    with acc.compile(case.model, threads=1) as executable:
         (got,), (expected,) = executable.run(case.feeds).values(), session.run(None, case.feeds)
         own, peer = _median(lambda: executable.run(case.feeds), lambda: session.run(None, case.feeds), runs)
         row = {"case": name, "acc_us": own, "onnxruntime_us": peer, "ratio": own / peer}
         row["error"] = float(np.abs(np.float64(got) - expected).max() / np.abs(np.float64(expected)).max())
         if case.open is not None:
-            with acc.compile(case.open) as flexible:
+            with acc.compile(case.open, threads=1) as flexible:
                 again, open_us = _median(lambda: executable.run(case.feeds), lambda: flexible.run(case.feeds), runs)
             row |= {"open_us": open_us, "open": open_us / again}
     return row

@@ -32,7 +32,7 @@ def main() -> int:
         model = table_model(op_type, shape, 3)
         x = {"x": rng.integers(-128, 128, shape).astype(np.int8)}
         compiled = {
-            cpu: acc.Executable.from_contents(compile_contents(model, cpu=cpu).contents, profile=True)
+            cpu: acc.Executable.from_contents(compile_contents(model, cpu=cpu).contents, profile=True, threads=1)
             for cpu in runnable()
         }
         least = dict.fromkeys(compiled, float("inf"))

@@ -55,7 +55,7 @@ def measure(path: Path) -> list[dict[str, Any]]:
     model = onnx.load(path, load_external_data=False)
     started = time.perf_counter()
     try:
-        executable = acc.compile(path)
+        executable = acc.compile(path, threads=1)
     except acc.AccError as error:
         return [{"model": path.stem, "sizes": "", "error": str(error)}]
     compiled = time.perf_counter() - started

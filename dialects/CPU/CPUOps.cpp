@@ -140,14 +140,18 @@ static LogicalResult verifyChunks(ContractOp op) {
   if (!chunks)
     return success();
   if (chunks->size() != 2 || (*chunks)[0] < 0 || (*chunks)[1] < 0 ||
-      ((*chunks)[0] > 0) == ((*chunks)[1] > 0))
+      ((*chunks)[0] == 0 && (*chunks)[1] == 0))
     return op.emitOpError("needs chunks of some outputs or of some rows");
+  if ((*chunks)[0] > 0 && (*chunks)[1] > 0 && !op.isConvolution())
+    return op.emitOpError("needs chunks of some outputs or of some rows, not "
+                          "of both, as it is a matrix product");
   if (op.getChunkOutputs() % op.getTileSize())
     return op.emitOpError("has chunks of ")
            << op.getChunkOutputs() << " outputs, which are no whole tiles of "
            << op.getTileSize();
   int64_t rows = op.getChunkRows();
-  if (rows && op.isConvolution() && op.getRows() && op.getRows() != rows)
+  if (rows && !op.getChunkOutputs() && op.isConvolution() && op.getRows() &&
+      op.getRows() != rows)
     return op.emitOpError("has chunks of ")
            << rows << " rows, but copies of " << op.getRows();
   if (rows && !op.isConvolution() && rows % op.getTile()[0])

@@ -47,10 +47,11 @@ def CPU_ContractOp : CPU_Op<"contract", [
     "vwmacc" for one product of 16 bits, which is also the form of scalars.
     Without it products of pairs are multiplied and added in 32 bits.
 
-    `chunks` is [outputs, rows]: pieces of so many outputs, a multiple of T, or of
-    so many rows, which are those of one packed copy where there is one, may be
-    computed at the same time; 0 cuts nothing. Rows of an image of one line are
-    counted in widths of the tile, as `rows` counts them.
+    `chunks` is [outputs, rows]: pieces of so many outputs, a multiple of T, and of
+    so many rows may be computed at the same time; 0 cuts nothing. With outputs,
+    all pieces share a packed copy of the input; without them, every piece has
+    its own, of exactly its rows. Where rows and columns are one dimension, rows
+    are counted in widths of the tile, as `rows` counts them.
 
     The outermost dimension, N or M, may be of unknown size, and so may images.
 

@@ -51,19 +51,37 @@ void emitTiles(IndexBuilder &index, Value columns, int64_t width,
   }
 }
 
-/// Tiles of outputs, chunks of them at the same time if the schedule says so.
+/// Tiles of outputs, chunks of them at the same time if the schedule says so:
+/// of all `lines`, or of `linesOfChunk` if that is not 0. `emit` is given a
+/// tile and the start and the number of lines, which is a constant where it is
+/// known and the lines `areColumns`, the code for which depends on it.
 void forTiles(IndexBuilder &index, cpu::ContractOp op, ContractionTile &tile,
-              int64_t tiles, function_ref<void(Value)> emit) {
+              int64_t tiles, Value lines, int64_t linesOfChunk, bool areColumns,
+              function_ref<void(Value, Value, Value)> emit) {
+  Value zero = index.constant(0);
   if (op.getChunkOutputs() == 0)
-    return index.loop(tiles, emit);
+    return index.loop(tiles, [&](Value t) { emit(t, zero, lines); });
   int64_t size = op.getChunkOutputs() / tile.size;
-  Value extent = index.constant(tiles);
-  tile.parallel(index.ceilDiv(extent, size), Value(), [&](Value chunk, Value) {
-    Value start = index.mul(chunk, size);
-    Value count = index.min(index.constant(size), index.sub(extent, start));
-    if (tiles % size == 0)
-      count = index.constant(size);
-    index.loop(count, [&](Value t) { emit(index.add(start, t)); });
+  Value extent = index.constant(tiles), pieces = index.constant(1);
+  if (linesOfChunk > 0)
+    pieces = index.ceilDiv(lines, linesOfChunk);
+  Value chunks = index.mul(index.ceilDiv(extent, size), pieces);
+  tile.parallel(chunks, Value(), [&](Value chunk, Value) {
+    Value start = index.mul(index.div(chunk, pieces), size);
+    Value count = index.constant(size);
+    if (tiles % size)
+      count = index.min(count, index.sub(extent, start));
+    index.loop(count, [&](Value i) {
+      Value t = index.add(start, i);
+      if (linesOfChunk == 0)
+        return emit(t, zero, lines);
+      Value piece = index.rem(chunk, pieces);
+      auto emitPiece = [&](Value first, Value some) { emit(t, first, some); };
+      if (areColumns)
+        return index.piece(piece, lines, linesOfChunk, emitPiece);
+      (void)index.takeChunk(piece, lines, linesOfChunk, /*isOutermost=*/true,
+                            emitPiece);
+    });
   });
 }
 
@@ -101,13 +119,13 @@ public:
                   x.drop_front(2) == y.drop_front(2);
     flat = !padded && kernel[0] * kernel[1] == 1 && strides[0] == 1 &&
            strides[1] == 1 && isSame && tile.joinRows();
-    if (flat) {
+    if (flat)
       in = out = {index.constant(1), index.mul(in[0], in[1])};
-      rows *= tile.width;
-    }
     packed = padded || op.convertsInput() || rows > 0;
-    if (op.getChunkRows() > 0)
-      rows = op.getChunkRows() * (flat ? tile.width : 1);
+    if (rowsAreChunks())
+      rows = op.getChunkRows();
+    if (flat)
+      rows *= tile.width;
     Value extent = flat ? out[1] : out[0];
     std::optional<int64_t> known = getConstantIntValue(extent);
     Value block = extent;
@@ -119,7 +137,7 @@ public:
     tile.emitStarts(op.getGroups() * tiles, /*isFused=*/false);
 
     Value images = outermostSize(builder, op);
-    if (op.getChunkRows() > 0)
+    if (rowsAreChunks())
       return emitBlocksInParallel(images, extent, rows);
     index.loop(images, [&](Value n) {
       index.loop(op.getGroups(),
@@ -128,6 +146,11 @@ public:
   }
 
 private:
+  /// Whether a block is a chunk, with a packed copy of its own.
+  bool rowsAreChunks() {
+    return op.getChunkRows() > 0 && op.getChunkOutputs() == 0;
+  }
+
   bool hasGroupDimension() {
     return op.getWeightsType().getRank() - (op.isInteger() ? 1 : 0) == 6;
   }
@@ -215,22 +238,29 @@ private:
       tile.setSource(tile.input.memref, tile.input.strides[1], tile.rowStride(),
                      tile.input.strides[3]);
     }
-    forTiles(index, op, tile, tiles, [&](Value t) {
+    int64_t lines = op.getChunkRows() * (flat ? tile.width : 1);
+    auto emit = [&](Value t, Value first, Value some) {
       Value filters = index.add(index.mul(group, tiles), t);
       Value channel = index.mul(t, tile.size);
-      index.loop(rows, [&](Value r) {
+      index.loop(flat ? one : some, [&](Value line) {
+        Value r = flat ? zero : index.add(first, line);
         Value rowBase = index.add(
             base, index.mul(index.mul(r, strides[0]), tile.sourceStrides[1]));
-        emitTiles(index, columns, tile.width, [&](Value c, int64_t width) {
-          Value source = index.add(rowBase, index.mul(index.mul(c, strides[1]),
-                                                      tile.sourceStrides[2]));
-          tile.emit(source, filters, width,
-                    {n, index.add(index.mul(group, outputs), channel),
-                     index.add(row, r), index.add(column, c)},
-                    channel, outputs);
-        });
+        Value left = flat ? first : zero;
+        emitTiles(index, flat ? some : columns, tile.width,
+                  [&](Value behind, int64_t width) {
+                    Value c = index.add(left, behind);
+                    Value source =
+                        index.add(rowBase, index.mul(index.mul(c, strides[1]),
+                                                     tile.sourceStrides[2]));
+                    tile.emit(source, filters, width,
+                              {n, index.add(index.mul(group, outputs), channel),
+                               index.add(row, r), index.add(column, c)},
+                              channel, outputs);
+                  });
       });
-    });
+    };
+    forTiles(index, op, tile, tiles, flat ? columns : rows, lines, flat, emit);
   }
 
   /// Copies the rows that a block needs, padded.
@@ -393,14 +423,16 @@ void emitProduct(OpBuilder &builder, cpu::ContractOp op,
   std::optional<int64_t> count = getConstantIntValue(rows);
   tile.emitStarts(tiles, count && *count <= std::min(tile.width, few));
   auto emitRows = [&](Value start, Value count) {
-    forTiles(index, op, tile, tiles, [&](Value t) {
+    auto emit = [&](Value t, Value, Value) {
       Value column = index.mul(t, tile.size);
       emitTiles(index, count, tile.width, [&](Value row, int64_t width) {
         Value m = index.add(start, row);
         tile.emit(index.mul(m, tile.sourceStrides[2]), t, width, {m, column},
                   column, op.getInitType().getDimSize(1));
       });
-    });
+    };
+    forTiles(index, op, tile, tiles, count, /*linesOfChunk=*/0,
+             /*areColumns=*/true, emit);
   };
   int64_t size = op.getChunkRows();
   if (size == 0)

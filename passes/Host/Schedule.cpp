@@ -60,7 +60,7 @@ acc::host::readContractSchedule(linalg::LinalgOp op, te::ScheduleAttr schedule,
     read.rows = serial[0].getSizeOf(*loops.rows);
   if (chunk) {
     int64_t lines = loops.rows.value_or(loops.columns);
-    if (chunk.getLoopOrder().size() != 1 ||
+    if (chunk.getLoopOrder().empty() ||
         failed(checkAxes(op, chunk, {loops.outputs, lines})))
       return op.emitOpError("cannot run chunks of ") << chunk << " in parallel";
     read.chunkOutputs = chunk.getSizeOf(loops.outputs);

@@ -22,7 +22,7 @@ struct ContractLoops {
 /// How a contraction is register-tiled; see cpu.contract.
 struct ContractSchedule {
   int64_t width = 0, lanes = 0, vectors = 0, rows = 0;
-  /// What may be computed at the same time; one of them, or none, is not 0.
+  /// What may be computed at the same time; 0 cuts nothing.
   int64_t chunkOutputs = 0, chunkRows = 0;
   /// Null where there is none.
   mlir::StringAttr instruction;

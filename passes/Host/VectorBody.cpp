@@ -440,6 +440,23 @@ void IndexBuilder::piece(Value number, Value extent, int64_t size,
   body(constant(*known - (*known % size)), rest);
 }
 
+Value IndexBuilder::takeChunk(Value number, Value extent, int64_t chunk,
+                              bool isOutermost,
+                              function_ref<void(Value, Value)> body) {
+  Value own = number, others = constant(0);
+  if (!isOutermost) {
+    Value count = ceilDiv(extent, chunk);
+    own = rem(number, count);
+    others = div(number, count);
+  }
+  Value start = mul(own, chunk), size = constant(chunk);
+  std::optional<int64_t> known = getConstantIntValue(extent);
+  if (!known || *known % chunk)
+    size = min(size, sub(extent, start));
+  body(start, size);
+  return others;
+}
+
 Value acc::host::createMask(OpBuilder &builder, Location loc, int64_t lanes,
                             Value count) {
   if (std::optional<int64_t> known = getConstantIntValue(count))

@@ -161,6 +161,14 @@ public:
   piece(mlir::Value number, mlir::Value extent, int64_t size,
         llvm::function_ref<void(mlir::Value start, mlir::Value count)> body);
 
+  /// One chunk of a loop: its number follows from the number of a chunk of
+  /// several loops, of which this one is the innermost. Returns the number of
+  /// the chunk of the others, and calls `body` with the start and the size of
+  /// this one, which is a constant only where all have the same.
+  mlir::Value takeChunk(
+      mlir::Value number, mlir::Value extent, int64_t chunk, bool isOutermost,
+      llvm::function_ref<void(mlir::Value start, mlir::Value count)> body);
+
 private:
   mlir::OpBuilder &builder;
   mlir::Location loc;

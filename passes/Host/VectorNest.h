@@ -116,14 +116,6 @@ void emitVectorNest(mlir::OpBuilder &builder, const VectorNest &nest);
 /// computed at the same time.
 bool namesVectors(te::ScheduleAttr schedule);
 
-/// One chunk of a loop: its number follows from the number of a chunk of
-/// several loops, of which this one is the innermost. Returns the number of the
-/// chunk of the others, and calls `body` with the start and the size of this
-/// one.
-mlir::Value takeChunk(IndexBuilder &index, mlir::Value number,
-                      mlir::Value extent, int64_t chunk, bool isOutermost,
-                      llvm::function_ref<void(mlir::Value, mlir::Value)> body);
-
 } // namespace acc::host
 
 #endif // ACC_PASSES_HOST_VECTORNEST_H

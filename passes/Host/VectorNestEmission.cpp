@@ -56,11 +56,12 @@ public:
     index.parallel(chunks, Value(), [&](Value number, Value) {
       Offsets offsets = start;
       for (size_t loop : llvm::reverse(cut))
-        number = takeChunk(index, number, extents[loop], nest.loops[loop].chunk,
-                           loop == cut.front(), [&](Value first, Value count) {
-                             offsets = advance(offsets, loop, first);
-                             extents[loop] = count;
-                           });
+        number =
+            index.takeChunk(number, extents[loop], nest.loops[loop].chunk,
+                            loop == cut.front(), [&](Value first, Value count) {
+                              offsets = advance(offsets, loop, first);
+                              extents[loop] = count;
+                            });
       walk(0, offsets);
     });
   }
@@ -397,23 +398,6 @@ private:
 };
 
 } // namespace
-
-Value acc::host::takeChunk(IndexBuilder &index, Value number, Value extent,
-                           int64_t chunk, bool isOutermost,
-                           function_ref<void(Value, Value)> body) {
-  Value own = number, others = index.constant(0);
-  if (!isOutermost) {
-    Value count = index.ceilDiv(extent, chunk);
-    own = index.rem(number, count);
-    others = index.div(number, count);
-  }
-  Value start = index.mul(own, chunk), size = index.constant(chunk);
-  std::optional<int64_t> known = getConstantIntValue(extent);
-  if (!known || *known % chunk)
-    size = index.min(size, index.sub(extent, start));
-  body(start, size);
-  return others;
-}
 
 /// Products of sums of products need not be rounded before they are added.
 static void allowFusedProducts(linalg::LinalgOp op) {

@@ -56,10 +56,10 @@ static LogicalResult emitLoops(linalg::LinalgOp op, te::TileAttr level) {
   index.parallel(chunks, Value(), [&](Value number, Value) {
     SmallVector<std::pair<Value, Value>> bounds(axes.size());
     for (size_t i = axes.size(); i-- > 0;)
-      number = takeChunk(index, number, extents[i], level.getSizeOf(axes[i]),
-                         i == 0, [&](Value start, Value count) {
-                           bounds[i] = {start, index.add(start, count)};
-                         });
+      number = index.takeChunk(number, extents[i], level.getSizeOf(axes[i]),
+                               i == 0, [&](Value start, Value count) {
+                                 bounds[i] = {start, index.add(start, count)};
+                               });
     auto inner = cast<linalg::LinalgOp>(builder.clone(*op));
     builder.setInsertionPoint(inner);
     FailureOr<linalg::LinalgLoops> loops =

@@ -844,7 +844,10 @@ def describe_kernel(op: Operation) -> Footprint:
     """Describes a te.kernel on packed tensors; ValueError with the reason if it cannot be scheduled."""
 
 def loops_of(op: Operation) -> list[tuple[int, bool]] | None:
-    """The loops of an operation of linalg, or a copy, on buffers: extents (-1: open), and whether iterations write apart."""
+    """The loops of an operation of linalg, or a copy, on buffers.
+
+    The extent of each (-1: open), and whether what its iterations write is theirs alone. None for other operations.
+    """
 
 def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
     """The attribute of the hardware configuration in a text, as JSON; ValueError with everything wrong with it."""

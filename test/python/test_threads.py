@@ -52,7 +52,7 @@ def _random_inputs(exe: acc.Executable, sizes: dict[str, int] | None = None) -> 
 
 
 def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
-    return all(np.array_equal(first[name].view(np.uint8), second[name].view(np.uint8)) for name in first)
+    return all(first[name].tobytes() == second[name].tobytes() for name in first)
 
 
 def _check_numbers(
@@ -127,6 +127,13 @@ def test_random_layers(family: Any) -> None:
 def test_networks() -> None:
     _check_numbers(acc.compile(float_networks.convolutional()))
     _check_numbers(acc.compile(float_networks.transformer()))
+
+
+@pytest.mark.parametrize("name", ["shufflenet", pytest.param("resnet50", marks=pytest.mark.long)])
+def test_light_models(name: str) -> None:
+    exe = acc.compile(Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx")
+    assert sum(bool(kernel.parallel) for kernel in exe.report()) > len(exe.report()) / 2
+    _check_numbers(exe)
 
 
 @pytest.mark.usefixtures("_any_size")

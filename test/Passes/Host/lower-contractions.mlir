@@ -262,3 +262,24 @@ te.kernel @outputs(%x: memref<1x3x8x8xf32>, %w: memref<4x3x3x3x8xf32>, %out: mem
   }
   te.return
 }
+
+// -----
+
+// Chunks of outputs and of rows share the panel.
+// CHECK-LABEL: te.kernel @both(
+// CHECK-DAG: %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : index
+// CHECK: cpu.parallel %[[C3]] {
+// CHECK: cpu.parallel %[[C8]] {
+// CHECK: arith.divui
+// CHECK: arith.remui
+te.kernel @both(%x: memref<1x3x8x8xf32>, %w: memref<2x3x3x3x8xf32>, %out: memref<1x16x8x8xf32>)
+    attributes {target = #te.host} {
+  cpu.contract ins(%x, %w : memref<1x3x8x8xf32>, memref<2x3x3x3x8xf32>) outs(%out : memref<1x16x8x8xf32>)
+      attributes {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+                  tile = array<i64: 8, 8>, rows = 8, chunks = array<i64: 8, 2>, maps = []} {
+  ^bb0(%sum: f32):
+    cpu.yield %sum : f32
+  }
+  te.return
+}

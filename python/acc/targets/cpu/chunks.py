@@ -33,9 +33,9 @@ SOME = 8
 
 @dataclasses.dataclass(frozen=True)
 class Chunks:
-    """What one thread computes of a contraction at a time: so many outputs, or so many rows, counted as in `Tile.rows`.
+    """What one thread computes of a contraction at a time: so many outputs and rows, counted as in `Tile.rows`.
 
-    The other one is 0.
+    Of what is 0 it computes all. With outputs, all threads share a packed copy of the input; without, each has its own.
     """
 
     outputs: int = 0
@@ -63,26 +63,33 @@ def choose_chunks(
         lines = math.ceil(problem.width / tile.width)
         if tiles >= SOME or tiles >= lines > 0:
             return tile, by_outputs if tiles > 1 else None
-        return tile, Chunks(rows=math.ceil(lines / MANY) * tile.width)
+        return tile, Chunks(rows=_part(lines, MANY) * tile.width)
     lines = math.ceil(problem.height * problem.width / tile.width) if problem.is_flat else problem.height
-    if not tile.rows:
+    if not tile.rows and (lines * instances >= SOME or lines * instances >= tiles):
         # Nothing is copied: rows are cut at will.
-        if lines * instances >= SOME or lines * instances >= tiles:
-            rows = math.ceil(lines * instances / MANY)
-            return tile, Chunks(rows=min(rows, lines)) if lines * instances > 1 else None
-        return tile, by_outputs
-    blocks = math.ceil(lines / tile.rows) * instances
+        rows = _part(lines, max(1, MANY // instances))
+        return tile, Chunks(rows=rows) if rows < lines or instances > 1 else None
+    blocks = math.ceil(lines / tile.rows) * instances if tile.rows else 0
     if blocks >= SOME:
         return tile, Chunks(rows=tile.rows)
-    # Fewer outputs share one copy of the input, which threads make together; fewer rows copy their neighbours anew.
-    if tiles >= SOME and instances == 1:
-        return tile, by_outputs
-    if not fixed and lines * instances > max(blocks, tiles):
-        tile = dataclasses.replace(tile, rows=min(tile.rows, math.ceil(lines * instances / MANY)))
+    if problem.is_flat and not fixed and tiles < SOME and lines * instances > max(blocks, tiles):
+        tile = dataclasses.replace(tile, rows=min(tile.rows, _part(lines, max(1, MANY // instances))))
         return tile, Chunks(rows=tile.rows)
-    if tiles > blocks:
-        return tile, by_outputs
-    return tile, Chunks(rows=tile.rows) if blocks > 1 else None
+    if contraction_cycles(problem, processor, 1) < LEAST_CYCLES * max(1, blocks // instances):
+        # Blocks are too small for several threads.
+        return tile, Chunks(rows=tile.rows) if blocks > 1 else None
+    # Threads share a copy of the input, which they make together: with copies of their own, rows would be copied anew
+    # for each that reads them.
+    if tiles >= SOME or problem.is_flat:
+        return tile, by_outputs if tiles > 1 else None
+    rows = _part(min(tile.rows or lines, lines), math.ceil(MANY / tiles))
+    return tile, Chunks(size, rows) if tiles > 1 or rows < lines else None
+
+
+def _part(extent: int, parts: int) -> int:
+    """A size that cuts an extent into about so many parts, or a few less, if possible into equal ones."""
+    least = math.ceil(extent / parts)
+    return next((size for size in range(least, 2 * least) if extent % size == 0), least)
 
 
 _SLOW = {"exp": 12, "exp2": 12, "log": 12, "log1p": 12, "log2": 12, "tanh": 16, "erf": 16, "erfc": 20, "sqrt": 4}
@@ -157,7 +164,7 @@ def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int,
     # An outer axis keeps what a thread writes together, if there is enough of it.
     axis = next((a for a in candidates if loops[a][0] >= SOME), max(candidates, key=lambda a: (loops[a][0], -a)))
     extent = loops[axis][0]
-    size = math.ceil(extent / MANY)
+    size = _part(extent, MANY)
     if axis == candidates[-1] and inner[axis] == 1 and extent >= 2 * EVEN:
         size = math.ceil(size / EVEN) * EVEN
     return {axis: size} if size < extent else {}
@@ -203,7 +210,7 @@ def _words(kernel: ir.Operation) -> Iterator[str]:
         for op in block.operations:
             if op.name == "cpu.contract" and (chunks := op.attributes.get("chunks")) is not None:
                 outputs, rows = (int(size) for size in chunks.value)
-                yield f"{outputs} outputs" if outputs else f"{rows} rows"
+                yield " x ".join([f"{outputs} outputs"] * (outputs > 0) + [f"{rows} rows"] * (rows > 0))
             elif (schedule := op.attributes.get("te.schedule")) is not None:
                 for level in te.ScheduleAttr(schedule).tiles.value:
                     sizes = te.TileAttr(level).sizes.value

@@ -163,7 +163,7 @@ class Tile:
             levels.insert(0, Level.of({rows: self.rows}))
         if chunks:
             lines = columns if rows is None else rows
-            sizes = {outputs: chunks.outputs} if chunks.outputs else {lines: chunks.rows}
+            sizes = {axis: size for axis, size in ((outputs, chunks.outputs), (lines, chunks.rows)) if size}
             levels.insert(0, Level.of(sizes, te.LevelKind.Parallel))
         return schedule_attribute(op.context, levels, intrinsic=self.instruction)
 
