@@ -101,6 +101,9 @@ CALL = 40
 BYTES = 16
 """What a core reads and writes in a cycle of data that is not in its nearest cache."""
 
+MOST_LOOPS = 8
+"""A kernel with more loops that could be cut is left to one thread."""
+
 EVEN = 64
 """Chunks of a long axis have a multiple of so many elements: whole vectors, and lines of the cache."""
 
@@ -175,6 +178,7 @@ def make_loop_schedules(module: ir.Operation, vector_bytes: int) -> None:
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
+        cut: list[tuple[ir.Operation, dict[int, int]]] = []
         for block in kernel.regions[0].blocks:
             for op in block.operations:
                 loops = _mlir.loops_of(op)
@@ -182,8 +186,11 @@ def make_loop_schedules(module: ir.Operation, vector_bytes: int) -> None:
                     continue
                 sizes = choose_loop_chunks(loops, _element_cost(op), _known_bytes(op), vector_bytes)
                 if sizes:
-                    level = Level.of(sizes, te.LevelKind.Parallel)
-                    op.attributes["te.schedule"] = schedule_attribute(op.context, [level])
+                    cut.append((op, sizes))
+        # Each becomes a function: a concatenation of hundreds of tensors would take long to compile.
+        for op, sizes in cut if len(cut) <= MOST_LOOPS else ():
+            level = Level.of(sizes, te.LevelKind.Parallel)
+            op.attributes["te.schedule"] = schedule_attribute(op.context, [level])
 
 
 def parallel_loops(module: ir.Module) -> dict[str, str]:
