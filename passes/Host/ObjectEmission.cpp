@@ -270,9 +270,17 @@ FailureOr<TargetFacts> acc::host::targetFacts(const ObjectTarget &target,
   TargetFacts facts;
   facts.triple = nativeTriple(machine->getTargetTriple());
   facts.cpu = machine->getTargetCPU().str();
+  // What LLVM knows beside the instructions, such as which of them are slow, is
+  // nothing that a machine may lack.
+  llvm::FeatureBitset habits;
+  for (const llvm::SubtargetSubTypeKV &known :
+       info.getAllProcessorDescriptions())
+    if (facts.cpu == known.Key)
+      habits = known.TuneImplies.getAsBitset() & ~known.Implies.getAsBitset();
   for (const llvm::SubtargetFeatureKV &feature :
        info.getEnabledProcessorFeatures())
-    facts.features.push_back(feature.Key);
+    if (!habits.test(feature.Value))
+      facts.features.push_back(feature.Key);
   llvm::sort(facts.features);
   return facts;
 }

@@ -36,7 +36,7 @@ struct TargetFacts {
   std::string triple;
   /// "native" and "generic" resolved.
   std::string cpu;
-  /// All features that the code may use, sorted.
+  /// All instructions that the code may use, by the names of features, sorted.
   std::vector<std::string> features;
 };
 

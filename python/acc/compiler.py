@@ -13,7 +13,7 @@ import onnx
 
 from acc import ir, targets
 from acc.arena import Arena, check_fits, measure, scratch_bytes
-from acc.container import ModelContents, Program
+from acc.container import Level, ModelContents, Program
 from acc.errors import CompileError, ModelWarning
 from acc.executable import Executable
 from acc.frontend.specialize import Values
@@ -29,6 +29,7 @@ __all__ = [
     "compile_contents",
     "compile_graph",
     "compile_kernels",
+    "compile_levels",
     "describe",
     "make_pipeline",
     "resolve_source",
@@ -82,19 +83,21 @@ def compile(
     the target's own. shapes: for inputs with symbolic dimensions, {"x": (1, 3, 224, 224)}. values: for inputs that are
     always the same, {"axes": [0, 1]}; they become constants and are no longer inputs, which some operators need for
     what decides on shapes. cpu: the processor native code is for, as LLVM names it; "native" is this machine's.
-    cpu_features: "+f,-g" to add to or take from it. triple: of another machine, such as "aarch64-linux-gnu", whose
-    processor `cpu` is then; what this machine cannot load is written by `acc compile`, or by `compile_contents` and
-    `acc.container.write_model`. threads: how many threads the model uses unless it is told otherwise where it runs;
-    None is all the cores that the process may use there. dump_stages: a folder for the IR after every pass. progress: called
-    with the name of every stage. options: policies, see `pipeline.Options`; its accelerators give way to those of
-    `target`. tuning: one or more logs of `acc.tune`, which are obeyed where they are for this hardware and this version
-    of acc; a log with nothing of that kind is a TuningWarning. tuning_device: the device that they were measured on, if
-    it is not the target's own choice. target_options: options of a target chosen by name (`Target.takes`).
+    Several, as in "x86-64-v2,x86-64-v4", from the least to the best, make a model that takes the best that the machine
+    runs on which it is loaded. cpu_features: "+f,-g" to add to or take from it. triple: of another machine, such as
+    "aarch64-linux-gnu", whose processor `cpu` is then; what this machine cannot load is written by `acc compile`, or by
+    `compile_contents` and `acc.container.write_model`. threads: how many threads the model uses unless it is told
+    otherwise where it runs; None is all the cores that the process may use there. dump_stages: a folder for the IR
+    after every pass. progress: called with the name of every stage. options: policies, see `pipeline.Options`; its
+    accelerators give way to those of `target`. tuning: one or more logs of `acc.tune`, which are obeyed where they are
+    for this hardware and this version of acc; a log with nothing of that kind is a TuningWarning. tuning_device: the
+    device that they were measured on, if it is not the target's own choice. target_options: options of a target chosen
+    by name (`Target.takes`).
 
     Raises ModelError (the model cannot be imported; every reason is listed; NeedsShape or NeedsValue if `shapes` or
     `values` would settle all of them), ConfigError (the configuration is illegal) or CompileError.
     """
-    processor = CpuOptions(cpu, cpu_features, triple=triple)
+    processor = CpuOptions(cpu, cpu_features, triple=triple).levels()[0]
     if processor.is_foreign():
         raise CompileError(
             f"a model for {processor.facts().triple} cannot be loaded on this machine: write it to a file, by "
@@ -142,18 +145,40 @@ def compile_contents(
     base = options or Options()
     if threads is not None:
         threads = check_threads(threads, CompileError)
-    pipeline = make_pipeline(
-        resolve_targets(target, config, **target_options),
-        replace(
-            base,
-            cpu=replace(base.cpu, cpu=cpu, features=cpu_features, triple=triple, threads=threads or base.cpu.threads),
-            dump=Path(dump_stages) if dump_stages is not None else base.dump,
-            progress=progress or base.progress,
-            tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
-            tuning_device=tuning_device or base.tuning_device,
-        ),
+    chosen = resolve_targets(target, config, **target_options)
+    base = replace(
+        base,
+        dump=Path(dump_stages) if dump_stages is not None else base.dump,
+        progress=progress or base.progress,
+        tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
+        tuning_device=tuning_device or base.tuning_device,
     )
-    return compile_graph(pipeline, pipeline.import_graph(model, shapes, values))
+    processors = replace(
+        base.cpu, cpu=cpu, features=cpu_features, triple=triple, threads=threads or base.cpu.threads
+    )
+    pipelines = [make_pipeline(chosen, replace(base, cpu=level)) for level in processors.levels()]
+    return compile_levels(pipelines, pipelines[0].import_graph(model, shapes, values))
+
+
+def compile_levels(pipelines: Sequence[Pipeline], graph: Graph) -> Compilation:
+    """As compile_graph, for the processor of each pipeline: what these have in common is in the file once."""
+    graphs = [replace(graph, module=graph.module.clone()) for _ in pipelines[1:]]
+    first, *others = (compile_graph(*each) for each in zip(pipelines, [graph, *graphs], strict=True))
+    levels: list[Level] = []
+    for other in others:
+        assert other.contents.programs == first.contents.programs
+        levels.append(
+            Level(
+                cpu=str(other.contents.metadata["cpu"]),
+                image=other.contents.image,
+                constants=other.contents.constants,
+                workspace_bytes=other.contents.workspace_bytes,
+                cpu_features=other.contents.cpu_features,
+            )
+        )
+    uses_threads = any(each.contents.uses_threads for each in (first, *others))
+    contents = replace(first.contents, levels=levels, uses_threads=uses_threads)
+    return replace(first, contents=contents)
 
 
 def make_pipeline(chosen: Sequence[Target], options: Options) -> Pipeline:

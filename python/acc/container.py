@@ -118,6 +118,20 @@ Constant = np.ndarray | Splat
 
 
 @dataclass(frozen=True)
+class Level:
+    """The same model's code for a better processor, with what is its own: fields are those of ModelContents.
+
+    cpu: the processor's name, as LLVM has it.
+    """
+
+    cpu: str
+    image: bytes
+    constants: Sequence[Constant]
+    workspace_bytes: int
+    cpu_features: Sequence[str]
+
+
+@dataclass(frozen=True)
 class ModelContents:
     """What goes into a model file.
 
@@ -131,6 +145,8 @@ class ModelContents:
     uses_threads: whether the code runs loops in parallel. threads: on how many threads, unless it is told otherwise
     where it runs; None is all cores that there are for it.
     cpu_features: features of the processor that the code uses, as LLVM names them ("avx2", ...).
+    levels: code for further processors, from the least to the best. The loader takes the last that the machine runs,
+    and without one the first code, which the other fields describe.
     metadata: anything else, JSON-compatible: "target", "config", "layers" (dicts of LayerReport), ...
     """
 
@@ -145,6 +161,7 @@ class ModelContents:
     uses_threads: bool = False
     threads: int | None = None
     cpu_features: Sequence[str] = ()
+    levels: Sequence[Level] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -179,12 +196,16 @@ def _raw(array: np.ndarray | np.generic) -> memoryview:
     return flat.view(np.uint8).data
 
 
-def _plan_constants(contents: ModelContents) -> tuple[list[dict[str, Any]], list[tuple[int, memoryview]]]:
-    """The metadata of the constants, and the offset and bytes of those that are stored."""
+Pieces = list[tuple[int, bytes | memoryview]]
+"""Parts of a section, and where they begin in it."""
+
+
+def _plan_constants(contents: ModelContents, constants: Sequence[Constant]) -> tuple[list[dict[str, Any]], Pieces]:
+    """The metadata of the constants of one code, and the offset and bytes of those that are stored."""
     table: list[dict[str, Any]] = []
-    stored: list[tuple[int, memoryview]] = []
+    stored: Pieces = []
     offset = 0
-    for constant in contents.constants:
+    for constant in constants:
         if isinstance(constant, Splat):
             element = bytes(_raw(constant.element))
             table.append({"bytes": len(element) * constant.size, "splat": element.hex()})
@@ -197,12 +218,43 @@ def _plan_constants(contents: ModelContents) -> tuple[list[dict[str, Any]], list
     return table, stored
 
 
+def _end(pieces: Pieces) -> int:
+    return max((offset + len(data) for offset, data in pieces), default=0)
+
+
+def _plan_levels(contents: ModelContents) -> tuple[list[dict[str, Any]], Pieces, Pieces]:
+    """For every code, the first one first, what is said of it; then the pieces of the images and of the constants."""
+    plans: list[dict[str, Any]] = []
+    images: Pieces = []
+    constants: Pieces = []
+
+    def append(section: Pieces, pieces: Pieces) -> dict[str, int]:
+        start = -(-_end(section) // PAGE) * PAGE
+        section.extend((start + offset, data) for offset, data in pieces)
+        return {"offset": start, "bytes": _end(pieces)}
+
+    for code in (contents, *contents.levels):
+        table, stored = _plan_constants(contents, code.constants)
+        image = append(images, [(0, code.image)])
+        data = append(constants, stored)
+        plans.append(
+            {
+                "cpu_features": list(code.cpu_features),
+                "workspace_bytes": code.workspace_bytes,
+                "constants": table,
+                **({"cpu": code.cpu} if isinstance(code, Level) else {}),
+                **({"code": image, "data": data} if contents.levels else {}),
+            }
+        )
+    return plans, images, constants
+
+
 def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: bool = True) -> None:
     """Writes a model file, whole or not at all; raises ModelFileError if the file system refuses.
 
     Without `sync` the file may be lost if the machine goes down: right for temporary files.
     """
-    table, stored = _plan_constants(contents)
+    plans, images, constants = _plan_levels(contents)
     programs: list[dict[str, Any]] = []
     offset = 0
     for program in contents.programs:
@@ -214,20 +266,19 @@ def write_model(path: str | os.PathLike[str], contents: ModelContents, *, sync: 
         **contents.metadata,
         "inputs": [info.to_dict() for info in contents.inputs],
         "outputs": [info.to_dict() for info in contents.outputs],
-        "workspace_bytes": contents.workspace_bytes,
         "alignment": contents.alignment,
         **({"guard_bytes": contents.guard_bytes} if contents.guard_bytes else {}),
         **({"threads": contents.threads} if contents.threads is not None else {}),
-        "cpu_features": list(contents.cpu_features),
-        "constants": table,
+        **plans[0],
+        **({"levels": plans[1:]} if contents.levels else {}),
         "programs": programs,
     }
     text = json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()
     with replacing(path, ModelFileError, sync=sync) as file:
-        _write(_Stream(file), contents, text, stored)
+        _write(_Stream(file), contents, text, images, constants)
 
 
-def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: list[tuple[int, memoryview]]) -> None:
+def _write(out: _Stream, contents: ModelContents, metadata: bytes, images: Pieces, constants: Pieces) -> None:
     sections: list[int] = []
 
     def section(pieces: Sequence[tuple[int, bytes | memoryview]]) -> None:
@@ -237,7 +288,7 @@ def _write(out: _Stream, contents: ModelContents, metadata: bytes, constants: li
             out.write(data)
         sections.extend((start, out.offset - start))
 
-    section([(0, contents.image)])
+    section(images)
     section([(0, metadata)])
     offset, pieces = 0, []
     for program in contents.programs:

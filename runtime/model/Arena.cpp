@@ -3,10 +3,9 @@
 #include <cerrno>
 #include <cstring>
 #include <sys/mman.h>
+#include <unistd.h>
 
 using namespace acc;
-
-static constexpr uint64_t kPage = 4096;
 
 static uint64_t alignTo(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
@@ -26,7 +25,10 @@ static void fill(uint8_t *to, uint64_t bytes, const std::string &pattern) {
 Arena::Arena(const ModelFile &file, const Metadata &metadata,
              const std::vector<uint64_t> &tableBytes) {
   // The constants of the file come first, so that they can be mapped.
-  uint64_t mapped = alignTo(file.constants().size(), kPage);
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::string_view stored =
+      file.constants().substr(metadata.data.offset, metadata.data.bytes);
+  uint64_t mapped = alignTo(stored.size(), page);
   size = mapped;
   auto place = [&](uint64_t bytes) {
     uint64_t offset = alignTo(size + metadata.guardBytes, metadata.alignment);
@@ -47,10 +49,10 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
   for (uint64_t bytes : tableBytes)
     tableAt.push_back(place(bytes));
   uint64_t workspaceAt = place(metadata.workspaceBytes);
-  size = alignTo(size, kPage);
+  size = alignTo(size, page);
 
   // Host addresses are as aligned as device addresses, beyond pages too.
-  uint64_t slack = metadata.alignment > kPage ? metadata.alignment : 0;
+  uint64_t slack = metadata.alignment > page ? metadata.alignment : 0;
   void *reserved = ::mmap(nullptr, size + slack, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED)
@@ -65,10 +67,15 @@ Arena::Arena(const ModelFile &file, const Metadata &metadata,
     ::munmap(reinterpret_cast<void *>(start + size), tail);
   base = reinterpret_cast<uint8_t *>(start);
 
-  if (mapped) {
+  uint64_t offset = file.constantsOffset() + metadata.data.offset;
+  if (offset % page) {
+    // Sections begin where pages of 4096 bytes do, and some processors have
+    // larger ones.
+    std::memcpy(base, stored.data(), stored.size());
+  } else if (mapped) {
     void *at =
         ::mmap(base, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-               file.descriptor(), static_cast<off_t>(file.constantsOffset()));
+               file.descriptor(), static_cast<off_t>(offset));
     if (at == MAP_FAILED) {
       int reason = errno;
       ::munmap(base, size);

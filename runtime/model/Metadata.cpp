@@ -1,6 +1,7 @@
 #include "Metadata.h"
 #include "Dtypes.h"
 #include "Guards.h"
+#include "Processor.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,9 @@ using nlohmann::json;
 
 /// Sizes beyond this are a mistake; sums of a few stay within 64 bits.
 static constexpr uint64_t kLimit = uint64_t(1) << 46;
+
+/// What sections and their parts begin at a multiple of.
+static constexpr uint64_t kPage = 4096;
 
 std::optional<uint64_t> acc::checkedBytes(uint64_t elementBytes,
                                           const int64_t *sizes, size_t rank) {
@@ -96,6 +100,8 @@ public:
   ConstantInfo constant(const json &item, uint64_t limit) const;
   ProgramInfo program(const json &item, uint64_t limit) const;
   std::string layer(const json &item) const;
+  void code(const json &item, const ModelFile &file, Metadata &metadata,
+            bool isFirst) const;
   Section range(const json &item, uint64_t limit) const {
     Section section{size(item, "offset"), size(item, "bytes")};
     if (section.bytes > limit || section.offset > limit - section.bytes)
@@ -212,6 +218,48 @@ std::string Parser::layer(const json &item) const {
   return name;
 }
 
+/// Reads the code for one processor, and what comes with it. It is kept if it
+/// is the first, or this machine runs it: the last of them is the best.
+void Parser::code(const json &item, const ModelFile &file, Metadata &metadata,
+                  bool isFirst) const {
+  Metadata own;
+  auto part = [&](const char *key, std::string_view whole) {
+    auto found = item.find(key);
+    if (found == item.end() && isFirst)
+      return Section{0, whole.size()};
+    if (found == item.end() || !found->is_object())
+      fail(std::string("'") + key + "' is not a range");
+    return range(*found, whole.size());
+  };
+  own.code = part("code", file.image());
+  own.data = part("data", file.constants());
+  if (own.code.offset % kPage || own.data.offset % kPage)
+    fail("code or constants do not begin at a page");
+  own.workspaceBytes = size(item, "workspace_bytes");
+  if (item.contains("cpu"))
+    own.cpu = text(item, "cpu");
+  for (const json &entry : list(item, "constants")) {
+    own.constants.push_back(constant(entry, own.data.bytes));
+    if (own.constants.back().offset % metadata.alignment)
+      fail("a constant is not aligned");
+  }
+  auto features = item.find("cpu_features");
+  if (features != item.end() && !features->is_array())
+    fail("'cpu_features' is not a list");
+  if (features != item.end())
+    for (const json &feature : *features)
+      if (feature.is_string())
+        own.cpuFeatures.push_back(feature.get<std::string>());
+  if (!isFirst && missingFeature(own.cpuFeatures))
+    return;
+  metadata.constants = std::move(own.constants);
+  metadata.workspaceBytes = own.workspaceBytes;
+  metadata.cpu = std::move(own.cpu);
+  metadata.cpuFeatures = std::move(own.cpuFeatures);
+  metadata.code = own.code;
+  metadata.data = own.data;
+}
+
 Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
   Parser parser(path);
   json root = json::parse(file.metadata(), nullptr, /*allow_exceptions=*/false);
@@ -220,7 +268,6 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
   Metadata metadata;
   metadata.inputs = parser.tensors(root, "inputs");
   metadata.outputs = parser.tensors(root, "outputs");
-  metadata.workspaceBytes = parser.size(root, "workspace_bytes");
   metadata.alignment = parser.size(root, "alignment");
   if (!std::has_single_bit(metadata.alignment) || metadata.alignment < 64 ||
       metadata.alignment > (1 << 20))
@@ -232,23 +279,14 @@ Metadata Metadata::parse(const ModelFile &file, const std::string &path) {
   if (root.contains("threads"))
     metadata.threads = static_cast<int32_t>(
         std::min<uint64_t>(parser.size(root, "threads"), ACC_MOST_THREADS));
-  for (const json &item : parser.list(root, "constants")) {
-    metadata.constants.push_back(
-        parser.constant(item, file.constants().size()));
-    if (metadata.constants.back().offset % metadata.alignment)
-      parser.fail("a constant is not aligned");
-  }
+  parser.code(root, file, metadata, /*isFirst=*/true);
+  if (root.contains("levels"))
+    for (const json &level : parser.list(root, "levels"))
+      parser.code(level, file, metadata, /*isFirst=*/false);
   for (const json &item : parser.list(root, "programs"))
     metadata.programs.push_back(parser.program(item, file.programs().size()));
   if (root.contains("layers"))
     for (const json &item : parser.list(root, "layers"))
       metadata.layers.push_back(parser.layer(item));
-  if (auto features = root.find("cpu_features"); features != root.end()) {
-    if (!features->is_array())
-      parser.fail("'cpu_features' is not a list");
-    for (const json &feature : *features)
-      if (feature.is_string())
-        metadata.cpuFeatures.push_back(feature.get<std::string>());
-  }
   return metadata;
 }

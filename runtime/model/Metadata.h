@@ -52,11 +52,9 @@ struct ProgramInfo {
 
 struct Metadata {
   std::vector<TensorInfo> inputs, outputs;
-  std::vector<ConstantInfo> constants;
   std::vector<ProgramInfo> programs;
   /// The ONNX nodes of each kernel, or its own name in parentheses.
   std::vector<std::string> layers;
-  uint64_t workspaceBytes = 0;
   /// What every buffer handed to the code is aligned to; a power of two.
   uint64_t alignment = 64;
   /// What lies free before and behind every buffer; 0 if the model is not
@@ -64,8 +62,17 @@ struct Metadata {
   uint64_t guardBytes = 0;
   /// How many threads the model was compiled for; 0 if nothing was said.
   int32_t threads = 0;
+
+  /// What follows is that of the code which is loaded: a model may have code
+  /// for several processors. The best is taken that this machine runs.
+  std::vector<ConstantInfo> constants;
+  uint64_t workspaceBytes = 0;
+  /// The processor that the code is for, as LLVM names it; may be empty.
+  std::string cpu;
   /// Processor features that the code uses, as LLVM names them.
   std::vector<std::string> cpuFeatures;
+  /// The parts of the sections of images and of constants.
+  Section code, data;
 
   /// Throws ModelError naming what is malformed.
   static Metadata parse(const ModelFile &file, const std::string &path);

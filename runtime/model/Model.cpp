@@ -40,7 +40,9 @@ Model::Model(const std::string &path, const ModelOptions &options,
     : metadataText(file.metadata()), options(options),
       metadata(Metadata::parse(file, path)), units(makeUnits(path, file)),
       programs(loadPrograms(path, file)), arena(file, metadata, tableBytes()),
-      image(file.image(), path), pool(metadata.alignment, metadata.guardBytes),
+      image(file.image().substr(metadata.code.offset, metadata.code.bytes),
+            path),
+      pool(metadata.alignment, metadata.guardBytes),
       shapes(metadata.inputs.size()), results(metadata.outputs.size()),
       layerSeconds(metadata.layers.size()) {
   if (auto feature = missingFeature(metadata.cpuFeatures))
@@ -277,6 +279,8 @@ static json toJson(const Timing &timing) {
 std::string Model::statistics() {
   std::lock_guard lock(mutex);
   json result = {{"runs", runs}, {"seconds", runSeconds}};
+  if (!metadata.cpu.empty())
+    result["cpu"] = metadata.cpu;
   json list = json::array();
   std::optional<uint64_t> cycles;
   for (const LoadedProgram &loaded : programs) {

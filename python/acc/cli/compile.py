@@ -151,7 +151,13 @@ def add_triple(parser: argparse._ActionsContainer) -> None:
 
 def add_cpu(parser: argparse._ActionsContainer) -> None:
     """Declares --cpu and --cpu-features."""
-    parser.add_argument("--cpu", default="native", help="processor for native code, as LLVM names it (default: native)")
+    parser.add_argument(
+        "--cpu",
+        metavar="NAME",
+        default="native",
+        help="processor for native code, as LLVM names it (default: native); for acc compile also several, separated "
+        "by commas, from the least to the best: the model takes the best that the machine runs",
+    )
     parser.add_argument(
         "--cpu-features", metavar="+F,-G", default="", help="features to add to or take from the processor"
     )
@@ -242,6 +248,8 @@ def _check_source(args: argparse.Namespace, name: str) -> None:
         (args.verify is not None, "--verify"),
         (args.tuning, "--tuning"),
         (args.cpu != "native" or args.cpu_features, "--cpu"),
+        (args.triple, "--triple"),
+        (args.threads is not None, "--threads"),
     ):
         if given:
             raise CompileError(f"target '{name}' makes source, and {option} is for compiled models")
@@ -250,7 +258,7 @@ def _check_source(args: argparse.Namespace, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc import stages
-    from acc.compiler import compile_graph, compile_kernels, make_pipeline, resolve_source
+    from acc.compiler import compile_kernels, compile_levels, make_pipeline, resolve_source
     from acc.container import write_model
     from acc.files import check_new_folder, check_writable
     from acc.pipeline import Options
@@ -280,9 +288,14 @@ def run(args: argparse.Namespace) -> int:
             check_new_folder(args.output, CompileError)
         else:
             check_writable(args.output or args.to)
-        if options.cpu.is_foreign() and args.verify is not None:
+        levels = options.cpu.levels()
+        if levels[0].is_foreign() and args.verify is not None:
             raise CompileError(f"--verify runs the model, and what is for {args.triple} does not run on this machine")
-        pipeline = make_pipeline((chosen,) if isinstance(chosen, SourceTarget) else chosen, options)
+        if len(levels) > 1 and (args.verify is not None or args.to is not None):
+            raise CompileError("--verify and --to are for one processor: name one by --cpu")
+        used = (chosen,) if isinstance(chosen, SourceTarget) else chosen
+        pipelines = [make_pipeline(used, dataclasses.replace(options, cpu=level)) for level in levels]
+        pipeline = pipelines[0]
         stop = None
         if args.to is not None:
             accelerators = [item.name for item in pipeline.options.accelerators]
@@ -297,13 +310,15 @@ def run(args: argparse.Namespace) -> int:
         if begun.kernels is not None and args.tuning:
             raise CompileError("--tuning is for kernels without schedules, and those of --from have theirs")
         graph = begun.graph or pipeline.simplify(begun.module)
+        if begun.kernels is not None and len(levels) > 1:
+            raise CompileError("kernels of --from are compiled for one processor: name one by --cpu")
         if source is not None:
             layers = source.write(pipeline, graph, args.output, str(args.model or args.begin), begun.kernels)
         else:
             if begun.kernels is not None:
                 compilation = compile_kernels(pipeline, graph, begun.kernels)
             else:
-                compilation = compile_graph(pipeline, graph)
+                compilation = compile_levels(pipelines, graph)
             if args.verify is not None:
                 progress("verifying")
                 _verify(args, pipeline)

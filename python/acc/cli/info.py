@@ -32,6 +32,10 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
+LEVEL = ("cpu", "cpu_features", "workspace_bytes")
+"""What is told of the code for a further processor."""
+
+
 def describe(path: str) -> dict[str, Any]:
     """What is known about a compiled model; raises ModelFileError."""
     from acc.arena import scratch_bytes
@@ -39,7 +43,7 @@ def describe(path: str) -> dict[str, Any]:
 
     model = read_model(path)
     constants = model.metadata["constants"]
-    known = ("inputs", "outputs", "constants", "programs", "layers", "workspace_bytes")
+    known = ("inputs", "outputs", "constants", "programs", "layers", "workspace_bytes", "code", "data")
     return {
         "file": path,
         **{key: value for key, value in model.metadata.items() if key not in known},
@@ -50,6 +54,7 @@ def describe(path: str) -> dict[str, Any]:
         "stored_constant_bytes": len(model.constants),
         "workspace_bytes": model.metadata["workspace_bytes"],
         "scratch_bytes": scratch_bytes(model.metadata.get("launches", ())),
+        "levels": [{key: level[key] for key in LEVEL} for level in model.metadata.get("levels", ())],
         "programs": len(model.programs),
         "program_bytes": sum(len(program.data) for program in model.programs),
         "layers": model.metadata.get("layers", []),
@@ -121,9 +126,9 @@ def run(args: argparse.Namespace) -> int:
         for item in facts[key]:
             print(f"{key[:-1]:9}  {item['name']}: {TensorInfo.from_dict(item)}")
     if "triple" in facts:
-        print(
-            f"processor  {facts['cpu']} of {facts['triple']}, with {', '.join(facts['cpu_features']) or 'nothing more'}"
-        )
+        for level in (facts, *facts["levels"]):
+            features = ", ".join(level["cpu_features"]) or "nothing more"
+            print(f"processor  {level['cpu']} of {facts['triple']}, with {features}")
     if "code_bytes" in facts:
         print(f"code       {facts['code_bytes']:,} bytes")
         print(f"constants  {facts['constant_bytes']:,} bytes, {facts['stored_constant_bytes']:,} in the file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from acc import _mlir
@@ -59,6 +59,8 @@ class CpuOptions:
 
     def facts(self) -> _mlir.TargetFacts:
         """What LLVM makes of it; raises CompileError for a triple, a processor or a feature that there is not."""
+        if "," in self.cpu:
+            raise CompileError(f"one processor is wanted here, not '{self.cpu}': models for several are compiled only")
         try:
             return _mlir.target_facts(self.cpu, self.features, self.triple)
         except ValueError as error:
@@ -67,6 +69,23 @@ class CpuOptions:
     def all_features(self) -> list[str]:
         """Every feature the code may use; errors as of `facts`."""
         return self.facts().features
+
+    def levels(self) -> tuple[CpuOptions, ...]:
+        """The same for each of the processors in `cpu`, which are separated by commas.
+
+        Raises CompileError if one of them has nothing that all before it lack: the best that a machine has is taken,
+        and that is the last.
+        """
+        levels = tuple(replace(self, cpu=name.strip()) for name in self.cpu.split(","))
+        features = [set(level.all_features()) for level in levels]
+        for number, level in enumerate(levels[1:], 1):
+            for before in range(number):
+                if features[number] <= features[before]:
+                    raise CompileError(
+                        f"processor '{level.cpu}' has nothing that '{levels[before].cpu}' before it lacks: name "
+                        "processors from the least to the best"
+                    )
+        return levels
 
     def is_foreign(self) -> bool:
         """Whether the code is for another architecture than this machine's; errors as of `facts`."""
