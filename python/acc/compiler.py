@@ -32,6 +32,7 @@ __all__ = [
     "compile_levels",
     "describe",
     "make_pipeline",
+    "make_pipelines",
     "resolve_source",
     "resolve_targets",
 ]
@@ -153,10 +154,8 @@ def compile_contents(
         tuning=((tuning,) if isinstance(tuning, str | os.PathLike) else tuple(tuning)) or base.tuning,
         tuning_device=tuning_device or base.tuning_device,
     )
-    processors = replace(
-        base.cpu, cpu=cpu, features=cpu_features, triple=triple, threads=threads or base.cpu.threads
-    )
-    pipelines = [make_pipeline(chosen, replace(base, cpu=level)) for level in processors.levels()]
+    processors = replace(base.cpu, cpu=cpu, features=cpu_features, triple=triple, threads=threads or base.cpu.threads)
+    pipelines = make_pipelines(chosen, replace(base, cpu=processors))
     return compile_levels(pipelines, pipelines[0].import_graph(model, shapes, values))
 
 
@@ -194,6 +193,18 @@ def make_pipeline(chosen: Sequence[Target], options: Options) -> Pipeline:
             fixed_sizes=options.fixed_sizes or any(isinstance(item, SourceTarget) for item in chosen),
         )
     )
+
+
+def make_pipelines(chosen: Sequence[Target], options: Options) -> list[Pipeline]:
+    """A compilation for each of the processors in `options.cpu`; several of them dump to folders of their names."""
+    levels = options.cpu.levels()
+    dump = options.dump
+    return [
+        make_pipeline(
+            chosen, replace(options, cpu=level, dump=dump / level.cpu if dump is not None and len(levels) > 1 else dump)
+        )
+        for level in levels
+    ]
 
 
 def compile_graph(pipeline: Pipeline, graph: Graph) -> Compilation:

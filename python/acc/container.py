@@ -331,13 +331,32 @@ def link(objects: Sequence[bytes | str | os.PathLike[str]], triple: str = "") ->
             except FileNotFoundError:
                 continue
             if done.returncode:
-                raise CompileError(f"the model's code cannot be linked: {done.stderr.strip()}")
+                raise CompileError(
+                    f"the model's code cannot be linked: {done.stderr.strip()}{_missing_archive(triple)}"
+                )
             return output.read_bytes()
     raise CompileError("the linker ld.lld is missing: install lld-22")
 
 
 DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
 """Of the architectures that there is native code for."""
+
+
+def _archives(machine: str) -> list[Path]:
+    """What acc has of its own for models of an architecture, as far as it was built."""
+    paths = (Path(__file__).parent / "_lib" / f"libacc_{name}-{machine}.a" for name in ("native", "builtins"))
+    return [path for path in paths if path.exists()]
+
+
+def _missing_archive(triple: str) -> str:
+    """What to do where linking failed and acc was built without its functions for that architecture."""
+    machine = triple.split("-")[0]
+    if not machine or _archives(machine):
+        return ""
+    return (
+        f" (acc was built without its own functions for {triple}: install "
+        f"libstdc++-12-dev-{DEBIAN_ARCHITECTURES[machine]}-cross and build it again)"
+    )
 
 
 def _system_libraries(machine: str) -> list[str]:
@@ -348,8 +367,7 @@ def _system_libraries(machine: str) -> list[str]:
     is_own = machine == os.uname().machine
     if is_own:
         folders += ["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    archives = (Path(__file__).parent / "_lib" / f"libacc_{name}-{machine}.a" for name in ("native", "builtins"))
-    found: list[str] = [str(archive) for archive in archives if archive.exists()]
+    found = [str(archive) for archive in _archives(machine)]
     for name in ("libm.so.6", "libc.so.6"):
         for folder in folders:
             if os.path.exists(f"{folder}/{name}"):

@@ -310,6 +310,19 @@ def test_the_c_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         compile_contents(relu.build(), triple="aarch64-linux-gnu")
 
 
+def test_the_functions_of_acc_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half floats on RISC-V are converted by functions that are built with acc only if there is a C++ library."""
+    from acc import container
+
+    if not PROCESSORS[2].is_here:
+        pytest.skip("without the C library of RISC-V linking fails before")
+    monkeypatch.setattr(container, "_archives", lambda machine: [])
+    with pytest.raises(
+        acc.CompileError, match=r"built without .* for riscv64-linux-gnu: install libstdc.*riscv64-cross"
+    ):
+        compile_contents(narrow_model(TensorProto.FLOAT16), triple="riscv64-linux-gnu")
+
+
 def test_the_toolchain_is_missing() -> None:
     script = str(ROOT / "scripts" / "runtime_cross.sh")
     done = subprocess.run([script, "mips-linux-gnu"], capture_output=True, text=True, check=False)

@@ -137,3 +137,10 @@ def test_malformed_levels(tmp_path: Path, level: object) -> None:
     write_with(tmp_path / "m.so", levels=[level])
     with pytest.raises(acc.ModelFileError, match="malformed"):
         load(tmp_path / "m.so")
+
+
+@X86
+def test_stages_are_dumped_for_each(tmp_path: Path) -> None:
+    model = str(ROOT / "demo" / "digits.onnx")
+    compile_contents(model, cpu=",".join(LEVELS[:2]), dump_stages=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == list(LEVELS[:2])

@@ -258,7 +258,7 @@ def _check_source(args: argparse.Namespace, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; raises AccError on bad input."""
     from acc import stages
-    from acc.compiler import compile_kernels, compile_levels, make_pipeline, resolve_source
+    from acc.compiler import compile_kernels, compile_levels, make_pipelines, resolve_source
     from acc.container import write_model
     from acc.files import check_new_folder, check_writable
     from acc.pipeline import Options
@@ -288,13 +288,11 @@ def run(args: argparse.Namespace) -> int:
             check_new_folder(args.output, CompileError)
         else:
             check_writable(args.output or args.to)
-        levels = options.cpu.levels()
-        if levels[0].is_foreign() and args.verify is not None:
+        pipelines = make_pipelines((chosen,) if isinstance(chosen, SourceTarget) else chosen, options)
+        if args.verify is not None and pipelines[0].options.cpu.is_foreign():
             raise CompileError(f"--verify runs the model, and what is for {args.triple} does not run on this machine")
-        if len(levels) > 1 and (args.verify is not None or args.to is not None):
+        if len(pipelines) > 1 and (args.verify is not None or args.to is not None):
             raise CompileError("--verify and --to are for one processor: name one by --cpu")
-        used = (chosen,) if isinstance(chosen, SourceTarget) else chosen
-        pipelines = [make_pipeline(used, dataclasses.replace(options, cpu=level)) for level in levels]
         pipeline = pipelines[0]
         stop = None
         if args.to is not None:
@@ -310,7 +308,7 @@ def run(args: argparse.Namespace) -> int:
         if begun.kernels is not None and args.tuning:
             raise CompileError("--tuning is for kernels without schedules, and those of --from have theirs")
         graph = begun.graph or pipeline.simplify(begun.module)
-        if begun.kernels is not None and len(levels) > 1:
+        if begun.kernels is not None and len(pipelines) > 1:
             raise CompileError("kernels of --from are compiled for one processor: name one by --cpu")
         if source is not None:
             layers = source.write(pipeline, graph, args.output, str(args.model or args.begin), begun.kernels)
