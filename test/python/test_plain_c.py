@@ -58,6 +58,22 @@ def test_quantized_networks_are_equal(seed: int, tmp_path: pathlib.Path) -> None
         np.testing.assert_array_equal(got[name], expected)
 
 
+def test_header_in_cpp(tmp_path: pathlib.Path) -> None:
+    """The header declares the same in C++, too."""
+    made = write_source(onnx.load(DIGITS), tmp_path, "digits")
+    (tmp_path / "main.cpp").write_text(
+        '#include "digits.h"\nstatic DIGITS_ARENA(arena);\nint main() {\n  static float x[DIGITS_INPUT_SIZE], '
+        "y[DIGITS_OUTPUT_SIZE];\n  return digits_run(x, y, arena);\n}\n"
+    )
+    for command in (
+        ["clang-22", "-std=c11", "-c", str(made / "digits.c"), "-o", "digits.o"],
+        ["clang++-22", "-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{made}", "-c", "main.cpp"],
+        ["clang++-22", "main.o", "digits.o", "-lm", "-o", "main"],
+        ["./main"],
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True)
+
+
 def test_loops_along_rows(tmp_path: pathlib.Path) -> None:
     """Whichever loop is innermost, integers are the same; with rows too short for vectors it is the sum."""
     model = random_network(7)

@@ -92,7 +92,7 @@ extern "C" {{
 
 /* An arena as a variable: static {macro}_ARENA(arena); */
 #ifdef __cplusplus
-#define {macro}_ARENA(name) alignas({macro}_ARENA_ALIGNMENT) unsigned char name[{macro}_ARENA_BYTES]
+#define {macro}_ARENA(name) unsigned char name alignas({macro}_ARENA_ALIGNMENT)[{macro}_ARENA_BYTES]
 #else
 #define {macro}_ARENA(name) _Alignas({macro}_ARENA_ALIGNMENT) unsigned char name[{macro}_ARENA_BYTES]
 #endif
