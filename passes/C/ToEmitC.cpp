@@ -97,10 +97,12 @@ public:
     // which they stand.
     head = emitc::VerbatimOp::create(builder, module.getLoc(), "");
     constants = emitc::VerbatimOp::create(builder, module.getLoc(), "");
+    // Everything that cannot be in C is said at once.
+    bool isWhole = true;
     for (auto kernel : module.getOps<te::KernelOp>())
-      if (failed(buildKernel(kernel)))
-        return failure();
-    if (failed(buildMain(main)))
+      isWhole &= succeeded(buildKernel(kernel));
+    isWhole &= succeeded(buildMain(main));
+    if (!isWhole)
       return failure();
     buildHead();
     head->erase();

@@ -22,8 +22,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compile",
         help="compile an ONNX model",
-        description="Compiles an ONNX model to one file that Python, C and C++ programs can load; or begins with, or "
-        "stops at, a file of IR.",
+        description="Compiles an ONNX model to one file that Python, C and C++ programs can load, or with --target c "
+        "to a folder of C source; or begins with, or stops at, a file of IR.",
     )
     parser.add_argument("model", metavar="model.onnx", nargs="?", help="the model")
     parser.add_argument(

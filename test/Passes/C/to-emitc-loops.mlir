@@ -11,6 +11,11 @@
 // CHECK: do {
 // CHECK: if ({{v.*}}) {
 // CHECK: } while ({{v.*}});
+// A check that does not hold ends the run with its number.
+// CHECK: int m_run(
+// CHECK: bool [[OK:v.*]] = 3 == 4;
+// CHECK: /* node 'r': input has ... elements */
+// CHECK-NEXT: if (![[OK]]) return 1;
 te.kernel @loops(%n: index, %y: memref<1xf32>) attributes {target = #te.host} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -34,6 +39,9 @@ te.kernel @loops(%n: index, %y: memref<1xf32>) attributes {target = #te.host} {
 
 func.func @main(%y: memref<1xf32> {cpu.output = 0 : i64}, %arena: memref<0xi8>) {
   %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %ok = arith.cmpi eq, %c3, %c4 : index
+  te.check %ok, ["node 'r': input has ", " elements"](%c3)
   te.launch @loops ins(%c3 : index) outs(%y : memref<1xf32>)
   return
 }
