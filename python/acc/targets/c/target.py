@@ -78,7 +78,9 @@ class C(SourceTarget):
         try:
             pipeline.transform("C", kernels.module, lambda pm: make_source(pm, prefix, types))
         except Fault as fault:
-            raise _problems(source, fault) from fault
+            if reasons := _reasons(fault):
+                raise _refusal(source, reasons) from fault
+            raise
         arena_bytes = int(kernels.module.operation.attributes["cpu.workspace"].value)
         text = _mlir.emit_c(kernels.module)
         header = make_header(prefix, source, graph.inputs, graph.outputs, arena_bytes, ALIGNMENT)
@@ -127,14 +129,10 @@ def _refusal(source: str, reasons: list[str]) -> CompileError:
     )
 
 
-def _problems(source: str, fault: Fault) -> CompileError:
-    """What the pass to C said, in the words of users; other faults stay what they are."""
+def _reasons(fault: Fault) -> list[str]:
+    """What the pass to C said, in the words of users; nothing for faults of another kind."""
     cause = fault.__cause__
     if not isinstance(cause, MLIRError):
-        return fault
-    reasons = [
-        (f"node '{said.name}': " if said.name else "") + plain(said.message)
-        for said in cause.diagnostics
-        if said.severity == "error"
-    ]
-    return _refusal(source, list(dict.fromkeys(reasons))) if reasons else fault
+        return []
+    said = [item for item in cause.diagnostics if item.severity == "error"]
+    return list(dict.fromkeys((f"node '{item.name}': " if item.name else "") + plain(item.message) for item in said))
