@@ -434,7 +434,7 @@ class _Importer:
             return
         except (NotConstant, TooManyTurns) as error:
             known = error
-        if node.op_type == "If":
+        if isinstance(known, NotConstant) and node.op_type == "If":
             self._choose(node, known)
             return
         try:
@@ -444,7 +444,7 @@ class _Importer:
                 raise
             raise NotConstant(f"{known}, and as one that a run decides on it {error}", known.name) from error
 
-    def _choose(self, node: Node, known: Unsupported) -> None:
+    def _choose(self, node: Node, known: NotConstant) -> None:
         """Imports an If whose condition a run computes; raises NotConstant if it must be known, as `known` says.
 
         What is wrong with a branch is not noted: where the condition is known, it may be the other one.
@@ -455,10 +455,12 @@ class _Importer:
         try:
             regions.import_branches(self._regions, node)
         except Unsupported as error:
+            noted = self.problems.since(mark)
             self.problems.forget(mark)
-            if isinstance(error, Failed) or not isinstance(known, NotConstant):
-                raise known from error
-            raise NotConstant(f"{known}, and as one that a run decides on it {error}", known.name) from error
+            reason = f"as one that a run decides on it {error}"
+            if isinstance(error, Failed):
+                reason = f"a branch cannot be imported ({'; '.join(noted[:1])})"
+            raise NotConstant(f"{known}, and {reason}", known.name) from error
 
     @property
     def _regions(self) -> regions.Importer:

@@ -94,6 +94,10 @@ class Problems:
         """What `forget` goes back to."""
         return len(self._lines), len(self._values), len(self._shapes), self._fatal, self._fault
 
+    def since(self, mark: tuple[int, int, int, bool, bool]) -> list[str]:
+        """What was noted since a mark."""
+        return self._lines[mark[0] :]
+
     def forget(self, mark: tuple[int, int, int, bool, bool]) -> None:
         """Drops what was noted since a mark."""
         for noted, count in zip((self._lines, self._values, self._shapes), mark[:3], strict=True):
