@@ -32,12 +32,12 @@ template <typename Op> class ControlPattern : public OpConversionPattern<Op> {
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    SmallVector<Type> types;
+    OperationState state(op.getLoc(), op->getName());
+    state.addOperands(adaptor.getOperands());
+    state.addAttributes(op->getAttrs());
     if (failed(this->getTypeConverter()->convertTypes(op->getResultTypes(),
-                                                      types)))
-      return rewriter.notifyMatchFailure(op, "a result type has no storage");
-    OperationState state(op.getLoc(), op->getName(), adaptor.getOperands(),
-                         types, op->getAttrs());
+                                                      state.types)))
+      return failure();
     for (unsigned i = 0; i < op->getNumRegions(); ++i)
       state.addRegion();
     Operation *copy = rewriter.create(state);
@@ -100,8 +100,8 @@ bool hasOwnMemory(Value value) {
   return false;
 }
 
-/// Moves what does not change from turn to turn in front of a loop; but not what
-/// sums start from, which later passes look for beside them.
+/// Moves what does not change from turn to turn in front of a loop; but not
+/// what sums start from, which later passes look for beside them.
 void hoistInvariants(LoopLikeOpInterface loop) {
   moveLoopInvariantCode(loop);
   SmallVector<OpOperand *> starts;

@@ -58,6 +58,21 @@ func.func @invariant(%n: tensor<i64>, %s: tensor<4xf32>, %x: tensor<4xf32>) -> t
   return %0#1 : tensor<4xf32>
 }
 
+// What a sum starts from stays beside it.
+// CHECK-LABEL: func.func @sum
+func.func @sum(%n: tensor<i64>, %s: tensor<4x4xf32>, %x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // CHECK-NOT: linalg.fill
+  // CHECK: scf.for
+  // CHECK: %[[START:.+]] = linalg.fill
+  // CHECK: linalg.matmul ins(%{{.+}}, %{{.+}} : tensor<4x4xf32>, tensor<4x4xf32>) outs(%[[START]] : tensor<4x4xf32>)
+  %0:2 = graph.loop times %n from (%s) with (%x) : (tensor<i64>, tensor<4x4xf32>, tensor<4x4xf32>) -> (tensor<i64>, tensor<4x4xf32>) {
+  ^bb0(%i: tensor<i64>, %a: tensor<4x4xf32>, %b: tensor<4x4xf32>):
+    %next = graph.mat_mul %a, %b : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+    graph.yield %next : tensor<4x4xf32>
+  }
+  return %0#1 : tensor<4x4xf32>
+}
+
 // CHECK-LABEL: func.func @branches
 // CHECK-SAME: (%[[C:.+]]: tensor<i1>, %[[N:.+]]: index, %[[X:.+]]: tensor<?x4xf32>)
 func.func @branches(%c: tensor<i1>, %n: index, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
