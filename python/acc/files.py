@@ -6,6 +6,7 @@ A full disk or a killed process leaves nothing half-written.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -43,6 +44,13 @@ def load_arrays(
         raise error(f"cannot read '{path}': {wrong.strerror or wrong}") from None
 
 
+def why(failure: OSError) -> str:
+    """What the system says, with the remedy where a disk is full."""
+    said = failure.strerror or str(failure)
+    full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{said} (`acc doctor` says what acc's caches take, and empties them with --prune 0)" if full else said
+
+
 @contextlib.contextmanager
 def replacing(
     path: str | os.PathLike[str], error: type[AccError] = AccError, *, sync: bool = True
@@ -64,7 +72,7 @@ def replacing(
         with writer as file:
             yield file
     except OSError as failure:
-        raise error(f"cannot write '{os.fspath(path)}': {failure.strerror or failure}") from None
+        raise error(f"cannot write '{os.fspath(path)}': {why(failure)}") from None
 
 
 def _is_special(path: str | os.PathLike[str]) -> bool:
@@ -156,7 +164,7 @@ def creating_folder(path: str | os.PathLike[str], error: type[AccError] = AccErr
             shutil.rmtree(work, ignore_errors=True)
             raise
     except OSError as failure:
-        raise error(f"cannot write '{target}': {failure.strerror or failure}") from None
+        raise error(f"cannot write '{target}': {why(failure)}") from None
 
 
 def _umask() -> int:

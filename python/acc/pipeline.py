@@ -23,6 +23,7 @@ from acc import ir
 from acc.arena import Moment, find_largest_moment
 from acc.container import Constant, TensorInfo
 from acc.errors import AccError, CompileError, Fault, MLIRError
+from acc.files import why
 from acc.frontend import import_onnx
 from acc.frontend.importer import TENSORS
 from acc.frontend.specialize import Values
@@ -403,5 +404,5 @@ class _SteppingManager(PassManager):
             asm = self._module.operation.get_asm
             path.write_text(asm(large_elements_limit=16, large_resource_limit=16, enable_debug_info=True))
         except OSError as error:
-            raise CompileError(f"cannot write '{path}': {error.strerror or error}") from None
+            raise CompileError(f"cannot write '{path}': {why(error)}") from None
         self._count += 1

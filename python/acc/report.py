@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from acc.dtypes import BY_MLIR
 from acc.macs import Macs
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class LayerReport:
     of 8-bit products, whether instructions that add two of them in 16 bits can saturate (`acc.saturation`). `reads` has
     the kernels whose results it reads, as numbers in the order of reports; inputs of the model are -1. `parallel` says
     what of a native kernel several threads compute at the same time; it is empty where one computes everything.
+    `operand_bytes` is what the tensors take that a kernel reads and writes, None where sizes are open.
     """
 
     layers: tuple[str, ...]
@@ -48,6 +50,7 @@ class LayerReport:
     saturates: bool | None = None
     reads: tuple[int, ...] = ()
     parallel: str = ""
+    operand_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -102,12 +105,14 @@ class Launch:
 
     reason: why the host converts a layout that the accelerator could have kept, of a kernel that no policy has placed.
     reads: the numbers of the launches whose results it reads, in ascending order; -1 for inputs of the model.
+    operand_bytes: what the tensors take that it reads and writes, None where sizes are open.
     """
 
     kernel: str
     symbol: str
     reason: str = ""
     reads: tuple[int, ...] = ()
+    operand_bytes: int | None = None
 
 
 def read_launches(module: ir.Module) -> list[Launch]:
@@ -158,7 +163,20 @@ def _operations(module: ir.Module) -> Iterator[ir.Operation]:
 def _launch(op: ir.Operation) -> Launch:
     symbol = str(op.attributes["kernel"].value)
     kernel = op.attributes.get("label")
-    return Launch(str(kernel.value) if kernel is not None else symbol, symbol)
+    sizes = [_bytes(value.type) for value in dict.fromkeys(op.operands)]
+    known = None if None in sizes else sum(size for size in sizes if size is not None)
+    return Launch(str(kernel.value) if kernel is not None else symbol, symbol, operand_bytes=known)
+
+
+def _bytes(type_: ir.Type) -> int | None:
+    """What a tensor takes in memory, elements narrower than a byte a byte each; None if that is not known."""
+    from acc import ir
+
+    shaped = ir.ShapedType(type_)
+    element = BY_MLIR.get(str(shaped.element_type))
+    if element is None or not shaped.has_static_shape:
+        return None
+    return shaped.num_elements * -(-element.bits // 8)
 
 
 def report_macs(macs: Macs) -> dict[str, Any]:
@@ -207,6 +225,7 @@ def make_reports(
             reason=(decision.reason if decision else "") or (placement.reason if placement else launch.reason),
             saturates=placement.saturates if placement else None,
             reads=tuple(sorted(read_by(launch.reads[1:]))),
+            operand_bytes=launch.operand_bytes,
             **report_macs(placement.macs if placement else Macs()),
         )
         reports.append(report)

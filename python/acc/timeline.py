@@ -213,9 +213,18 @@ def write(
     error: type[AccError] = RunError,
 ) -> None:
     """Writes a timeline, whole or not at all; `about` says in its metadata what it shows."""
-    other = {"time unit": "1 microsecond of this file is 1 cycle", **about}
+    write_events(path, events(runs), {"time unit": "1 microsecond of this file is 1 cycle", **about}, error)
+
+
+def write_events(
+    path: str | os.PathLike[str],
+    events: Iterable[Mapping[str, Any]],
+    about: Mapping[str, Any],
+    error: type[AccError] = RunError,
+) -> None:
+    """Writes events of the format as a file, whole or not at all."""
     with replacing(path, error) as file:
-        file.write(b'{"displayTimeUnit": "ns", "otherData": ' + json.dumps(other).encode() + b', "traceEvents": [\n')
-        for number, event in enumerate(events(runs)):
+        file.write(b'{"displayTimeUnit": "ns", "otherData": ' + json.dumps(about).encode() + b', "traceEvents": [\n')
+        for number, event in enumerate(events):
             file.write((b",\n" if number else b"") + json.dumps(event).encode())
         file.write(b"\n]}\n")

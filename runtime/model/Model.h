@@ -26,8 +26,12 @@ public:
   acc_model_main_fn *entry = nullptr;
 
 private:
+  int openFile();
+
   int fd = -1;
   void *handle = nullptr;
+  /// The file of the code, if it is not in memory only.
+  std::string file;
 };
 
 struct ModelOptions {

@@ -52,7 +52,7 @@ def test_links_stay_and_devices_are_written_to(tmp_path: Path):
         file.write(b"text")
     assert Path("/dev/null").is_char_device()
     (tmp_path / "full").symlink_to("/dev/full")
-    with pytest.raises(RunError, match="No space left"), replacing(tmp_path / "full", RunError) as file:
+    with pytest.raises(RunError, match=r"No space.*acc doctor"), replacing(tmp_path / "full", RunError) as file:
         file.write(b"text")
     assert Path("/dev/full").is_char_device()
 

@@ -310,7 +310,11 @@ def test_run_on_the_model(network: pathlib.Path) -> None:
         ("LAUNCH", ["--jitter", "3"], "no option 'jitter'"),
         ("LAUNCH", ["--input", "missing.npz"], "missing.npz"),
         ("LAUNCH", ["--timeline", "no/such/folder/t.json"], "no/such/folder"),
-        ("", [], "no accelerator programs"),
+        ("", ["--device", "tsim"], "no accelerator programs"),
+        ("LAUNCH", ["--runs", "3"], "give --native"),
+        ("", ["--runs", "0"], "from 1 to"),
+        ("", ["--runs", "3", "--threads", "0"], "threads"),
+        ("", ["--runs", "3", "--timeline", "no/such/folder/t.json"], "no/such/folder"),
     ],
 )
 def test_bad_profiles(

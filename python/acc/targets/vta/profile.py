@@ -15,9 +15,9 @@ import numpy as np
 
 from acc.container import read_model
 from acc.devices import TIMED, DeviceSpec, differences, one
-from acc.dtypes import BY_NAME
 from acc.errors import RunError
-from acc.executable import Executable, load
+from acc.executable import load
+from acc.inspect.native_profile import zeros
 from acc.report import LayerReport, chain_name, chains, format_table
 from acc.targets.vta.programs import decode
 from acc.timeline import Run, layer_cycles, layer_waits
@@ -204,16 +204,6 @@ def configuration(path: str | os.PathLike[str]) -> Any:
             "`acc run --profile` measures native kernels"
         )
     return decode(model, 0).config
-
-
-def zeros(model: Executable) -> dict[str, np.ndarray]:
-    """Inputs of a model, all zero; raises RunError if it leaves sizes open."""
-    inputs = {}
-    for info in model.inputs:
-        if info.fixed_shape is None:
-            raise RunError(f"input '{info.name}' ({info}) has no fixed size: give one with --input")
-        inputs[info.name] = np.zeros(info.fixed_shape, BY_NAME[info.dtype].dtype)
-    return inputs
 
 
 def profile(
