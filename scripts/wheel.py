@@ -45,18 +45,29 @@ def tools() -> Path:
     return folder / "bin" / "python"
 
 
-def interpreters(names: list[str]) -> list[Path]:
-    """Those of the interpreters that are on this machine, run, and have headers to build against."""
+def find(name: str) -> Path | None:
+    """The interpreter of this name that is on this machine, runs, and has headers to build against; pyenv's too."""
+    version = name.removeprefix("python")
     check = (
-        "import ensurepip, os, sys, sysconfig;"
+        f"import ensurepip, os, sys, sysconfig; assert sys.version.startswith('{version}.') or {version == name};"
         "assert os.path.exists(sysconfig.get_path('include') + '/Python.h'); print(sys.executable)"
     )
+    # What pyenv puts on PATH runs only the versions that are chosen at the moment.
+    others = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}"))
+    for path in filter(None, (shutil.which(name), *others)):
+        done = subprocess.run([path, "-c", check], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return Path(done.stdout.strip())
+    return None
+
+
+def interpreters(names: list[str]) -> list[Path]:
+    """Those of the interpreters that can be built for; all that are asked for by name have to be there."""
     found = []
     for name in names or PYTHONS:
-        path = shutil.which(name)
-        done = subprocess.run([path, "-c", check], capture_output=True, text=True, check=False) if path else None
-        if done is not None and done.returncode == 0:
-            found.append(Path(done.stdout.strip()))
+        path = find(name)
+        if path is not None:
+            found.append(path)
         elif names:
             sys.exit(f"wheel: there is no '{name}' with headers and ensurepip on this machine")
         else:
