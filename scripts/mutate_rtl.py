@@ -80,7 +80,9 @@ MUTATIONS = (
     ),
     Mutation("load-beside-its-user", "compute", "(banks & (used[USER_GEMM] | used[USER_ALU])) == '0", "1'b1"),
     Mutation("user-beside-its-load", "compute", "used[USER_LOAD] | ", ""),
-    Mutation("micro-ops-overwritten", "compute", "memory == MEM_UOP ? ((&idle) || spares)", "memory == MEM_UOP ? (1'b1)"),
+    Mutation(
+        "micro-ops-overwritten", "compute", "memory == MEM_UOP ? ((&idle) || spares)", "memory == MEM_UOP ? (1'b1)"
+    ),
     Mutation("early-micro-ops-in-use", "sequence", "(active && !null_op && load_first", "(1'b0 && load_first"),
     Mutation(
         "early-micro-ops-of-the-next", "sequence", "(next_valid && !head_null && load_first", "(1'b0 && load_first"
