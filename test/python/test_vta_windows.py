@@ -10,6 +10,7 @@ import pytest
 
 import acc
 from acc.targets.vta.profile import profile
+from channel_networks import channel_network
 from qdq_models import QdqModel
 from test_quantized_zoo import check, feeds
 
@@ -22,7 +23,7 @@ CONFIGS = [
     {"GEMM_WINDOW": 4, "LOG_BLOCK": 2, **TINY},
     {"GEMM_WINDOW": 5, "LOG_BLOCK": 3, "GEMM_SET": 1, **BUFFERS},
     {"GEMM_WINDOW": 8, "LOG_BLOCK": 3, "LOG_BATCH": 1, **BUFFERS},
-    {"GEMM_WINDOW": 2, "LOG_BLOCK": 2, "LOG_WGT_WIDTH": 3, **TINY},
+    {"GEMM_WINDOW": 2, "LOG_BLOCK": 2, **TINY},
 ]
 KERNELS = [(3, 3), (5, 5), (1, 3), (3, 1), (2, 4), (7, 2), (3, 7)]
 
@@ -107,13 +108,31 @@ def test_steps(window: int, kernel: tuple[int, int], stride: int, steps: int, tm
     assert sum(layer.gemm_steps for layer in layers) == 4 * steps
 
 
-def test_average_pools_are_windows(tmp_path: Path) -> None:
+def test_overlapping_average_pools(tmp_path: Path) -> None:
     net = QdqModel(np.random.default_rng(3))
-    model = net.build(net.average_pool(net.input((1, 20, 12, 12)), 2))
-    steps = []
-    for config in (EXTENSIONS, {**EXTENSIONS, "GEMM_WINDOW": 2}):
-        steps.append(sum(layer.gemm_steps for layer in check(model, config, tmp_path)))
-    assert steps == [2 * 36 * 4, 2 * 36 * 4]
+    x = net.input((1, 20, 9, 12))
+    value = net._node("AveragePool", [net.dequantize(x)], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
+    model = net.build(net._quantize(value, x.shape, net.scale(x.scale / 2), 0))
+    steps = [
+        sum(layer.gemm_steps for layer in check(model, {**EXTENSIONS, **keys}, tmp_path))
+        for keys in ({}, {"GEMM_WINDOW": 3})
+    ]
+    assert steps[0] - steps[1] == (9 - 3) * 2 * 9 * 12
+
+
+def test_narrow_weights(tmp_path: Path) -> None:
+    net = QdqModel(np.random.default_rng(5))
+    net.weight_bits = 4
+    x = net.conv(net.input((1, 24, 9, 9)), 24, (5, 3), pads=(1, 2, 0, 1), group=24, activation="relu")
+    model = net.build(net.conv(x, 24, (3, 3), strides=(2, 2), group=24))
+    layers = check(model, {"GEMM_WINDOW": 3, "GEMM_SET": 1, "LOG_WGT_WIDTH": 2, **BUFFERS}, tmp_path)
+    assert all(layer.target == "vta" for layer in layers if layer.macs)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_channels_that_move(seed: int, tmp_path: Path) -> None:
+    """Lanes in any order stay where they are."""
+    check(channel_network(seed), {"GEMM_WINDOW": 3, "LOG_BLOCK": 2 + seed, **BUFFERS}, tmp_path, seed)
 
 
 def test_public_programs_have_none(tmp_path: Path) -> None:
