@@ -161,9 +161,12 @@ def _operations(module: ir.Module) -> Iterator[ir.Operation]:
 
 
 def _launch(op: ir.Operation) -> Launch:
+    from acc import ir
+
     symbol = str(op.attributes["kernel"].value)
     kernel = op.attributes.get("label")
-    sizes = [_bytes(value.type) for value in dict.fromkeys(op.operands)]
+    tensors = [value.type for value in dict.fromkeys(op.operands) if ir.ShapedType.isinstance(value.type)]
+    sizes = [_bytes(type_) for type_ in tensors]
     known = None if None in sizes else sum(size for size in sizes if size is not None)
     return Launch(str(kernel.value) if kernel is not None else symbol, symbol, operand_bytes=known)
 

@@ -12,11 +12,13 @@ import numpy as np
 import onnx
 import pytest
 
+import acc
 from acc.cli import main
 from acc.compiler import make_pipeline, resolve_targets
 from acc.inspect.bisection import Bisection, bisect, random_inputs
 from acc.inspect.passes import record
 from acc.pipeline import Options
+from float_networks import FloatNetwork, images
 from mutations import Mutation, change_shifts, drop_instruction, inject, shift_zero_points, swap_min_and_max, turn_pads
 from qdq_models import QdqModel
 
@@ -28,9 +30,11 @@ def network() -> onnx.ModelProto:
     return net.build(net.gemm(net.flatten(x), 7))
 
 
-def look(target: str, expected: Any = None, *, each: bool = False) -> Bisection:
-    pipeline = make_pipeline(resolve_targets(target), Options())
-    recording = record(pipeline, network())
+def look(
+    target: str, expected: Any = None, *, each: bool = False, config: Any = None, model: onnx.ModelProto | None = None
+) -> Bisection:
+    pipeline = make_pipeline(resolve_targets(target, config), Options())
+    recording = record(pipeline, model or network())
     return bisect(recording, random_inputs(recording.graph.inputs, 2), expected=expected, each=each)
 
 
@@ -50,6 +54,18 @@ def right() -> list[Mapping[str, np.ndarray]]:
 def test_nothing_is_wrong(target: str) -> None:
     found = look(target, right())
     assert found.is_clean and "Nothing is wrong" in found.text()
+
+
+def test_a_configuration_with_operations_of_its_own() -> None:
+    """After every pass the host can run what only the accelerator has a word for."""
+    net = FloatNetwork((1, 3, 6, 5), seed=4)
+    x = net.conv("x", 3, 17)
+    x = net.add("Mul", [x, net.add("Sigmoid", [x])])
+    x = net.conv(net.add("HardSwish", [net.conv(x, 17, 17, group=17)]), 17, 5, kernel=1)
+    config = {"ALU_REQUANTIZE": 1, "GEMM_SET": 1, "ALU_TABLE": 1, "GEMM_WINDOW": 3}
+    quantized = acc.quantize(net.build(x), images(8, (3, 6, 5)), target="vta", config=config)
+    found = look("vta", each=True, config=config, model=quantized.model)
+    assert found.is_clean and found.checked > 20
 
 
 def slowly(*values: Any) -> Any:

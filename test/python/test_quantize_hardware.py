@@ -126,6 +126,17 @@ def test_the_target_decides() -> None:
         make(model, hardware_friendly="yes")
 
 
+def test_what_functions_make_has_one_scale_for_all_channels() -> None:
+    """Otherwise they would be tables for each channel, which the host looks up in: convolutions stay one program."""
+    net = FloatNetwork((1, 3, 12, 12), seed=5)
+    x = net.conv("x", 3, 24)
+    x = net.conv(net.add("Mul", [x, net.add("Sigmoid", [x])]), 24, 24, group=24)
+    model = net.build(net.conv(net.add("HardSwish", [x]), 24, 7, kernel=1))
+    config = {"ALU_REQUANTIZE": 1, "ALU_TABLE": 1}
+    quantized = make(model, target="vta", config=config)
+    assert len(acc.compiler.compile_contents(quantized.model, "vta", config).contents.programs) == 1
+
+
 def test_fewer_cycles(tmp_path: pathlib.Path) -> None:
     model = residual(32)
 

@@ -118,6 +118,8 @@ class Recording:
                 manager.add(added)
             manager.run(module)
         manager = PassManager("builtin.module", module.context)
+        for item in self.pipeline.options.accelerators:
+            item.add_refused(manager)
         manager.add(te.hoist_operands())
         stages.make_buffers(manager, cpu)
         stages.make_llvm(manager, cpu)

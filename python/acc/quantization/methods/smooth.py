@@ -4,7 +4,8 @@
 What a LayerNormalization or a GELU makes has channels that are a hundred times as large as others. Before it is
 quantized for a product, channels are divided by numbers that the weights of the product are multiplied by. The
 division becomes part of the normalization where nothing else reads that, and is a product with a constant otherwise,
-in float, or in the table of a function.
+in float, or in the table of a function. An accelerator has one table or one sequence of steps for all channels: where
+scales are chosen for it, what functions make stays as it is.
 """
 
 from __future__ import annotations
@@ -45,8 +46,11 @@ def tensors(model: FloatModel, placement: Placement) -> dict[str, list[Layer]]:
 def smooth(model: FloatModel, placement: Placement, statistics: dict[str, Statistics], options: QuantizeOptions) -> int:
     """Makes channels alike wherever it pays; returns of how many tensors. statistics: of those of `tensors`."""
     changed = 0
+    functions = {node.name for node in placement.functions} if options.hardware_friendly else set[str]()
     for name, readers in tensors(model, placement).items():
         seen = statistics.get(name)
+        if model.producers[name].name in functions:
+            continue
         if seen is None or not all(reads_channels(model, layer, len(seen.sums)) for layer in readers):
             continue
         scales = balance(model, [Reading(seen, readers)], options)

@@ -301,9 +301,13 @@ class Vta(Accelerator):
         """See Accelerator."""
         pm.add(vta_passes.narrow_elements())
 
-    def add_kernels(self, pm: PassManager) -> None:
+    def add_refused(self, pm: PassManager) -> None:
         """See Accelerator."""
         pm.add(vta_passes.expand_steps())
+
+    def add_kernels(self, pm: PassManager) -> None:
+        """See Accelerator."""
+        self.add_refused(pm)
         pm.add(te.tile())
         pm.add(te.vthread())
         pm.add(te.cache())
