@@ -22,6 +22,7 @@ from acc.mlir._attributes import KeyedAttribute, TypedAttribute
 from acc.mlir.dialects import func, graph, linalg, quant, te, vta
 from acc.mlir.passmanager import PassManager
 from acc.passes import Pass, host
+from acc.passes import c as c_passes
 from acc.passes import graph as graph_passes
 from acc.passes import te as te_passes
 from acc.passes import vta as vta_passes
@@ -258,7 +259,7 @@ def test_attributes_want_a_context():
 
 # --- passes ----------------------------------------------------------------------------------------------------------
 
-FAMILIES = [graph_passes, te_passes, host, vta_passes]
+FAMILIES = [graph_passes, te_passes, host, vta_passes, c_passes]
 FUNCTIONS = [f for m in FAMILIES for f in vars(m).values() if inspect.isfunction(f) and f.__module__ == m.__name__]
 
 
