@@ -120,7 +120,7 @@ class NativeProfile:
         said = [
             format_table(rows, header),
             "",
-            f"{count} runs on {threads}, {self.median * 1e3:.3f} ms each; us are medians, +- is from quartile to "
+            f"{count} runs on {threads}, {self.median * 1e6:,.1f} us each; us are medians, +- is from quartile to "
             "quartile, MB what a kernel's tensors take.",
             f"Bound of a thread, measured here: {machine.floats / 1e9:.0f} GFLOP/s, {machine.integers / 1e9:.0f} GOP/s "
             f"of 8-bit integers; copies beyond the caches move {machine.bytes / 1e9:.1f} GB/s.",
