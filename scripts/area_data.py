@@ -44,6 +44,8 @@ FIRST: list[Point] = [
     ({"LOG_BLOCK_IN": 2, "LOG_BLOCK_OUT": 2}, {"dsp_blocks": 0}),
     ({"LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 3, "ALU_REQUANTIZE": 1, "GEMM_SET": 1}, {}),
     ({"LOG_BLOCK_IN": 3, "LOG_BLOCK_OUT": 3}, {}),
+    ({"LOG_BLOCK_IN": 2, "LOG_BLOCK_OUT": 2, "ALU_TABLE": 1}, {}),
+    ({"LOG_BLOCK_IN": 2, "LOG_BLOCK_OUT": 2, "GEMM_WINDOW": 3}, {}),
 ]
 DRAWN = (
     "mem_data_width",
@@ -71,7 +73,10 @@ def _drawn(rng: random.Random, blocks: tuple[int, ...], batches: tuple[int, ...]
         "LOG_ACC_BUFF_SIZE": rng.choice((12, 13, 14, 15, 16)),
         "ALU_REQUANTIZE": rng.choice((0, 1)),
         "GEMM_SET": rng.choice((0, 1)),
+        "ALU_TABLE": rng.choice((0, 1)),
     }
+    if keys["LOG_BLOCK_IN"] == keys["LOG_BLOCK_OUT"]:
+        keys["GEMM_WINDOW"] = min(rng.choice((0, 3, 5)), 1 << keys["LOG_BLOCK_IN"])
     circuit = {
         "mem_data_width": rng.choice((64, 64, 64, 128)),
         "log_acc_banks": rng.choice((0, 0, 1, 2)),
