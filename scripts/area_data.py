@@ -158,7 +158,8 @@ def measure(config: Any, circuit: Circuit, is_routed: bool) -> dict[str, Any]:
         work = Path(name)
         (work / "acc_pkg.sv").write_text(package(config, circuit))
         started = time.monotonic()
-        synthesis.run_script(synthesis.SYNTHESIS, ["acc_pkg.sv", *map(os.fspath, files)], work, "synthesis", quiet)
+        arguments = ["acc_bench", "acc_pkg.sv", *map(os.fspath, files)]
+        synthesis.run_script(synthesis.SYNTHESIS, arguments, work, "synthesis", quiet)
         row["seconds"]["synthesis"] = round(time.monotonic() - started, 1)
         cells = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
         row["synthesized"] = synthesis.used_cells(cells)

@@ -294,13 +294,13 @@ class Accelerator(Target):
         the host's.
         """
 
-    @abstractmethod
     def add_refused(self, pm: PassManager) -> None:
         """Passes that make something the host can run of what only the accelerator has a word for.
 
         For kernels that it was to run and the host does: in the layout and the steps that they have by then.
         """
 
+    @abstractmethod
     def add_kernels(self, pm: PassManager) -> None:
         """Adds the passes from scheduled te.kernels to the target's structured operations.
 
