@@ -112,6 +112,28 @@ def test_the_range_is_chosen_for_what_is_made_of_it() -> None:
     assert made[1] - made[0] < 0.5 * (plain[1] - plain[0])
 
 
+def test_more_is_cut_off_where_only_products_read() -> None:
+    """A row of a matrix product has no neighbours that are cut off with it, as pixels have."""
+    rng = np.random.default_rng(8)
+    values = rng.standard_normal((1, 20_000, 10)).astype(np.float32)
+    values[rng.random(values.shape) < 1e-4] *= 8
+    low, high = find_range(seen(values), "auto")
+    nearer, farther = find_range(seen(values), "auto", apart=True)
+    assert farther - nearer < 0.95 * (high - low)
+
+    def grid_of_input(*, also_a_convolution: bool) -> float:
+        net = FloatNetwork((1, 20_000, 10))
+        y = net.add("Relu", [net.linear("x", 10, 8)])
+        if also_a_convolution:
+            weight = net.constant(rng.standard_normal((8, 20_000, 1)).astype(np.float32))
+            y = net.add("Concat", [net.add("Relu", [net.add("Conv", ["x", weight])]), net.linear(y, 8, 10)], axis=1)
+        result = acc.quantize(net.build(net.add("Relu", [y])), [{"x": values}], smooth=False)
+        return result.tensors["x"].scale
+
+    assert grid_of_input(also_a_convolution=False) < 0.95 * grid_of_input(also_a_convolution=True)
+
+
+
 def test_symmetric_grids_have_zero_in_the_middle() -> None:
     assert make_grid(-1, 3, "int8", symmetric=True).zero_point == 0
     assert make_grid(-1, 3, "uint8", symmetric=True).zero_point == 128

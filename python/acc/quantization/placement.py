@@ -62,6 +62,8 @@ _WITH_CONSTANTS = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "PRelu", "Cl
 ANCHORS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 """Operators that everything else is quantized for."""
 
+_PRODUCTS = {"Gemm", "MatMul"}
+
 _SCALINGS = ("Mul", "Div")
 
 
@@ -119,6 +121,12 @@ class Placement:
     def readers(self, root: str) -> list[str]:
         """The quantized tensors that have the scale of `root`, itself included."""
         return [name for name, (other, _) in self.tensors.items() if other == root]
+
+    def only_products_read(self, root: str) -> bool:
+        """Whether matrix products read tensors that have the scale of `root`, and no convolution or pool does."""
+        names = set(self.readers(root))
+        kinds = {layer.node.op_type for layer in self.layers if names.intersection(layer.inputs)}
+        return bool(kinds & _PRODUCTS) and not any(kind in ANCHORS - _PRODUCTS or "Pool" in kind for kind in kinds)
 
 
 def weight_position(node: onnx.NodeProto, model: FloatModel) -> int | None:

@@ -437,7 +437,12 @@ class _Quantizer:
             function = function_of(self.model, placement, root) if options.ranges == "auto" else None
             symmetric = bool(options.symmetric)
             low, high = find_range(
-                seen, options.ranges, percentile=options.percentile, symmetric=symmetric, function=function
+                seen,
+                options.ranges,
+                percentile=options.percentile,
+                symmetric=symmetric,
+                function=function,
+                apart=placement.only_products_read(root),
             )
             if options.ranges == "auto" and root in unbounded:
                 low, high = widened(seen, low, high)

@@ -29,6 +29,11 @@ _COHERENT = 1000.0
 what is cut off is always too small, is many numbers of the same place or channel, and is what maxima are made of. Of
 1, 8, 100 and 1000, this one lost the least on tasks with ground truth."""
 
+_APART = 8.0
+"""The same where only matrix products read a tensor: rows are not each other's neighbours, and a channel of one is cut
+off by itself. Of 1, 8, 100 and 1000, on samples that were held out of calibration, 8 and 1 had a fifth less error than
+1000 in a language model, and nothing was lost in others."""
+
 _FEW = 4.3
 """Deviations from the mean within which a range should hold normal numbers: those that 10,000 of them reach."""
 
@@ -104,10 +109,12 @@ def find_range(
     percentile: float = 99.99,
     symmetric: bool = False,
     function: Function | None = None,
+    apart: bool = False,
 ) -> tuple[float, float]:
     """The range of a tensor by one of RANGES.
 
-    function: of "auto", what alone is made of the tensor, element by element; errors are those of its results.
+    function: of "auto", what alone is made of the tensor, element by element; errors are those of its results. apart:
+    of "auto", whether only matrix products read the tensor.
     """
     low, high = statistics.low, statistics.high
     if not low < high or method == "minmax":
@@ -120,7 +127,11 @@ def find_range(
         return _entropy(statistics)
     if method == "auto" and function is not None:
         return _least_error_of(statistics, low, high, function, symmetric)
-    return _least_error(statistics, low, high, symmetric, _COHERENT if method == "auto" else 1.0)
+    return _least_error(statistics, low, high, symmetric, _coherent(apart) if method == "auto" else 1.0)
+
+
+def _coherent(apart: bool) -> float:
+    return _APART if apart else _COHERENT
 
 
 def widened(statistics: Statistics, low: float, high: float) -> tuple[float, float]:
@@ -131,7 +142,7 @@ def widened(statistics: Statistics, low: float, high: float) -> tuple[float, flo
     return float(low * margin), float(high * margin)
 
 
-def square_error(statistics: Statistics, grid: Grid) -> float:
+def square_error(statistics: Statistics, grid: Grid, *, apart: bool = False) -> float:
     """The mean square error of the numbers that were seen if they are rounded; what is cut off counts as in "auto"."""
     total = statistics.bins.sum()
     if not total:
@@ -140,7 +151,7 @@ def square_error(statistics: Statistics, grid: Grid) -> float:
     low, high = ((limit - grid.zero_point) * grid.scale / statistics.width for limit in (grid.lo, grid.hi))
     first, last = (np.array(int(np.clip(edge, -half, half)) + half) for edge in (np.floor(low), np.ceil(high)))
     number = total - statistics.zeros
-    return float((number * grid.scale**2 / 12 + _COHERENT * (tails.below(first) + tails.above(last))) / total)
+    return float((number * grid.scale**2 / 12 + _coherent(apart) * (tails.below(first) + tails.above(last))) / total)
 
 
 def clipped_share(statistics: Statistics, low: float, high: float) -> float:

@@ -121,7 +121,8 @@ class _Choice:
         root, factor = self.placement.tensors[name]
         key = root, self.grids[root]
         if key not in self._noises:
-            self._noises[key] = square_error(self.statistics[root], self.grids[root])
+            apart = self.placement.only_products_read(root)
+            self._noises[key] = square_error(self.statistics[root], self.grids[root], apart=apart)
         return self._noises[key] * factor**2
 
     def power(self, name: str) -> float:
