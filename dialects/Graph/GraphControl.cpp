@@ -69,23 +69,32 @@ LogicalResult LoopOp::inferShapes(ShapeContext &c,
   results.push_back({{}, IntegerType::get(getContext(), 64)});
   for (Value state : getStates())
     results.push_back(c.shape(state));
+  ValueRange sizes = getSizes();
   for (Value slices : getValues().drop_front(numStates)) {
     auto type = cast<RankedTensorType>(slices.getType());
     if (type.getRank() == 0)
       return c.error("has slices that are scalars");
     TensorShape shape{{}, type.getElementType()};
     for (auto [axis, size] : llvm::enumerate(type.getShape())) {
-      if (!ShapedType::isDynamic(size))
+      if (!ShapedType::isDynamic(size)) {
         shape.sizes.push_back(c.constant(size));
-      else if (axis == 0 && getCapacity())
-        shape.sizes.push_back(c.value(getCapacity()));
-      else
+        continue;
+      }
+      Value given = getCapacity();
+      if (axis > 0) {
+        given = sizes.empty() ? Value() : sizes.front();
+        sizes = sizes.drop_front(sizes.empty() ? 0 : 1);
+      }
+      if (!given)
         return c.error("has slices ", Type(type),
                        axis == 0 ? " but no capacity"
-                                 : " whose sizes are not known");
+                                 : " and too few sizes for them");
+      shape.sizes.push_back(c.value(given));
     }
     results.push_back(std::move(shape));
   }
+  if (!sizes.empty())
+    return c.error("has ", sizes.size(), " sizes more than its slices need");
   return success();
 }
 

@@ -31,8 +31,9 @@ def Graph_LoopOp : Graph_ControlOp<"loop"> {
     of the turn, the states and the captures. What it yields is the condition of
     the next turn, if there is a `condition`, the states of the next turn, and
     slices, which the results behind the states have one after the other along
-    their first axis: as many as it says, or `capacity` if that is `?`. Slices
-    of turns that are not taken are undefined, and no turn is taken beyond the
+    their first axis: as many as it says, or `capacity` if that is `?`. For
+    every other `?` in their types there is one of `sizes`. States keep the
+    sizes that they have to begin with. Slices of turns that are not taken are undefined, and no turn is taken beyond the
     last slice that there is room for. The first result is how many turns were
     taken.
 
@@ -49,7 +50,7 @@ def Graph_LoopOp : Graph_ControlOp<"loop"> {
   }];
   let arguments = (ins Optional<Graph_IntegerTensor>:$count,
                        Optional<Graph_BoolTensor>:$condition,
-                       Optional<Index>:$capacity,
+                       Optional<Index>:$capacity, Variadic<Index>:$sizes,
                        Variadic<Graph_ValueTensor>:$states,
                        Variadic<Graph_Captured>:$captures);
   let results = (outs Graph_IntegerTensor:$turns,
@@ -57,7 +58,7 @@ def Graph_LoopOp : Graph_ControlOp<"loop"> {
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     (`times` $count^)? (`while` $condition^)? (`within` $capacity^)?
-    (`from` `(` $states^ `)`)? (`with` `(` $captures^ `)`)? attr-dict
+    (`sizes` `(` $sizes^ `)`)? (`from` `(` $states^ `)`)? (`with` `(` $captures^ `)`)? attr-dict
     `:` functional-type(operands, results) $body
   }];
 }

@@ -42,7 +42,14 @@ static bool isReshape(Operation *op) {
   return isa_and_present<FlattenOp, ReshapeOp, SqueezeOp, UnsqueezeOp>(op);
 }
 
-/// Two reshapes in a row are one.
+/// Whether a run may be refused for the sizes that an operator meets.
+static bool checksSizes(Operation *op) {
+  ShapeScope scope(op->getContext(), ShapeScope::Sees::Definitions);
+  SmallVector<ShapeRequirement> requirements;
+  return failed(inferShapes(op, scope, &requirements)) || !requirements.empty();
+}
+
+/// Two reshapes in a row are one, if the first is never refused.
 template <typename Op> struct MergeReshapes : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
@@ -51,6 +58,8 @@ template <typename Op> struct MergeReshapes : OpRewritePattern<Op> {
     Operation *producer = op.getInput().getDefiningOp();
     if (!isReshape(producer))
       return rewriter.notifyMatchFailure(op, "input is not a reshape");
+    if (checksSizes(producer))
+      return rewriter.notifyMatchFailure(op, "input checks its sizes");
     ValueRange sizes;
     if constexpr (std::is_same_v<Op, ReshapeOp>)
       sizes = op.getSizes();
@@ -158,11 +167,19 @@ SqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
     return failure();
   TensorShape result{{}, input.element};
   for (auto [axis, size] : llvm::enumerate(input.sizes)) {
-    if (!(*dropped)[axis])
+    if (!(*dropped)[axis]) {
       result.sizes.push_back(size);
-    else if (failed(c.requireEqual(size, c.constant(1), "axis ", axis,
-                                   " has size ", size,
-                                   " and cannot be dropped")))
+      // Of the sizes from 0 on, 1 alone makes both of these less than 2.
+      AffineExpr two = c.constant(2);
+      if (adaptor.getAll() &&
+          failed(c.requireAtLeast(c.max(size, normalizeSize(two - size)), two,
+                                  "axis ", axis, " has size ", size,
+                                  ", and would be dropped with all such axes: ",
+                                  "fix its size when the model is compiled")))
+        return failure();
+    } else if (failed(c.requireEqual(size, c.constant(1), "axis ", axis,
+                                     " has size ", size,
+                                     " and cannot be dropped")))
       return failure();
   }
   results.push_back(std::move(result));
@@ -170,6 +187,8 @@ SqueezeOp::inferResultShapes(ShapeContext &c, Adaptor adaptor,
 }
 
 OpFoldResult SqueezeOp::fold(FoldAdaptor adaptor) {
+  if (getAll() && !getType().hasStaticShape())
+    return {};
   return foldReshape(getInput(), adaptor.getInput(), getType());
 }
 

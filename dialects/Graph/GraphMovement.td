@@ -82,7 +82,12 @@ def Graph_PadOp : Graph_ShapedOp<"pad"> {
 
 def Graph_SqueezeOp : Graph_ShapedOp<"squeeze", [Graph_IsFree]> {
   let summary = "Drops axes of size 1";
-  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes);
+  let description = [{
+    With `all`, `axes` are meant to be all axes of size 1: a run is refused in
+    which another axis, of a size that only a run knows, has size 1 too.
+  }];
+  let arguments = (ins Graph_AnyTensor:$input, DenseI64ArrayAttr:$axes,
+                       DefaultValuedAttr<BoolAttr, "false">:$all);
   let results = (outs Graph_AnyTensor:$result);
   let hasFolder = 1;
   let hasCanonicalizer = 1;

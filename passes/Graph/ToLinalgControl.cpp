@@ -136,6 +136,7 @@ public:
         carried.push_back(index);
         inits.push_back(op.getStates()[index]);
       }
+    ValueRange open = op.getSizes();
     for (Value slices : op.getValues().drop_front(numStates)) {
       RankedTensorType type = typeOf(slices);
       Value room = op.getCapacity();
@@ -144,6 +145,9 @@ public:
         sizes.push_back(room);
       else
         room = i.constant(type.getDimSize(0));
+      size_t numOpen = type.getNumDynamicDims() - sizes.size();
+      llvm::append_range(sizes, open.take_front(numOpen));
+      open = open.drop_front(numOpen);
       // Whatever the count is, nothing is written beyond the end.
       limit = limit ? i.min(limit, room) : room;
       inits.push_back(tensor::EmptyOp::create(b, type.getShape(),

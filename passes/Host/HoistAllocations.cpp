@@ -8,6 +8,8 @@
 #include "dialects/TE/TEDialect.h"
 #include "passes/Host/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 
 namespace acc::host {
@@ -58,6 +60,7 @@ struct HoistAllocationsPass
 
   LogicalResult hoist(memref::AllocOp alloc, te::KernelOp kernel,
                       ArrayRef<te::LaunchOp> launches) {
+    bool isConditional = alloc->getParentOp() != kernel;
     for (te::LaunchOp launch : launches) {
       OpBuilder builder(launch);
       IRMapping mapping;
@@ -74,9 +77,15 @@ struct HoistAllocationsPass
       }
       SmallVector<Value> sizes;
       for (Value size : alloc.getDynamicSizes()) {
-        sizes.push_back(cloneValue(builder, size, mapping));
-        if (!sizes.back())
+        Value outside = cloneValue(builder, size, mapping);
+        if (!outside)
           return alloc.emitError("has a size that only the kernel knows");
+        // Where a branch is not taken, its sizes may be no sizes at all.
+        if (isConditional)
+          outside = builder.createOrFold<arith::MaxSIOp>(
+              alloc.getLoc(), outside,
+              arith::ConstantIndexOp::create(builder, alloc.getLoc(), 0));
+        sizes.push_back(outside);
       }
       Value buffer =
           memref::AllocOp::create(builder, alloc.getLoc(), alloc.getType(),

@@ -922,6 +922,9 @@ class Sizes:
     def value(self, index: Value) -> int:
         """The value of an index."""
 
+    def bind(self, tensor: Value, other: Value) -> None:
+        """Lets a tensor have the shape of another."""
+
     def describe(self, size: int | Size) -> str | None:
         """A formula in the names of the arguments' sizes, in parentheses where a factor needs them.
 

@@ -386,16 +386,19 @@ def _run(block: ir.Block, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def _loop(op: ir.Operation, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Slices of turns that are not taken are zeros."""
-    has_count, has_condition, has_capacity, states, _ = op.attributes["operandSegmentSizes"].value
+    has_count, has_condition, has_capacity, sizes, states, _ = op.attributes["operandSegmentSizes"].value
     given = iter(operands)
     count = int(next(given)) if has_count else None
     goes_on = bool(next(given)) if has_condition else True
     capacity = int(next(given)) if has_capacity else 0
+    open_sizes = iter([int(next(given)) for _ in range(sizes)])
     rest = list(given)
     carried, captures = rest[:states], rest[states:]
     slices = []
     for result in op.results[1 + states :]:
-        shape = [capacity if size < 0 else size for size in ir.shape_of(result)]
+        first, *others = ir.shape_of(result)
+        shape = [capacity if first < 0 else first]
+        shape += [next(open_sizes) if size < 0 else size for size in others]
         count = shape[0] if count is None else min(count, shape[0])
         slices.append(np.zeros(shape, BY_MLIR[str(ir.RankedTensorType(result.type).element_type)].dtype))
     turn = 0

@@ -221,6 +221,12 @@ void acc::python::bindSizes(nb::module_ &m) {
           },
           "index"_a, "The value of an index.")
       .def(
+          "bind",
+          [](const SizesRef &self, const Value &tensor, const Value &other) {
+            self->scope.bind(tensor.value, self->scope.shapeOf(other.value));
+          },
+          "tensor"_a, "other"_a, "Lets a tensor have the shape of another.")
+      .def(
           "describe",
           [](const SizesRef &self, nb::handle size) {
             return self->scope.describe(unwrapSize(self, size));

@@ -92,6 +92,8 @@ class _Writer:
             return
         inputs = [self.names[operand] for operand in op.operands]
         attributes = {key: attribute.value for key, attribute in op.attributes.items()}
+        # ONNX says which axes Squeeze drops, or none of them.
+        attributes.pop("all", None)
         if "mode" in attributes:
             attributes["mode"] = str(attributes["mode"]).removeprefix("#graph.pad_mode<").removesuffix(">")
         onnx_name = _NAMES.get(kind, "".join(part.capitalize() for part in kind.split("_")))

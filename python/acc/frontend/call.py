@@ -82,7 +82,7 @@ class Call:
         opset: int,
         emitter: Emitter,
         materialize: Callable[[str, Quantization | None], ir.Value],
-        known: Callable[[str, Tensor], Tensor],
+        known: Callable[[str, Tensor, bool], Tensor],
     ) -> None:
         self.node = node
         self.operator = operator
@@ -99,7 +99,7 @@ class Call:
     def tensor(self, index: int, what: str = "") -> Tensor:
         """An input that must be there: its elements, if it depends on constants alone."""
         given = self.given(index, what)
-        tensor = self.inputs[index] = self._known(self.node.inputs[index], given)
+        tensor = self.inputs[index] = self._known(self.node.inputs[index], given, False)
         return tensor
 
     def given(self, index: int, what: str = "") -> Tensor:
@@ -111,9 +111,9 @@ class Call:
 
     def constant(self, index: int, what: str) -> np.ndarray:
         """An input that must be known at import."""
-        tensor = self.tensor(index, what)
+        name = self.node.inputs[index] if index < len(self.inputs) else ""
+        tensor = self._known(name, self.given(index, what), True)
         if is_symbolic(tensor) or not isinstance(tensor, np.ndarray):
-            name = self.node.inputs[index]
             raise NotConstant(f"{what} ('{name}') is not constant", name)
         return tensor
 

@@ -18,6 +18,9 @@ from acc.frontend.problems import Unsupported
 from acc.frontend.sizes import Size, current
 from acc.frontend.splats import is_splat
 
+CHECK = "te.check"
+"""The operator that ends a run."""
+
 # What stands for a size that an index operand gives, MLIR's ShapedType::kDynamic.
 _UNKNOWN = -(2**63)
 
@@ -203,12 +206,31 @@ class Emitter:
 
     def choose(self, predicate: int, a: int, b: int, then: int, otherwise: int, name: str) -> int:
         """`then` where a and b compare so (arith's number of the predicate), else `otherwise`, at run time."""
-        i1 = ir.IntegerType.get_signless(1, context=self._context)
-        number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64, context=self._context), predicate)
-        condition = self._raw("arith.cmpi", [self.index(a), self.index(b)], i1, name, {"predicate": number})
         index = ir.IndexType.get(self._context)
+        condition = self._compare(predicate, [self.index(a), self.index(b)], name)
         operands = [condition, self.index(then), self.index(otherwise)]
         return current().value(self._raw("arith.select", operands, index, name))
+
+    def check(self, predicate: int, a: int, b: int, message: Sequence[str], name: str) -> None:
+        """Ends a run in which a and b do not compare so (arith's number of the predicate).
+
+        message: three texts, with a and b between them.
+        """
+        numbers = [self.index(a), self.index(b)]
+        operands = [self._compare(predicate, numbers, name), *numbers]
+        ir.Operation.create(
+            CHECK,
+            operands=operands,
+            attributes={"message": self.attribute(list(message))},
+            results=[],
+            loc=self.location(name),
+            ip=self._point(operands),
+        )
+
+    def _compare(self, predicate: int, operands: Sequence[ir.Value], name: str) -> ir.Value:
+        i1 = ir.IntegerType.get_signless(1, context=self._context)
+        number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64, context=self._context), predicate)
+        return self._raw("arith.cmpi", operands, i1, name, {"predicate": number})
 
     def _raw(
         self,
@@ -296,7 +318,7 @@ class Emitter:
         """
         captured: dict[ir.Value, None] = {}
         for block, yielded in regions:
-            read = (operand for op in block.operations for operand in op.operands)
+            read = (operand for op in needed_operations(block, yielded) for operand in op.operands)
             captured |= dict.fromkeys(v for v in (*read, *yielded) if block_of(v) != block and not _is_repeated(v))
         groups = [*operands, list(captured)]
         whole = [value for group in groups for value in group]
@@ -333,9 +355,7 @@ class Emitter:
                 inside[value] = value.owner.clone(ir.InsertionPoint.at_block_begin(block)).results[0]
             return inside.get(value, value)
 
-        for op in list(old.operations):
-            if op in self._holders:
-                continue
+        for op in needed_operations(old, yielded):
             block.append(op.detach_from_parent())
             for index, operand in enumerate(op.operands):
                 op.set_operand(index, enter(operand))
@@ -376,6 +396,17 @@ def block_of(value: ir.Value) -> ir.Block:
         assert owner.block is not None
         return owner.block
     return owner
+
+
+def needed_operations(block: ir.Block, yielded: Sequence[ir.Value]) -> list[ir.Operation]:
+    """What is computed in a block for these values, and what is checked. The rest is of attempts that were given up."""
+    needed = set(yielded)
+    operations = []
+    for op in reversed(list(block.operations)):
+        if op.name == CHECK or not needed.isdisjoint(op.results):
+            operations.append(op)
+            needed.update(op.operands)
+    return operations[::-1]
 
 
 def _take_unknown(value: object, unknown: list[Size]) -> object:

@@ -36,6 +36,7 @@ class Constants:
         self._known = emitter.constants
         self._cpu = cpu
         self._computable: dict[ir.Value, bool] = {}
+        self._determined: dict[ir.Value, bool] = {}
 
     def get(self, value: ir.Value) -> np.ndarray | None:
         """The array of a constant, or of what has been computed."""
@@ -56,8 +57,22 @@ class Constants:
             return False
         return all(map(self.is_computable, owner.operands))
 
+    def is_determined(self, value: ir.Value) -> bool:
+        """Whether a value could be computed, though it may depend on quantized constants."""
+        known = self._determined.get(value)
+        if known is None:
+            owner = value.owner
+            known = value in self._known or (
+                isinstance(owner, ir.Operation)
+                and not owner.regions
+                and _is_small(value.type, quantized=True)
+                and all(map(self.is_determined, owner.operands))
+            )
+            self._determined[value] = known
+        return known
+
     def compute(self, value: ir.Value, names: Iterable[ir.Value]) -> np.ndarray:
-        """The array of a computable value; those of `names` that it depends on are computed on the way.
+        """The array of a computable or determined value; those of `names` that it depends on are computed on the way.
 
         Raises NotComputed.
         """
@@ -109,11 +124,11 @@ class Constants:
         )
 
 
-def _is_small(type: ir.Type) -> bool:
-    """Whether it is the type of a number, or of a tensor of numbers that is not large."""
+def _is_small(type: ir.Type, *, quantized: bool = False) -> bool:
+    """Whether it is the type of a number, or of a tensor, `quantized` or of numbers, that is not large."""
     if not ir.RankedTensorType.isinstance(type):
         return True
     tensor = ir.RankedTensorType(type)
-    if isinstance(tensor.element_type, ir.QuantizedType):
+    if isinstance(tensor.element_type, ir.QuantizedType) and not quantized:
         return False
     return not tensor.has_static_shape or tensor.num_elements <= MAX_ELEMENTS

@@ -298,12 +298,19 @@ def _substitute(proto: NodeProto, names: Mapping[str, str], binding: Mapping[str
 
 
 def _substitute_graph(graph: GraphProto, names: Mapping[str, str], binding: Mapping[str, AttributeProto]) -> None:
-    """Renames what a nested graph reads from outside; its own names stay."""
+    """Renames what a nested graph reads from outside; its own names stay, unless they would hide that."""
     own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     own |= {name for node in graph.node for name in node.output}
     outer = {name: renamed for name, renamed in names.items() if name not in own}
+    taken = own | set(outer.values())
+    for name in sorted(own.intersection(outer.values())):
+        renamed = f"{name}/own"
+        while renamed in taken:
+            renamed += "'"
+        taken.add(renamed)
+        outer[name] = renamed
     nodes = [_substitute(node, outer, binding) for node in graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    for value in graph.output:
+    for value in (*graph.input, *graph.initializer, *graph.output):
         value.name = outer.get(value.name, value.name)

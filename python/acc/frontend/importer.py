@@ -20,7 +20,7 @@ from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, elem
 from acc.frontend.control import UNROLLED, TooManyTurns
 from acc.frontend.defined import definition_of
 from acc.frontend.definitions import OPSET
-from acc.frontend.emitter import Emitter, Quantization
+from acc.frontend.emitter import CHECK, Emitter, Quantization
 from acc.frontend.exact import evaluate
 from acc.frontend.folding import Constants, NotComputed
 from acc.frontend.functions import Body, Expander
@@ -48,9 +48,24 @@ REGIONS = {"Loop": regions.import_loop, "Scan": regions.import_scan}
 SEQUENCES = ": it has sequences of tensors, which acc has not; lists of the exported program can be stacked or joined"
 """What is said of operators that are not about tensors."""
 
+FOR_ONE_MACHINE = ": ONNX Runtime saved the model optimized for one machine, unlike at its level ORT_ENABLE_EXTENDED"
+"""What is said of operators on layouts that ONNX Runtime chooses for a processor."""
+
 MAX_DECIDING = 4096
 """Elements of integers and truth values that may decide on shapes and conditions, and are computed at once."""
 
+
+PREDICATES = {"Equal": 0, "Less": 2, "LessOrEqual": 3, "Greater": 4, "GreaterOrEqual": 5}
+"""Comparisons, by arith's numbers for them."""
+
+SIGNS = {0: "==", 1: "!=", 2: "<", 3: "<=", 4: ">", 5: ">="}
+"""How these are written."""
+
+NEGATED = {0: 1, 1: 0, 2: 5, 3: 4, 4: 3, 5: 2}
+"""Of each of these numbers that of what holds otherwise."""
+
+PASSING = frozenset({"Cast", "Identity", "Not", "Reshape", "Squeeze", "Unsqueeze"})
+"""What may stand between a comparison and a condition."""
 
 TENSORS = "graph.tensors"
 """Attribute of a module that is asked for it: of each ONNX node its name, operator, inputs and outputs."""
@@ -98,8 +113,27 @@ def import_onnx(
         raise ModelError(f"shapes are a dictionary by input name, not {type(shapes).__name__}")
     if not isinstance(values, Mapping | None):
         raise ModelError(f"values are a dictionary by input name, not {type(values).__name__}")
-    graph = freeze(read_graph(model, problems), values or {}, problems)
-    module = _Importer(graph, storage, shapes or {}, problems, symbolic, cpu).run()
+    proto = model
+
+    def attempt(problems: Problems, assumed: bool | None) -> tuple[_Importer, Graph]:
+        graph = freeze(read_graph(proto, problems), values or {}, problems)
+        return _Importer(graph, storage, shapes or {}, problems, symbolic, cpu, assumed), graph
+
+    importer, graph = attempt(problems, None)
+    try:
+        module = importer.run()
+    except ModelError:
+        if not importer.undecided:
+            raise
+        # Both branches cannot be compiled; if the rest of the model fits one of them only, that is the one.
+        found = []
+        for assumed in (True, False):
+            with contextlib.suppress(ModelError):
+                other, graph = attempt(Problems(problems.source), assumed)
+                found.append((other.run(), graph))
+        if len(found) != 1:
+            raise
+        ((module, graph),) = found
     if record_nodes:
         module.operation.attributes[TENSORS] = ir.ArrayAttr.get(
             [[node.name, node.op_type, list(node.inputs), list(node.outputs)] for node in graph.nodes],
@@ -113,7 +147,9 @@ class _Importer:
 
     `values` maps ONNX names to what is known of them; None stands for the result of a node that failed, so
     that its consumers are not blamed. `unread` names those of them that would have been constants. `computable`
-    are the values of nodes that only depend on constants.
+    are the values of nodes that only depend on constants. Where sizes that only a run knows decide between branches
+    with results of different shapes, `assumed` is what they decide, which a run is made to check; where that is None,
+    `undecided` says that there is such a question.
     """
 
     def __init__(
@@ -124,8 +160,11 @@ class _Importer:
         problems: Problems,
         symbolic: bool,
         cpu: CpuOptions | None,
+        assumed: bool | None = None,
     ) -> None:
         self.cpu = cpu
+        self.assumed = assumed
+        self.undecided = False
         self.symbolic = symbolic
         self.graph = graph
         self.storage = storage
@@ -231,7 +270,8 @@ class _Importer:
             return True
         operator = self._operator(node)
         if node.domain and operator is None and not self.expander.is_function(node):
-            self.problems.add(str(node), f"unsupported operator of domain '{node.domain}'")
+            hint = FOR_ONE_MACHINE if node.domain == "com.microsoft.nchwc" else ""
+            self.problems.add(str(node), f"unsupported operator of domain '{node.domain}'{hint}")
             return False
         if operator is None:
             # It may still turn out to be a constant, or be defined by other nodes.
@@ -303,7 +343,9 @@ class _Importer:
                 return emitter.constant(array, name, quantization)
 
             inputs = [operands[name] if name else None for name in node.inputs]
-            outputs = Call(node, operator, inputs, node.opset, emitter, materialize, lambda _, known: known).convert()
+            outputs = Call(
+                node, operator, inputs, node.opset, emitter, materialize, lambda _, known, __: known
+            ).convert()
             self._check_outputs(node, len(outputs))
 
         return attempt
@@ -356,9 +398,14 @@ class _Importer:
         known = self.constants.get(tensor) if isinstance(tensor, ir.Value) else None
         return tensor if known is None else known
 
-    def _known(self, name: str, tensor: Tensor) -> Tensor:
-        """The array of a tensor, called `name`, that only depends on constants; others as they are."""
-        if not isinstance(tensor, ir.Value) or not self.constants.is_computable(tensor):
+    def _known(self, name: str, tensor: Tensor, required: bool) -> Tensor:
+        """The array of a tensor, called `name`, that only depends on constants; others as they are.
+
+        required: whether it must be known, so that quantized constants are no longer looked at as such.
+        """
+        if not isinstance(tensor, ir.Value):
+            return tensor
+        if not self.constants.is_computable(tensor) and not (required and self.constants.is_determined(tensor)):
             return tensor
         try:
             return self.constants.compute(tensor, self.computable)
@@ -457,10 +504,48 @@ class _Importer:
         except Unsupported as error:
             noted = self.problems.since(mark)
             self.problems.forget(mark)
+            if self._assume(node):
+                return
             reason = f"as one that a run decides on it {error}"
             if isinstance(error, Failed):
                 reason = f"a branch cannot be imported ({'; '.join(noted[:1])})"
             raise NotConstant(f"{known}, and {reason}", known.name) from error
+
+    def _assume(self, node: Node) -> bool:
+        """Imports the branch of an If that is assumed to be taken, which a run is to check; false if none is."""
+        comparison = self._comparison(node.inputs[0])
+        if comparison is None:
+            return False
+        self.undecided = True
+        if self.assumed is None:
+            return False
+        predicate, a, b = comparison
+        start = f"node '{node.name}': the model only fits together where {'' if self.assumed else 'not '}"
+        message = [start, f" {SIGNS[predicate]} ", ": fix the sizes of inputs when it is compiled for others"]
+        self.emitter.check(predicate if self.assumed else NEGATED[predicate], a, b, message, node.name)
+        self._import_body(self.expander.branch(node, self.assumed))
+        return True
+
+    def _comparison(self, name: str) -> tuple[int, int, int] | None:
+        """The predicate (arith's number) and the sizes that a condition compares, if that is all that it does."""
+        negated = False
+        producer = self.producers.get(name)
+        while producer is not None and not producer.domain and producer.op_type in PASSING:
+            negated ^= producer.op_type == "Not"
+            producer = self.producers.get(producer.inputs[0])
+        if producer is None or producer.domain or producer.op_type not in PREDICATES:
+            return None
+        operands = [self._look_up_if_possible(operand) for operand in producer.inputs]
+        sizes = [
+            size
+            for operand in operands
+            if isinstance(operand, np.ndarray) and operand.size == 1 and operand.dtype.kind in "iuO"
+            for size in operand.reshape(-1).tolist()
+        ]
+        if len(sizes) != 2:
+            return None
+        predicate = PREDICATES[producer.op_type]
+        return (NEGATED[predicate] if negated else predicate, *sizes)
 
     @property
     def _regions(self) -> regions.Importer:
@@ -496,6 +581,10 @@ class _Importer:
         failed = self.problems.mark() != mark
         if failed or len(made) > MAX_OPERATORS or not cannot_fail(made) or not all(map(self._are_alike, *names)):
             self.problems.forget(mark)
+            # Nothing uses what else was made.
+            for op in made:
+                if op.name == CHECK:
+                    op.erase()
             return False
         if regions.is_costly(made) and self._branch(node):
             return True
@@ -540,7 +629,7 @@ class _Importer:
     def _look_up(self, name: str) -> Tensor | None:
         """What can be known of a value."""
         tensor = self._look(name)
-        return None if tensor is None else self._known(name, tensor)
+        return None if tensor is None else self._known(name, tensor, False)
 
     def _look_up_if_possible(self, name: str) -> Tensor | None:
         """As `_look_up`, or what is known at the moment of a value that cannot be computed."""

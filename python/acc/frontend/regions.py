@@ -1,7 +1,7 @@
 """Control flow that a run decides on: Loop, Scan and If as operators of the graph dialect with regions.
 
-What is carried from turn to turn, and all in a body, has sizes that are known at import and that stay what they are.
-Other loops are unrolled (`acc.frontend.control`) or refused.
+What is carried from turn to turn keeps the sizes that it has to begin with, and all sizes in a body follow from those
+outside of it. Other loops are unrolled (`acc.frontend.control`) or refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from acc.dtypes import BY_MLIR
 from acc.frontend.call import Tensor, element_of, shape_of, storage_of
 from acc.frontend.control import MAX_TURNS, Loop, Scan, check_done
 from acc.frontend.definitions import OPSET
-from acc.frontend.emitter import Emitter
+from acc.frontend.emitter import Emitter, block_of, needed_operations
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Node
 from acc.frontend.problems import NotStatic, Unsupported
@@ -174,7 +174,7 @@ def import_branches(importer: Importer, node: Node) -> None:
             importer.run(body)
             check_done(importer.look, names)
             yielded = [_value(importer, names[index], f"output {index}") for index in wanted]
-            _check(block, fixed=False)
+            _check(block, yielded)
         regions.append((block, yielded))
     sizes: list[ir.Value] = []
     for one, other in zip(*(yielded for _, yielded in regions), strict=True):
@@ -229,14 +229,13 @@ def _emit(
     """
     emitter = importer.emitter
     states = [_value(importer, name, f"state '{name}'") for name in initial]
-    for name, state in zip(initial, states, strict=True):
-        if not ir.RankedTensorType(state.type).has_static_shape:
-            raise NotStatic(f"carries '{name}' from turn to turn, whose sizes are not known")
     scalar = emitter.tensor_type([], np.dtype(np.int64))
     with emitter.region(hoists=True) as block:
         arguments = [
             block.add_argument(type, emitter.location(node.name)) for type in (scalar, *(s.type for s in states))
         ]
+        for argument, state in zip(arguments[1:], states, strict=True):
+            current().bind(argument, state)
         names = [importer.name(node, "state", argument) for argument in arguments]
         goes_on, *results = body(names[0], names[1:])
         last = importer.look(goes_on)
@@ -244,16 +243,14 @@ def _emit(
         yielded = [] if always and starts is None else [importer.scalar(node, goes_on, "the condition")]
         after = [_value(importer, name, "a result of its body") for name in results]
         for name, old, new in zip(initial, states, after, strict=False):
-            if old.type != new.type:
+            if element_of(old) != element_of(new) or not are_same(shape_of(old), shape_of(new)):
                 raise Unsupported(
                     f"its state '{name}' is a tensor of {_show(old)} before a turn and of {_show(new)} after it: "
                     f"only loops of at most {MAX_TURNS} turns that are known at import may do that"
                 )
         slices = after[len(states) :]
-        if not all(ir.RankedTensorType(value.type).has_static_shape for value in slices):
-            raise NotStatic("has outputs whose sizes are not known in every turn")
-        _check(block, fixed=True)
         yielded += after
+        _check(block, yielded)
     ends = always and starts is None
     if ends and count.operand is None:
         raise Unsupported("has neither a number of turns nor a condition that ends it")
@@ -264,10 +261,11 @@ def _emit(
     if slices:
         _check_room(room, slices, exact=ends)
     open_room = [emitter.index(room)] if slices and isinstance(room, Size) else []
+    open_sizes = [emitter.index(size) for value in slices for size in shape_of(value) if isinstance(size, Size)]
     types = [scalar, *(state.type for state in states)]
     for value in slices:
         types.append(emitter.tensor_type([cast(int, room), *shape_of(value)], element_of(value)))
-    operands = [[] if count.operand is None else [count.operand], condition, open_room, states]
+    operands = [[] if count.operand is None else [count.operand], condition, open_room, open_sizes, states]
     turns, *values = emitter.with_region("loop", operands, types, [(block, yielded)], node.name)
     for index, value in enumerate(slices, len(states)):
         if not ends:
@@ -292,7 +290,8 @@ def _check_room(room: int | None, slices: Sequence[ir.Value], *, exact: bool) ->
         )
     if exact or isinstance(room, Size):
         return
-    if any(room * math.prod(shape_of(value)) > _MAX_ROOM for value in slices):
+    sizes = [[_OPEN if isinstance(size, Size) else size for size in shape_of(value)] for value in slices]
+    if any(room * math.prod(each) > _MAX_ROOM for each in sizes):
         raise Unsupported(
             f"has outputs that grow from turn to turn, up to {room} times: a loop that a condition ends needs a "
             f"smaller number of turns, for which there is memory"
@@ -316,22 +315,23 @@ def _refused(value: ir.Value) -> str:
     return "" if known.computes else f"has elements of {known.name}"
 
 
-def _check(block: ir.Block, *, fixed: bool) -> None:
-    """Refuses operators that regions may not have, for their elements or because only a run can check their sizes.
+def _check(block: ir.Block, yielded: Sequence[ir.Value]) -> None:
+    """Refuses operators that regions may not have: for their elements, or because nobody can check their sizes.
 
-    fixed: whether all that is computed has known sizes.
+    Sizes are checked in front of the outermost region, where only what is computed outside of it is known.
     """
-    for op in block.operations:
+    for op in needed_operations(block, yielded):
         tensors = [value for value in (*op.operands, *op.results) if ir.RankedTensorType.isinstance(value.type)]
         where = next(iter(op.location.names), op.name)
         if reasons := list(filter(None, map(_refused, tensors))):
             raise Unsupported(
                 f"its body {reasons[0]} at '{where}', which loops and branches that a run decides on do not have"
             )
-        results = [value for value in op.results if ir.RankedTensorType.isinstance(value.type)]
-        is_open = not all(ir.RankedTensorType(value.type).has_static_shape for value in results)
-        if (fixed and is_open) or not (op.name in _CONTROL or cannot_fail([op])):
-            raise NotStatic(f"has sizes in its body, at '{where}', that are not known before run time")
+        if op.name == "tensor.extract" and block_of(op.operands[0]) == block:
+            raise Unsupported(f"its body computes sizes from numbers of its own, at '{where}'")
+        inner = [each for region in op.regions for each in region.blocks[0].operations]
+        if any(each.name in _CONTROL for each in inner) or not cannot_fail(inner):
+            raise NotStatic(f"has sizes in a body of its body, at '{where}', that are not known before run time")
 
 
 def _hand_on(importer: Importer, node: Node, results: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from acc import ir
+from acc.frontend.emitter import CHECK
 from acc.frontend.sizes import are_same, sizes_of
 
 __all__ = ["MAX_OPERATORS", "cannot_fail"]
@@ -47,6 +48,8 @@ def cannot_fail(operations: Iterable[ir.Operation]) -> bool:
 
 
 def _takes_any_size(operation: ir.Operation) -> bool:
+    if operation.name == CHECK:
+        return False
     tensors = [
         value for value in (*operation.operands, *operation.results) if ir.RankedTensorType.isinstance(value.type)
     ]

@@ -183,10 +183,12 @@ def convert_squeeze(call: Call) -> list[Tensor]:
     value = call.operand(0)
     shape = shape_of(value)
     given = _given_axes(call)
-    if given is None:
-        given = [axis for axis, size in enumerate(shape) if size == 1]
-    axes = call.axes(given, len(shape))
-    return [call.emit("squeeze", [value], axes=axes)]
+    if given is not None:
+        return [call.emit("squeeze", [value], axes=call.axes(given, len(shape)))]
+    known = [axis for axis, size in enumerate(shape) if isinstance(size, int) and size == 1]
+    # The rank of the result is that for open sizes other than 1; where a run meets another, it is refused.
+    checked = {} if all(isinstance(size, int) for size in shape) else {"all": True}
+    return [call.emit("squeeze", [value], axes=known, **checked)]
 
 
 def convert_unsqueeze(call: Call) -> list[Tensor]:

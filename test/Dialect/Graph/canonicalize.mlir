@@ -93,6 +93,22 @@ func.func @open_reshapes(%x: tensor<?x3xf32>, %y: tensor<?x3xf32>)
   return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
 }
 
+// Where the first of two reshapes may be refused, it stays.
+// CHECK-LABEL: func.func @questions(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?xf32>{{.*}}, %[[N:[^:]*]]: index{{.*}}, %[[M:[^:]*]]: index
+// CHECK-NEXT: %[[A:.*]] = graph.reshape %[[X]], %[[N]]
+// CHECK-NEXT: %[[B:.*]] = graph.reshape %[[A]], %[[M]]
+// CHECK-NEXT: %[[C:.*]] = graph.squeeze %[[B]] {all = true, axes = array<i64>}
+// CHECK-NEXT: %[[D:.*]] = graph.reshape %[[C]], %[[N]]
+// CHECK-NEXT: return %[[D]]
+func.func @questions(%x: tensor<?xf32>, %n: index, %m: index) -> tensor<?x2xf32> {
+  %0 = graph.reshape %x, %n : (tensor<?xf32>, index) -> tensor<?x2xf32>
+  %1 = graph.reshape %0, %m : (tensor<?x2xf32>, index) -> tensor<?xf32>
+  %2 = graph.squeeze %1 {all = true, axes = array<i64>} : (tensor<?xf32>) -> tensor<?xf32>
+  %3 = graph.reshape %2, %n : (tensor<?xf32>, index) -> tensor<?x2xf32>
+  return %3 : tensor<?x2xf32>
+}
+
 // CHECK-LABEL: func.func @transposes(
 // CHECK-SAME: %[[X:[^:]*]]: tensor<2x3x4xf32>
 // CHECK-NEXT: %[[T:.*]] = graph.transpose %[[X]] {perm = array<i64: 2, 0, 1>}

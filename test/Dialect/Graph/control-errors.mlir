@@ -44,6 +44,28 @@ func.func @capacity(%n: tensor<i64>, %s: tensor<4xf32>) {
 
 // -----
 
+func.func @sizes(%n: tensor<i64>, %s: tensor<?xf32>) {
+  // expected-error @+1 {{has slices 'tensor<10x?xf32>' and too few sizes for them}}
+  %0:3 = graph.loop times %n from (%s) : (tensor<i64>, tensor<?xf32>) -> (tensor<i64>, tensor<?xf32>, tensor<10x?xf32>) {
+  ^bb0(%i: tensor<i64>, %a: tensor<?xf32>):
+    graph.yield %a, %a : tensor<?xf32>, tensor<?xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @more_sizes(%n: tensor<i64>, %k: index, %s: tensor<4xf32>) {
+  // expected-error @+1 {{has 1 sizes more than its slices need}}
+  %0:2 = graph.loop times %n sizes (%k) from (%s) : (tensor<i64>, index, tensor<4xf32>) -> (tensor<i64>, tensor<4xf32>) {
+  ^bb0(%i: tensor<i64>, %a: tensor<4xf32>):
+    graph.yield %a : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
 func.func @arguments(%n: tensor<i64>, %s: tensor<4xf32>) {
   // expected-error @+1 {{has a body with arguments 'tensor<i64>', 'tensor<5xf32>' instead of 'tensor<i64>', 'tensor<4xf32>'}}
   %0:2 = graph.loop times %n from (%s) : (tensor<i64>, tensor<4xf32>) -> (tensor<i64>, tensor<4xf32>) {

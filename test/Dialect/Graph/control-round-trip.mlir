@@ -47,3 +47,16 @@ func.func @branches(%c: tensor<i1>, %n: index, %x: tensor<?x4xf32>) -> tensor<?x
   }
   return %y : tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func.func @open_slices
+// CHECK-SAME: (%[[C:.+]]: tensor<i1>, %[[ROOM:.+]]: index, %[[N:.+]]: index, %[[S:.+]]: tensor<?x4xf32>)
+func.func @open_slices(%c: tensor<i1>, %room: index, %n: index, %s: tensor<?x4xf32>) -> tensor<?x?x4xf32> {
+  // CHECK: graph.loop while %[[C]] within %[[ROOM]] sizes(%[[N]]) from(%[[S]])
+  %turns, %last, %all = graph.loop while %c within %room sizes (%n) from (%s)
+      : (tensor<i1>, index, index, tensor<?x4xf32>) -> (tensor<i64>, tensor<?x4xf32>, tensor<?x?x4xf32>) {
+  ^bb0(%i: tensor<i64>, %state: tensor<?x4xf32>):
+    %on = graph.equal %i, %i : (tensor<i64>, tensor<i64>) -> tensor<i1>
+    graph.yield %on, %state, %state : tensor<i1>, tensor<?x4xf32>, tensor<?x4xf32>
+  }
+  return %all : tensor<?x?x4xf32>
+}
