@@ -68,17 +68,6 @@ def recurrent(kind: str, gates: int) -> Case:
     return model([node], {name: (array, ["?"] * 3) for name, array in feeds.items()}, opset=14), feeds, {*feeds}, set()
 
 
-LOOP_BODY = helper.make_graph(
-    [N("Identity", ["go"], ["on"]), N("Neg", ["a"], ["b"])],
-    "body",
-    [
-        helper.make_tensor_value_info("i", TensorProto.INT64, []),
-        helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-        info("a", None, None),
-    ],
-    [helper.make_tensor_value_info("on", TensorProto.BOOL, []), info("b", None, None)],
-)
-
 CASES: dict[str, Case] = {
     "if on a size": (
         open_if([*SIZE, N("Equal", ["d", "two"], ["c"])], {"x": (FLOATS, ["a", "b"])}, zero=0, two=2),
@@ -109,27 +98,6 @@ CASES: dict[str, Case] = {
         {"x": FLOATS},
         set(),
         {"x"},
-    ),
-    "loop over a size": (
-        model(
-            [*SIZE, N("Loop", ["d", "", "x"], ["y"], "loop", body=LOOP_BODY)],
-            {"x": (FLOATS, ["a", 3])},
-            {"zero": 0},
-        ),
-        {"x": FLOATS},
-        {"x"},
-        set(),
-    ),
-    "scan over a size": (
-        model(
-            [N("Scan", ["x"], ["y"], "scan", num_scan_inputs=1, scan_input_axes=[1], body=helper.make_graph(
-                [N("Softmax", ["u"], ["v"])], "body", [info("u", None, None)], [info("v", None, None)]
-            ))],
-            {"x": (FLOATS, ["a", "b"])},
-        ),
-        {"x": FLOATS},
-        {"x"},
-        set(),
     ),
     "gather_nd": (
         model(

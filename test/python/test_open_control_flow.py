@@ -135,6 +135,22 @@ def test_loops_over_open_states(count: str) -> None:
     assert "graph.loop" in check(proto, *runs, tolerance=1e-4)
 
 
+def test_as_many_turns_as_a_size_says() -> None:
+    nodes = [
+        N("Shape", ["x"], ["sizes"]),
+        N("Gather", ["sizes", "zero"], ["n"]),
+        N("Loop", ["n", "", "x"], ["y"], body=loop([GO_ON, N("Neg", ["s"], ["s_out"])], ["s"])),
+        N("Scan", ["x"], ["z"], num_scan_inputs=1, scan_input_axes=[1], body=body(
+            [N("Add", ["u", "sum"], ["v"])], [info("u", F, ["n"])], [info("v", F, ["n"])]
+        )),
+        N("ReduceSum", ["x"], ["sum"], keepdims=0),
+    ]  # fmt: skip
+    proto = model(
+        [*nodes[:2], nodes[4], *nodes[2:4]], [info("x", F, ["n", "k"])], [info("y"), info("z")], zero=np.array(0)
+    )
+    check(proto, *({"x": floats(*shape)} for shape in ((1, 1), (2, 5), (3, 4))))
+
+
 def test_sizes_in_a_body_count_if_there_is_a_turn() -> None:
     turn = loop([GO_ON, N("Add", ["s", "x"], ["a"]), N("ReduceSum", ["a", "zero"], ["s_out"])], ["s"])
     proto = model(

@@ -20,22 +20,36 @@ LAYOUTS = {"tensor": ((), None, 0), "axis": ((6,), 1, 0), "last axis": ((4,), -1
 SHAPE = (2, 6, 4)
 
 
-def check(
-    op_type: str, x: np.ndarray, parameters: dict[str, np.ndarray], constant: bool, **attributes: object
-) -> np.ndarray:
-    """Runs one node, with parameters that are known or not, and compares; returns what acc computes."""
-    inputs = {"x": x} if constant else {"x": x, **parameters}
+def build(
+    op_type: str, inputs: dict[str, np.ndarray], constants: dict[str, np.ndarray], **attributes: object
+) -> onnx.ModelProto:
     infos = [helper.make_tensor_value_info(n, element_type(a.dtype).onnx, a.shape) for n, a in inputs.items()]
     output = helper.make_value_info("y", onnx.TypeProto())
     output.type.tensor_type.elem_type = TensorProto.UNDEFINED
-    tensors = [numpy_helper.from_array(a, n) for n, a in parameters.items()] if constant else []
-    node = helper.make_node(op_type, ["x", *parameters], ["y"], **attributes)  # pyright: ignore[reportArgumentType]
+    tensors = [numpy_helper.from_array(a, n) for n, a in constants.items()]
+    names = [*inputs, *constants]
+    node = helper.make_node(op_type, names, ["y"], **attributes)  # pyright: ignore[reportArgumentType]
     graph = helper.make_graph([node], "quantization", infos, [output], tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
-    got = acc.compile(model).run(inputs)["y"]
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+
+
+def run(
+    op_type: str, x: np.ndarray, parameters: dict[str, np.ndarray], constant: bool, **attributes: object
+) -> np.ndarray:
+    """What acc makes of one node, with parameters that are known or not."""
+    inputs = {"x": x} if constant else {"x": x, **parameters}
+    return acc.compile(build(op_type, inputs, parameters if constant else {}, **attributes)).run(inputs)["y"]
+
+
+def check(
+    op_type: str, x: np.ndarray, parameters: dict[str, np.ndarray], constant: bool, **attributes: object
+) -> np.ndarray:
+    """As `run`, and compares."""
+    got = run(op_type, x, parameters, constant, **attributes)
+    inputs = {"x": x, **parameters}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        (expected,) = ReferenceEvaluator(model).run(None, inputs)
+        (expected,) = ReferenceEvaluator(build(op_type, inputs, {}, **attributes)).run(None, inputs)
     expected = np.asarray(expected)
     assert got.dtype == expected.dtype
     assert got.shape == expected.shape
@@ -84,10 +98,28 @@ def test_declared_types() -> None:
     check("QuantizeLinear", x, {"s": np.array(0.5, np.float16)}, False, precision=TensorProto.FLOAT)
 
 
-def test_blocks_that_do_not_divide_are_refused() -> None:
-    parameters = {"s": np.ones((2, 2, 4), np.float32)}
-    with pytest.raises(acc.ModelError, match="axis 1 of 6 elements is not a multiple of the block size 4"):
-        check("QuantizeLinear", np.zeros(SHAPE, np.float32), parameters, True, axis=1, block_size=4)
+@pytest.mark.parametrize("constant", [True, False], ids=["constant", "run-time"])
+@pytest.mark.parametrize("target", ["int8", "int4", "uint16", "float8_e4m3fn"])
+@pytest.mark.parametrize(("axis", "block"), [(1, 4), (1, 5), (0, 3), (2, 16)])
+def test_the_last_block_may_be_short(target: str, constant: bool, axis: int, block: int) -> None:
+    """Blocks are as many as are begun. The expected numbers are those of parameters for every element."""
+    rng = np.random.default_rng(3)
+    element = BY_NAME[target].dtype
+    sizes = [*SHAPE]
+    sizes[axis] = -(-sizes[axis] // block)
+    scale = np.exp2(rng.integers(-4, 2, sizes)).astype(np.float32)
+    zero = rng.integers(0, 2 if BY_NAME[target].kind == "int" else 1, sizes).astype(element)
+    x = (rng.integers(-400, 400, SHAPE) / 16).astype(np.float32)
+    block_of = np.arange(SHAPE[axis]) // block
+    whole = {"s": np.take(scale, block_of, axis), "z": np.take(zero, block_of, axis)}
+    attributes = {"axis": axis, "block_size": block}
+    quantized = run("QuantizeLinear", x, {"s": scale, "z": zero}, constant, **attributes)
+    expected = run("QuantizeLinear", x, whole, constant, axis=axis, block_size=1)
+    assert quantized.shape == SHAPE
+    np.testing.assert_array_equal(quantized.astype(np.float32), expected.astype(np.float32))
+    reals = run("DequantizeLinear", quantized, {"s": scale, "z": zero}, constant, **attributes)
+    numbers = quantized.astype(np.float32) - whole["z"].astype(np.float32)
+    np.testing.assert_array_equal(reals, numbers * whole["s"])
 
 
 @pytest.mark.parametrize("constant", [True, False], ids=["constant", "run-time"])

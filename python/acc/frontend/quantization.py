@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from acc import ir
+from acc.dialects import graph
 from acc.dtypes import BY_MLIR, BY_ONNX, ElementType, element_type
 from acc.frontend.call import BOOL, PLAIN, Call, Tensor, element_of, shape_of, storage_of
 from acc.frontend.emitter import Quantization
 from acc.frontend.problems import Unsupported
-from acc.frontend.sizes import is_empty
+from acc.frontend.sizes import are_same, is_empty
 from acc.frontend.source import dtype_name
 
 QUANTIZE = {"axis": PLAIN, "block_size": PLAIN, "output_dtype": PLAIN, "precision": PLAIN, "saturate": BOOL}
@@ -108,10 +109,30 @@ def _axis(call: Call, scales: tuple[int, ...]) -> int | None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How data and parameters are reshaped so that they broadcast: blocks get an axis of their own."""
+    """How data and parameters are reshaped so that they broadcast: blocks get an axis of their own.
 
+    whole: the shape of data in which all blocks are complete.
+    """
+
+    whole: tuple[int, ...]
     data: tuple[int, ...]
     parameters: tuple[int, ...]
+
+    def split(self, call: Call, value: ir.Value) -> ir.Value:
+        """Numbers as they broadcast with parameters; what the last block lacks is zeros."""
+        lacking = [0 if are_same([a], [b]) else a - b for a, b in zip(self.whole, shape_of(value), strict=True)]
+        if any(lacking):
+            pads = [0] * len(lacking) + lacking
+            value = call.emit("pad", [value], pads=pads, mode=graph.PadMode.Constant, constant_value=np.float64(0))
+        return _reshape(call, value, self.data)
+
+    def join(self, call: Call, value: ir.Value) -> ir.Value:
+        """The opposite of `split`."""
+        value = _reshape(call, value, self.whole)
+        shape = call.shape(0)
+        if are_same(shape, self.whole):
+            return value
+        return call.emit("slice", [value], starts=[0] * len(shape), sizes=list(shape), steps=[1] * len(shape))
 
 
 def _read_layout(call: Call) -> _Layout:
@@ -120,8 +141,8 @@ def _read_layout(call: Call) -> _Layout:
     if not block:
         axis = _axis(call, scales)
         if axis is None:
-            return _Layout(shape, ())
-        return _Layout(shape, (scales[0], *[1] * (len(shape) - axis - 1)))
+            return _Layout(shape, shape, ())
+        return _Layout(shape, shape, (scales[0], *[1] * (len(shape) - axis - 1)))
     axis = call.axis(call.integer("axis"), len(shape))
     if not all(isinstance(size, int) for size in (*shape, *scales)):
         raise Unsupported("quantization by blocks needs static shapes")
@@ -132,10 +153,9 @@ def _read_layout(call: Call) -> _Layout:
     expected = (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
     if scales != expected:
         raise Unsupported(f"blocks of {block} elements need scales of shape {list(expected)}, not {list(scales)}")
-    if shape[axis] % block:
-        raise Unsupported(f"axis {axis} of {shape[axis]} elements is not a multiple of the block size {block}")
+    whole = (*shape[:axis], scales[axis] * block, *shape[axis + 1 :])
     data = (*shape[:axis], scales[axis], block, *shape[axis + 1 :])
-    return _Layout(data, (*scales[: axis + 1], 1, *scales[axis + 1 :]))
+    return _Layout(whole, data, (*scales[: axis + 1], 1, *scales[axis + 1 :]))
 
 
 def _cast(call: Call, value: ir.Value, element: ElementType, saturate: bool = True) -> ir.Value:
@@ -198,14 +218,14 @@ def convert_quantize(call: Call) -> list[Tensor]:
     if precision.kind != "float" or not precision.computes:
         raise Unsupported(f"attribute 'precision' is {precision.name}, which is not supported")
     scale = _reshape(call, _cast(call, scale, precision), layout.parameters)
-    real = call.emit("div", [_reshape(call, _cast(call, value, precision), layout.data), scale])
+    real = call.emit("div", [layout.split(call, _cast(call, value, precision)), scale])
     zero = _reshape(call, call.operand(2), layout.parameters) if call.has(2) else None
     if target.kind == "float":
         # There, float8 has no zero point but zero.
         if zero is not None and target.bits < 8:
             real = call.emit("add", [real, _cast(call, zero, precision)])
         result = _cast(call, real, target, bool(call.attributes.get("saturate", True)))
-        return [_reshape(call, result, call.shape(0))]
+        return [layout.join(call, result)]
     if precision.bits < 32:
         precision = _F32
     real = call.emit("round", [_cast(call, real, precision)])
@@ -217,7 +237,7 @@ def convert_quantize(call: Call) -> list[Tensor]:
         lowest = call.literal(np.asarray(least, precision.dtype))
         real = call.emit("where", [call.emit("is_nan", [real]), lowest, real])
     bounds = {"min": np.float64(least), "max": np.float64(least + (1 << target.bits) - 1)}
-    return [_reshape(call, _cast(call, call.emit("clip", [real], **bounds), target), call.shape(0))]
+    return [layout.join(call, _cast(call, call.emit("clip", [real], **bounds), target))]
 
 
 def convert_dequantize(call: Call) -> list[ir.Value]:
@@ -243,14 +263,14 @@ def convert_dequantize(call: Call) -> list[ir.Value]:
     wanted = wanted or _element(scale)
     if wanted.kind != "float" or not wanted.computes:
         raise Unsupported(f"dequantization to {wanted.name} is not supported")
-    real = _reshape(call, _cast(call, call.operand(0), _F32), layout.data)
+    real = layout.split(call, _cast(call, call.operand(0), _F32))
     if call.has(2) and (source.kind != "float" or source.bits == 6):
         zero = call.operand(2)
         if _element(zero) != source:
             raise Unsupported(f"the zero point has elements of {_element(zero).name} but the operand {source.name}")
         real = call.emit("sub", [real, _reshape(call, _cast(call, zero, _F32), layout.parameters)])
     real = call.emit("mul", [real, _reshape(call, _cast(call, scale, _F32), layout.parameters)])
-    return [_reshape(call, _cast(call, real, wanted), call.shape(0))]
+    return [layout.join(call, _cast(call, real, wanted))]
 
 
 def convert_dynamic_quantize(call: Call) -> list[Tensor]:
