@@ -61,12 +61,15 @@ class Net:
         self.nodes.append(helper.make_node(op, inputs, names, **attributes))
         return names[0]
 
-    def model(self, y: str, shape: tuple[Any, ...], dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
+    def model(
+        self, y: str, shape: tuple[Any, ...], dtype: int = TensorProto.FLOAT, result: int | None = None
+    ) -> onnx.ModelProto:
+        """Both types are those of elements; `result` is `dtype` unless it is given."""
         graph = helper.make_graph(
             self.nodes,
             "case",
             [helper.make_tensor_value_info("x", dtype, shape)],
-            [helper.make_tensor_value_info(y, dtype, None)],
+            [helper.make_tensor_value_info(y, result or dtype, None)],
             self.constants,
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -119,6 +122,45 @@ def _half_product(rows: int, depth: int, columns: int) -> Build:
     return build
 
 
+def _operator(op: str, shape: tuple[int, ...], *constants: Any, dtype: type = np.float32, **attributes: Any) -> Build:
+    """One operator of an input and constants."""
+
+    def build() -> Case:
+        net = Net()
+        y = net.node(op, "x", *(net.constant(value) for value in constants), **attributes)
+        feeds = _sample(shape, dtype)
+        if dtype is np.int8:
+            feeds = {"x": np.random.default_rng(1).integers(-128, 128, shape).astype(np.int8)}
+        if op == "Pow":
+            feeds = {"x": np.abs(feeds["x"]) + np.float32(0.01)}
+        result = TensorProto.INT64 if op == "ArgMax" else None
+        return Case(net.model(y, shape, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), result), feeds)
+
+    return build
+
+
+def _gelu(shape: tuple[int, ...]) -> Build:
+    """As exporters write it before opset 20."""
+
+    def build() -> Case:
+        net = Net()
+        scaled = net.node("Div", "x", net.constant(np.float32(np.sqrt(2))))
+        sum_ = net.node("Add", net.node("Erf", scaled), net.constant(np.float32(1)))
+        y = net.node("Mul", net.node("Mul", "x", sum_), net.constant(np.float32(0.5)))
+        return Case(net.model(y, shape), _sample(shape))
+
+    return build
+
+
+def _norm(shape: tuple[int, ...]) -> Build:
+    def build() -> Case:
+        net = Net()
+        y = net.node("LayerNormalization", "x", net.weight(shape[-1]), net.weight(shape[-1]), axis=-1)
+        return Case(net.model(y, shape), _sample(shape))
+
+    return build
+
+
 def _network(blocks: int) -> Build:
     """Inverted residuals, of which half of a convolutional network's time is depthwise."""
 
@@ -157,6 +199,42 @@ CASES: dict[str, Build] = {
     "LSTM, hidden 64": _lstm(64, 37, 2),
     "product of float16": _half_product(128, 256, 256),
     "inverted residuals": _network(6),
+    "transpose of a matrix": _operator("Transpose", (768, 768), perm=[1, 0]),
+    "transpose of a matrix, odd": _operator("Transpose", (197, 193), perm=[1, 0]),
+    "transpose of bytes": _operator("Transpose", (768, 768), perm=[1, 0], dtype=np.int8),
+    "transpose of heads": _operator("Transpose", (1, 197, 12, 64), perm=[0, 2, 1, 3]),
+    "transpose of keys": _operator("Transpose", (1, 197, 12, 64), perm=[0, 2, 3, 1]),
+    "transpose NCHW to NHWC": _operator("Transpose", (1, 96, 56, 56), perm=[0, 2, 3, 1]),
+    "transpose NHWC to NCHW, 3 channels": _operator("Transpose", (1, 224, 224, 3), perm=[0, 3, 1, 2]),
+    "gather of rows": _operator("Gather", (1000, 384), np.arange(0, 1000, 3), axis=0),
+    "gather of columns": _operator("Gather", (384, 1000), np.arange(0, 1000, 3), axis=1),
+    "softmax": _operator("Softmax", (12, 197, 197), axis=-1),
+    "softmax of 64": _operator("Softmax", (12 * 197, 64), axis=-1),
+    "softmax of columns": _operator("Softmax", (8, 128, 64), axis=1),
+    "GELU": _gelu((197, 3072)),
+    "Erf": _operator("Erf", (197, 3072)),
+    "Tanh": _operator("Tanh", (197, 768)),
+    "Sigmoid": _operator("Sigmoid", (197, 768)),
+    "Exp": _operator("Exp", (197, 768)),
+    "Log": _operator("Log", (197, 768)),
+    "Sin": _operator("Sin", (197, 768)),
+    "Cos": _operator("Cos", (197, 768)),
+    "Pow of 2": _operator("Pow", (197, 768), np.float32(2)),
+    "Pow of 3": _operator("Pow", (197, 768), np.float32(3)),
+    "Pow of 0.45": _operator("Pow", (197, 768), np.float32(0.45)),
+    "Sqrt": _operator("Sqrt", (197, 768)),
+    "layer norm": _norm((197, 768)),
+    "mean of rows": _operator("ReduceMean", (197, 768), axes=[1]),
+    "mean of columns": _operator("ReduceMean", (197, 768), axes=[0]),
+    "maximum of rows": _operator("ReduceMax", (197, 768), axes=[1]),
+    "index of maximum": _operator("ArgMax", (197, 768), axis=1),
+    "resize 2x nearest": _operator(
+        "Resize", (1, 64, 28, 28), np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32)
+    ),
+    "maximum pool 3x3 stride 2": _operator(
+        "MaxPool", (1, 64, 112, 112), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4
+    ),
+    "average pool 3x3": _operator("AveragePool", (1, 64, 56, 56), kernel_shape=[3, 3], pads=[1] * 4),
 }
 
 

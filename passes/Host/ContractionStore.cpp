@@ -40,26 +40,6 @@ void ContractionTile::storeRows(ArrayRef<Value> sums, int64_t columns,
   });
 }
 
-/// Turns square blocks of a tile round by interleaving halves.
-static SmallVector<Value> transpose(OpBuilder &builder, Location loc,
-                                    SmallVector<Value> rows) {
-  auto n = static_cast<int64_t>(rows.size());
-  SmallVector<int64_t> low, high;
-  for (int64_t i = 0; i < n; ++i) {
-    low.push_back((i / 2) + ((i % 2) * n));
-    high.push_back((n / 2) + (i / 2) + ((i % 2) * n));
-  }
-  for (int64_t stage = 1; stage < n; stage *= 2) {
-    SmallVector<Value> next;
-    for (int64_t i = 0; i < n / 2; ++i)
-      for (const auto &half : {low, high})
-        next.push_back(vector::ShuffleOp::create(builder, loc, rows[i],
-                                                 rows[i + (n / 2)], half));
-    rows = next;
-  }
-  return rows;
-}
-
 /// A convolution: the output is contiguous along pixels, the tile along
 /// channels.
 void ContractionTile::storeColumns(ArrayRef<Value> sums, int64_t columns,
@@ -82,7 +62,8 @@ void ContractionTile::storeColumns(ArrayRef<Value> sums, int64_t columns,
                                 ArrayRef<int64_t>{square}, ArrayRef<int64_t>{1})
                                 .getResult()
                           : rows.front());
-        for (auto [i, row] : llvm::enumerate(transpose(*builder, loc, rows)))
+        for (auto [i, row] :
+             llvm::enumerate(transposeVectors(*builder, loc, rows)))
           vector::StoreOp::create(
               *builder, loc, row, stage,
               ValueRange{index.constant(

@@ -185,7 +185,9 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     contiguous results, or else the longest reduction, in partial results that are
     joined at the end. Sizes may be unknown. Reads of a table of 256 bytes at a
     byte become shuffles of registers that hold it, if there is an instruction for
-    that (`lookup`). What is left over is left for
+    that (`lookup`). An operand that is contiguous along the axis of the level of
+    kind `register`, and not along the vectors, is read in squares, which are
+    transposed in registers; both levels have the same size then. What is left over is left for
     convert-linalg-to-loops.
 
     Where the schedule has a level of kind `parallel`, alone or beside the others,

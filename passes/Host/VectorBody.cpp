@@ -307,6 +307,25 @@ SmallVector<Value> acc::host::vectorizeBody(OpBuilder &builder, Block &body,
   return llvm::map_to_vector(body.getTerminator()->getOperands(), lookup);
 }
 
+SmallVector<Value> acc::host::transposeVectors(OpBuilder &builder, Location loc,
+                                               SmallVector<Value> rows) {
+  auto n = static_cast<int64_t>(rows.size());
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < n; ++i) {
+    low.push_back((i / 2) + ((i % 2) * n));
+    high.push_back((n / 2) + (i / 2) + ((i % 2) * n));
+  }
+  for (int64_t stage = 1; stage < n; stage *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < n / 2; ++i)
+      for (const auto &half : {low, high})
+        next.push_back(vector::ShuffleOp::create(builder, loc, rows[i],
+                                                 rows[i + (n / 2)], half));
+    rows = next;
+  }
+  return rows;
+}
+
 Value IndexBuilder::constant(int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
 }

@@ -100,6 +100,12 @@ vectorizeBody(mlir::OpBuilder &builder, mlir::Block &body,
               llvm::ArrayRef<ByteTable> tables = {},
               llvm::ArrayRef<ByteLookup> lookups = {});
 
+/// Turns a square of as many vectors as each of them has elements round: the
+/// first has the first element of each then. By interleaving halves.
+llvm::SmallVector<mlir::Value>
+transposeVectors(mlir::OpBuilder &builder, mlir::Location loc,
+                 llvm::SmallVector<mlir::Value> rows);
+
 /// Index arithmetic that folds constants as it goes.
 class IndexBuilder {
 public:

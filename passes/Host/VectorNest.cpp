@@ -19,6 +19,12 @@ static constexpr int64_t kMostRows = 8;
 /// Sizes known at run time only are taken to be this large.
 static constexpr int64_t kLikelySize = 1 << 20;
 
+/// Whether a vector of elements that far from each other can be read at once.
+static bool isNear(const Product &step) {
+  return step.sizes.empty() && step.factor >= 0 &&
+         step.factor <= kWidestShuffle;
+}
+
 Product Product::operator*(const Product &other) const {
   Product result{factor * other.factor, sizes};
   llvm::append_range(result.sizes, other.sizes);
@@ -257,8 +263,7 @@ bool VectorNest::canReduce(const VectorLoop &loop) {
     if (op.isDpsInit(operand.operand)) {
       if (!step.isZero() || !findCombiner(op, operand.operand))
         return false;
-    } else if (!step.sizes.empty() || step.factor < 0 ||
-               step.factor > kWidestShuffle) {
+    } else if (!isNear(step)) {
       return false;
     }
   }
@@ -269,11 +274,28 @@ bool VectorNest::canReduce(const VectorLoop &loop) {
 bool VectorNest::isContiguous(const VectorLoop &loop) {
   bool contiguous = !loop.reduction && keepsTables(loop);
   for (auto [operand, step] : llvm::zip(operands, loop.steps))
-    contiguous &= step.sizes.empty() &&
-                  (op.isDpsInit(operand.operand)
-                       ? step.is(1)
-                       : step.factor >= 0 && step.factor <= kWidestShuffle);
+    contiguous &= op.isDpsInit(operand.operand) ? step.is(1) : isNear(step);
   return contiguous;
+}
+
+bool VectorNest::isCrossed(size_t operand) const {
+  return rowLoop && !loops[vectorLoop].reduction &&
+         !isNear(loops[vectorLoop].steps[operand]);
+}
+
+/// Whether the results are contiguous along the vectors, and each operand along
+/// these or along the rows.
+bool VectorNest::canCross(const VectorLoop &rows) {
+  const VectorLoop &vector = loops[vectorLoop];
+  if (&rows == &vector || rows.reduction || vector.reduction ||
+      !keepsTables(rows) || !keepsTables(vector))
+    return false;
+  for (auto [operand, far, near] :
+       llvm::zip(operands, vector.steps, rows.steps))
+    if (op.isDpsInit(operand.operand) ? !far.is(1)
+                                      : !isNear(far) && !near.is(1))
+      return false;
+  return true;
 }
 
 /// In a product of matrices, rows of the result multiply the same vectors of
@@ -347,10 +369,17 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
   FailureOr<size_t> loop = findLoop(vector);
   if (failed(loop))
     return failure();
-  if (!isContiguous(loops[*loop]) && !canReduce(loops[*loop]))
+  vectorLoop = *loop;
+  bool crosses = false;
+  if (registers) {
+    if (failed(loop = findLoop(registers)))
+      return failure();
+    crosses = !isContiguous(loops[vectorLoop]) && canCross(loops[*loop]);
+  }
+  if (!crosses && !isContiguous(loops[vectorLoop]) &&
+      !canReduce(loops[vectorLoop]))
     return op.emitOpError("cannot be vectorized as ")
            << vector << " says: its elements do not lie side by side";
-  vectorLoop = *loop;
   lanes = vector.getSizeOf(vector.getLoopOrder().front());
   if (lanes > mostLanes)
     return op.emitOpError("has a schedule with ")
@@ -358,9 +387,14 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
            << mostLanes;
   if (!registers)
     return success();
-  if (failed(loop = findLoop(registers)))
-    return failure();
+  rowLoop = *loop;
   rows = registers.getSizeOf(registers.getLoopOrder().front());
+  if (crosses)
+    return rows == lanes && llvm::isPowerOf2_64(lanes)
+               ? success()
+               : op.emitOpError("turns squares of a power of two of elements, "
+                                "not ")
+                     << lanes << " x " << rows;
   const Product &extent = loops[*loop].extent;
   int64_t most =
       extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
@@ -369,7 +403,6 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
            << registers << " says: "
            << (rows > most ? "there are too many"
                            : "they share no vectors that they read");
-  rowLoop = *loop;
   return success();
 }
 
@@ -417,6 +450,42 @@ bool VectorNest::decide() {
     return false;
   chooseRowLoop();
   return true;
+}
+
+FailureOr<SmallVector<OperandSteps>>
+acc::host::describeSteps(linalg::LinalgOp op) {
+  if (!op.hasPureBufferSemantics() || !isVectorizable(*op.getBlock()))
+    return failure();
+  SmallVector<OperandSteps> result;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Type element = getElementTypeOrSelf(operand.get().getType());
+    if (!element.isIntOrFloat())
+      return failure();
+    OperandSteps entry{
+        op.isDpsInit(&operand), std::max(8U, element.getIntOrFloatBitWidth()),
+        SmallVector<std::optional<int64_t>>(op.getNumLoops(), 0)};
+    auto type = dyn_cast<MemRefType>(operand.get().getType());
+    bool used = entry.isInit || op.payloadUsesValueFromOperand(&operand);
+    SmallVector<int64_t> strides;
+    int64_t offset = 0;
+    if (type && used && failed(type.getStridesAndOffset(strides, offset)))
+      return failure();
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    for (auto [stride, expr] : llvm::zip(strides, map.getResults())) {
+      SmallVector<int64_t> flat;
+      if (!expr.isPureAffine() ||
+          failed(getFlattenedAffineExpr(expr, map.getNumDims(), 0, &flat)) ||
+          flat.size() != map.getNumDims() + 1)
+        return failure();
+      for (auto [step, factor] : llvm::zip(entry.steps, flat))
+        if (factor != 0)
+          step = step && !ShapedType::isDynamic(stride)
+                     ? std::optional(*step + factor * stride)
+                     : std::nullopt;
+    }
+    result.push_back(entry);
+  }
+  return result;
 }
 
 FailureOr<VectorNest> VectorNest::create(OpBuilder &builder,

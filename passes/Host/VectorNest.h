@@ -77,9 +77,13 @@ public:
   size_t vectorLoop = 0;
   int64_t lanes = 0;
   /// The loop of which `rows` iterations are computed side by side, because
-  /// they read the same vectors.
+  /// they read the same vectors, or because operands are contiguous along it.
   std::optional<size_t> rowLoop;
   int64_t rows = 1;
+
+  /// Whether an operand is contiguous along the rows and not along the vectors:
+  /// squares of it are turned round in registers.
+  bool isCrossed(size_t operand) const;
 
 private:
   explicit VectorNest(mlir::linalg::LinalgOp op) : op(op) {}
@@ -95,6 +99,8 @@ private:
   void coalesce();
   bool isContiguous(const VectorLoop &loop);
   bool canReduce(const VectorLoop &loop);
+  bool isReadable(const VectorLoop &loop, size_t operand) const;
+  bool canCross(const VectorLoop &rows);
   bool canShareRows(size_t loop, bool vectors);
   mlir::FailureOr<size_t> findLoop(te::TileAttr level);
   bool cutChunks(te::TileAttr level);
@@ -103,6 +109,21 @@ private:
   bool chooseVectorLoop();
   void chooseRowLoop();
 };
+
+/// How a linalg op walks through one of its operands.
+struct OperandSteps {
+  bool isInit;
+  /// The size of an element.
+  unsigned bits;
+  /// How many elements an iteration of each loop goes on; none where that is
+  /// known at run time only.
+  llvm::SmallVector<std::optional<int64_t>> steps;
+};
+
+/// The operands of a linalg op on buffers. Fails for what cannot be computed in
+/// vectors in any case.
+mlir::FailureOr<llvm::SmallVector<OperandSteps>>
+describeSteps(mlir::linalg::LinalgOp op);
 
 /// The operation that adds one more value to the running value of an init, if
 /// the body of a linalg op does nothing else with it and order is of no

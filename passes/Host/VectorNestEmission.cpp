@@ -186,18 +186,54 @@ private:
     if (stride == 0)
       return vector::BroadcastOp::create(
           builder, loc, vectorOf(operand.element), loadScalar(i, offset));
-    Value loaded;
+    return toElement(operand, stride > 1
+                                  ? loadStrided(operand, offset, stride, valid)
+                                  : loadVector(operand, offset, valid));
+  }
+
+  /// Neighbouring elements as they are in memory.
+  Value loadVector(const VectorOperand &operand, Value offset, Value valid) {
     VectorType type = vectorOf(storedType(operand));
-    if (stride > 1)
-      loaded = loadStrided(operand, offset, stride, valid);
-    else if (!valid)
-      loaded = vector::LoadOp::create(builder, loc, type, operand.memref,
-                                      ValueRange{offset});
-    else
-      loaded = vector::MaskedLoadOp::create(builder, loc, type, operand.memref,
-                                            ValueRange{offset}, mask(valid),
-                                            zero(type));
-    return toElement(operand, loaded);
+    if (!valid)
+      return vector::LoadOp::create(builder, loc, type, operand.memref,
+                                    ValueRange{offset});
+    return vector::MaskedLoadOp::create(builder, loc, type, operand.memref,
+                                        ValueRange{offset}, mask(valid),
+                                        zero(type));
+  }
+
+  /// Of an operand that is contiguous along the rows, a vector along the lanes
+  /// for each of them.
+  SmallVector<Value> loadCrossed(size_t i, const Rows &rows, Value valid) {
+    const VectorOperand &operand = nest.operands[i];
+    auto count = static_cast<int64_t>(rows.size());
+    VectorType type = vectorOf(storedType(operand));
+    std::optional<int64_t> known;
+    if (valid)
+      known = getConstantIntValue(valid);
+    SmallVector<Value> lines;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      // There is no memory behind lanes that do not exist.
+      if (known && lane >= *known) {
+        lines.push_back(zero(type));
+        continue;
+      }
+      Value at = index.add(rows[0][i], index.mul(loopSteps[nest.vectorLoop][i],
+                                                 index.constant(lane)));
+      Value reads = count < lanes ? index.constant(count) : Value();
+      if (valid && !known)
+        reads = arith::SelectOp::create(
+            builder, loc,
+            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ugt,
+                                  valid, index.constant(lane)),
+            index.constant(count), index.constant(0));
+      lines.push_back(loadVector(operand, at, reads));
+    }
+    lines = transposeVectors(builder, loc, lines);
+    lines.truncate(count);
+    for (Value &line : lines)
+      line = toElement(operand, line);
+    return lines;
   }
 
   void store(size_t i, Value value, Value offset, Value valid) {
@@ -212,6 +248,11 @@ private:
   /// The body on vectors, row by row: `running` are those of the inits.
   SmallVector<Value> apply(const Rows &rows, Value valid, ValueRange running) {
     SmallVector<Value> results, first;
+    DenseMap<size_t, SmallVector<Value>> crossed;
+    for (size_t i = 0; i < nest.operands.size(); ++i)
+      if (nest.isCrossed(i) &&
+          !op.getMatchingBlockArgument(nest.operands[i].operand).use_empty())
+        crossed[i] = loadCrossed(i, rows, valid);
     for (auto [r, offsets] : llvm::enumerate(rows)) {
       SmallVector<Value> arguments;
       ValueRange own = running.slice(r * inits.size(), inits.size());
@@ -224,6 +265,8 @@ private:
         else if (argument.use_empty())
           // Nothing looks at it: any value of the type will do.
           arguments.push_back(zero(vectorOf(nest.operands[i].element)));
+        else if (crossed.contains(i))
+          arguments.push_back(crossed[i][r]);
         else if (r > 0 && offsets[i] == rows[0][i])
           arguments.push_back(first[i]);
         else

@@ -851,6 +851,13 @@ def loops_of(op: Operation) -> list[tuple[int, bool]] | None:
     The extent of each (-1: open), and whether what its iterations write is theirs alone. None for other operations.
     """
 
+def steps_of(op: Operation) -> list[tuple[bool, int, list[int | None]]] | None:
+    """The operands of an operation of linalg on buffers.
+
+    Whether each is written, the bits of an element (8 at least), and how many elements an iteration of every loop goes
+    on (None: known in a run only). None for what cannot be computed in vectors.
+    """
+
 def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
     """The attribute of the hardware configuration in a text, as JSON; ValueError with everything wrong with it."""
 

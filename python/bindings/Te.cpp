@@ -7,6 +7,7 @@
 
 #include "Bindings.h"
 
+#include "passes/Host/VectorNest.h"
 #include "passes/TE/Footprint.h"
 
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
@@ -14,6 +15,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
 
 using namespace nb::literals;
 
@@ -75,6 +77,24 @@ loopsOf(const acc::python::OpHandle &handle) {
     loops.emplace_back(known(extent), isOwn);
   }
   return loops;
+}
+
+/// How an operation walks through its operands: whether each is written, the
+/// bits of an element, and the step of every loop, in elements.
+using Walk = std::tuple<bool, unsigned, std::vector<std::optional<int64_t>>>;
+
+std::optional<std::vector<Walk>> stepsOf(const acc::python::OpHandle &handle) {
+  auto op = llvm::dyn_cast<mlir::linalg::LinalgOp>(handle.get());
+  if (!op)
+    return std::nullopt;
+  auto operands = acc::host::describeSteps(op);
+  if (failed(operands))
+    return std::nullopt;
+  std::vector<Walk> walks;
+  for (const acc::host::OperandSteps &operand : *operands)
+    walks.emplace_back(operand.isInit, operand.bits,
+                       std::vector(operand.steps.begin(), operand.steps.end()));
+  return walks;
 }
 
 /// A memory of a target, with the names of the roles that it plays.
@@ -198,4 +218,9 @@ void acc::python::bindTe(nb::module_ &m) {
       "The loops of an operation of linalg, or a copy, on buffers: the extent "
       "of each, -1 if it is known at run time only, and whether its iterations "
       "write to places of their own. None for any other operation.");
+  m.def("steps_of", &stepsOf, "op"_a,
+        "The operands of an operation of linalg on buffers: whether each is "
+        "written, the bits of an element (a byte's at least), and how many "
+        "elements an iteration of every loop goes on, None where only a run "
+        "knows. None for what cannot be computed in vectors.");
 }

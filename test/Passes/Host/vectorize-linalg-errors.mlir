@@ -84,3 +84,13 @@ te.kernel @sum(%a: memref<8x32xf32>, %b: memref<32xf32>) attributes {target = #t
   }
   te.return
 }
+
+
+// -----
+
+te.kernel @no_square(%a: memref<16x16xf32>, %b: memref<16x16xf32>) attributes {target = #te.host} {
+  // expected-error @+1 {{turns squares of a power of two of elements, not 16 x 8}}
+  linalg.transpose ins(%a : memref<16x16xf32>) outs(%b : memref<16x16xf32>) permutation = [1, 0]
+      {te.schedule = #te.schedule<tiles = [#te.tile<sizes = [8], kind = register>, #te.tile<sizes = [0, 16], kind = vector>]>}
+  te.return
+}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from acc import _mlir, ir
 from acc.dialects import te
 from acc.schedule.language import Level, schedule_attribute
+from acc.targets.cpu.vectors import Loops, Square, choose_square
 
 if TYPE_CHECKING:
     from acc.targets.cpu.schedule import Contraction, Processor, Tile
@@ -174,23 +175,49 @@ def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int,
 
 
 def make_loop_schedules(module: ir.Operation, vector_bytes: int) -> None:
-    """Cuts the loops of native kernels on buffers into chunks: of what is no contraction, and in no loop itself."""
+    """Says of the loops of native kernels on buffers, of what is no contraction, how they are computed.
+
+    Those in no loop themselves are cut into chunks; squares are chosen everywhere.
+    """
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
-        cut: list[tuple[ir.Operation, dict[int, int]]] = []
-        for block in kernel.regions[0].blocks:
-            for op in block.operations:
-                loops = _mlir.loops_of(op)
-                if not loops or "te.schedule" in op.attributes:
-                    continue
-                sizes = choose_loop_chunks(loops, _element_cost(op), _known_bytes(op), vector_bytes)
-                if sizes:
-                    cut.append((op, sizes))
+        outer: list[tuple[ir.Operation, dict[int, int]]] = []
+        squares: list[tuple[ir.Operation, Square]] = []
+        for op, loops, nested in _loop_nests(kernel):
+            walks = _mlir.steps_of(op)
+            square = walks and choose_square(loops, walks, vector_bytes)
+            if square:
+                squares.append((op, square))
+            if nested:
+                continue
+            cost, moved = _element_cost(op), _known_bytes(op)
+            sizes = choose_loop_chunks(loops, cost, moved, vector_bytes)
+            for axis in sizes:
+                # No thread has a part of a square.
+                if square and loops[axis][0] > 0 and axis in (square.results, square.reads):
+                    sizes[axis] = -(-sizes[axis] // square.side) * square.side
+            if any(size < loops[axis][0] or loops[axis][0] < 0 for axis, size in sizes.items()):
+                outer.append((op, sizes))
         # Each becomes a function: a concatenation of hundreds of tensors would take long to compile.
-        for op, sizes in cut if len(cut) <= MOST_LOOPS else ():
-            level = Level.of(sizes, te.LevelKind.Parallel)
-            op.attributes["te.schedule"] = schedule_attribute(op.context, [level])
+        chunks = dict(outer) if len(outer) <= MOST_LOOPS else {}
+        chosen = dict(squares)
+        for op in dict.fromkeys((*chunks, *chosen)):
+            levels = [Level.of(chunks[op], te.LevelKind.Parallel)] if op in chunks else []
+            levels += chosen[op].levels() if op in chosen else []
+            op.attributes["te.schedule"] = schedule_attribute(op.context, levels)
+
+
+def _loop_nests(op: ir.Operation, nested: bool = False) -> Iterator[tuple[ir.Operation, Loops, bool]]:
+    """The operations on buffers in another that have no schedule yet, with their loops, and if they are in a loop."""
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in block.operations:
+                loops = _mlir.loops_of(inner)
+                if loops is None:
+                    yield from _loop_nests(inner, nested=True)
+                elif loops and "te.schedule" not in inner.attributes:
+                    yield inner, loops, nested
 
 
 def parallel_loops(module: ir.Module) -> dict[str, str]:
@@ -219,6 +246,8 @@ def _words(kernel: ir.Operation) -> Iterator[str]:
                 outputs, rows = (int(size) for size in chunks.value)
                 yield " x ".join([f"{outputs} outputs"] * (outputs > 0) + [f"{rows} rows"] * (rows > 0))
             elif (schedule := op.attributes.get("te.schedule")) is not None:
-                for level in te.ScheduleAttr(schedule).tiles.value:
-                    sizes = te.TileAttr(level).sizes.value
+                for level in map(te.TileAttr, te.ScheduleAttr(schedule).tiles.value):
+                    if level.kind is not te.LevelKind.Parallel:
+                        continue
+                    sizes = level.sizes.value
                     yield " x ".join(str(size) if size else "all" for size in sizes) + " iterations"
