@@ -391,6 +391,44 @@ def VTAChainPrograms : Pass<"vta-chain-programs", "::mlir::ModuleOp"> {
     Statistic<"numChained", "chained", "Launches that became part of another">];
 }
 
+def VTAInterleaveUnits : Pass<"vta-interleave-units", "::acc::vta::ProgramOp"> {
+  let summary = "Order instructions of compute by when their units are free";
+  let description = [{
+    For circuits in which GEMM and ALU run beside each other where they use other
+    banks of the accumulators, but start instructions in order. Of the next
+    `window` instructions of the compute module, the one goes first that can
+    start first, with the LOADs that it needs, as a model of `port-bytes` per
+    cycle and a memory that answers after `latency` cycles has it; STOREs follow
+    what they store at once. So one virtual thread multiplies while another
+    rescales, adds and stores, across tiles and across kernels. Order between
+    instructions that touch the same entries or bytes stays. Micro-ops have no
+    place yet. Does nothing if there is one bank (`log-banks`).
+
+    ```mlir
+    vta.insn.gemm uop [0, 1] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.gemm uop [1, 2] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.alu max imm 0 uop [0, 1] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.gemm uop [2, 3] iter [1, 64] dst [0, 1] src [0, 1]
+    // becomes, with micro-ops 0 and 1 for the first bank, 2 for the second,
+    vta.insn.gemm uop [0, 1] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.alu max imm 0 uop [0, 1] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.gemm uop [2, 3] iter [1, 64] dst [0, 1] src [0, 1]
+    vta.insn.gemm uop [1, 2] iter [1, 64] dst [0, 1] src [0, 1]
+    ```
+  }];
+  let options = [
+    Option<"logBanks", "log-banks", "uint64_t", "0",
+           "How many banks the accumulators have, as a power of two">,
+    Option<"portBytes", "port-bytes", "uint64_t", "8",
+           "Bytes that the memory port moves in a cycle">,
+    Option<"latency", "latency", "uint64_t", "64",
+           "After how many cycles memory answers">,
+    Option<"window", "window", "uint64_t", "24",
+           "How many instructions of compute there are to choose from">];
+  let statistics = [
+    Statistic<"numMoved", "moved", "Instructions that have another place">];
+}
+
 def VTACacheUops : Pass<"vta-cache-uops", "::acc::vta::ProgramOp"> {
   let summary = "Place micro-op sequences in the micro-op memory";
   let description = [{

@@ -111,6 +111,26 @@ def test_a_thread_rescales_while_the_other_multiplies(tmp_path: pathlib.Path) ->
         assert difference.exact, difference.describe(stream.program)
 
 
+def test_a_sum_is_rescaled_beside_the_products_of_others(tmp_path: pathlib.Path) -> None:
+    """What is rescaled, added and stored hides behind products of other threads and tiles; one bank has to wait."""
+    net = QdqModel(np.random.default_rng(4))
+    x = net.input((1, 64, 28, 28))
+    wide = {"kernel": (1, 1), "pads": (0, 0, 0, 0), "per_channel": True}
+    y = net.conv(net.conv(x, 64, **wide), 256, **wide)
+    model = net.build(net.add(y, net.conv(x, 256, **wide)))
+    share = []
+    for log_banks in (0, 1):
+        path = tmp_path / f"{log_banks}.so"
+        acc.compile(model, "vta", config=EXTENDED, log_acc_banks=log_banks).save(path)  # type: ignore[arg-type]
+        measured = profile(path)
+        share.append(sum(layer.gemm_steps for layer in measured.layers) / measured.cycles)
+    assert share[0] < 0.7 and share[1] > 0.85
+    pair = devices(_runtime.Config(json.dumps(EXTENDED)), Circuit(log_acc_banks=1), 64)
+    for stream in compiled(path):
+        difference = compare(pair, stream)
+        assert difference.exact, difference.describe(stream.program)
+
+
 def test_models_remember_their_circuit(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is what cycles are counted for, where nobody says otherwise; who does is told."""
     net = QdqModel(np.random.default_rng(3))

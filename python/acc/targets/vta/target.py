@@ -34,7 +34,7 @@ from acc.targets.vta.choices import Choices, list_choices
 from acc.targets.vta.config import Hardware, load_config, read_config
 from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
-from acc.targets.vta.schedule import PORT_BYTES, VtaHardware, make_vta_schedules
+from acc.targets.vta.schedule import LATENCY_CYCLES, PORT_BYTES, VtaHardware, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
 from acc.targets.vta.windows import choose_windows
 
@@ -330,6 +330,12 @@ class Vta(Accelerator):
             pm.add(vta_passes.write_borders())
             pm.add(vta_passes.join_buffers())
             pm.add(vta_passes.chain_programs(max_instructions=self.options.max_instructions))
+        if self._threads_apart:
+            pm.add(
+                vta_passes.interleave_units(
+                    log_banks=self.options.circuit[timing.BANKS], port_bytes=PORT_BYTES, latency=LATENCY_CYCLES
+                )
+            )
         pm.add(vta_passes.cache_uops())
         pm.add(vta_passes.split_loads(port_bytes=PORT_BYTES, load_cycles=choices.part_cycles))
         pm.add(vta_passes.hoist_loads(distance=choices.prefetch))
