@@ -179,9 +179,21 @@ LogicalResult PowOp::canonicalize(PowOp op, PatternRewriter &rewriter) {
     rewriter.replaceOp(op, op.getBase());
     return success();
   }
-  if (!isSplatOf(exponent, 2))
-    return rewriter.notifyMatchFailure(op, "the exponent is not 1 or 2");
-  rewriter.replaceOpWithNewOp<MulOp>(op, op.getBase(), op.getBase());
+  // Products of products round twice, which only wide floats may: the power of
+  // a narrow one is rounded once.
+  auto floating = dyn_cast<FloatType>(getElementTypeOrSelf(op.getType()));
+  bool roundsTwice = !floating || floating.getWidth() >= 32;
+  bool isCube = isSplatOf(exponent, 3);
+  if (!isSplatOf(exponent, 2) &&
+      !(roundsTwice && (isCube || isSplatOf(exponent, 4))))
+    return rewriter.notifyMatchFailure(op, "the exponent is not 1 to 4");
+  Value square =
+      MulOp::create(rewriter, op.getLoc(), op.getBase(), op.getBase());
+  if (isSplatOf(exponent, 2))
+    rewriter.replaceOp(op, square);
+  else
+    rewriter.replaceOpWithNewOp<MulOp>(op, square,
+                                       isCube ? op.getBase() : square);
   return success();
 }
 

@@ -173,6 +173,37 @@ def HostLowerContractions : Pass<"host-lower-contractions", "::acc::te::KernelOp
                            "::mlir::LLVM::LLVMDialect", "::acc::cpu::CPUDialect"];
 }
 
+def HostJoinLoops : Pass<"host-join-loops", "::acc::te::KernelOp"> {
+  let summary = "Compute a chunk of several operations before the next one";
+  let description = [{
+    Operations in a row whose schedule has a level of kind `serial` share one loop
+    over chunks of that size, which may run at the same time (`cpu.parallel`):
+    what one of them writes is in the cache when the next one reads it. A buffer
+    that only they use, such as a padded copy of an image, becomes memory of each
+    thread, of the size of a chunk. The policy chooses among the groups that
+    findJoinableLoops finds: all on static buffers along the loop, of which no
+    iteration uses what another one writes.
+
+    ```mlir
+    %p = memref.alloc() : memref<96x58x58xf32>
+    linalg.fill {te.schedule = ...sizes = [2]...} ins(%zero : f32) outs(%p : memref<96x58x58xf32>)
+    memref.copy %x, %inner {te.schedule = ...sizes = [2]...}
+    linalg.depthwise_conv_2d_nchw_chw {te.schedule = ...sizes = [2]...} ins(%p, %w : ...) outs(%y : ...)
+    ```
+    becomes
+    ```mlir
+    %p = memref.alloc() : memref<2x58x58xf32>
+    cpu.parallel %c48 own(%p : memref<2x58x58xf32>) {
+      linalg.fill ...
+      memref.copy ...
+      linalg.depthwise_conv_2d_nchw_chw ...
+    }
+    ```
+  }];
+  let dependentDialects = ["::acc::cpu::CPUDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
   let summary = "Lower linalg on buffers to loops over vectors";
   let description = [{

@@ -858,6 +858,13 @@ def steps_of(op: Operation) -> list[tuple[bool, int, list[int | None]]] | None:
     on (None: known in a run only). None for what cannot be computed in vectors.
     """
 
+def joinable_loops(op: Operation, axis: int) -> tuple[list[int], int, int]:
+    """The longest group of an operation on buffers and those behind it that can share one loop over chunks, its `axis`.
+
+    The loop of each, the extent, and the bytes of the largest buffer that only they use. Operations that have no loops
+    do not count.
+    """
+
 def make_vta_config(config: str, dialect: str = "acc", context: Context | None = None) -> Attribute:
     """The attribute of the hardware configuration in a text, as JSON; ValueError with everything wrong with it."""
 

@@ -7,6 +7,7 @@
 
 #include "Bindings.h"
 
+#include "passes/Host/JoinLoops.h"
 #include "passes/Host/VectorNest.h"
 #include "passes/TE/Footprint.h"
 
@@ -95,6 +96,18 @@ std::optional<std::vector<Walk>> stepsOf(const acc::python::OpHandle &handle) {
     walks.emplace_back(operand.isInit, operand.bits,
                        std::vector(operand.steps.begin(), operand.steps.end()));
   return walks;
+}
+
+/// The shared loop of an operation and of each of those behind it, its extent,
+/// and the bytes of the largest buffer that only they use.
+std::tuple<std::vector<int64_t>, int64_t, int64_t>
+joinableLoops(const acc::python::OpHandle &handle, int64_t axis) {
+  acc::host::JoinableLoops group =
+      acc::host::findJoinableLoops(handle.get(), axis);
+  std::vector<int64_t> axes;
+  for (const acc::host::JoinedLoop &part : group.parts)
+    axes.push_back(part.axis);
+  return {axes, group.extent, group.ownBytes};
 }
 
 /// A memory of a target, with the names of the roles that it plays.
@@ -223,4 +236,9 @@ void acc::python::bindTe(nb::module_ &m) {
         "written, the bits of an element (a byte's at least), and how many "
         "elements an iteration of every loop goes on, None where only a run "
         "knows. None for what cannot be computed in vectors.");
+  m.def("joinable_loops", &joinableLoops, "op"_a, "axis"_a,
+        "The longest group of an operation on buffers and those behind it that "
+        "can share one loop over chunks, this one's `axis`: the loop of each, "
+        "the extent, and the bytes of the largest buffer that only they use. "
+        "Operations that have no loops do not count.");
 }

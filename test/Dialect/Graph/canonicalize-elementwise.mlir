@@ -66,3 +66,20 @@ func.func @powers(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4x
   %2 = graph.pow %x, %half : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
   return %0, %1, %2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
+
+// Only wide floats may be rounded more than once.
+// CHECK-LABEL: func.func @cubes(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<4xf32>, %[[H:[^:]*]]: tensor<4xf16>
+// CHECK: %[[S:.*]] = graph.mul %[[X]], %[[X]]
+// CHECK: %[[C:.*]] = graph.mul %[[S]], %[[X]]
+// CHECK: %[[F:.*]] = graph.mul %[[S]], %[[S]]
+// CHECK: %[[P:.*]] = graph.pow %[[H]]
+// CHECK: return %[[C]], %[[F]], %[[P]]
+func.func @cubes(%x: tensor<4xf32>, %h: tensor<4xf16>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf16>) {
+  %three = graph.constant dense<3.0> : tensor<f32> : tensor<f32>
+  %four = graph.constant dense<4.0> : tensor<f32> : tensor<f32>
+  %0 = graph.pow %x, %three : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %1 = graph.pow %x, %four : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %2 = graph.pow %h, %three : (tensor<4xf16>, tensor<f32>) -> tensor<4xf16>
+  return %0, %1, %2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf16>
+}

@@ -105,6 +105,12 @@ BYTES = 16
 MOST_LOOPS = 8
 """A kernel with more loops that could be cut is left to one thread."""
 
+MANY_CACHES = 2
+"""A buffer that is so many times as large as the cache is out of it when it is read again."""
+
+LIKELY_PIXELS = 28 * 28
+"""What open sizes of images are taken for, all together, where buffers of several operations are weighed."""
+
 EVEN = 64
 """Chunks of a long axis have a multiple of so many elements: whole vectors, and lines of the cache."""
 
@@ -143,15 +149,19 @@ def _known_bytes(op: ir.Operation) -> int:
     return total
 
 
+def _loop_cycles(loops: Loops, cost: int, moved: int, vector_bytes: int) -> float:
+    """Cycles of an operation, with the arguments of `choose_loop_chunks`; open sizes are taken for one."""
+    known = math.prod(extent for extent, _ in loops if extent > 0)
+    return max(known * cost / (vector_bytes // 4), moved / BYTES)
+
+
 def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int, vector_bytes: int) -> dict[int, int]:
     """The sizes of chunks by loop, of an operation whose loops have these extents, -1 for open ones; empty for none.
 
     loops: with each, whether its iterations write to places of their own, so that it may be cut. cost: of an iteration,
     in simple operations, which are done for every element of a vector at once. moved: bytes of all buffers.
     """
-    lanes = vector_bytes // 4
-    known = math.prod(extent for extent, _ in loops if extent > 0)
-    cycles = max(known * cost / lanes, moved / BYTES)
+    cycles = _loop_cycles(loops, cost, moved, vector_bytes)
     inner = [math.prod(extent for extent, _ in loops[axis + 1 :] if extent > 0) for axis in range(len(loops))]
     opened = [axis for axis, (extent, own) in enumerate(loops) if extent < 0 and own]
     if opened and all(extent != 0 for extent, _ in loops):
@@ -174,49 +184,95 @@ def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int,
     return {axis: size} if size < extent else {}
 
 
-def make_loop_schedules(module: ir.Operation, vector_bytes: int) -> None:
+def make_loop_schedules(module: ir.Operation, processor: Processor) -> None:
     """Says of the loops of native kernels on buffers, of what is no contraction, how they are computed.
 
-    Those in no loop themselves are cut into chunks; squares are chosen everywhere.
+    Those in no loop themselves are cut into chunks, several in a row into the same ones where `choose_groups` says so;
+    squares are chosen everywhere.
     """
     for kernel in module.regions[0].blocks[0].operations:
         if kernel.name != "te.kernel" or kernel.attributes["target"].value != "cpu":
             continue
-        outer: list[tuple[ir.Operation, dict[int, int]]] = []
-        squares: list[tuple[ir.Operation, Square]] = []
-        for op, loops, nested in _loop_nests(kernel):
+        nests = list(_loop_nests(kernel))
+        squares: dict[ir.Operation, Square] = {}
+        for op, loops, _ in nests:
             walks = _mlir.steps_of(op)
-            square = walks and choose_square(loops, walks, vector_bytes)
-            if square:
-                squares.append((op, square))
-            if nested:
+            if walks and (square := choose_square(loops, walks, processor.vector_bytes)):
+                squares[op] = square
+        groups = choose_groups([(op, loops) for op, loops, nested in nests if not nested], processor)
+        joined = {op for group in groups for op in group}
+        outer: dict[ir.Operation, dict[int, int]] = {}
+        for op, loops, nested in nests:
+            if nested or op in joined:
                 continue
-            cost, moved = _element_cost(op), _known_bytes(op)
-            sizes = choose_loop_chunks(loops, cost, moved, vector_bytes)
+            sizes = choose_loop_chunks(loops, _element_cost(op), _known_bytes(op), processor.vector_bytes)
             for axis in sizes:
                 # No thread has a part of a square.
-                if square and loops[axis][0] > 0 and axis in (square.results, square.reads):
-                    sizes[axis] = -(-sizes[axis] // square.side) * square.side
+                if op in squares and loops[axis][0] > 0 and axis in (squares[op].results, squares[op].reads):
+                    sizes[axis] = -(-sizes[axis] // squares[op].side) * squares[op].side
             if any(size < loops[axis][0] or loops[axis][0] < 0 for axis, size in sizes.items()):
-                outer.append((op, sizes))
+                outer[op] = sizes
         # Each becomes a function: a concatenation of hundreds of tensors would take long to compile.
-        chunks = dict(outer) if len(outer) <= MOST_LOOPS else {}
-        chosen = dict(squares)
-        for op in dict.fromkeys((*chunks, *chosen)):
-            levels = [Level.of(chunks[op], te.LevelKind.Parallel)] if op in chunks else []
-            levels += chosen[op].levels() if op in chosen else []
-            op.attributes["te.schedule"] = schedule_attribute(op.context, levels)
+        if len(outer) > MOST_LOOPS:
+            outer = {}
+        levels: dict[ir.Operation, list[Level]] = {op: [Level.of(sizes, _PARALLEL)] for op, sizes in outer.items()}
+        for group in groups:
+            levels |= {op: [Level.of(sizes), Level.of(sizes, _PARALLEL)] for op, sizes in group.items()}
+        for op, square in squares.items():
+            levels.setdefault(op, []).extend(square.levels())
+        for op, own in levels.items():
+            op.attributes["te.schedule"] = schedule_attribute(op.context, own)
+
+
+_PARALLEL = te.LevelKind.Parallel
+
+
+def choose_groups(
+    nests: Sequence[tuple[ir.Operation, Loops]], processor: Processor
+) -> list[dict[ir.Operation, dict[int, int]]]:
+    """Groups of operations in a row that share one loop over chunks, with the size of these by axis.
+
+    A buffer that only they use, such as a padded copy of images, is worth it if most of it would leave the cache
+    otherwise, or if its size is open: chunks of it have strides that loops know more of. Of the loops that could be
+    shared, the longest is cut.
+    """
+    groups: list[dict[ir.Operation, dict[int, int]]] = []
+    start = 0
+    while start < len(nests):
+        op, loops = nests[start]
+        found = [_mlir.joinable_loops(op, axis) for axis in range(len(loops))]
+        axes, extent, size = max((g for g in found if g[2] > 0), key=lambda g: g[1], default=([], 0, 0))
+        members = nests[start : start + len(axes)]
+        opened = any(count < 0 for _, others in members for count, _ in others)
+        cycles = sum(_loop_cycles(o, _element_cost(n), _known_bytes(n), processor.vector_bytes) for n, o in members)
+        if opened:
+            size *= LIKELY_PIXELS
+            cycles *= LIKELY_PIXELS
+        most = processor.l2_bytes // 4 * extent // max(size, 1)
+        if (
+            len(axes) > 1
+            and (opened or size >= MANY_CACHES * processor.l2_bytes)
+            and cycles >= LEAST_CYCLES
+            and most >= 1
+        ):
+            most = min(most, max(1, extent // MANY))
+            chunk = next(count for count in range(most, 0, -1) if extent % count == 0)
+            groups.append({op: {axis: chunk} for (op, _), axis in zip(members, axes, strict=True)})
+            start += len(axes)
+        else:
+            start += 1
+    return groups
 
 
 def _loop_nests(op: ir.Operation, nested: bool = False) -> Iterator[tuple[ir.Operation, Loops, bool]]:
-    """The operations on buffers in another that have no schedule yet, with their loops, and if they are in a loop."""
+    """The operations on buffers in another, with their loops, and whether they are in a loop."""
     for region in op.regions:
         for block in region.blocks:
             for inner in block.operations:
                 loops = _mlir.loops_of(inner)
                 if loops is None:
                     yield from _loop_nests(inner, nested=True)
-                elif loops and "te.schedule" not in inner.attributes:
+                else:
                     yield inner, loops, nested
 
 

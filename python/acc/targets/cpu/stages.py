@@ -62,7 +62,7 @@ def make_buffers(pm: PassManager, options: CpuOptions) -> None:
     processor = Processor.from_features(options.all_features())
 
     def cut(operation: ir.Operation) -> None:
-        make_loop_schedules(operation, processor.vector_bytes)
+        make_loop_schedules(operation, processor)
 
     pm.add(host.bufferize(alignment=options.alignment))
     pm.add(upstream.canonicalize())
@@ -74,6 +74,7 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     """Lowers main and the native kernels to the LLVM dialect, with the C interface of a compiled model."""
     processor = Processor.from_features(options.all_features())
     pm.add(host.forget_programs())
+    pm.add(host.join_loops())
     pm.add(host.lower_contractions())
     pm.add(host.vectorize_linalg(vector_bytes=processor.vector_bytes, lookup=processor.bytes))
     pm.add(upstream.convert_linalg_to_loops().on("te.kernel"))

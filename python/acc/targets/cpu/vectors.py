@@ -83,10 +83,8 @@ def _joined_extent(loops: Loops, walks: Walks, axis: int) -> int:
         extent *= own
         # As the pass joins them, loops of one iteration left out.
         outer = next((a for a in range(axis - 1, -1, -1) if loops[a][0] != 1), -1)
-        if outer < 0 or any(
-            s[axis] is None or s[outer] != s[axis] * own
-            for _, _, s in walks  # pyright: ignore[reportOptionalOperand]
-        ):
+        steps = [(by_loop[outer], by_loop[axis]) for _, _, by_loop in walks]
+        if outer < 0 or any(near is None or far != near * own for far, near in steps):
             break
         axis = outer
     return extent
