@@ -136,34 +136,6 @@ def VTANarrowElements : Pass<"vta-narrow-elements", "::mlir::ModuleOp"> {
     "::mlir::tensor::TensorDialect"];
 }
 
-def VTAStaggerThreads : Pass<"vta-stagger-threads", "::mlir::ModuleOp"> {
-  let summary = "Let a virtual thread rescale while another multiplies";
-  let description = [{
-    For circuits in which GEMM and ALU run beside each other, but start
-    instructions in order: where operations of the ALU wait for products of
-    their own thread, those of the next thread that need no such products go
-    first, with what they load, as many as those products take time. A thread
-    that adds another tensor, which is a product, has such operations before
-    and behind it.
-
-    ```mlir
-    vta.gemm ins(%x, %one : ...) outs(%a : ...) ...
-    vta.alu requantize outs(%a : ...) ins(%p : ...) ...
-    vta.store %a, %y : ...
-    vta.alu mul outs(%b : ...) imm 3 ...
-    vta.gemm ins(%z, %one : ...) outs(%b : ...) ...
-    // becomes
-    vta.gemm ins(%x, %one : ...) outs(%a : ...) ...
-    vta.alu mul outs(%b : ...) imm 3 ...
-    vta.alu requantize outs(%a : ...) ins(%p : ...) ...
-    vta.store %a, %y : ...
-    vta.gemm ins(%z, %one : ...) outs(%b : ...) ...
-    ```
-  }];
-  let statistics = [
-    Statistic<"numMoved", "moved", "Runs of operations that go first">];
-}
-
 def VTAAllocateScratchpads : Pass<"vta-allocate-scratchpads", "::mlir::ModuleOp"> {
   let summary = "Place scratchpad buffers of kernels in their memories";
   let description = [{

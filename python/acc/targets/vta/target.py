@@ -321,8 +321,6 @@ class Vta(Accelerator):
         """See Accelerator."""
         choices = self.options.choices
         alternate = self.options.chain and choices.alternate
-        if self._threads_apart:
-            pm.add(vta_passes.stagger_threads())
         pm.add(vta_passes.allocate_scratchpads(alternate=alternate, threads_apart=self._threads_apart))
         pm.add(vta_passes.expand(alternate=True, alu_steps_apart=self._alu_steps_apart))
         pm.add(vta_passes.drop_loads())
