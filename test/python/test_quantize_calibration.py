@@ -133,7 +133,6 @@ def test_more_is_cut_off_where_only_products_read() -> None:
     assert grid_of_input(also_a_convolution=False) < 0.95 * grid_of_input(also_a_convolution=True)
 
 
-
 def test_symmetric_grids_have_zero_in_the_middle() -> None:
     assert make_grid(-1, 3, "int8", symmetric=True).zero_point == 0
     assert make_grid(-1, 3, "uint8", symmetric=True).zero_point == 128
