@@ -12,16 +12,13 @@ from onnx import defs, helper
 
 from acc import ir
 from acc.dtypes import BY_MLIR
-from acc.frontend.emitter import Emitter, Quantization
+from acc.frontend.emitter import EQUAL, LESS, Emitter, Quantization
 from acc.frontend.model import Node
 from acc.frontend.problems import NotConstant, Unsupported
-from acc.frontend.sizes import Size, UnknownSizeError, is_symbolic, sizes_of
+from acc.frontend.sizes import UnknownSizeError, is_symbolic, sizes_of
 
 Tensor = np.ndarray | ir.Value
 """What an ONNX value is during import: known, or computed at run time."""
-
-# Numbers of arith's predicates.
-_EQUAL, _LESS = 0, 2
 
 # What ONNX's schemas give as the number of inputs of variadic operators.
 _UNLIMITED = 2**31 - 1
@@ -148,20 +145,18 @@ class Call:
         try:
             return size + length if size < 0 else size
         except UnknownSizeError:
-            return self._emitter.choose(_LESS, size, 0, size + length, size, self.node.name)
+            return self._emitter.choose(LESS, size, 0, size + length, size, self.node.name)
 
     def choose_equal(self, a: int, b: int, then: int, otherwise: int) -> int:
         """`then` where a is b, else `otherwise`."""
         try:
             return then if a == b else otherwise
         except UnknownSizeError:
-            return self._emitter.choose(_EQUAL, a, b, then, otherwise, self.node.name)
+            return self._emitter.choose(EQUAL, a, b, then, otherwise, self.node.name)
 
     def reshape(self, value: ir.Value, shape: Sequence[int]) -> ir.Value:
         """The same elements under another shape."""
-        sizes = [self._emitter.index(size) for size in shape if isinstance(size, Size)]
-        type = self.tensor_type(shape, element_of(value))
-        return self._emitter.emit("reshape", [value, *sizes], {}, self.node.name, type)
+        return self._emitter.reshape(value, shape, self.node.name)
 
     def integers(self, index: int, what: str) -> list[int]:
         """A constant vector (or scalar) of integers."""

@@ -21,6 +21,9 @@ from acc.frontend.splats import is_splat
 CHECK = "te.check"
 """The operator that ends a run."""
 
+EQUAL, LESS = 0, 2
+"""Numbers of arith's predicates."""
+
 # What stands for a size that an index operand gives, MLIR's ShapedType::kDynamic.
 _UNKNOWN = -(2**63)
 
@@ -193,6 +196,12 @@ class Emitter:
         except ir.MLIRError as error:
             raise Unsupported(error.diagnostics[0].message if error.diagnostics else error.message) from error
         return list(op.results)
+
+    def reshape(self, value: ir.Value, shape: Sequence[int], name: str) -> ir.Value:
+        """The same elements under another shape."""
+        sizes = [self.index(size) for size in shape if isinstance(size, Size)]
+        element = ir.RankedTensorType(value.type).element_type
+        return self.emit("reshape", [value, *sizes], {}, name, self.tensor_type(shape, element))
 
     def index(self, size: int | Size) -> ir.Value:
         """A size as a value of type index."""

@@ -19,12 +19,13 @@ from acc.dtypes import BY_MLIR
 from acc.frontend.call import Tensor, element_of, shape_of, storage_of
 from acc.frontend.control import MAX_TURNS, Loop, Scan, check_done
 from acc.frontend.definitions import OPSET
-from acc.frontend.emitter import Emitter, block_of, needed_operations
+from acc.frontend.emitter import EQUAL, Emitter, block_of, needed_operations
 from acc.frontend.functions import Body, Expander
 from acc.frontend.model import Node
 from acc.frontend.problems import NotStatic, Unsupported
 from acc.frontend.selection import cannot_fail
-from acc.frontend.sizes import Size, are_same, current, is_symbolic, maximum, size_array
+from acc.frontend.sizes import Size, UnknownSizeError, are_same, current, is_symbolic, maximum, size_array
+from acc.frontend.trial import TRIED, sampled
 from acc.macs import Macs, count_macs
 
 __all__ = ["Importer", "import_branches", "import_loop", "import_scan", "is_costly"]
@@ -242,12 +243,8 @@ def _emit(
         always = isinstance(last, np.ndarray) and last.size == 1 and bool(last.reshape(-1)[0])
         yielded = [] if always and starts is None else [importer.scalar(node, goes_on, "the condition")]
         after = [_value(importer, name, "a result of its body") for name in results]
-        for name, old, new in zip(initial, states, after, strict=False):
-            if element_of(old) != element_of(new) or not are_same(shape_of(old), shape_of(new)):
-                raise Unsupported(
-                    f"its state '{name}' is a tensor of {_show(old)} before a turn and of {_show(new)} after it: "
-                    f"only loops of at most {MAX_TURNS} turns that are known at import may do that"
-                )
+        kept = zip(initial, states, after[: len(states)], strict=True)
+        after[: len(states)] = [_kept(importer, node, name, old, new) for name, old, new in kept]
         slices = after[len(states) :]
         yielded += after
         _check(block, yielded)
@@ -271,6 +268,27 @@ def _emit(
         if not ends:
             values[index] = _found(importer, node, values[index], turns, shape_of(value))
     return [importer.name(node, "last", value) for value in values]
+
+
+def _kept(importer: Importer, node: Node, name: str, old: ir.Value, new: ir.Value) -> ir.Value:
+    """What a turn makes of a state, whose sizes must stay; where they only might, a run checks them."""
+    emitter = importer.emitter
+    before, after = shape_of(old), shape_of(new)
+    wrong = element_of(old) != element_of(new) or len(before) != len(after)
+    for axis, (a, b) in enumerate(zip(before, after, strict=False)):
+        try:
+            wrong |= a != b
+        except UnknownSizeError:
+            # What grows is as large as before at most where there is nothing.
+            wrong |= all(sampled(a, number) != sampled(b, number) for number in TRIED)
+            what = f"node '{node.name}': its state '{name}' has size "
+            emitter.check(EQUAL, b, a, [what, f" along axis {axis} after a turn but ", " before it"], node.name)
+    if wrong:
+        raise Unsupported(
+            f"its state '{name}' is a tensor of {_show(old)} before a turn and of {_show(new)} after it: "
+            f"only loops of at most {MAX_TURNS} turns that are known at import may do that"
+        )
+    return new if new.type == old.type else emitter.reshape(new, before, node.name)
 
 
 def _found(importer: Importer, node: Node, buffer: ir.Value, turns: ir.Value, shape: Sequence[int]) -> ir.Value:
