@@ -26,6 +26,7 @@ class Case:
         constants: positions of those that are constants.
         results: how many it has.
         open: axes of each operand, by position, whose sizes are left open under a name.
+        opset: the default operator set of the model.
         atol: how far results may be from ONNX Runtime's.
         compared: how many results are compared: some hold places that nothing is said of.
         instead: what means the same, where ONNX Runtime has no kernel of this form.
@@ -38,6 +39,7 @@ class Case:
     results: int = 1
     open: Mapping[int, Sequence[str | int]] = field(default_factory=dict)
     domain: str = "com.microsoft"
+    opset: int = 21
     atol: float = 1e-4
     compared: int = 3
     instead: Case | None = None
@@ -64,7 +66,7 @@ def make_model(case: Case, opened: bool = False) -> onnx.ModelProto:
         given.append(helper.make_tensor_value_info(names[index], element, shape))
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
     graph = helper.make_graph([node], "operator", given, results, constants)
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid("", case.opset), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
@@ -200,6 +202,9 @@ CASES: dict[str, Case] = {
     ),
     "skip, simplified": Case("SkipSimplifiedLayerNormalization", [real(2, 3, 8), real(2, 3, 8), real(8)]),
     "simplified": Case("SimplifiedLayerNormalization", [real(2, 3, 8), real(8)], {"axis": -1}, domain=""),
+    "layer norm of a later operator set": Case(
+        "LayerNormalization", [real(2, 3, 8), real(8), real(8)], {"epsilon": 1e-5}, domain="", opset=13
+    ),
     "embedding": Case(
         "EmbedLayerNormalization",
         [

@@ -221,6 +221,11 @@ def _read_opset(model: onnx.ModelProto, problems: Problems) -> int:
     return versions[0]
 
 
+# ONNX Runtime has these in the default domain since operator set 1, and its optimizers write them into any model;
+# with the operator set in which they came into the standard.
+_WRITTEN_EARLIER = {"LayerNormalization": 17}
+
+
 def read_nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> list[Node]:
     """The nodes with a name each, in the order of the file; `opsets` are versions by domain."""
     nodes = []
@@ -237,7 +242,7 @@ def read_nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> l
         domain = _domain(proto.domain)
         opset = opsets.get(domain, 0)
         if not domain:
-            proto, opset = renewed(proto, opset)
+            proto, opset = renewed(proto, max(opset, _WRITTEN_EARLIER.get(proto.op_type, 0)))
         nodes.append(
             Node(
                 name,
