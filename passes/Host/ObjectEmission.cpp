@@ -7,6 +7,9 @@
 
 #include "passes/Host/ObjectEmission.h"
 
+#include "passes/Host/CodeParts.h"
+
+#include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -385,43 +388,54 @@ static void storeSingleLanes(llvm::Module &module) {
     }
 }
 
-LogicalResult acc::host::emitObject(ModuleOp module, const ObjectTarget &target,
-                                    SmallVectorImpl<char> &object) {
-  std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
-  if (!machine)
-    return emitError(module.getLoc(), "cannot generate native code: ") << error;
-
-  // The programs of an accelerator stay behind.
-  OwningOpRef<ModuleOp> host = ModuleOp::create(module.getLoc());
-  OpBuilder builder = OpBuilder::atBlockEnd(host->getBody());
-  for (Operation &op : *module.getBody())
-    if (op.getName().getDialectNamespace() == "llvm")
-      builder.clone(op);
-
-  registerBuiltinDialectTranslation(*module.getContext());
-  registerLLVMDialectTranslation(*module.getContext());
+/// Translates a module of nothing but the LLVM dialect and emits an object.
+static LogicalResult emitObject(ModuleOp module, llvm::TargetMachine &machine,
+                                unsigned optLevel, ObjectFile &object) {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated =
-      translateModuleToLLVMIR(*host, context, "acc_model");
+      translateModuleToLLVMIR(module, context, "acc_model");
   if (!translated)
     return emitError(module.getLoc(), "cannot be translated to LLVM IR");
-  translated->setTargetTriple(machine->getTargetTriple());
-  translated->setDataLayout(machine->createDataLayout());
-  if (StringRef abi = machine->Options.MCOptions.getABIName(); !abi.empty())
+  translated->setTargetTriple(machine.getTargetTriple());
+  translated->setDataLayout(machine.createDataLayout());
+  if (StringRef abi = machine.Options.MCOptions.getABIName(); !abi.empty())
     translated->addModuleFlag(llvm::Module::Error, "target-abi",
                               llvm::MDString::get(context, abi));
-  setTargetAttributes(*translated, *machine);
-  optimize(*translated, *machine, target.optLevel);
+  setTargetAttributes(*translated, machine);
+  optimize(*translated, machine, optLevel);
   storeSingleLanes(*translated);
 
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr,
-                                   llvm::CodeGenFileType::ObjectFile))
+  if (machine.addPassesToEmitFile(passes, stream, nullptr,
+                                  llvm::CodeGenFileType::ObjectFile))
     return emitError(module.getLoc(),
                      "cannot be emitted as an object file for ")
-           << machine->getTargetTriple().str();
+           << machine.getTargetTriple().str();
   passes.run(*translated);
   return success();
+}
+
+FailureOr<std::vector<ObjectFile>>
+acc::host::emitObjects(ModuleOp module, const ObjectTarget &target) {
+  MLIRContext *context = module.getContext();
+  registerBuiltinDialectTranslation(*context);
+  registerLLVMDialectTranslation(*context);
+  SmallVector<OwningOpRef<ModuleOp>> parts = splitCode(module);
+  SmallVector<std::unique_ptr<llvm::TargetMachine>> machines;
+  for (size_t part = 0; part < parts.size(); ++part) {
+    std::string error;
+    machines.push_back(createMachine(target, error));
+    if (!machines.back())
+      return emitError(module.getLoc(), "cannot generate native code: ")
+             << error;
+  }
+  std::vector<ObjectFile> objects(parts.size());
+  if (failed(
+          failableParallelForEachN(context, 0, parts.size(), [&](size_t part) {
+            return emitObject(*parts[part], *machines[part], target.optLevel,
+                              objects[part]);
+          })))
+    return failure();
+  return objects;
 }

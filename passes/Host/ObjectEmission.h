@@ -45,12 +45,14 @@ struct TargetFacts {
 mlir::FailureOr<TargetFacts> targetFacts(const ObjectTarget &target,
                                          std::string &error);
 
+using ObjectFile = llvm::SmallVector<char, 0>;
+
 /// Translates what `module` holds of the LLVM dialect to LLVM IR, optimizes it
-/// and emits a relocatable, position independent object file. Reports errors at
-/// the module.
-mlir::LogicalResult emitObject(mlir::ModuleOp module,
-                               const ObjectTarget &target,
-                               llvm::SmallVectorImpl<char> &object);
+/// and emits relocatable, position independent object files, several at the
+/// same time if there is much of it: they are to be linked together, and the
+/// same for any number of threads. Reports errors at the module.
+mlir::FailureOr<std::vector<ObjectFile>>
+emitObjects(mlir::ModuleOp module, const ObjectTarget &target);
 
 } // namespace acc::host
 

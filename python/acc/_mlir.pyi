@@ -880,9 +880,11 @@ def write_program(op: Operation) -> bytes:
 def assemble_program(op: Operation) -> str:
     """A program of instructions as assembly text; errors as of write_program."""
 
-def emit_object(
+def emit_objects(
     module: Module, *, cpu: str = "native", features: str = "", opt_level: int = 2, triple: str = ""
-) -> bytes: ...
+) -> list[bytes]:
+    """Object files of what a module holds of the LLVM dialect, which are to be linked together."""
+
 def emit_c(module: Module) -> bytes: ...
 def host_cpu() -> str: ...
 

@@ -14,22 +14,25 @@
 using namespace acc::python;
 using acc::host::TargetFacts;
 
-static nb::bytes emitObject(const Module &module, const std::string &cpu,
-                            const std::string &features, unsigned optLevel,
-                            const std::string &triple) {
+static std::vector<nb::bytes> emitObjects(const Module &module,
+                                          const std::string &cpu,
+                                          const std::string &features,
+                                          unsigned optLevel,
+                                          const std::string &triple) {
   auto op = mlir::cast<mlir::ModuleOp>(module.op->get());
   DiagnosticCollector diagnostics(op.getContext());
-  llvm::SmallVector<char, 0> object;
-  mlir::LogicalResult result = mlir::failure();
+  mlir::FailureOr<std::vector<acc::host::ObjectFile>> objects = mlir::failure();
   {
     nb::gil_scoped_release release;
-    result =
-        acc::host::emitObject(op, {triple, cpu, features, optLevel}, object);
+    objects = acc::host::emitObjects(op, {triple, cpu, features, optLevel});
   }
-  if (mlir::failed(result))
+  if (mlir::failed(objects))
     diagnostics.raise("no object code could be emitted");
   diagnostics.logRest();
-  return nb::bytes(object.data(), object.size());
+  std::vector<nb::bytes> result;
+  for (const acc::host::ObjectFile &object : *objects)
+    result.emplace_back(object.data(), object.size());
+  return result;
 }
 
 static nb::bytes emitC(const Module &module) {
@@ -58,10 +61,11 @@ static TargetFacts targetFacts(const std::string &cpu,
 }
 
 void acc::python::bindCodegen(nb::module_ &m) {
-  m.def("emit_object", &emitObject, nb::arg("module"), nb::kw_only(),
+  m.def("emit_objects", &emitObjects, nb::arg("module"), nb::kw_only(),
         nb::arg("cpu") = "native", nb::arg("features") = "",
         nb::arg("opt_level") = 2, nb::arg("triple") = "",
-        "Object file of what the module holds of the LLVM dialect.");
+        "Object files of what the module holds of the LLVM dialect, to be "
+        "linked.");
   m.def("emit_c", &emitC, nb::arg("module"),
         "Source of what the module holds of the emitc dialect.");
   m.def("host_cpu", &acc::host::hostCpu,

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,15 +79,16 @@ def _operands(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",\s*(?![^(]*\))", text) if part.strip()]
 
 
-def accesses(code: bytes) -> dict[str, list[Access]]:
-    """Unmasked accesses to what a register points to, by function of an object file.
+def accesses(objects: Sequence[bytes]) -> dict[str, list[Access]]:
+    """Unmasked accesses to what a register points to, by function of object files.
 
     What is accessed after a jump, or at an address with an index, is left out: it depends on more than the code.
     """
     with tempfile.TemporaryDirectory(prefix="acc-objdump-") as folder:
-        path = Path(folder, "code.o")
-        path.write_bytes(code)
-        command = [OBJDUMP, "-d", "--no-show-raw-insn", "--x86-asm-syntax=att", str(path)]
+        paths = [Path(folder, f"{number}.o") for number in range(len(objects))]
+        for path, code in zip(paths, objects, strict=True):
+            path.write_bytes(code)
+        command = [OBJDUMP, "-d", "--no-show-raw-insn", "--x86-asm-syntax=att", *map(str, paths)]
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: dict[str, list[Access]] = {}
     current: list[Access] = []

@@ -224,10 +224,10 @@ def text(case: Case) -> str:
     return f"llvm.func @{case.name}(%source: !llvm.ptr, %target: !llvm.ptr, %n: i64) {{\n{body}\n  llvm.return\n}}\n"
 
 
-def compile_cases(cases: Sequence[Case], cpu: str, opt_level: int = 2) -> bytes:
-    """The object file of the functions."""
+def compile_cases(cases: Sequence[Case], cpu: str, opt_level: int = 2) -> list[bytes]:
+    """Object files with the functions."""
     module = ir.Module.parse("\n".join(map(text, cases)), ir.Context())
-    return _mlir.emit_object(module, cpu=cpu, opt_level=opt_level)
+    return _mlir.emit_objects(module, cpu=cpu, opt_level=opt_level)
 
 
 def _as(values: np.ndarray, name: str, unsigned: bool) -> np.ndarray:
@@ -307,7 +307,7 @@ def run(cpu: str, seed: int, count: int, opt_level: int = 2) -> int:
     cases = draw(seed, count)
     with tempfile.TemporaryDirectory(prefix="acc-lanes-") as folder:
         path = Path(folder, "lanes.so")
-        path.write_bytes(link([compile_cases(cases, cpu, opt_level)]))
+        path.write_bytes(link(compile_cases(cases, cpu, opt_level)))
         library = ctypes.CDLL(str(path))
     rng, arenas, failures = np.random.default_rng(seed), (Arena(), Arena()), 0
     for case in cases:

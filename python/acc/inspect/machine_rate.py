@@ -63,10 +63,10 @@ def _float_rate(options: CpuOptions, lanes: int) -> float:
     features = set(options.all_features())
     # Processors other than x86 have fused multiply-adds wherever they have vectors.
     module = _loop(lanes, "fma" in features or "sse2" not in features)
-    code = _mlir.emit_object(module, cpu=options.cpu, features=options.features, opt_level=2)
+    code = _mlir.emit_objects(module, cpu=options.cpu, features=options.features, opt_level=2)
     with tempfile.TemporaryDirectory(prefix="acc-rate-") as folder:
         path = Path(folder, "rate.so")
-        path.write_bytes(link([code]))
+        path.write_bytes(link(code))
         function = ctypes.CDLL(str(path)).rate
     function.restype, function.argtypes = ctypes.c_float, (ctypes.c_int64, ctypes.c_float)
 

@@ -8,6 +8,7 @@ make_image    -> object code, linked
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from acc import _mlir, ir
 from acc.container import Constant, Splat, link
 from acc.interruptible import interruptible
-from acc.passes import host, te, upstream
+from acc.passes import Pass, host, te, upstream
 from acc.passmanager import PassManager
 from acc.targets.cpu.chunks import make_loop_schedules, parallel_loops
 from acc.targets.cpu.schedule import Processor, make_cpu_schedules
@@ -80,42 +81,42 @@ def make_llvm(pm: PassManager, options: CpuOptions) -> None:
     pm.add(upstream.convert_linalg_to_loops().on("te.kernel"))
     pm.add(host.hoist_allocations())
     pm.add(host.plan_memory(alignment=options.alignment, guard_bytes=options.guard_bytes))
-    pm.add(upstream.canonicalize())
-    pm.add(upstream.cse())
+    # Kernel by kernel, on all cores. Blocks are left to LLVM, which merges them faster.
+    pm.add(upstream.canonicalize(region_simplify="disabled").on("any"))
+    pm.add(upstream.cse().on("any"))
     pm.add(host.lower_abi(guard=options.guard))
-    pm.add(upstream.convert_scf_to_cf())
-    pm.add(upstream.expand_strided_metadata())
-    pm.add(upstream.lower_affine())
-    # Small floats are computed in f32, operation by operation; what LLVM does with bf16 depends on the processor.
-    pm.add(upstream.math_extend_to_supported_types())
-    pm.add(host.expand_math(functions=APPROXIMATED))
-    if not processor.rounds:
-        pm.add(upstream.math_expand_ops(ops=("ceilf", "roundeven")))
-    pm.add(upstream.arith_emulate_unsupported_floats(source_types=("bf16",), target_type="f32"))
-    pm.add(upstream.arith_expand(include_bf16=True))
-    pm.add(upstream.convert_math_to_llvm(approximate_log1p=False))
+    for each in _lower_bodies(processor):
+        pm.add(each.on("func.func"))
     pm.add(upstream.convert_math_to_libm())
-    pm.add(upstream.convert_vector_to_llvm())
-    pm.add(upstream.convert_arith_to_llvm())
-    pm.add(upstream.finalize_memref_to_llvm())
-    pm.add(upstream.convert_cf_to_llvm())
-    pm.add(upstream.convert_func_to_llvm())
-    pm.add(upstream.convert_index_to_llvm())
-    pm.add(upstream.convert_ub_to_llvm())
-    pm.add(upstream.canonicalize())
-    pm.add(upstream.cse())
+    pm.add(upstream.convert_vector_to_llvm().on("func.func"))
+    pm.add(upstream.convert_to_llvm(allow_pattern_rollback=False))
     pm.add(upstream.reconcile_unrealized_casts())
+
+
+def _lower_bodies(processor: Processor) -> Iterator[Pass]:
+    """Passes from loops and small floats to blocks and what LLVM has instructions for."""
+    yield upstream.convert_scf_to_cf()
+    yield upstream.expand_strided_metadata()
+    yield upstream.lower_affine()
+    # Small floats are computed in f32, operation by operation; what LLVM does with bf16 depends on the processor.
+    yield upstream.math_extend_to_supported_types()
+    yield host.expand_math(functions=APPROXIMATED)
+    if not processor.rounds:
+        yield upstream.math_expand_ops(ops=("ceilf", "roundeven"))
+    yield upstream.arith_emulate_unsupported_floats(source_types=("bf16",), target_type="f32")
+    yield upstream.arith_expand(include_bf16=True)
+    yield upstream.convert_math_to_llvm(approximate_log1p=False)
 
 
 def make_image(module: ir.Module, options: CpuOptions) -> bytes:
     """The shared object of a module in the LLVM dialect."""
 
-    def emit() -> bytes:
-        return _mlir.emit_object(
+    def emit() -> list[bytes]:
+        return _mlir.emit_objects(
             module, cpu=options.cpu, features=options.features, opt_level=options.opt_level, triple=options.triple
         )
 
-    return link([interruptible(emit)], options.facts().triple)
+    return link(interruptible(emit), options.facts().triple)
 
 
 def constants(module: ir.Module) -> tuple[Constant, ...]:
