@@ -211,7 +211,11 @@ def HostVectorizeLinalg : Pass<"host-vectorize-linalg", "::acc::te::KernelOp"> {
     outer dimensions become loops, one of which is vectorized; a rest is masked.
     Loops that walk through memory in one go are joined. Which loop it is, and how
     many rows of another are computed side by side, says the operation's
-    `te.schedule` by its levels of kind `vector` and `register`; an operation
+    `te.schedule` by its levels of kind `vector` and `register`: rows that read the
+    same vectors, in the same turn of a reduction or, of windows that overlap, in
+    another one, for which these are unrolled. What is filled with a number for
+    one operation that adds to it is not written: the operation begins with the
+    number. An operation
     without one is decided on by VectorNest::decide: the longest loop with
     contiguous results, or else the longest reduction, in partial results that are
     joined at the end. Sizes may be unknown. Reads of a table of 256 bytes at a

@@ -321,6 +321,43 @@ bool VectorNest::canShareRows(size_t index, bool vectors) {
   return false;
 }
 
+/// Windows that overlap: what a row reads in a turn of a reduction, the next
+/// row reads in an earlier one.
+bool VectorNest::canOverlapRows(size_t index) const {
+  const VectorLoop &rows = loops[index];
+  if (rows.reduction || index == vectorLoop || loops[vectorLoop].reduction)
+    return false;
+  auto overlaps = [&](size_t operand, const VectorLoop &window) {
+    const Product &far = rows.steps[operand], &near = window.steps[operand];
+    return window.reduction && !far.isZero() && !near.isZero() &&
+           far.sizes == near.sizes && far.factor % near.factor == 0 &&
+           window.extent.sizes.empty() &&
+           far.factor / near.factor < window.extent.factor;
+  };
+  for (auto [o, operand] : llvm::enumerate(operands))
+    if (operand.memref &&
+        llvm::any_of(loops, [&, o = o](const VectorLoop &window) {
+          return overlaps(o, window);
+        }))
+      return true;
+  return false;
+}
+
+/// How many rows are computed side by side: overlapping windows share what they
+/// read only if all of it is unrolled.
+int64_t VectorNest::countRows(size_t index) {
+  const Product &extent = loops[index].extent;
+  int64_t most =
+      extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
+  if (canShareRows(index, /*vectors=*/false))
+    return most;
+  int64_t turns = 1;
+  for (const VectorLoop &loop : loops)
+    if (loop.reduction)
+      turns *= loop.extent.sizes.empty() ? loop.extent.factor : kMostUnrolled;
+  return std::min(most, kMostUnrolled / std::max<int64_t>(turns, 1));
+}
+
 /// The loop that a level of the schedule is about.
 FailureOr<size_t> VectorNest::findLoop(te::TileAttr level) {
   SmallVector<int64_t> axes = level.getLoopOrder();
@@ -395,10 +432,9 @@ LogicalResult VectorNest::obey(te::ScheduleAttr schedule, int64_t mostLanes) {
                : op.emitOpError("turns squares of a power of two of elements, "
                                 "not ")
                      << lanes << " x " << rows;
-  const Product &extent = loops[*loop].extent;
-  int64_t most =
-      extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
-  if (!canShareRows(*loop, /*vectors=*/false) || rows > most)
+  int64_t most = countRows(*loop);
+  if ((!canShareRows(*loop, /*vectors=*/false) && !canOverlapRows(*loop)) ||
+      rows > most)
     return op.emitOpError("cannot compute rows side by side as ")
            << registers << " says: "
            << (rows > most ? "there are too many"
@@ -429,7 +465,7 @@ bool VectorNest::chooseVectorLoop() {
          choose([&](const VectorLoop &loop) { return canReduce(loop); });
 }
 
-/// The innermost loop whose rows share vectors.
+/// The innermost loop whose rows share vectors, or one of overlapping windows.
 void VectorNest::chooseRowLoop() {
   for (bool vectors : {true, false}) {
     for (size_t index = 0; index < loops.size(); ++index)
@@ -438,10 +474,11 @@ void VectorNest::chooseRowLoop() {
     if (rowLoop)
       break;
   }
-  if (!rowLoop)
-    return;
-  const Product &extent = loops[*rowLoop].extent;
-  rows = extent.sizes.empty() ? std::min(extent.factor, kMostRows) : kMostRows;
+  for (size_t index = 0; index < loops.size() && !rowLoop; ++index)
+    if (canOverlapRows(index) && countRows(index) > 1)
+      rowLoop = index;
+  if (rowLoop)
+    rows = countRows(*rowLoop);
 }
 
 /// What is vectorized when no schedule says it.

@@ -30,6 +30,10 @@ struct Product {
   Product operator*(const Product &other) const;
 };
 
+/// So many times, at most, a body is repeated for rows and reductions: with
+/// more, there are more numbers at hand than registers.
+constexpr int64_t kMostUnrolled = 100;
+
 /// One loop of a linalg op, or several that were joined.
 struct VectorLoop {
   Product extent;
@@ -49,6 +53,8 @@ struct VectorOperand {
   mlir::Value memref;
   int64_t offset = 0;
   mlir::Type element;
+  /// What every element of a result begins with, if that is not in memory.
+  mlir::Value start;
 };
 
 /// A linalg op as loops over linear addresses, one of which is vectorized: one
@@ -85,6 +91,10 @@ public:
   /// squares of it are turned round in registers.
   bool isCrossed(size_t operand) const;
 
+  /// Whether windows overlap: what a row reads in a turn of a reduction, the
+  /// next row reads in an earlier one.
+  bool overlaps() const { return rowLoop && canOverlapRows(*rowLoop); }
+
 private:
   explicit VectorNest(mlir::linalg::LinalgOp op) : op(op) {}
   bool addLoops(mlir::OpBuilder &builder);
@@ -102,6 +112,8 @@ private:
   bool isReadable(const VectorLoop &loop, size_t operand) const;
   bool canCross(const VectorLoop &rows);
   bool canShareRows(size_t loop, bool vectors);
+  bool canOverlapRows(size_t loop) const;
+  int64_t countRows(size_t loop);
   mlir::FailureOr<size_t> findLoop(te::TileAttr level);
   bool cutChunks(te::TileAttr level);
   mlir::LogicalResult obey(te::ScheduleAttr schedule, int64_t mostLanes);

@@ -191,6 +191,15 @@ private:
                                   : loadVector(operand, offset, valid));
   }
 
+  /// What is added to.
+  Value loadStart(size_t i, Value offset, Value valid) {
+    const VectorOperand &operand = nest.operands[i];
+    if (!operand.start)
+      return load(i, offset, valid);
+    return vector::BroadcastOp::create(builder, loc, vectorOf(operand.element),
+                                       operand.start);
+  }
+
   /// Neighbouring elements as they are in memory.
   Value loadVector(const VectorOperand &operand, Value offset, Value valid) {
     VectorType type = vectorOf(storedType(operand));
@@ -293,6 +302,22 @@ private:
     return next;
   }
 
+  /// How often a reduction is unrolled, if it is: rows of a window with a
+  /// stride of its own read the same vectors in different turns, which LLVM
+  /// then loads once.
+  std::optional<int64_t> getUnrolled(size_t depth, size_t rowCount) {
+    auto all = static_cast<int64_t>(rowCount);
+    for (size_t loop : ArrayRef(reductions).drop_front(depth)) {
+      std::optional<int64_t> extent = getConstantIntValue(extents[loop]);
+      if (rowCount == 1 || !nest.overlaps() || !extent)
+        return std::nullopt;
+      all *= *extent;
+    }
+    if (all > kMostUnrolled)
+      return std::nullopt;
+    return getConstantIntValue(extents[reductions[depth]]);
+  }
+
   /// All reductions from `depth` on, over one vector of results per row or,
   /// when one of them is vectorized, partial results in every lane.
   SmallVector<Value> reduce(size_t depth, const Rows &at, Value valid,
@@ -300,6 +325,13 @@ private:
     if (depth == reductions.size())
       return apply(at, valid, running);
     size_t loop = reductions[depth];
+    if (std::optional<int64_t> turns = getUnrolled(depth, at.size())) {
+      SmallVector<Value> results(running);
+      for (int64_t turn = 0; turn < *turns; ++turn)
+        results = reduce(depth + 1, advanceAll(at, loop, index.constant(turn)),
+                         valid, results);
+      return results;
+    }
     if (loop != nest.vectorLoop)
       return index.loop(
           extents[loop], running, [&](Value iv, ValueRange carried) {
@@ -328,7 +360,7 @@ private:
             op.getMatchingBlockArgument(nest.operands[i].operand);
         running.push_back(argument.use_empty()
                               ? zero(vectorOf(nest.operands[i].element))
-                              : load(i, offsets[i], valid));
+                              : loadStart(i, offsets[i], valid));
       }
     SmallVector<Value> results = reduce(0, rows, valid, running);
     const auto *result = results.begin();
@@ -416,7 +448,9 @@ private:
         value = combine(combiner, part(0), part(half));
       }
       Value result =
-          combine(combiner, loadScalar(i, offsets[i]),
+          combine(combiner,
+                  nest.operands[i].start ? nest.operands[i].start
+                                         : loadScalar(i, offsets[i]),
                   vector::ExtractOp::create(builder, loc, value, int64_t{0}));
       const VectorOperand &operand = nest.operands[i];
       if (operand.element.isInteger(1))

@@ -10,6 +10,7 @@
 #include "passes/Host/VectorNest.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -79,6 +80,68 @@ static LogicalResult emitLoops(linalg::LinalgOp op, te::TileAttr level) {
   return result;
 }
 
+/// The buffer that a view shows part of.
+static Value findRoot(Value buffer) {
+  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+    buffer = view.getViewSource();
+  return buffer;
+}
+
+static bool isSame(Value a, Value b) {
+  if (a == b)
+    return true;
+  auto first = a.getDefiningOp<memref::SubViewOp>(),
+       second = b.getDefiningOp<memref::SubViewOp>();
+  return first && second &&
+         OperationEquivalence::isEquivalentTo(
+             first, second, OperationEquivalence::IgnoreLocations);
+}
+
+/// Whether an operation may read or write a buffer. Buffers that regions give
+/// names of their own are any.
+static bool mayTouch(Operation *op, Value root, Block *around) {
+  auto isTouched = [&](Value value) {
+    if (!isa<BaseMemRefType>(value.getType()))
+      return false;
+    Value other = findRoot(value);
+    auto argument = dyn_cast<BlockArgument>(other);
+    return other == root ||
+           (argument && argument.getOwner() != around &&
+            op->isAncestor(argument.getOwner()->getParentOp()));
+  };
+  return op
+      ->walk([&](Operation *inner) {
+        return !isa<ViewLikeOpInterface>(inner) &&
+                       llvm::any_of(inner->getOperands(), isTouched)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// What fills a buffer that `op` adds to, if only `op` reads that: every vector
+/// of results begins with the number then, and memory is written once.
+static linalg::FillOp findFill(linalg::LinalgOp op, OpOperand &init) {
+  AffineMap map = op.getMatchingIndexingMap(&init);
+  Value root = findRoot(init.get());
+  auto isShared = [&](OpOperand &other) {
+    return &other != &init && isa<BaseMemRefType>(other.get().getType()) &&
+           findRoot(other.get()) == root;
+  };
+  if (isa<linalg::FillOp>(op) || !map.isProjectedPermutation() ||
+      llvm::any_of(op->getOpOperands(), isShared))
+    return nullptr;
+  for (Operation *before = op->getPrevNode(); before;
+       before = before->getPrevNode()) {
+    if (auto fill = dyn_cast<linalg::FillOp>(before))
+      if (isSame(fill.output(), init.get()))
+        return fill;
+    if (mayTouch(before, root, op->getBlock()))
+      return nullptr;
+  }
+  return nullptr;
+}
+
 namespace {
 
 struct VectorizeLinalgPass
@@ -103,24 +166,48 @@ struct VectorizeLinalgPass
     }
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
-    for (linalg::LinalgOp op : ops) {
-      OpBuilder builder(op);
-      FailureOr<VectorNest> nest =
-          VectorNest::create(builder, op, vectorBytes, lookup);
-      if (failed(nest)) {
-        auto schedule =
-            op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
-        if (!schedule)
-          continue;
-        if (namesVectors(schedule) ||
-            failed(emitLoops(op, schedule.getLevel(te::LevelKind::Parallel))))
-          return signalPassFailure();
-        op->erase();
-        continue;
-      }
-      emitVectorNest(builder, *nest);
+    // A fill waits for what adds to it, which may do without.
+    DenseSet<Operation *> waiting;
+    for (linalg::LinalgOp op : ops)
+      for (OpOperand &init : op.getDpsInitsMutable())
+        if (linalg::FillOp fill = findFill(op, init))
+          waiting.insert(fill);
+    for (linalg::LinalgOp op : ops)
+      if (!waiting.contains(op) && failed(lower(op)))
+        return signalPassFailure();
+  }
+
+  LogicalResult lower(linalg::LinalgOp op) {
+    SmallVector<std::pair<OpOperand *, linalg::FillOp>> fills;
+    for (OpOperand &init : op.getDpsInitsMutable())
+      if (linalg::FillOp fill = findFill(op, init))
+        fills.emplace_back(&init, fill);
+    OpBuilder builder(op);
+    FailureOr<VectorNest> nest =
+        VectorNest::create(builder, op, vectorBytes, lookup);
+    if (failed(nest)) {
+      for (auto [init, fill] : fills)
+        if (failed(lower(fill)))
+          return failure();
+      auto schedule =
+          op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);
+      if (!schedule)
+        return success();
+      if (namesVectors(schedule) ||
+          failed(emitLoops(op, schedule.getLevel(te::LevelKind::Parallel))))
+        return failure();
       op->erase();
+      return success();
     }
+    for (VectorOperand &operand : nest->operands)
+      for (auto [init, fill] : fills)
+        if (operand.operand == init)
+          operand.start = fill.value();
+    emitVectorNest(builder, *nest);
+    op->erase();
+    for (auto [init, fill] : fills)
+      fill->erase();
+    return success();
   }
 };
 

@@ -64,16 +64,67 @@ te.kernel @broadcast(%x: memref<4x16xf32>, %b: memref<4xf32>, %out: memref<4x16x
   te.return
 }
 
-// Every second column of a pool's input comes out of one wide load; the window is a loop that carries the maximum.
+// Every second column of a pool's input comes out of one wide load. Windows of 3 rows with a stride of 2 overlap: the
+// four rows of results are computed side by side, and the windows unrolled.
 // CHECK-LABEL: te.kernel @pool
-// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}) -> (vector<16xf32>)
-// CHECK: scf.for {{.*}} iter_args
-// CHECK: vector.maskedload {{.*}} vector<32xi1>, vector<32xf32> into vector<32xf32>
+// CHECK: scf.for
+// CHECK-NOT: iter_args
+// CHECK-COUNT-9: vector.maskedload {{.*}} vector<32xi1>, vector<32xf32> into vector<32xf32>
 // CHECK: vector.shuffle {{.*}} [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]
 // CHECK: arith.maximumf
+// CHECK-COUNT-4: vector.maskedstore
 te.kernel @pool(%x: memref<1x3x9x9xf32>, %w: memref<3x3xf32>, %out: memref<1x3x4x4xf32>) attributes {target = #te.host} {
   linalg.pooling_nchw_max {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
       ins(%x, %w : memref<1x3x9x9xf32>, memref<3x3xf32>) outs(%out : memref<1x3x4x4xf32>)
+  te.return
+}
+
+// Windows side by side have nothing in common; they are a loop that carries the maximum.
+// CHECK-LABEL: te.kernel @apart
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}) -> (vector<16xf32>)
+te.kernel @apart(%x: memref<1x3x8x8xf32>, %w: memref<2x2xf32>, %out: memref<1x3x4x4xf32>) attributes {target = #te.host} {
+  linalg.pooling_nchw_max {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : memref<1x3x8x8xf32>, memref<2x2xf32>) outs(%out : memref<1x3x4x4xf32>)
+  te.return
+}
+
+// What only a sum reads need not be written: it begins with the number.
+// CHECK-LABEL: te.kernel @filled
+// CHECK-SAME: %{{.*}}: memref<40x64xf32>, %[[OUT:.*]]: memref<64xf32>
+// CHECK-NOT: vector.load %[[OUT]]
+// CHECK-COUNT-1: vector.store {{.*}} %[[OUT]]
+// CHECK-NOT: vector.store
+te.kernel @filled(%x: memref<40x64xf32>, %out: memref<64xf32>) attributes {target = #te.host} {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%out : memref<64xf32>)
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<40x64xf32>) outs(%out : memref<64xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %0 = arith.addf %a, %b : f32
+    linalg.yield %0 : f32
+  }
+  te.return
+}
+
+// Somebody else reads the numbers, too.
+// CHECK-LABEL: te.kernel @read_between
+// CHECK-SAME: %{{.*}}: memref<40x64xf32>, %[[OUT:.*]]: memref<64xf32>, %[[COPY:.*]]: memref<64xf32>
+// CHECK: vector.store {{.*}} %[[OUT]]
+// CHECK: vector.store {{.*}} %[[COPY]]
+// CHECK: vector.store {{.*}} %[[OUT]]
+te.kernel @read_between(%x: memref<40x64xf32>, %out: memref<64xf32>, %copy: memref<64xf32>)
+    attributes {target = #te.host} {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%out : memref<64xf32>)
+  memref.copy %out, %copy : memref<64xf32> to memref<64xf32>
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<40x64xf32>) outs(%out : memref<64xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %0 = arith.addf %a, %b : f32
+    linalg.yield %0 : f32
+  }
   te.return
 }
 

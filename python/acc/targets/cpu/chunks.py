@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from acc import _mlir, ir
 from acc.dialects import te
 from acc.schedule.language import Level, schedule_attribute
-from acc.targets.cpu.vectors import Loops, Square, choose_square
+from acc.targets.cpu.vectors import Loops, Square, Walks, choose_square
 
 if TYPE_CHECKING:
     from acc.targets.cpu.schedule import Contraction, Processor, Tile
@@ -155,10 +155,25 @@ def _loop_cycles(loops: Loops, cost: int, moved: int, vector_bytes: int) -> floa
     return max(known * cost / (vector_bytes // 4), moved / BYTES)
 
 
-def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int, vector_bytes: int) -> dict[int, int]:
+def _outermost_first(loops: Sequence[tuple[int, bool]], walks: Walks | None) -> list[int]:
+    """The loops of an operation by how far apart in memory is what their iterations write, the farthest first.
+
+    Loops of named operations are in an order of their own: those of a depthwise convolution end with the channels.
+    """
+    order = list(range(len(loops)))
+    written = [steps for is_written, _, steps in walks or () if is_written]
+    if any(step is None for steps in written for step in steps):
+        return order
+    return sorted(order, key=lambda axis: -max((abs(steps[axis] or 0) for steps in written), default=0))
+
+
+def choose_loop_chunks(
+    loops: Sequence[tuple[int, bool]], order: Sequence[int], cost: int, moved: int, vector_bytes: int
+) -> dict[int, int]:
     """The sizes of chunks by loop, of an operation whose loops have these extents, -1 for open ones; empty for none.
 
-    loops: with each, whether its iterations write to places of their own, so that it may be cut. cost: of an iteration,
+    loops: with each, whether its iterations write to places of their own, so that it may be cut. order: the loops, the
+    outermost in memory first. cost: of an iteration,
     in simple operations, which are done for every element of a vector at once. moved: bytes of all buffers.
     """
     cycles = _loop_cycles(loops, cost, moved, vector_bytes)
@@ -172,11 +187,11 @@ def choose_loop_chunks(loops: Sequence[tuple[int, bool]], cost: int, moved: int,
         return sizes
     if cycles < LEAST_CYCLES:
         return {}
-    candidates = [axis for axis, (extent, own) in enumerate(loops) if own and extent > 1]
+    candidates = [axis for axis in order if loops[axis][0] > 1 and loops[axis][1]]
     if not candidates:
         return {}
     # An outer axis keeps what a thread writes together, if there is enough of it.
-    axis = next((a for a in candidates if loops[a][0] >= SOME), max(candidates, key=lambda a: (loops[a][0], -a)))
+    axis = next((a for a in candidates if loops[a][0] >= SOME), max(candidates, key=lambda a: loops[a][0]))
     extent = loops[axis][0]
     size = _part(extent, MANY)
     if axis == candidates[-1] and inner[axis] == 1 and extent >= 2 * EVEN:
@@ -205,7 +220,8 @@ def make_loop_schedules(module: ir.Operation, processor: Processor) -> None:
         for op, loops, nested in nests:
             if nested or op in joined:
                 continue
-            sizes = choose_loop_chunks(loops, _element_cost(op), _known_bytes(op), processor.vector_bytes)
+            order = _outermost_first(loops, _mlir.steps_of(op))
+            sizes = choose_loop_chunks(loops, order, _element_cost(op), _known_bytes(op), processor.vector_bytes)
             for axis in sizes:
                 # No thread has a part of a square.
                 if op in squares and loops[axis][0] > 0 and axis in (squares[op].results, squares[op].reads):
