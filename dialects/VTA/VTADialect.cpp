@@ -58,6 +58,14 @@ LogicalResult VTADialect::verifyOperationAttribute(Operation *op,
       !mlir::isa<UnitAttr>(attribute.getValue()))
     return op->emitError() << "attribute " << attribute.getName()
                            << " must be a unit";
+  if (attribute.getName() == kSeparate) {
+    auto axis = mlir::dyn_cast<IntegerAttr>(attribute.getValue());
+    if (axis && axis.getType().isInteger(64) &&
+        (axis.getInt() == 0 || axis.getInt() == 1))
+      return success();
+    return op->emitError() << "attribute " << attribute.getName()
+                           << " must be 0 or 1, an i64";
+  }
   if (attribute.getName() == kActivation &&
       !mlir::isa<ActivationAttr>(attribute.getValue()))
     return op->emitError() << "attribute " << attribute.getName()

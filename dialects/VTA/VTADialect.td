@@ -29,6 +29,10 @@ def VTA_Dialect : Dialect {
     /// Attribute of a convolution of each channel by itself that the products of
     /// windows compute, a unit.
     static constexpr ::llvm::StringLiteral kWindow = "vta.window";
+    /// Attribute of a graph.max_pool that takes maxima along one axis of its
+    /// windows, for several windows at once, and then along the other: the
+    /// first axis, 0 for rows or 1 for columns, an i64.
+    static constexpr ::llvm::StringLiteral kSeparate = "vta.separate";
     /// The steps that compute a graph.lookup, a #vta.activation.
     static constexpr ::llvm::StringLiteral kActivation = "vta.activation";
     /// Attribute of a graph.lookup that the vector unit does by a table of its

@@ -229,17 +229,24 @@ LogicalResult Cacher::run() {
         },
         [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
   });
-  // Equal initial values were merged, but each is changed in place.
+  // Equal initial values were merged, but each is changed in place, those in a
+  // loop in each of its iterations.
   SmallVector<linalg::FillOp> fills;
   kernel.walk([&](linalg::FillOp fill) { fills.push_back(fill); });
-  for (linalg::FillOp fill : fills)
-    for (OpOperand &use :
-         llvm::make_early_inc_range(llvm::drop_begin(fill->getUses()))) {
+  for (linalg::FillOp fill : fills) {
+    bool isTaken = false;
+    for (OpOperand &use : llvm::make_early_inc_range(fill->getUses())) {
       Operation *user = use.getOwner();
-      bool beside = user->getBlock() == fill->getBlock();
-      rewriter.setInsertionPoint(beside ? user : fill.getOperation());
+      if (!isTaken && user->getBlock() == fill->getBlock()) {
+        isTaken = true;
+        continue;
+      }
+      rewriter.setInsertionPoint(user);
       use.set(rewriter.clone(*fill)->getResult(0));
     }
+    if (!isTaken)
+      rewriter.eraseOp(fill);
+  }
 
   SmallVector<linalg::LinalgOp> ops;
   kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });

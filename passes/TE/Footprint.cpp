@@ -185,10 +185,15 @@ private:
     return bits / 8;
   }
 
-  AffineMap toMap(ArrayRef<AffineExpr> forms) {
-    return AffineMap::get(footprint.axes.size(), 0, forms, context);
+  /// Positions are linear in the axes, and behind them in what operations
+  /// beside the anchor reduce, of which a tile has all.
+  unsigned getNumDims() const {
+    return footprint.axes.size() + reducedWhole.size();
   }
 
+  void setPlace(Staged &staged, ArrayRef<AffineExpr> forms);
+
+  AffineMap locate(Value value, Forms forms);
   LogicalResult checkLinear(linalg::LinalgOp op);
   /// Whether a loop moves an operand from one element to another.
   bool leadsOutside(linalg::LinalgOp op, unsigned loop);
@@ -208,6 +213,8 @@ private:
   DenseMap<Value, Forms> needs;
   /// The axis of each reduction of the anchor, by the number of its loop.
   DenseMap<unsigned, AffineExpr> reductions;
+  /// The different extents of what operations beside the anchor reduce.
+  SmallVector<int64_t> reducedWhole;
   DenseSet<Value> mutated;
   /// The slices of arguments that are staged.
   SmallVector<std::tuple<unsigned, AffineMap, Role>> read;
@@ -280,6 +287,41 @@ LogicalResult Reader::addAxes(Value result, linalg::LinalgOp anchor) {
   return success();
 }
 
+/// Says where a buffer is: a linear form of the axes per dimension, and how far
+/// it reaches beyond by what is reduced whole.
+void Reader::setPlace(Staged &staged, ArrayRef<AffineExpr> forms) {
+  const unsigned numAxes = footprint.axes.size();
+  SmallVector<AffineExpr> first(getNumDims(),
+                                getAffineConstantExpr(0, context));
+  for (unsigned axis = 0; axis < numAxes; ++axis)
+    first[axis] = getAffineDimExpr(axis, context);
+  SmallVector<AffineExpr> places;
+  for (AffineExpr form : forms) {
+    places.push_back(simplifyAffineExpr(form.replaceDims(first), numAxes, 0));
+    SmallVector<int64_t> coefficients;
+    int64_t &reach = staged.reach.emplace_back(0);
+    if (succeeded(getFlattenedAffineExpr(form, getNumDims(), 0, &coefficients)))
+      for (auto [index, extent] : llvm::enumerate(reducedWhole))
+        reach += std::abs(coefficients[numAxes + index]) * (extent - 1);
+  }
+  staged.map = AffineMap::get(numAxes, 0, places, context);
+}
+
+/// Where in a kernel argument the positions of `value`, a slice of it, are.
+AffineMap Reader::locate(Value value, Forms forms) {
+  for (; Operation *op = value.getDefiningOp(); value = op->getOperand(0)) {
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+      for (auto [form, offset, stride] :
+           llvm::zip(forms, slice.getStaticOffsets(), slice.getStaticStrides()))
+        form = form * stride + offset;
+    else
+      for (auto [form, low] :
+           llvm::zip(forms, cast<tensor::PadOp>(op).getStaticLow()))
+        form = form - low;
+  }
+  return AffineMap::get(getNumDims(), 0, forms, context);
+}
+
 /// Notes that a tile needs a slice of `value`: a kernel argument is read, an
 /// intermediate value is computed by its producer.
 LogicalResult Reader::need(Value value, const Forms &forms, Role role,
@@ -292,7 +334,8 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
     return success();
   }
   // Identical read-only slices are staged once.
-  auto key = std::make_tuple(argument.getArgNumber(), toMap(forms), role);
+  auto key =
+      std::make_tuple(argument.getArgNumber(), locate(value, forms), role);
   bool isKnown = llvm::is_contained(read, key);
   if (isKnown && !isMutated)
     return success();
@@ -336,7 +379,7 @@ LogicalResult Reader::need(Value value, const Forms &forms, Role role,
   }
   if (buffer.extents.empty())
     buffer.extents = buffer.sizes;
-  buffer.map = toMap(positions);
+  setPlace(buffer, positions);
   footprint.buffers.push_back(std::move(buffer));
   return success();
 }
@@ -361,8 +404,8 @@ LogicalResult Reader::visitInputs(linalg::LinalgOp op, bool isAnchor,
       // looks.
       if (isa<AffineConstantExpr>(expr))
         expr = getAffineConstantExpr(0, context);
-      forms.push_back(simplifyAffineExpr(expr.replaceDims(byLoop),
-                                         footprint.axes.size(), 0));
+      forms.push_back(
+          simplifyAffineExpr(expr.replaceDims(byLoop), getNumDims(), 0));
     }
     bool isMutated = isWidened && mutated.contains(op->getResult(0));
     if (failed(need(input->get(), forms, role, isMutated, isAnchor)))
@@ -391,8 +434,11 @@ LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
     for (auto [loop, axis] : reductions)
       byLoop[loop] = axis;
   else
-    for (unsigned loop : getOuterReductions(op, target))
-      byLoop[loop] = getAffineConstantExpr(0, context);
+    for (unsigned loop : getOuterReductions(op, target)) {
+      auto *extent = llvm::find(reducedWhole, op.getStaticLoopRanges()[loop]);
+      byLoop[loop] = getAffineDimExpr(
+          footprint.axes.size() + (extent - reducedWhole.begin()), context);
+    }
 
   bool isFill = isa<linalg::FillOp>(op.getOperation());
   bool widens = isOnlyCast<arith::ExtSIOp>(op),
@@ -404,7 +450,7 @@ LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
   if (stores) {
     Staged store;
     store.role = Role::Output;
-    store.map = toMap(forms);
+    setPlace(store, forms);
     store.elementBytes = elementBytes(result);
     store.extents = llvm::to_vector(outerShape(result));
     footprint.stores.push_back(std::move(store));
@@ -421,7 +467,7 @@ LogicalResult Reader::visit(linalg::LinalgOp op, bool isAnchor) {
   // Every use of an initial value changes it in place, in a buffer of its own.
   size_t count = isFill ? llvm::range_size(result.getUses()) : 1;
   Staged buffer;
-  buffer.map = toMap(forms);
+  setPlace(buffer, forms);
   buffer.sizes = llvm::to_vector(outerShape(result));
   footprint.buffers.insert(footprint.buffers.end(), count, buffer);
   return success();
@@ -454,6 +500,12 @@ FailureOr<Footprint> Reader::run() {
           mutated.insert(op->getResult(0));
   if (failed(addAxes(result, anchor)))
     return failure();
+  for (linalg::LinalgOp op : ops)
+    if (op != anchor)
+      for (unsigned loop : getOuterReductions(op, target))
+        if (int64_t extent = op.getStaticLoopRanges()[loop];
+            !llvm::is_contained(reducedWhole, extent))
+          reducedWhole.push_back(extent);
   for (linalg::LinalgOp op : llvm::reverse(ops))
     if (failed(visit(op, op == anchor)))
       return failure();

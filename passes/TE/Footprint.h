@@ -35,6 +35,9 @@ struct Staged {
   /// From the positions of a tile in the axes to that of its slice, in the
   /// padded argument.
   mlir::AffineMap map;
+  /// How many elements more a slice has in each dimension, as an operation
+  /// beside the anchor reduces these whole.
+  llvm::SmallVector<int64_t> reach;
   /// The argument that is read; none for an intermediate value or a store.
   std::optional<unsigned> argument;
   /// Bytes of an element in the argument, 0 for an intermediate value.

@@ -119,7 +119,8 @@ static LogicalResult cleanUp(RewriterBase &rewriter, KernelOp kernel) {
   return success();
 }
 
-/// Tiles `op` and computes its linalg producers inside of the loops.
+/// Tiles `op` and computes its linalg producers inside of the loops, but for
+/// what `op` itself begins with, unless `fuseInits`.
 static LogicalResult tileAndFuse(RewriterBase &rewriter, KernelOp kernel,
                                  TilingInterface op,
                                  const scf::SCFTilingOptions &tiling,
@@ -128,10 +129,14 @@ static LogicalResult tileAndFuse(RewriterBase &rewriter, KernelOp kernel,
   scf::SCFTileAndFuseOptions fusing;
   fusing.setTilingOptions(tiling);
   fusing.setFusionControlFn(
-      [fuseInits](tensor::ExtractSliceOp, OpResult producer, bool isInit)
+      [fuseInits](tensor::ExtractSliceOp slice, OpResult producer, bool isInit)
           -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+        bool begins =
+            isInit && llvm::any_of(slice->getUsers(), [](Operation *user) {
+              return user->hasAttr(kAnchor);
+            });
         if (!isa<linalg::LinalgOp>(producer.getOwner()) ||
-            (isInit && !fuseInits))
+            (begins && !fuseInits))
           return std::nullopt;
         return scf::SCFTileAndFuseOptions::ControlFnResult{};
       });

@@ -173,6 +173,11 @@ void acc::python::bindTe(nb::module_ &m) {
                        forms.push_back(coefficients(self.map, expr));
                      return forms;
                    })
+      .def_prop_ro("reach",
+                   [](const Staged &self) {
+                     return std::vector<int64_t>(self.reach.begin(),
+                                                 self.reach.end());
+                   })
       .def_ro("argument", &Staged::argument)
       .def_ro("element_bytes", &Staged::elementBytes)
       .def_prop_ro("extents",

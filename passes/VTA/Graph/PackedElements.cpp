@@ -212,10 +212,21 @@ LogicalResult LayoutRewriter::rewriteOp(MaxPoolOp op) {
                                 int8_t(tiles.getLeastInput()));
   Value input = values.getPadded(op.getInput(), tiles.blockOut, pads,
                                  int8_t(tiles.getLeastInput()));
-  Value acc =
-      steps.maxPool(steps.widen(input), packedResult(type.getShape(), lanes),
-                    op.getKernelShape(), op.getStrides(), op.getDilations());
-  return finish(op, acc, lanes);
+  SmallVector<int64_t> result = packedResult(type.getShape(), lanes);
+  auto separate = op->getAttrOfType<IntegerAttr>(VTADialect::kSeparate);
+  if (!separate)
+    return finish(op,
+                  steps.maxPool(steps.widen(input), result, op.getKernelShape(),
+                                op.getStrides(), op.getDilations()),
+                  lanes);
+  if (computeProduct(op.getKernelShape()) == 1)
+    return op.emitOpError("has ")
+           << VTADialect::kSeparate << ", but windows of one element";
+  return finish(op,
+                steps.separatedMaxPool(input, result, op.getKernelShape(),
+                                       op.getStrides(), op.getDilations(),
+                                       separate.getInt()),
+                lanes);
 }
 
 LogicalResult LayoutRewriter::rewriteOp(LookupOp op) {

@@ -138,6 +138,15 @@ public:
                       llvm::ArrayRef<int64_t> window,
                       llvm::ArrayRef<int64_t> strides,
                       llvm::ArrayRef<int64_t> dilations);
+  // SeparatedPools.cpp
+  /// The same of an i8 input, along one axis of the window first (0 down, 1
+  /// across) and then along the other.
+  mlir::Value separatedMaxPool(mlir::Value input,
+                               llvm::ArrayRef<int64_t> resultShape,
+                               llvm::ArrayRef<int64_t> window,
+                               llvm::ArrayRef<int64_t> strides,
+                               llvm::ArrayRef<int64_t> dilations,
+                               unsigned firstAxis);
   mlir::Value globalSumWide(mlir::Value wideInput);
 
   /// Everything that `op` does with acc + bias, one value or one per channel,
@@ -164,6 +173,10 @@ private:
   static llvm::SmallVector<mlir::utils::IteratorType>
   getAllParallel(int64_t loops);
   mlir::Value applyAll(mlir::ArrayAttr steps, mlir::Value acc);
+  /// acc = max(acc, wide) over so many taps along an axis, `step` elements
+  /// apart.
+  mlir::Value maxAlong(unsigned axis, mlir::Value acc, mlir::Value wide,
+                       int64_t taps, int64_t step);
   /// The number of blocks of channels in a packed tensor, and which one the
   /// loops over its axes are at.
   static int64_t countBlocks(mlir::Value packed);

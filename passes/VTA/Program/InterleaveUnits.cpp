@@ -304,7 +304,7 @@ private:
     }
     dispatched = getStart(node, ready);
     node.end = dispatched + node.cycles + node.latency;
-    unitFree[node.unit] = node.end;
+    unitFree[node.unit] = dispatched + node.cycles;
     for (unsigned bank = 0; bank < 32; ++bank)
       if (node.banks >> bank & 1)
         bankFree[node.unit][bank] = node.end;

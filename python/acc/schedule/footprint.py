@@ -47,10 +47,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Form:
-    """The position of a slice in one dimension: offset + the sum of coefficient * position in the axis."""
+    """The position of a slice in one dimension: offset + the sum of coefficient * position in the axis.
+
+    reach: how many elements more a slice has, as an operation beside the one that is tiled reduces them whole.
+    """
 
     terms: tuple[tuple[str, int], ...] = ()
     offset: int = 0
+    reach: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,8 @@ def _name_axes(axes: list[_mlir.FootprintAxis]) -> list[str]:
 
 def _buffer(staged: _mlir.FootprintBuffer, names: list[str]) -> Buffer:
     forms = tuple(
-        Form(tuple((name, c) for name, c in zip(names, coefficients, strict=True) if c), offset)
-        for *coefficients, offset in staged.forms
+        Form(tuple((name, c) for name, c in zip(names, coefficients, strict=True) if c), offset, reach)
+        for (*coefficients, offset), reach in zip(staged.forms, staged.reach, strict=True)
     )
     return Buffer(
         staged.role,

@@ -62,6 +62,7 @@ class _Box:
     elements: Array
     moved: Array  # bytes
     instructions: Array
+    times: Array  # tiles of it
 
 
 class Grid:
@@ -93,7 +94,7 @@ class Grid:
 
     def length(self, form: Form, whole: frozenset[str]) -> Array:
         """Size of a tile in a dimension; the axes in `whole` are not tiled."""
-        length = np.ones(self.size, dtype=np.int64)
+        length = np.full(self.size, 1 + form.reach, dtype=np.int64)
         for axis, coefficient in form.terms:
             length = length + abs(coefficient) * ((self.extents[axis] if axis in whole else self.tile[axis]) - 1)
         return length
@@ -118,6 +119,7 @@ class Grid:
         elements = np.ones(self.size, dtype=np.int64)
         moved = np.full(self.size, buffer.dram_bytes, dtype=np.int64)
         instructions = np.ones(self.size, dtype=np.int64)
+        times = np.ones(self.size, dtype=np.int64)
         moved_at_once = self.hardware.transfer_rank(buffer.role)
         repeated = 0 if moved_at_once is None else len(buffer.forms) - moved_at_once + buffer.strided
         for dim, form in enumerate(buffer.forms):
@@ -140,10 +142,10 @@ class Grid:
                 moved = moved * self.transfer(form, low, buffer.extents[dim], padded, whole)
             for axis, _ in form.terms:
                 if axis not in whole:
-                    instructions = instructions * self.trips[axis]
+                    times = times * self.trips[axis]
             if dim < repeated:
                 instructions = instructions * length
-        return _Box(elements, moved, instructions)
+        return _Box(elements, moved, instructions * times, times)
 
     @property
     def steps(self) -> Array:
@@ -163,24 +165,28 @@ class Grid:
             (coefficient, self.extents[axis], None if axis in whole else tuple(self.candidates[axis]))
             for axis, coefficient in form.terms
         )
-        return _tabulate(terms, form.offset, (low, extent) if padded else None)
+        return _tabulate(terms, form.offset, 1 + form.reach, (low, extent) if padded else None)
 
 
 @functools.lru_cache(maxsize=4096)
 def _tabulate(
-    terms: tuple[tuple[int, int, tuple[int, ...] | None], ...], offset: int, inside: tuple[int, int] | None
+    terms: tuple[tuple[int, int, tuple[int, ...] | None], ...],
+    offset: int,
+    least: int,
+    inside: tuple[int, int] | None,
 ) -> Array:
     """Elements moved in one dimension, summed over all positions of the tiles, for all sizes of these.
 
     terms: of every axis that moves the slice the coefficient, the extent and the sizes of tiles, None for an axis that
-    is not tiled; the result has a dimension for each that is. inside: the padding in front and the extent without any,
-    where padding is not moved. Kernels of a network have most of these sums in common.
+    is not tiled; the result has a dimension for each that is. least: the elements of a slice of one position. inside:
+    the padding in front and the extent without any, where padding is not moved. Kernels of a network have most of
+    these sums in common.
     """
     total = np.zeros(tuple(len(sizes) for _, _, sizes in terms if sizes is not None), np.int64)
     for index in np.ndindex(*total.shape):
         chosen = iter(index)
         starts: Array = np.array([offset], dtype=np.int64)
-        lengths: Array = np.array([1], dtype=np.int64)
+        lengths: Array = np.array([least], dtype=np.int64)
         for coefficient, extent, sizes in terms:
             size = extent if sizes is None else sizes[next(chosen)]
             begins = np.arange(0, extent, size, dtype=np.int64)
@@ -326,13 +332,13 @@ class Evaluation:
                 box = self._box(buffer, level)
                 repeated = 1 if read_once else self._repetitions(buffer, level, trips)
                 exposed = slots == 1 and not self._is_own(buffer)
-                moved, count, fill = box.moved[at], box.instructions[at], box.elements[at] * buffer.dram_bytes
-                transfers.append(
-                    Transfer(buffer.role, moved * repeated, count * repeated, exposed, fill, buffer.anchor)
-                )
+                moved, count, times = (each[at] * repeated for each in (box.moved, box.instructions, box.times))
+                fill = box.elements[at] * buffer.dram_bytes
+                transfers.append(Transfer(buffer.role, moved, count, times, exposed, fill, buffer.anchor))
         for store in footprint.stores:
             box = grid.box(store, frozenset())
-            transfers.append(Transfer(store.role, box.moved[at], box.instructions[at], False, np.zeros_like(at)))
+            moved, count, times = box.moved[at], box.instructions[at], box.times[at]
+            transfers.append(Transfer(store.role, moved, count, times, False, np.zeros_like(at)))
         results = math.prod(axis.extent for axis in footprint.parallel)
         points: Array | int = results * (footprint.terms + footprint.steps)
         if (window := footprint.window) and window.axis is not None:

@@ -55,4 +55,23 @@ vta.program @bound(memref<64x1x16xi8, #vta.mem<dram>>, memref<64x1x16xi8, #vta.m
   // CHECK: vta.insn.load inp sram 64 dram 1[0]
   // CHECK-NEXT: vta.insn.gemm uop [1, 2]
 }
+
+// LOADs of accumulators keep their unit for as long as their data comes, not until it is there: the last one still
+// starts while the first operation is at work.
+// CHECK-LABEL: vta.program @loads
+vta.program @loads(memref<1024x1x16xi8, #vta.mem<dram>>) uops <[0, 0, 0]> {
+  vta.insn.load acc8 sram 0 dram 0[0] size [1, 64] stride 64
+  vta.insn.alu max imm 0 uop [0, 1] iter [1, 320] dst [0, 1] src [0, 1]
+  vta.insn.alu max imm 0 uop [0, 1] iter [1, 320] dst [0, 1] src [0, 1]
+  vta.insn.load acc8 sram 1024 dram 0[0] size [1, 64] stride 64
+  vta.insn.load acc8 sram 1088 dram 0[64] size [1, 64] stride 64
+  vta.insn.load acc8 sram 1152 dram 0[128] size [1, 64] stride 64
+  vta.insn.finish
+  // CHECK-NEXT: vta.insn.load acc8 sram 0
+  // CHECK-NEXT: vta.insn.load acc8 sram 1024
+  // CHECK-NEXT: vta.insn.alu
+  // CHECK-NEXT: vta.insn.load acc8 sram 1088
+  // CHECK-NEXT: vta.insn.load acc8 sram 1152
+  // CHECK-NEXT: vta.insn.alu
+}
 }

@@ -28,7 +28,16 @@ from acc.schedule import (
 from acc.targets.base import Decision
 from acc.targets.vta.config import Hardware as Accelerator
 
-__all__ = ["LATENCY_CYCLES", "MEMORIES", "PORT_BYTES", "Options", "VtaHardware", "make_vta_schedules"]
+__all__ = [
+    "INSTRUCTION_CYCLES",
+    "LATENCY_CYCLES",
+    "MEMORIES",
+    "PORT_BYTES",
+    "TRANSFER_CYCLES",
+    "Options",
+    "VtaHardware",
+    "make_vta_schedules",
+]
 
 MEMORIES = {"input": "inp", "weight": "wgt", "accumulator": "acc", "output": "out"}
 """What the VTA calls the memories that play the roles of a footprint. It stores from "out", a copy of "acc"."""
@@ -95,7 +104,7 @@ class VtaHardware(Scratchpads):
                 continue
             if transfer.role == "accumulator":
                 # Loaded by the module that computes.
-                computes = computes + cycles + LATENCY_CYCLES * transfer.count
+                computes = computes + cycles + LATENCY_CYCLES * transfer.times
                 continue
             loads = loads + cycles
             again = np.maximum(transfer.bytes - transfer.fill, 0)

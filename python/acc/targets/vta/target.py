@@ -34,6 +34,7 @@ from acc.targets.vta.choices import Choices, list_choices
 from acc.targets.vta.config import Hardware, load_config, read_config
 from acc.targets.vta.folding import choose_folds
 from acc.targets.vta.lanes import choose_lanes
+from acc.targets.vta.pools import choose_pools
 from acc.targets.vta.schedule import LATENCY_CYCLES, PORT_BYTES, VtaHardware, make_vta_schedules
 from acc.targets.vta.schedule import Options as ScheduleOptions
 from acc.targets.vta.windows import choose_windows
@@ -257,6 +258,7 @@ class Vta(Accelerator):
         choices = self.options.choices
         pm.add(lambda module: choose_folds(module, self._hardware, given=choices.folds), "fold-windows")
         pm.add(lambda module: choose_windows(module, self._hardware), "choose-windows")
+        pm.add(lambda module: choose_pools(module, self._hardware), "choose-pools")
         if choices.lanes:
             pm.add(lambda module: choose_lanes(module, self._hardware), "order-lanes")
         pm.add(lambda module: choose_activations(module, self._hardware), "choose-activations")
