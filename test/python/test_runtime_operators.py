@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from ml_dtypes import int4, uint4
 from onnx import helper, numpy_helper
 
 import acc
@@ -374,6 +375,40 @@ CASES: dict[str, Case] = {
         grouped(1, 6, (7, 7), 7, None, None, None, real(2, 6, 1, 7), real(6)),
         GROUPED,
         results=3,
+    ),
+    **{
+        f"table of {bits} bits, {size} columns": Case(
+            "GatherBlockQuantized",
+            [
+                integer(np.uint8, 0, 256, 7, size * bits // 8),
+                integer(np.int64, -7, 7, 2, 3),
+                real(7, -(-size // 16)),
+                *([integer(np.uint8, 0, 256, 7, -(-size * bits // 128))] if size % 16 == 0 else []),
+            ],
+            {"block_size": 16, "bits": bits},
+            constants=(0, 2, 3),
+            open={1: ("b", "s")},
+        )
+        for bits in (4, 8)
+        for size in (64, 40)
+    },
+    "table of int4, blocks of rows": Case(
+        "GatherBlockQuantized",
+        [
+            integer(np.int8, -8, 8, 3, 33, 5).astype(int4),
+            *(integer(np.int32, 0, 5, 4), real(3, 3, 5), integer(np.int8, -8, 8, 3, 3, 5).astype(int4)),
+        ],
+        {"block_size": 16, "quantize_axis": 1, "gather_axis": 2},
+        constants=(0, 2, 3),
+    ),
+    "table of uint4, scales of float16": Case(
+        "GatherBlockQuantized",
+        [
+            *(integer(np.uint8, 0, 16, 2, 7, 33).astype(uint4), integer(np.int64, 0, 7, 2, 2)),
+            real(2, 7, 2).astype(np.float16),
+        ],
+        {"block_size": 32, "quantize_axis": -1, "gather_axis": 1},
+        constants=(0, 2),
     ),
     "table of 4 bits": Case(
         "GatherBlockQuantized",

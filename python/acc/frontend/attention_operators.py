@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acc.frontend.definitions import Builder, Definition, Definitions
+from acc.frontend.definitions import Builder, Definition, Definitions, check_zero
 from acc.frontend.problems import Unsupported
 from acc.frontend.quantized_operators import integer_product
 
@@ -107,7 +107,7 @@ def _mask(b: Builder, index: int, key: str, dtype: np.dtype) -> list[str]:
 
 
 def _attention(b: Builder) -> list[str]:
-    _check_zero(b, "do_rotary", "past_present_share_buffer")
+    check_zero(b, "do_rotary", "past_present_share_buffer")
     product = b.op("MatMul", b.input(0), b.input(1))
     if b.has(2):
         product = b.op("Add", product, b.input(2))
@@ -115,7 +115,7 @@ def _attention(b: Builder) -> list[str]:
 
 
 def _quantized_attention(b: Builder) -> list[str]:
-    _check_zero(b, "do_rotary", "past_present_share_buffer")
+    check_zero(b, "do_rotary", "past_present_share_buffer")
     product = integer_product(b, b.input(0), b.input(1), b.optional(6), b.optional(7), (b.input(3), b.input(4)))
     product = b.op("Add", product, b.input(2))
     return _packed_attention(b, product, b.shape(1)[-1], b.dtype(3), mask=5, past=8, bias=-1)
@@ -252,7 +252,7 @@ def _turned_elements(b: Builder, index: int) -> int:
 
 
 def _rotary_embedding(b: Builder) -> str:
-    _check_zero(b, "is_packed_batching")
+    check_zero(b, "is_packed_batching")
     if b.attribute("scale", 1.0) != 1:
         raise Unsupported(f"attribute 'scale' is {b.attribute('scale')}, supported is 1")
     turned, rank = _turned_elements(b, 2), b.rank(0)
@@ -274,13 +274,6 @@ def _rotary_embedding(b: Builder) -> str:
     return result if rank == 4 else _join_heads(b, result)
 
 
-def _check_zero(b: Builder, *names: str) -> None:
-    """Refuses what is switched on by one of these attributes."""
-    for name in names:
-        if b.attribute(name, 0):
-            raise Unsupported(f"attribute '{name}' is {b.attribute(name)}, which is not supported")
-
-
 def _grouped_attention(b: Builder) -> list[str]:
     """Attention whose keys and values are shared by several heads, with what earlier steps kept of them.
 
@@ -288,7 +281,7 @@ def _grouped_attention(b: Builder) -> list[str]:
     """
     if any(b.has(at) for at in range(12, 17)):
         raise Unsupported("caches of integers and normalized queries are not supported")
-    _check_zero(b, "kv_cache_bit_width", "sliding_window_cache", "qk_output")
+    check_zero(b, "kv_cache_bit_width", "sliding_window_cache", "qk_output")
     heads, groups, dtype = b.attribute("num_heads"), b.attribute("kv_num_heads"), b.dtype(0)
     width = b.shape(0)[-1]
     if groups <= 0 or heads % groups:
@@ -395,64 +388,6 @@ def _kept(b: Builder, parts: Sequence[str], before: str, total: str, new: str) -
     return results
 
 
-def _unpacked(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
-    """The integers that rows of bytes hold, from the lowest bits on."""
-    if bits not in (2, 4, 8):
-        raise Unsupported(f"weights of {bits} bits are not supported")
-    parts = [packed >> shift & ((1 << bits) - 1) for shift in range(0, 8, bits)]
-    return np.stack(parts, axis=-1).reshape(*packed.shape[:-1], -1)[..., :count]
-
-
-def _block_product(b: Builder) -> str:
-    """A product with weights of a few bits, which become reals here: what computes them is a product of floats."""
-    _check_zero(b, "weight_prepacked")
-    bits, block = b.attribute("bits", 4), b.attribute("block_size")
-    rows, columns = b.attribute("N"), b.attribute("K")
-    blocks = -(-columns // block)
-    packed = b.elements(1, "weights of a few bits")
-    scales = b.elements(2, "the scales").astype(np.float32)
-    if packed.size != rows * blocks * block * bits // 8 or scales.size != rows * blocks:
-        raise Unsupported(
-            f"weights of shape {list(packed.shape)} do not hold {rows} x {columns} numbers of {bits} bits"
-        )
-    integers = _unpacked(packed.reshape(rows, blocks, -1), bits, block).reshape(rows, -1).astype(np.float32)
-    scales = scales.reshape(rows, blocks)
-    zeros = np.full((rows, blocks), 1 << (bits - 1), np.float32)
-    if b.has(3):
-        given = b.elements(3, "the zero points")
-        if given.dtype == np.uint8:
-            given = _unpacked(given.reshape(rows, -1), bits, blocks)
-        zeros = given.astype(np.float32).reshape(rows, blocks)
-    group = np.arange(columns) // block
-    if b.has(4):
-        group = b.elements(4, "the groups").reshape(-1)[:columns]
-    weights = (integers[:, :columns] - zeros[:, group]) * scales[:, group]
-    dtype = b.dtype(0)
-    product = b.op("MatMul", b.input(0), b.constant(weights.T.astype(dtype)))
-    return b.op("Add", product, b.input(5)) if b.has(5) else product
-
-
-def _gather_blocks(b: Builder) -> str:
-    """Rows of a table of a few bits, which becomes reals here."""
-    bits, block = b.attribute("bits", 4), b.attribute("block_size", 128)
-    table, scales = b.elements(0, "the table"), b.elements(2, "the scales")
-    packed = table.dtype == np.uint8
-    if packed:
-        table = _unpacked(table, bits, table.shape[-1] * 8 // bits)
-    axis = b.attribute("quantize_axis", 1) % table.ndim
-    zeros = np.full(scales.shape, 1 << (bits - 1) if packed else 0)
-    if b.has(3):
-        zeros = b.elements(3, "the zero points")
-        if packed:
-            zeros = _unpacked(zeros, bits, scales.shape[-1])
-    block_of = np.arange(table.shape[axis]) // block
-    if scales.shape[axis] != block_of[-1] + 1:
-        raise Unsupported(f"{scales.shape[axis]} scales do not fit {table.shape[axis]} elements in blocks of {block}")
-    real = table.astype(np.float32) - np.take(zeros, block_of, axis).astype(np.float32)
-    real = (real * np.take(scales, block_of, axis).astype(np.float32)).astype(scales.dtype)
-    return b.op("Gather", b.constant(real), b.input(1), axis=b.attribute("gather_axis", 0))
-
-
 _MASKED = ("num_heads", "scale", "mask_filter_value", "unidirectional")
 _PACKED = (*_MASKED, "do_rotary", "past_present_share_buffer")
 
@@ -471,8 +406,4 @@ ATTENTION_OPERATORS: Definitions = {
         *("num_heads", "interleaved", "is_packed_batching", "scale"),
         ignored=("rotary_embedding_dim",),
     ),
-    "MatMulNBits": Definition.of(
-        _block_product, *("N", "K", "bits", "block_size", "weight_prepacked"), ignored=("accuracy_level",)
-    ),
-    "GatherBlockQuantized": Definition.of(_gather_blocks, "bits", "block_size", "quantize_axis", "gather_axis"),
 }

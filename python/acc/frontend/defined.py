@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acc.frontend.attention_operators import ATTENTION_OPERATORS
+from acc.frontend.block_operators import BLOCK_OPERATORS
 from acc.frontend.definitions import Definition
 from acc.frontend.fused_operators import FUSED_OPERATORS
 from acc.frontend.grids import AFFINE_GRID
@@ -22,7 +23,7 @@ LEARNING = "ai.onnx.ml"
 
 DEFINED: dict[tuple[str, str], Definition] = {
     (MICROSOFT, name): definition
-    for table in (QUANTIZED_OPERATORS, FUSED_OPERATORS, ATTENTION_OPERATORS)
+    for table in (QUANTIZED_OPERATORS, FUSED_OPERATORS, ATTENTION_OPERATORS, BLOCK_OPERATORS)
     for name, definition in table.items()
 }
 DEFINED["", "AffineGrid"] = AFFINE_GRID

@@ -161,6 +161,13 @@ class Builder:
         return self.op("Range", self.number(0, np.int64), limit, self.number(1, np.int64))
 
 
+def check_zero(b: Builder, *names: str) -> None:
+    """Refuses what is switched on by one of these attributes."""
+    for name in names:
+        if b.attribute(name, 0):
+            raise Unsupported(f"attribute '{name}' is {b.attribute(name)}, which is not supported")
+
+
 Build = Callable[[Builder], Sequence[str]]
 """Writes a definition down and returns its results; an empty name stands for one that it does not define."""
 
