@@ -37,16 +37,17 @@ class Memory:
 class Transfer:
     """All transfers of one buffer, for every combination of tile sizes at once.
 
-    role: that of the buffer. bytes: what is moved, without padding. count: the number of instructions. times: how often
-    the buffer is filled, by one instruction or by several that follow each other. exposed: whether nothing can be
-    computed while the buffer is filled. fill: bytes of the buffer, padding included; 0 for a
-    store. anchor: whether the operation that sums reads it, so that nothing is computed before the first fill.
+    role: that of the buffer. bytes: what is moved, without padding. count: the number of instructions. pieces: how
+    many there would be if each moved as many dimensions as it can; where elements are apart, several that follow each
+    other move one piece. exposed: whether nothing can be computed while the buffer is filled. fill: bytes of the
+    buffer, padding included; 0 for a store. anchor: whether the operation that sums reads it, so that nothing is
+    computed before the first fill.
     """
 
     role: str
     bytes: Array
     count: Array
-    times: Array
+    pieces: Array
     exposed: bool
     fill: Array
     anchor: bool = False

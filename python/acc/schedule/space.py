@@ -62,7 +62,7 @@ class _Box:
     elements: Array
     moved: Array  # bytes
     instructions: Array
-    times: Array  # tiles of it
+    pieces: Array
 
 
 class Grid:
@@ -118,10 +118,10 @@ class Grid:
     def _measure(self, buffer: Buffer, whole: frozenset[str]) -> _Box:
         elements = np.ones(self.size, dtype=np.int64)
         moved = np.full(self.size, buffer.dram_bytes, dtype=np.int64)
+        pieces = np.ones(self.size, dtype=np.int64)
         instructions = np.ones(self.size, dtype=np.int64)
-        times = np.ones(self.size, dtype=np.int64)
         moved_at_once = self.hardware.transfer_rank(buffer.role)
-        repeated = 0 if moved_at_once is None else len(buffer.forms) - moved_at_once + buffer.strided
+        repeated = 0 if moved_at_once is None else len(buffer.forms) - moved_at_once
         for dim, form in enumerate(buffer.forms):
             length = self.length(form, whole)
             if buffer.sizes:
@@ -142,10 +142,12 @@ class Grid:
                 moved = moved * self.transfer(form, low, buffer.extents[dim], padded, whole)
             for axis, _ in form.terms:
                 if axis not in whole:
-                    times = times * self.trips[axis]
+                    pieces = pieces * self.trips[axis]
             if dim < repeated:
+                pieces = pieces * length
+            elif moved_at_once is not None and dim < repeated + buffer.strided:
                 instructions = instructions * length
-        return _Box(elements, moved, instructions * times, times)
+        return _Box(elements, moved, instructions * pieces, pieces)
 
     @property
     def steps(self) -> Array:
@@ -332,13 +334,13 @@ class Evaluation:
                 box = self._box(buffer, level)
                 repeated = 1 if read_once else self._repetitions(buffer, level, trips)
                 exposed = slots == 1 and not self._is_own(buffer)
-                moved, count, times = (each[at] * repeated for each in (box.moved, box.instructions, box.times))
+                moved, count, pieces = (each[at] * repeated for each in (box.moved, box.instructions, box.pieces))
                 fill = box.elements[at] * buffer.dram_bytes
-                transfers.append(Transfer(buffer.role, moved, count, times, exposed, fill, buffer.anchor))
+                transfers.append(Transfer(buffer.role, moved, count, pieces, exposed, fill, buffer.anchor))
         for store in footprint.stores:
             box = grid.box(store, frozenset())
-            moved, count, times = box.moved[at], box.instructions[at], box.times[at]
-            transfers.append(Transfer(store.role, moved, count, times, False, np.zeros_like(at)))
+            moved, count, pieces = box.moved[at], box.instructions[at], box.pieces[at]
+            transfers.append(Transfer(store.role, moved, count, pieces, False, np.zeros_like(at)))
         results = math.prod(axis.extent for axis in footprint.parallel)
         points: Array | int = results * (footprint.terms + footprint.steps)
         if (window := footprint.window) and window.axis is not None:

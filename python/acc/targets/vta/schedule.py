@@ -104,7 +104,7 @@ class VtaHardware(Scratchpads):
                 continue
             if transfer.role == "accumulator":
                 # Loaded by the module that computes.
-                computes = computes + cycles + LATENCY_CYCLES * transfer.times
+                computes = computes + cycles + LATENCY_CYCLES * transfer.pieces
                 continue
             loads = loads + cycles
             again = np.maximum(transfer.bytes - transfer.fill, 0)
