@@ -300,9 +300,10 @@ def HostHoistAllocations : Pass<"host-hoist-allocations", "::mlir::ModuleOp"> {
 def HostExpandMath : Pass<"host-expand-math"> {
   let summary = "Compute functions of math by polynomials, which vectorize";
   let description = [{
-    The listed functions of f32 become upstream's approximations, arithmetic on
-    scalars and vectors alike; their relative error is below 1e-6, and infinities
-    and NaNs come out right. `math.isinf` becomes a comparison. Everything else is
+    The listed functions of f32 become polynomials, arithmetic on scalars and
+    vectors alike: upstream's approximations, but for exp, which is right to one
+    unit in the last place, the smallest numbers included. Their relative error is
+    below 1e-6, and infinities and NaNs come out right. `math.isinf` becomes a comparison. Everything else is
     left for LLVM and libm.
 
     ```mlir
@@ -310,7 +311,7 @@ def HostExpandMath : Pass<"host-expand-math"> {
     ```
     becomes
     ```mlir
-    %k = math.floor ... ; %p = math.fma ... ; %1 = arith.select ...
+    %k = arith.subf ... ; %p = arith.mulf, arith.addf ... ; %1 = arith.mulf %p, %power
     ```
   }];
   let options = [

@@ -343,3 +343,17 @@ def test_special_numbers_of_activations() -> None:
         (y,) = acc.compile(node_model(op, {"x": x})).run({"x": x}).values()
         (wanted,) = run(node_model(op, {"x": x}), {"x": x}).values()
         np.testing.assert_allclose(y, wanted, 1e-4, 1e-8, err_msg=op)
+
+
+def test_exp_is_right_to_a_unit_in_the_last_place() -> None:
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, -103.97, -103.98, 88.7228, 88.73, -87.34, 1e-30, 3e38, -3e38]
+    x = np.concatenate([np.linspace(-104, 89, 200_003), np.linspace(-1, 1, 50_000), special]).astype(np.float32)
+    (got,) = acc.compile(node_model("Exp", {"x": x})).run({"x": x}).values()
+    with np.errstate(over="ignore"):
+        exact = np.exp(x.astype(np.float64))
+        rounded = exact.astype(np.float32)
+    finite = np.isfinite(rounded)
+    np.testing.assert_array_equal(got[~finite], rounded[~finite])
+    # Between subnormal numbers lies the smallest of them.
+    units = np.abs(got[finite].astype(np.float64) - exact[finite]) / np.spacing(rounded[finite]).astype(np.float64)
+    assert units.max() < 1
