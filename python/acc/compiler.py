@@ -176,7 +176,9 @@ def compile_levels(pipelines: Sequence[Pipeline], graph: Graph) -> Compilation:
             )
         )
     uses_threads = any(each.contents.uses_threads for each in (first, *others))
-    contents = replace(first.contents, levels=levels, uses_threads=uses_threads)
+    read = zip(*(each.contents.inputs for each in (first, *others)), strict=True)
+    inputs = tuple(replace(infos[0], anywhere=all(info.anywhere for info in infos)) for infos in read)
+    contents = replace(first.contents, inputs=inputs, levels=levels, uses_threads=uses_threads)
     return replace(first, contents=contents)
 
 
@@ -230,7 +232,10 @@ def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compi
     arena = _measure(pipeline, graph, kernels, lowered) if lowered.programs else None
     contents = ModelContents(
         image=lowered.image,
-        inputs=graph.inputs,
+        inputs=tuple(
+            # Main takes the outputs behind them.
+            replace(info, anywhere=anywhere) for info, anywhere in zip(graph.inputs, lowered.anywhere, strict=False)
+        ),
         outputs=graph.outputs,
         constants=lowered.constants,
         programs=[Program(p.instruction_set or p.target, p.data, p.buffers) for p in lowered.programs],

@@ -45,12 +45,14 @@ LINKERS = (str(Path(__file__).parent / "_lib" / "ld.lld"), "ld.lld-22", "/usr/li
 class TensorInfo:
     """An input or output: numpy dtype name ("float32", "int8", "bfloat16", ..., see acc.dtypes) and shape.
 
-    A size that is not fixed has a name, by which it equals others, or is "?".
+    A size that is not fixed has a name, by which it equals others, or is "?". anywhere: of an input, whether the code
+    reads it where the caller has it, however it lies in memory.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    anywhere: bool = field(default=False, compare=False)
 
     @property
     def fixed_shape(self) -> tuple[int, ...] | None:
@@ -64,12 +66,16 @@ class TensorInfo:
         return f"[{', '.join(map(str, self.shape))}]"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        said = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        return said | ({"anywhere": True} if self.anywhere else {})
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TensorInfo:
         return TensorInfo(
-            str(data["name"]), str(data["dtype"]), tuple(d if isinstance(d, str) else int(d) for d in data["shape"])
+            str(data["name"]),
+            str(data["dtype"]),
+            tuple(d if isinstance(d, str) else int(d) for d in data["shape"]),
+            bool(data.get("anywhere", False)),
         )
 
     def __str__(self) -> str:

@@ -115,7 +115,8 @@ class Lowered:
 
     order: the kernels in the order in which main runs them, as policies call them; empty if it is that of
     `Kernels.launches`. metadata: what the model file says of the programs beside what they are. uses_threads: whether
-    native code runs loops in parallel; parallel: which, by kernel as policies call it.
+    native code runs loops in parallel; parallel: which, by kernel as policies call it. anywhere: whether native code
+    reads an input where the caller has it, however it lies in memory.
     """
 
     programs: tuple[Program, ...]
@@ -126,6 +127,7 @@ class Lowered:
     metadata: Mapping[str, object] = field(default_factory=dict)
     uses_threads: bool = False
     parallel: Mapping[str, str] = field(default_factory=dict)
+    anywhere: tuple[bool, ...] = ()
 
 
 _REPORT = "this is a fault of acc, please report it with the model"
@@ -342,6 +344,7 @@ class Pipeline:
                 described = kernels.described[accelerator.name]
                 metadata |= accelerator.describe_programs(module, made[accelerator.name], described, numbers)
         parallel = stages.parallel_loops(module)
+        anywhere = stages.readable_anywhere(module)
         self._passes("llvm", module, lambda pm: stages.make_llvm(pm, cpu))
         images: list[bytes] = []
         self._stage("object code", lambda: images.append(stages.make_image(module, cpu)))
@@ -354,6 +357,7 @@ class Pipeline:
             metadata,
             stages.uses_threads(module),
             parallel,
+            anywhere,
         )
 
 

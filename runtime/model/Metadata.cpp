@@ -126,6 +126,11 @@ TensorInfo Parser::tensor(const json &item) const {
   if (known == std::end(kDtypes))
     fail("unknown dtype '" + dtype + "'");
   info.dtype = static_cast<acc_dtype>(known - std::begin(kDtypes));
+  if (auto anywhere = item.find("anywhere"); anywhere != item.end()) {
+    if (!anywhere->is_boolean())
+      fail("'anywhere' is neither true nor false");
+    info.isAnywhere = anywhere->get<bool>();
+  }
   auto shape = item.find("shape");
   if (shape == item.end() || !shape->is_array())
     fail("'shape' is not a list");

@@ -19,6 +19,8 @@ struct TensorInfo {
   /// Names of those sizes; empty for others and where there is none.
   std::vector<std::string> symbols;
   uint64_t bytes = 0;
+  /// Of an input, whether it need not be aligned.
+  bool isAnywhere = false;
 
   bool isFixed() const;
   uint64_t elementBytes() const;

@@ -138,7 +138,7 @@ private:
   void *placeOutput(int32_t index, const int64_t *dims, size_t rank);
   int32_t checkGuards();
   void setShapes(const int64_t *const *dims);
-  bool isUsable(const void *memory) const;
+  bool isUsable(const void *memory, uint64_t alignment) const;
   std::vector<void *> takeInputs(const void *const *inputs);
   std::vector<void *> askForOutputs();
   std::vector<void *> chooseOutputs(const std::vector<void *> &wanted,

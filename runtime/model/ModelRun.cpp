@@ -224,10 +224,10 @@ void Model::setShapes(const int64_t *const *dims) {
 }
 
 /// Whether code can work on this memory of the caller as it does on the
-/// model's own.
-bool Model::isUsable(const void *memory) const {
+/// model's own, as which it should be aligned.
+bool Model::isUsable(const void *memory, uint64_t alignment) const {
   return memory && !metadata.guardBytes &&
-         reinterpret_cast<uintptr_t>(memory) % metadata.alignment == 0;
+         reinterpret_cast<uintptr_t>(memory) % alignment == 0;
 }
 
 /// Inputs of fixed size are copied to where the accelerator reaches them, if
@@ -238,8 +238,10 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
   for (size_t i = 0; i < pointers.size(); ++i) {
     const TensorInfo &info = metadata.inputs[i];
     const void *given = inputs ? inputs[i] : nullptr;
+    uint64_t alignment =
+        info.isAnywhere ? info.elementBytes() : metadata.alignment;
     if (pointers[i]) {
-      if (programs.empty() && isUsable(given))
+      if (programs.empty() && isUsable(given, alignment))
         pointers[i] = const_cast<void *>(given);
       else if (given && given != pointers[i])
         std::memcpy(pointers[i], given, info.bytes);
@@ -253,7 +255,7 @@ std::vector<void *> Model::takeInputs(const void *const *inputs) {
                        "input '" + info.name + "' of shape " +
                            info.shapeText() + " has no memory of its own");
     pointers[i] = const_cast<void *>(given);
-    if (isUsable(given))
+    if (isUsable(given, alignment))
       continue;
     pointers[i] =
         allocate(info.elementBytes(), shapes[i].data(), shapes[i].size());
@@ -304,7 +306,7 @@ Model::chooseOutputs(const std::vector<void *> &wanted,
   for (size_t i = 0; i < inputs.size(); ++i)
     take(inputs[i], *metadata.inputs[i].bytesOf(shapes[i].data()));
   for (size_t i = 0; i < pointers.size(); ++i)
-    if (pointers[i] && isUsable(wanted[i]) &&
+    if (pointers[i] && isUsable(wanted[i], metadata.alignment) &&
         take(wanted[i], metadata.outputs[i].bytes))
       pointers[i] = wanted[i];
   return pointers;

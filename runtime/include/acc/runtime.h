@@ -153,7 +153,8 @@ void *acc_model_output_data(acc_model *model, int32_t index);
 /// Runs the model once, if the sizes of its inputs are fixed. The arrays hold a
 /// pointer per input and output; a null array or pointer stands for the model's
 /// own memory of it. Native code works on memory that is aligned as the model's
-/// own is without copying it: the inputs must not change during the run, and
+/// own is without copying it, and on inputs that it reads a few times however
+/// they are aligned: the inputs must not change during the run, and
 /// what a run that fails leaves in the outputs means nothing.
 acc_status acc_model_run(acc_model *model, const void *const *inputs,
                          void *const *outputs);

@@ -19,6 +19,7 @@ from acc.interruptible import interruptible
 from acc.passes import Pass, host, te, upstream
 from acc.passmanager import PassManager
 from acc.targets.cpu.chunks import make_loop_schedules, parallel_loops
+from acc.targets.cpu.inputs import readable_anywhere
 from acc.targets.cpu.schedule import Processor, make_cpu_schedules
 from acc.targets.cpu.target import CpuOptions
 
@@ -34,6 +35,7 @@ __all__ = [
     "make_llvm",
     "make_te",
     "parallel_loops",
+    "readable_anywhere",
     "uses_threads",
     "workspace_bytes",
 ]
