@@ -11,6 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import acc
+from acc.schedule import Footprint, Hardware, Schedule, Unschedulable, estimate, random_schedule
+from acc.targets.vta import Vta, VtaOptions
 from acc.targets.vta.pools import Pool, Window
 from acc.targets.vta.profile import profile
 
@@ -82,6 +84,33 @@ def test_axes_apart(seed: int, first: int, config: str, tmp_path: Path, monkeypa
     monkeypatch.setattr(Pool, "first_axis", choose)
     shape, attributes = random_pool(10 * seed + 5 * first + list(CONFIGS).index(config))
     run_on_all(pool(shape, **attributes), config, tmp_path / "model.so")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_schedule(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is legal compiles, whatever it tiles, and moves the bytes that are predicted or fewer."""
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(Pool, "first_axis", lambda windows, *_: seed % 2 if windows.rows.taps > 1 else None)
+    shape, attributes = random_pool(seed)
+    predicted = 0
+
+    def choose(footprint: Footprint, hardware: Hardware) -> Schedule:
+        nonlocal predicted
+        for vthreads in (int(rng.choice([2, 4])), 1):
+            schedule = random_schedule(footprint, hardware, rng, vthreads, split_window=True)
+            if schedule is not None:
+                predicted = sum(estimate(schedule, footprint, hardware).dram_bytes.values())
+                return schedule
+        raise Unschedulable("nothing fits")
+
+    model = pool(shape, **attributes)
+    path = tmp_path / "model.so"
+    acc.compile(model, Vta(VtaOptions(TINY if seed % 3 else None, schedule=choose))).save(path)
+    inputs = {"x": rng.integers(-128, 128, shape).astype(np.int8)}
+    with acc.load(path, sanitize=True) as executable:
+        np.testing.assert_array_equal(executable.run(inputs)["y"], acc.compile(model).run(inputs)["y"])
+    moved = (layer.dram_bytes for layer in profile(path).layers)
+    assert sum(count for by_memory in moved for memory, count in by_memory.items() if memory != "uop") <= predicted
 
 
 @pytest.mark.circuit

@@ -121,15 +121,24 @@ def _by_argument(values: Mapping[int, int], footprint: Footprint, what: str) -> 
     return {arg: _integer(values[arg], f"{what} of argument {arg}") for arg in reads if arg in values}
 
 
+def is_moved(buffer: Buffer, footprint: Footprint) -> bool:
+    """Whether a buffer holds other elements for other tiles of what is summed."""
+    return bool(buffer.axes & {axis.name for axis in footprint.reductions})
+
+
+def _beside(buffer: Buffer, footprint: Footprint) -> list[Buffer]:
+    """The buffers of the same argument, which has one level for all of them."""
+    return [b for b in footprint.buffers if b is buffer or (b.arg is not None and b.arg == buffer.arg)]
+
+
 def earliest_level(buffer: Buffer, footprint: Footprint) -> int:
-    """The outermost level at which a buffer can be filled, while what is summed is tiled."""
-    summed = {axis.name for axis in footprint.reductions}
-    return 0 if buffer.anchor or not buffer.axes & summed else 1
+    """The outermost level at which an argument's buffers can be filled, while what is summed is tiled."""
+    return int(any(is_moved(b, footprint) and not b.anchor for b in _beside(buffer, footprint)))
 
 
 def latest_level(buffer: Buffer, footprint: Footprint) -> int:
-    """The innermost level at which a buffer can be filled, while what is summed is tiled."""
-    return int(bool(buffer.axes & {axis.name for axis in footprint.reductions}))
+    """The innermost level at which an argument's buffers can be filled, while what is summed is tiled."""
+    return int(any(is_moved(b, footprint) for b in _beside(buffer, footprint)))
 
 
 def _levels(schedule: Schedule, footprint: Footprint, summed: bool) -> dict[int, int]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from acc.schedule.footprint import Buffer, Footprint, Form
 from acc.schedule.hardware import Array, Hardware, Memory, Transfer, Work
-from acc.schedule.language import IllegalSchedule, Schedule, complete, earliest_level, latest_level
+from acc.schedule.language import IllegalSchedule, Schedule, complete, earliest_level, is_moved, latest_level
 
 __all__ = ["Estimate", "Evaluation", "Grid", "Space", "Variant", "estimate", "fits", "tile_sizes"]
 
@@ -219,6 +219,7 @@ def _variants(footprint: Footprint, vthreads: int) -> Iterator[Variant]:
     movable = [axis.name for axis in footprint.parallel[1:] if axis.extent > 1]
     fixed = [axis.name for axis in footprint.parallel if axis.name not in movable]
     leaders = footprint.leaders
+    moves = [is_moved(buffer, footprint) for buffer in footprint.buffers]
     choices: list[tuple[int, ...]] = []
     for index, buffer in enumerate(footprint.buffers):
         first, last = earliest_level(buffer, footprint), latest_level(buffer, footprint)
@@ -237,7 +238,8 @@ def _variants(footprint: Footprint, vthreads: int) -> Iterator[Variant]:
             of_all = tuple(slots[leader] for leader in leaders)
             for order in itertools.permutations(movable):
                 for levels in itertools.product(*choices):
-                    of_each = tuple(levels[leader] for leader in leaders)
+                    # What tiles of the sum have in common is filled in front of them at any level.
+                    of_each = tuple(levels[leader] * moved for leader, moved in zip(leaders, moves, strict=True))
                     yield Variant((*fixed, *order), axis, vthreads, of_each, of_all)
 
 
@@ -395,7 +397,7 @@ class Evaluation:
         slots: dict[int, int] = {}
         for buffer, level, count in zip(footprint.buffers, variant.levels, variant.slots, strict=True):
             if buffer.arg is not None:
-                levels[buffer.arg] = level if summed else 0
+                levels[buffer.arg] = max(level if summed else 0, levels.get(buffer.arg, 0))
                 slots[buffer.arg] = count
         return Schedule(tiles, variant.order, variant.vthread_axis, variant.vthreads, levels, slots)
 
@@ -472,7 +474,10 @@ def estimate(schedule: Schedule, footprint: Footprint, hardware: Hardware) -> Es
     """What a schedule makes a kernel do; raises IllegalSchedule if the kernel or the hardware cannot have it."""
     whole = complete(schedule, footprint)
     grid = Grid(footprint, {name: [size] for name, size in whole.tiles.items()}, hardware)
-    levels = tuple(0 if buffer.arg is None else whole.levels[buffer.arg] for buffer in footprint.buffers)
+    levels = tuple(
+        0 if buffer.arg is None else whole.levels[buffer.arg] * is_moved(buffer, footprint)
+        for buffer in footprint.buffers
+    )
     slots = tuple(1 if buffer.arg is None else whole.slots[buffer.arg] for buffer in footprint.buffers)
     evaluation = Evaluation(grid, Variant(whole.order, whole.vthread_axis, whole.vthreads, levels, slots))
     memories = _memories(footprint, hardware)
