@@ -15,7 +15,7 @@ from acc.dtypes import element_type
 from acc.frontend.definitions import Builder, Definition, Definitions, check_zero
 from acc.frontend.problems import Unsupported
 
-__all__ = ["BLOCK_OPERATORS"]
+__all__ = ["BLOCK_OPERATORS", "GATHER_DEQUANTIZED"]
 
 
 def _unpacked(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
@@ -62,7 +62,8 @@ class _Table:
     Attributes:
         integers: all of them, none of which is negative, in the shape of the table.
         bits: how many each needs.
-        scales, zeros: in the shape of the table, but with one element for each block along `axis`.
+        scales, zeros: in the shape of the table, but with one element for each block along `axis`, and one for all
+            along other axes where it is the same.
         axis: along which there are blocks.
         block: how many elements a block has, the last one maybe fewer.
     """
@@ -92,7 +93,7 @@ class _Table:
         piece, so that unpacking a block gives one piece after the other and moves nothing.
         """
         axis, size = self.axis, self.integers.shape[self.axis]
-        blocks, piece = self.scales.shape[axis], -(-self.block // self.parts)
+        blocks, piece = -(-size // self.block), -(-self.block // self.parts)
         missing = [(0, 0)] * self.integers.ndim
         missing[axis] = (0, blocks * self.block - size)
         before, behind = self.integers.shape[:axis], self.integers.shape[axis + 1 :]
@@ -105,12 +106,17 @@ class _Table:
         return np.bitwise_or.reduce(shifted, axis=-1)
 
 
+def _block_size(block: int, size: int) -> int:
+    """How many elements a block has that may be said to be longer than the axis."""
+    return max(1, min(block, size))
+
+
 def _read_table(b: Builder) -> _Table:
     table, scales = b.elements(0, "the table"), b.elements(2, "the scales")
     packed = table.dtype == np.uint8
     element = element_type(table.dtype)
     bits = b.attribute("bits", 4) if packed else element.bits
-    if packed:
+    if packed and table.ndim:
         table = _unpacked(table, bits, table.shape[-1] * 8 // bits)
     axis, block = b.attribute("quantize_axis", 1), b.attribute("block_size", 128)
     if not -table.ndim <= axis < table.ndim or block <= 0:
@@ -121,7 +127,7 @@ def _read_table(b: Builder) -> _Table:
     zeros = np.full(scales.shape, 1 << (bits - 1) if packed else 0, np.int16)
     if b.has(3):
         zeros = b.elements(3, "the zero points")
-        if packed:
+        if packed and zeros.ndim and scales.ndim:
             zeros = _unpacked(zeros, bits, scales.shape[-1])
     expected = (*table.shape[:axis], -(-table.shape[axis] // block), *table.shape[axis + 1 :])
     if scales.shape != expected:
@@ -129,11 +135,10 @@ def _read_table(b: Builder) -> _Table:
     if zeros.shape != expected:
         raise Unsupported(f"scales have shape {list(expected)} but zero points {list(zeros.shape)}")
     integers, zeros = (array.astype(np.int16) - least for array in (table, zeros))
-    return _Table(integers.astype(np.uint8), bits, scales, zeros, axis, block)
+    return _Table(integers.astype(np.uint8), bits, scales, zeros, axis, _block_size(block, table.shape[axis]))
 
 
 def _gather_blocks(b: Builder) -> str:
-    """Rows of a table of a few bits. Only what is gathered becomes reals."""
     table, along = _read_table(b), b.attribute("gather_axis", 0)
     rank = table.integers.ndim
     if not -rank <= along < rank:
@@ -142,19 +147,29 @@ def _gather_blocks(b: Builder) -> str:
     if along == table.axis:
         # Elements of a block go to different places, each of which would have to look its scale up.
         return b.op("Gather", b.constant(table.reals()), b.input(1), axis=along)
+    return _gather_rows(b, table, along)
+
+
+def _gather_rows(b: Builder, table: _Table, along: int) -> str:
+    """What indices, input 1, say of a table along another axis than that of blocks. Only that becomes reals."""
+    rank = table.integers.ndim
 
     def rows(array: np.ndarray, axis: int = along) -> str:
         return b.op("Gather", b.constant(array), b.input(1), axis=axis)
 
     # The axis of blocks in what is gathered, and the axes behind it.
-    axis = table.axis + (b.rank(1) - 1 if along < table.axis else 0)
-    behind = rank - table.axis - 1 + (b.rank(1) - 1 if along > table.axis else 0)
+    more = b.rank(1) - 1
+    axis = table.axis + (more if along < table.axis else 0)
+    behind = rank - table.axis - 1 + (more if along > table.axis else 0)
 
     def of_blocks(array: np.ndarray) -> str:
         """One number for each block, as it broadcasts with the pieces of blocks."""
-        numbers = np.float32(array.flat[0]) if array.size and np.all(array == array.flat[0]) else None
-        if numbers is not None:
-            return b.number(float(numbers), np.float32)
+        if array.size and np.all(array == array.flat[0]):
+            return b.number(float(np.float32(array.flat[0])), np.float32)
+        if array.shape[along] == 1:
+            shape = [*array.shape[:along], *[1] * b.rank(1), *array.shape[along + 1 :]]
+            shape[axis + 1 : axis + 1] = [1, 1]
+            return b.constant(array.reshape(shape).astype(np.float32))
         return b.op("Unsqueeze", b.cast(rows(array), np.float32), b.integers(axis + 1, axis + 2))
 
     # [..., blocks, pieces, size of a piece, ...]
@@ -179,9 +194,42 @@ def _gather_blocks(b: Builder) -> str:
     return join(real, axis, blocks * table.block, table.integers.shape[table.axis])
 
 
+def _gather_dequantized(b: Builder) -> str:
+    """What DequantizeLinear makes of constants and Gather then chooses from (`acc.frontend.dequantized_tables`)."""
+    integers, scales = b.elements(0, "the table"), b.elements(2, "the scale")
+    wrong = scales[~np.isfinite(scales.astype(np.float32))]
+    if wrong.size:
+        raise Unsupported(f"the scale '{b.node.inputs[2]}' holds {wrong[0]}, which is not a finite number")
+    zeros = b.elements(3, "the zero point") if b.has(3) else np.zeros(scales.shape, integers.dtype)
+    along, axis, block = b.attribute("gather_axis"), b.attribute("quantize_axis"), b.attribute("block_size")
+    if not block:
+        # Any axis but that of the indices can be the one of blocks. Blocks are short only if all others have one scale.
+        shape = [1] * integers.ndim
+        if scales.size > 1:
+            shape[axis] = scales.size
+        scales, zeros = scales.reshape(shape), zeros.reshape(shape)
+        others = [other for other in range(integers.ndim) if other != along]
+        axis = max(others, key=lambda other: (shape[other] == 1, other))
+        block = integers.shape[axis] if shape[axis] == 1 else 1
+    element = element_type(integers.dtype)
+    least = 0 if element.kind == "uint" else -(1 << (element.bits - 1))
+    integers, zeros = (array.astype(np.int16) - least for array in (integers, zeros))
+    # Integers with a scale of their own have no neighbour to share a byte with.
+    bits = element.bits if block > 1 else 8
+    block = _block_size(block, integers.shape[axis])
+    return _gather_rows(b, _Table(integers.astype(np.uint8), bits, scales, zeros, axis, block), along)
+
+
 BLOCK_OPERATORS: Definitions = {
     "MatMulNBits": Definition.of(
         _block_product, *("N", "K", "bits", "block_size", "weight_prepacked"), ignored=("accuracy_level",)
     ),
     "GatherBlockQuantized": Definition.of(_gather_blocks, "bits", "block_size", "quantize_axis", "gather_axis"),
 }
+
+GATHER_DEQUANTIZED = Definition.of(_gather_dequantized, "gather_axis", "quantize_axis", "block_size")
+"""Inputs: a table of constant integers, indices, scales and zero points, as DequantizeLinear and Gather have them.
+
+Attributes: the axis of Gather, that of DequantizeLinear, its size of blocks or 0, none of them negative. Blocks do not
+lie along the axis of Gather, and a table has another axis.
+"""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from acc.frontend.attention_operators import ATTENTION_OPERATORS
-from acc.frontend.block_operators import BLOCK_OPERATORS
+from acc.frontend.block_operators import BLOCK_OPERATORS, GATHER_DEQUANTIZED
 from acc.frontend.definitions import Definition
+from acc.frontend.dequantized_tables import GatheredTable
 from acc.frontend.fused_operators import FUSED_OPERATORS
 from acc.frontend.grids import AFFINE_GRID
 from acc.frontend.learning_operators import LEARNING_OPERATORS
@@ -34,6 +35,8 @@ DEFINED.update(((LEARNING, name), definition) for name, definition in LEARNING_O
 
 def definition_of(node: Node) -> Definition | None:
     """What a node means by other operators, if that is all that is known of it."""
+    if isinstance(node, GatheredTable):
+        return GATHER_DEQUANTIZED
     if not node.domain and is_old(node.op_type, node.opset):
         return OLD_OPERATORS[node.op_type]
     return DEFINED.get((node.domain, node.op_type))

@@ -20,6 +20,7 @@ from acc.frontend.call import Call, Operator, Tensor, check_node, dtype_of, elem
 from acc.frontend.control import UNROLLED, TooManyTurns
 from acc.frontend.defined import definition_of
 from acc.frontend.definitions import OPSET
+from acc.frontend.dequantized_tables import gather_integers
 from acc.frontend.emitter import CHECK, Emitter, Quantization
 from acc.frontend.exact import evaluate
 from acc.frontend.folding import Constants, NotComputed
@@ -117,7 +118,7 @@ def import_onnx(
 
     def attempt(problems: Problems, assumed: bool | None) -> tuple[_Importer, Graph]:
         graph = freeze(read_graph(proto, problems), values or {}, problems)
-        return _Importer(graph, storage, shapes or {}, problems, symbolic, cpu, assumed), graph
+        return _Importer(gather_integers(graph), storage, shapes or {}, problems, symbolic, cpu, assumed), graph
 
     importer, graph = attempt(problems, None)
     try:
