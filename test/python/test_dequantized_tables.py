@@ -109,6 +109,18 @@ def test_indices_may_be_constants() -> None:
     np.testing.assert_array_equal(result, table.reals[[8, -9]])
 
 
+def test_tables_may_be_results_of_constant_nodes() -> None:
+    table = Table("uint4", (9, 32), 1, 16)
+    graph = (model := table.model(0, [2])).graph
+    nodes = [helper.make_node("Constant", [], [tensor.name], value=tensor) for tensor in graph.initializer]
+    nodes.extend(graph.node)
+    for field, content in (("initializer", []), ("node", nodes)):
+        graph.ClearField(field)
+        getattr(graph, field).extend(content)
+    (result,) = acc.compile(model).run({"i": np.array([8, 0])}).values()
+    np.testing.assert_array_equal(result, table.reals[[8, 0]])
+
+
 def test_one_index_may_be_a_scalar() -> None:
     table = Table("int4", (9, 32), 1, 16)
     (result,) = acc.compile(table.model(0, [])).run({"i": np.array(4)}).values()

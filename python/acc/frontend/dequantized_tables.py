@@ -34,6 +34,11 @@ def gather_integers(graph: Graph) -> Graph:
     for node in graph.nodes:
         if _is(node, "Gather") and len(node.inputs) == 2:
             gathers.setdefault(node.inputs[0], []).append(node)
+    constants = graph.initializers | {
+        node.outputs[0]: node.attributes["value"].t
+        for node in graph.nodes
+        if _is(node, "Constant") and "value" in node.attributes
+    }
     joined: dict[int, Node | None] = {}
     for node in graph.nodes:
         if not _is(node, "DequantizeLinear") or len(node.outputs) != 1:
@@ -41,7 +46,7 @@ def gather_integers(graph: Graph) -> Graph:
         readers = gathers.get(node.outputs[0], [])
         if not readers or reads[node.outputs[0]] != len(readers):
             continue
-        found = [_join(node, reader, graph.initializers) for reader in readers]
+        found = [_join(node, reader, constants) for reader in readers]
         if all(found):
             joined |= {id(node): None} | {id(reader): new for reader, new in zip(readers, found, strict=True)}
     nodes = (joined.get(id(node), node) for node in graph.nodes)
@@ -52,9 +57,9 @@ def _is(node: Node, op_type: str) -> bool:
     return not node.domain and node.op_type == op_type
 
 
-def _join(dequantize: Node, gather: Node, initializers: Mapping[str, TensorProto]) -> Node | None:
+def _join(dequantize: Node, gather: Node, constants: Mapping[str, TensorProto]) -> Node | None:
     """A gather of integers; None for tables that it cannot have. What is wrong with these is said of the nodes."""
-    given = [initializers.get(name) for name in dequantize.inputs if name]
+    given = [constants.get(name) for name in dequantize.inputs if name]
     if None in given or not 2 <= len(given) <= 3 or dequantize.attributes.keys() - {"axis", "block_size"}:
         return None
     table, scale, *zero = (tensor for tensor in given if tensor is not None)
