@@ -150,3 +150,25 @@ def test_a_scale_that_is_no_number_is_refused() -> None:
     table.scales[3] = np.nan
     with pytest.raises(acc.ModelError, match="scale 's' holds nan, which is not a finite number"):
         acc.compile(table.model(0, [2]))
+
+
+@pytest.mark.parametrize(
+    ("node", "attribute", "message"),
+    [
+        ("dequantize", {"axis": 0.5}, "attribute 'axis'"),
+        ("gather", {"axis": "rows"}, "attribute 'axis'"),
+        ("gather", {"other": 1}, "attribute 'other'"),
+        ("gather", {"axis": 2}, "axis"),
+        ("dequantize", {"axis": 1}, "there are 9 scales but axis 1 has 8 elements"),
+        ("dequantize", {"block_size": 4}, "scales"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_nodes(node: str, attribute: dict[str, Any], message: str) -> None:
+    model = Table("int8", (9, 8), 0).model(0, [2])
+    (found,) = (each for each in model.graph.node if each.name == node)
+    ((name, value),) = attribute.items()
+    kept = [each for each in found.attribute if each.name != name]
+    found.ClearField("attribute")
+    found.attribute.extend([*kept, helper.make_attribute(name, value)])
+    with pytest.raises(acc.ModelError, match=rf"node '{node}'.*{message}"):
+        acc.compile(model)

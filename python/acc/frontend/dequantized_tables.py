@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from onnx import TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper
 
 from acc.dtypes import BY_ONNX
 from acc.frontend.model import Graph, Node
@@ -60,7 +60,11 @@ def _is(node: Node, op_type: str) -> bool:
 def _join(dequantize: Node, gather: Node, constants: Mapping[str, TensorProto]) -> Node | None:
     """A gather of integers; None for tables that it cannot have. What is wrong with these is said of the nodes."""
     given = [constants.get(name) for name in dequantize.inputs if name]
-    if None in given or not 2 <= len(given) <= 3 or dequantize.attributes.keys() - {"axis", "block_size"}:
+    known = gather.attributes.keys() <= {"axis"} and dequantize.attributes.keys() <= {"axis", "block_size"}
+    attributes = (*gather.attributes.values(), *dequantize.attributes.values())
+    if not known or any(attribute.type != AttributeProto.INT for attribute in attributes):
+        return None
+    if None in given or not 2 <= len(given) <= 3:
         return None
     table, scale, *zero = (tensor for tensor in given if tensor is not None)
     element, real = BY_ONNX.get(table.data_type), BY_ONNX.get(scale.data_type)
@@ -71,9 +75,8 @@ def _join(dequantize: Node, gather: Node, constants: Mapping[str, TensorProto]) 
     if any(tensor.data_type != table.data_type or tensor.dims != scale.dims for tensor in zero):
         return None
     shape, scales = list(table.dims), list(scale.dims)
-    along, axis, block = _integer(gather, "axis", 0), _integer(dequantize, "axis", 1), 0
-    if "block_size" in dequantize.attributes:
-        block = _integer(dequantize, "block_size", 0)
+    along, axis = _integer(gather, "axis", 0), _integer(dequantize, "axis", 1)
+    block = _integer(dequantize, "block_size", 0)
     rank = len(shape)
     if rank < 2 or 0 in shape or not -rank <= along < rank:
         return None
@@ -89,12 +92,12 @@ def _join(dequantize: Node, gather: Node, constants: Mapping[str, TensorProto]) 
             return None
     elif scales not in ([], [1], [shape[axis]]):
         return None
-    attributes = {"gather_axis": along, "quantize_axis": axis, "block_size": block}
+    axes = {"gather_axis": along, "quantize_axis": axis, "block_size": block}
     both = replace(
         gather,
         op_type="DequantizeLinear and Gather",
         inputs=(dequantize.inputs[0], gather.inputs[1], *dequantize.inputs[1:]),
-        attributes={name: helper.make_attribute(name, value) for name, value in attributes.items()},
+        attributes={name: helper.make_attribute(name, value) for name, value in axes.items()},
     )
     return GatheredTable(**{field.name: getattr(both, field.name) for field in fields(Node)})
 
