@@ -94,10 +94,23 @@ class SoftmaxPattern : public OpConversionPattern<SoftmaxOp> {
     rewriter.replaceOp(
         op,
         s.createResult({{powers, s.whole}, {total, s.kept}},
-                       [](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
-                         return arith::DivFOp::create(inner, x[0], x[1]);
+                       [&](ImplicitLocOpBuilder &inner, ValueRange x) -> Value {
+                         return divide(inner, x[0], x[1], op);
                        }));
     return success();
+  }
+
+private:
+  /// Along the last axis all elements of a vector have the same divisor, whose
+  /// reciprocal is computed once for all of them.
+  static Value divide(ImplicitLocOpBuilder &b, Value x, Value total,
+                      SoftmaxOp op) {
+    int64_t rank = cast<RankedTensorType>(op.getType()).getRank();
+    if (static_cast<int64_t>(op.getAxis()) != rank - 1)
+      return arith::DivFOp::create(b, x, total);
+    Value one =
+        arith::ConstantOp::create(b, b.getFloatAttr(total.getType(), 1.0));
+    return arith::MulFOp::create(b, x, arith::DivFOp::create(b, one, total));
   }
 };
 

@@ -57,8 +57,21 @@ func.func @softmax(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   // CHECK: arith.subf
   // CHECK-NEXT: math.exp
   // CHECK: arith.addf
-  // CHECK: arith.divf
+  // CHECK: %[[SHARE:.*]] = arith.divf %{{.*}}, %{{.*}} : f32
+  // CHECK: arith.mulf %{{.*}}, %[[SHARE]] : f32
   %0 = graph.softmax %x {axis = 1 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+// Along another axis the elements of a vector have different divisors.
+// CHECK-LABEL: @softmax_of_columns
+func.func @softmax_of_columns(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: math.exp
+  // CHECK: arith.divf
+  // CHECK-NOT: arith.mulf
+  %0 = graph.softmax %x {axis = 0 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
 
