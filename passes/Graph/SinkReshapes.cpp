@@ -52,22 +52,23 @@ struct SinkBehindSum : OpRewritePattern<WeightedSumOp> {
   LogicalResult matchAndRewrite(WeightedSumOp op,
                                 PatternRewriter &rewriter) const override {
     RankedTensorType result = op.getType(), rows;
-    for (Value input : op.getInputs())
-      if (ReshapeOp reshape = getSplitRows(input))
+    for (Value input : op.getInputs()) {
+      if (typeOf(input).getShape() != result.getShape()) {
+        if (!repeatsInRows(input))
+          return rewriter.notifyMatchFailure(op, "an operand broadcasts");
+      } else if (ReshapeOp reshape = getSplitRows(input)) {
         if (reshape.getInput().getDefiningOp<RequantizeOp>())
           rows = typeOf(reshape.getInput());
+      }
+    }
     if (!rows)
       return rewriter.notifyMatchFailure(op, "adds no rows of a matrix");
     SmallVector<Value> inputs;
     for (Value input : op.getInputs()) {
       RankedTensorType type = typeOf(input);
       SmallVector<int64_t> shape(rows.getShape());
-      if (repeatsInRows(input) && type != result) {
-        int64_t size = type.getNumElements();
-        shape.assign(1, size);
-      } else if (type.getShape() != result.getShape()) {
-        return rewriter.notifyMatchFailure(op, "an operand broadcasts");
-      }
+      if (type.getShape() != result.getShape())
+        shape.assign(1, type.getNumElements());
       inputs.push_back(
           type.getShape() == ArrayRef<int64_t>(shape)
               ? input

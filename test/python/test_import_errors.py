@@ -105,6 +105,15 @@ def test_no_outputs() -> None:
         (node_model("Dropout", {"x": X}, {"r": np.float32(0.5), "t": np.array(True)}), "training mode"),
         (node_model("MaxPool", {"x": X}, kernel_shape=[5]), "the window spans 5 elements but the padded input has 4"),
         (node_model("MaxPool", {"x": X}, kernel_shape=[2, 2]), "does not fit 1 spatial axes"),
+        (
+            node_model(
+                "MatMulInteger",
+                {"b": np.ones((5, 4), np.uint8)},
+                {"a": np.ones((3, 5), np.uint8), "z": np.ones(2, np.uint8)},
+                order=["a", "b", "z"],
+            ),
+            "zero point 'z' has shape [2], which does not fit 'a' [3, 5]",
+        ),
         (node_model("MaxPool", {"x": X}, kernel_shape=[2], strides=[0]), "attribute 'strides' is [0]"),
         (node_model("MaxPool", {"x": X}, kernel_shape=[2], pads=[-1, 0]), "attribute 'pads' is [-1, 0]"),
         (node_model("MaxPool", {"x": X}, kernel_shape=[2], pads=[2, 2]), "window 0 along spatial axis 0 holds"),

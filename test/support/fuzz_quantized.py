@@ -209,7 +209,8 @@ class Builder:
 
     def bias(self, size: int, x: Grid, w: Grid, scale: float) -> tuple[str, np.ndarray]:
         array = self.rng.normal(0, scale, size).astype(np.float32)
-        if self.chance(0.3) or x.axis is not None:
+        # A depthwise image may have a scale for each of its channels, which are not those of the results.
+        if self.chance(0.3) or x.axis is not None or (x.scale * w.scale).size not in (1, size):
             return self.constant(array), array
         grid = Grid("int32", (x.scale * w.scale).astype(np.float32), np.zeros_like(w.zero), 0 if w.scale.ndim else None)
         stored = grid.quantize(array)

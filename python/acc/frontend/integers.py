@@ -82,7 +82,7 @@ def _read_bytes(call: Call, index: int, zero: int, axis: int) -> _Bytes | None:
     """Operand `index` and its zero point, input `zero`, along `axis`; None if these are no bytes."""
     given = call.tensor(index)
     if isinstance(given, np.ndarray):
-        return _known_bytes(call, given, zero, axis)
+        return _known_bytes(call, given, index, zero, axis)
     value = call.operand(index)
     element = element_of(value)
     if not isinstance(element, ir.IntegerType) or element.width != 8:
@@ -99,12 +99,17 @@ def _read_bytes(call: Call, index: int, zero: int, axis: int) -> _Bytes | None:
     return _Bytes(value, call.emit("sub", [moved, call.literal(np.asarray(base, np.int32))]) if base else moved)
 
 
-def _known_bytes(call: Call, array: np.ndarray, zero: int, axis: int) -> _Bytes | None:
+def _known_bytes(call: Call, array: np.ndarray, index: int, zero: int, axis: int) -> _Bytes | None:
     """A constant operand, without its zero point where the difference is bytes, too."""
     known = call.tensor(zero) if call.has(zero) else np.zeros((), np.int32)
     if array.dtype not in (np.int8, np.uint8) or not isinstance(known, np.ndarray):
         return None
     aligned = _aligned(call, zero, known, axis, array.ndim).astype(np.int32)
+    if any(size not in (1, whole) for size, whole in zip(aligned.shape, array.shape, strict=False)):
+        point, operand = call.node.inputs[zero], call.node.inputs[index]
+        raise Unsupported(
+            f"zero point '{point}' has shape {list(known.shape)}, which does not fit '{operand}' {list(array.shape)}"
+        )
     centred = array.astype(np.int16) - aligned.astype(np.int16)
     if centred.min(initial=0) >= -128 and centred.max(initial=0) <= 127:
         return _Bytes(centred.astype(np.int8), None)

@@ -52,6 +52,22 @@ func.func @broadcast(%p: tensor<2x1x4x6x!a>, %q: tensor<3x6x5x!b>, %r: tensor<6x
   return %y, %z : tensor<2x3x4x5x!y>, tensor<4x5x!y>
 }
 
+// What is added to one row may have more than that: the reshape stays where it is.
+// CHECK-LABEL: func.func @broadcast_sum(
+// CHECK: graph.weighted_sum {{.*}} -> tensor<1x1x3xi32>
+func.func @broadcast_sum(%p: tensor<1x1x2x!a>, %o: tensor<1x1x3x!a>) -> tensor<1x1x3x!y> {
+  %x = graph.dequantize_linear %p : (tensor<1x1x2x!a>) -> tensor<1x1x2xf32>
+  %r = graph.dequantize_linear %o : (tensor<1x1x3x!a>) -> tensor<1x1x3xf32>
+  %wq = graph.constant dense<[[1], [3]]> : tensor<2x1xi8> : tensor<2x1x!quant.uniform<i8:f32, 0.05>>
+  %w = graph.dequantize_linear %wq : (tensor<2x1x!quant.uniform<i8:f32, 0.05>>) -> tensor<2x1xf32>
+  %g = graph.mat_mul %x, %w : (tensor<1x1x2xf32>, tensor<2x1xf32>) -> tensor<1x1x1xf32>
+  %gq = graph.quantize_linear %g : (tensor<1x1x1xf32>) -> tensor<1x1x1x!y>
+  %gd = graph.dequantize_linear %gq : (tensor<1x1x1x!y>) -> tensor<1x1x1xf32>
+  %s = graph.add %gd, %r : (tensor<1x1x1xf32>, tensor<1x1x3xf32>) -> tensor<1x1x3xf32>
+  %y = graph.quantize_linear %s : (tensor<1x1x3xf32>) -> tensor<1x1x3x!y>
+  return %y : tensor<1x1x3x!y>
+}
+
 // A bias and a residual connection behind the product of a sequence are sums of matrices: the reshape comes last.
 // CHECK-LABEL: func.func @sums_of_sequences(
 // CHECK: %[[P:.*]] = graph.gemm_integer
