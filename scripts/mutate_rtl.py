@@ -27,9 +27,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "hardware" / "rtl"
-# Seconds of processor time, many times what a run takes, after which one that no watchdog of the circuit ends is
-# taken to hang.
-LIMIT_SECONDS = 100
+# Seconds of processor time, a few times what a run takes in which nothing is noticed (280), after which one that no
+# watchdog of the circuit ends is taken to hang.
+LIMIT_SECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,13 @@ MUTATIONS = (
         "inps[BEFORE*INP_ELEM+LANE*INP_BITS+:INP_BITS], own_q",
         "inps[BEFORE*INP_ELEM+b*BLOCK_IN*INP_BITS+:INP_BITS], own_q",
     ),
+    Mutation(
+        "window-kept-in-gemm",
+        "execute",
+        "if (moves[2+BEFORE] || is_gemm[2+BEFORE]) own_q",
+        "if (moves[2+BEFORE]) own_q",
+    ),
+    Mutation("window-moves-too-far", "sequence", "CB'(AHEAD) : CB'(further - 1'b1)", "CB'(AHEAD) : CB'(further)"),
     Mutation("set-adds", "execute", "sets[READ+2] ? '0 : from[2]", "from[2]"),
     Mutation("set-adds-what-is-forwarded", "execute", "same[1] && !sets[READ+1]", "same[1]"),
     Mutation("reset-adds", "execute", "kind[ADD] == KIND_RESET ? '0 : base", "base"),
@@ -185,9 +192,18 @@ MUTATIONS = (
     Mutation("bounds-too-late", "requantize", "bounds5 <= bounds4", "bounds5 <= bounds"),
     Mutation("bias-lost", "requantize", "biased = a + first[F_REQUANTIZE_BIAS+:32]", "biased = a"),
     Mutation("lookup-unsigned", "alu", "32'($signed(looked_up3))", "32'(looked_up3)"),
-    Mutation("lookup-in-the-first-table", "execute", "t_table = imm[ADD][TABLE_BITS-1:0]", "t_table = '0"),
+    Mutation("lookup-in-the-first-table", "execute", "t_table = imm[ADD][TABLE_BITS-1:0]", "t_table = '0", "lookups"),
     Mutation("table-anywhere", "tables", "w_lanes[lane] && (&entry[LOG_UOP_DEPTH-1:WORDS])", "w_lanes[lane]"),
     Mutation("table-beside-lanes", "tables", "w_en && w_lanes[lane] && (", "w_en && ("),
+    Mutation("second-entry-of-a-beat", "tables", "lane = int'(first) + p * NB;", "lane = int'(first);"),
+    Mutation("table-in-aligned-banks", "tables", "LOG_PICK'(b) - w_base[LOG_PICK-1:0]", "LOG_PICK'(b)", "lookups"),
+    Mutation(
+        "bank-of-the-other-lane",
+        "tables",
+        "pick2[LOG_PICK+:LOG_PICK]) : 0)*16+8",
+        "pick2[LOG_PICK-1:0]) : 0)*16+8",
+        "lookups",
+    ),
     Mutation("table-overtaken", "compute", "!HAS_TABLE || used[USER_ALU] == '0", "1'b1", "lookups"),
     Mutation("cross-product-lost", "alu", "{cross2[15:0] + cross2b[15:0], 16'd0}", "{cross2[15:0], 16'd0}"),
     Mutation(

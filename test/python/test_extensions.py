@@ -108,6 +108,8 @@ LOOKUPS = [
     CASE,
     banked(CASE, 1),
     extended(SMALL[1]),
+    # Several tables.
+    replace(CASE, keys=(*CASE.keys, ("LOG_UOP_BUFF_SIZE", 13))),
     staged(CASE, 1, 2, 4),
     replace(staged(CASE, 1, 2, 5), more=(*staged(CASE, 1, 2, 5).more, ("log_acc_banks", 1), ("early_uops", 1))),
 ]
