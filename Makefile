@@ -34,7 +34,7 @@ fuzz: ## N random graphs (1000), float, with open sizes, quantized in turn; SEED
 	@scripts/setup.sh test
 	@PYTHONPATH=python $(PYTHON) test/support/fuzz.py $(or $(N),1000) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
 
-area: ## docs/area.md, area and frequency of five circuits: SEEDS="1" or one number for each, three by default: hours
+area: ## docs/area.md, area and frequency, five circuits routed anew: SEEDS="1" or one number for each, three by default: hours
 	@scripts/setup.sh hardware
 	@PYTHONPATH=python $(PYTHON) scripts/area_table.py $(if $(SEEDS),--seeds $(SEEDS))
 
