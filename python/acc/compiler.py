@@ -234,7 +234,8 @@ def compile_kernels(pipeline: Pipeline, graph: Graph, kernels: Kernels) -> Compi
         image=lowered.image,
         inputs=tuple(
             # Main takes the outputs behind them.
-            replace(info, anywhere=anywhere) for info, anywhere in zip(graph.inputs, lowered.anywhere, strict=False)
+            replace(info, anywhere=anywhere)
+            for info, anywhere in zip(graph.inputs, lowered.anywhere, strict=False)
         ),
         outputs=graph.outputs,
         constants=lowered.constants,
