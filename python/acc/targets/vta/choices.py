@@ -33,7 +33,7 @@ class Choices:
     kernel of its own. folds: the rows and columns of the windows of convolutions that go into lanes, by layer.
     """
 
-    prefetch: int = 8
+    prefetch: int = 16
     alternate: bool = True
     part_cycles: int = 16
     lanes: bool = True
@@ -57,7 +57,7 @@ class Choices:
 
 
 OFFERED: Mapping[str, tuple[Any, ...]] = {
-    "prefetch": (8, 2, 4, 16, 32),
+    "prefetch": (16, 2, 4, 8, 32),
     "alternate": (True, False),
     "part_cycles": (16, 4, 64),
     "lanes": (True, False),
