@@ -21,7 +21,11 @@ _VIEWS = ("memref.subview", "memref.expand_shape", "memref.collapse_shape", "mem
 
 def readable_anywhere(module: ir.Module) -> tuple[bool, ...]:
     """For each argument of main, whether it need not be aligned if it is an input; of a module on buffers."""
-    kernels = {op.attributes["sym_name"].value: op for op in module.body if op.name == "te.kernel"}
+    kernels = {
+        op.attributes["sym_name"].value: op
+        for op in module.body
+        if op.name == "te.kernel" and op.attributes["target"].value == "cpu"
+    }
     function = next(op for op in module.body if op.name == "func.func")
     arguments = function.regions[0].blocks[0].arguments
     return tuple(all(_reads_little(use, kernels) for use in argument.uses) for argument in arguments)
@@ -32,7 +36,10 @@ def _reads_little(use: ir.OpOperand, kernels: Mapping[str, ir.Operation]) -> boo
     if op.name in _VIEWS:
         return all(_reads_little(inner, kernels) for inner in op.results[0].uses)
     if op.name == "te.launch":
-        kernel = kernels[op.attributes["kernel"].value]
+        kernel = kernels.get(op.attributes["kernel"].value)
+        if kernel is None:
+            # The program of an accelerator: it has memory of its own.
+            return False
         parameters = kernel.regions[0].blocks[0].arguments
         return number < len(parameters) and all(_reads_little(inner, kernels) for inner in parameters[number].uses)
     # An image is copied to where a tile wants it, or its elements are read one by one.
