@@ -90,13 +90,23 @@ def test_other_models_find_their_kernels(tuned: tuple[Path, TuningResult], tmp_p
     pipeline = make_pipeline(resolve_targets("vta", SMALL), PipelineOptions())
     (accelerator,) = pipeline.options.accelerators
     known = Log.read(path)
-    for model in (network(), more):
-        graph = pipeline.import_graph(model)
-        state = find_state(known, accelerator, None, graph)
-        assert state is not None
-        kernels = pipeline.make_kernels(dataclasses.replace(graph, module=graph.module.clone()))
-        identities = [d.footprint.identity for d in kernels.decisions if d.footprint is not None]
-        assert any(identity in state.schedules for identity in identities)
+    graph = pipeline.import_graph(more)
+    state = find_state(known, accelerator, None, graph)
+    assert state is not None
+    kernels = pipeline.make_kernels(dataclasses.replace(graph, module=graph.module.clone()))
+    identities = [d.footprint.identity for d in kernels.decisions if d.footprint is not None]
+    assert any(identity in state.schedules for identity in identities)
+
+
+def test_what_was_found_for_a_model_is_complete(tuned: tuple[Path, TuningResult], tmp_path: Path) -> None:
+    """A kernel that the best of a model does not name keeps its default schedule, however quick another is alone."""
+    path = tmp_path / "log"
+    lines = [json.loads(line) for line in tuned[0].read_text().splitlines()]
+    (whole,) = (line for line in lines if line["kind"] == "network" and line["cost"] == tuned[1].best)
+    whole["choice"], whole["cost"] = {"choices": {}, "schedules": {}}, 1
+    path.write_text(tuned[0].read_text() + json.dumps(whole) + "\n")
+    plain = acc.compile(network(), "vta", SMALL).report()
+    assert acc.compile(network(), "vta", SMALL, tuning=path).report() == plain
 
 
 def test_what_is_known_is_not_measured_again(tuned: tuple[Path, TuningResult], tmp_path: Path) -> None:
@@ -148,7 +158,9 @@ def test_an_illegal_schedule_is_named_and_left_out(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     line = next(line for line in lines if line["kind"] == "kernel" and line["name"].startswith("conv"))
     line["choice"]["tiles"]["c"], line["cost"] = 999, 1
-    path.write_text(path.read_text() + json.dumps(line) + "\n")
+    # Where something is known of the model itself, kernels are not asked.
+    kernels = [json.dumps(other) for other in lines if other["kind"] == "kernel"]
+    path.write_text("\n".join([*kernels, json.dumps(line), ""]))
     with pytest.warns(acc.TuningWarning, match=r"the tuned schedule of 'conv_.*' is illegal: a tile of 999"):
         model = acc.compile(network(), "vta", SMALL, tuning=path)
     assert any(layer.target == "vta" for layer in model.report())

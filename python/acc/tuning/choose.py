@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import warnings
@@ -39,25 +40,22 @@ def read_logs(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) 
 
 
 def find_state(log: Log, accelerator: Accelerator, device: DeviceSpec | None, graph: Graph) -> State | None:
-    """What a log knows for an accelerator: all its kernels, and this model if it is there; None if nothing."""
+    """What a log knows for an accelerator: of this model, or, where that is not there, of all kernels; None if nothing.
+
+    What was found for the model is complete: a kernel that it does not name is quickest there by its default schedule,
+    whatever is quickest when that kernel runs alone.
+    """
     timing = canonical(accelerator.timing(device).description)
+    whole = log.best(Key(version(), accelerator.name, timing, "network", network.digest(graph.module)))
+    if whole is not None:
+        with contextlib.suppress(ValueError):
+            return State.from_dict(whole.choice)
     schedules: dict[str, Schedule] = {}
     for record in log.matching(accelerator.name, timing):
         if record.key.kind == "kernel":
-            try:
+            with contextlib.suppress(ValueError):
                 schedules[record.key.what] = Schedule.from_dict(record.choice)
-            except ValueError:
-                continue
-    whole = log.best(Key(version(), accelerator.name, timing, "network", network.digest(graph.module)))
-    state = State({}, {})
-    if whole is not None:
-        try:
-            state = State.from_dict(whole.choice)
-        except ValueError:
-            whole = None
-    if whole is None and not schedules:
-        return None
-    return State(state.choices, {**schedules, **state.schedules})
+    return State({}, schedules) if schedules else None
 
 
 def obey(options: Options, graph: Graph) -> Options:
