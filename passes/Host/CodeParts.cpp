@@ -32,12 +32,11 @@ public:
 private:
   /// Symbols by the module that they belong to, in their order.
   SmallVector<SmallVector<Operation *>> choose();
-  OwningOpRef<ModuleOp> copy(ArrayRef<Operation *> members);
+  OwningOpRef<ModuleOp> copy(unsigned part, ArrayRef<Operation *> members);
 
   ModuleOp module;
   /// What every symbol refers to, in the order of the module.
   llvm::MapVector<Operation *, Symbols> references;
-  Symbols referenced;
   /// Numbers of modules, by the symbols they define.
   DenseMap<Operation *, unsigned> partOf;
   /// What a module refers to that another one defines.
@@ -51,12 +50,15 @@ static bool isDefinition(Operation *op) {
   return function && !function.isExternal();
 }
 
+static bool isLocal(LLVM::Linkage linkage) {
+  return linkage == LLVM::Linkage::Internal ||
+         linkage == LLVM::Linkage::Private;
+}
+
 /// Whether every module may have an object of its own for a symbol.
 static bool isCopied(Operation *op) {
   if (auto global = dyn_cast<LLVM::GlobalOp>(op))
-    return global.getConstant() &&
-           (global.getLinkage() == LLVM::Linkage::Internal ||
-            global.getLinkage() == LLVM::Linkage::Private);
+    return global.getConstant() && isLocal(global.getLinkage());
   return isa<LLVM::LLVMFuncOp>(op) && !isDefinition(op);
 }
 
@@ -74,11 +76,12 @@ CodeParts::CodeParts(ModuleOp module) : module(module) {
           if (symbol != &op)
             found.insert(symbol);
   }
-  for (auto &[op, found] : references)
-    referenced.insert_range(found);
 }
 
 SmallVector<SmallVector<Operation *>> CodeParts::choose() {
+  Symbols referenced;
+  for (auto &[op, found] : references)
+    referenced.insert_range(found);
   llvm::EquivalenceClasses<Operation *> together;
   for (auto &[op, found] : references) {
     if (isCopied(op))
@@ -112,28 +115,28 @@ SmallVector<SmallVector<Operation *>> CodeParts::choose() {
 
 /// Makes a function known to the linker that was its module's own.
 static void expose(LLVM::LLVMFuncOp function) {
-  if (function.getLinkage() != LLVM::Linkage::Internal &&
-      function.getLinkage() != LLVM::Linkage::Private)
+  if (!isLocal(function.getLinkage()))
     return;
   function.setLinkage(LLVM::Linkage::External);
   function.setVisibility_(LLVM::Visibility::Hidden);
   function.setDsoLocal(true);
 }
 
-OwningOpRef<ModuleOp> CodeParts::copy(ArrayRef<Operation *> members) {
-  OwningOpRef<ModuleOp> part = ModuleOp::create(module.getLoc());
-  OpBuilder builder = OpBuilder::atBlockEnd(part->getBody());
+OwningOpRef<ModuleOp> CodeParts::copy(unsigned part,
+                                      ArrayRef<Operation *> members) {
+  OwningOpRef<ModuleOp> result = ModuleOp::create(module.getLoc());
+  OpBuilder builder = OpBuilder::atBlockEnd(result->getBody());
   Symbols needed;
   for (Operation *op : members)
     needed.insert_range(references[op]);
   // Before their users, in the order of the module: texts are, and LLVM numbers
   // them so.
   for (auto &[op, found] : references) {
-    if (!needed.contains(op) || llvm::is_contained(members, op))
+    if (!needed.contains(op))
       continue;
     if (isCopied(op))
       builder.clone(*op);
-    else
+    else if (partOf[op] != part)
       expose(cast<LLVM::LLVMFuncOp>(builder.insert(op->cloneWithoutRegions())));
   }
   for (Operation *op : members) {
@@ -141,7 +144,7 @@ OwningOpRef<ModuleOp> CodeParts::copy(ArrayRef<Operation *> members) {
     if (shared.contains(op))
       expose(cast<LLVM::LLVMFuncOp>(clone));
   }
-  return part;
+  return result;
 }
 
 SmallVector<OwningOpRef<ModuleOp>> CodeParts::split() {
@@ -150,8 +153,10 @@ SmallVector<OwningOpRef<ModuleOp>> CodeParts::split() {
     for (Operation *symbol : found)
       if (!isCopied(op) && !isCopied(symbol) && partOf[op] != partOf[symbol])
         shared.insert(symbol);
-  return llvm::map_to_vector(
-      parts, [&](ArrayRef<Operation *> members) { return copy(members); });
+  SmallVector<OwningOpRef<ModuleOp>> copies;
+  for (auto [part, members] : llvm::enumerate(parts))
+    copies.push_back(copy(part, members));
+  return copies;
 }
 
 SmallVector<OwningOpRef<ModuleOp>> acc::host::splitCode(ModuleOp module) {

@@ -148,6 +148,9 @@ struct VectorizeLinalgPass
     : host::impl::HostVectorizeLinalgBase<VectorizeLinalgPass> {
   using HostVectorizeLinalgBase::HostVectorizeLinalgBase;
 
+  /// What fills the inits of an operation, and nothing else reads.
+  using Fills = SmallVector<std::pair<OpOperand *, linalg::FillOp>, 1>;
+
   void runOnOperation() override {
     if (!lookup.empty() && !ByteLookup::isKnown(lookup)) {
       emitError(getOperation().getLoc(), "no instruction '")
@@ -168,26 +171,25 @@ struct VectorizeLinalgPass
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     // A fill waits for what adds to it, which may do without.
     DenseSet<Operation *> waiting;
+    DenseMap<Operation *, Fills> fillsOf;
     for (linalg::LinalgOp op : ops)
       for (OpOperand &init : op.getDpsInitsMutable())
-        if (linalg::FillOp fill = findFill(op, init))
+        if (linalg::FillOp fill = findFill(op, init)) {
           waiting.insert(fill);
+          fillsOf[op].emplace_back(&init, fill);
+        }
     for (linalg::LinalgOp op : ops)
-      if (!waiting.contains(op) && failed(lower(op)))
+      if (!waiting.contains(op) && failed(lower(op, fillsOf.lookup(op))))
         return signalPassFailure();
   }
 
-  LogicalResult lower(linalg::LinalgOp op) {
-    SmallVector<std::pair<OpOperand *, linalg::FillOp>> fills;
-    for (OpOperand &init : op.getDpsInitsMutable())
-      if (linalg::FillOp fill = findFill(op, init))
-        fills.emplace_back(&init, fill);
+  LogicalResult lower(linalg::LinalgOp op, const Fills &fills) {
     OpBuilder builder(op);
     FailureOr<VectorNest> nest =
         VectorNest::create(builder, op, vectorBytes, lookup);
     if (failed(nest)) {
       for (auto [init, fill] : fills)
-        if (failed(lower(fill)))
+        if (failed(lower(fill, {})))
           return failure();
       auto schedule =
           op->getAttrOfType<te::ScheduleAttr>(te::TEDialect::kSchedule);

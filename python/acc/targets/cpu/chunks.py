@@ -210,8 +210,10 @@ def make_loop_schedules(module: ir.Operation, processor: Processor) -> None:
             continue
         nests = list(_loop_nests(kernel))
         squares: dict[ir.Operation, Square] = {}
+        orders: dict[ir.Operation, list[int]] = {}
         for op, loops, _ in nests:
             walks = _mlir.steps_of(op)
+            orders[op] = _outermost_first(loops, walks)
             if walks and (square := choose_square(loops, walks, processor.vector_bytes)):
                 squares[op] = square
         groups = choose_groups([(op, loops) for op, loops, nested in nests if not nested], processor)
@@ -220,8 +222,7 @@ def make_loop_schedules(module: ir.Operation, processor: Processor) -> None:
         for op, loops, nested in nests:
             if nested or op in joined:
                 continue
-            order = _outermost_first(loops, _mlir.steps_of(op))
-            sizes = choose_loop_chunks(loops, order, _element_cost(op), _known_bytes(op), processor.vector_bytes)
+            sizes = choose_loop_chunks(loops, orders[op], _element_cost(op), _known_bytes(op), processor.vector_bytes)
             for axis in sizes:
                 # No thread has a part of a square.
                 if op in squares and loops[axis][0] > 0 and axis in (squares[op].results, squares[op].reads):
